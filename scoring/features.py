@@ -1,0 +1,119 @@
+"""FEATURES: the one definition of the model's inputs, used by training and by serving.
+
+Columns in, float64 matrix out. Everything is computed from what is known before the decision: the
+balances after the transaction (`newbalanceOrig`, `newbalanceDest`) never enter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.transaction import TYPE_CODES, Transaction
+
+FEATURES_VERSION = 1
+"""Raised whenever a feature's meaning changes; a model trained on another version is refused."""
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionColumns:
+    """Transactions as equally long float64 columns, ready for arithmetic.
+
+    Attributes:
+        step: hours. type_code: index into TRANSACTION_TYPES. amount, oldbalance_org,
+        oldbalance_dest: money. dest_is_merchant: 1.0 where the receiver is a merchant, else 0.0.
+    """
+
+    step: FloatArray
+    type_code: FloatArray
+    amount: FloatArray
+    oldbalance_org: FloatArray
+    oldbalance_dest: FloatArray
+    dest_is_merchant: FloatArray
+
+    @classmethod
+    def from_transactions(cls, transactions: Sequence[Transaction]) -> TransactionColumns:
+        """Turn n transactions into columns of length n."""
+        table = np.array(
+            [
+                (
+                    t.step,
+                    TYPE_CODES[t.type],
+                    t.amount,
+                    t.oldbalance_org,
+                    t.oldbalance_dest,
+                    t.name_dest[0] == "M",
+                )
+                for t in transactions
+            ],
+            dtype=np.float64,
+        ).reshape(len(transactions), 6)
+        return cls(*np.ascontiguousarray(table.T))
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One input of the model.
+
+    Attributes:
+        name: as it appears in replies, rows and plots.
+        description: a phrase an analyst understands, with the unit.
+        compute: columns of length n to the feature's n values.
+    """
+
+    name: str
+    description: str
+    compute: Callable[[TransactionColumns], FloatArray]
+
+
+def _empties_account(c: TransactionColumns) -> FloatArray:
+    # Half a cent: amounts and balances carry two decimals, sums of them in float64 do not.
+    drained = (np.abs(c.amount - c.oldbalance_org) < 0.005) & (c.amount > 0)
+    return drained.astype(np.float64)
+
+
+def _amount_share(c: TransactionColumns) -> FloatArray:
+    # The added unit of money keeps empty and overdrawn accounts finite and last in the order.
+    return c.amount / (np.maximum(c.oldbalance_org, 0.0) + 1.0)
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature("type", "transaction type", lambda c: c.type_code),
+    Feature("amount", "amount moved", lambda c: c.amount),
+    Feature("oldbalance_org", "payer's balance before", lambda c: c.oldbalance_org),
+    Feature("oldbalance_dest", "receiver's balance before", lambda c: c.oldbalance_dest),
+    Feature(
+        "balance_left", "payer's balance minus the amount", lambda c: c.oldbalance_org - c.amount
+    ),
+    Feature("amount_share", "amount as a share of the payer's balance", _amount_share),
+    Feature("empties_account", "whether the amount is the payer's whole balance", _empties_account),
+    Feature(
+        "dest_amount_share",
+        "amount as a share of the receiver's balance",
+        lambda c: c.amount / (np.maximum(c.oldbalance_dest, 0.0) + 1.0),
+    ),
+    Feature("dest_is_merchant", "whether the receiver is a merchant", lambda c: c.dest_is_merchant),
+    Feature("hour_of_day", "hour of the day, 0 to 23", lambda c: c.step % 24.0),
+)
+
+FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+
+
+def feature_matrix(columns: TransactionColumns) -> FloatArray:
+    """Compute every feature.
+
+    Args:
+        columns: n transactions.
+
+    Returns:
+        C-contiguous float64 of shape (n, len(FEATURES)), in the order of FEATURES.
+    """
+    matrix = np.empty((columns.amount.shape[0], len(FEATURES)), dtype=np.float64)
+    for index, feature in enumerate(FEATURES):
+        matrix[:, index] = feature.compute(columns)
+    return matrix

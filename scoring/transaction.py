@@ -1,0 +1,93 @@
+"""The transaction: the validated input of everything else."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from scoring.errors import FieldError, InvalidRequest
+
+# The order is that of PaySim's fraud rates, so that one numeric split separates the risky types and
+# no categorical split is needed (fraud occurs in the last two only).
+TRANSACTION_TYPES = ("PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER")
+TYPE_CODES = {name: code for code, name in enumerate(TRANSACTION_TYPES)}
+
+MAX_STEP = 1_000_000
+"""Hours since the tenant's epoch; 114 years."""
+MAX_AMOUNT = 1e12
+MAX_BALANCE = 1e15
+MAX_ACCOUNT_LENGTH = 64
+MAX_EXTERNAL_ID_LENGTH = 128
+
+ACCOUNT_PATTERN = rf"^[\x21-\x7e]{{1,{MAX_ACCOUNT_LENGTH}}}$"
+EXTERNAL_ID_PATTERN = rf"^[\x21-\x7e]{{1,{MAX_EXTERNAL_ID_LENGTH}}}$"
+
+_ACCOUNT = re.compile(ACCOUNT_PATTERN.replace("$", r"\Z"))
+_EXTERNAL_ID = re.compile(EXTERNAL_ID_PATTERN.replace("$", r"\Z"))
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One payment before it is decided, in the PaySim schema.
+
+    Attributes:
+        step: hour since the tenant's epoch, 0 to MAX_STEP.
+        type: one of TRANSACTION_TYPES.
+        amount: money moved, 0 to MAX_AMOUNT.
+        name_orig: account that pays; printable ASCII without spaces.
+        oldbalance_org: its balance before, within ±MAX_BALANCE (an overdraft is negative).
+        name_dest: account that receives; merchants begin with `M`.
+        oldbalance_dest: its balance before, within ±MAX_BALANCE.
+        external_id: the caller's own id and the idempotency key, or None.
+
+    Raises:
+        InvalidRequest: an attribute is outside its range; `errors` names every such attribute.
+    """
+
+    step: int
+    type: str
+    amount: float
+    name_orig: str
+    oldbalance_org: float
+    name_dest: str
+    oldbalance_dest: float
+    external_id: str | None = None
+
+    def __post_init__(self) -> None:
+        # `abs(nan) <= x` is false, so one comparison refuses NaN, infinity and what is out of range.
+        if (
+            0 <= self.step <= MAX_STEP
+            and self.type in TYPE_CODES
+            and 0 <= self.amount <= MAX_AMOUNT
+            and abs(self.oldbalance_org) <= MAX_BALANCE
+            and abs(self.oldbalance_dest) <= MAX_BALANCE
+            and _ACCOUNT.match(self.name_orig)
+            and _ACCOUNT.match(self.name_dest)
+            and (self.external_id is None or _EXTERNAL_ID.match(self.external_id))
+        ):
+            return
+        raise InvalidRequest("The transaction is not valid.", errors=tuple(self._faults()))
+
+    def _faults(self) -> list[FieldError]:
+        account = f"must be 1 to {MAX_ACCOUNT_LENGTH} printable ASCII characters without spaces"
+        checks = {
+            "step": (0 <= self.step <= MAX_STEP, f"must be a whole number from 0 to {MAX_STEP}"),
+            "type": (self.type in TYPE_CODES, f"must be one of {', '.join(TRANSACTION_TYPES)}"),
+            "amount": (
+                math.isfinite(self.amount) and 0 <= self.amount <= MAX_AMOUNT,
+                f"must be a finite number from 0 to {MAX_AMOUNT:.0f}",
+            ),
+            "oldbalanceOrg": (abs(self.oldbalance_org) <= MAX_BALANCE, _BALANCE_MESSAGE),
+            "oldbalanceDest": (abs(self.oldbalance_dest) <= MAX_BALANCE, _BALANCE_MESSAGE),
+            "nameOrig": (bool(_ACCOUNT.match(self.name_orig)), account),
+            "nameDest": (bool(_ACCOUNT.match(self.name_dest)), account),
+            "external_id": (
+                self.external_id is None or bool(_EXTERNAL_ID.match(self.external_id)),
+                f"must be 1 to {MAX_EXTERNAL_ID_LENGTH} printable ASCII characters without spaces",
+            ),
+        }
+        return [FieldError(field, message) for field, (good, message) in checks.items() if not good]
+
+
+_BALANCE_MESSAGE = f"must be a finite number within ±{MAX_BALANCE:.0f}"
