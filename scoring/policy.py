@@ -86,9 +86,7 @@ class Policy:
     @classmethod
     def at(cls, threshold: float, cost_model: CostModel) -> Policy:
         """Return the policy at a threshold; `high` begins at 0.5 or half-way from there to 1."""
-        return cls(
-            cost_model, threshold, max(0.5, (1.0 + threshold) / 2 if threshold >= 0.5 else 0)
-        )
+        return cls(cost_model, threshold, 0.5 if threshold < 0.5 else (1.0 + threshold) / 2)
 
     def decide(self, score: float) -> Decision:
         """Return `review` from the threshold on, else `approve`."""

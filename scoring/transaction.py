@@ -55,7 +55,7 @@ class Transaction:
     external_id: str | None = None
 
     def __post_init__(self) -> None:
-        # `abs(nan) <= x` is false, so one comparison refuses NaN, infinity and what is out of range.
+        # `abs(nan) <= x` is false: one comparison refuses NaN, infinity and what is out of range.
         if (
             0 <= self.step <= MAX_STEP
             and self.type in TYPE_CODES

@@ -1,4 +1,4 @@
-"""Settings from the environment: read once at the edges (service, commands), passed inwards as values."""
+"""Settings from the environment: read at the edges (service, commands), passed in as values."""
 
 from __future__ import annotations
 
