@@ -1,0 +1,1 @@
+"""Postgres: tables, migrations, and every transaction that Sentinel commits."""

@@ -1,0 +1,83 @@
+"""The connection pool and the unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from scoring.errors import StoreUnavailable
+
+POOL_SIZE = 5
+CONNECT_TIMEOUT_S = 3
+STATEMENT_TIMEOUT_MS = 5_000
+POOL_WAIT_S = 2.0
+
+
+class DatabaseUrlError(ValueError):
+    """DATABASE_URL is not a Postgres URL; the message shows no password."""
+
+
+def open_database(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
+    """Return a lazily connecting pool.
+
+    Args:
+        url: `postgresql://...`, as psycopg and `psql` take it.
+        pool_size: connections that are kept; no more are opened.
+
+    Raises:
+        DatabaseUrlError: the URL does not name a Postgres database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseUrlError("DATABASE_URL is not a URL such as postgresql://user@host/db") from (
+            error
+        )
+    if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise DatabaseUrlError(
+            f"DATABASE_URL begins with {parsed.drivername}://; it has to be a postgresql:// URL"
+        )
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "sentinel",
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+        },
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Commit when the block ends well, roll back when it raises.
+
+    Raises:
+        StoreUnavailable: Postgres could not be reached, or broke off.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (OperationalError, PoolTimeoutError) as error:
+        raise StoreUnavailable("Postgres cannot be reached; try again shortly.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable("Postgres broke off; try again shortly.") from error
+        raise
+
+
+def is_reachable(engine: Engine) -> bool:
+    """Ask Postgres for one row; false when it does not answer."""
+    try:
+        with transaction(engine) as connection:
+            connection.execute(text("SELECT 1"))
+    except StoreUnavailable:
+        return False
+    return True

@@ -1,0 +1,172 @@
+"""The tables. Migrations create them; a test holds the two equal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The metadata that Alembic compares with the database."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's declared form
+        str: Text,
+        float: Double,
+        datetime: DateTime(timezone=True),
+        bytes: LargeBinary,
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+
+
+class TenantRow(Base):
+    """A bank or payment company that shares the deployment."""
+
+    __tablename__ = "tenants"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    model_name: Mapped[str] = mapped_column(comment="registered model in MLflow")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (CheckConstraint("slug ~ '^[a-z][a-z0-9-]{1,39}$'", name="slug_form"),)
+
+
+class ApiKeyRow(Base):
+    """An API key: its public prefix and the keyed hash of the whole; never the key."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), index=True)
+    prefix: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[bytes] = mapped_column(comment="HMAC-SHA256 of the key")
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint(
+            "cardinality(scopes) > 0 AND scopes <@ ARRAY['score', 'review', 'admin']",
+            name="scopes_known",
+        ),
+    )
+
+
+class ModelVersionRow(Base):
+    """A registered model version that has served a tenant."""
+
+    __tablename__ = "model_versions"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    policy: Mapped[dict[str, Any]] = mapped_column(comment="cost model, threshold, bands")
+    calibrator_kind: Mapped[str]
+    first_served_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TransactionRow(Base):
+    """A transaction as it was submitted. Money is float64, so that a replay is bit-identical."""
+
+    __tablename__ = "transactions"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, comment="UUIDv7")
+    external_id: Mapped[str | None]
+    step: Mapped[int] = mapped_column(Integer, comment="hours since the tenant's epoch")
+    type: Mapped[str]
+    amount: Mapped[float]
+    name_orig: Mapped[str]
+    oldbalance_org: Mapped[float]
+    name_dest: Mapped[str]
+    oldbalance_dest: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PredictionRow(Base):
+    """What was decided about a transaction, and why, at the moment it was decided."""
+
+    __tablename__ = "predictions"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, comment="UUIDv7")
+    transaction_id: Mapped[UUID]
+    model_name: Mapped[str]
+    model_version: Mapped[int] = mapped_column(Integer)
+    score: Mapped[float] = mapped_column(comment="calibrated probability of fraud")
+    margin: Mapped[float] = mapped_column(comment="log-odds")
+    base_value: Mapped[float] = mapped_column(comment="log-odds")
+    raw_probability: Mapped[float] = mapped_column(comment="before calibration")
+    threshold: Mapped[float] = mapped_column(comment="the policy's, at scoring")
+    risk_band: Mapped[str]
+    decision: Mapped[str]
+    features: Mapped[dict[str, Any]] = mapped_column(comment="feature name to value")
+    contributions: Mapped[dict[str, Any]] = mapped_column(comment="feature name to log-odds")
+    latency_ms: Mapped[float] = mapped_column(
+        comment="from the request's arrival until the row was handed to Postgres"
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "transaction_id"], ["transactions.tenant_id", "transactions.id"]
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "model_name", "model_version"],
+            ["model_versions.tenant_id", "model_versions.name", "model_versions.version"],
+        ),
+        CheckConstraint("score >= 0 AND score <= 1", name="score_is_probability"),
+        CheckConstraint("risk_band IN ('low', 'medium', 'high')", name="risk_band_known"),
+        CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
+        Index("ix_predictions_transaction", "tenant_id", "transaction_id"),
+    )
+
+
+class IdempotencyKeyRow(Base):
+    """The claim of one `external_id`: which decision answers it."""
+
+    __tablename__ = "idempotency_keys"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_digest: Mapped[bytes] = mapped_column(comment="SHA-256 of the canonical transaction")
+    prediction_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "prediction_id"],
+            ["predictions.tenant_id", "predictions.id"],
+        ),
+    )
