@@ -8,10 +8,11 @@ claimed before are left out of it and answered from what is stored.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -22,7 +23,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from persistence.database import transaction
 from persistence.tables import PredictionRow, TransactionRow
-from scoring.errors import IdempotencyMismatch, NotFound, SentinelError, StoreUnavailable
+from scoring.errors import (
+    FieldError,
+    IdempotencyMismatch,
+    InvalidRequest,
+    NotFound,
+    SentinelError,
+    StoreUnavailable,
+)
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import Transaction
@@ -152,7 +160,7 @@ class DecisionLog:
         self._engine = engine
 
     def write(self, batch: Sequence[Decided]) -> list[Decided | SentinelError]:
-        """Store a batch of decisions of one or many tenants; all or none.
+        """Store a batch of decisions of one or many tenants.
 
         Returns:
             For each, in order: the same decision, now stored; or the decision stored earlier under
@@ -161,28 +169,56 @@ class DecisionLog:
         Raises:
             StoreUnavailable: Postgres did not commit; nothing is stored.
         """
-        columns = [[value(decided) for decided in batch] for _, _, value in _INPUT]
+        with self._cursor() as cursor:
+            return self._insert(cursor, batch)
+
+    def write_whole(self, batch: Sequence[Decided]) -> list[Decided]:
+        """Store a batch whole or not at all.
+
+        Returns:
+            As `write`.
+
+        Raises:
+            InvalidRequest: an `external_id` was used before with another body; names each row.
+            StoreUnavailable: Postgres did not commit. Nothing is stored in either case.
+        """
+        with self._cursor() as cursor:
+            outcomes = self._insert(cursor, batch)
+            errors = tuple(
+                FieldError(f"transactions.{i}.external_id", "was used with another transaction")
+                for i, outcome in enumerate(outcomes)
+                if isinstance(outcome, SentinelError)
+            )
+            if errors:
+                raise InvalidRequest("Nothing was stored: an external_id is taken.", errors=errors)
+            return [outcome for outcome in outcomes if isinstance(outcome, Decided)]
+
+    @contextmanager
+    def _cursor(self) -> Iterator[psycopg.Cursor[Any]]:
+        """A cursor in a transaction of its own: committed when the block ends well."""
         try:
             pooled = self._engine.raw_connection()
         except (DBAPIError, PoolTimeoutError) as error:
             raise StoreUnavailable("Postgres cannot be reached; nothing was decided.") from error
+        connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
         try:
-            connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
-            with connection.cursor() as cursor:
-                cursor.execute(_INSERT, columns, prepare=True)
-                stored = {row[0] for row in cursor}
-                repeated = [d for d in batch if d.prediction_id not in stored]
-                earlier = self._read_earlier(cursor, repeated) if repeated else {}
-            connection.commit()
+            with connection.transaction(), connection.cursor() as cursor:
+                yield cursor
         except psycopg.OperationalError as error:
             pooled.invalidate()
             raise StoreUnavailable("Postgres broke off; nothing was decided.") from error
         finally:
             pooled.close()
-        return [
-            decided if decided.prediction_id in stored else _replay(decided, earlier)
-            for decided in batch
-        ]
+
+    def _insert(
+        self, cursor: psycopg.Cursor[Any], batch: Sequence[Decided]
+    ) -> list[Decided | SentinelError]:
+        columns = [[value(decided) for decided in batch] for _, _, value in _INPUT]
+        cursor.execute(_INSERT, columns, prepare=True)
+        stored = {row[0] for row in cursor}
+        repeated = [d for d in batch if d.prediction_id not in stored]
+        earlier = self._read_earlier(cursor, repeated) if repeated else {}
+        return [d if d.prediction_id in stored else _replay(d, earlier) for d in batch]
 
     @staticmethod
     def _read_earlier(

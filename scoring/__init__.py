@@ -2,3 +2,5 @@
 
 Pure: no network, no database, no framework.
 """
+
+__version__ = "0.1.0"

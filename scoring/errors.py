@@ -2,7 +2,7 @@
 
     SentinelError                500
     ├── InvalidRequest           422  (names each field)
-    │   └── MalformedRequest     400  (not JSON at all)
+    │   └── MalformedRequest     422  (not JSON at all)
     ├── Unauthenticated          401
     ├── Forbidden                403
     ├── NotFound                 404
@@ -60,7 +60,6 @@ class InvalidRequest(SentinelError):
 class MalformedRequest(InvalidRequest):
     """The body is not JSON."""
 
-    status = 400
     code = "malformed-json"
     title = "The body is not valid JSON"
 

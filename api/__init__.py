@@ -1,0 +1,1 @@
+"""HTTP at the edge: authentication, wire schemas, problems, and the batches behind the routes."""

@@ -1,0 +1,67 @@
+"""Prometheus metrics with bounded labels: the route's template, never the raw path."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import bentoml
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+UNKNOWN_ROUTE = "unknown"
+
+REQUESTS = bentoml.metrics.Counter(
+    name="sentinel_requests_total",
+    documentation="HTTP requests by route template and status",
+    labelnames=["route", "status"],
+)
+LATENCY = bentoml.metrics.Histogram(
+    name="sentinel_request_duration_seconds",
+    documentation="Time from a request's arrival to the last byte of its reply",
+    labelnames=["route"],
+    buckets=BUCKETS_S,
+)
+REFUSALS = bentoml.metrics.Counter(
+    name="sentinel_model_refusals_total",
+    documentation="Model versions that failed their checks and were not served",
+    labelnames=["model"],
+)
+
+
+class RequestMetrics:
+    """Counts and times every request (ASGI middleware).
+
+    Args:
+        app: what it wraps.
+        fixed: the paths without parameters; any other is labelled by its matched route's template.
+    """
+
+    def __init__(self, app: ASGIApp, fixed: frozenset[str]) -> None:
+        self._app = app
+        self._fixed = fixed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        arrived_s = perf_counter()
+        status = 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            path = scope["path"]
+            matched = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+            template = path if path in self._fixed else matched
+            REQUESTS.labels(route=template, status=str(status)).inc()
+            LATENCY.labels(route=template).observe(perf_counter() - arrived_s)

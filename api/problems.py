@@ -1,0 +1,100 @@
+"""Errors as `application/problem+json` (RFC 9457): the only place that renders them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import orjson
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from scoring.errors import FieldError, InvalidRequest, MalformedRequest, SentinelError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MEDIA_TYPE = "application/problem+json"
+MAX_LISTED_ERRORS = 100
+"""A body with a million faults does not deserve a reply of a million lines."""
+
+
+def problem(error: SentinelError) -> Response:
+    """Render an error of the tree."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+    if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        headers["Retry-After"] = "1"
+    body = _body(error.code, error.title, error.status, error.detail, error.errors)
+    return Response(body, error.status, headers, MEDIA_TYPE)
+
+
+def _body(
+    code: str, title: str, status: int, detail: str, errors: tuple[FieldError, ...] = ()
+) -> bytes:
+    document: dict[str, object] = {
+        "type": f"urn:sentinel:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        document["errors"] = [
+            {"field": e.field, "message": e.message} for e in errors[:MAX_LISTED_ERRORS]
+        ]
+    return orjson.dumps(document)
+
+
+def invalid(error: ValidationError) -> InvalidRequest:
+    """Turn pydantic's findings into ours: every field by its path, no input echoed."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return MalformedRequest(f"{found[0]['msg']}.")
+    errors = tuple(
+        FieldError(".".join(map(str, item["loc"])) or "body", item["msg"]) for item in found
+    )
+    fields = ", ".join(dict.fromkeys(e.field for e in errors[:5]))
+    more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
+    return InvalidRequest(f"Not valid: {fields}{more}.", errors=errors)
+
+
+class ProblemBackstop:
+    """Rewrites the errors that the server below words itself (404, 405, 429, 504) as problems.
+
+    BentoML's own time-out, concurrency limit and router answer with bodies of their own.
+    """
+
+    _DETAILS = {  # noqa: RUF012 - constant
+        404: ("not-found", "There is no such route; /docs lists them."),
+        405: ("method-not-allowed", "The route does not take this method; /docs says which."),
+        429: ("overloaded", "Too many requests are in flight; try again shortly."),
+        504: ("too-slow", "No decision in time. Repeat with the same external_id to learn it."),
+    }
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything through but error bodies that are not problems yet (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        rewritten = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal rewritten
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                if kind != MEDIA_TYPE:
+                    rewritten = True
+                    await self._render(message["status"])(scope, receive, send)
+            if not rewritten:
+                await send(message)
+
+        await self._app(scope, receive, send_problem)
+
+    def _render(self, status: int) -> Response:
+        code, detail = self._DETAILS.get(status, ("internal", "The details are in the log."))
+        body = _body(code, HTTPStatus(status).phrase, status, detail)
+        headers = {"Retry-After": "1"} if status == HTTPStatus.TOO_MANY_REQUESTS else None
+        return Response(body, status, headers, MEDIA_TYPE)

@@ -1,0 +1,137 @@
+"""The `sentinel` command: tenants, their keys, the database, and the demo."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import click
+from sqlalchemy import Engine
+from sqlalchemy.exc import ProgrammingError
+
+from persistence import keys, migrate, tenants
+from persistence.database import DatabaseUrlError, open_database
+from registry.names import model_name
+from scoring.errors import SentinelError
+from sentinel.database_url import database_url
+from sentinel.embedded import EmbeddedPostgresError
+from sentinel.settings import Settings, SettingsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run Sentinel: tenants, API keys, the database.
+
+    Settings come from the environment: DATABASE_URL (unset: an embedded Postgres under
+    SENTINEL_HOME, which is .sentinel), MLFLOW_TRACKING_URI, SENTINEL_KEY_SECRET.
+    """
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn a foreseeable error into one sentence on stderr and exit status 1."""
+    try:
+        yield
+    except (SettingsError, DatabaseUrlError, EmbeddedPostgresError) as error:
+        raise click.ClickException(str(error)) from error
+    except SentinelError as error:
+        raise click.ClickException(error.detail) from error
+    except ProgrammingError as error:
+        raise click.ClickException(
+            "The database has not this release's schema; run `sentinel db upgrade` first."
+        ) from error
+
+
+@contextmanager
+def _database() -> Iterator[tuple[Engine, Settings]]:
+    with _sentences():
+        settings = Settings()
+        engine = open_database(database_url(settings), pool_size=1)
+        try:
+            yield engine, settings
+        finally:
+            engine.dispose()
+
+
+@main.group("tenants")
+def tenants_group() -> None:
+    """Create and list tenants."""
+
+
+@tenants_group.command("create")
+@click.argument("slug")
+@click.option("--model", help="Registered model in MLflow.  [default: fraud-SLUG]")
+def create_tenant(slug: str, model: str | None) -> None:
+    """Create the tenant SLUG (lower-case letters, digits, dashes)."""
+    with _database() as (engine, _):
+        tenant = tenants.create_tenant(engine, slug, model or model_name(slug))
+    click.echo(f"Tenant {tenant.slug} is served by the registered model {tenant.model_name}.")
+
+
+@tenants_group.command("list")
+def list_tenants() -> None:
+    """List every tenant and its registered model."""
+    with _database() as (engine, _):
+        for tenant in tenants.list_tenants(engine):
+            click.echo(f"{tenant.slug}\t{tenant.model_name}")
+
+
+@main.group("keys")
+def keys_group() -> None:
+    """Issue, list and revoke API keys."""
+
+
+@keys_group.command("issue")
+@click.option("--tenant", required=True, help="The tenant's slug.")
+@click.option(
+    "--scopes",
+    required=True,
+    help=f"Comma-separated, of {', '.join(keys.SCOPES)}.",
+)
+@click.option("--days", type=click.IntRange(1, 3650), help="Lifetime.  [default: no end]")
+def issue_key(tenant: str, scopes: str, days: int | None) -> None:
+    """Issue an API key and print it: it is not stored and cannot be shown again."""
+    with _database() as (engine, settings):
+        owner = tenants.find_tenant(engine, tenant)
+        wanted = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
+        ends = datetime.now(UTC) + timedelta(days=days) if days else None
+        key = keys.issue_key(engine, owner.id, wanted, settings.resolve_key_secret(), ends)
+    click.echo(key)
+    if sys.stdout.isatty():
+        click.echo("Keep it: only its keyed hash is stored.", err=True)
+
+
+@keys_group.command("list")
+@click.option("--tenant", required=True, help="The tenant's slug.")
+def list_keys(tenant: str) -> None:
+    """List a tenant's keys by their public prefix, newest first."""
+    with _database() as (engine, _):
+        for key in keys.list_keys(engine, tenants.find_tenant(engine, tenant).id):
+            state = f"revoked {key.revoked_at:%F}" if key.revoked_at else "in force"
+            if not key.revoked_at and key.expires_at:
+                state = f"ends {key.expires_at:%F}"
+            click.echo(f"{key.prefix}\t{','.join(key.scopes)}\t{key.created_at:%F}\t{state}")
+
+
+@keys_group.command("revoke")
+@click.argument("prefix")
+def revoke_key(prefix: str) -> None:
+    """Revoke the key with the public PREFIX (`sk_PREFIX_...`); felt within seconds."""
+    with _database() as (engine, _):
+        keys.revoke_key(engine, prefix.removeprefix("sk_").split("_")[0])
+    click.echo("Revoked.")
+
+
+@main.group("db")
+def db_group() -> None:
+    """Upgrade the database's schema."""
+
+
+@db_group.command("upgrade")
+def upgrade() -> None:
+    """Bring the database to this release's schema; safe to repeat."""
+    with _sentences():
+        revision = migrate.upgrade(database_url(Settings()))
+    click.echo(f"The database is at revision {revision}.")
