@@ -6,6 +6,7 @@ BentoML and have no route of their own; requests reach them one item at a time.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 from uuid import UUID
@@ -60,7 +61,10 @@ class Sentinel:
         """Connect this worker to Postgres and the registry, and load what is in production."""
         settings = Settings()
         secret = settings.resolve_key_secret()
-        self.engine = engine = open_database(database_url(settings))
+        self.resources = ExitStack()
+        url = self.resources.enter_context(database_url(settings))
+        self.engine = engine = open_database(url)
+        self.resources.callback(engine.dispose)
         self.auth = Authenticator(lambda key: verify_key(engine, key, secret))
         shelf = Shelf(
             open_registry(settings.tracking_uri),
@@ -74,13 +78,13 @@ class Sentinel:
             poll_seconds=settings.alias_poll_seconds,
         )
         self.batches = Batches(self.models, DecisionLog(engine))
+        self.resources.callback(self.models.stop)
         self.models.start()
 
     @bentoml.on_shutdown
     def close(self) -> None:
         """Stop following aliases and give the connections back."""
-        self.models.stop()
-        self.engine.dispose()
+        self.resources.close()
 
     @bentoml.api(route="/score", input_spec=schemas.TransactionIn, output_spec=schemas.ScoreReply)
     async def score(self, request: Request) -> Response:

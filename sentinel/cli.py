@@ -48,11 +48,12 @@ def _sentences() -> Iterator[None]:
 def _database() -> Iterator[tuple[Engine, Settings]]:
     with _sentences():
         settings = Settings()
-        engine = open_database(database_url(settings), pool_size=1)
-        try:
-            yield engine, settings
-        finally:
-            engine.dispose()
+        with database_url(settings) as url:
+            engine = open_database(url, pool_size=1)
+            try:
+                yield engine, settings
+            finally:
+                engine.dispose()
 
 
 @main.group("tenants")
@@ -132,6 +133,6 @@ def db_group() -> None:
 @db_group.command("upgrade")
 def upgrade() -> None:
     """Bring the database to this release's schema; safe to repeat."""
-    with _sentences():
-        revision = migrate.upgrade(database_url(Settings()))
+    with _sentences(), database_url(Settings()) as url:
+        revision = migrate.upgrade(url)
     click.echo(f"The database is at revision {revision}.")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sentinel.embedded import EmbeddedPostgres
 from sentinel.settings import Settings
 
 
-def database_url(settings: Settings) -> str:
-    """Return DATABASE_URL, or that of the embedded Postgres, started if it is not running.
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """Yield DATABASE_URL, or that of the embedded Postgres, which runs while the block does.
 
     Raises:
         EmbeddedPostgresError: the embedded Postgres does not start; says why.
     """
-    return settings.database_url or EmbeddedPostgres(settings.home_path).start()
+    if settings.database_url:
+        yield settings.database_url
+    else:
+        with EmbeddedPostgres(settings.home_path) as url:
+            yield url

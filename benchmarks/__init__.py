@@ -1,0 +1,1 @@
+"""Measurements of the running system; each is a command, never a timed test."""

@@ -1,0 +1,95 @@
+"""Authentication: who calls, with which scopes, remembered only for seconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import pytest
+
+from api.auth import REMEMBERED_S, Authenticator
+from persistence.keys import Principal
+from scoring.errors import Forbidden, Unauthenticated
+
+KEY = "sk_abcdefghij_" + "A" * 32 + "00000000"
+
+
+@pytest.fixture(autouse=True)
+def _well_formed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any text is a well-formed key here; the form has tests of its own."""
+    monkeypatch.setattr("api.auth.key_prefix", lambda key: key[:2] == "sk" or None)
+
+
+def a_principal(*scopes: str, expires_at: datetime | None = None) -> Principal:
+    return Principal(1, "demo", "fraud-demo", "abcdefghij", frozenset(scopes), expires_at)
+
+
+class Keys:
+    """The database's answers, counted."""
+
+    def __init__(self, answer: Principal | None) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    def verify(self, _key: str) -> Principal | None:
+        self.asked += 1
+        return self.answer
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def require(authenticator: Authenticator, header: str | None, *scopes: str) -> Principal:
+    async def ask() -> Principal:
+        return await authenticator.require(header, *scopes)
+
+    return anyio.run(ask)
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", KEY, "Bearer x"])
+def test_without_a_bearer_key_nobody_is_asked(header: str | None) -> None:
+    keys = Keys(a_principal("score"))
+    with pytest.raises(Unauthenticated):
+        require(Authenticator(keys.verify), header, "score")
+    assert keys.asked == 0
+
+
+def test_a_key_without_the_scope_is_forbidden() -> None:
+    with pytest.raises(Forbidden, match="score"):
+        require(Authenticator(Keys(a_principal("review")).verify), f"Bearer {KEY}", "score")
+
+
+def test_one_of_several_scopes_is_enough() -> None:
+    keys = Keys(a_principal("review"))
+    found = require(Authenticator(keys.verify), f"bearer {KEY}", "score", "review")
+    assert found == keys.answer
+
+
+def test_an_expired_key_is_refused_even_while_it_is_remembered() -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    with pytest.raises(Unauthenticated):
+        require(
+            Authenticator(Keys(a_principal("score", expires_at=past)).verify),
+            f"Bearer {KEY}",
+            "score",
+        )
+
+
+def test_a_revocation_is_felt_when_the_verdict_is_forgotten() -> None:
+    clock, keys = Clock(), Keys(a_principal("score"))
+    authenticator = Authenticator(keys.verify, clock)
+    for _ in range(3):
+        require(authenticator, f"Bearer {KEY}", "score")
+    assert keys.asked == 1
+    keys.answer = None
+    clock.now_s = REMEMBERED_S + 0.1
+    with pytest.raises(Unauthenticated):
+        require(authenticator, f"Bearer {KEY}", "score")
+    with pytest.raises(Unauthenticated):
+        require(authenticator, f"Bearer {KEY}", "score")
+    assert keys.asked == 2

@@ -1,0 +1,22 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+pytest_plugins = ["tests.postgres", "tests.stack"]
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """A factory of ports of the loopback interface that nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find

@@ -1,0 +1,114 @@
+"""Factories of domain values: sensible unless told otherwise."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from persistence.decisions import Decided
+from persistence.ids import new_id
+from scoring.calibration import SigmoidCalibrator
+from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
+from scoring.model import FraudModel
+from scoring.policy import CostModel, Policy
+from scoring.prediction import ModelVersion, Prediction
+from scoring.transaction import Transaction
+
+
+def a_transaction(**changes: Any) -> Transaction:
+    """A transfer that empties an account, unless changed."""
+    values: dict[str, Any] = {
+        "step": 212,
+        "type": "TRANSFER",
+        "amount": 181_250.75,
+        "name_orig": "C1305486145",
+        "oldbalance_org": 181_250.75,
+        "name_dest": "C553264065",
+        "oldbalance_dest": 0.1 + 0.2,
+        "external_id": None,
+    }
+    return Transaction(**values | changes)
+
+
+def a_body(**changes: Any) -> dict[str, Any]:
+    """The same transaction as a request body; a change to `...` leaves the field out."""
+    values: dict[str, Any] = {
+        "step": 212,
+        "type": "TRANSFER",
+        "amount": 181_250.75,
+        "nameOrig": "C1305486145",
+        "oldbalanceOrg": 181_250.75,
+        "nameDest": "C553264065",
+        "oldbalanceDest": 0.0,
+    }
+    return {name: value for name, value in (values | changes).items() if value is not ...}
+
+
+def feature_rows(count: int, seed: int = 0) -> FloatArray:
+    """Random but plausible inputs of the model, float64 (count, features)."""
+    rng = np.random.default_rng(seed)
+    return feature_matrix(
+        TransactionColumns(
+            step=rng.integers(0, 744, count).astype(float),
+            type_code=rng.integers(0, 5, count).astype(float),
+            amount=rng.lognormal(9, 2, count).round(2),
+            oldbalance_org=rng.lognormal(10, 2, count).round(2),
+            oldbalance_dest=rng.lognormal(10, 2, count).round(2),
+            dest_is_merchant=(rng.random(count) < 0.3).astype(float),
+        )
+    )
+
+
+@cache
+def a_booster(seed: int = 0, trees: int = 12) -> lgb.Booster:
+    """A small booster fitted on random rows with a learnable label."""
+    matrix = feature_rows(4000, seed)
+    share = matrix[:, FEATURE_NAMES.index("amount_share")]
+    risky = matrix[:, 0] > 2.5
+    odds = np.clip(share, 0, 2) * 3 - 5 + 3 * risky
+    labels = np.random.default_rng(seed).random(len(matrix)) < 1 / (1 + np.exp(-odds))
+    data = lgb.Dataset(matrix, labels, feature_name=list(FEATURE_NAMES))
+    settings = {"objective": "binary", "num_leaves": 15, "verbose": -1, "num_threads": 1}
+    return lgb.train(settings | {"seed": seed}, data, trees)
+
+
+def a_model(
+    seed: int = 0, threshold: float = 0.05, version: ModelVersion | None = None
+) -> FraudModel:
+    """A small, whole model."""
+    policy = Policy.at(threshold, CostModel())
+    return FraudModel(a_booster(seed), SigmoidCalibrator(0.9, -0.1), policy, {}, version)
+
+
+def a_prediction(**changes: Any) -> Prediction:
+    """A prediction whose contributions have no short decimal form."""
+    count = len(FEATURE_NAMES)
+    contributions = [(-1) ** i / (3 + i) for i in range(count)]
+    values: dict[str, Any] = {
+        "score": 1 / 3,
+        "margin": -5.1 + sum(contributions),
+        "base_value": -5.1,
+        "raw_probability": 2 / 7,
+        "risk_band": "medium",
+        "decision": "review",
+        "threshold": 0.05,
+        "features": [i / 7 for i in range(count)],
+        "contributions": contributions,
+        "model": ModelVersion("fraud-demo", 1),
+    }
+    return Prediction(**values | changes)
+
+
+def a_decision(tenant_id: int, **changes: Any) -> Decided:
+    """A decision not stored yet; changes go to the transaction."""
+    return Decided(
+        tenant_id=tenant_id,
+        transaction_id=new_id(),
+        prediction_id=new_id(),
+        transaction=a_transaction(**changes),
+        prediction=a_prediction(),
+        latency_ms=1.5,
+    )

@@ -1,0 +1,95 @@
+"""API keys: shown once, stored as keyed hashes, refused when in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from persistence.keys import issue_key, key_prefix, list_keys, revoke_key, verify_key
+from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants
+from scoring.errors import InvalidRequest, NotFound
+
+SECRET = b"a secret of the tests"
+
+
+def test_a_key_is_known_by_its_tenant_and_scopes(
+    engine: Engine, make_tenant: Callable[..., Tenant]
+) -> None:
+    tenant = make_tenant("acme")
+    principal = verify_key(engine, issue_key(engine, tenant.id, ("score",), SECRET), SECRET)
+    assert principal is not None
+    assert (principal.tenant_id, principal.tenant_slug) == (tenant.id, "acme")
+    assert principal.scopes == {"score"}
+
+
+def test_the_database_holds_no_key(
+    engine: Engine, make_tenant: Callable[..., Tenant], rows: Callable[..., list[dict[str, Any]]]
+) -> None:
+    key = issue_key(engine, make_tenant().id, ("score",), SECRET)
+    stored = repr(rows("SELECT * FROM api_keys"))
+    assert key.split("_")[1] in stored
+    assert key.split("_")[2] not in stored
+
+
+def test_a_key_hashed_under_another_secret_is_unknown(
+    engine: Engine, make_tenant: Callable[..., Tenant]
+) -> None:
+    key = issue_key(engine, make_tenant().id, ("score",), SECRET)
+    assert verify_key(engine, key, b"another secret") is None
+
+
+@pytest.mark.parametrize("spoil", [lambda k: k[:-1] + "x", lambda k: k[1:], lambda k: k + "0"])
+def test_a_mistyped_key_is_refused_by_its_checksum(
+    engine: Engine, make_tenant: Callable[..., Tenant], spoil: Callable[[str], str]
+) -> None:
+    key = issue_key(engine, make_tenant().id, ("score",), SECRET)
+    assert key_prefix(key) is not None
+    assert key_prefix(spoil(key)) is None
+
+
+def test_a_revoked_key_is_unknown(engine: Engine, make_tenant: Callable[..., Tenant]) -> None:
+    tenant = make_tenant()
+    key = issue_key(engine, tenant.id, ("score",), SECRET)
+    prefix = key_prefix(key) or ""
+    revoke_key(engine, prefix)
+    assert verify_key(engine, key, SECRET) is None
+    assert list_keys(engine, tenant.id)[0].revoked_at is not None
+    with pytest.raises(NotFound):
+        revoke_key(engine, prefix)
+
+
+def test_an_expired_key_is_unknown(
+    engine: Engine, make_tenant: Callable[..., Tenant], rows: Callable[..., list[dict[str, Any]]]
+) -> None:
+    soon = datetime.now(UTC) + timedelta(milliseconds=300)
+    key = issue_key(engine, make_tenant().id, ("score",), SECRET, soon)
+    assert verify_key(engine, key, SECRET) is not None
+    rows("SELECT pg_sleep(0.4)")
+    assert verify_key(engine, key, SECRET) is None
+
+
+@pytest.mark.parametrize("scopes", [(), ("everything",), ("score", "root")])
+def test_an_unknown_scope_is_refused(
+    engine: Engine, make_tenant: Callable[..., Tenant], scopes: tuple[str, ...]
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        issue_key(engine, make_tenant().id, scopes, SECRET)
+    assert refused.value.errors[0].field == "scopes"
+
+
+@pytest.mark.parametrize("slug", ["", "x", "Acme", "-acme", "a b", "a" * 41, "acme\n"])
+def test_a_malformed_slug_is_refused(engine: Engine, slug: str) -> None:
+    with pytest.raises(InvalidRequest):
+        create_tenant(engine, slug, "fraud")
+
+
+def test_a_taken_slug_is_refused_by_name(engine: Engine) -> None:
+    made = create_tenant(engine, "acme", "fraud-acme")
+    with pytest.raises(InvalidRequest, match="acme"):
+        create_tenant(engine, "acme", "fraud-acme")
+    assert list_tenants(engine) == [made]
+    assert find_tenant(engine, "acme") == made

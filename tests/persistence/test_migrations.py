@@ -1,0 +1,47 @@
+"""The migrations build what the tables say, and readiness can tell when they have not run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from alembic import command
+from sqlalchemy import Engine, inspect
+
+from persistence.database import DatabaseUrlError, is_reachable, open_database
+from persistence.migrate import alembic_config, current_revision, head_revision, upgrade
+from scoring.errors import StoreUnavailable
+
+
+def test_the_migrations_build_the_tables(engine: Engine) -> None:
+    command.check(alembic_config(engine))
+
+
+def test_an_upgrade_may_be_repeated(database: str) -> None:
+    assert upgrade(database) == head_revision()
+    assert upgrade(database) == head_revision()
+
+
+def test_every_migration_can_be_taken_back(database: str, engine: Engine) -> None:
+    command.downgrade(alembic_config(engine), "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    assert upgrade(database) == head_revision()
+
+
+def test_an_empty_database_has_no_revision(make_database: Callable[..., str]) -> None:
+    empty = open_database(make_database())
+    assert current_revision(empty) is None
+    empty.dispose()
+
+
+def test_a_database_that_is_away_says_so() -> None:
+    away = open_database("postgresql://nobody@127.0.0.1:1/none")
+    assert not is_reachable(away)
+    with pytest.raises(StoreUnavailable):
+        current_revision(away)
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "not a url", "sqlite:///x"])
+def test_a_url_of_another_kind_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(DatabaseUrlError, match="postgresql://"):
+        open_database(url)

@@ -1,0 +1,53 @@
+"""One real Postgres for the whole test session, and fresh databases in it for whoever asks.
+
+It is the embedded one that `make demo` uses, in a temporary directory, so the tests need no service
+on the machine and run as root and as anybody else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from sentinel.embedded import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of the session's Postgres; its own database stays empty."""
+    # Not tmp_path_factory: its directories are closed to the user that Postgres runs as for root.
+    with (
+        tempfile.TemporaryDirectory(prefix="sentinel-tests-") as home,
+        EmbeddedPostgres(Path(home)) as url,
+    ):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres_url: str) -> Callable[..., str]:
+    """A factory of databases: `make_database(template=url)` copies another one (60 ms), or none.
+
+    A template must have no open connection while it is copied. Nothing is dropped: the server and
+    all its databases go at the end of the session.
+    """
+    numbers = itertools.count(1)
+
+    def make(template: str | None = None) -> str:
+        name = f"test_{next(numbers)}"
+        source = str(conninfo_to_dict(template)["dbname"]) if template else "template1"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(source)
+                )
+            )
+        return postgres_url.replace("@/sentinel?", f"@/{name}?")
+
+    return make

@@ -1,0 +1,206 @@
+"""The real parts below the tests: migrated databases, an MLflow server, the service over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pytest
+from mlflow import MlflowClient
+from sqlalchemy import Connection, Engine, text
+
+from persistence import keys, migrate
+from persistence.database import open_database
+from persistence.tenants import Tenant, create_tenant, record_model_version
+from registry.names import MODEL_PATH, PRODUCTION, model_name
+from scoring.model import FraudModel
+from scoring.prediction import ModelVersion
+from sentinel.mlflow_server import MlflowServer
+from sentinel.processes import Child
+from tests.factories import a_model, feature_rows
+
+PROJECT = Path(__file__).parents[1]
+KEY_SECRET = b"a secret of the tests"
+
+
+@pytest.fixture(scope="session")
+def migrated_template(make_database: Callable[..., str]) -> str:
+    """The URL of a database that the migrations built; copied, never written."""
+    url = make_database()
+    migrate.upgrade(url)
+    return url
+
+
+@pytest.fixture
+def database(make_database: Callable[..., str], migrated_template: str) -> str:
+    """The URL of a fresh, migrated database."""
+    return make_database(template=migrated_template)
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[Engine]:
+    """A pool on the test's own database."""
+    engine = open_database(database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
+    """A way to look into the database, whatever the code under test says."""
+
+    def select(statement: str, **values: Any) -> list[dict[str, Any]]:
+        connection: Connection
+        with engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement), values).mappings()]
+
+    return select
+
+
+@pytest.fixture
+def make_tenant(engine: Engine) -> Callable[..., Tenant]:
+    """A factory of tenants that model version 1 serves."""
+
+    def make(slug: str = "demo") -> Tenant:
+        tenant = create_tenant(engine, slug, model_name(slug))
+        version = ModelVersion("fraud-demo", 1)
+        record_model_version(engine, tenant.id, a_model(version=version))
+        return tenant
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[str]:
+    """The URL of a real MLflow server."""
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"), free_port())
+    server.wait_until_ready()
+    yield server.url
+    server.stop()
+
+
+class Publish(Protocol):
+    """Registers a model and returns its version's number.
+
+    `spoil` may change the model's files before they are logged; the alias is moved when given.
+    """
+
+    def __call__(
+        self,
+        name: str,
+        model: FraudModel | None = None,
+        *,
+        alias: str | None = PRODUCTION,
+        spoil: Callable[[Path], object] = ...,
+    ) -> int: ...
+
+
+def publisher(tracking_uri: str, scratch: Path) -> Publish:
+    """A way to register models, plain files and all, as training does."""
+    client = MlflowClient(tracking_uri)
+    numbers = itertools.count(1)
+
+    def publish(
+        name: str,
+        model: FraudModel | None = None,
+        *,
+        alias: str | None = PRODUCTION,
+        spoil: Callable[[Path], object] = lambda _folder: None,
+    ) -> int:
+        folder = scratch / f"model-{next(numbers)}"
+        folder.mkdir()
+        (model or a_model()).save(folder, feature_rows(8))
+        spoil(folder)
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        found = client.get_experiment_by_name("tests")
+        experiment_id = found.experiment_id if found else client.create_experiment("tests")
+        run = client.create_run(experiment_id)
+        client.log_artifacts(run.info.run_id, str(folder), MODEL_PATH)
+        client.set_terminated(run.info.run_id)
+        version = client.create_model_version(name, run.info.artifact_uri, run.info.run_id)
+        if alias:
+            client.set_registered_model_alias(name, alias, version.version)
+        return int(version.version)
+
+    return publish
+
+
+@pytest.fixture
+def publish(mlflow_server: str, tmp_path: Path) -> Publish:
+    """A factory of registered versions on the session's MLflow server."""
+    return publisher(mlflow_server, tmp_path)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service and how to talk to it."""
+
+    url: str
+    child: Child
+    client: httpx.Client
+
+    def post(self, path: str, json: Any, key: str | None = None, **more: Any) -> httpx.Response:
+        """POST a JSON body with a key."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return self.client.post(path, json=json, headers=headers | more.pop("headers", {}), **more)
+
+    def wait_until_ready(self, seconds: float = 30) -> None:
+        """Wait until a payment can be decided."""
+        self.child.wait_until(lambda: self.client.get("/readyz").is_success, seconds)
+
+
+@contextmanager
+def serving(
+    database: str, tracking_uri: str, home: Path, port: int, **environment: str
+) -> Iterator[Service]:
+    """Run `bentoml serve` until the block ends; ready when it accepts requests."""
+    child = Child(
+        "the service",
+        [sys.executable, "-m", "bentoml", "serve", "service:Sentinel", "--port", str(port)],
+        log=home / "service.log",
+        environment={
+            **os.environ,
+            "DATABASE_URL": database,
+            "MLFLOW_TRACKING_URI": tracking_uri,
+            "SENTINEL_HOME": str(home),
+            "SENTINEL_KEY_SECRET": KEY_SECRET.decode(),
+            "SENTINEL_ALIAS_POLL_SECONDS": "0.2",
+            "BENTOML_DO_NOT_TRACK": "True",
+            "BENTOML_HOME": str(home / "bentoml"),
+            **environment,
+        },
+        directory=PROJECT,
+    )
+    url = f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        stack.callback(child.stop)
+        client = stack.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False))
+
+        def alive() -> bool:
+            try:
+                return client.get("/livez").is_success
+            except httpx.TransportError:
+                return False
+
+        child.wait_until(alive, 60)
+        yield Service(url, child, client)
+
+
+@pytest.fixture
+def issue(engine: Engine) -> Callable[..., str]:
+    """A factory of API keys."""
+
+    def make(tenant: Tenant, *scopes: str) -> str:
+        return keys.issue_key(engine, tenant.id, scopes or ("score", "review"), KEY_SECRET)
+
+    return make
