@@ -13,6 +13,7 @@ from uuid import UUID
 
 import bentoml
 from anyio import to_thread
+from bentoml.exceptions import BentoMLException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,7 +32,8 @@ from registry.reader import open_registry
 from registry.shelf import Shelf
 from scoring.prediction import Prediction
 from sentinel.database_url import database_url
-from sentinel.settings import Settings
+from sentinel.embedded import EmbeddedPostgresError
+from sentinel.settings import Settings, SettingsError
 
 MAX_BATCH_REQUESTS = 256
 MAX_BULK_REQUESTS = 2
@@ -55,6 +57,18 @@ class Sentinel:
     """Fraud decisions with calibrated probabilities, exact reasons and a durable log."""
 
     app: SentinelApp
+
+    @bentoml.on_deployment
+    def check() -> None:
+        """Refuse to start, in one sentence, on settings that cannot work."""
+        try:
+            settings = Settings()
+            settings.resolve_key_secret()
+            open_registry(settings.tracking_uri)
+            with database_url(settings) as url:
+                open_database(url).dispose()
+        except (ValueError, SettingsError, EmbeddedPostgresError) as error:
+            raise BentoMLException(str(error)) from error
 
     @bentoml.on_startup
     def open(self) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from scoring.errors import StoreUnavailable
@@ -60,13 +61,19 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """Commit when the block ends well, roll back when it raises.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, or broke off.
+        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
     """
     try:
         with engine.begin() as connection:
             yield connection
     except (OperationalError, PoolTimeoutError) as error:
         raise StoreUnavailable("Postgres cannot be reached; try again shortly.") from error
+    except ProgrammingError as error:
+        if isinstance(error.orig, UndefinedTable):
+            raise StoreUnavailable(
+                "The database has not this release's schema; run `sentinel db upgrade`."
+            ) from error
+        raise
     except DBAPIError as error:
         if error.connection_invalidated:
             raise StoreUnavailable("Postgres broke off; try again shortly.") from error

@@ -18,7 +18,6 @@ from uuid import UUID
 import orjson
 import psycopg
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from persistence.database import transaction
@@ -198,7 +197,7 @@ class DecisionLog:
         """A cursor in a transaction of its own: committed when the block ends well."""
         try:
             pooled = self._engine.raw_connection()
-        except (DBAPIError, PoolTimeoutError) as error:
+        except (psycopg.Error, PoolTimeoutError) as error:
             raise StoreUnavailable("Postgres cannot be reached; nothing was decided.") from error
         connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
         try:
@@ -206,6 +205,8 @@ class DecisionLog:
                 yield cursor
         except psycopg.OperationalError as error:
             pooled.invalidate()
+            # Its neighbours in the pool were cut off with it; the next batch connects anew.
+            self._engine.dispose()
             raise StoreUnavailable("Postgres broke off; nothing was decided.") from error
         finally:
             pooled.close()

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import click
 from sqlalchemy import Engine
-from sqlalchemy.exc import ProgrammingError
 
 from persistence import keys, migrate, tenants
 from persistence.database import DatabaseUrlError, open_database
@@ -38,10 +37,6 @@ def _sentences() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
     except SentinelError as error:
         raise click.ClickException(error.detail) from error
-    except ProgrammingError as error:
-        raise click.ClickException(
-            "The database has not this release's schema; run `sentinel db upgrade` first."
-        ) from error
 
 
 @contextmanager

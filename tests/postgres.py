@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -22,12 +23,24 @@ from sentinel.embedded import EmbeddedPostgres
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of the session's Postgres; its own database stays empty."""
-    # Not tmp_path_factory: its directories are closed to the user that Postgres runs as for root.
+    # Not tmp_path_factory, see make_home.
     with (
         tempfile.TemporaryDirectory(prefix="sentinel-tests-") as home,
         EmbeddedPostgres(Path(home)) as url,
     ):
         yield url
+
+
+@pytest.fixture
+def make_home() -> Iterator[Callable[[], Path]]:
+    """A factory of homes for an embedded Postgres of the test's own."""
+    # Not tmp_path: its parents are closed to the user that Postgres runs as for root.
+    with ExitStack() as stack:
+
+        def make() -> Path:
+            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sentinel-")))
+
+        yield make
 
 
 @pytest.fixture(scope="session")
