@@ -10,7 +10,7 @@ from time import perf_counter
 
 from api.serving import TenantModels
 from persistence.decisions import Decided, DecisionLog
-from persistence.ids import new_id
+from persistence.ids import new_ids
 from scoring.errors import SentinelError
 from scoring.model import FraudModel
 from scoring.prediction import Prediction
@@ -108,6 +108,6 @@ class Batches:
     def _decided(item: Item, predictions: Sequence[Prediction]) -> list[Decided]:
         latency_ms = (perf_counter() - item.arrived_s) * 1e3
         return [
-            Decided(item.tenant_id, new_id(), new_id(), transaction, prediction, latency_ms)
+            Decided(item.tenant_id, *new_ids(), transaction, prediction, latency_ms)
             for transaction, prediction in zip(item.transactions, predictions, strict=True)
         ]

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
+from time import time_ns
 from uuid import UUID
 
-from uuid_utils import compat
+
+def new_ids() -> tuple[UUID, UUID]:
+    """Return a transaction's id and its prediction's: UUIDv7 (RFC 9562) of the same millisecond.
+
+    Both fall in the same month, so that a prediction and its transaction are kept and dropped
+    together.
+    """
+    now_ms = time_ns() // 1_000_000
+    return _uuid7(now_ms), _uuid7(now_ms)
 
 
-def new_id() -> UUID:
-    """Return a UUIDv7 (RFC 9562): milliseconds, then random bits; rising within the process."""
-    return compat.uuid7()
+def _uuid7(unix_ms: int) -> UUID:
+    # RFC 9562, 5.7: 48 bits of time, version 7, 12 random bits, variant 0b10, 62 random bits.
+    random = secrets.randbits(74)
+    high = unix_ms << 80 | 0x7 << 76 | (random >> 62) << 64
+    return UUID(int=high | 0b10 << 62 | random & (1 << 62) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from persistence.database import open_database, transaction
+from persistence.partitions import make_partitions
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -28,6 +30,8 @@ def upgrade(url: str) -> str:
     engine = open_database(url, pool_size=1)
     try:
         command.upgrade(alembic_config(engine), "head")
+        with transaction(engine) as connection:
+            make_partitions(connection, datetime.now(UTC))
         return current_revision(engine) or "none"
     finally:
         engine.dispose()

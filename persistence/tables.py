@@ -1,4 +1,9 @@
-"""The tables. Migrations create them; a test holds the two equal."""
+"""The tables. Migrations create them; a test holds the two equal.
+
+`transactions` and `predictions` are partitioned by month of their `id`, see
+`persistence/partitions.py`; a unique key cannot span partitions, so the idempotency key has a table
+of its own.
+"""
 
 from __future__ import annotations
 
@@ -113,6 +118,8 @@ class TransactionRow(Base):
     oldbalance_dest: Mapped[float]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
+
 
 class PredictionRow(Base):
     """What was decided about a transaction, and why, at the moment it was decided."""
@@ -150,6 +157,7 @@ class PredictionRow(Base):
         CheckConstraint("risk_band IN ('low', 'medium', 'high')", name="risk_band_known"),
         CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
         Index("ix_predictions_transaction", "tenant_id", "transaction_id"),
+        {"postgresql_partition_by": "RANGE (id)"},
     )
 
 

@@ -9,7 +9,7 @@ import lightgbm as lgb
 import numpy as np
 
 from persistence.decisions import Decided
-from persistence.ids import new_id
+from persistence.ids import new_ids
 from scoring.calibration import SigmoidCalibrator
 from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
 from scoring.model import FraudModel
@@ -104,10 +104,11 @@ def a_prediction(**changes: Any) -> Prediction:
 
 def a_decision(tenant_id: int, **changes: Any) -> Decided:
     """A decision not stored yet; changes go to the transaction."""
+    transaction_id, prediction_id = new_ids()
     return Decided(
         tenant_id=tenant_id,
-        transaction_id=new_id(),
-        prediction_id=new_id(),
+        transaction_id=transaction_id,
+        prediction_id=prediction_id,
         transaction=a_transaction(**changes),
         prediction=a_prediction(),
         latency_ms=1.5,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions import Decided, DecisionLog, read_decision
-from persistence.ids import new_id
+from persistence.ids import new_ids
 from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InvalidRequest, NotFound
 from scoring.features import FEATURE_NAMES
@@ -109,4 +109,4 @@ def test_another_tenants_decision_is_not_there(engine: Engine, make_tenant: Make
     with pytest.raises(NotFound):
         read_decision(engine, make_tenant("other").id, written.prediction_id)
     with pytest.raises(NotFound):
-        read_decision(engine, written.tenant_id, new_id())
+        read_decision(engine, written.tenant_id, new_ids()[0])

@@ -99,6 +99,7 @@ def upgrade() -> None:
             ["tenant_id"], ["tenants.id"], name=op.f("fk_transactions_tenant_id_tenants")
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_transactions")),
+        postgresql_partition_by="RANGE (id)",
     )
     op.create_table(
         "predictions",
@@ -158,6 +159,7 @@ def upgrade() -> None:
             name=op.f("fk_predictions_tenant_id_transaction_id_transactions"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_predictions")),
+        postgresql_partition_by="RANGE (id)",
     )
     op.create_index(
         "ix_predictions_transaction", "predictions", ["tenant_id", "transaction_id"], unique=False
@@ -189,6 +191,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "key", name=op.f("pk_idempotency_keys")),
     )
+    for table in ("transactions", "predictions"):
+        op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")
 
 
 def downgrade() -> None:

@@ -1,0 +1,77 @@
+"""Monthly partitions of the two large tables, made ahead and dropped by age.
+
+`transactions` and `predictions` are partitioned by `id`, a UUIDv7, whose first 48 bits are Unix
+milliseconds (RFC 9562): a month is a range of ids, so a look-up by id reads one partition and needs
+no date. A row that no month takes lands in the default partition instead of being lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+PARTITIONED = ("predictions", "transactions")
+"""In the order in which they may be dropped: predictions refer to transactions."""
+MONTHS_AHEAD = 3
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """A calendar month, UTC."""
+
+    year: int
+    month: int
+
+    @classmethod
+    def of(cls, moment: datetime) -> Month:
+        """Return the month that an aware moment falls in."""
+        utc = moment.astimezone(UTC)
+        return cls(utc.year, utc.month)
+
+    def plus(self, months: int) -> Month:
+        """Return the month so many later (or earlier, when negative)."""
+        index = self.year * 12 + self.month - 1 + months
+        return Month(index // 12, index % 12 + 1)
+
+    @property
+    def first_id(self) -> UUID:
+        """The least UUIDv7 of the month, version and variant bits left out."""
+        start_ms = int(datetime(self.year, self.month, 1, tzinfo=UTC).timestamp() * 1000)
+        return UUID(int=start_ms << 80)
+
+    def partition_of(self, table: str) -> str:
+        """Return the name of the month's partition."""
+        return f"{table}_{self.year:04d}_{self.month:02d}"
+
+
+def make_partitions(connection: Connection, now: datetime, ahead: int = MONTHS_AHEAD) -> list[str]:
+    """Make the partitions of this month and of `ahead` months after it; return the new names."""
+    made = []
+    for table in PARTITIONED:
+        existing = partitions(connection, table)
+        for offset in range(ahead + 1):
+            month = Month.of(now).plus(offset)
+            name = month.partition_of(table)
+            if name in existing:
+                continue
+            connection.execute(
+                text(
+                    f"CREATE TABLE {name} PARTITION OF {table}"
+                    f" FOR VALUES FROM ('{month.first_id}') TO ('{month.plus(1).first_id}')"
+                )
+            )
+            made.append(name)
+    return made
+
+
+def partitions(connection: Connection, table: str) -> set[str]:
+    """Return the names of a table's partitions."""
+    statement = text(
+        "SELECT inhrelid::regclass::text FROM pg_inherits"
+        " WHERE inhparent = CAST(:table AS regclass)"
+    )
+    found = connection.execute(statement, {"table": table})
+    return set(found.scalars())
