@@ -15,7 +15,9 @@ LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 
 
-def _include(name: str | None, kind: str, _parents: object) -> bool:
+def _include(
+    _item: object, name: str | None, kind: str, _reflected: bool, _compared: object
+) -> bool:
     """Leave out what `sentinel db maintain` makes: partitions, and Postgres's copies of keys."""
     if kind == "table":
         return not (name or "").startswith(tuple(f"{table}_" for table in PARTITIONED))
@@ -28,7 +30,7 @@ with context.config.attributes["engine"].connect() as connection:
         connection=connection,
         target_metadata=Base.metadata,
         transaction_per_migration=True,
-        include_name=_include,
+        include_object=_include,
     )
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
