@@ -25,9 +25,11 @@ from api.metrics import REFUSALS
 from api.pages import PAGES
 from api.serving import TenantModels
 from persistence.database import open_database
-from persistence.decisions import Decided, DecisionLog, read_decision
+from persistence.decisions import Decided, read_decision
 from persistence.keys import verify_key
-from persistence.tenants import list_tenants, record_model_version
+from persistence.log import DecisionLog
+from persistence.tenancy import SERVICE_ROLE
+from persistence.tenants import list_tenants, record_promotion
 from registry.reader import open_registry
 from registry.shelf import Shelf
 from scoring.prediction import Prediction
@@ -77,7 +79,7 @@ class Sentinel:
         secret = settings.resolve_key_secret()
         self.resources = ExitStack()
         url = self.resources.enter_context(database_url(settings))
-        self.engine = engine = open_database(url)
+        self.engine = engine = open_database(url, role=SERVICE_ROLE)
         self.resources.callback(engine.dispose)
         self.auth = Authenticator(lambda key: verify_key(engine, key, secret))
         shelf = Shelf(
@@ -88,7 +90,7 @@ class Sentinel:
         self.models = TenantModels(
             shelf,
             tenants=lambda: list_tenants(engine),
-            record=lambda tenant_id, model: record_model_version(engine, tenant_id, model),
+            record=lambda tenant_id, model: record_promotion(engine, tenant_id, model),
             poll_seconds=settings.alias_poll_seconds,
         )
         self.batches = Batches(self.models, DecisionLog(engine))

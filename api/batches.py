@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from api.serving import TenantModels
-from persistence.decisions import Decided, DecisionLog
+from persistence.decisions import Decided
 from persistence.ids import new_ids
+from persistence.log import DecisionLog
 from scoring.errors import SentinelError
 from scoring.model import FraudModel
 from scoring.prediction import Prediction

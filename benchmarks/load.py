@@ -48,12 +48,14 @@ class LoadResult:
     Attributes:
         clients: concurrent connections.
         seconds: wall time of the measured part.
-        latencies_ms: one per answered request, unordered.
+        latencies_ms: one per request answered in that part, unordered.
+        answered: requests answered in all, the warm-up's too.
     """
 
     clients: int
     seconds: float
     latencies_ms: Sequence[float]
+    answered: int
 
     @property
     def requests_per_second(self) -> float:
@@ -86,15 +88,16 @@ async def _run(
     latencies_ms: list[float] = []
     begin = perf_counter() + seconds / 5
     end = begin + seconds
-    await asyncio.gather(
+    answered = await asyncio.gather(
         *(_client(target, requests, begin, end, latencies_ms) for _ in range(clients))
     )
-    return LoadResult(clients, perf_counter() - begin, latencies_ms)
+    return LoadResult(clients, perf_counter() - begin, latencies_ms, sum(answered))
 
 
 async def _client(
     target: Target, requests: Iterator[bytes], begin: float, end: float, latencies_ms: list[float]
-) -> None:
+) -> int:
+    answered = 0
     reader, writer = await asyncio.open_connection(target.host, target.port)
     try:
         while (sent := perf_counter()) < end:
@@ -104,7 +107,9 @@ async def _client(
             body = await reader.readexactly(length)
             if not head.startswith(b"HTTP/1.1 200"):
                 raise LoadError((head.split(b"\r\n")[0] + b" " + body[:300]).decode())
+            answered += 1
             if sent >= begin:
                 latencies_ms.append((perf_counter() - sent) * 1e3)
     finally:
         writer.close()
+    return answered

@@ -17,17 +17,20 @@ CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 POOL_WAIT_S = 2.0
 
+_NO_SCHEMA = "The database has not this release's schema; run `sentinel db upgrade`."
+
 
 class DatabaseUrlError(ValueError):
     """DATABASE_URL is not a Postgres URL; the message shows no password."""
 
 
-def open_database(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
+def open_database(url: str, *, pool_size: int = POOL_SIZE, role: str | None = None) -> Engine:
     """Return a lazily connecting pool.
 
     Args:
         url: `postgresql://...`, as psycopg and `psql` take it.
         pool_size: connections that are kept; no more are opened.
+        role: what every connection acts as, of which the URL's login has to be a member.
 
     Raises:
         DatabaseUrlError: the URL does not name a Postgres database.
@@ -42,6 +45,7 @@ def open_database(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
         raise DatabaseUrlError(
             f"DATABASE_URL begins with {parsed.drivername}://; it has to be a postgresql:// URL"
         )
+    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
@@ -51,7 +55,7 @@ def open_database(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "sentinel",
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+            "options": f"{options} -c role={role}" if role else options,
         },
     )
 
@@ -67,12 +71,13 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
     except (OperationalError, PoolTimeoutError) as error:
+        # The service's role is made by the migrations, so it is missing where they have not run.
+        if 'invalid value for parameter "role"' in str(error):
+            raise StoreUnavailable(_NO_SCHEMA) from error
         raise StoreUnavailable("Postgres cannot be reached; try again shortly.") from error
     except ProgrammingError as error:
         if isinstance(error.orig, UndefinedTable):
-            raise StoreUnavailable(
-                "The database has not this release's schema; run `sentinel db upgrade`."
-            ) from error
+            raise StoreUnavailable(_NO_SCHEMA) from error
         raise
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -13,13 +13,14 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, insert, or_, select, update
 from sqlalchemy import func as sql
 
 from persistence.database import transaction
 from persistence.tables import ApiKeyRow, TenantRow
+from persistence.tenancy import tenant_transaction
 from scoring.errors import FieldError, InvalidRequest, NotFound
 
 SCOPES = ("score", "review", "admin")
@@ -64,6 +65,7 @@ class KeyListing:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 def digest(key: str, secret: bytes) -> bytes:
@@ -109,7 +111,7 @@ def issue_key(
         scopes=sorted(set(scopes), key=SCOPES.index),
         expires_at=expires_at,
     )
-    with transaction(engine) as connection:
+    with tenant_transaction(engine, tenant_id) as connection:
         connection.execute(statement)
     return key
 
@@ -133,10 +135,23 @@ def verify_key(engine: Engine, key: str, secret: bytes) -> Principal | None:
         .where(ApiKeyRow.prefix == prefix, ApiKeyRow.revoked_at.is_(None))
         .where(or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > sql.now()))
     )
+    used = (
+        update(ApiKeyRow)
+        .where(ApiKeyRow.prefix == prefix)
+        .where(
+            or_(
+                ApiKeyRow.last_used_at.is_(None),
+                ApiKeyRow.last_used_at < sql.now() - timedelta(minutes=1),
+            )
+        )
+        .values(last_used_at=sql.now())
+    )
     with transaction(engine) as connection:
+        connection.execute(select(sql.set_config("sentinel.key_prefix", prefix, True)))
         row = connection.execute(statement).one_or_none()
-    if row is None or not hmac.compare_digest(row.digest, digest(key, secret)):
-        return None
+        if row is None or not hmac.compare_digest(row.digest, digest(key, secret)):
+            return None
+        connection.execute(used)
     return Principal(
         row.id, row.slug, row.model_name, prefix, frozenset(row.scopes), row.expires_at
     )
@@ -151,31 +166,30 @@ def list_keys(engine: Engine, tenant_id: int) -> list[KeyListing]:
             ApiKeyRow.created_at,
             ApiKeyRow.expires_at,
             ApiKeyRow.revoked_at,
+            ApiKeyRow.last_used_at,
         )
         .where(ApiKeyRow.tenant_id == tenant_id)
         .order_by(ApiKeyRow.id.desc())
     )
-    with transaction(engine) as connection:
+    with tenant_transaction(engine, tenant_id) as connection:
         rows = connection.execute(statement).all()
-    return [
-        KeyListing(r.prefix, tuple(r.scopes), r.created_at, r.expires_at, r.revoked_at)
-        for r in rows
-    ]
+    return [KeyListing(r.prefix, tuple(r.scopes), *r[2:]) for r in rows]
 
 
-def revoke_key(engine: Engine, prefix: str) -> None:
-    """Revoke a key by its public prefix.
+def revoke_key(engine: Engine, tenant_id: int, prefix: str) -> None:
+    """Revoke a tenant's key by its public prefix.
 
     Raises:
         NotFound: no key with that prefix is in force.
     """
     statement = (
         update(ApiKeyRow)
-        .where(ApiKeyRow.prefix == prefix, ApiKeyRow.revoked_at.is_(None))
+        .where(ApiKeyRow.tenant_id == tenant_id, ApiKeyRow.prefix == prefix)
+        .where(ApiKeyRow.revoked_at.is_(None))
         .values(revoked_at=sql.now())
         .returning(ApiKeyRow.id)
     )
-    with transaction(engine) as connection:
+    with tenant_transaction(engine, tenant_id) as connection:
         revoked = connection.execute(statement).one_or_none()
     if revoked is None:
-        raise NotFound(f"No key in force has the prefix {prefix!r}.")
+        raise NotFound(f"The tenant has no key in force with the prefix {prefix!r}.")

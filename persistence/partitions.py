@@ -17,6 +17,10 @@ PARTITIONED = ("predictions", "transactions")
 """In the order in which they may be dropped: predictions refer to transactions."""
 MONTHS_AHEAD = 3
 
+OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
+    nullif(current_setting('sentinel.tenant_ids', true), ''), ','))::bigint[])"""
+"""The policy of every table with tenants, see migration 0002; a partition carries its own."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Month:
@@ -60,7 +64,10 @@ def make_partitions(connection: Connection, now: datetime, ahead: int = MONTHS_A
             connection.execute(
                 text(
                     f"CREATE TABLE {name} PARTITION OF {table}"
-                    f" FOR VALUES FROM ('{month.first_id}') TO ('{month.plus(1).first_id}')"
+                    f" FOR VALUES FROM ('{month.first_id}') TO ('{month.plus(1).first_id}');"
+                    f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;"
+                    f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"
+                    f"CREATE POLICY of_tenant ON {name} USING ({OF_THIS_TRANSACTION})"
                 )
             )
             made.append(name)

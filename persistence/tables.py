@@ -25,7 +25,9 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Text,
+    false,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -79,6 +81,7 @@ class ApiKeyRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None] = mapped_column(comment="to the minute")
 
     __table_args__ = (
         CheckConstraint(
@@ -99,6 +102,24 @@ class ModelVersionRow(Base):
     policy: Mapped[dict[str, Any]] = mapped_column(comment="cost model, threshold, bands")
     calibrator_kind: Mapped[str]
     first_served_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ProductionVersionRow(Base):
+    """The version that serves a tenant now, as the service last saw it promoted."""
+
+    __tablename__ = "production_versions"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int] = mapped_column(Integer)
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "name", "version"],
+            ["model_versions.tenant_id", "model_versions.name", "model_versions.version"],
+        ),
+    )
 
 
 class TransactionRow(Base):
@@ -143,6 +164,9 @@ class PredictionRow(Base):
     latency_ms: Mapped[float] = mapped_column(
         comment="from the request's arrival until the row was handed to Postgres"
     )
+    reviewed: Mapped[bool] = mapped_column(
+        server_default=false(), comment="an analyst has decided; all that ever changes here"
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -157,6 +181,9 @@ class PredictionRow(Base):
         CheckConstraint("risk_band IN ('low', 'medium', 'high')", name="risk_band_known"),
         CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
         Index("ix_predictions_transaction", "tenant_id", "transaction_id"),
+        Index(
+            "ix_predictions_worklist", "tenant_id", "reviewed", text("score DESC"), text("id DESC")
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -178,3 +205,41 @@ class IdempotencyKeyRow(Base):
             ["predictions.tenant_id", "predictions.id"],
         ),
     )
+
+
+class FeedbackRow(Base):
+    """What an analyst decided about a transaction; the latest one counts, all are kept."""
+
+    __tablename__ = "feedback"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    transaction_id: Mapped[UUID]
+    label: Mapped[str]
+    rationale: Mapped[str]
+    actor: Mapped[str] = mapped_column(comment="public prefix of the API key")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "transaction_id"], ["transactions.tenant_id", "transactions.id"]
+        ),
+        CheckConstraint(
+            "label IN ('confirmed_fraud', 'false_positive', 'escalated')", name="label_known"
+        ),
+        Index("ix_feedback_transaction", "tenant_id", "transaction_id", text("id DESC")),
+    )
+
+
+class AuditRow(Base):
+    """Who changed what, written by triggers and by nothing else."""
+
+    __tablename__ = "audit_log"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    actor: Mapped[str]
+    action: Mapped[str] = mapped_column(comment="such as key.created")
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]

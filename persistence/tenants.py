@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from persistence.database import transaction
-from persistence.tables import ModelVersionRow, TenantRow
+from persistence.tables import ModelVersionRow, ProductionVersionRow, TenantRow
+from persistence.tenancy import tenant_transaction
 from scoring.errors import FieldError, InvalidRequest, NotFound
 from scoring.model import FraudModel
+
+PROMOTER = "mlflow"
+"""Promotions are made in MLflow; the service only sees them."""
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
 
@@ -72,24 +76,36 @@ def find_tenant(engine: Engine, slug: str) -> Tenant:
     return Tenant(*row)
 
 
-def record_model_version(engine: Engine, tenant_id: int, model: FraudModel) -> None:
-    """Note that a version serves a tenant, so that predictions may refer to it; idempotent.
+def record_promotion(engine: Engine, tenant_id: int, model: FraudModel) -> None:
+    """Note that a version serves a tenant now, so that predictions may refer to it; idempotent.
 
     Raises:
         ValueError: the model has no registered version.
     """
     if model.version is None:
         raise ValueError("only a registered version can serve a tenant")
-    statement = (
-        upsert(ModelVersionRow)
-        .values(
-            tenant_id=tenant_id,
-            name=model.version.name,
-            version=model.version.version,
-            policy=model.policy.as_numbers(),
-            calibrator_kind=model.calibrator.kind,
-        )
-        .on_conflict_do_nothing()
+    served = {
+        "tenant_id": tenant_id,
+        "name": model.version.name,
+        "version": model.version.version,
+    }
+    known = upsert(ModelVersionRow).values(
+        **served, policy=model.policy.as_numbers(), calibrator_kind=model.calibrator.kind
     )
-    with transaction(engine) as connection:
-        connection.execute(statement)
+    now = upsert(ProductionVersionRow).values(**served)
+    moved = (ProductionVersionRow.name != now.excluded.name) | (
+        ProductionVersionRow.version != now.excluded.version
+    )
+    with tenant_transaction(engine, tenant_id, actor=PROMOTER) as connection:
+        connection.execute(known.on_conflict_do_nothing())
+        connection.execute(
+            now.on_conflict_do_update(
+                index_elements=["tenant_id"],
+                set_={
+                    "name": now.excluded.name,
+                    "version": now.excluded.version,
+                    "since": func.now(),
+                },
+                where=moved,
+            )
+        )

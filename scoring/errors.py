@@ -12,6 +12,7 @@
     ├── Overloaded               429
     ├── NoModel                  503
     ├── StoreUnavailable         503
+    ├── NotStorable              500  (a row that Postgres refuses)
     └── ModelRefused             500  (a model version that must not serve)
 
 The status lives here, on the floor that every room can import, so that no room has to translate
@@ -134,6 +135,13 @@ class StoreUnavailable(SentinelError):
     status = 503
     code = "store-unavailable"
     title = "The decision log is unavailable"
+
+
+class NotStorable(SentinelError):
+    """Postgres refuses this row; its batch-mates are stored without it."""
+
+    code = "not-storable"
+    title = "The decision could not be stored"
 
 
 class ModelRefused(SentinelError):

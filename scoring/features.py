@@ -97,6 +97,11 @@ FEATURES: tuple[Feature, ...] = (
         "amount as a share of the receiver's balance",
         lambda c: c.amount / (np.maximum(c.oldbalance_dest, 0.0) + 1.0),
     ),
+    Feature(
+        "dest_is_empty",
+        "whether the receiver held nothing before",
+        lambda c: (c.oldbalance_dest <= 0).astype(np.float64),
+    ),
     Feature("dest_is_merchant", "whether the receiver is a merchant", lambda c: c.dest_is_merchant),
     Feature("hour_of_day", "hour of the day, 0 to 23", lambda c: c.step % 24.0),
 )

@@ -37,6 +37,8 @@ def _phrase(name: str, value: float) -> str:
             )
         case "dest_amount_share":
             return f"The amount is {value:.2g} times the receiver's balance"
+        case "dest_is_empty":
+            return "The receiver held nothing before" if value else "The receiver held money before"
         case "dest_is_merchant":
             return "The receiver is a merchant" if value else "The receiver is not a merchant"
         case "hour_of_day":

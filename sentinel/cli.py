@@ -108,15 +108,19 @@ def list_keys(tenant: str) -> None:
             state = f"revoked {key.revoked_at:%F}" if key.revoked_at else "in force"
             if not key.revoked_at and key.expires_at:
                 state = f"ends {key.expires_at:%F}"
-            click.echo(f"{key.prefix}\t{','.join(key.scopes)}\t{key.created_at:%F}\t{state}")
+            used = f"used {key.last_used_at:%F %R}" if key.last_used_at else "never used"
+            scopes = ",".join(key.scopes)
+            click.echo(f"{key.prefix}\t{scopes}\tmade {key.created_at:%F}\t{used}\t{state}")
 
 
 @keys_group.command("revoke")
+@click.option("--tenant", required=True, help="The tenant's slug.")
 @click.argument("prefix")
-def revoke_key(prefix: str) -> None:
+def revoke_key(tenant: str, prefix: str) -> None:
     """Revoke the key with the public PREFIX (`sk_PREFIX_...`); felt within seconds."""
     with _database() as (engine, _):
-        keys.revoke_key(engine, prefix.removeprefix("sk_").split("_")[0])
+        owner = tenants.find_tenant(engine, tenant)
+        keys.revoke_key(engine, owner.id, prefix.removeprefix("sk_").split("_")[0])
     click.echo("Revoked.")
 
 

@@ -102,7 +102,7 @@ def a_prediction(**changes: Any) -> Prediction:
     return Prediction(**values | changes)
 
 
-def a_decision(tenant_id: int, **changes: Any) -> Decided:
+def a_decision(tenant_id: int, score: float = 1 / 3, **changes: Any) -> Decided:
     """A decision not stored yet; changes go to the transaction."""
     transaction_id, prediction_id = new_ids()
     return Decided(
@@ -110,6 +110,6 @@ def a_decision(tenant_id: int, **changes: Any) -> Decided:
         transaction_id=transaction_id,
         prediction_id=prediction_id,
         transaction=a_transaction(**changes),
-        prediction=a_prediction(),
+        prediction=a_prediction(score=score),
         latency_ms=1.5,
     )

@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Engine, text
 
 from persistence import keys, migrate
 from persistence.database import open_database
-from persistence.tenants import Tenant, create_tenant, record_model_version
+from persistence.tenancy import SERVICE_ROLE
+from persistence.tenants import Tenant, create_tenant, record_promotion
 from registry.names import MODEL_PATH, PRODUCTION, model_name
 from scoring.model import FraudModel
 from scoring.prediction import ModelVersion
@@ -53,6 +54,14 @@ def engine(database: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
+def service_engine(database: str) -> Iterator[Engine]:
+    """A pool that acts as the service does: a role that owns nothing."""
+    engine = open_database(database, role=SERVICE_ROLE)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
 def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
     """A way to look into the database, whatever the code under test says."""
 
@@ -71,7 +80,7 @@ def make_tenant(engine: Engine) -> Callable[..., Tenant]:
     def make(slug: str = "demo") -> Tenant:
         tenant = create_tenant(engine, slug, model_name(slug))
         version = ModelVersion("fraud-demo", 1)
-        record_model_version(engine, tenant.id, a_model(version=version))
+        record_promotion(engine, tenant.id, a_model(version=version))
         return tenant
 
     return make

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from persistence.decisions import Decided, DecisionLog, read_decision
+from persistence.decisions import Decided, read_decision
 from persistence.ids import new_ids
+from persistence.log import DecisionLog
 from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InvalidRequest, NotFound
 from scoring.features import FEATURE_NAMES

@@ -55,11 +55,11 @@ def test_a_revoked_key_is_unknown(engine: Engine, make_tenant: Callable[..., Ten
     tenant = make_tenant()
     key = issue_key(engine, tenant.id, ("score",), SECRET)
     prefix = key_prefix(key) or ""
-    revoke_key(engine, prefix)
+    revoke_key(engine, tenant.id, prefix)
     assert verify_key(engine, key, SECRET) is None
     assert list_keys(engine, tenant.id)[0].revoked_at is not None
     with pytest.raises(NotFound):
-        revoke_key(engine, prefix)
+        revoke_key(engine, tenant.id, prefix)
 
 
 def test_an_expired_key_is_unknown(

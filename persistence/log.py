@@ -1,0 +1,166 @@
+"""The decision log: batches of decisions, each in one transaction and one round trip."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy import Engine
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from persistence.decisions import Decided, body_digest, decided_from
+from persistence.statements import INSERT, REPLAY, SET_TENANTS, columns
+from persistence.tenancy import joined
+from scoring.errors import (
+    FieldError,
+    IdempotencyMismatch,
+    InFlight,
+    InvalidRequest,
+    NotStorable,
+    SentinelError,
+    StoreUnavailable,
+)
+
+logger = logging.getLogger("sentinel.log")
+
+Outcome = Decided | SentinelError
+"""A decision that is stored, now or earlier, or why this one is not."""
+
+PostgresConnection = psycopg.Connection[Any]
+
+
+class DecisionLog:
+    """Writes decisions; safe to call from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def write(self, batch: Sequence[Decided]) -> list[Outcome]:
+        """Store a batch of decisions of one or many tenants.
+
+        Returns:
+            For each, in order: the same decision, now stored; the decision stored earlier under
+            the same `external_id` and body; IdempotencyMismatch, where the body was another;
+            InFlight, where the first has not been answered; or NotStorable, where Postgres
+            refuses this row, which then fails alone.
+
+        Raises:
+            StoreUnavailable: Postgres did not commit; nothing is stored.
+        """
+        try:
+            with self._connection() as connection:
+                # BEGIN, the setting, the statement and COMMIT travel together.
+                with connection.pipeline():
+                    absent = _insert(connection, batch)
+                    connection.commit()
+                return _outcomes(connection, batch, absent)
+        except psycopg.Error as error:
+            if len(batch) == 1:
+                logger.exception("Postgres refuses a decision")
+                return [NotStorable("Postgres refuses the decision; nothing was stored.")]
+            logger.warning("a batch is split, since Postgres refuses a row of it: %s", error)
+        middle = len(batch) // 2
+        return self.write(batch[:middle]) + self.write(batch[middle:])
+
+    def write_whole(self, batch: Sequence[Decided]) -> list[Decided]:
+        """Store a batch whole or not at all.
+
+        Returns:
+            The decisions in order, each stored now or earlier under the same `external_id`.
+
+        Raises:
+            InvalidRequest: an `external_id` is in flight, or was used before with another body;
+                names each row.
+            NotStorable: Postgres refuses a row.
+            StoreUnavailable: Postgres did not commit. Nothing is stored in any of these cases.
+        """
+        try:
+            with self._connection() as connection:
+                with connection.pipeline():
+                    absent = _insert(connection, batch)
+                outcomes = _outcomes(connection, batch, absent)
+                errors = tuple(
+                    FieldError(f"transactions.{i}.external_id", outcome.title)
+                    for i, outcome in enumerate(outcomes)
+                    if isinstance(outcome, SentinelError)
+                )
+                if errors:
+                    raise InvalidRequest("Nothing was stored.", errors=errors)
+                connection.commit()
+        except psycopg.Error as error:
+            logger.exception("Postgres refuses a batch")
+            raise NotStorable("Postgres refuses the batch; nothing was stored.") from error
+        return [outcome for outcome in outcomes if isinstance(outcome, Decided)]
+
+    @contextmanager
+    def _connection(self) -> Iterator[PostgresConnection]:
+        """A pooled connection; what is not committed when the block ends is rolled back.
+
+        Raises:
+            StoreUnavailable: Postgres cannot be reached or broke off.
+        """
+        try:
+            pooled = self._engine.raw_connection()
+        except (psycopg.Error, PoolTimeoutError) as error:
+            raise StoreUnavailable("Postgres cannot be reached; nothing was decided.") from error
+        try:
+            yield cast("PostgresConnection", pooled.driver_connection)
+        except psycopg.OperationalError as error:
+            pooled.invalidate()
+            # Its neighbours in the pool were cut off with it; the next batch connects anew.
+            self._engine.dispose()
+            raise StoreUnavailable("Postgres broke off; nothing was decided.") from error
+        finally:
+            pooled.close()
+
+
+def _insert(connection: PostgresConnection, batch: Sequence[Decided]) -> psycopg.Cursor[Any]:
+    """Send the statement; the cursor will hold the rows that were not stored."""
+    connection.execute(SET_TENANTS, [joined({d.tenant_id for d in batch})])
+    return connection.execute(INSERT, columns(batch), prepare=True)
+
+
+def _outcomes(
+    connection: PostgresConnection, batch: Sequence[Decided], absent: psycopg.Cursor[Any]
+) -> list[Outcome]:
+    """Say what became of each decision; asks Postgres again only where some were not stored."""
+    is_free = dict(absent.fetchall())
+    if not is_free:
+        return list(batch)
+    taken = [d for d in batch if is_free.get(d.prediction_id)]
+    earlier = _read_earlier(connection, taken) if taken else {}
+    return [
+        d
+        if d.prediction_id not in is_free
+        else _replay(d, earlier)
+        if is_free[d.prediction_id]
+        else InFlight(f"external_id {d.transaction.external_id!r} is being decided; ask again.")
+        for d in batch
+    ]
+
+
+def _read_earlier(
+    connection: PostgresConnection, taken: Sequence[Decided]
+) -> dict[tuple[int, str], tuple[bytes, Decided]]:
+    keys = [d.tenant_id for d in taken], [d.transaction.external_id for d in taken]
+    with connection.pipeline(), connection.cursor(row_factory=dict_row) as cursor:
+        connection.execute(SET_TENANTS, [joined(set(keys[0]))])
+        cursor.execute(REPLAY, keys)
+        rows = cursor.fetchall()
+    return {(r["tenant_id"], r["key"]): (r["body_digest"], decided_from(r)) for r in rows}
+
+
+def _replay(
+    decided: Decided, earlier: dict[tuple[int, str], tuple[bytes, Decided]]
+) -> Decided | SentinelError:
+    external_id = decided.transaction.external_id or ""
+    digest, stored = earlier[decided.tenant_id, external_id]
+    if digest == body_digest(decided.transaction):
+        return stored
+    return IdempotencyMismatch(
+        f"external_id {external_id!r} was used before with another transaction."
+    )
