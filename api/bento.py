@@ -5,7 +5,7 @@ a public batchable API takes and returns bare lists and fails every caller in a 
 a gateway with `bentoml.depends` costs 2 to 3 ms of CPU a request and fails under load. So a plain
 API hands one item to the service's own batchable method in the same process
 (`ServiceAppFactory.batch_infer`, +0.3 to 0.5 ms), which keeps BentoML's adaptive batching and its
-metrics. See docs/decisions/0002-bentoml-edge.md.
+metrics. See docs/decisions/0001-bentoml-edge.md.
 """
 
 from __future__ import annotations
