@@ -34,17 +34,16 @@ class TransactionIn(_Request):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {
-                    "step": 212,
-                    "type": "TRANSFER",
-                    "amount": 181250.75,
-                    "nameOrig": "C1305486145",
-                    "oldbalanceOrg": 181250.75,
-                    "nameDest": "C553264065",
-                    "oldbalanceDest": 0.0,
-                }
-            ]
+            # OpenAPI 3.0's single example: BentoML's schema classes know no `examples`.
+            "example": {
+                "step": 212,
+                "type": "TRANSFER",
+                "amount": 181250.75,
+                "nameOrig": "C1305486145",
+                "oldbalanceOrg": 181250.75,
+                "nameDest": "C553264065",
+                "oldbalanceDest": 0.0,
+            }
         }
     )
 

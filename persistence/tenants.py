@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -13,7 +14,9 @@ from persistence.database import transaction
 from persistence.tables import ModelVersionRow, ProductionVersionRow, TenantRow
 from persistence.tenancy import tenant_transaction
 from scoring.errors import FieldError, InvalidRequest, NotFound
-from scoring.model import FraudModel
+
+if TYPE_CHECKING:
+    from scoring.model import FraudModel
 
 PROMOTER = "mlflow"
 """Promotions are made in MLflow; the service only sees them."""

@@ -6,12 +6,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from importlib.util import find_spec
 
 import click
 from sqlalchemy import Engine
 
-from persistence import keys, migrate, tenants
-from persistence.database import DatabaseUrlError, open_database
+from persistence import keys, maintenance, migrate, tenants
+from persistence.database import (
+    OPERATOR_TIMEOUT_S,
+    STATEMENT_TIMEOUT_S,
+    DatabaseUrlError,
+    open_database,
+)
 from registry.names import model_name
 from scoring.errors import SentinelError
 from sentinel.database_url import database_url
@@ -19,7 +26,23 @@ from sentinel.embedded import EmbeddedPostgresError
 from sentinel.settings import Settings, SettingsError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Adds the one-machine commands where their packages (the `training` extra) are installed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names that `--help` shows."""
+        local = ["demo", "stop"] if find_spec("mlflow") else []
+        return sorted([*super().list_commands(context), *local])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return a command; the local ones are imported only when asked for."""
+        if name in self.list_commands(context) and name in {"demo", "stop"}:
+            found: click.Command = getattr(import_module("sentinel.demo"), name)
+            return found
+        return super().get_command(context, name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run Sentinel: tenants, API keys, the database.
 
@@ -33,18 +56,25 @@ def _sentences() -> Iterator[None]:
     """Turn a foreseeable error into one sentence on stderr and exit status 1."""
     try:
         yield
-    except (SettingsError, DatabaseUrlError, EmbeddedPostgresError) as error:
+    except (
+        SettingsError,
+        DatabaseUrlError,
+        EmbeddedPostgresError,
+        maintenance.MaintenanceError,
+    ) as error:
         raise click.ClickException(str(error)) from error
     except SentinelError as error:
         raise click.ClickException(error.detail) from error
 
 
 @contextmanager
-def _database() -> Iterator[tuple[Engine, Settings]]:
+def _database(
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+) -> Iterator[tuple[Engine, Settings]]:
     with _sentences():
         settings = Settings()
         with database_url(settings) as url:
-            engine = open_database(url, pool_size=1)
+            engine = open_database(url, pool_size=1, statement_timeout_s=statement_timeout_s)
             try:
                 yield engine, settings
             finally:
@@ -126,7 +156,7 @@ def revoke_key(tenant: str, prefix: str) -> None:
 
 @main.group("db")
 def db_group() -> None:
-    """Upgrade the database's schema."""
+    """Upgrade the database's schema, and keep its partitions."""
 
 
 @db_group.command("upgrade")
@@ -135,3 +165,34 @@ def upgrade() -> None:
     with _sentences(), database_url(Settings()) as url:
         revision = migrate.upgrade(url)
     click.echo(f"The database is at revision {revision}.")
+
+
+@db_group.command("maintain")
+@click.option(
+    "--retain-months",
+    type=click.IntRange(min=1),
+    help="Keep this many whole months before this one, and drop older decisions with their"
+    " idempotency keys and feedback.  [default: keep everything]",
+)
+@click.option(
+    "--pause",
+    type=click.FloatRange(min=0, min_open=True),
+    default=maintenance.PAUSE_S,
+    show_default=True,
+    help="Seconds that scoring may have to wait at a time.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what there is to do.")
+def maintain(retain_months: int | None, pause: float, dry_run: bool) -> None:
+    """Make the partitions of the coming months, and drop those past their retention.
+
+    Run it every month, or every day; while it runs the service goes on scoring.
+    """
+    with _database(OPERATOR_TIMEOUT_S) as (engine, _):
+        maintenance.maintain(
+            engine,
+            datetime.now(UTC),
+            retain_months=retain_months,
+            pause_s=pause,
+            dry_run=dry_run,
+            report=click.echo,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -68,10 +69,12 @@ class Settings(BaseSettings):
             )
         path = self.home_path / "key_secret"
         self.home_path.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes()
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_hex(32).encode())
+        if not path.exists():
+            # Linked into place whole: a process that starts at the same time never reads half.
+            unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(secrets.token_hex(32))
+            with suppress(FileExistsError):
+                os.link(unfinished, path)
+            unfinished.unlink()
         return path.read_bytes()

@@ -117,6 +117,14 @@ def test_its_files_are_closed_to_everybody_else(home: Path) -> None:
             assert not mode & (stat.S_IRWXG | stat.S_IRWXO), name
 
 
+def test_the_folders_above_are_opened_to_walk_through_and_no_further(home: Path) -> None:
+    above = home.parent.parent
+    above.chmod(0o700)
+    with EmbeddedPostgres(home):
+        # Postgres refuses to run as root; as anybody else it runs as ourselves.
+        assert stat.S_IMODE(above.stat().st_mode) == (0o700 if os.geteuid() else 0o701)
+
+
 def test_starting_twice_gives_the_same_server(home: Path) -> None:
     postgres = EmbeddedPostgres(home)
     url = postgres.start()

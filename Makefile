@@ -1,0 +1,70 @@
+# Everything runs in .venv, made by whichever target needs it first. `make help` lists the targets.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+UV_VERSION := 0.13.9
+
+# Which Python makes .venv: PYTHON=/path/to/python, or the newest fitting one on PATH. Each is run,
+# because a version manager may put a name on PATH that does not work.
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
+
+# Where this is set, each of the demo's processes compiles what it imports anew: 5 s each.
+export PYTHONDONTWRITEBYTECODE :=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-unit check bench lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|parquet, PORT=3000, MLFLOW_PORT=5000
+	@$(PY) -m sentinel demo
+
+test: $(INSTALLED) ## Run every test, against a real Postgres and MLflow that the tests start
+	@$(PY) -m pytest
+
+test-unit: $(INSTALLED) ## Run only the tests that take no server and no minutes
+	@$(PY) -m pytest -m "not slow"
+
+check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms and the lock files
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+	@$(PY) -m pip check
+	@$(PY) -m pytest -q tests/test_requirements.py
+
+bench: $(INSTALLED) ## Measure latency and throughput; writes benchmarks/results/latest.json
+	@$(PY) -m benchmarks
+
+lock: $(VENV)/uv/bin/uv ## Choose the versions of all packages anew (needs the network)
+	@$< pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--all-extras pyproject.toml -o requirements/dev.lock
+	@$< pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		-c requirements/dev.lock pyproject.toml -o requirements/serving.lock
+
+clean: ## Forget the demo's database and models, and all caches; .venv stays
+	@if [ -x $(PY) ]; then $(PY) -m sentinel stop; fi
+	@rm -rf .sentinel mlruns build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml requirements/dev.lock requirements/install.py | $(PY)
+	@$(PY) requirements/install.py requirements/dev.lock
+	@touch $@
+
+$(VENV)/uv/bin/uv: | $(PY)
+	@$(PY) -m venv $(VENV)/uv
+	@$(VENV)/uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+
+$(PY):
+	@for candidate in $(CANDIDATES); do \
+		if $$candidate -c '$(FITS)' 2>/dev/null; then \
+			exec $$candidate -m venv --clear $(VENV); \
+		fi; \
+	done; \
+	echo "No Python 3.11, 3.12 or 3.13 with its venv module works here (tried: $(CANDIDATES)):" \
+		"install one (Debian and Ubuntu: python3-venv), or name it with PYTHON=/path/to/python." >&2; \
+	exit 1

