@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scoring.policy import CostModel, Policy, policy_from_numbers
+
+AMOUNT = np.array([100.0, 2000.0, 30.0, 500.0])
+IS_FRAUD = np.array([True, True, False, False])
+
+
+def flags(*values: int) -> np.ndarray[Any, Any]:
+    return np.array(values, dtype=bool)
+
+
+@pytest.mark.parametrize(
+    ("flagged", "flat", "by_amount"),
+    [
+        (flags(0, 0, 0, 0), 0.0, 0.0),
+        (flags(1, 1, 0, 0), 2000.0, 2100.0),
+        (flags(0, 1, 1, 1), 990.0, 1990.0),
+        (flags(0, 0, 1, 0), -5.0, -5.0),
+    ],
+)
+def test_savings_are_frauds_caught_minus_false_alarms(
+    flagged: np.ndarray[Any, Any], flat: float, by_amount: float
+) -> None:
+    assert CostModel().net_savings(AMOUNT, IS_FRAUD, flagged) == flat
+    assert CostModel(0, 1, 5).net_savings(AMOUNT, IS_FRAUD, flagged) == by_amount
+
+
+@given(st.lists(st.booleans(), min_size=4, max_size=4))
+def test_nothing_saves_more_than_flagging_exactly_the_frauds(flagged: list[bool]) -> None:
+    costs = CostModel(10, 0.5, 5)
+    perfect = costs.perfect_savings(AMOUNT, IS_FRAUD)
+    assert costs.net_savings(AMOUNT, IS_FRAUD, np.array(flagged)) <= perfect
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [(-1, 0, 5), (1000, 0, 0), (0, 0, 5), (float("nan"), 0, 5), (1000, float("inf"), 5)],
+)
+def test_costs_that_make_no_sense_are_refused(costs: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="cost"):
+        CostModel(*costs)
+
+
+@given(st.floats(0.0001, 0.9999), st.floats(0, 1))
+def test_a_review_is_never_in_the_low_band(threshold: float, score: float) -> None:
+    policy = Policy.at(threshold, CostModel())
+    assert (policy.decide(score) == "review") == (policy.risk_band(score) != "low")
+    assert (policy.decide(score) == "review") == (score >= threshold)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.1, float("nan")])
+def test_a_threshold_outside_zero_and_one_is_refused(threshold: float) -> None:
+    with pytest.raises(ValueError, match="threshold"):
+        Policy(CostModel(), threshold, 0.5)
+
+
+def test_a_policy_survives_json() -> None:
+    policy = Policy.at(1 / 3, CostModel(0, 1, 5))
+    assert policy_from_numbers(json.loads(json.dumps(policy.as_numbers()))) == policy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threshold": None},
+        {"threshold": 1.5},
+        {"high_from": 0.001},
+        {"cost_model": None},
+        {"cost_model": {"missed_fraud": 1, "surprise": 2}},
+    ],
+)
+def test_numbers_that_make_no_policy_are_refused(change: dict[str, Any]) -> None:
+    numbers = Policy.at(0.05, CostModel()).as_numbers() | change
+    with pytest.raises(ValueError, match=r"policy|threshold|high_from"):
+        policy_from_numbers(numbers)

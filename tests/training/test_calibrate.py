@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scoring.calibration import sigmoid
+from training.calibrate import (
+    CALIBRATORS,
+    calibrate,
+    fit_beta,
+    fit_isotonic,
+    fit_sigmoid,
+    smoothed_targets,
+)
+from training.metrics import expected_calibration_error
+
+ROWS = 60_000
+
+
+def sample(distort: str, seed: int = 0, rows: int = ROWS) -> tuple[np.ndarray, np.ndarray]:
+    """Margins, and labels whose true probability is a known function of them."""
+    rng = np.random.default_rng(seed)
+    margin = rng.normal(-3, 2.5, rows)
+    true = {
+        "shifted": sigmoid(0.6 * margin - 1.0),
+        "skewed": sigmoid(-0.2 * np.logaddexp(0, -margin) + 1.6 * np.logaddexp(0, margin) - 3.0),
+        "stepped": np.select([margin < -4, margin < -1], [0.002, 0.05], 0.4),
+    }[distort]
+    return margin, rng.random(rows) < true
+
+
+def steps(rows: int = ROWS) -> np.ndarray:
+    return (np.arange(rows) // 100).astype(float)
+
+
+def test_sigmoid_recovers_slope_and_intercept() -> None:
+    fitted = fit_sigmoid(*sample("shifted"))
+    assert fitted.slope == pytest.approx(0.6, abs=0.03)
+    assert fitted.intercept == pytest.approx(-1.0, abs=0.06)
+
+
+def test_beta_recovers_its_parameters() -> None:
+    fitted = fit_beta(*sample("skewed", rows=200_000))
+    assert (fitted.a, fitted.b, fitted.c) == pytest.approx((0.2, 1.6, -3.0), abs=0.12)
+
+
+def test_a_beta_coefficient_that_wants_to_be_negative_is_zero() -> None:
+    margin, _ = sample("shifted")
+    falling = np.random.default_rng(1).random(margin.size) < sigmoid(-margin - 4)
+    fitted = fit_beta(margin, falling)
+    assert fitted.a == 0 or fitted.b == 0
+    assert fit_sigmoid(margin, falling).slope == 0
+
+
+@pytest.mark.parametrize("kind", CALIBRATORS)
+def test_fitting_improves_distorted_probabilities(kind: str) -> None:
+    margin, is_fraud = sample("shifted", seed=1)
+    fresh, fresh_fraud = sample("shifted", seed=2)
+    calibrated = CALIBRATORS[kind](margin, is_fraud)(fresh)
+    before = expected_calibration_error(sigmoid(fresh), fresh_fraud)
+    after = expected_calibration_error(calibrated, fresh_fraud)
+    assert after < before / 5
+
+
+@pytest.mark.parametrize("kind", CALIBRATORS)
+def test_a_sample_without_overlap_makes_nobody_certain(kind: str) -> None:
+    margin = np.concatenate([np.linspace(-12, -5, 9_900), np.linspace(2, 6, 100)])
+    is_fraud = margin > 0
+    calibrator = CALIBRATORS[kind](margin, is_fraud)
+    typical_fraud, typical_other = calibrator(np.array([4.0, -8.0]))
+    assert 0.95 < typical_fraud < 0.9995
+    assert typical_other > 1e-5
+
+
+def test_targets_follow_the_rule_of_succession() -> None:
+    targets = smoothed_targets(np.array([True, True, False, False, False]))
+    assert targets.tolist() == [3 / 4, 3 / 4, 1 / 5, 1 / 5, 1 / 5]
+
+
+def test_a_tie_goes_to_the_fewest_parameters() -> None:
+    calibration = calibrate(*sample("shifted"), steps())
+    assert calibration.calibrator.kind == "sigmoid"
+    assert [c.kind for c in calibration.comparisons] == [
+        "uncalibrated", "sigmoid", "beta", "isotonic",
+    ]  # fmt: skip
+
+
+def test_a_shape_that_only_isotonic_has_gets_isotonic() -> None:
+    assert calibrate(*sample("stepped"), steps()).calibrator.kind == "isotonic"
+
+
+def test_kinds_are_compared_on_rows_they_were_not_fitted_on() -> None:
+    margin, is_fraud = sample("shifted")
+    judged = calibrate(margin, is_fraud, steps()).comparisons
+    later = is_fraud.copy()
+    middle = int(np.searchsorted(steps(), np.median(steps()[is_fraud])))
+    # Spoiling the later half's margins' ranks must change the figures, not the fits' parameters.
+    np.random.default_rng(0).shuffle(later[middle:])
+    spoilt = calibrate(margin, later, steps()).comparisons
+    assert all(s.log_loss > j.log_loss * 1.2 for s, j in zip(spoilt[1:], judged[1:], strict=True))
+
+
+def test_the_chosen_kind_is_fitted_on_every_row() -> None:
+    margin, is_fraud = sample("shifted")
+    chosen = calibrate(margin, is_fraud, steps()).calibrator
+    assert chosen == fit_sigmoid(margin, is_fraud)
+
+
+def test_isotonic_knots_are_few_and_increasing() -> None:
+    calibrator = fit_isotonic(*sample("shifted"))
+    assert len(calibrator.margins) < 500
+    assert (np.diff(calibrator.margins) > 0).all()

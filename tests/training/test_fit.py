@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scoring.calibration import SigmoidCalibrator
+from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
+from scoring.model import FraudModel
+from scoring.policy import CostModel, Policy
+from training.data import LabelledTransactions, from_table
+from training.distribution import FEATURE_QUANTILES, binned, distribution
+from training.fit import Fitted, fit
+from training.golden import golden_rows
+from training.metrics import quality
+from training.split import Split, split
+
+Fit = Callable[..., Fitted]
+
+
+@pytest.fixture(scope="module")
+def data(month: pa.Table) -> LabelledTransactions:
+    return from_table(month, "simulator")
+
+
+@pytest.fixture(scope="module")
+def parts(data: LabelledTransactions) -> Split:
+    return split(data.step, data.is_fraud)
+
+
+@pytest.fixture(scope="module")
+def matrix(data: LabelledTransactions) -> FloatArray:
+    return feature_matrix(data.columns)
+
+
+@pytest.fixture(scope="module")
+def fitted(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> Fitted:
+    return fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda _: None)
+
+
+def test_the_same_seed_gives_the_same_trees(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
+) -> None:
+    again = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda _: None)
+    assert again.booster.model_to_string() == fitted.booster.model_to_string()
+
+
+def test_rows_after_the_fit_part_change_nothing(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
+) -> None:
+    spoilt, labels = matrix.copy(), data.is_fraud.copy()
+    spoilt[parts.fit.rows.stop :] = 0.0
+    labels[parts.fit.rows.stop :] = True
+    again = fit(spoilt, labels, parts, seed=1, on_round=lambda _: None)
+    assert again.booster.model_to_string() == fitted.booster.model_to_string()
+
+
+def test_trees_after_the_best_round_are_not_kept(fitted: Fitted) -> None:
+    losses = fitted.stopping_log_loss
+    assert fitted.rounds == int(np.argmin(losses)) + 1
+    assert fitted.booster.num_trees() == fitted.rounds
+    assert fitted.leaves <= 3000
+
+
+def test_every_round_is_told(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> None:
+    told: list[int] = []
+    again = fit(matrix, data.is_fraud, parts, seed=2, on_round=told.append)
+    assert told == list(range(1, len(again.stopping_log_loss) + 1))
+
+
+def test_the_booster_finds_frauds_it_has_not_seen(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
+) -> None:
+    rows = parts.test.rows
+    figures = quality(fitted.booster.predict(matrix[rows]), data.is_fraud[rows])
+    assert 0.5 < figures["pr_auc"] < 0.95, "hard, but not hopeless"
+    assert figures["roc_auc"] > 0.97
+
+
+def test_golden_rows_reach_every_type_and_band(
+    parts: Split, matrix: FloatArray, fitted: Fitted
+) -> None:
+    calibrator = SigmoidCalibrator(1.0, 0.0)
+    policy = Policy.at(0.02, CostModel())
+    later = matrix[parts.threshold.rows]
+    score = calibrator(fitted.booster.predict(later, raw_score=True))
+    rows = golden_rows(later, score, policy)
+    assert len(rows) <= 32
+    assert set(rows[:, 0]) == set(later[:, 0])
+    assert np.unique(rows, axis=0).shape == rows.shape
+    model = FraudModel(fitted.booster, calibrator, policy, {})
+    bands = {policy.risk_band(s) for s in model.explain_matrix(rows).scores}
+    assert bands == {"low", "medium", "high"}
+
+
+def test_golden_rows_of_one_row_are_that_row() -> None:
+    row = np.zeros((1, len(FEATURE_NAMES)))
+    assert golden_rows(row, np.array([0.5]), Policy.at(0.1, CostModel())).shape == row.shape
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(1000.0),
+        np.repeat([0.0, 1.0], [990, 10]),
+        np.repeat([0.0, 1.0], [10, 990]),
+        np.zeros(50),
+        np.repeat([0.0, 5.0, 9.0], [600, 300, 100]),
+    ],
+)
+def test_proportions_are_those_of_the_bins(values: np.ndarray) -> None:
+    described = binned(values, FEATURE_QUANTILES)
+    edges, proportions = described["edges"], described["proportions"]
+    assert len(proportions) == len(edges) + 1
+    assert sum(proportions) == pytest.approx(1.0)
+    assert edges == sorted(set(edges))
+    assert all(p > 0 for p in proportions), "an empty bin would make drift infinite"
+    below = np.mean(values < edges[0]) if edges else 1.0
+    assert proportions[0] == pytest.approx(below)
+
+
+def test_the_distribution_names_every_feature_and_the_score(
+    parts: Split, matrix: FloatArray
+) -> None:
+    described = distribution(matrix[parts.fit.rows], np.linspace(0.001, 0.9, 500))
+    assert list(described["features"]) == list(FEATURE_NAMES)
+    assert described["feature_rows"] == parts.fit.row_count
+    assert described["score_rows"] == 500

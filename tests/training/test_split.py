@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.errors import TrainingError
+from training.split import last_busy_step, split
+
+
+def hours(rows_per_hour: list[int]) -> np.ndarray:
+    return np.repeat(np.arange(1, len(rows_per_hour) + 1), rows_per_hour).astype(float)
+
+
+def frauds(count: int, every: int = 10) -> np.ndarray:
+    return np.arange(count) % every == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(20, 200), min_size=24, max_size=240))
+def test_parts_are_in_time_order_disjoint_and_cover_what_is_used(traffic: list[int]) -> None:
+    step = hours(traffic)
+    parts = split(step, frauds(step.size, every=3), until_step=int(step[-1]))
+    rows = [part.rows for part in parts]
+    assert rows[0].start == 0
+    assert rows[-1].stop == step.size
+    for earlier, later in pairwise(rows):
+        assert earlier.stop == later.start
+        assert step[earlier.stop - 1] < step[later.start], "no step is in two parts"
+    assert parts.learning.stop == parts.stopping.start
+    assert parts.stopping.stop == parts.fit.rows.stop
+    assert step[parts.learning.stop - 1] < step[parts.stopping.start]
+
+
+def test_parts_have_their_shares() -> None:
+    step = hours([100] * 480)
+    parts = split(step, frauds(step.size))
+    shares = [part.row_count / step.size for part in parts]
+    assert shares == pytest.approx([0.55, 0.15, 0.15, 0.15], abs=0.005)
+    assert sum(part.fraud_count for part in parts) == frauds(step.size).sum()
+
+
+def test_a_tail_without_traffic_is_left_out() -> None:
+    step = hours([100] * 240 + [3] * 96)
+    assert last_busy_step(step) == 240
+    parts = split(step, frauds(step.size))
+    assert (parts.until_step, parts.dropped_rows) == (240, 288)
+    assert parts.test.last_step == 240
+
+
+def test_steady_traffic_is_used_to_the_end() -> None:
+    assert last_busy_step(hours([100] * 250)) == 250
+
+
+def test_quiet_nights_and_a_quiet_day_in_the_middle_stay() -> None:
+    day = [1] * 8 + [200] * 16
+    assert last_busy_step(hours(day * 4 + [2] * 24 + day * 4)) == 9 * 24
+
+
+def test_a_given_last_step_is_obeyed() -> None:
+    step = hours([100] * 240 + [3] * 96)
+    parts = split(step, frauds(step.size), until_step=300)
+    assert parts.test.last_step == 300
+
+
+@pytest.mark.parametrize("until_step", [0, 1, 2])
+def test_too_few_steps_get_a_sentence(until_step: int) -> None:
+    step = hours([100] * 240)
+    with pytest.raises(TrainingError, match="too few steps"):
+        split(step, frauds(step.size), until_step=until_step)
+
+
+def test_a_part_with_too_few_frauds_is_named() -> None:
+    step = hours([100] * 240)
+    is_fraud = frauds(step.size)
+    threshold = split(step, is_fraud).threshold.rows
+    is_fraud[threshold] = False
+    is_fraud[threshold.start : threshold.start + 9] = True
+    with pytest.raises(
+        TrainingError, match=r"The threshold part .* holds 9 frauds; at least 10 are needed"
+    ):
+        split(step, is_fraud)
+
+
+def test_a_part_without_honest_payments_is_named() -> None:
+    step = hours([100] * 240)
+    with pytest.raises(TrainingError, match="hardly a legitimate"):
+        split(step, np.ones(step.size, dtype=bool))

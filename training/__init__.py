@@ -1,0 +1,1 @@
+"""From labelled transactions to a registered model version."""

@@ -1,0 +1,51 @@
+"""How features and scores were distributed in training: what drift is measured against."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scoring.features import FEATURE_NAMES, FloatArray
+
+FEATURE_QUANTILES = tuple(np.linspace(0.1, 0.9, 9))
+SCORE_QUANTILES = (*FEATURE_QUANTILES, 0.95, 0.99, 0.999)
+"""Finer at the top: that is where decisions are made."""
+
+
+def binned(values: FloatArray, quantiles: tuple[float, ...]) -> dict[str, Any]:
+    """Describe values by bins between their quantiles.
+
+    Returns:
+        `edges` e_1 < ... < e_k and `proportions` p_0 ... p_k, which sum to 1: p_0 of the values lie
+        below e_1, p_i in [e_i, e_i+1), p_k from e_k on. `numpy.searchsorted(edges, value, "right")`
+        is a value's bin.
+    """
+    edges = np.unique(np.quantile(values, quantiles, method="higher"))
+    edges = edges[edges > values.min()]
+    if not edges.size and values.max() > values.min():
+        # Nearly all values are the smallest (a rare flag): one edge sets the others apart.
+        edges = np.array([values[values > values.min()].min()])
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1)
+    return {"edges": edges.tolist(), "proportions": (counts / values.size).tolist()}
+
+
+def distribution(fit_matrix: FloatArray, later_scores: FloatArray) -> dict[str, Any]:
+    """Describe what the model was fitted on and how it scores what it was not fitted on.
+
+    Args:
+        fit_matrix: features of the fit part, float64 (n, len(FEATURES)).
+        later_scores: calibrated scores of the threshold part, float64 (m,).
+
+    Returns:
+        {"features": {name: binned}, "score": binned, "feature_rows": n, "score_rows": m}.
+    """
+    return {
+        "features": {
+            name: binned(fit_matrix[:, index], FEATURE_QUANTILES)
+            for index, name in enumerate(FEATURE_NAMES)
+        },
+        "score": binned(later_scores, SCORE_QUANTILES),
+        "feature_rows": int(fit_matrix.shape[0]),
+        "score_rows": int(later_scores.shape[0]),
+    }

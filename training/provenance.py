@@ -1,0 +1,27 @@
+"""Which code trained: the git commit of the checkout it runs from."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+_CODE = Path(__file__).parent
+
+
+def git_commit() -> str | None:
+    """Return the commit, with `-dirty` where tracked files differ, or None outside a checkout."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return f"{commit}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        completed = subprocess.run(  # noqa: S603 - fixed words
+            ["git", *arguments],  # noqa: S607 - the user's own git
+            cwd=_CODE, capture_output=True, text=True, timeout=5, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return completed.stdout.strip()
