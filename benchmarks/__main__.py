@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import socket
 import statistics
-import subprocess
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +18,11 @@ from rich.table import Table
 
 from benchmarks.bodies import batch_bodies, score_bodies
 from benchmarks.cpu import CpuMeter
+from benchmarks.environment import commit, machine
 from benchmarks.load import LoadResult, Target, run_load
-from sentinel.demo import Demo
+from sentinel.demo import Demo, sentences
 from sentinel.demo_state import read_environment
 from sentinel.settings import Settings
-from sentinel.terminal import reach_loopback_directly, stop_on_signals
 
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 CLIENTS = (1, 16, 64)
@@ -41,11 +39,9 @@ BATCH_ROWS = (1, 100, 1000)
 def main(seconds: float, rounds: int, home: Path, output: Path) -> None:
     """Start the whole system, put load on it, and report what it did."""
     console = Console()
-    stop_on_signals()
-    reach_loopback_directly()
     settings = Settings().model_copy(update={"home": home, "database_url": None})
     port, mlflow_port = _free_port(), _free_port()
-    with ExitStack() as stack:
+    with sentences(), ExitStack() as stack:
         system = Demo(settings, None, port, mlflow_port, stack)
         system.prepare()
         system.serve()
@@ -59,8 +55,8 @@ def main(seconds: float, rounds: int, home: Path, output: Path) -> None:
         results: dict[str, Any] = {
             "command": "make bench",
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": _commit(),
-            "machine": _machine(),
+            "commit": commit(),
+            "machine": machine(),
             "model": _model(settings.model_cache),
             "seconds": seconds,
             "rounds": rounds,
@@ -176,32 +172,6 @@ def _model(cache: Path) -> dict[str, int]:
     booster = lgb.Booster(model_file=newest)
     leaves = sum(tree["num_leaves"] for tree in booster.dump_model()["tree_info"])
     return {"trees": booster.num_trees(), "leaves": leaves}
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "cpu": _cpu_name(),
-        "python": platform.python_version(),
-        "system": platform.system(),
-    }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _commit() -> str | None:
-    asked = subprocess.run(
-        ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git is installed
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return asked.stdout.strip() or None
 
 
 def _free_port() -> int:

@@ -6,11 +6,13 @@ already from an earlier run is used again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -54,9 +56,7 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
     settings = Settings().model_copy(update={"database_url": None})
     ready = False
     try:
-        stop_on_signals()
-        reach_loopback_directly()
-        with ExitStack() as stack:
+        with sentences(), ExitStack() as stack:
             running = Demo(settings, data, port, mlflow_port, stack)
             running.prepare()
             running.serve()
@@ -65,6 +65,15 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
             running.watch()
     except KeyboardInterrupt:
         raise SystemExit(0 if ready else 130) from None
+
+
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """Let signals end the block, and turn what can be foreseen into one sentence and status 1."""
+    stop_on_signals()
+    reach_loopback_directly()
+    try:
+        yield
     except SentinelError as error:
         raise click.ClickException(error.detail) from error
     except (
