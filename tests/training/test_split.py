@@ -20,7 +20,7 @@ def frauds(count: int, every: int = 10) -> np.ndarray:
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(20, 200), min_size=24, max_size=240))
+@given(st.lists(st.integers(100, 300), min_size=48, max_size=240))
 def test_parts_are_in_time_order_disjoint_and_cover_what_is_used(traffic: list[int]) -> None:
     step = hours(traffic)
     parts = split(step, frauds(step.size, every=3), until_step=int(step[-1]))
