@@ -21,8 +21,11 @@ from api import readiness, replies, requests, schemas
 from api.auth import Authenticator
 from api.batches import Answer, Batches, Item
 from api.bento import SentinelApp, SentinelService
+from api.cursors import Cursors
+from api.desk import DESK_CONNECTIONS, Desk
 from api.metrics import REFUSALS
 from api.pages import PAGES
+from api.review import REVIEW
 from api.serving import TenantModels
 from persistence.database import open_database
 from persistence.decisions import Decided, read_decision
@@ -55,6 +58,7 @@ SHED_AFTER_MS = 5_000
     logging={"access": {"enabled": False}},
 )
 @bentoml.asgi_app(PAGES)
+@bentoml.asgi_app(REVIEW)
 class Sentinel:
     """Fraud decisions with calibrated probabilities, exact reasons and a durable log."""
 
@@ -82,6 +86,9 @@ class Sentinel:
         self.engine = engine = open_database(url, role=SERVICE_ROLE)
         self.resources.callback(engine.dispose)
         self.auth = Authenticator(lambda key: verify_key(engine, key, secret))
+        desk_engine = open_database(url, role=SERVICE_ROLE, pool_size=DESK_CONNECTIONS)
+        self.resources.callback(desk_engine.dispose)
+        REVIEW.state.desk = Desk(desk_engine, self.auth, Cursors(secret))
         shelf = Shelf(
             open_registry(settings.tracking_uri),
             settings.model_cache,

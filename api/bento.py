@@ -104,4 +104,6 @@ class SentinelService(bentoml.Service[Any]):
         factory = SentinelApp(self, is_main=is_main)
         self.inner.app = factory
         app: Starlette = factory()
+        # A path with a slash too many is not there, rather than a redirect nobody documented.
+        app.router.redirect_slashes = False
         return app

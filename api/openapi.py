@@ -6,25 +6,16 @@ from functools import cache
 from typing import Any
 
 import orjson
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from api import schemas
+from api import review_schemas, schemas
+from api.documented import ANYWHERE, links_to_transaction, problem_response, problems, reference
+from api.review import REVIEW
 from scoring import __version__
-
-_PROBLEMS = {
-    401: "no API key, or one that is unknown, expired or revoked",
-    403: "the key lacks the scope",
-    404: "not there, or not yours",
-    413: "the body is too large",
-    422: "the request is not valid; `errors` names each field",
-    429: "too busy; nothing was decided",
-    500: "a fault of ours; nothing was decided",
-    503: "no production model, or Postgres is away; nothing was decided",
-    504: "no decision in time; repeat with the same external_id",
-}
 
 _ROUTES: tuple[tuple[str, str, str, type[BaseModel], type[BaseModel]], ...] = (
     (
@@ -54,11 +45,11 @@ _ROUTES: tuple[tuple[str, str, str, type[BaseModel], type[BaseModel]], ...] = (
 
 @cache
 def document() -> bytes:
-    """Return the OpenAPI 3.1 document as JSON."""
+    """Return the OpenAPI 3.1 document as JSON: the scoring routes, the review routes, health."""
+    reviewing = get_openapi(title="", version="", routes=REVIEW.routes)
     models = [(m, mode) for _, _, _, i, o in _ROUTES for m, mode in _both(i, o)]
-    _, definitions = models_json_schema(
-        [*models, (schemas.Problem, "serialization")], ref_template="#/components/schemas/{model}"
-    )
+    models += _both(review_schemas.FeedbackIn, schemas.Problem)
+    _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
     return orjson.dumps(
         {
             "openapi": "3.1.0",
@@ -67,11 +58,16 @@ def document() -> bytes:
                 "version": __version__,
                 "description": "Fraud decisions with exact reasons, stored before they are told.",
             },
-            "paths": {**{route[0]: {"post": _operation(*route)} for route in _ROUTES}, **_HEALTH},
+            "paths": {
+                **{route[0]: {"post": _operation(*route)} for route in _ROUTES},
+                **reviewing["paths"],
+                **_HEALTH,
+            },
             "components": {
-                "schemas": definitions["$defs"],
+                "schemas": reviewing["components"]["schemas"] | definitions["$defs"],
                 "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             },
+            "security": [{"key": []}],
         }
     )
 
@@ -83,18 +79,22 @@ def _both(request: type[BaseModel], reply: type[BaseModel]) -> list[tuple[type[B
 def _operation(
     path: str, summary: str, description: str, request: type[BaseModel], reply: type[BaseModel]
 ) -> dict[str, Any]:
+    decided = {"description": "decided", "content": {"application/json": reference(reply)}}
     operation: dict[str, Any] = {
         "operationId": path.strip("/").replace("/", "_"),
         "summary": summary,
         "description": description,
-        "security": [{"key": []}],
-        "requestBody": {"required": True, "content": {"application/json": _ref(request)}},
+        "requestBody": {"required": True, "content": {"application/json": reference(request)}},
         "responses": {
-            "200": {"description": "decided", "content": {"application/json": _ref(reply)}},
-            **{str(status): _problem(text) for status, text in _PROBLEMS.items()},
+            "200": decided,
+            **{str(status): told for status, told in problems(404, 413, *ANYWHERE).items()},
         },
     }
     if path == "/score":
+        decided["links"] = links_to_transaction("$response.body#/transaction_id")
+        operation["responses"]["409"] = problem_response(
+            "the first request with this external_id is being decided"
+        )
         operation["parameters"] = [
             {
                 "name": "Idempotency-Key",
@@ -108,27 +108,19 @@ def _operation(
     return operation
 
 
-def _ref(model: type[BaseModel]) -> dict[str, Any]:
-    return {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+def _health(operation_id: str, summary: str, *, unready: bool = False) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": "yes"}}
+    if unready:
+        responses["503"] = problem_response("no; `checks` says why")
+    # No key is needed.
+    asked = {"operationId": operation_id, "summary": summary, "security": []}
+    return {"get": {**asked, "responses": responses}}
 
 
-def _problem(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"application/problem+json": _ref(schemas.Problem)},
-    }
-
-
-_TEXT = {"200": {"description": "yes"}}
 _HEALTH: dict[str, Any] = {
-    "/livez": {"get": {"summary": "Is the process alive?", "responses": _TEXT}},
-    "/readyz": {
-        "get": {
-            "summary": "Can it decide a payment now?",
-            "responses": {**_TEXT, "503": _problem("no; `checks` says why")},
-        }
-    },
-    "/metrics": {"get": {"summary": "Prometheus metrics", "responses": _TEXT}},
+    "/livez": _health("livez", "Is the process alive?"),
+    "/readyz": _health("readyz", "Can it decide a payment now?", unready=True),
+    "/metrics": _health("metrics", "Prometheus metrics"),
 }
 
 # Swagger UI ships inside BentoML, so the page needs nothing from outside.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from scoring.errors import FieldError, InvalidRequest, MalformedRequest, Sentine
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger("sentinel.api")
 
 MEDIA_TYPE = "application/problem+json"
 MAX_LISTED_ERRORS = 100
@@ -50,8 +54,13 @@ def invalid(error: ValidationError) -> InvalidRequest:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return MalformedRequest(f"{found[0]['msg']}.")
+    return named([(item["loc"], item["msg"]) for item in found])
+
+
+def named(findings: Sequence[tuple[tuple[int | str, ...], str]]) -> InvalidRequest:
+    """Return the error of findings: each a path and what its value must be."""
     errors = tuple(
-        FieldError(".".join(map(str, item["loc"])) or "body", item["msg"]) for item in found
+        FieldError(".".join(map(str, path)) or "body", message) for path, message in findings
     )
     fields = ", ".join(dict.fromkeys(e.field for e in errors[:5]))
     more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
@@ -68,7 +77,10 @@ class ProblemBackstop:
         404: ("not-found", "There is no such route; /docs lists them."),
         405: ("method-not-allowed", "The route does not take this method; /docs says which."),
         429: ("overloaded", "Too many requests are in flight; try again shortly."),
-        504: ("too-slow", "No decision in time. Repeat with the same external_id to learn it."),
+        504: (
+            "too-slow",
+            "No answer in time. Repeat a score with the same external_id to learn it.",
+        ),
     }
 
     def __init__(self, app: ASGIApp) -> None:
@@ -79,22 +91,34 @@ class ProblemBackstop:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        rewritten = False
+        begun = rewritten = False
 
         async def send_problem(message: Message) -> None:
-            nonlocal rewritten
+            nonlocal begun, rewritten
             if message["type"] == "http.response.start" and message["status"] >= 400:
-                kind = Headers(raw=message["headers"]).get("content-type", "")
-                if kind != MEDIA_TYPE:
+                told = Headers(raw=message["headers"])
+                if told.get("content-type", "") != MEDIA_TYPE:
                     rewritten = True
-                    await self._render(message["status"])(scope, receive, send)
+                    reply = self._render(message["status"], told.get("allow"))
+                    await reply(scope, receive, send)
+            begun = True
             if not rewritten:
                 await send(message)
 
-        await self._app(scope, receive, send_problem)
+        try:
+            await self._app(scope, receive, send_problem)
+        except Exception:
+            # A body that breaks off has to look like one: the server closes the connection.
+            if begun and not rewritten:
+                raise
+            logger.exception("%s failed", scope["path"])
+            if not begun:
+                await self._render(500)(scope, receive, send)
 
-    def _render(self, status: int) -> Response:
+    def _render(self, status: int, allow: str | None = None) -> Response:
         code, detail = self._DETAILS.get(status, ("internal", "The details are in the log."))
         body = _body(code, HTTPStatus(status).phrase, status, detail)
-        headers = {"Retry-After": "1"} if status == HTTPStatus.TOO_MANY_REQUESTS else None
+        headers = {"Allow": allow} if allow else {}
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            headers["Retry-After"] = "1"
         return Response(body, status, headers, MEDIA_TYPE)

@@ -17,26 +17,26 @@ from scoring.reasons import reasons
 
 def score_reply(decided: Decided, arrived_s: float) -> Response:
     """Render one decision."""
-    return _json(_scored(decided, _elapsed_ms(arrived_s)))
+    return json_reply(_scored(decided, _elapsed_ms(arrived_s)))
 
 
 def batch_reply(decisions: Iterable[Decided], arrived_s: float) -> Response:
     """Render the decisions of a batch, in order."""
     latency_ms = _elapsed_ms(arrived_s)
     results = [_scored(decided, latency_ms) for decided in decisions]
-    return _json({"results": results, "total_latency_ms": _elapsed_ms(arrived_s)})
+    return json_reply({"results": results, "total_latency_ms": _elapsed_ms(arrived_s)})
 
 
 def explain_reply(prediction: Prediction, prediction_id: str | None, arrived_s: float) -> Response:
     """Render a prediction with every feature and its reasons as sentences."""
-    return _json(
+    return json_reply(
         {
             "prediction_id": prediction_id,
             "score": prediction.score,
             "raw_probability": prediction.raw_probability,
             "margin": prediction.margin,
             "base_value": prediction.base_value,
-            "features": [_feature(prediction, i) for i in range(len(FEATURE_NAMES))],
+            "features": [feature(prediction, i) for i in range(len(FEATURE_NAMES))],
             "reasons": reasons(prediction),
             "risk_band": prediction.risk_band,
             "decision": prediction.decision,
@@ -56,7 +56,7 @@ def _scored(decided: Decided, latency_ms: float) -> dict[str, Any]:
         "risk_band": prediction.risk_band,
         "decision": prediction.decision,
         "threshold": prediction.threshold,
-        "top_features": [_feature(prediction, i) for i in prediction.top_features()],
+        "top_features": [feature(prediction, i) for i in prediction.top_features()],
         "base_value": prediction.base_value,
         "margin": prediction.margin,
         "model": {"name": prediction.model.name, "version": prediction.model.version},
@@ -64,7 +64,8 @@ def _scored(decided: Decided, latency_ms: float) -> dict[str, Any]:
     }
 
 
-def _feature(prediction: Prediction, index: int) -> dict[str, Any]:
+def feature(prediction: Prediction, index: int) -> dict[str, Any]:
+    """Render one feature's part in a prediction."""
     return {
         "name": FEATURE_NAMES[index],
         "value": prediction.features[index],
@@ -76,5 +77,6 @@ def _elapsed_ms(arrived_s: float) -> float:
     return round((perf_counter() - arrived_s) * 1e3, 3)
 
 
-def _json(document: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(document), media_type="application/json")
+def json_reply(document: dict[str, Any], status: int = 200) -> Response:
+    """Render a document."""
+    return Response(orjson.dumps(document), status, media_type="application/json")

@@ -17,6 +17,16 @@ def new_ids() -> tuple[UUID, UUID]:
     return _uuid7(now_ms), _uuid7(now_ms)
 
 
+def first_id_at(unix_ms: int) -> UUID:
+    """Return the least id of a millisecond since 1970, 0 to 2^48 - 1."""
+    return UUID(int=unix_ms << 80)
+
+
+def unix_ms_of(id_: UUID) -> int:
+    """Return the millisecond since 1970 that an id carries."""
+    return id_.int >> 80
+
+
 def _uuid7(unix_ms: int) -> UUID:
     # RFC 9562, 5.7: 48 bits of time, version 7, 12 random bits, variant 0b10, 62 random bits.
     random = secrets.randbits(74)

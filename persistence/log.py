@@ -1,4 +1,9 @@
-"""The decision log: batches of decisions, each in one transaction and one round trip."""
+"""The decision log: batches of decisions, each in one transaction and one round trip.
+
+The connection is in autocommit mode: what a pipeline sends between two Syncs is one transaction,
+committed by the second. With psycopg's own BEGIN and COMMIT it would be three round trips, since
+each of them ends with a Sync. https://www.postgresql.org/docs/current/protocol-flow.html
+"""
 
 from __future__ import annotations
 
@@ -49,14 +54,13 @@ class DecisionLog:
             refuses this row, which then fails alone.
 
         Raises:
-            StoreUnavailable: Postgres did not commit; nothing is stored.
+            StoreUnavailable: Postgres did not say that it committed. Where the line broke in
+                between it may have; asking again with the same `external_id` tells.
         """
         try:
             with self._connection() as connection:
-                # BEGIN, the setting, the statement and COMMIT travel together.
                 with connection.pipeline():
                     absent = _insert(connection, batch)
-                    connection.commit()
                 return _outcomes(connection, batch, absent)
         except psycopg.Error as error:
             if len(batch) == 1:
@@ -75,12 +79,16 @@ class DecisionLog:
         Raises:
             InvalidRequest: an `external_id` is in flight, or was used before with another body;
                 names each row.
-            NotStorable: Postgres refuses a row.
-            StoreUnavailable: Postgres did not commit. Nothing is stored in any of these cases.
+            NotStorable: Postgres refuses a row. Nothing is stored in either case.
+            StoreUnavailable: as for `write`; all of it is stored or nothing.
         """
+        # Without a key no row can be taken, so there is nothing to look at before the commit.
+        has_keys = any(d.transaction.external_id is not None for d in batch)
         try:
             with self._connection() as connection:
                 with connection.pipeline():
+                    if has_keys:
+                        connection.execute("BEGIN")
                     absent = _insert(connection, batch)
                 outcomes = _outcomes(connection, batch, absent)
                 errors = tuple(
@@ -90,7 +98,8 @@ class DecisionLog:
                 )
                 if errors:
                     raise InvalidRequest("Nothing was stored.", errors=errors)
-                connection.commit()
+                if has_keys:
+                    connection.execute("COMMIT")
         except psycopg.Error as error:
             logger.exception("Postgres refuses a batch")
             raise NotStorable("Postgres refuses the batch; nothing was stored.") from error
@@ -98,7 +107,7 @@ class DecisionLog:
 
     @contextmanager
     def _connection(self) -> Iterator[PostgresConnection]:
-        """A pooled connection; what is not committed when the block ends is rolled back.
+        """A pooled connection in autocommit mode; a transaction left open is rolled back.
 
         Raises:
             StoreUnavailable: Postgres cannot be reached or broke off.
@@ -107,20 +116,28 @@ class DecisionLog:
             pooled = self._engine.raw_connection()
         except (psycopg.Error, PoolTimeoutError) as error:
             raise StoreUnavailable("Postgres cannot be reached; nothing was decided.") from error
+        connection = cast("PostgresConnection", pooled.driver_connection)
         try:
-            yield cast("PostgresConnection", pooled.driver_connection)
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                connection.rollback()  # says nothing to Postgres unless a transaction is open
+                connection.autocommit = False
         except psycopg.OperationalError as error:
             pooled.invalidate()
             # Its neighbours in the pool were cut off with it; the next batch connects anew.
             self._engine.dispose()
-            raise StoreUnavailable("Postgres broke off; nothing was decided.") from error
+            raise StoreUnavailable(
+                "Postgres broke off before it confirmed; ask again with the same external_id."
+            ) from error
         finally:
             pooled.close()
 
 
 def _insert(connection: PostgresConnection, batch: Sequence[Decided]) -> psycopg.Cursor[Any]:
     """Send the statement; the cursor will hold the rows that were not stored."""
-    connection.execute(SET_TENANTS, [joined({d.tenant_id for d in batch})])
+    connection.execute(SET_TENANTS, [joined({d.tenant_id for d in batch})], prepare=True)
     return connection.execute(INSERT, columns(batch), prepare=True)
 
 
@@ -148,8 +165,8 @@ def _read_earlier(
 ) -> dict[tuple[int, str], tuple[bytes, Decided]]:
     keys = [d.tenant_id for d in taken], [d.transaction.external_id for d in taken]
     with connection.pipeline(), connection.cursor(row_factory=dict_row) as cursor:
-        connection.execute(SET_TENANTS, [joined(set(keys[0]))])
-        cursor.execute(REPLAY, keys)
+        connection.execute(SET_TENANTS, [joined(set(keys[0]))], prepare=True)
+        cursor.execute(REPLAY, keys, prepare=True)
         rows = cursor.fetchall()
     return {(r["tenant_id"], r["key"]): (r["body_digest"], decided_from(r)) for r in rows}
 

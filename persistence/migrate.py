@@ -11,8 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-from persistence.database import open_database, transaction
-from persistence.partitions import make_partitions
+from persistence.database import OPERATOR_TIMEOUT_S, open_database, transaction
+from persistence.maintenance import maintain
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -26,12 +26,18 @@ def alembic_config(engine: Engine) -> Config:
 
 
 def upgrade(url: str) -> str:
-    """Bring a database to this release's schema and return the revision it is at."""
-    engine = open_database(url, pool_size=1)
+    """Bring a database to this release's schema, make the partitions that the next months need.
+
+    Returns:
+        The revision it is at.
+
+    Raises:
+        MaintenanceError: the partitions cannot be made now; the schema is this release's.
+    """
+    engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
     try:
         command.upgrade(alembic_config(engine), "head")
-        with transaction(engine) as connection:
-            make_partitions(connection, datetime.now(UTC))
+        maintain(engine, datetime.now(UTC))
         return current_revision(engine) or "none"
     finally:
         engine.dispose()

@@ -2,11 +2,14 @@
 
 `transactions` and `predictions` are partitioned by `id`, a UUIDv7, whose first 48 bits are Unix
 milliseconds (RFC 9562): a month is a range of ids, so a look-up by id reads one partition and needs
-no date. A row that no month takes lands in the default partition instead of being lost.
+no date. A row that no month takes lands in the default partition instead of being lost. A
+prediction and its transaction are of one millisecond, so they share a month.
+`persistence/maintenance.py` makes and drops months.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,7 +18,6 @@ from sqlalchemy import Connection, text
 
 PARTITIONED = ("predictions", "transactions")
 """In the order in which they may be dropped: predictions refer to transactions."""
-MONTHS_AHEAD = 3
 
 OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
     nullif(current_setting('sentinel.tenant_ids', true), ''), ','))::bigint[])"""
@@ -46,21 +48,19 @@ class Month:
         start_ms = int(datetime(self.year, self.month, 1, tzinfo=UTC).timestamp() * 1000)
         return UUID(int=start_ms << 80)
 
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
     def partition_of(self, table: str) -> str:
         """Return the name of the month's partition."""
         return f"{table}_{self.year:04d}_{self.month:02d}"
 
 
-def make_partitions(connection: Connection, now: datetime, ahead: int = MONTHS_AHEAD) -> list[str]:
-    """Make the partitions of this month and of `ahead` months after it; return the new names."""
-    made = []
-    for table in PARTITIONED:
-        existing = partitions(connection, table)
-        for offset in range(ahead + 1):
-            month = Month.of(now).plus(offset)
+def make_months(connection: Connection, months: Iterable[Month]) -> None:
+    """Make the partitions of months that have none and no row in the default partition."""
+    for month in months:
+        for table in PARTITIONED:
             name = month.partition_of(table)
-            if name in existing:
-                continue
             connection.execute(
                 text(
                     f"CREATE TABLE {name} PARTITION OF {table}"
@@ -70,15 +70,14 @@ def make_partitions(connection: Connection, now: datetime, ahead: int = MONTHS_A
                     f"CREATE POLICY of_tenant ON {name} USING ({OF_THIS_TRANSACTION})"
                 )
             )
-            made.append(name)
-    return made
 
 
-def partitions(connection: Connection, table: str) -> set[str]:
-    """Return the names of a table's partitions."""
+def months_made(connection: Connection) -> set[Month]:
+    """Return the months that have partitions."""
     statement = text(
         "SELECT inhrelid::regclass::text FROM pg_inherits"
         " WHERE inhparent = CAST(:table AS regclass)"
     )
-    found = connection.execute(statement, {"table": table})
-    return set(found.scalars())
+    names = connection.execute(statement, {"table": PARTITIONED[0]}).scalars()
+    parts = (name.rsplit("_", 2)[1:] for name in names if not name.endswith("_default"))
+    return {Month(int(year), int(month)) for year, month in parts}

@@ -139,7 +139,11 @@ class TransactionRow(Base):
     oldbalance_dest: Mapped[float]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
+    __table_args__ = (
+        Index("ix_transactions_name_orig", "tenant_id", "name_orig", text("id DESC")),
+        Index("ix_transactions_name_dest", "tenant_id", "name_dest", text("id DESC")),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
 
 
 class PredictionRow(Base):
@@ -182,7 +186,12 @@ class PredictionRow(Base):
         CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
         Index("ix_predictions_transaction", "tenant_id", "transaction_id"),
         Index(
-            "ix_predictions_worklist", "tenant_id", "reviewed", text("score DESC"), text("id DESC")
+            "ix_predictions_worklist",
+            "tenant_id",
+            "reviewed",
+            "risk_band",
+            text("score DESC"),
+            text("id DESC"),
         ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
@@ -243,3 +252,5 @@ class AuditRow(Base):
     action: Mapped[str] = mapped_column(comment="such as key.created")
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
+
+    __table_args__ = (Index("ix_audit_log_action", "tenant_id", "action", text("id DESC")),)

@@ -16,10 +16,16 @@ from persistence.database import transaction
 
 SERVICE_ROLE = "sentinel_service"
 """Owns nothing and cannot bypass row-level security; the service acts as it."""
+OPERATOR = "sentinel db"
+"""The actor of what maintenance deletes."""
 
 _SET = text(
     "SELECT set_config('sentinel.tenant_ids', :tenants, true),"
     " set_config('sentinel.actor', :actor, true)"
+)
+_SET_ALL = text(
+    "SELECT set_config('sentinel.actor', :actor, true), set_config('sentinel.tenant_ids',"
+    " (SELECT coalesce(string_agg(id::text, ','), '') FROM tenants), true)"
 )
 
 
@@ -45,3 +51,16 @@ def tenant_transaction(
 def joined(tenant_ids: Iterable[int]) -> str:
     """Return tenants in the form the policies read."""
     return ",".join(str(int(tenant_id)) for tenant_id in tenant_ids)
+
+
+@contextmanager
+def every_tenants_transaction(connection: Connection) -> Iterator[None]:
+    """Begin a transaction of the owner's that sees every tenant; commit when it ends well."""
+    with connection.begin():
+        see_all_tenants(connection)
+        yield
+
+
+def see_all_tenants(connection: Connection) -> None:
+    """See every tenant's rows until the transaction ends: row-level security binds owners too."""
+    connection.execute(_SET_ALL, {"actor": OPERATOR})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,8 +14,10 @@ from sqlalchemy import Engine, text
 
 from persistence.database import open_database
 from persistence.keys import issue_key
-from persistence.tenants import create_tenant
+from persistence.tenants import create_tenant, record_promotion
+from scoring.prediction import ModelVersion
 from tests.factories import a_model
+from tests.serving.analysts import Analyst
 from tests.stack import KEY_SECRET, Publish, Service, publisher, serving
 
 
@@ -67,3 +70,23 @@ def system(
         service.wait_until_ready()
         yield System(service, engine, database, publish, key, review_key)
     engine.dispose()
+
+
+@pytest.fixture
+def hire(system: System) -> Callable[..., Analyst]:
+    """A factory of analysts of new tenants."""
+
+    def make(*scopes: str) -> Analyst:
+        slug = f"bank-{uuid4().hex[:8]}"
+        tenant = create_tenant(system.engine, slug, f"fraud-{slug}")
+        version = ModelVersion(tenant.model_name, 1)
+        record_promotion(system.engine, tenant.id, a_model(version=version))
+        return Analyst(system, tenant, *scopes)
+
+    return make
+
+
+@pytest.fixture
+def analyst(hire: Callable[..., Analyst]) -> Analyst:
+    """An analyst of a tenant that nobody else uses."""
+    return hire("review", "admin")

@@ -85,6 +85,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_audit_log")),
     )
+    op.create_index(
+        "ix_audit_log_action",
+        "audit_log",
+        ["tenant_id", "action", sa.literal_column("id DESC")],
+        unique=False,
+    )
     op.create_table(
         "feedback",
         sa.Column("tenant_id", sa.BigInteger(), nullable=False),
@@ -150,9 +156,22 @@ def upgrade() -> None:
     op.create_index(
         "ix_predictions_worklist",
         "predictions",
-        ["tenant_id", "reviewed", sa.literal_column("score DESC"), sa.literal_column("id DESC")],
+        [
+            "tenant_id",
+            "reviewed",
+            "risk_band",
+            sa.literal_column("score DESC"),
+            sa.literal_column("id DESC"),
+        ],
         unique=False,
     )
+    for account in ("name_orig", "name_dest"):
+        op.create_index(
+            f"ix_transactions_{account}",
+            "transactions",
+            ["tenant_id", account, sa.literal_column("id DESC")],
+            unique=False,
+        )
     _secure()
 
 
@@ -212,10 +231,13 @@ def downgrade() -> None:
         op.execute(f"DROP POLICY of_tenant ON {table}")
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    for account in ("name_orig", "name_dest"):
+        op.drop_index(f"ix_transactions_{account}", table_name="transactions")
     op.drop_index("ix_predictions_worklist", table_name="predictions")
     op.drop_column("predictions", "reviewed")
     op.drop_column("api_keys", "last_used_at")
     op.drop_table("production_versions")
     op.drop_index("ix_feedback_transaction", table_name="feedback")
     op.drop_table("feedback")
+    op.drop_index("ix_audit_log_action", table_name="audit_log")
     op.drop_table("audit_log")

@@ -1,0 +1,75 @@
+"""One OpenAPI document for every route, whose links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from api.openapi import document
+from api.review import REVIEW
+
+DOCUMENT: dict[str, Any] = json.loads(document())
+OPERATIONS = {
+    (method, path): operation
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+}
+WITH_A_KEY = {route: o for route, o in OPERATIONS.items() if o.get("security") != []}
+
+
+def test_every_operation_has_a_name_of_its_own() -> None:
+    names = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(names) == len(set(names))
+
+
+def test_every_review_route_is_in_the_document() -> None:
+    mounted = {
+        (method.lower(), route.path)
+        for route in REVIEW.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+    assert mounted
+    assert mounted <= set(OPERATIONS)
+
+
+@pytest.mark.parametrize("route", WITH_A_KEY)
+def test_every_error_of_a_route_with_a_key_is_a_documented_problem(route: tuple[str, str]) -> None:
+    responses = OPERATIONS[route]["responses"]
+    expected = {"401", "403", "422", "429", "500", "503", "504"}
+    if "requestBody" in OPERATIONS[route]:
+        expected |= {"413"}
+    if "{id}" in route[1] or route == ("post", "/explain"):
+        expected |= {"404"}
+    assert expected <= set(responses)
+    for status, response in responses.items():
+        if int(status) >= 400:
+            assert set(response["content"]) == {"application/problem+json"}
+
+
+def test_every_link_and_reference_leads_somewhere() -> None:
+    by_name = {operation["operationId"]: operation for operation in OPERATIONS.values()}
+    links = [
+        link
+        for operation in OPERATIONS.values()
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert len(links) >= 5
+    for link in links:
+        target = by_name[link["operationId"]]
+        assert set(link.get("parameters", {})) <= {p["name"] for p in target["parameters"]}
+    for reference in _references(DOCUMENT):
+        assert reference.removeprefix("#/components/schemas/") in DOCUMENT["components"]["schemas"]
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        here = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return here + [found for child in node.values() for found in _references(child)]
+    if isinstance(node, list):
+        return [found for child in node for found in _references(child)]
+    return []

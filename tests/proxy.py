@@ -1,0 +1,180 @@
+"""A proxy between psycopg and Postgres: counts what the client sends, stalls and cuts the line.
+
+It reads the frontend half of the wire protocol, which is a type byte and a length before each
+message: https://www.postgresql.org/docs/current/protocol-message-formats.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+_START = 196608  # protocol 3.0; 3.2 and later differ in the lower half
+_BUFFER = 1 << 16
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What one client sent while it was watched.
+
+    Attributes:
+        messages: frontend messages by type: Q(uery), P(arse), B(ind), E(xecute), S(ync) ...
+        statements: the text of each Query and Parse.
+    """
+
+    messages: Counter[str] = field(default_factory=Counter)
+    statements: list[str] = field(default_factory=list)
+
+    @property
+    def round_trips(self) -> int:
+        """How often the client waited: Query and Sync are what Postgres ends its answer after."""
+        return self.messages["Q"] + self.messages["S"]
+
+
+class Proxy:
+    """Forwards connections from a port of the loopback interface to a Postgres.
+
+    Use as a context manager; `url` reaches the same database through it.
+    """
+
+    def __init__(self, database: str) -> None:
+        """Name the database by the URL of the embedded Postgres, which listens on a socket."""
+        parts = urlsplit(database)
+        query = parse_qs(parts.query)
+        self._socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port = self._listener.getsockname()[1]
+        self.url = f"postgresql://{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}{parts.path}"
+        self._open: list[socket.socket] = []
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._swallow_replies_to: bytes | None = None
+        self._lock = threading.Lock()
+        self._traffic: Traffic | None = None
+        self.swallowed = threading.Event()
+        """Set when `cut_before_reply` has cut."""
+
+    def __enter__(self) -> Self:
+        """Begin to forward."""
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the port and every connection."""
+        self._listener.close()
+        self._flowing.set()
+        self.cut()
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Traffic]:
+        """Count what clients send while the block runs, all connections together."""
+        self._traffic = Traffic()
+        try:
+            yield self._traffic
+        finally:
+            self._traffic = None
+
+    @contextlib.contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Hold every byte back while the block runs: nothing arrives, nothing is refused."""
+        self._flowing.clear()
+        try:
+            yield
+        finally:
+            self._flowing.set()
+
+    def cut_before_reply(self, to: bytes) -> None:
+        """Swallow Postgres's next reply to what contains `to`, and cut the line in its place."""
+        self._swallow_replies_to = to
+
+    def cut(self) -> None:
+        """Cut every connection."""
+        with self._lock:
+            doomed, self._open = self._open, []
+        for end in doomed:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._socket)
+                with self._lock:
+                    self._open += [client, server]
+                _Line(self, client, server).start()
+
+
+class _Line:
+    """One client's connection, both directions."""
+
+    def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
+        self._proxy = proxy
+        self._client = client
+        self._server = server
+        self._pending = b""
+        self._started = False
+        self._doomed = False
+
+    def start(self) -> None:
+        for pump in (self._upstream, self._downstream):
+            threading.Thread(target=pump, daemon=True).start()
+
+    def _upstream(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._client.recv(_BUFFER):
+                self._proxy._flowing.wait()
+                marker = self._proxy._swallow_replies_to
+                if marker is not None and marker in data:
+                    self._doomed = True
+                self._read(data)
+                self._server.sendall(data)
+        self._close(self._server)
+
+    def _downstream(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._server.recv(_BUFFER):
+                self._proxy._flowing.wait()
+                if self._doomed:
+                    self._proxy._swallow_replies_to = None
+                    self._proxy.swallowed.set()
+                    self._proxy.cut()
+                    return
+                self._client.sendall(data)
+        self._close(self._client)
+
+    @staticmethod
+    def _close(end: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+    def _read(self, data: bytes) -> None:
+        """Take whole messages off the stream; the ones before the login carry no type."""
+        self._pending += data
+        while True:
+            head = 1 if self._started else 0
+            if len(self._pending) < head + 4:
+                return
+            length = head + int.from_bytes(self._pending[head : head + 4])
+            if len(self._pending) < length:
+                return
+            message, self._pending = self._pending[:length], self._pending[length:]
+            if not self._started:
+                # Requests for encryption come first and are refused by a socket's server.
+                self._started = int.from_bytes(message[4:8]) >> 16 == _START >> 16
+            elif (traffic := self._proxy._traffic) is not None:
+                kind = chr(message[0])
+                traffic.messages[kind] += 1
+                if kind == "Q":
+                    traffic.statements.append(message[5:-1].decode())
+                elif kind == "P":
+                    traffic.statements.append(message[5:].split(b"\0")[1].decode())
