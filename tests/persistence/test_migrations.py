@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 
 from persistence.database import DatabaseUrlError, is_reachable, open_database
+from persistence.maintenance import MaintenanceError
 from persistence.migrate import alembic_config, current_revision, head_revision, upgrade
 from scoring.errors import StoreUnavailable
 
@@ -26,6 +28,28 @@ def test_every_migration_can_be_taken_back(database: str, engine: Engine) -> Non
     command.downgrade(alembic_config(engine), "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     assert upgrade(database) == head_revision()
+
+
+def test_a_migration_that_does_not_get_its_lock_gives_up_and_undoes_itself(
+    make_database: Callable[..., str],
+) -> None:
+    url = make_database()
+    engine = open_database(url)
+    command.upgrade(alembic_config(engine), "0001")
+    with engine.begin() as reader:
+        reader.execute(text("SELECT count(*) FROM predictions"))
+        begun = monotonic()
+        with pytest.raises(MaintenanceError, match="run it again"):
+            upgrade(url)
+        assert monotonic() - begun < 15
+    assert current_revision(engine) == "0001"
+    assert upgrade(url) == head_revision()
+    engine.dispose()
+
+
+def test_an_upgrade_says_when_postgres_is_away() -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        upgrade("postgresql://nobody@127.0.0.1:1/none")
 
 
 def test_an_empty_database_has_no_revision(make_database: Callable[..., str]) -> None:

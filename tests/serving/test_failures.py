@@ -30,7 +30,7 @@ def prepare(database: str) -> str:
     return key
 
 
-def test_postgres_away_means_not_ready_and_503_and_comes_back_by_itself(
+def test_ready_is_not_green_with_postgres_down_and_scoring_is_503_until_it_is_back(
     mlflow_server: str,
     tmp_path_factory: pytest.TempPathFactory,
     free_port: Callable[[], int],
@@ -95,7 +95,7 @@ def test_a_database_without_the_schema_is_not_ready_and_says_what_to_do(
         assert service.client.get("/livez").status_code == 200
 
 
-def test_a_service_without_a_key_secret_says_which_setting_is_missing(
+def test_there_is_no_default_secret_in_code_and_the_missing_setting_is_named(
     database: str, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     with (

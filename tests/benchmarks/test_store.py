@@ -1,0 +1,69 @@
+"""The store benchmark: it measures what it says, on rows that the product would have written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import Engine
+
+from benchmarks.store import OPERATIONS, main
+from benchmarks.store_data import load, sample
+from persistence.decisions import Decided
+from persistence.log import DecisionLog
+from persistence.review import BANDS_OF, read_worklist
+
+pytestmark = pytest.mark.slow
+
+Rows = Callable[..., list[dict[str, Any]]]
+
+
+def test_the_loaded_decisions_pass_every_check_of_the_schema_and_answer_retries(
+    engine: Engine, rows: Rows
+) -> None:
+    load(engine, 3000, lambda _made: None)
+    counts = rows(
+        "SELECT (SELECT count(*) FROM transactions) AS transactions, (SELECT count(*) FROM"
+        " predictions) AS predictions, (SELECT count(*) FROM idempotency_keys) AS keys"
+    )
+    assert counts == [{"transactions": 3000, "predictions": 3000, "keys": 3000}]
+    # Loaded without checks, so every foreign key is checked here.
+    for key in rows(
+        "SELECT conrelid::regclass::text AS of_table, conname FROM pg_constraint"
+        " WHERE contype = 'f' AND conparentid = 0"
+    ):
+        with engine.begin() as connection:
+            name = f"ALTER TABLE {key['of_table']} ALTER CONSTRAINT {key['conname']}"
+            connection.exec_driver_sql(f"{name} NOT ENFORCED")
+            connection.exec_driver_sql(f"{name} ENFORCED")
+    decided = sample(engine, 5)[0]
+    (again,) = DecisionLog(engine).write([decided])
+    assert isinstance(again, Decided)
+    assert again.prediction_id == decided.prediction_id
+    page = read_worklist(engine, decided.tenant_id, BANDS_OF["review"], undecided=True, limit=10)
+    assert len(page.entries) == 10
+
+
+def test_the_benchmark_compares_two_stores_and_writes_its_figures(
+    tmp_path: Path, make_home: Callable[[], Path]
+) -> None:
+    output = tmp_path / "store.json"
+    small = ["--rows", "2000", "--rows", "6000", "--repetitions", "5"]
+    places = ["--home", str(make_home()), "--output", str(output)]
+    run = CliRunner().invoke(main, [*small, *places])
+    assert output.exists(), run.output
+    found = json.loads(output.read_text())["operations"]
+    assert set(found) == set(OPERATIONS)
+    for figures in found.values():
+        assert all(ms > 0 for ms in figures["median_ms"].values())
+        assert figures["ratio"] > 0
+
+
+def test_two_sizes_are_needed_the_smaller_first() -> None:
+    run = CliRunner().invoke(main, ["--rows", "6000", "--rows", "2000"])
+    assert run.exit_code == 2
+    assert "the smaller first" in run.output

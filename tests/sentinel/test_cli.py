@@ -1,0 +1,114 @@
+"""The `sentinel` command against a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner, Result
+
+from persistence.database import open_database
+from persistence.keys import verify_key
+from persistence.migrate import head_revision
+from sentinel.cli import main
+
+SECRET = "a secret of the tests"
+
+
+@pytest.fixture
+def run(database: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("SENTINEL_KEY_SECRET", SECRET)
+
+    def sentinel(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments)
+
+    return sentinel
+
+
+def test_a_tenant_and_its_key_are_made_listed_and_revoked(
+    run: Callable[..., Result], database: str
+) -> None:
+    assert "fraud-acme" in run("tenants", "create", "acme").output
+    assert run("tenants", "list").output == "acme\tfraud-acme\n"
+    key = run("keys", "issue", "--tenant", "acme", "--scopes", "score, review").output.strip()
+    engine = open_database(database)
+    principal = verify_key(engine, key, SECRET.encode())
+    assert principal is not None
+    assert principal.scopes == {"score", "review"}
+    listed = run("keys", "list", "--tenant", "acme").output
+    assert principal.key_prefix in listed
+    assert "in force" in listed
+    assert key not in listed
+    assert (
+        run("keys", "revoke", "--tenant", "acme", f"sk_{principal.key_prefix}_").output
+        == "Revoked.\n"
+    )
+    assert verify_key(engine, key, SECRET.encode()) is None
+    assert "revoked" in run("keys", "list", "--tenant", "acme").output
+    engine.dispose()
+
+
+def test_a_key_may_have_an_end(run: Callable[..., Result]) -> None:
+    run("tenants", "create", "acme")
+    issued = run("keys", "issue", "--tenant", "acme", "--scopes", "score", "--days", "30")
+    assert issued.exit_code == 0
+    assert "ends 20" in run("keys", "list", "--tenant", "acme").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("tenants", "create", "Acme Bank"), "lower-case letters"),
+        (("keys", "issue", "--tenant", "nobody", "--scopes", "score"), "no tenant 'nobody'"),
+        (("keys", "list", "--tenant", "nobody"), "sentinel tenants create nobody"),
+        (("keys", "revoke", "--tenant", "nobody", "abc"), "no tenant 'nobody'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_1(
+    run: Callable[..., Result], arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert sentence in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_an_unknown_scope_is_named(run: Callable[..., Result]) -> None:
+    run("tenants", "create", "acme")
+    result = run("keys", "issue", "--tenant", "acme", "--scopes", "everything")
+    assert result.exit_code == 1
+    assert "score, review, admin" in result.output
+
+
+def test_a_database_without_the_schema_says_what_to_do(
+    make_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", make_database())
+    result = CliRunner().invoke(main, ["tenants", "list"])
+    assert result.exit_code == 1
+    assert "sentinel db upgrade" in result.output
+    upgraded = CliRunner().invoke(main, ["db", "upgrade"])
+    assert head_revision() in upgraded.output
+    assert CliRunner().invoke(main, ["tenants", "list"]).exit_code == 0
+
+
+def test_a_database_that_is_away_or_no_postgres_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for url, sentence in [
+        ("postgresql://nobody@127.0.0.1:1/none", "cannot be reached"),
+        ("mysql://host/db", "postgresql://"),
+    ]:
+        monkeypatch.setenv("DATABASE_URL", url)
+        result = CliRunner().invoke(main, ["tenants", "list"])
+        assert result.exit_code == 1
+        assert sentence in result.output
+        assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [(), ("tenants",), ("keys",), ("db",), ("keys", "issue")])
+def test_help_says_what_each_command_does(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, [*arguments, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
