@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import anyio
 import pytest
 
-from api.auth import REMEMBERED_S, Authenticator
+from api.auth import REFRESHED_AFTER_S, REMEMBERED_S, Authenticator
 from persistence.keys import Principal
-from scoring.errors import Forbidden, Unauthenticated
+from scoring.errors import Forbidden, StoreUnavailable, Unauthenticated
 
 KEY = "sk_abcdefghij_" + "A" * 32 + "00000000"
 
@@ -93,3 +94,55 @@ def test_a_revocation_is_felt_when_the_verdict_is_forgotten() -> None:
     with pytest.raises(Unauthenticated):
         require(authenticator, f"Bearer {KEY}", "score")
     assert keys.asked == 2
+
+
+def test_callers_who_come_at_once_ask_the_database_once() -> None:
+    keys = Keys(a_principal("score"))
+    authenticator = Authenticator(keys.verify)
+
+    async def crowd() -> list[Principal]:
+        asking = [authenticator.require(f"Bearer {KEY}", "score") for _ in range(64)]
+        return await asyncio.gather(*asking)
+
+    assert anyio.run(crowd) == [keys.answer] * 64
+    assert keys.asked == 1
+
+
+def test_a_verdict_is_refreshed_while_it_still_serves() -> None:
+    clock, keys = Clock(), Keys(a_principal("score"))
+    authenticator = Authenticator(keys.verify, clock)
+
+    async def scenario() -> list[int]:
+        asked = []
+        for now_s in (0.0, REFRESHED_AFTER_S + 0.1):
+            clock.now_s = now_s
+            await authenticator.require(f"Bearer {KEY}", "score")
+            asked.append(keys.asked)
+        await anyio.sleep(0.2)
+        return [*asked, keys.asked]
+
+    # The second caller was answered before the refresh it began had asked.
+    assert anyio.run(scenario) == [1, 1, 2]
+
+
+def test_a_refresh_that_fails_leaves_the_verdict_to_its_end() -> None:
+    clock, keys = Clock(), Keys(a_principal("score"))
+    authenticator = Authenticator(lambda key: fail_or(keys, key), clock)
+
+    async def scenario() -> None:
+        await authenticator.require(f"Bearer {KEY}", "score")
+        keys.answer = None
+        clock.now_s = REFRESHED_AFTER_S + 0.1
+        await authenticator.require(f"Bearer {KEY}", "score")
+        await anyio.sleep(0.2)
+        clock.now_s = REMEMBERED_S + 0.1
+        with pytest.raises(StoreUnavailable):
+            await authenticator.require(f"Bearer {KEY}", "score")
+
+    anyio.run(scenario)
+
+
+def fail_or(keys: Keys, key: str) -> Principal | None:
+    if keys.answer is None:
+        raise StoreUnavailable("away")
+    return keys.verify(key)
