@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Engine, select
 
 from persistence.tables import PredictionRow, TransactionRow
-from persistence.tenancy import tenant_transaction
+from persistence.tenancy import every_tenants_transaction, tenant_transaction
 from scoring.errors import NotFound
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion, Prediction
@@ -96,6 +96,24 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
         latency_ms=row["latency_ms"],
         decided_at=row["created_at"],
     )
+
+
+def find_decision(engine: Engine, prediction_id: UUID) -> Decided:
+    """Return one stored decision of whichever tenant, to an operator.
+
+    Args:
+        engine: acts as the tables' owner.
+        prediction_id: which.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
+    with engine.connect() as connection, every_tenants_transaction(connection):
+        statement = select(PredictionRow.tenant_id).where(PredictionRow.id == prediction_id)
+        tenant_id = connection.execute(statement).scalar_one_or_none()
+    if tenant_id is None:
+        raise NotFound(f"There is no prediction {prediction_id}.")
+    return read_decision(engine, tenant_id, prediction_id)
 
 
 def read_decision(engine: Engine, tenant_id: int, prediction_id: UUID) -> Decided:

@@ -9,10 +9,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
-from persistence.database import OPERATOR_TIMEOUT_S, open_database, transaction
-from persistence.maintenance import maintain
+from persistence.database import (
+    OPERATOR_TIMEOUT_S,
+    open_database,
+    saying_unavailable,
+    transaction,
+)
+from persistence.maintenance import MaintenanceError, maintain
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -32,15 +39,30 @@ def upgrade(url: str) -> str:
         The revision it is at.
 
     Raises:
-        MaintenanceError: the partitions cannot be made now; the schema is this release's.
+        MaintenanceError: a migration did not get its lock, or the partitions cannot be made now;
+            what was done before stays done, and another run goes on from there.
+        StoreUnavailable: Postgres could not be reached, or broke off.
     """
     engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
     try:
-        command.upgrade(alembic_config(engine), "head")
+        with saying_unavailable():
+            _migrate(engine)
         maintain(engine, datetime.now(UTC))
         return current_revision(engine) or "none"
     finally:
         engine.dispose()
+
+
+def _migrate(engine: Engine) -> None:
+    try:
+        command.upgrade(alembic_config(engine), "head")
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        raise MaintenanceError(
+            "A migration did not get its lock and was undone: end the transactions that are open"
+            " for long, and run it again."
+        ) from error
 
 
 def head_revision() -> str:

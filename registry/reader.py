@@ -7,6 +7,7 @@ laptop has no server to ask and goes through MLflow's client.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +45,10 @@ class RegistryReader(Protocol):
         """Return the version under an alias, or None when model or alias do not exist."""
         ...
 
+    def find(self, name: str, version: int) -> RegisteredVersion | None:
+        """Return a version by its number, or None when it does not exist."""
+        ...
+
     def read_file(self, version: RegisteredVersion, file_name: str) -> bytes | None:
         """Return one of the version's model files, or None when it lacks the file."""
         ...
@@ -77,7 +82,14 @@ class HttpRegistry:
 
     def resolve(self, name: str, alias: str) -> RegisteredVersion | None:
         """See `RegistryReader`."""
-        response = self._get("/api/2.0/mlflow/registered-models/alias", name=name, alias=alias)
+        return self._version("/api/2.0/mlflow/registered-models/alias", name=name, alias=alias)
+
+    def find(self, name: str, version: int) -> RegisteredVersion | None:
+        """See `RegistryReader`."""
+        return self._version("/api/2.0/mlflow/model-versions/get", name=name, version=str(version))
+
+    def _version(self, path: str, *, name: str, **which: str) -> RegisteredVersion | None:
+        response = self._get(path, name=name, **which)
         if response.is_success:
             found = response.json()["model_version"]
             return RegisteredVersion(
@@ -86,7 +98,7 @@ class HttpRegistry:
         # A missing alias is INVALID_PARAMETER_VALUE, a missing model RESOURCE_DOES_NOT_EXIST.
         if response.status_code in {400, 404}:
             return None
-        raise RegistryUnavailable(f"MLflow answered {response.status_code} for an alias")
+        raise RegistryUnavailable(f"MLflow answered {response.status_code} for a model version")
 
     def read_file(self, version: RegisteredVersion, file_name: str) -> bytes | None:
         """See `RegistryReader`."""
@@ -136,13 +148,20 @@ class DatabaseRegistry:
 
     def resolve(self, name: str, alias: str) -> RegisteredVersion | None:
         """See `RegistryReader`."""
+        return self._version(lambda: self._client.get_model_version_by_alias(name, alias))
+
+    def find(self, name: str, version: int) -> RegisteredVersion | None:
+        """See `RegistryReader`."""
+        return self._version(lambda: self._client.get_model_version(name, str(version)))
+
+    def _version(self, ask: Callable[[], Any]) -> RegisteredVersion | None:
         try:
-            found = self._client.get_model_version_by_alias(name, alias)
+            found = ask()
         except self._error as error:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
             raise RegistryUnavailable(str(error)) from error
-        return RegisteredVersion(name, int(found.version), int(found.creation_timestamp))
+        return RegisteredVersion(found.name, int(found.version), int(found.creation_timestamp))
 
     def read_file(self, version: RegisteredVersion, file_name: str) -> bytes | None:
         """See `RegistryReader`."""

@@ -62,11 +62,36 @@ class Shelf:
             serving = self._serving.get(name)
         return serving[1] if serving else None
 
+    def load(self, version: RegisteredVersion) -> FraudModel:
+        """Take the version from disk, or download it.
+
+        Raises:
+            ModelRefused: it failed a check. RegistryUnavailable: MLflow did not deliver.
+        """
+        served_as = ModelVersion(version.name, version.version)
+        folder = self._folder(version.name) / f"{version.version}-{version.created_ms}"
+        if folder.is_dir():
+            return FraudModel.load(folder, served_as)
+        self._folder(version.name).mkdir(parents=True, exist_ok=True)
+        arriving = Path(tempfile.mkdtemp(prefix=".arriving-", dir=self._folder(version.name)))
+        try:
+            for file_name in MODEL_FILES:
+                content = self._reader.read_file(version, file_name)
+                if content is None:
+                    raise ModelRefused(f"{file_name} is missing")
+                (arriving / file_name).write_bytes(content)
+            model = FraudModel.load(arriving, served_as)
+            if not folder.is_dir():
+                arriving.rename(folder)
+        finally:
+            shutil.rmtree(arriving, ignore_errors=True)
+        return model
+
     def _try(self, wanted: RegisteredVersion) -> None:
         if self._refused.get(wanted.name) == wanted:
             return
         try:
-            model = self._load(wanted)
+            model = self.load(wanted)
         except RegistryUnavailable as error:
             logger.warning("%s version %d: %s", wanted.name, wanted.version, error)
             return
@@ -98,31 +123,6 @@ class Shelf:
         logger.warning("%s; serving %s version %d from disk", error, name, version.version)
         self._try(version)
         return self._serving[name][1] if name in self._serving else None
-
-    def _load(self, version: RegisteredVersion) -> FraudModel:
-        """Take the version from disk, or download it.
-
-        Raises:
-            ModelRefused: it failed a check. RegistryUnavailable: MLflow did not deliver.
-        """
-        served_as = ModelVersion(version.name, version.version)
-        folder = self._folder(version.name) / f"{version.version}-{version.created_ms}"
-        if folder.is_dir():
-            return FraudModel.load(folder, served_as)
-        self._folder(version.name).mkdir(parents=True, exist_ok=True)
-        arriving = Path(tempfile.mkdtemp(prefix=".arriving-", dir=self._folder(version.name)))
-        try:
-            for file_name in MODEL_FILES:
-                content = self._reader.read_file(version, file_name)
-                if content is None:
-                    raise ModelRefused(f"{file_name} is missing")
-                (arriving / file_name).write_bytes(content)
-            model = FraudModel.load(arriving, served_as)
-            if not folder.is_dir():
-                arriving.rename(folder)
-        finally:
-            shutil.rmtree(arriving, ignore_errors=True)
-        return model
 
     def _remember(self, version: RegisteredVersion) -> None:
         path = self._remembered_path(version.name)

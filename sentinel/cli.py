@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from importlib.util import find_spec
+from uuid import UUID
 
 import click
 from sqlalchemy import Engine
@@ -20,9 +21,12 @@ from persistence.database import (
     open_database,
 )
 from registry.names import model_name
+from registry.reader import RegistryUnavailable, open_registry
+from registry.shelf import Shelf
 from scoring.errors import SentinelError
 from sentinel.database_url import database_url
 from sentinel.embedded import EmbeddedPostgresError
+from sentinel.replay import replay
 from sentinel.settings import Settings, SettingsError
 
 
@@ -60,6 +64,7 @@ def _sentences() -> Iterator[None]:
         SettingsError,
         DatabaseUrlError,
         EmbeddedPostgresError,
+        RegistryUnavailable,
         maintenance.MaintenanceError,
     ) as error:
         raise click.ClickException(str(error)) from error
@@ -196,3 +201,27 @@ def maintain(retain_months: int | None, pause: float, dry_run: bool) -> None:
             dry_run=dry_run,
             report=click.echo,
         )
+
+
+@main.command("replay")
+@click.argument("prediction_id", type=click.UUID)
+def replay_decision(prediction_id: UUID) -> None:
+    """Recompute the stored decision PREDICTION_ID from its transaction and model version.
+
+    Exit status 0 when margin, contributions and score are bit-identical; 1 when a number differs.
+    """
+    with _database() as (engine, settings):
+        registry = open_registry(settings.tracking_uri)
+        shelf = Shelf(registry, settings.model_cache)
+        decided, found = replay(engine, registry, shelf, prediction_id)
+    model = decided.prediction.model
+    for difference in found:
+        click.echo(f"{difference.what}: {difference.stored!r} is now {difference.recomputed!r}")
+    if found:
+        raise click.ClickException(
+            f"{model.name} version {model.version} does not repeat the decision."
+        )
+    click.echo(
+        f"{model.name} version {model.version} repeats it to the last bit: "
+        f"margin {decided.prediction.margin!r}, score {decided.prediction.score!r}."
+    )
