@@ -15,10 +15,10 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit check bench lock clean
+.PHONY: help demo test test-unit check bench bench-store lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|parquet, PORT=3000, MLFLOW_PORT=5000
 	@$(PY) -m sentinel demo
@@ -39,6 +39,9 @@ check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms 
 
 bench: $(INSTALLED) ## Measure latency and throughput; writes benchmarks/results/latest.json
 	@$(PY) -m benchmarks
+
+bench-store: $(INSTALLED) ## Compare the store at 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
+	@$(PY) -m benchmarks.store
 
 lock: $(VENV)/uv/bin/uv ## Choose the versions of all packages anew (needs the network)
 	@$< pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

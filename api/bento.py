@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import bentoml
 from _bentoml_impl.server.app import ServiceAppFactory
+from bentoml._internal.marshal.dispatcher import Optimizer
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml.exceptions import BentoMLException
 from starlette.applications import Starlette
@@ -34,8 +35,29 @@ logger = logging.getLogger("sentinel.api")
 BatchItem = TypeVar("BatchItem")
 
 
+class EagerOptimizer(Optimizer):
+    """Never holds a batch back; batches still grow, by what arrives while one is being decided.
+
+    BentoML's own waits as long as earlier batches had waited, its own waiting included, so a lone
+    client after a burst of 64 stayed at 30 ms a request instead of 3 (`make bench`).
+    """
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait for company: none."""
+        return 0.0
+
+    @wait.setter
+    def wait(self, _measured_s: float) -> None: ...
+
+
 class SentinelApp(ServiceAppFactory):
     """BentoML's application with raw requests in, problems out, and no public batch route."""
+
+    def __init__(self, service: bentoml.Service[Any], is_main: bool) -> None:
+        super().__init__(service, is_main=is_main)
+        for dispatcher in self.dispatchers.values():
+            dispatcher.optimizer = EagerOptimizer(dispatcher.max_latency)
 
     @property
     def routes(self) -> list[BaseRoute]:

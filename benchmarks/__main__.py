@@ -27,6 +27,7 @@ from sentinel.settings import Settings
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 CLIENTS = (1, 16, 64)
 BATCH_ROWS = (1, 100, 1000)
+TABLE_WIDTH = 110
 
 
 @click.command()
@@ -39,6 +40,7 @@ BATCH_ROWS = (1, 100, 1000)
 def main(seconds: float, rounds: int, home: Path, output: Path) -> None:
     """Start the whole system, put load on it, and report what it did."""
     console = Console()
+    console.width = max(console.width, TABLE_WIDTH)
     settings = Settings().model_copy(update={"home": home, "database_url": None})
     port, mlflow_port = _free_port(), _free_port()
     with sentences(), ExitStack() as stack:

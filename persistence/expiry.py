@@ -51,19 +51,22 @@ def delete_keys(connection: Connection, month: Month) -> tuple[int, int]:
         keys += deleted
 
 
+def delete_feedback(connection: Connection, month: Month) -> int:
+    """Delete what was said about a month's transactions or earlier ones; return how much."""
+    return connection.execute(
+        text("DELETE FROM feedback WHERE transaction_id < :end"), {"end": month.plus(1).first_id}
+    ).rowcount
+
+
 def drop_month(connection: Connection, month: Month) -> int:
-    """Drop a month's partitions and the feedback on it, within the running transaction.
+    """Drop a month's partitions within the running transaction.
 
     Returns:
-        How many entries of feedback there were.
+        How many entries of feedback have come since `delete_feedback`, and went too.
     """
     with references_set_aside(connection):
         see_all_tenants(connection)
-        # People write feedback: it is little, and some may have come since anybody looked.
-        feedback = connection.execute(
-            text("DELETE FROM feedback WHERE transaction_id < :end"),
-            {"end": month.plus(1).first_id},
-        ).rowcount
+        late = delete_feedback(connection, month)
         for table in PARTITIONED:
             connection.execute(text(f"DROP TABLE {month.partition_of(table)}"))
-    return feedback
+    return late

@@ -2,9 +2,10 @@
 
 To detach a partition Postgres joins every table that refers to its parent with it, to see that no
 row is left behind; to move rows between partitions it wants each reference gone first. Both happen
-under a lock that stops scoring, and the first takes as long as the whole history is large. So the
-keys are dropped and made anew, NOT VALID, inside the same short transaction: nobody can write a
-row that they do not check. They are validated afterwards, under a lock that reads and writes pass.
+under a lock that stops scoring, and the first takes as long as the whole history is large (3.2 s a
+month at ten million decisions, docs/decisions/0003-migrations.md). So the keys are dropped and made
+anew, NOT VALID, inside the same short transaction: nobody can write a row that they do not check.
+They are validated afterwards, under a lock that reads and writes pass.
 
 A NOT VALID foreign key of a partitioned table needs Postgres 18:
 https://www.postgresql.org/docs/18/sql-altertable.html

@@ -130,7 +130,7 @@ class NoModel(SentinelError):
 
 
 class StoreUnavailable(SentinelError):
-    """Postgres did not take the write; nothing was decided."""
+    """Postgres did not say that it took the write; repeating with the `external_id` tells."""
 
     status = 503
     code = "store-unavailable"

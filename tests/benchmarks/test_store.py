@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from benchmarks.store import OPERATIONS, main
 from benchmarks.store_data import load, sample
+from persistence.database import OPERATOR_TIMEOUT_S, open_database
 from persistence.decisions import Decided
 from persistence.log import DecisionLog
 from persistence.review import BANDS_OF, read_worklist
@@ -23,9 +24,11 @@ Rows = Callable[..., list[dict[str, Any]]]
 
 
 def test_the_loaded_decisions_pass_every_check_of_the_schema_and_answer_retries(
-    engine: Engine, rows: Rows
+    database: str, engine: Engine, rows: Rows
 ) -> None:
-    load(engine, 3000, lambda _made: None)
+    owner = open_database(database, pool_size=2, statement_timeout_s=OPERATOR_TIMEOUT_S)
+    load(owner, 3000, lambda _made: None)
+    owner.dispose()
     counts = rows(
         "SELECT (SELECT count(*) FROM transactions) AS transactions, (SELECT count(*) FROM"
         " predictions) AS predictions, (SELECT count(*) FROM idempotency_keys) AS keys"
