@@ -6,6 +6,7 @@ BentoML and have no route of their own; requests reach them one item at a time.
 
 from __future__ import annotations
 
+import gc
 from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
@@ -103,6 +104,10 @@ class Sentinel:
         self.batches = Batches(self.models, DecisionLog(engine))
         self.resources.callback(self.models.stop)
         self.models.start()
+        # What lives until the end need not be walked by every full collection: that stalled all
+        # callers for 0.12 s every 0.6 s at 64 clients.
+        gc.collect()
+        gc.freeze()
 
     @bentoml.on_shutdown
     def close(self) -> None:
