@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from persistence.decisions import Decided
 from scoring.features import FEATURE_NAMES
-from scoring.prediction import Prediction
+from scoring.prediction import ModelVersion, Prediction
 from scoring.reasons import reasons
 
 
@@ -29,22 +29,31 @@ def batch_reply(decisions: Iterable[Decided], arrived_s: float) -> Response:
 
 def explain_reply(prediction: Prediction, prediction_id: str | None, arrived_s: float) -> Response:
     """Render a prediction with every feature and its reasons as sentences."""
+    whole = explained(prediction)
     return json_reply(
-        {
-            "prediction_id": prediction_id,
-            "score": prediction.score,
-            "raw_probability": prediction.raw_probability,
-            "margin": prediction.margin,
-            "base_value": prediction.base_value,
-            "features": [feature(prediction, i) for i in range(len(FEATURE_NAMES))],
-            "reasons": reasons(prediction),
-            "risk_band": prediction.risk_band,
-            "decision": prediction.decision,
-            "threshold": prediction.threshold,
-            "model": {"name": prediction.model.name, "version": prediction.model.version},
-            "latency_ms": _elapsed_ms(arrived_s),
-        }
+        {"prediction_id": prediction_id, **whole, "latency_ms": _elapsed_ms(arrived_s)}
     )
+
+
+def explained(prediction: Prediction) -> dict[str, Any]:
+    """Render all that a prediction says: every feature, and the reasons as sentences."""
+    return {
+        "score": prediction.score,
+        "raw_probability": prediction.raw_probability,
+        "margin": prediction.margin,
+        "base_value": prediction.base_value,
+        "features": [_feature(prediction, i) for i in range(len(FEATURE_NAMES))],
+        "reasons": reasons(prediction),
+        "risk_band": prediction.risk_band,
+        "decision": prediction.decision,
+        "threshold": prediction.threshold,
+        "model": model(prediction.model),
+    }
+
+
+def model(version: ModelVersion) -> dict[str, Any]:
+    """Render which model version decided."""
+    return {"name": version.name, "version": version.version}
 
 
 def _scored(decided: Decided, latency_ms: float) -> dict[str, Any]:
@@ -56,16 +65,15 @@ def _scored(decided: Decided, latency_ms: float) -> dict[str, Any]:
         "risk_band": prediction.risk_band,
         "decision": prediction.decision,
         "threshold": prediction.threshold,
-        "top_features": [feature(prediction, i) for i in prediction.top_features()],
+        "top_features": [_feature(prediction, i) for i in prediction.top_features()],
         "base_value": prediction.base_value,
         "margin": prediction.margin,
-        "model": {"name": prediction.model.name, "version": prediction.model.version},
+        "model": model(prediction.model),
         "latency_ms": latency_ms,
     }
 
 
-def feature(prediction: Prediction, index: int) -> dict[str, Any]:
-    """Render one feature's part in a prediction."""
+def _feature(prediction: Prediction, index: int) -> dict[str, Any]:
     return {
         "name": FEATURE_NAMES[index],
         "value": prediction.features[index],

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from api.replies import feature
+from api.replies import explained, model
 from persistence.audit import AuditEntry
 from persistence.cases import Case, Feedback
-from scoring.features import FEATURE_NAMES
-from scoring.prediction import ModelVersion
 from scoring.reasons import reasons
 from scoring.transaction import Transaction
 
@@ -27,7 +25,7 @@ def case_in_list(case: Case) -> dict[str, Any]:
         "decision": prediction.decision,
         "threshold": prediction.threshold,
         "reasons": reasons(prediction),
-        "model": _model(prediction.model),
+        "model": model(prediction.model),
         "undecided": case.undecided,
         "feedback": feedback(case.feedback[0]) if case.feedback else None,
     }
@@ -35,22 +33,13 @@ def case_in_list(case: Case) -> dict[str, Any]:
 
 def case_detail(case: Case) -> dict[str, Any]:
     """Render a case with every feature and the whole history."""
-    decided, prediction = case.decided, case.decided.prediction
+    decided = case.decided
     return {
         "transaction_id": decided.transaction_id,
         "transaction": _transaction(decided.transaction),
         "prediction": {
             "prediction_id": decided.prediction_id,
-            "score": prediction.score,
-            "raw_probability": prediction.raw_probability,
-            "margin": prediction.margin,
-            "base_value": prediction.base_value,
-            "features": [feature(prediction, i) for i in range(len(FEATURE_NAMES))],
-            "reasons": reasons(prediction),
-            "risk_band": prediction.risk_band,
-            "decision": prediction.decision,
-            "threshold": prediction.threshold,
-            "model": _model(prediction.model),
+            **explained(decided.prediction),
             "decided_at": decided.decided_at,
         },
         "undecided": case.undecided,
@@ -79,7 +68,3 @@ def _transaction(transaction: Transaction) -> dict[str, Any]:
         "oldbalanceDest": transaction.oldbalance_dest,
         "external_id": transaction.external_id,
     }
-
-
-def _model(version: ModelVersion) -> dict[str, Any]:
-    return {"name": version.name, "version": version.version}
