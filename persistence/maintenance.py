@@ -242,13 +242,16 @@ def _in_a_pause(connection: Connection, pause_s: float, work: Callable[[], T]) -
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_BETWEEN_ATTEMPTS_S)
+        begun_s = time.monotonic()
         try:
             with connection.begin():
                 connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
                 connection.execute(text(f"SET LOCAL transaction_timeout = {pause_s * 1e3:.0f}"))
                 return work()
         except DBAPIError as error:
-            if isinstance(error.orig, errors.TransactionTimeout):
+            # Postgres ends the connection with the transaction; its reason may get lost with it.
+            cut_off = error.connection_invalidated and time.monotonic() - begun_s >= pause_s
+            if cut_off or isinstance(error.orig, errors.TransactionTimeout):
                 raise MaintenanceError(
                     f"Scoring would have to wait longer than {pause_s:g} s, so nothing was changed;"
                     " let it wait longer with --pause, when few payments come."

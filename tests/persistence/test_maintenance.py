@@ -1,16 +1,11 @@
-"""The partitions: made ahead, the default ones emptied, old months dropped, scoring undisturbed."""
+"""The partitions: made ahead, the default ones emptied, old months dropped."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
-from time import monotonic, sleep
-from typing import Any
+from collections.abc import Callable
+from time import sleep
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import pytest
 from alembic import command
@@ -20,81 +15,20 @@ from sqlalchemy import Engine, text
 from persistence import migrate
 from persistence.database import OPERATOR_TIMEOUT_S, open_database
 from persistence.decisions import Decided, read_decision
-from persistence.ids import new_ids
 from persistence.log import DecisionLog
 from persistence.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
-from persistence.partitions import Month, months_made
-from persistence.tenancy import SERVICE_ROLE, tenant_transaction
+from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant, create_tenant, record_promotion
-from scoring.errors import NotFound, StoreUnavailable
+from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from sentinel.cli import main
 from tests.factories import a_decision, a_model
+from tests.persistence.months import NOW, THIS, Rows, decided_in, months, partition_of, starting
 from tests.persistence.test_tenancy import (
     test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained as policies,
 )
 
-Rows = Callable[..., list[dict[str, Any]]]
 MakeTenant = Callable[..., Tenant]
-NOW = datetime.now(UTC)
-THIS = Month.of(NOW)
-
-
-@pytest.fixture
-def owner(database: str) -> Iterator[Engine]:
-    """The pool that `sentinel db maintain` has."""
-    engine = open_database(database, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def decide(engine: Engine, make_tenant: MakeTenant) -> Callable[..., Decided]:
-    """A factory of stored decisions of a month, with feedback when asked for."""
-    return partial(decided_in, engine, make_tenant().id)
-
-
-def decided_in(
-    engine: Engine, tenant_id: int, month: Month = THIS, *, feedback: bool = False, **changes: Any
-) -> Decided:
-    """Store a decision whose ids are of a month."""
-    start = month.first_id.int
-    transaction_id, prediction_id = (UUID(int=start | id_.int % (1 << 80)) for id_ in new_ids())
-    decided = replace(
-        a_decision(tenant_id, **changes),
-        transaction_id=transaction_id,
-        prediction_id=prediction_id,
-    )
-    assert DecisionLog(engine).write([decided]) == [decided]
-    if feedback:
-        with tenant_transaction(engine, tenant_id) as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO feedback (tenant_id, transaction_id, label, rationale, actor)"
-                    " VALUES (:t, :x, 'escalated', 'to see', 'tests')"
-                ),
-                {"t": tenant_id, "x": transaction_id},
-            )
-    return decided
-
-
-def months(engine: Engine) -> list[Month]:
-    with engine.connect() as connection:
-        return sorted(months_made(connection))
-
-
-def starting(year: int, month: int) -> datetime:
-    return datetime(year, month, 1, tzinfo=UTC)
-
-
-def partition_of(rows: Rows, decided: Decided) -> set[str]:
-    found = rows(
-        "SELECT tableoid::regclass::text AS name FROM predictions WHERE id = :p"
-        " UNION ALL SELECT tableoid::regclass::text FROM transactions WHERE id = :t",
-        p=decided.prediction_id,
-        t=decided.transaction_id,
-    )
-    return {row["name"] for row in found}
 
 
 def test_this_month_and_those_ahead_are_there_after_an_upgrade(engine: Engine) -> None:
@@ -239,69 +173,6 @@ def test_a_look_up_by_id_reads_one_partition(
             scans = [line for line in plan.scalars() if " on " in line]
         assert len(scans) == 1
         assert THIS.partition_of(table) in scans[0]
-
-
-def test_scoring_goes_on_while_months_are_made_moved_and_dropped(
-    owner: Engine, service_engine: Engine, decide: Callable[..., Decided]
-) -> None:
-    for age in range(12):
-        decide(THIS.plus(-age), external_id=f"{age}")
-    tenant_id = decide().tenant_id
-    log, waits_s, stop = DecisionLog(service_engine), [0.0], threading.Event()
-    failures: list[object] = []
-
-    def score() -> None:
-        number = 0
-        while not stop.is_set():
-            begun = monotonic()
-            try:
-                number += 1
-                (outcome,) = log.write([a_decision(tenant_id, external_id=f"new-{number}")])
-                if not isinstance(outcome, Decided):
-                    failures.append(outcome)
-            except StoreUnavailable as error:
-                failures.append(error)
-            waits_s.append(monotonic() - begun)
-
-    scoring = threading.Thread(target=score)
-    scoring.start()
-    sleep(0.2)
-    maintain(owner, NOW)
-    maintain(owner, NOW, retain_months=1)
-    sleep(0.2)
-    stop.set()
-    scoring.join()
-    assert failures == []
-    assert len(waits_s) > 20
-    assert max(waits_s) < 3
-
-
-def test_a_transaction_that_is_open_for_long_does_not_make_maintenance_hold_up_scoring(
-    owner: Engine,
-    engine: Engine,
-    decide: Callable[..., Decided],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("persistence.maintenance._ATTEMPTS", 2)
-    decide(THIS.plus(-3))
-    with engine.begin() as reader:
-        reader.execute(text("SELECT count(*) FROM predictions"))
-        with pytest.raises(MaintenanceError, match="could not be locked"):
-            maintain(owner, NOW)
-        assert decide()
-    maintain(owner, NOW)
-    assert THIS.plus(-3) in months(engine)
-
-
-def test_a_move_that_would_hold_up_scoring_for_too_long_is_undone(
-    owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
-) -> None:
-    stray = decide(THIS.plus(-3))
-    with pytest.raises(MaintenanceError, match=r"--pause"):
-        maintain(owner, NOW, pause_s=0.001)
-    assert partition_of(rows, stray) == {"predictions_default", "transactions_default"}
-    maintain(owner, NOW)
-    assert THIS.plus(-3) in months(engine)
 
 
 def test_a_second_run_waits_for_the_first(
