@@ -7,6 +7,7 @@ BentoML and have no route of their own; requests reach them one item at a time.
 from __future__ import annotations
 
 import gc
+import logging
 from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
@@ -80,6 +81,7 @@ class Sentinel:
     @bentoml.on_startup
     def open(self) -> None:
         """Connect this worker to Postgres and the registry, and load what is in production."""
+        logging.getLogger("sentinel").setLevel(logging.INFO)
         settings = Settings()
         secret = settings.resolve_key_secret()
         self.resources = ExitStack()

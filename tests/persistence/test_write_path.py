@@ -60,7 +60,7 @@ def batch_of(make_tenant: MakeTenant) -> Callable[..., list[Decided]]:
 
 
 @pytest.mark.parametrize("keyed", [True, False])
-def test_a_batch_is_one_statement_and_one_round_trip_whatever_its_size(
+def test_not_202_sql_statements_for_100_rows_but_one_in_one_round_trip_whatever_the_size(
     proxy: Proxy,
     open_log: Callable[..., DecisionLog],
     batch_of: Callable[..., list[Decided]],

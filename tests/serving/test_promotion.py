@@ -120,6 +120,9 @@ def test_a_version_that_fails_a_check_is_refused_tagged_and_counted(
     assert serving_version(system) == before
     metrics = system.service.client.get("/metrics").text
     assert f'sentinel_model_refusals_total{{model="{MODEL}"}}' in metrics
+    log = system.service.child.log.read_text()
+    assert f"{MODEL} version {refused} is refused: " in log
+    assert f"{MODEL} version {before} is in production" in log
     client.set_registered_model_alias(MODEL, "production", str(before))
 
 
