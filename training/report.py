@@ -5,6 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from scoring.model import FraudModel
+from training.evaluate import Evaluation
+from training.judge import Judgement
 from training.train import Trained
 
 
@@ -13,8 +16,10 @@ def show(trained: Trained, console: Console) -> None:
     console.print()
     console.print(_parts(trained))
     console.print(_calibration(trained))
-    console.print(_quality(trained))
-    console.print(_decisions(trained))
+    console.print(_quality("Test part, used once", trained.evaluation))
+    decisions = _decisions("Decisions on the test part", trained.model, trained.evaluation)
+    decisions.add_row("trees, leaves", f"{trained.fitted.rounds}, {trained.fitted.leaves:,}")
+    console.print(decisions)
     version = trained.version
     console.print(f"[bold]Registered {version.name} version {version.version}[/bold] as candidate.")
     if trained.run_url:
@@ -25,6 +30,24 @@ def show(trained: Trained, console: Console) -> None:
         f"Look at its plots in MLflow, then move the alias `production` of {version.name} to it.",
         soft_wrap=True,
     )
+
+
+def show_judgement(judged: Judgement, console: Console) -> None:
+    """Print how a registered model does on a stretch of time."""
+    version = judged.model.version
+    name = f"{version.name} version {version.version}" if version else "the model"
+    console.print(
+        f"[bold]{name}[/bold] on {judged.row_count:,} transactions, {judged.fraud_count:,} frauds, "
+        f"of the hours {judged.first_step} to {judged.last_step}",
+        soft_wrap=True,
+    )
+    console.print(_quality("Probabilities", judged.evaluation))
+    decisions = _decisions("Decisions", judged.model, judged.evaluation)
+    decisions.add_row(
+        "of the frauds that do not empty the account, caught",
+        f"{judged.hard_caught:,} of {judged.hard_count:,}",
+    )
+    console.print(decisions)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -61,8 +84,8 @@ def _calibration(trained: Trained) -> Table:
     return table
 
 
-def _quality(trained: Trained) -> Table:
-    table = _table("Test part, used once", "", "before calibration", "after")
+def _quality(title: str, evaluation: Evaluation) -> Table:
+    table = _table(title, "", "before calibration", "after")
     for label, name in (
         ("PR-AUC", "pr_auc"),
         ("ROC-AUC", "roc_auc"),
@@ -70,15 +93,15 @@ def _quality(trained: Trained) -> Table:
         ("log loss", "log_loss"),
         ("ECE", "ece"),
     ):
-        before, after = trained.evaluation.uncalibrated[name], trained.evaluation.metrics[name]
+        before, after = evaluation.uncalibrated[name], evaluation.metrics[name]
         table.add_row(label, f"{before:.6f}", f"{after:.6f}")
     return table
 
 
-def _decisions(trained: Trained) -> Table:
-    figures = trained.evaluation.metrics
-    table = _table("Decisions on the test part", "", "")
-    table.add_row("threshold", f"{trained.model.policy.threshold:.4g}")
+def _decisions(title: str, model: FraudModel, evaluation: Evaluation) -> Table:
+    figures = evaluation.metrics
+    table = _table(title, "", "")
+    table.add_row("threshold", f"{model.policy.threshold:.4g}")
     table.add_row("precision", f"{figures['precision']:.2%}")
     table.add_row("recall", f"{figures['recall']:.2%}")
     table.add_row(
@@ -88,5 +111,4 @@ def _decisions(trained: Trained) -> Table:
     )
     table.add_row("net savings", f"{figures['net_savings']:,.0f}")
     table.add_row("share of perfect", f"{figures['net_savings_share']:.2%}")
-    table.add_row("trees, leaves", f"{trained.fitted.rounds}, {trained.fitted.leaves:,}")
     return table
