@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from psycopg.errors import UndefinedTable
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -115,13 +115,3 @@ def saying_unavailable() -> Iterator[None]:
         if error.connection_invalidated:
             raise StoreUnavailable("Postgres broke off; try again shortly.") from error
         raise
-
-
-def is_reachable(engine: Engine) -> bool:
-    """Ask Postgres for one row; false when it does not answer."""
-    try:
-        with transaction(engine) as connection:
-            connection.execute(text("SELECT 1"))
-    except StoreUnavailable:
-        return False
-    return True

@@ -6,8 +6,6 @@ CANDIDATE = "candidate"
 """Set by training on what it has just registered."""
 PRODUCTION = "production"
 """Set by a person: the version that decides."""
-CHALLENGER = "challenger"
-"""Scored in shadow."""
 
 MODEL_PATH = "artifacts/model"
 """Where the model's plain files lie inside a registered version's artefacts."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,10 +111,6 @@ class FraudModel:
             )
             for score, margin, raw_probability, features, row_contributions in rows
         ]
-
-    def registered_as(self, version: ModelVersion) -> FraudModel:
-        """Return the same model under the version it was registered as."""
-        return replace(self, version=version)
 
     def golden(self, matrix: FloatArray) -> dict[str, Any]:
         """Return what `verify` will demand: rows of features and the results they give now."""

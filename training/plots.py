@@ -14,7 +14,7 @@ from training.data import BoolArray
 from training.evaluate import Evaluation
 from training.threshold import CostCurve
 
-BLUE, ORANGE, GREY, RED = "#2563a8", "#d97706", "#6b7280", "#b42318"
+BLUE, ORANGE, GREY = "#2563a8", "#d97706", "#6b7280"
 DPI = 130
 RELIABILITY_BINS = 12
 WILSON_Z = 1.96
