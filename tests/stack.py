@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -150,13 +150,23 @@ def publish(mlflow_server: str, tmp_path: Path) -> Publish:
     return publisher(mlflow_server, tmp_path)
 
 
-@dataclass(frozen=True)
 class Service:
     """A running service and how to talk to it."""
 
-    url: str
-    child: Child
-    client: httpx.Client
+    def __init__(self, url: str, child: Child, stack: ExitStack) -> None:
+        self.url = url
+        self.child = child
+        self._stack = stack
+        self._of_thread = threading.local()
+
+    @property
+    def client(self) -> httpx.Client:
+        """This thread's client: one shared by 64 threads read from sockets it had closed."""
+        if not hasattr(self._of_thread, "client"):
+            client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+            self._of_thread.client = self._stack.enter_context(client)
+        found: httpx.Client = self._of_thread.client
+        return found
 
     def post(self, path: str, json: Any, key: str | None = None, **more: Any) -> httpx.Response:
         """POST a JSON body with a key."""
@@ -190,19 +200,18 @@ def serving(
         },
         directory=PROJECT,
     )
-    url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
         stack.callback(child.stop)
-        client = stack.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False))
+        service = Service(f"http://127.0.0.1:{port}", child, stack)
 
         def alive() -> bool:
             try:
-                return client.get("/livez").is_success
+                return service.client.get("/livez").is_success
             except httpx.TransportError:
                 return False
 
         child.wait_until(alive, 60)
-        yield Service(url, child, client)
+        yield service
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -32,20 +34,23 @@ def test_a_score_is_stored_before_the_reply_and_adds_up(system: System) -> None:
     assert 0 < row["latency_ms"] <= told["latency_ms"]
 
 
+def send_from(clients: int, system: System, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
+    """Send bodies from so many clients at once, each with a connection of its own."""
+
+    def client(share: list[dict[str, Any]]) -> list[httpx.Response]:
+        headers = {"Authorization": f"Bearer {system.key}"}
+        with httpx.Client(base_url=system.service.url, timeout=30, headers=headers) as http:
+            return [http.post("/score", json=body) for body in share]
+
+    with ThreadPoolExecutor(clients) as pool:
+        shares = pool.map(client, [bodies[i::clients] for i in range(clients)])
+        return [reply for share in shares for reply in share]
+
+
 def test_every_reply_of_64_concurrent_clients_has_its_own_row(system: System) -> None:
     amounts = [float(i) for i in range(1, 257)]
     before = system.count("predictions")
-    with (
-        httpx.Client(base_url=system.service.url, timeout=30) as client,
-        ThreadPoolExecutor(64) as pool,
-    ):
-        headers = {"Authorization": f"Bearer {system.key}"}
-        replies = list(
-            pool.map(
-                lambda amount: client.post("/score", json=a_body(amount=amount), headers=headers),
-                amounts,
-            )
-        )
+    replies = send_from(64, system, [a_body(amount=amount) for amount in amounts])
     assert {reply.status_code for reply in replies} == {200}
     ids = [reply.json()["prediction_id"] for reply in replies]
     stored = system.rows(
@@ -54,9 +59,11 @@ def test_every_reply_of_64_concurrent_clients_has_its_own_row(system: System) ->
     )
     by_id = {str(row["id"]): row for row in stored}
     assert len(set(ids)) == len(ids)
-    for reply, amount in zip(replies, amounts, strict=True):
-        row = by_id[reply.json()["prediction_id"]]
-        assert (row["amount"], row["score"]) == (amount, reply.json()["score"])
+    told = [by_id[reply.json()["prediction_id"]] for reply in replies]
+    assert sorted(row["amount"] for row in told) == amounts
+    for reply, row in zip(replies, told, strict=True):
+        sent = json.loads(reply.request.content)
+        assert (row["amount"], row["score"]) == (sent["amount"], reply.json()["score"])
     assert system.count("predictions") == before + len(amounts)
 
 
@@ -71,14 +78,7 @@ def test_concurrent_clients_share_batches(system: System) -> None:
         return found["sum"], found["count"]
 
     items_before, batches_before = batches()
-    with (
-        httpx.Client(
-            base_url=system.service.url, timeout=30, limits=httpx.Limits(max_connections=64)
-        ) as client,
-        ThreadPoolExecutor(64) as pool,
-    ):
-        headers = {"Authorization": f"Bearer {system.key}"}
-        list(pool.map(lambda _: client.post("/score", json=a_body(), headers=headers), range(640)))
+    send_from(64, system, [a_body()] * 640)
     items_after, batches_after = batches()
     assert items_after - items_before == 640
     assert (items_after - items_before) / (batches_after - batches_before) > 1.5
