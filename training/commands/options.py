@@ -1,0 +1,103 @@
+"""Options that several sub-commands take, and what they mean."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from scoring.policy import CostModel
+
+TENANT = re.compile(r"[a-z][a-z0-9-]{1,39}")
+COSTS = {"flat": CostModel(), "amount": CostModel(0.0, 1.0, 5.0)}
+
+
+def _tenant(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    del context, parameter
+    if not TENANT.fullmatch(value):
+        raise click.BadParameter(
+            "use 2 to 40 lower-case letters, digits and dashes, a letter first."
+        )
+    return value
+
+
+def _file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    del context, parameter
+    if value is not None and not value.is_file():
+        raise click.ClickException(f"{value} is not a file.")
+    return value
+
+
+tenant_option = click.option("--tenant", required=True, callback=_tenant, help="The tenant's slug.")
+optional_data = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    callback=_file,
+    help="CSV or Parquet in the PaySim schema. Without it a month is simulated.",
+)
+required_data = click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    callback=_file,
+    help="CSV or Parquet in the PaySim schema, with labels.",
+)
+from_step = click.option(
+    "--from-step", type=click.IntRange(min=0), help="First hour.  [default: all]"
+)
+until_step = click.option(
+    "--until-step", type=click.IntRange(min=0), help="Last hour.  [default: all]"
+)
+busy_until_step = click.option(
+    "--until-step",
+    type=click.IntRange(min=0),
+    help="Last hour to use. Without it, the end of the data less a tail of days without traffic.",
+)
+cost = click.option(
+    "--cost",
+    type=click.Choice(tuple(COSTS)),
+    default="flat",
+    show_default=True,
+    help="flat: a missed fraud costs 1,000; amount: what was stolen. A false alarm costs 5.",
+)
+missed_fraud = click.option(
+    "--missed-fraud", type=float, help="Cost of a missed fraud, instead of --cost's."
+)
+missed_fraud_share = click.option(
+    "--missed-fraud-share", type=float, help="Plus this share of its amount."
+)
+false_alarm = click.option("--false-alarm", type=float, help="Cost of a false alarm.")
+seed = click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+
+
+def cost_model(
+    name: str, missed: float | None, missed_share: float | None, false_alarm: float | None
+) -> CostModel:
+    """Return the costs that --cost names, changed by the options that were given.
+
+    Raises:
+        UsageError: they are no costs.
+    """
+    base = COSTS[name]
+    try:
+        return CostModel(
+            base.missed_fraud if missed is None else missed,
+            base.missed_fraud_share if missed_share is None else missed_share,
+            base.false_alarm if false_alarm is None else false_alarm,
+        )
+    except ValueError as error:
+        raise click.UsageError(f"The costs cannot be used: {error}.") from error
+
+
+def fail_open_runs_on_sigterm() -> None:
+    """End on SIGTERM as an exception does, so that the open run is marked failed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
