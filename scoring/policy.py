@@ -43,6 +43,18 @@ class CostModel:
         """Return what missing each transaction would cost were it fraud; shape of `amount`."""
         return self.missed_fraud + self.missed_fraud_share * amount
 
+    def break_even(self) -> float:
+        """Return the probability from which a review costs less than an approval, in (0, 1).
+
+        Elkan's p* = false_alarm / (false_alarm + missed_fraud), equation (2).
+
+        Raises:
+            ValueError: a missed fraud costs a share of its amount, so each amount has its own.
+        """
+        if self.missed_fraud_share:
+            raise ValueError("a missed fraud that costs a share of its amount has no one threshold")
+        return self.false_alarm / (self.false_alarm + self.missed_fraud)
+
     def net_savings(
         self, amount: FloatArray, is_fraud: NDArray[np.bool_], flagged: NDArray[np.bool_]
     ) -> float:

@@ -50,6 +50,15 @@ def test_costs_that_make_no_sense_are_refused(costs: tuple[float, float, float])
         CostModel(*costs)
 
 
+def test_a_review_breaks_even_where_both_errors_cost_the_same() -> None:
+    costs = CostModel(missed_fraud=95, false_alarm=5)
+    p = costs.break_even()
+    assert p == 0.05
+    assert p * costs.missed_fraud == pytest.approx((1 - p) * costs.false_alarm)
+    with pytest.raises(ValueError, match="share"):
+        CostModel(1000, 0.1, 5).break_even()
+
+
 @given(st.floats(0.0001, 0.9999), st.floats(0, 1))
 def test_a_review_is_never_in_the_low_band(threshold: float, score: float) -> None:
     policy = Policy.at(threshold, CostModel())

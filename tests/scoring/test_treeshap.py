@@ -1,0 +1,198 @@
+"""The compiled explanations are LightGBM's own, whatever the trees."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scoring import forest
+from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.forest import forest_of
+from scoring.trees import UnsupportedTrees, trees_of
+from scoring.treeshap import CompiledTrees, by_lightgbm, compile_trees
+
+COLUMNS = len(FEATURE_NAMES)
+
+
+def data(rng: np.random.Generator, rows: int, missing: float, zeros: float) -> FloatArray:
+    """Rows with few distinct values in some columns, so that paths split on one again and again."""
+    matrix = rng.normal(size=(rows, COLUMNS))
+    matrix[:, ::3] = np.round(matrix[:, ::3] * 3)
+    matrix[rng.random(matrix.shape) < zeros] = 0.0
+    matrix[rng.random(matrix.shape) < missing] = np.nan
+    return matrix
+
+
+def a_booster(seed: int = 0, trees: int = 5, missing: float = 0.0, **changes: Any) -> lgb.Booster:
+    rng = np.random.default_rng(seed)
+    matrix = data(rng, 600, missing, 0.1)
+    known = np.nan_to_num(matrix)
+    label = known[:, 0] + known[:, 1] * known[:, 2] + rng.normal(size=600) > 0
+    parameters = {
+        "objective": "binary",
+        "min_data_in_leaf": 1,
+        "num_threads": 1,
+        "verbose": -1,
+        "seed": seed,
+        **changes,
+    }
+    return lgb.train(parameters, lgb.Dataset(matrix, label), trees)
+
+
+def assert_same(booster: lgb.Booster, compiled: CompiledTrees, matrix: FloatArray) -> None:
+    expected, found = by_lightgbm(booster, matrix), compiled.explain(matrix)
+    np.testing.assert_array_equal(found.margins, expected.margins)
+    np.testing.assert_allclose(found.contributions, expected.contributions, rtol=0, atol=1e-9)
+    assert found.base_value == pytest.approx(expected.base_value, abs=1e-9)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 10_000),
+    trees=st.integers(1, 12),
+    leaves=st.integers(2, 40),
+    depth=st.sampled_from([-1, 1, 2, 3, 6]),
+    missing=st.sampled_from([0.0, 0.2]),
+    zero_as_missing=st.booleans(),
+    use_missing=st.booleans(),
+    columns=st.integers(1, COLUMNS),
+    table_bytes=st.sampled_from([0, 2_000, 10**8]),
+)
+def test_random_models_are_explained_as_lightgbm_does(
+    seed: int,
+    trees: int,
+    leaves: int,
+    depth: int,
+    missing: float,
+    zero_as_missing: bool,
+    use_missing: bool,
+    columns: int,
+    table_bytes: int,
+) -> None:
+    booster = a_booster(
+        seed,
+        trees,
+        missing,
+        num_leaves=leaves,
+        max_depth=depth,
+        zero_as_missing=zero_as_missing,
+        use_missing=use_missing,
+        feature_fraction=columns / COLUMNS,
+    )
+    read = trees_of(booster.model_to_string())
+    base_value = sum(tree.expected_value for tree in read)
+    compiled = CompiledTrees(forest_of(read, table_bytes), base_value)
+    matrix = data(np.random.default_rng(seed + 1), 50, missing=0.1, zeros=0.1)
+    matrix[0] = np.inf
+    matrix[1] = -np.inf
+    matrix[2] = 1e-36
+    assert_same(booster, compiled, matrix)
+
+
+def test_values_on_a_threshold_and_next_to_it_go_where_lightgbm_sends_them() -> None:
+    booster = a_booster(trees=20, num_leaves=31)
+    compiled = compile_trees(booster)
+    assert compiled is not None
+    read = trees_of(booster.model_to_string())
+    thresholds = np.concatenate([tree.threshold for tree in read])
+    features = np.concatenate([tree.feature for tree in read])
+    matrix = np.zeros((3 * len(thresholds), COLUMNS))
+    for i, (feature, threshold) in enumerate(zip(features, thresholds, strict=True)):
+        matrix[3 * i : 3 * i + 3, feature] = (
+            np.nextafter(threshold, -np.inf),
+            threshold,
+            np.nextafter(threshold, np.inf),
+        )
+    assert_same(booster, compiled, matrix)
+
+
+def test_each_row_is_explained_the_same_alone_and_in_a_batch() -> None:
+    compiled = compile_trees(a_booster(trees=20, num_leaves=31))
+    assert compiled is not None
+    matrix = data(np.random.default_rng(5), 200, missing=0.0, zeros=0.1)
+    together = compiled.explain(matrix)
+    for i in range(len(matrix)):
+        alone = compiled.explain(matrix[i : i + 1])
+        np.testing.assert_array_equal(alone.contributions[0], together.contributions[i])
+        assert alone.margins[0] == together.margins[i]
+
+
+def test_a_booster_of_one_leaf_is_all_base_value() -> None:
+    rng = np.random.default_rng(0)
+    parameters = {"objective": "binary", "verbose": -1, "num_threads": 1, "num_leaves": 2}
+    booster = lgb.train(
+        parameters | {"min_data_in_leaf": 10_000},
+        lgb.Dataset(rng.normal(size=(50, COLUMNS)), rng.random(50) < 0.5),
+        1,
+    )
+    compiled = compile_trees(booster)
+    assert compiled is not None
+    explained = compiled.explain(np.zeros((2, COLUMNS)))
+    assert not explained.contributions.any()
+    assert explained.margins.tolist() == [explained.base_value] * 2
+
+
+def test_the_quadrature_is_gauss_and_legendres() -> None:
+    made = forest_of(trees_of(a_booster().model_to_string()))
+    for n in range(1, len(made.points)):
+        points, weights = np.polynomial.legendre.leggauss(n)
+        np.testing.assert_allclose(np.sort(made.points[n, :n]), (points + 1) / 2, atol=1e-15)
+        by_point = np.argsort(made.points[n, :n])
+        np.testing.assert_allclose(made.weights[n, :n][by_point], weights / 2, atol=1e-15)
+
+
+def test_the_tables_stay_within_their_memory() -> None:
+    read = trees_of(a_booster(trees=30, num_leaves=40).model_to_string())
+    for table_bytes in (0, 1_000, 100_000):
+        assert forest_of(read, table_bytes).table.nbytes <= table_bytes
+    assert forest_of(read).table.nbytes <= forest.TABLE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"boosting": "rf", "bagging_fraction": 0.5, "bagging_freq": 1}, "averages its trees"),
+        ({"linear_tree": True}, "linear leaves"),
+    ],
+)
+def test_trees_that_tables_cannot_say_are_left_to_lightgbm_with_a_warning(
+    changes: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "sentinel.scoring"):
+        assert compile_trees(a_booster(**changes)) is None
+    assert reason in caplog.text
+
+
+def test_categorical_splits_are_left_to_lightgbm() -> None:
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(600, COLUMNS))
+    matrix[:, 0] = rng.integers(0, 6, 600)
+    label = np.isin(matrix[:, 0], (1, 4)) ^ (rng.random(600) < 0.1)
+    booster = lgb.train(
+        {"objective": "binary", "verbose": -1, "num_threads": 1},
+        lgb.Dataset(matrix, label, categorical_feature=[0]),
+        3,
+    )
+    with pytest.raises(UnsupportedTrees, match="categorical"):
+        trees_of(booster.model_to_string())
+    assert compile_trees(booster) is None
+
+
+def test_compiled_trees_that_are_off_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def spoiled(*given: Any) -> Any:
+        made = forest_of(*given)
+        made.table[0, 0] += 1e-6
+        made.table[1::2, 1] += 1e-6
+        return made
+
+    monkeypatch.setattr("scoring.treeshap.forest_of", spoiled)
+    assert compile_trees(a_booster()) is None
+    assert "off by" in caplog.text
