@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
@@ -102,7 +103,7 @@ def saying_unavailable() -> Iterator[None]:
     """Turn what the driver raises while Postgres is away or not set up into StoreUnavailable."""
     try:
         yield
-    except (OperationalError, PoolTimeoutError) as error:
+    except (OperationalError, PoolTimeoutError, psycopg.OperationalError) as error:
         # The service's role is made by the migrations, so it is missing where they have not run.
         if 'invalid value for parameter "role"' in str(error):
             raise StoreUnavailable(_NO_SCHEMA) from error

@@ -40,6 +40,7 @@ class Decided:
         transaction_id, prediction_id: UUIDv7.
         latency_ms: from the request's arrival until the row is handed to Postgres.
         decided_at: when Postgres stored it; None before.
+        policy_id: the tenant's own policy that decided; None where it was the version's.
     """
 
     tenant_id: int
@@ -49,6 +50,7 @@ class Decided:
     prediction: Prediction
     latency_ms: float
     decided_at: datetime | None = None
+    policy_id: int | None = None
 
 
 def body_digest(t: Transaction) -> bytes:
@@ -95,6 +97,7 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
         ),
         latency_ms=row["latency_ms"],
         decided_at=row["created_at"],
+        policy_id=row["policy_id"],
     )
 
 

@@ -27,8 +27,9 @@ def delete_keys(connection: Connection, month: Month) -> tuple[int, int]:
     page = text(
         f"""
         WITH page AS MATERIALIZED (
-            SELECT tenant_id, id, external_id FROM {month.partition_of("transactions")}
-            WHERE (tenant_id, id) > (:tenant_id, :id) ORDER BY tenant_id, id LIMIT {_PAGE}
+            SELECT tenant_id, id, external_id FROM transactions
+            WHERE id >= :start AND id < :end AND (tenant_id, id) > (:tenant_id, :id)
+            ORDER BY tenant_id, id LIMIT {_PAGE}
         ), gone AS (
             DELETE FROM idempotency_keys k USING page
             WHERE (k.tenant_id, k.key) = (page.tenant_id, page.external_id)
@@ -37,9 +38,10 @@ def delete_keys(connection: Connection, month: Month) -> tuple[int, int]:
         )
         SELECT (SELECT count(*) FROM gone), count(*) OVER (), tenant_id, id FROM page
         ORDER BY tenant_id DESC, id DESC LIMIT 1
-        """  # noqa: S608 - the name is of our making
+        """  # noqa: S608 - a number of ours
     )
-    place: dict[str, Any] = {"tenant_id": 0, "id": month.first_id, "end": month.plus(1).first_id}
+    start, end = month.first_id, month.plus(1).first_id
+    place: dict[str, Any] = {"tenant_id": 0, "id": start, "start": start, "end": end}
     decisions = keys = 0
     while True:
         with every_tenants_transaction(connection):
@@ -68,5 +70,5 @@ def drop_month(connection: Connection, month: Month) -> int:
         see_all_tenants(connection)
         late = delete_feedback(connection, month)
         for table in PARTITIONED:
-            connection.execute(text(f"DROP TABLE {month.partition_of(table)}"))
+            connection.execute(text(f"DROP TABLE IF EXISTS {month.partition_of(table)}"))
     return late

@@ -1,22 +1,16 @@
-"""The decision log: batches of decisions, each in one transaction and one round trip.
-
-The connection is in autocommit mode: what a pipeline sends between two Syncs is one transaction,
-committed by the second. With psycopg's own BEGIN and COMMIT it would be three round trips, since
-each of them ends with a Sync. https://www.postgresql.org/docs/current/protocol-flow.html
-"""
+"""The decision log: batches of decisions, each in one transaction and one round trip."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import Engine
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from persistence.autocommit import PostgresConnection, autocommitting
 from persistence.decisions import Decided, body_digest, decided_from
 from persistence.statements import INSERT, REPLAY, SET_TENANTS, columns
 from persistence.tenancy import joined
@@ -27,15 +21,12 @@ from scoring.errors import (
     InvalidRequest,
     NotStorable,
     SentinelError,
-    StoreUnavailable,
 )
 
 logger = logging.getLogger("sentinel.log")
 
 Outcome = Decided | SentinelError
 """A decision that is stored, now or earlier, or why this one is not."""
-
-PostgresConnection = psycopg.Connection[Any]
 
 
 class DecisionLog:
@@ -58,7 +49,7 @@ class DecisionLog:
                 between it may have; asking again with the same `external_id` tells.
         """
         try:
-            with self._connection() as connection:
+            with autocommitting(self._engine) as connection:
                 with connection.pipeline():
                     absent = _insert(connection, batch)
                 return _outcomes(connection, batch, absent)
@@ -85,7 +76,7 @@ class DecisionLog:
         # Without a key no row can be taken, so there is nothing to look at before the commit.
         has_keys = any(d.transaction.external_id is not None for d in batch)
         try:
-            with self._connection() as connection:
+            with autocommitting(self._engine) as connection:
                 with connection.pipeline():
                     if has_keys:
                         connection.execute("BEGIN")
@@ -104,35 +95,6 @@ class DecisionLog:
             logger.exception("Postgres refuses a batch")
             raise NotStorable("Postgres refuses the batch; nothing was stored.") from error
         return [outcome for outcome in outcomes if isinstance(outcome, Decided)]
-
-    @contextmanager
-    def _connection(self) -> Iterator[PostgresConnection]:
-        """A pooled connection in autocommit mode; a transaction left open is rolled back.
-
-        Raises:
-            StoreUnavailable: Postgres cannot be reached or broke off.
-        """
-        try:
-            pooled = self._engine.raw_connection()
-        except (psycopg.Error, PoolTimeoutError) as error:
-            raise StoreUnavailable("Postgres cannot be reached; nothing was decided.") from error
-        connection = cast("PostgresConnection", pooled.driver_connection)
-        try:
-            connection.autocommit = True
-            try:
-                yield connection
-            finally:
-                connection.rollback()  # says nothing to Postgres unless a transaction is open
-                connection.autocommit = False
-        except psycopg.OperationalError as error:
-            pooled.invalidate()
-            # Its neighbours in the pool were cut off with it; the next batch connects anew.
-            self._engine.dispose()
-            raise StoreUnavailable(
-                "Postgres broke off before it confirmed; ask again with the same external_id."
-            ) from error
-        finally:
-            pooled.close()
 
 
 def _insert(connection: PostgresConnection, batch: Sequence[Decided]) -> psycopg.Cursor[Any]:

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 
 from persistence.database import saying_unavailable
 from persistence.expiry import delete_feedback, delete_keys, drop_month
-from persistence.partitions import PARTITIONED, Month, make_months, months_made
+from persistence.partitions import PARTITIONED, Month, make_months, months_kept, months_made
 from persistence.references import references_set_aside, unvalidated, validate
 from persistence.tenancy import every_tenants_transaction, see_all_tenants
 
@@ -56,9 +56,9 @@ class Work:
 
     Attributes:
         make: months without partitions, this one to MONTHS_AHEAD after it.
-        move: months whose rows lie in the default partitions, and how many transactions each.
+        move: months whose rows lie in the default partitions, and how many of one table at most.
         drop: months that ended before the oldest that is kept.
-        later: transactions in the default partition of months that are too far ahead to make.
+        later: such rows of months that are too far ahead to make.
     """
 
     make: tuple[Month, ...]
@@ -148,35 +148,36 @@ def _alone(connection: Connection, report: Report) -> Iterator[None]:
 def _look(connection: Connection, now: datetime, retain_months: int | None) -> Work:
     this = Month.of(now)
     wanted = [this.plus(offset) for offset in range(MONTHS_AHEAD + 1)]
-    horizon = wanted[-1].plus(1).first_id
     with every_tenants_transaction(connection):
-        made = months_made(connection)
-        move = {
-            Month(*map(int, month.split("-"))): count
-            for month, count in connection.execute(
-                text(
-                    # The first 48 bits of an id are Unix milliseconds.
-                    """
-                    SELECT to_char(to_timestamp(
-                            ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000
-                        ) AT TIME ZONE 'UTC', 'YYYY-MM'), count(*)
-                    FROM transactions_default WHERE id < :horizon GROUP BY 1
-                    """
-                ),
-                {"horizon": horizon},
-            )
-        }
-        later = connection.execute(
-            text("SELECT count(*) FROM transactions_default WHERE id >= :horizon"),
-            {"horizon": horizon},
-        ).scalar_one()
+        made, kept = months_made(connection), months_kept(connection)
+        stray = _stray(connection)
+    move = {month: count for month, count in stray.items() if month <= wanted[-1]}
     oldest = this.plus(-retain_months) if retain_months is not None else Month(0, 1)
     return Work(
         make=tuple(month for month in wanted if month not in made),
         move=move,
-        drop=tuple(sorted(month for month in made | set(move) if month < oldest)),
-        later=later,
+        drop=tuple(sorted(month for month in kept | set(move) if month < oldest)),
+        later=sum(stray.values()) - sum(move.values()),
     )
+
+
+def _stray(connection: Connection) -> dict[Month, int]:
+    """Return the months of what lies in default partitions, and how many rows of a table each."""
+    found: dict[Month, int] = {}
+    for table, key in PARTITIONED.items():
+        # The first 48 bits of an id are Unix milliseconds.
+        statement = text(
+            f"""
+            SELECT to_char(to_timestamp(
+                    ('x' || left(replace({key}::text, '-', ''), 12))::bit(48)::bigint / 1000
+                ) AT TIME ZONE 'UTC', 'YYYY-MM'), count(*)
+            FROM {table}_default GROUP BY 1
+            """  # noqa: S608 - names of our making
+        )
+        for month, count in connection.execute(statement):
+            of = Month(*map(int, month.split("-")))
+            found[of] = max(count, found.get(of, 0))
+    return found
 
 
 def _preview(work: Work, report: Report) -> None:
@@ -198,12 +199,13 @@ def _move(connection: Connection, work: Work) -> None:
         for table in PARTITIONED:
             connection.execute(text(f"ALTER TABLE {table} DETACH PARTITION {table}_default"))
         make_months(connection, months)
-        for table in PARTITIONED:
+        for table, key in PARTITIONED.items():
             for month in months:
                 move = f"""
                     WITH moved AS (
                         DELETE FROM {table}_default
-                        WHERE id >= '{month.first_id}' AND id < '{month.plus(1).first_id}'
+                        WHERE {key} >= '{month.first_id}'
+                            AND {key} < '{month.plus(1).first_id}'
                         RETURNING *
                     ) INSERT INTO {month.partition_of(table)} SELECT * FROM moved
                 """  # noqa: S608 - names of our making

@@ -1,9 +1,9 @@
-"""Monthly partitions of the two large tables, made ahead and dropped by age.
+"""Monthly partitions of the large tables, made ahead and dropped by age.
 
-`transactions` and `predictions` are partitioned by `id`, a UUIDv7, whose first 48 bits are Unix
-milliseconds (RFC 9562): a month is a range of ids, so a look-up by id reads one partition and needs
-no date. A row that no month takes lands in the default partition instead of being lost. A
-prediction and its transaction are of one millisecond, so they share a month.
+They are partitioned by a UUIDv7, whose first 48 bits are Unix milliseconds (RFC 9562): a month is a
+range of ids, so a look-up by id reads one partition and needs no date. A row that no month takes
+lands in the default partition instead of being lost. A prediction and its transaction are of one
+millisecond, so they share a month; a shadow score has its prediction's id.
 `persistence/maintenance.py` makes and drops months.
 """
 
@@ -16,8 +16,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-PARTITIONED = ("predictions", "transactions")
-"""In the order in which they may be dropped: predictions refer to transactions."""
+PARTITIONED = {"shadow_scores": "prediction_id", "predictions": "id", "transactions": "id"}
+"""The tables, each with the column that tells the month, in the order in which they may be dropped:
+predictions refer to transactions."""
 
 OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
     nullif(current_setting('sentinel.tenant_ids', true), ''), ','))::bigint[])"""
@@ -57,9 +58,9 @@ class Month:
 
 
 def make_months(connection: Connection, months: Iterable[Month]) -> None:
-    """Make the partitions of months that have none and no row in the default partition."""
-    for month in months:
-        for table in PARTITIONED:
+    """Make the partitions that months lack and that no row in the default partition belongs to."""
+    for table, made in _partitions(connection).items():
+        for month in sorted(set(months) - made):
             name = month.partition_of(table)
             connection.execute(
                 text(
@@ -73,11 +74,24 @@ def make_months(connection: Connection, months: Iterable[Month]) -> None:
 
 
 def months_made(connection: Connection) -> set[Month]:
-    """Return the months that have partitions."""
+    """Return the months that have a partition of every table."""
+    return set.intersection(*_partitions(connection).values())
+
+
+def months_kept(connection: Connection) -> set[Month]:
+    """Return the months that have a partition of any table."""
+    return set.union(*_partitions(connection).values())
+
+
+def _partitions(connection: Connection) -> dict[str, set[Month]]:
+    # A release that knows fewer tables may have made the latest months, or dropped the oldest.
     statement = text(
-        "SELECT inhrelid::regclass::text FROM pg_inherits"
-        " WHERE inhparent = CAST(:table AS regclass)"
+        "SELECT inhparent::regclass::text, inhrelid::regclass::text FROM pg_inherits"
+        " WHERE inhparent = ANY (CAST(:tables AS regclass[]))"
     )
-    names = connection.execute(statement, {"table": PARTITIONED[0]}).scalars()
-    parts = (name.rsplit("_", 2)[1:] for name in names if not name.endswith("_default"))
-    return {Month(int(year), int(month)) for year, month in parts}
+    made: dict[str, set[Month]] = {table: set() for table in PARTITIONED}
+    for table, name in connection.execute(statement, {"tables": list(PARTITIONED)}):
+        if not name.endswith("_default"):
+            year, month = name.rsplit("_", 2)[1:]
+            made[table].add(Month(int(year), int(month)))
+    return made

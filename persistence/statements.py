@@ -39,6 +39,7 @@ _INPUT: tuple[tuple[str, str, Callable[[Decided], Any]], ...] = (
     ("base_value", "float8", lambda d: d.prediction.base_value),
     ("raw_probability", "float8", lambda d: d.prediction.raw_probability),
     ("threshold", "float8", lambda d: d.prediction.threshold),
+    ("policy_id", "bigint", lambda d: d.policy_id),
     ("risk_band", "text", lambda d: d.prediction.risk_band),
     ("decision", "text", lambda d: d.prediction.decision),
     ("features", "jsonb", lambda d: _named(d.prediction.features)),
@@ -54,13 +55,14 @@ def _named(values: Sequence[float]) -> str:
 _TRANSACTION_COLUMNS = ", ".join(TRANSACTION_COLUMNS)
 _PREDICTION_COLUMNS = (
     "transaction_id, model_name, model_version, score, margin, base_value, raw_probability,"
-    " threshold, risk_band, decision, features, contributions, latency_ms"
+    " threshold, policy_id, risk_band, decision, features, contributions, latency_ms"
 )
 # Binary (%b): as text, psycopg escapes each element of an array: 5.3 ms of CPU for a batch of 64
 # instead of 0.5.
 _UNNEST = ", ".join(f"%b::{'text' if kind == 'jsonb' else kind}[]" for _, kind, _ in _INPUT)
 _SELECTED = ", ".join(f"{name}::jsonb" if kind == "jsonb" else name for name, kind, _ in _INPUT)
-_NAMES = ", ".join(name for name, _, _ in _INPUT)
+NAMES = tuple(name for name, _, _ in _INPUT)
+"""INSERT's parameters, in order."""
 
 # The names and types above are constants of this file; every value is a parameter.
 #
@@ -71,7 +73,7 @@ INSERT = f"""
 WITH given AS MATERIALIZED (
     SELECT {_SELECTED}, external_id IS NULL
         OR pg_try_advisory_xact_lock(hashtextextended(external_id, tenant_id)) AS is_free
-    FROM unnest({_UNNEST}) AS given ({_NAMES})
+    FROM unnest({_UNNEST}) AS given ({", ".join(NAMES)})
 ), claimed AS (
     INSERT INTO idempotency_keys (tenant_id, key, body_digest, prediction_id)
     SELECT tenant_id, external_id, body_digest, prediction_id
@@ -105,5 +107,5 @@ SET_TENANTS = "SELECT set_config('sentinel.tenant_ids', %s, true)"
 
 
 def columns(batch: Sequence[Decided]) -> list[list[Any]]:
-    """Return INSERT's parameters: one list a column."""
+    """Return INSERT's parameters: one list for each of NAMES."""
     return [[value(decided) for decided in batch] for _, _, value in _INPUT]

@@ -1,6 +1,6 @@
 """The tables. Migrations create them; a test holds the two equal.
 
-`transactions` and `predictions` are partitioned by month of their `id`, see
+`transactions`, `predictions` and `shadow_scores` are partitioned by month, see
 `persistence/partitions.py`; a unique key cannot span partitions, so the idempotency key has a table
 of its own.
 """
@@ -63,6 +63,9 @@ class TenantRow(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
     model_name: Mapped[str] = mapped_column(comment="registered model in MLflow")
+    is_test: Mapped[bool] = mapped_column(
+        server_default=false(), comment="fixed test transactions are answered without a model"
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (CheckConstraint("slug ~ '^[a-z][a-z0-9-]{1,39}$'", name="slug_form"),)
@@ -122,6 +125,69 @@ class ProductionVersionRow(Base):
     )
 
 
+class ChallengerVersionRow(Base):
+    """The version that scores a tenant's payments beside the one in production."""
+
+    __tablename__ = "challenger_versions"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int] = mapped_column(Integer)
+    canary_percent: Mapped[float] = mapped_column(comment="share of accounts it decides for, 0-100")
+    since: Mapped[datetime] = mapped_column(
+        server_default=func.now(), comment="when the version became the challenger"
+    )
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "name", "version"],
+            ["model_versions.tenant_id", "model_versions.name", "model_versions.version"],
+        ),
+        CheckConstraint("canary_percent BETWEEN 0 AND 100", name="canary_percent_in_range"),
+    )
+
+
+class RefusalRow(Base):
+    """A registered version that must not serve a tenant, and why."""
+
+    __tablename__ = "refusals"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    registered_ms: Mapped[int] = mapped_column(
+        BigInteger,
+        primary_key=True,
+        comment="Unix ms; tells a version from one registered anew under its number",
+    )
+    reason: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PolicyRow(Base):
+    """A tenant's own policy, which overrides its versions' until it is withdrawn; never changed."""
+
+    __tablename__ = "policies"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    policy: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        comment="cost model, threshold, bands; null: each version's own again",
+    )
+    actor: Mapped[str] = mapped_column(comment="public prefix of the API key")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint(
+            "policy IS NULL OR coalesce("
+            "(policy->>'threshold')::float8 > 0 AND (policy->>'high_from')::float8 < 1"
+            " AND (policy->>'threshold')::float8 <= (policy->>'high_from')::float8, false)",
+            name="policy_in_range",
+        ),
+    )
+
+
 class TransactionRow(Base):
     """A transaction as it was submitted. Money is float64, so that a replay is bit-identical."""
 
@@ -161,6 +227,9 @@ class PredictionRow(Base):
     base_value: Mapped[float] = mapped_column(comment="log-odds")
     raw_probability: Mapped[float] = mapped_column(comment="before calibration")
     threshold: Mapped[float] = mapped_column(comment="the policy's, at scoring")
+    policy_id: Mapped[int | None] = mapped_column(
+        BigInteger, comment="the tenant's policy; null: the version's own"
+    )
     risk_band: Mapped[str]
     decision: Mapped[str]
     features: Mapped[dict[str, Any]] = mapped_column(comment="feature name to value")
@@ -181,6 +250,7 @@ class PredictionRow(Base):
             ["tenant_id", "model_name", "model_version"],
             ["model_versions.tenant_id", "model_versions.name", "model_versions.version"],
         ),
+        ForeignKeyConstraint(["tenant_id", "policy_id"], ["policies.tenant_id", "policies.id"]),
         CheckConstraint("score >= 0 AND score <= 1", name="score_is_probability"),
         CheckConstraint("risk_band IN ('low', 'medium', 'high')", name="risk_band_known"),
         CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
@@ -194,6 +264,28 @@ class PredictionRow(Base):
             text("id DESC"),
         ),
         {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+
+class ShadowScoreRow(Base):
+    """What the model that did not decide would have said; telemetry, dropped with its month."""
+
+    __tablename__ = "shadow_scores"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    prediction_id: Mapped[UUID] = mapped_column(primary_key=True, comment="UUIDv7")
+    model_name: Mapped[str] = mapped_column(primary_key=True)
+    model_version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    margin: Mapped[float] = mapped_column(comment="log-odds")
+    score: Mapped[float] = mapped_column(comment="calibrated probability of fraud")
+    threshold: Mapped[float] = mapped_column(comment="the policy's, at scoring")
+    decision: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("score >= 0 AND score <= 1", name="score_is_probability"),
+        CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
+        {"postgresql_partition_by": "RANGE (prediction_id)"},
     )
 
 

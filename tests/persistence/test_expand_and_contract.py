@@ -7,24 +7,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.script import ScriptDirectory
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from persistence.decisions import Decided, body_digest, decided_from
+from persistence.database import open_database
+from persistence.decisions import Decided, body_digest, decided_from, read_decision
 from persistence.keys import issue_key, key_prefix
 from persistence.log import DecisionLog
-from persistence.migrate import alembic_config, current_revision, head_revision
-from persistence.statements import columns
+from persistence.migrate import alembic_config, current_revision, head_revision, upgrade
+from persistence.partitions import months_made
+from persistence.shadow import ShadowLog
+from persistence.statements import NAMES, columns
+from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from tests.factories import a_decision
+from tests.persistence.months import NOW, THIS
+from tests.persistence.reviewing import at
+from tests.persistence.shadows import a_shadow_score
 
 MakeTenant = Callable[..., Tenant]
 
@@ -47,6 +57,13 @@ class Previous:
         parts = re.split(r"^-- name: (\w+)\n", released, flags=re.MULTILINE)
         self._statements = dict(zip(parts[1::2], parts[2::2], strict=True))
 
+    @contextmanager
+    def transaction(self, *tenant_ids: int) -> Iterator[None]:
+        """A transaction that sees the rows of tenants."""
+        with self._connection.transaction():
+            self("set_tenants", {"tenants": ",".join(map(str, tenant_ids))})
+            yield
+
     def __call__(self, statement: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Run a statement by its name; return its rows."""
         cursor = self._connection.execute(self._statements[statement], values)
@@ -54,16 +71,19 @@ class Previous:
 
     def insert(self, batch: list[Decided]) -> set[UUID]:
         """Store a batch; return the predictions that were stored."""
-        names = re.findall(r"%\((\w+)\)s", self._statements["insert"])
-        rows = self("insert", dict(zip(names, columns(batch), strict=True)))
-        return {row["id"] for row in rows}
+        given = dict(zip(NAMES, columns(batch), strict=True))
+        with self.transaction(*{d.tenant_id for d in batch}):
+            absent = {row["prediction_id"] for row in self("insert", given)}
+        return {d.prediction_id for d in batch} - absent
 
 
 @pytest.fixture
 def previous(engine: Engine, database: str) -> Iterator[Previous]:
     """The previous release on this release's schema."""
     released = (HERE / f"release_{previous_revision(engine)}.sql").read_text()
-    with psycopg.connect(database, row_factory=dict_row, autocommit=True) as connection:
+    with psycopg.connect(
+        database, row_factory=dict_row, autocommit=True, options=f"-c role={SERVICE_ROLE}"
+    ) as connection:
         yield Previous(connection, released)
 
 
@@ -77,19 +97,26 @@ def test_the_previous_release_decides_on_this_schema(
 ) -> None:
     tenant = make_tenant()
     key = issue_key(engine, tenant.id, ("score",), b"secret")
-    (found,) = previous("find_key", {"prefix": key_prefix(key)})
-    assert (found["slug"], found["scopes"]) == ("demo", ["score"])
+    prefix = {"prefix": key_prefix(key)}
+    with previous.transaction():
+        previous("set_key_prefix", prefix)
+        (found,) = previous("find_key", prefix)
+        assert (found["slug"], found["scopes"]) == ("demo", ["score"])
+        previous("note_key_use", prefix)
     assert [row["slug"] for row in previous("list_tenants", {})] == ["demo"]
     served = {"tenant_id": tenant.id, "name": "fraud-demo", "version": 7}
     for _ in range(2):
-        previous(
-            "record_model_version", served | {"policy": Jsonb({}), "calibrator_kind": "sigmoid"}
-        )
+        with previous.transaction(tenant.id):
+            previous(
+                "record_model_version", served | {"policy": Jsonb({}), "calibrator_kind": "sigmoid"}
+            )
+            previous("record_promotion", served)
     batch = [a_decision(tenant.id, external_id=f"order-{i}") for i in range(3)]
     assert previous.insert(batch) == {d.prediction_id for d in batch}
     asked = {"tenant_id": tenant.id, "prediction_id": batch[0].prediction_id}
-    (row,) = previous("read", asked)
-    assert decided_from(row).prediction == batch[0].prediction
+    with previous.transaction(tenant.id):
+        (row,) = previous("read", asked)
+    assert decided_from({"policy_id": None} | row).prediction == batch[0].prediction
 
 
 def test_either_release_answers_what_the_other_has_decided(
@@ -106,6 +133,44 @@ def test_either_release_answers_what_the_other_has_decided(
     log.write([by_new])
     again = a_decision(tenant_id, external_id="by-new")
     assert previous.insert([again]) == set()
-    (row,) = previous("replay", {"tenant_ids": [tenant_id], "keys": ["by-new"]})
+    with previous.transaction(tenant_id):
+        (row,) = previous("replay", {"tenant_ids": [tenant_id], "keys": ["by-new"]})
     assert row["id"] == by_new.prediction_id
     assert row["body_digest"] == body_digest(again.transaction)
+
+
+def test_an_upgrade_takes_over_what_the_previous_release_has_stored(
+    make_database: Callable[..., str],
+) -> None:
+    url = make_database()
+    engine = open_database(url)
+    before = previous_revision(engine)
+    command.upgrade(alembic_config(engine), before)
+    released = (HERE / f"release_{before}.sql").read_text()
+    last_month = THIS.plus(-1)
+    with psycopg.connect(url, row_factory=dict_row, autocommit=True) as connection:
+        connection.execute("INSERT INTO tenants (slug, model_name) VALUES ('demo', 'fraud-demo')")
+        for table in ("predictions", "transactions"):
+            connection.execute(
+                f"CREATE TABLE {last_month.partition_of(table)} PARTITION OF {table}"
+                f" FOR VALUES FROM ('{last_month.first_id}') TO ('{THIS.first_id}')"
+            )
+        previous = Previous(connection, released)
+        version = {"tenant_id": 1, "name": "fraud-demo", "version": 1}
+        known = {"policy": Jsonb({}), "calibrator_kind": "sigmoid"}
+        previous("record_model_version", version | known)
+        new = a_decision(1)  # in the default partition: its month has none
+        old = at(a_decision(1, external_id="old"), NOW - timedelta(days=NOW.day))
+        previous.insert([new, old])
+    upgrade(url)
+    for decided in (new, old):
+        stored = read_decision(engine, 1, decided.prediction_id)
+        assert (stored.prediction, stored.policy_id) == (decided.prediction, None)
+    with engine.connect() as connection:
+        made = months_made(connection)
+        unchecked = text("SELECT conname FROM pg_constraint WHERE NOT convalidated")
+        assert connection.execute(unchecked).all() == []
+    assert made >= {last_month, THIS}
+    ShadowLog(engine).write([a_shadow_score(old), a_shadow_score(new)])
+    command.check(alembic_config(engine))
+    engine.dispose()

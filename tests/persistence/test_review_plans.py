@@ -106,7 +106,7 @@ def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from walk(child)
 
 
-LARGE = ("predictions", "transactions")
+LARGE = ("predictions", "shadow_scores", "transactions")
 
 
 def rows_read(nodes: list[dict[str, Any]], table: str) -> float:

@@ -11,12 +11,17 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from persistence.keys import issue_key, verify_key
 from persistence.log import DecisionLog
+from persistence.policies import set_policy
+from persistence.refusals import record_refusal
+from persistence.shadow import ShadowLog
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import Tenant, record_promotion
+from persistence.tenants import Tenant, record_challenger, record_promotion
 from scoring.errors import NotStorable
+from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.factories import a_decision, a_model
+from tests.persistence.shadows import a_shadow_score
 
 Rows = Callable[..., list[dict[str, Any]]]
 MakeTenant = Callable[..., Tenant]
@@ -110,6 +115,11 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
                 ),
                 {"t": tenant.id, "x": decision.transaction_id},
             )
+        set_policy(engine, tenant.id, Policy.at(0.2, CostModel()), "tests")
+        challenger = a_model(version=ModelVersion("fraud-demo", 2))
+        record_challenger(engine, tenant.id, challenger, 5.0)
+        record_refusal(engine, tenant.id, "fraud-demo", 3, 1_700_000_000_000, "files are missing")
+        ShadowLog(engine).write([a_shadow_score(decision)])
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -170,6 +180,15 @@ def test_a_row_cannot_point_into_another_tenant(engine: Engine, make_tenant: Mak
         "TRUNCATE feedback",
         "CREATE TABLE mine (id int)",
         "SELECT * FROM predictions_default",
+        "SELECT * FROM shadow_scores_default",
+        "UPDATE policies SET policy = NULL",
+        "DELETE FROM policies",
+        "UPDATE refusals SET reason = ''",
+        "DELETE FROM refusals",
+        "UPDATE shadow_scores SET score = 0",
+        "DELETE FROM shadow_scores",
+        "UPDATE tenants SET is_test = true",
+        "UPDATE predictions SET policy_id = NULL",
     ],
 )
 def test_the_service_cannot_rewrite_what_was_decided(
@@ -228,6 +247,10 @@ def test_a_row_that_postgres_refuses_fails_alone(
         ("DELETE FROM api_keys", "key.removed"),
         ("UPDATE production_versions SET since = now() - interval '1 day'", "promotion.changed"),
         ("DELETE FROM feedback", "feedback.removed"),
+        ("UPDATE policies SET actor = 'another'", "policy.changed"),
+        ("UPDATE challenger_versions SET canary_percent = 50", "challenger.changed"),
+        ("DELETE FROM challenger_versions", "challenger.removed"),
+        ("UPDATE refusals SET reason = 'another'", "refusal.changed"),
     ],
 )
 def test_each_audited_table_fires_with_actor_before_and_after(
@@ -248,4 +271,7 @@ def test_creating_is_audited_too(engine: Engine, make_tenant: MakeTenant, rows: 
     actions = {
         r["action"] for r in rows("SELECT action FROM audit_log WHERE tenant_id = :t", t=mine)
     }
-    assert actions == {"tenant.created", "key.created", "promotion.created", "feedback.created"}
+    assert actions == {
+        f"{noun}.created"
+        for noun in ("challenger", "feedback", "key", "policy", "promotion", "refusal", "tenant")
+    }

@@ -30,7 +30,7 @@ def test_a_tenant_and_its_key_are_made_listed_and_revoked(
     run: Callable[..., Result], database: str
 ) -> None:
     assert "fraud-acme" in run("tenants", "create", "acme").output
-    assert run("tenants", "list").output == "acme\tfraud-acme\n"
+    assert run("tenants", "list").output == "acme\tfraud-acme\tlive\n"
     key = run("keys", "issue", "--tenant", "acme", "--scopes", "score, review").output.strip()
     engine = open_database(database)
     principal = verify_key(engine, key, SECRET.encode())
@@ -49,6 +49,15 @@ def test_a_tenant_and_its_key_are_made_listed_and_revoked(
     engine.dispose()
 
 
+def test_a_tenant_is_put_in_test_mode_and_made_live_again(run: Callable[..., Result]) -> None:
+    assert "test mode" in run("tenants", "create", "acme", "--test-mode").output
+    assert run("tenants", "list").output == "acme\tfraud-acme\ttest\n"
+    assert run("tenants", "mode", "acme", "live").output == "Tenant acme is live.\n"
+    assert run("tenants", "list").output == "acme\tfraud-acme\tlive\n"
+    assert run("tenants", "mode", "acme", "test").output == "Tenant acme is in test mode.\n"
+    assert run("tenants", "mode", "acme", "other").exit_code != 0
+
+
 def test_a_key_may_have_an_end(run: Callable[..., Result]) -> None:
     run("tenants", "create", "acme")
     issued = run("keys", "issue", "--tenant", "acme", "--scopes", "score", "--days", "30")
@@ -60,6 +69,7 @@ def test_a_key_may_have_an_end(run: Callable[..., Result]) -> None:
     ("arguments", "sentence"),
     [
         (("tenants", "create", "Acme Bank"), "lower-case letters"),
+        (("tenants", "mode", "nobody", "test"), "no tenant 'nobody'"),
         (("keys", "issue", "--tenant", "nobody", "--scopes", "score"), "no tenant 'nobody'"),
         (("keys", "list", "--tenant", "nobody"), "sentinel tenants create nobody"),
         (("keys", "revoke", "--tenant", "nobody", "abc"), "no tenant 'nobody'"),

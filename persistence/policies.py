@@ -1,0 +1,164 @@
+"""Tenants' own policies, and how every process learns of a new one.
+
+A policy is a row that nobody changes; the newest row is in force, and a row without a policy
+withdraws the one before. A trigger notifies the channel CHANNEL of the tenant's id when the row is
+committed (migration 0003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Any, cast
+
+import psycopg
+from sqlalchemy import Engine, insert, select, true
+
+from persistence.autocommit import PostgresConnection
+from persistence.database import saying_unavailable, transaction
+from persistence.tables import PolicyRow, TenantRow
+from persistence.tenancy import see_all_tenants, tenant_transaction
+from scoring.errors import NotFound, StoreUnavailable
+from scoring.policy import Policy, policy_from_numbers
+
+CHANNEL = "sentinel_policy"
+
+_BREATH_S = 0.5
+"""Shorter than the silence after which a connection counts as gone, see persistence/patience.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPolicy:
+    """A tenant's own policy.
+
+    Attributes:
+        id: grows from one to the next; a prediction names the one that decided it.
+        policy: None where the tenant's policy was withdrawn, so that each version's own counts.
+        actor: the public prefix of the API key.
+    """
+
+    id: int
+    policy: Policy | None
+    actor: str
+    created_at: datetime
+
+
+_COLUMNS = (PolicyRow.id, PolicyRow.policy, PolicyRow.actor, PolicyRow.created_at)
+
+
+def set_policy(engine: Engine, tenant_id: int, policy: Policy | None, actor: str) -> TenantPolicy:
+    """Put a policy in force, or withdraw the one that is (None); audited, and told to all.
+
+    Raises:
+        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+    """
+    statement = (
+        insert(PolicyRow)
+        .values(tenant_id=tenant_id, policy=policy.as_numbers() if policy else None, actor=actor)
+        .returning(*_COLUMNS)
+    )
+    with tenant_transaction(engine, tenant_id, actor=actor) as connection:
+        return _policy(*connection.execute(statement).one())
+
+
+def current_policy(engine: Engine, tenant_id: int) -> TenantPolicy | None:
+    """Return a tenant's newest row; None where there never was one."""
+    statement = (
+        select(*_COLUMNS)
+        .where(PolicyRow.tenant_id == tenant_id)
+        .order_by(PolicyRow.id.desc())
+        .limit(1)
+    )
+    with tenant_transaction(engine, tenant_id) as connection:
+        row = connection.execute(statement).one_or_none()
+    return _policy(*row) if row else None
+
+
+def read_policy(engine: Engine, tenant_id: int, policy_id: int) -> TenantPolicy:
+    """Return one of a tenant's policies, in force or not.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
+    statement = select(*_COLUMNS).where(PolicyRow.tenant_id == tenant_id, PolicyRow.id == policy_id)
+    with tenant_transaction(engine, tenant_id) as connection:
+        row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no policy {policy_id}.")
+    return _policy(*row)
+
+
+def current_policies(engine: Engine) -> dict[int, TenantPolicy]:
+    """Return the policies in force by tenant, for all tenants that have one."""
+    newest = (
+        select(*_COLUMNS)
+        .where(PolicyRow.tenant_id == TenantRow.id)
+        .order_by(PolicyRow.id.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    statement = (
+        select(TenantRow.id.label("tenant_id"), newest)
+        .join(newest, true())
+        .where(newest.c.policy.is_not(None))
+    )
+    with transaction(engine) as connection:
+        see_all_tenants(connection)
+        return {tenant_id: _policy(*row) for tenant_id, *row in connection.execute(statement)}
+
+
+class PolicyChanges:
+    """Policies that were set while one listens."""
+
+    def __init__(self, connection: PostgresConnection) -> None:
+        self._connection = connection
+
+    def wait(self, timeout_s: float) -> set[int]:
+        """Return the tenants whose policy was set, as soon as there is one; none after a time-out.
+
+        Raises:
+            StoreUnavailable: the line broke, and what was said meanwhile is lost: listen anew, then
+                read `current_policies`.
+        """
+        deadline_s = monotonic() + timeout_s
+        try:
+            while True:
+                left_s = deadline_s - monotonic()
+                told = self._connection.notifies(timeout=min(left_s, _BREATH_S), stop_after=1)
+                tenants = {int(notification.payload) for notification in told}
+                if tenants or left_s <= _BREATH_S:
+                    return tenants
+        except psycopg.OperationalError as error:
+            raise StoreUnavailable("Postgres broke off while one listened to it.") from error
+
+
+@contextmanager
+def listen(engine: Engine) -> Iterator[PolicyChanges]:
+    """Listen for policies until the block ends, on a connection that leaves the pool for good.
+
+    What was set before the block began is not told: read `current_policies` inside it.
+
+    Raises:
+        StoreUnavailable: Postgres cannot be reached.
+    """
+    with saying_unavailable():
+        pooled = engine.connect()
+        connection = cast("PostgresConnection", pooled.connection.driver_connection)
+        pooled.detach()
+    try:
+        connection.autocommit = True
+        connection.execute(f"LISTEN {CHANNEL}")
+        yield PolicyChanges(connection)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable("Postgres broke off while one listened to it.") from error
+    finally:
+        pooled.close()
+
+
+def _policy(
+    id_: int, numbers: Mapping[str, Any] | None, actor: str, created_at: datetime
+) -> TenantPolicy:
+    return TenantPolicy(id_, policy_from_numbers(numbers) if numbers else None, actor, created_at)
