@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,31 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
-import scoring
-from registry.names import CANDIDATE, MODEL_PATH
-from registry.signature import EXAMPLE, SIGNATURE
+from registry.logged import log_model
+from registry.names import CANDIDATE
 from scoring.prediction import ModelVersion
 
-_PYFUNC = Path(__file__).with_name("pyfunc_model.py")
-_SERVING_PACKAGES = ("lightgbm", "numpy", "pandas", "scipy")
+MAX_DESCRIPTION = 5000
+"""What MLflow's column of a version's description holds."""
 
 
 class PublishError(Exception):
     """MLflow cannot be reached or refuses; the message is a sentence for whoever trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model card.
+
+    Attributes:
+        markdown: the facts in words and tables.
+        html: the same with the pictures, a page that needs no other file.
+        description: Markdown for the version's page, at most MAX_DESCRIPTION characters.
+    """
+
+    markdown: str
+    html: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +70,42 @@ class Run:
         mlflow.log_params(dict(params or {}), run_id=self.id)
         mlflow.log_metrics(dict(metrics or {}), run_id=self.id)
 
+    def tag(self, key: str, value: str) -> None:
+        """Set a tag of the run."""
+        self.client.set_tag(self.id, key, value)
+
+    def log_later(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Log newer figures of a run below this one that has ended, unless it has been deleted."""
+        if _is_active(self.client, run_id, self.experiment_id):
+            for name, value in metrics.items():
+                self.client.log_metric(run_id, name, value, step=1)
+
+    def end(self, run_id: str, status: str) -> None:
+        """Say that a run below this one is FINISHED, FAILED or KILLED, unless it is deleted."""
+        if _is_active(self.client, run_id, self.experiment_id):
+            self.client.set_terminated(run_id, status)
+
     def log_series(self, name: str, values: Sequence[float]) -> None:
         """Log one figure's course, from step 1."""
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, step) for step, value in enumerate(values, start=1)]
         self.client.log_batch(self.id, metrics=metrics)
 
-    def log_picture(self, file_name: str, figure: object) -> None:
-        """Log a matplotlib figure."""
-        self.client.log_figure(self.id, figure, f"plots/{file_name}")
+    def log_picture(self, file_name: str, figure: Any) -> bytes:  # noqa: ANN401 - matplotlib's
+        """Log a matplotlib figure; return it as the PNG file that was logged."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / file_name
+            figure.savefig(path)
+            self.client.log_artifact(self.id, path, "plots")
+            return path.read_bytes()
+
+    def log_text(self, path: str, text: str) -> None:
+        """Log a text file."""
+        self.client.log_text(self.id, text, path)
 
     def log_json(self, path: str, value: Mapping[str, Any]) -> None:
         """Log a JSON file."""
-        self.client.log_text(self.id, json.dumps(value, indent=1) + "\n", path)
+        self.log_text(path, json.dumps(value, indent=1) + "\n")
 
     def log_data(self, name: str, digest: str, facts: Mapping[str, str]) -> None:
         """Name the transactions that went in, without sending them.
@@ -111,16 +148,27 @@ class Tracking:
         mlflow.set_tracking_uri(self._uri)
 
     @contextmanager
-    def run(self, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    def run(
+        self, experiment: str, name: str, tags: Mapping[str, str], again: str | None = None
+    ) -> Iterator[Run]:
         """Open a run; leaving the block finishes it, an exception marks it failed.
+
+        Args:
+            experiment: made when it is not there.
+            name: for people. tags: for the run's page.
+            again: id of a run of this experiment to go on with, unless it has been deleted.
 
         Raises:
             PublishError: MLflow refuses anything asked of it inside the block.
         """
         with _refusals(self._uri):
             experiment_id = self._experiment_id(experiment)
+            known = again is not None and _is_active(self.client, again, experiment_id)
             with mlflow.start_run(
-                experiment_id=experiment_id, run_name=name, tags=dict(tags)
+                again if known else None,
+                experiment_id=experiment_id,
+                run_name=name,
+                tags=dict(tags),
             ) as run:
                 yield Run(run.info.run_id, experiment_id, self.client)
 
@@ -129,6 +177,12 @@ class Tracking:
         if not self._is_server:
             return None
         return f"{self._uri}/#/experiments/{run.experiment_id}/runs/{run.id}"
+
+    def version_url(self, version: ModelVersion) -> str | None:
+        """Return the version's page, or None where no server shows one."""
+        if not self._is_server:
+            return None
+        return f"{self._uri}/#/models/{version.name}/versions/{version.version}"
 
     def _experiment_id(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
@@ -151,6 +205,7 @@ def registering(
     *,
     tags: Mapping[str, str],
     metrics: Mapping[str, float],
+    card: Callable[[ModelVersion], Card] | None = None,
 ) -> Iterator[ModelVersion]:
     """Log a FraudModel directory, register it, and alias it `candidate` as the block ends well.
 
@@ -161,17 +216,21 @@ def registering(
         directory: the model's five files.
         name: registered model; made when it is not there.
         tags: for the version's page. metrics: figures of the logged model.
+        card: makes the version's card, which goes into the artefacts of run and version as
+            `model_card.md` and `model_card.html`, and whose short form describes the version.
     """
     made_model = False
     version: ModelVersion | None = None
     try:
-        logged = _log_model(directory)
+        logged = log_model(directory)
         mlflow.log_metrics(dict(metrics), run_id=run.id, model_id=logged.model_id)
         made_model = _ensure_registered_model(run.client, name)
         created = run.client.create_model_version(
             name, logged.model_uri, run.id, tags=dict(tags), model_id=logged.model_id
         )
         version = ModelVersion(name, int(created.version))
+        if card is not None:
+            _attach(run, version, logged.model_id, card(version))
         yield version
         run.client.set_registered_model_alias(name, CANDIDATE, str(version.version))
     except BaseException:
@@ -184,20 +243,14 @@ def registering(
         raise
 
 
-def _log_model(directory: Path) -> Any:  # noqa: ANN401 - MLflow has no types
-    # MLflow names an artefact by its directory: artifacts/<last part of the path>.
-    if directory.name != Path(MODEL_PATH).name:
-        raise ValueError(f"the model's directory must be called {Path(MODEL_PATH).name}")
-    return mlflow.pyfunc.log_model(
-        name="model",
-        python_model=str(_PYFUNC),
-        artifacts={"model": str(directory)},
-        code_paths=[str(Path(scoring.__file__).parent)],
-        # Named, because inferring them starts a fresh interpreter and takes half a minute.
-        pip_requirements=[f"{name}=={installed_version(name)}" for name in _SERVING_PACKAGES],
-        signature=SIGNATURE,
-        input_example=EXAMPLE,
-    )
+def _attach(run: Run, version: ModelVersion, model_id: str, card: Card) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, text in (("model_card.md", card.markdown), ("model_card.html", card.html)):
+            path = Path(scratch) / name
+            path.write_text(text, "utf-8")
+            run.client.log_artifact(run.id, path)
+            run.client.log_model_artifact(model_id, str(path))
+    run.client.update_model_version(version.name, str(version.version), card.description)
 
 
 def _ensure_registered_model(client: MlflowClient, name: str) -> bool:
@@ -209,6 +262,16 @@ def _ensure_registered_model(client: MlflowClient, name: str) -> bool:
             raise
         return False
     return True
+
+
+def _is_active(client: MlflowClient, run_id: str, experiment_id: str) -> bool:
+    try:
+        info = client.get_run(run_id).info
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return bool(info.lifecycle_stage == "active" and info.experiment_id == experiment_id)
 
 
 def _demand_health(uri: str) -> None:

@@ -1,32 +1,21 @@
-"""What the registered model takes and gives, for MLflow's pages, checks and serving."""
+"""What the registered model takes and gives, as MLflow logs it and checks it on its side."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, Schema
 
-SIGNATURE = ModelSignature(
-    inputs=Schema(
-        [
-            ColSpec(DataType.long, "step"),
-            ColSpec(DataType.string, "type"),
-            ColSpec(DataType.double, "amount"),
-            ColSpec(DataType.string, "nameOrig"),
-            ColSpec(DataType.double, "oldbalanceOrg"),
-            ColSpec(DataType.string, "nameDest"),
-            ColSpec(DataType.double, "oldbalanceDest"),
-        ]
-    ),
-    outputs=Schema(
-        [
-            ColSpec(DataType.double, "score"),
-            ColSpec(DataType.double, "margin"),
-            ColSpec(DataType.string, "risk_band"),
-            ColSpec(DataType.string, "decision"),
-        ]
-    ),
-)
+from registry.mlmodel import INPUTS, OUTPUTS
+
+
+def _schema(columns: Mapping[str, str]) -> Schema:
+    return Schema([ColSpec(kind, name) for name, kind in columns.items()])
+
+
+SIGNATURE = ModelSignature(inputs=_schema(INPUTS), outputs=_schema(OUTPUTS))
 
 EXAMPLE = pd.DataFrame(
     [
@@ -34,5 +23,5 @@ EXAMPLE = pd.DataFrame(
         (312, "TRANSFER", 461_730.10, "C1305486145", 461_730.10, "C553264065", 0.0),
         (312, "CASH_OUT", 229_133.94, "C905080434", 15_325.00, "C476402209", 5_083_211.10),
     ],
-    columns=[column.name for column in SIGNATURE.inputs],
+    columns=list(INPUTS),
 )

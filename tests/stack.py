@@ -14,13 +14,15 @@ from typing import Any, Protocol
 import httpx
 import pytest
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from sqlalchemy import Connection, Engine, text
 
 from persistence import keys, migrate
 from persistence.database import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant, create_tenant, record_promotion
-from registry.names import MODEL_PATH, PRODUCTION, model_name
+from registry.names import MLMODEL, MODEL_PATH, PRODUCTION, model_name
+from registry.publish import Tracking, registering
 from scoring.model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.mlflow_server import MlflowServer
@@ -100,7 +102,8 @@ def mlflow_server(
 class Publish(Protocol):
     """Registers a model and returns its version's number.
 
-    `spoil` may change the model's files before they are logged; the alias is moved when given.
+    Before the alias is moved (None: it is not), `spoil` may change the folder of the version's
+    model files where MLflow keeps it, and `spoil_mlmodel` the MLmodel file.
     """
 
     def __call__(
@@ -110,12 +113,17 @@ class Publish(Protocol):
         *,
         alias: str | None = PRODUCTION,
         spoil: Callable[[Path], object] = ...,
+        spoil_mlmodel: Callable[[Path], object] = ...,
     ) -> int: ...
 
 
+def untouched(_path: Path) -> None:
+    """Spoil nothing."""
+
+
 def publisher(tracking_uri: str, scratch: Path) -> Publish:
-    """A way to register models, plain files and all, as training does."""
-    client = MlflowClient(tracking_uri)
+    """A way to register models: training's own."""
+    client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
     numbers = itertools.count(1)
 
     def publish(
@@ -123,23 +131,25 @@ def publisher(tracking_uri: str, scratch: Path) -> Publish:
         model: FraudModel | None = None,
         *,
         alias: str | None = PRODUCTION,
-        spoil: Callable[[Path], object] = lambda _folder: None,
+        spoil: Callable[[Path], object] = untouched,
+        spoil_mlmodel: Callable[[Path], object] = untouched,
     ) -> int:
-        folder = scratch / f"model-{next(numbers)}"
-        folder.mkdir()
+        folder = scratch / f"published-{next(numbers)}" / "model"
+        folder.mkdir(parents=True)
         (model or a_model()).save(folder, feature_rows(8))
-        spoil(folder)
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name)
-        found = client.get_experiment_by_name("tests")
-        experiment_id = found.experiment_id if found else client.create_experiment("tests")
-        run = client.create_run(experiment_id)
-        client.log_artifacts(run.info.run_id, str(folder), MODEL_PATH)
-        client.set_terminated(run.info.run_id)
-        version = client.create_model_version(name, run.info.artifact_uri, run.info.run_id)
+        # Anew each time: it also tells MLflow's module-wide state which server is meant.
+        tracking = Tracking(tracking_uri, scratch / "artifacts")
+        with (
+            tracking.run("tests", name, {}) as run,
+            registering(run, folder, name, tags={}, metrics={}) as version,
+        ):
+            number = str(version.version)
+            stored = Path(download_artifacts(client.get_model_version_download_uri(name, number)))
+            spoil(stored / MODEL_PATH)
+            spoil_mlmodel(stored / MLMODEL)
         if alias:
-            client.set_registered_model_alias(name, alias, version.version)
-        return int(version.version)
+            client.set_registered_model_alias(name, alias, number)
+        return version.version
 
     return publish
 

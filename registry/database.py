@@ -1,0 +1,117 @@
+"""The registry in a database of this machine, through MLflow's client: no server to ask."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+
+from registry.aliases import AliasLook, ListedModel
+from registry.reader import RegisteredVersion, RegistryUnavailable
+from scoring.errors import ModelRefused
+
+_ITEMS_A_PAGE = 1000
+Answer = TypeVar("Answer")
+
+_ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
+
+
+class DatabaseRegistry:
+    """Reads the registry out of its database."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        self._client: Any = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+        self._look = AliasLook(self._search_models, self._search_versions, self.find, self.resolve)
+
+    def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
+        """See `RegistryReader`."""
+        return self._look(names)
+
+    def resolve(self, name: str, alias: str) -> RegisteredVersion | None:
+        """See `RegistryReader`."""
+        return _unless_absent(
+            lambda: _version(self._client.get_model_version_by_alias(name, alias))
+        )
+
+    def find(self, name: str, version: int) -> RegisteredVersion | None:
+        """See `RegistryReader`."""
+        return _unless_absent(lambda: _version(self._client.get_model_version(name, str(version))))
+
+    def download(self, version: RegisteredVersion, path: str, to: Path, max_bytes: int) -> bool:
+        """See `RegistryReader`."""
+        number = str(version.version)
+        found = _unless_absent(
+            lambda: Path(
+                download_artifacts(
+                    f"{self._client.get_model_version_download_uri(version.name, number)}/{path}"
+                )
+            )
+        )
+        if found is None or not found.is_file():
+            return False
+        if found.stat().st_size > max_bytes:
+            raise ModelRefused(f"{to.name} is larger than {max_bytes:,} bytes")
+        shutil.copyfile(found, to)
+        return True
+
+    def tag(self, version: RegisteredVersion, key: str, value: str) -> None:
+        """See `RegistryReader`."""
+        with _sentences():
+            self._client.set_model_version_tag(version.name, str(version.version), key, value)
+
+    def _search_models(self, which: str) -> list[ListedModel]:
+        found = _all_pages(self._client.search_registered_models, which)
+        return [
+            ListedModel(
+                item.name,
+                int(item.creation_timestamp),
+                {alias: int(number) for alias, number in item.aliases.items()},
+                [_version(latest) for latest in item.latest_versions],
+            )
+            for item in found
+        ]
+
+    def _search_versions(self, which: str) -> list[RegisteredVersion]:
+        return [_version(item) for item in _all_pages(self._client.search_model_versions, which)]
+
+
+def _all_pages(search: Callable[..., Any], which: str) -> Iterator[Any]:
+    token = None
+    while True:
+        with _sentences():
+            page = search(which, max_results=_ITEMS_A_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _unless_absent(ask: Callable[[], Answer]) -> Answer | None:
+    with _sentences():
+        try:
+            return ask()
+        except MlflowException as error:
+            if error.error_code not in _ABSENT:
+                raise
+            return None
+
+
+def _version(item: Any) -> RegisteredVersion:  # noqa: ANN401 - MLflow has no types
+    return RegisteredVersion(
+        item.name, int(item.version), int(item.creation_timestamp), dict(item.tags)
+    )
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn MLflow's refusals into RegistryUnavailable."""
+    try:
+        yield
+    except MlflowException as error:
+        raise RegistryUnavailable(str(error)) from error

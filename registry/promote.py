@@ -1,0 +1,75 @@
+"""Moving the alias `production`, with a record on the version of who did it, when and why."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from registry.names import CHALLENGER, PRODUCTION
+from registry.publish import PublishError
+from registry.reader import RegisteredVersion
+
+PROMOTED_BY_TAG = "sentinel.promoted_by"
+PROMOTED_AT_TAG = "sentinel.promoted_at"
+EVIDENCE_TAG = "sentinel.promotion_evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What a version's page will say of its promotion.
+
+    Attributes:
+        by: who promotes.
+        evidence: a sentence, and where there is one the address of the comparison.
+    """
+
+    by: str
+    evidence: str
+
+
+def promote(client: MlflowClient, version: RegisteredVersion, promotion: Promotion) -> None:
+    """Put a version under `production`, from where every service follows within seconds.
+
+    If it was the challenger it is none any more. The tags are set first, and taken back when the
+    alias does not move, so that nothing is left half-done.
+
+    Raises:
+        PublishError: MLflow refuses or does not answer.
+    """
+    try:
+        _promote(client, version, promotion)
+    except MlflowException as error:
+        reason = str(error).strip().splitlines()[0][:300].rstrip(".")
+        raise PublishError(f"MLflow did not promote {version.name}: {reason}.") from error
+
+
+def _promote(client: MlflowClient, version: RegisteredVersion, promotion: Promotion) -> None:
+    name, number = version.name, str(version.version)
+    tags = {
+        PROMOTED_BY_TAG: promotion.by,
+        PROMOTED_AT_TAG: datetime.now(UTC).isoformat(timespec="seconds"),
+        EVIDENCE_TAG: promotion.evidence,
+    }
+    try:
+        for key, value in tags.items():
+            client.set_model_version_tag(name, number, key, value)
+        client.set_registered_model_alias(name, PRODUCTION, number)
+    except BaseException:
+        for key in tags:
+            with suppress(Exception):
+                _restore(client, version, key)
+        raise
+    if client.get_registered_model(name).aliases.get(CHALLENGER) == number:
+        client.delete_registered_model_alias(name, CHALLENGER)
+
+
+def _restore(client: MlflowClient, version: RegisteredVersion, key: str) -> None:
+    name, number = version.name, str(version.version)
+    if key in version.tags:
+        client.set_model_version_tag(name, number, key, version.tags[key])
+    else:
+        client.delete_model_version_tag(name, number, key)

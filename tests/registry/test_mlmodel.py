@@ -1,0 +1,136 @@
+"""A version's MLmodel file is written by others: any of it may be rubbish."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from registry.mlmodel import INPUTS, MAX_BYTES, OUTPUTS, check_signature
+from registry.signature import EXAMPLE, SIGNATURE
+from scoring.errors import ModelRefused
+
+
+def columns(of: dict[str, str]) -> str:
+    return json.dumps([{"type": kind, "name": name, "required": True} for name, kind in of.items()])
+
+
+def an_mlmodel(**changes: Any) -> bytes:
+    signature: dict[str, Any] = {"inputs": columns({**INPUTS}), "outputs": columns({**OUTPUTS})}
+    signature |= {"params": None} | changes
+    return yaml.safe_dump({"flavors": {}, "signature": signature}).encode()
+
+
+def refusal(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    with pytest.raises(ModelRefused) as refused:
+        check_signature(path)
+    return refused.value.detail
+
+
+@pytest.fixture
+def mlmodel(tmp_path: Path) -> Path:
+    return tmp_path / "MLmodel"
+
+
+def test_the_signature_that_training_logs_is_the_one_that_is_asked_for(mlmodel: Path) -> None:
+    assert {column.name: column.type.name for column in SIGNATURE.inputs} == INPUTS
+    assert {column.name: column.type.name for column in SIGNATURE.outputs} == OUTPUTS
+    assert list(EXAMPLE) == list(INPUTS)
+    mlmodel.write_bytes(yaml.safe_dump({"signature": SIGNATURE.to_dict()}).encode())
+    check_signature(mlmodel)
+
+
+def test_the_order_of_columns_and_optional_ones_make_no_difference(mlmodel: Path) -> None:
+    turned = [
+        {"name": name, "type": kind, "required": False} for name, kind in reversed(INPUTS.items())
+    ]
+    mlmodel.write_bytes(an_mlmodel(inputs=json.dumps(turned)))
+    check_signature(mlmodel)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"inputs": columns({k: v for k, v in INPUTS.items() if k != "amount"})},
+            "MLmodel: the signature's inputs differ: amount is missing",
+        ),
+        (
+            {"inputs": columns({**INPUTS, "amount": "string"})},
+            "MLmodel: the signature's inputs differ: amount is string and has to be double",
+        ),
+        (
+            {"outputs": columns({**OUTPUTS, "reason": "string"})},
+            "MLmodel: the signature's outputs differ: reason is unknown",
+        ),
+        (
+            {"outputs": None},
+            "MLmodel: the signature's outputs are not a list of named columns",
+        ),
+        (
+            {"inputs": '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1]}}]'},
+            "MLmodel: the signature's inputs are not a list of named columns",
+        ),
+    ],
+)
+def test_another_signature_is_refused_with_what_differs(
+    mlmodel: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    assert refusal(mlmodel, an_mlmodel(**changes)) == sentence
+
+
+def test_a_version_without_a_signature_is_refused(mlmodel: Path) -> None:
+    sentence = "MLmodel has no signature; log the model with one"
+    assert refusal(mlmodel, b"flavors: {}\n") == sentence
+    assert refusal(mlmodel, b"signature: null\n") == sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "MLmodel is not a YAML mapping"),
+        (b"- a\n- list\n", "MLmodel is not a YAML mapping"),
+        (b"just a word", "MLmodel is not a YAML mapping"),
+        (b"signature: [1, 2]\n", "MLmodel has no signature"),
+        (b"? [a, list]\n: as a key\n", "MLmodel has no signature"),
+        (b"signature: {inputs: [1], outputs: {}}\n", "inputs are not a list"),
+        (b"signature: {inputs: 'not json'}\n", "inputs are not a list"),
+        (b"signature: {inputs: '{}'}\n", "inputs differ: step is missing"),
+        (b"signature: {inputs: '7'}\n", "inputs are not a list"),
+        (b"signature: {inputs: '[1, 2]'}\n", "inputs are not a list"),
+        (b"""signature: {inputs: '[{"name": "a", "type": {}}]'}\n""", "inputs are not a list"),
+        (b"""signature: {inputs: '[{"name": [], "type": "a"}]'}\n""", "inputs are not a list"),
+        (b"signature: {inputs: '" + b"[" * 60_000 + b"'}\n", "inputs are not a list"),
+        (b"\x00\x01\x02", "MLmodel is not YAML"),
+        (b"\xff\xfe\x00", "MLmodel is not"),
+        (b"signature: {", "MLmodel is not YAML"),
+        (b"a: *absent\n", "MLmodel is not YAML"),
+        (b"--- 1\n--- 2\n", "MLmodel is not YAML"),
+        (b"a: " + b"[" * MAX_BYTES, "MLmodel is not YAML"),
+        (b"- " * (MAX_BYTES // 2), "MLmodel is not"),
+        (b"{" * MAX_BYTES, "MLmodel is not YAML"),
+    ],
+)
+def test_rubbish_is_refused_in_a_sentence(mlmodel: Path, content: bytes, sentence: str) -> None:
+    assert sentence in refusal(mlmodel, content)
+
+
+def test_python_objects_named_in_it_are_not_made(mlmodel: Path, tmp_path: Path) -> None:
+    told = f"signature: !!python/object/apply:os.mkdir [{tmp_path / 'made'}]\n".encode()
+    assert "no signature" in refusal(mlmodel, told)
+    assert not (tmp_path / "made").exists()
+
+
+def test_references_that_multiply_and_the_largest_file_cost_seconds_at_most(mlmodel: Path) -> None:
+    began_s = time.perf_counter()
+    merged = "m0: &m0 {k: v}\n" + "".join(
+        f"m{i}: &m{i} {{<<: [{', '.join([f'*m{i - 1}'] * 10)}]}}\n" for i in range(1, 12)
+    )
+    assert "no signature" in refusal(mlmodel, merged.encode())
+    assert "no signature" in refusal(mlmodel, b"a: 1\n" * (MAX_BYTES // 5))
+    assert time.perf_counter() - began_s < 5
