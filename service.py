@@ -6,7 +6,6 @@ BentoML and have no route of their own; requests reach them one item at a time.
 
 from __future__ import annotations
 
-import gc
 import logging
 from contextlib import ExitStack
 from time import perf_counter
@@ -20,23 +19,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import readiness, replies, requests, schemas
-from api.auth import Authenticator
-from api.batches import Answer, Batches, Item
+from api.batches import Answer, Item
 from api.bento import SentinelApp, SentinelService
-from api.cursors import Cursors
-from api.desk import DESK_CONNECTIONS, Desk
-from api.metrics import REFUSALS
+from api.opening import open_parts
 from api.pages import PAGES
 from api.review import REVIEW
-from api.serving import TenantModels
 from persistence.database import open_database
 from persistence.decisions import Decided, read_decision
-from persistence.keys import verify_key
-from persistence.log import DecisionLog
-from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import list_tenants, record_promotion
 from registry.reader import open_registry
-from registry.shelf import Shelf
 from scoring.prediction import Prediction
 from sentinel.database_url import database_url
 from sentinel.embedded import EmbeddedPostgresError
@@ -83,48 +73,32 @@ class Sentinel:
         """Connect this worker to Postgres and the registry, and load what is in production."""
         logging.getLogger("sentinel").setLevel(logging.INFO)
         settings = Settings()
-        secret = settings.resolve_key_secret()
         self.resources = ExitStack()
-        url = self.resources.enter_context(database_url(settings))
-        self.engine = engine = open_database(url, role=SERVICE_ROLE)
-        self.resources.callback(engine.dispose)
-        self.auth = Authenticator(lambda key: verify_key(engine, key, secret))
-        desk_engine = open_database(url, role=SERVICE_ROLE, pool_size=DESK_CONNECTIONS)
-        self.resources.callback(desk_engine.dispose)
-        REVIEW.state.desk = Desk(desk_engine, self.auth, Cursors(secret))
-        shelf = Shelf(
-            open_registry(settings.tracking_uri),
-            settings.model_cache,
-            on_refusal=lambda version, _reason: REFUSALS.labels(model=version.name).inc(),
-        )
-        self.models = TenantModels(
-            shelf,
-            tenants=lambda: list_tenants(engine),
-            record=lambda tenant_id, model: record_promotion(engine, tenant_id, model),
+        self.parts = open_parts(
+            self.resources,
+            database_url=self.resources.enter_context(database_url(settings)),
+            tracking_uri=settings.tracking_uri,
+            model_cache=settings.model_cache,
+            key_secret=settings.resolve_key_secret(),
+            models_in_memory=settings.models_in_memory,
             poll_seconds=settings.alias_poll_seconds,
         )
-        self.batches = Batches(self.models, DecisionLog(engine))
-        self.resources.callback(self.models.stop)
-        self.models.start()
-        # What lives until the end need not be walked by every full collection: that stalled all
-        # callers for 0.12 s every 0.6 s at 64 clients.
-        gc.collect()
-        gc.freeze()
+        REVIEW.state.desk = self.parts.desk
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """Stop following aliases and give the connections back."""
+        """Stop following, finish the shadow scores and give the connections back."""
         self.resources.close()
 
     @bentoml.api(route="/score", input_spec=schemas.TransactionIn, output_spec=schemas.ScoreReply)
     async def score(self, request: Request) -> Response:
         """Decide one transaction: scored, explained and stored before the reply."""
         arrived_s = perf_counter()
-        principal = await self.auth.require(request.headers.get("authorization"), "score")
+        principal = await self.parts.auth.require(request.headers.get("authorization"), "score")
         body = await requests.read(request, schemas.TransactionIn)
         transaction = body.to_domain(requests.idempotency_key(request))
-        self.models.serving(principal.tenant_id)
-        item = Item(principal.tenant_id, [transaction], arrived_s)
+        lineup = await self.parts.models.lineup(principal.tenant_id)
+        item = Item(principal.tenant_id, lineup, [transaction], arrived_s)
         (decided,) = await self.app.enqueue("score_batch", item)
         return replies.score_reply(decided, arrived_s)
 
@@ -134,10 +108,12 @@ class Sentinel:
     async def score_many(self, request: Request) -> Response:
         """Decide up to 1000 transactions: all stored, or none."""
         arrived_s = perf_counter()
-        principal = await self.auth.require(request.headers.get("authorization"), "score")
+        principal = await self.parts.auth.require(request.headers.get("authorization"), "score")
         body = await requests.read(request, schemas.BatchRequest, requests.MAX_BATCH_BODY_BYTES)
-        self.models.serving(principal.tenant_id)
-        item = Item(principal.tenant_id, [t.to_domain() for t in body.transactions], arrived_s)
+        lineup = await self.parts.models.lineup(principal.tenant_id)
+        item = Item(
+            principal.tenant_id, lineup, [t.to_domain() for t in body.transactions], arrived_s
+        )
         decisions: list[Decided] = await self.app.enqueue("bulk_batch", item)
         return replies.batch_reply(decisions, arrived_s)
 
@@ -147,38 +123,40 @@ class Sentinel:
     async def explain(self, request: Request) -> Response:
         """Explain a transaction, or a stored prediction as it was decided."""
         arrived_s = perf_counter()
-        principal = await self.auth.require(request.headers.get("authorization"), "score", "review")
+        principal = await self.parts.auth.require(
+            request.headers.get("authorization"), "score", "review"
+        )
         body = await requests.read(request, schemas.ExplainRequest)
         if body.prediction_id is not None:
             stored = await self._stored(principal.tenant_id, body.prediction_id)
             return replies.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
         assert body.transaction is not None  # noqa: S101 - the schema takes exactly one
-        self.models.serving(principal.tenant_id)
-        item = Item(principal.tenant_id, [body.transaction.to_domain()], arrived_s)
+        lineup = await self.parts.models.lineup(principal.tenant_id)
+        item = Item(principal.tenant_id, lineup, [body.transaction.to_domain()], arrived_s)
         (prediction,) = await self.app.enqueue("explain_batch", item)
         return replies.explain_reply(prediction, None, arrived_s)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BATCH_REQUESTS, max_latency_ms=SHED_AFTER_MS)
     def score_batch(self, items: list[Any]) -> list[Any]:
         """Decide one adaptive batch of /score requests."""
-        answers: list[Answer] = self.batches.score(items)
+        answers: list[Answer] = self.parts.batches.score(items)
         return answers
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BULK_REQUESTS, max_latency_ms=SHED_AFTER_MS)
     def bulk_batch(self, items: list[Any]) -> list[Any]:
         """Decide one adaptive batch of /score/batch requests."""
-        answers: list[Answer] = self.batches.score_bulk(items)
+        answers: list[Answer] = self.parts.batches.score_bulk(items)
         return answers
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BATCH_REQUESTS, max_latency_ms=SHED_AFTER_MS)
     def explain_batch(self, items: list[Any]) -> list[Any]:
         """Explain one adaptive batch of /explain requests."""
-        answers: list[list[Prediction] | Exception] = list(self.batches.explain(items))
+        answers: list[list[Prediction] | Exception] = list(self.parts.batches.explain(items))
         return answers
 
     async def readiness(self) -> Response:
         """Say whether this process can decide a payment now, and if not, why."""
-        return await to_thread.run_sync(readiness.report, self.engine, self.models)
+        return await to_thread.run_sync(readiness.report, self.parts.engine, self.parts.models)
 
     async def _stored(self, tenant_id: int, prediction_id: UUID) -> Decided:
-        return await to_thread.run_sync(read_decision, self.engine, tenant_id, prediction_id)
+        return await to_thread.run_sync(read_decision, self.parts.engine, tenant_id, prediction_id)

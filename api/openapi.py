@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from api import review_schemas, schemas
+from api import lifecycle_schemas, policy_schemas, review_schemas, schemas
 from api.documented import ANYWHERE, links_to_transaction, problem_response, problems, reference
 from api.review import REVIEW
 from scoring import __version__
@@ -49,6 +49,10 @@ def document() -> bytes:
     reviewing = get_openapi(title="", version="", routes=REVIEW.routes)
     models = [(m, mode) for _, _, _, i, o in _ROUTES for m, mode in _both(i, o)]
     models += _both(review_schemas.FeedbackIn, schemas.Problem)
+    models += _both(policy_schemas.PolicyIn, policy_schemas.PolicyOut)
+    # FastAPI knows these too, but drops every null from their examples.
+    models.append((lifecycle_schemas.TunerReply, "serialization"))
+    models.append((lifecycle_schemas.ModelsReply, "serialization"))
     _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
     return orjson.dumps(
         {

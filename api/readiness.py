@@ -42,4 +42,4 @@ def _postgres(engine: Engine) -> str:
 
 
 def _model(models: TenantModels) -> str:
-    return "ok" if models.in_use() else "No tenant has a model version in production."
+    return "ok" if models.can_decide() else "No tenant has a model version in production."

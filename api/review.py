@@ -1,7 +1,7 @@
 """The review routes: the worklist, transactions, feedback and the audit log, on FastAPI.
 
-Mounted into the BentoML service, which sets `REVIEW.state.desk` when it opens. Replies and
-problems look like those of the scoring routes.
+Mounted into the BentoML service, with the routes of `api/lifecycle.py` beside them; the service
+sets `REVIEW.state.desk` when it opens. Replies and problems look like those of the scoring routes.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Path, Query, Request
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response, StreamingResponse
 
 from api import requests, review_schemas
-from api.desk import Desk
+from api.desk import REVIEWER_WITHOUT_PARAMETERS, Admin, Here, Reviewer
 from api.documented import ANYWHERE, TO_QUEUE, links_to_transaction, problems, reference
 from api.export import csv_header, csv_lines
+from api.lifecycle import LIFECYCLE
 from api.problems import named, problem
 from api.replies import json_reply
 from api.review_replies import audit_entry, case_detail, case_in_list, feedback
 from persistence.audit import read_audit
 from persistence.cases import Case, Page
-from persistence.keys import Principal
 from persistence.review import BANDS_OF, Place, add_feedback, read_case, read_worklist
 from persistence.search import find_transactions
 from scoring.errors import SentinelError
@@ -32,34 +32,7 @@ EXPORT_PAGE = 1000
 """Rows of an export that are read, and held in memory, at a time."""
 
 REVIEW = FastAPI(openapi_url=None, redirect_slashes=False)
-
-
-def at_desk(request: Request) -> Desk:
-    """Return what the service opened with."""
-    desk: Desk = request.app.state.desk
-    return desk
-
-
-Here = Annotated[Desk, Depends(at_desk)]
-
-
-def _caller(scope: str) -> Callable[[Request, Desk], Awaitable[Principal]]:
-    async def require(request: Request, desk: Here) -> Principal:
-        return await desk.auth.require(request.headers.get("authorization"), scope)
-
-    return require
-
-
-Reviewer = Annotated[Principal, Depends(_caller("review"))]
-Admin = Annotated[Principal, Depends(_caller("admin"))]
-
-
-def no_parameters(request: Request, _: Reviewer) -> None:
-    """Refuse query parameters of a route that has none."""
-    if request.query_params:
-        raise named(
-            [((name,), "is not a parameter of this route") for name in request.query_params]
-        )
+REVIEW.include_router(LIFECYCLE)
 
 
 TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` of a decision")]
@@ -192,7 +165,7 @@ async def _lines(
     summary="A transaction, its decision as it was made, its feedback",
     response_model=review_schemas.CaseDetail,
     responses=problems(404, *ANYWHERE),
-    dependencies=[Depends(no_parameters)],
+    dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def read_transaction(transaction_id: TransactionId, caller: Reviewer, desk: Here) -> Response:
     """What the analyst sees stays what was decided, after any promotion. Scope: review."""
@@ -219,7 +192,7 @@ async def read_transaction(transaction_id: TransactionId, caller: Reviewer, desk
             "content": {"application/json": reference(review_schemas.FeedbackIn)},
         }
     },
-    dependencies=[Depends(no_parameters)],
+    dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def give_feedback(
     transaction_id: TransactionId, request: Request, caller: Reviewer, desk: Here

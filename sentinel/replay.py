@@ -9,30 +9,33 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from persistence.decisions import Decided, find_decision
+from persistence.policies import read_policy
 from registry.reader import RegistryReader
 from registry.shelf import Shelf
 from scoring.errors import NotFound
 from scoring.features import FEATURE_NAMES
+from scoring.fixed_tests import MODEL as FIXED_TEST_MODEL
+from scoring.fixed_tests import fixed_prediction
 from scoring.prediction import Prediction
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A number that came out another way.
+    """Something that came out another way.
 
     Attributes:
-        what: which number. stored, recomputed: its two values.
+        what: which number or word. stored, recomputed: its two values.
     """
 
     what: str
-    stored: float
-    recomputed: float
+    stored: float | str
+    recomputed: float | str
 
 
 def replay(
     engine: Engine, registry: RegistryReader, shelf: Shelf, prediction_id: UUID
 ) -> tuple[Decided, list[Difference]]:
-    """Recompute a stored decision.
+    """Recompute a stored decision, at the policy that was in force for it.
 
     Args:
         engine: acts as the tables' owner.
@@ -41,7 +44,7 @@ def replay(
         prediction_id: which.
 
     Returns:
-        The stored decision, and every number that is not bit-identical.
+        The stored decision, and everything that is not bit-identical.
 
     Raises:
         NotFound: there is no such prediction, or its model version is gone.
@@ -50,27 +53,39 @@ def replay(
     """
     decided = find_decision(engine, prediction_id)
     made_by = decided.prediction.model
+    if made_by == FIXED_TEST_MODEL:
+        return decided, differences(decided.prediction, fixed_prediction(decided.transaction))
     version = registry.find(made_by.name, made_by.version)
     if version is None:
         raise NotFound(f"MLflow has no version {made_by.version} of {made_by.name} any more.")
-    (recomputed,) = shelf.load(version).predict([decided.transaction])
+    model = shelf.load(version)
+    policy = model.policy
+    if decided.policy_id is not None:
+        own = read_policy(engine, decided.tenant_id, decided.policy_id)
+        policy = own.policy or policy
+    (recomputed,) = model.predict([decided.transaction], [policy])
     return decided, differences(decided.prediction, recomputed)
 
 
 def differences(stored: Prediction, recomputed: Prediction) -> list[Difference]:
-    """Compare margin, contributions and what follows from them, bit by bit.
-
-    The threshold and the decision are left out: they are the policy's at the time.
-    """
+    """Compare margin, contributions and all that follows from them, bit by bit."""
     pairs = [
-        *((name, getattr(stored, name), getattr(recomputed, name)) for name in _NUMBERS),
+        *((name, getattr(stored, name), getattr(recomputed, name)) for name in _TOLD),
         *_named("feature", stored.features, recomputed.features),
         *_named("contribution of", stored.contributions, recomputed.contributions),
     ]
     return [Difference(*pair) for pair in pairs if pair[1] != pair[2]]
 
 
-_NUMBERS = ("margin", "base_value", "raw_probability", "score")
+_TOLD = (
+    "margin",
+    "base_value",
+    "raw_probability",
+    "score",
+    "threshold",
+    "risk_band",
+    "decision",
+)
 
 
 def _named(

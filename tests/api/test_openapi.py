@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
+from api import lifecycle_schemas, policy_schemas, schemas
 from api.openapi import document
 from api.review import REVIEW
 
@@ -48,6 +49,23 @@ def test_every_error_of_a_route_with_a_key_is_a_documented_problem(route: tuple[
     for status, response in responses.items():
         if int(status) >= 400:
             assert set(response["content"]) == {"application/problem+json"}
+
+
+EXAMPLES = {
+    "PolicyIn": policy_schemas.PolicyIn,
+    "PolicyOut": policy_schemas.PolicyOut,
+    "TunerReply": lifecycle_schemas.TunerReply,
+    "ModelsReply": lifecycle_schemas.ModelsReply,
+    "TransactionIn": schemas.TransactionIn,
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_what_its_schema_says(name: str) -> None:
+    example = DOCUMENT["components"]["schemas"][name]["example"]
+    read = EXAMPLES[name].model_validate_json(json.dumps(example))
+    told = json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))
+    assert told == example
 
 
 def test_every_link_and_reference_leads_somewhere() -> None:

@@ -13,7 +13,10 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions import Decided
 from persistence.log import DecisionLog
-from persistence.tenants import create_tenant, record_promotion
+from persistence.policies import set_policy
+from persistence.tenants import create_tenant, record_promotion, record_test_model
+from scoring.fixed_tests import fixed_prediction
+from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from sentinel.cli import main
 from sentinel.replay import differences
@@ -56,6 +59,38 @@ def test_a_decision_is_repeated_to_the_last_bit(
     assert repr(decided.prediction.margin) in result.output
 
 
+def test_a_decision_at_a_policy_of_the_tenants_own_is_repeated_at_that_policy(
+    replay: Callable[[object], Result], decided: Decided, engine: Engine
+) -> None:
+    before = set_policy(engine, decided.tenant_id, Policy.at(0.011, CostModel()), "admin")
+    version = decided.prediction.model
+    model = a_model(seed=2, version=version)
+    blank = replace(a_decision(decided.tenant_id), policy_id=before.id)
+    (prediction,) = model.predict([blank.transaction], [Policy.at(0.011, CostModel())])
+    DecisionLog(engine).write([replace(blank, prediction=prediction)])
+    set_policy(engine, decided.tenant_id, Policy.at(0.9, CostModel()), "admin")
+    assert prediction.threshold != decided.prediction.threshold
+    assert replay(blank.prediction_id).exit_code == 0
+    # At the version's own policy it would not repeat.
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE predictions SET policy_id = NULL"))
+    result = replay(blank.prediction_id)
+    assert result.exit_code == 1
+    assert "threshold: 0.011 is now 0.05" in result.output
+
+
+def test_a_fixed_test_is_repeated_without_a_model(
+    replay: Callable[[object], Result], engine: Engine
+) -> None:
+    tenant = create_tenant(engine, "tester", "fraud-none", is_test=True)
+    record_test_model(engine, tenant.id)
+    blank = a_decision(tenant.id, name_orig="TEST-HIGH")
+    DecisionLog(engine).write([replace(blank, prediction=fixed_prediction(blank.transaction))])
+    result = replay(blank.prediction_id)
+    assert result.exit_code == 0
+    assert "sentinel-test version 1" in result.output
+
+
 def test_a_decision_that_was_tampered_with_is_shown_with_status_1(
     replay: Callable[[object], Result], decided: Decided, engine: Engine
 ) -> None:
@@ -80,6 +115,8 @@ def test_a_prediction_that_is_not_there_is_one_sentence(
     [
         ({"margin": 0.0}, "margin"),
         ({"score": 0.5}, "score"),
+        ({"threshold": 0.5}, "threshold"),
+        ({"decision": "approve"}, "decision"),
         ({"contributions": [9.0, *a_prediction().contributions[1:]]}, "contribution of type"),
         ({"features": [9.0, *a_prediction().features[1:]]}, "feature type"),
     ],

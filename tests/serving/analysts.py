@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PROBLEM = "application/problem+json"
 POLICY = Policy.at(0.05, CostModel())
+_DAY_MS = 86_400_000
 
 
 class Analyst:
@@ -34,21 +36,32 @@ class Analyst:
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         return self.system.service.client.get(path, params=parameters, headers=self.headers)
 
+    def put_policy(self, **changes: Any) -> httpx.Response:
+        client = self.system.service.client
+        return client.put("/policy", json=changes, headers=self.headers)
+
+    def withdraw_policy(self) -> httpx.Response:
+        return self.system.service.client.delete("/policy", headers=self.headers)
+
     def say(self, transaction_id: Any, label: str = "false_positive", **body: Any) -> Any:
         path = f"/transactions/{transaction_id}/feedback"
         said = {"label": label, "rationale": "seen"} | body
         return self.system.service.post(path, said, self.key)
 
-    def decided(self, *scores: float, **transaction: Any) -> list[Decided]:
+    def decided(
+        self, *scores: float, days_ago: float = 0, version: int = 1, **transaction: Any
+    ) -> list[Decided]:
         """Store decisions with these scores, as the service would."""
-        version = ModelVersion(self.tenant.model_name, 1)
         made = [a_decision(self.tenant.id, score, **transaction) for score in scores]
+        earlier = int(days_ago * _DAY_MS) << 80
         made = [
             replace(
                 decision,
+                transaction_id=UUID(int=decision.transaction_id.int - earlier),
+                prediction_id=UUID(int=decision.prediction_id.int - earlier),
                 prediction=replace(
                     decision.prediction,
-                    model=version,
+                    model=ModelVersion(self.tenant.model_name, version),
                     risk_band=POLICY.risk_band(score),
                     decision=POLICY.decide(score),
                 ),

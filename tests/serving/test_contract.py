@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from persistence.keys import issue_key
@@ -21,6 +21,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLES = 2_000
 STEPS = 10
+UNLINKED = (
+    ("get", "/policy"),
+    ("put", "/policy"),
+    ("delete", "/policy"),
+    ("get", "/tuner"),
+    ("get", "/models"),
+)
+"""Routes that no walk from a score leads to."""
 
 
 def test_walks_over_the_contract_find_no_500_and_no_undocumented_status(system: System) -> None:
@@ -71,3 +79,30 @@ def test_walks_over_the_contract_find_no_500_and_no_undocumented_status(system: 
     assert {200, 201} <= set(statuses), statuses
     walked = {"POST /score", "GET /transactions/{id}", "POST /transactions/{id}/feedback"}
     assert walked | {"GET /queue"} <= set(routes), routes
+
+
+@pytest.mark.parametrize(("method", "path"), UNLINKED)
+def test_a_route_that_no_walk_leads_to_answers_as_documented(
+    system: System, method: str, path: str
+) -> None:
+    (tenant,) = system.rows("SELECT id FROM tenants WHERE slug = 'demo'")
+    key = issue_key(system.engine, tenant["id"], ("score", "review", "admin"), KEY_SECRET)
+    schema = schemathesis.openapi.from_dict(system.service.client.get("/openapi.json").json())
+    schema.config.update(base_url=system.service.url)
+    statuses: Counter[int] = Counter()
+
+    @given(case=schema[path][method].as_strategy())
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
+    def call(case: schemathesis.Case) -> None:
+        response = case.call(headers={"Authorization": f"Bearer {key}"})
+        statuses[response.status_code] += 1
+        case.validate_response(response, excluded_checks=[positive_data_acceptance])
+
+    call()
+    assert set(statuses) <= {200, 422}
+    assert statuses[200], statuses

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,12 @@ from persistence.tenants import create_tenant
 from scoring.model import MODEL_FILES
 from tests.factories import a_body, a_model
 from tests.serving.conftest import System
-from tests.stack import KEY_SECRET
+from tests.stack import KEY_SECRET, Service, serving
 
 pytestmark = pytest.mark.slow
 
 MODEL = "fraud-test_promotion"
+CLIENTS = 16
 
 
 def serving_version(system: System) -> int:
@@ -32,46 +35,113 @@ def until_serving(system: System, version: int, seconds: float = 5) -> None:
     system.service.child.wait_until(lambda: serving_version(system) == version, seconds)
 
 
-def test_promotion_under_load_fails_no_request_and_is_followed_within_5_seconds(
-    system: System,
-) -> None:
-    replies: list[tuple[int, int, float, float]] = []
-    stop = threading.Event()
+@dataclass(frozen=True)
+class Reply:
+    """What one client was told once, by which process."""
 
-    def client() -> None:
-        headers = {"Authorization": f"Bearer {system.key}"}
-        with httpx.Client(base_url=system.service.url, timeout=30) as http:
-            while not stop.is_set():
-                reply = http.post("/score", json=a_body(), headers=headers)
+    url: str
+    status: int
+    version: int
+    told: tuple[float, float, float]
+
+
+class Load:
+    """16 clients that score without pause until the block ends, half of them at each process."""
+
+    def __init__(self, key: str, *services: Service) -> None:
+        self.replies: list[Reply] = []
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._stop = threading.Event()
+        urls = [service.url for service in services]
+        self._threads = [
+            threading.Thread(target=self._client, args=(urls[i % len(urls)],))
+            for i in range(CLIENTS)
+        ]
+
+    def _client(self, url: str) -> None:
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+            while not self._stop.is_set():
+                reply = http.post("/score", json=a_body(), headers=self._headers)
                 told = reply.json()
-                replies.append(
-                    (reply.status_code, told["model"]["version"], told["score"], told["base_value"])
-                )
+                numbers = (told["score"], told["base_value"], told["threshold"])
+                version = told["model"]["version"]
+                self.replies.append(Reply(url, reply.status_code, version, numbers))
 
-    clients = [threading.Thread(target=client) for _ in range(8)]
-    for thread in clients:
-        thread.start()
-    try:
-        for seed in (3, 4):
-            until_serving(system, system.publish(MODEL, a_model(seed=seed)))
-    finally:
-        stop.set()
-        for thread in clients:
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
             thread.join()
-    assert {status for status, *_ in replies} == {200}
-    # Each version always tells the same: no reply mixes two.
-    by_version: dict[int, set[tuple[float, float]]] = {}
-    for _, version, score, base_value in replies:
-        by_version.setdefault(version, set()).add((score, base_value))
-    assert len(by_version) >= 2
-    assert all(len(told) == 1 for told in by_version.values())
 
 
-def test_rolling_back_is_moving_the_alias_back(system: System, mlflow_server: str) -> None:
-    first = serving_version(system)
-    until_serving(system, system.publish(MODEL, a_model(seed=5)))
-    MlflowClient(mlflow_server).set_registered_model_alias(MODEL, "production", str(first))
-    until_serving(system, first)
+@pytest.fixture(scope="module")
+def other(
+    system: System,
+    mlflow_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+) -> Iterator[Service]:
+    """A second process on the same database and MLflow."""
+    home = tmp_path_factory.mktemp("other")
+    with serving(system.database, mlflow_server, home, free_port()) as service:
+        service.wait_until_ready()
+        yield service
+
+
+def version_at(service: Service, key: str) -> int:
+    return int(service.post("/score", a_body(), key).json()["model"]["version"])
+
+
+def until_version(service: Service, key: str, version: int) -> None:
+    service.child.wait_until(lambda: version_at(service, key) == version, 5)
+
+
+def test_under_load_every_process_follows_within_5_seconds_and_no_request_fails_or_mixes(
+    system: System, other: Service
+) -> None:
+    services = (system.service, other)
+    with Load(system.key, *services) as load:
+        for seed in (3, 4):
+            version = system.publish(MODEL, a_model(seed=seed, threshold=seed / 100))
+            for service in services:
+                until_version(service, system.key, version)
+    assert {reply.status for reply in load.replies} == {200}
+    for service in services:
+        served = {reply.version for reply in load.replies if reply.url == service.url}
+        assert len(served) == 3
+    # Each version always tells the same, in every process: no reply mixes two.
+    told: dict[int, set[tuple[float, float, float]]] = {}
+    for reply in load.replies:
+        told.setdefault(reply.version, set()).add(reply.told)
+    assert [len(numbers) for numbers in told.values()] == [1, 1, 1]
+
+
+def test_rolling_back_is_moving_the_alias_back_and_takes_under_a_second(
+    system: System, other: Service, mlflow_server: str
+) -> None:
+    services = (system.service, other)
+    client = MlflowClient(mlflow_server)
+    before = version_at(other, system.key)
+    after = system.publish(MODEL, a_model(seed=5))
+    for service in services:
+        until_version(service, system.key, after)
+    begun = time.monotonic()
+    client.set_registered_model_alias(MODEL, "production", str(before))
+    for service in services:
+        while version_at(service, system.key) != before:
+            assert time.monotonic() - begun < 1.0
+    with httpx.Client(base_url=system.service.url, trust_env=False) as http:
+        (swaps,) = [
+            line
+            for line in http.get("/metrics").text.splitlines()
+            if line.startswith("sentinel_model_swaps_total{")
+        ]
+    assert f'model="{MODEL}"' in swaps
+    assert float(swaps.rpartition(" ")[2]) >= 2
 
 
 def remove(name: str) -> Callable[[Path], object]:
@@ -123,6 +193,14 @@ def test_a_version_that_fails_a_check_is_refused_tagged_and_counted(
     log = system.service.child.log.read_text()
     assert f"{MODEL} version {refused} is refused: " in log
     assert f"{MODEL} version {before} is in production" in log
+    (noted,) = system.rows("SELECT * FROM refusals WHERE version = :version", version=refused)
+    assert noted["reason"] == tags()["sentinel.refused"]
+    (entry,) = system.rows(
+        "SELECT * FROM audit_log WHERE action = 'refusal.created'"
+        " AND (after->>'version')::int = :version",
+        version=refused,
+    )
+    assert entry["actor"] == "mlflow"
     client.set_registered_model_alias(MODEL, "production", str(before))
 
 

@@ -42,6 +42,8 @@ class Strangers:
         said = {"label": "escalated", "rationale": "a secret of theirs"}
         path = f"/transactions/{self.scored['transaction_id']}/feedback"
         assert system.service.post(path, said, self.their_key).status_code == 201
+        changed = self.ask("put", "/policy", self.their_key, json={"threshold": 0.0625})
+        assert changed.status_code == 200
 
     def ask(self, method: str, path: str, key: str, **more: Any) -> httpx.Response:
         return self.system.service.client.request(
@@ -85,6 +87,11 @@ class Strangers:
             ("post", "/transactions/{id}/feedback"): [
                 (404, f"{transaction}/feedback", {"json": said})
             ],
+            ("get", "/policy"): [(200, "/policy", {})],
+            ("put", "/policy"): [(200, "/policy", {"json": {"threshold": 0.07}})],
+            ("delete", "/policy"): [(200, "/policy", {})],
+            ("get", "/tuner"): [(200, "/tuner", {"params": {"maturity_days": 0}})],
+            ("get", "/models"): [(200, "/models", {"params": {"maturity_days": 0}})],
             ("get", "/audit"): listing("/audit", [{}, {"action": "feedback.created"}]),
         }
 
@@ -101,6 +108,7 @@ def test_every_route_gives_another_tenants_ids_404_and_never_a_row(system: Syste
         strangers.scored["prediction_id"],
         "a secret of theirs",
         "fraud-theirs",
+        "0.0625",
         strangers.their_key.split("_")[1],
     )
     for (method, route), requests in tries.items():
@@ -112,6 +120,8 @@ def test_every_route_gives_another_tenants_ids_404_and_never_a_row(system: Syste
             asked += str(more.get("json", "")) if status == 404 else ""
             for secret in theirs:
                 assert secret in asked or secret not in reply.text, f"{method} {route}"
+    own = strangers.ask("get", "/policy", strangers.their_key).json()
+    assert (own["source"], own["threshold"]) == ("tenant", 0.0625)
     # /score and /score/batch made one decision of tenant A's own under that external_id.
     assert (system.count("feedback"), system.count("predictions")) == (before[0], before[1] + 1)
 
@@ -124,3 +134,9 @@ def test_the_same_requests_with_their_own_key_find_it(system: System) -> None:
         "/transactions", params={"external_id": "theirs-1"}, headers=headers
     ).json()["items"]
     assert [item["feedback"]["rationale"] for item in found] == ["a secret of theirs"]
+    client = system.service.client
+    assert client.get("/policy", headers=headers).json()["threshold"] == 0.0625
+    models = client.get("/models", headers=headers).json()
+    assert models["production"]["model"]["name"] == "fraud-theirs"
+    tuner = client.get("/tuner", params={"maturity_days": 0}, headers=headers).json()
+    assert tuner["matured"] == 1, "the escalated one is left out"

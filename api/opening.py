@@ -1,0 +1,102 @@
+"""Opening a service process: its parts, connected to each other, to Postgres and to MLflow."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from api.auth import Authenticator
+from api.batches import Batches
+from api.boosters import BoosterLocks
+from api.cursors import Cursors
+from api.desk import DESK_CONNECTIONS, Desk
+from api.metrics import EVICTIONS
+from api.policies import PolicyBook
+from api.refused import RefusalNotes
+from api.registrar import Registrar
+from api.serving import TenantModels
+from api.shadow import ShadowScorer
+from persistence.database import POOL_SIZE, open_database
+from persistence.keys import verify_key
+from persistence.log import DecisionLog
+from persistence.shadow import ShadowLog
+from persistence.tenancy import SERVICE_ROLE
+from registry.reader import open_registry
+from registry.shelf import Shelf
+
+BACKGROUND_CONNECTIONS = 3
+"""For the follower, the policies and the shadow scores, which so never keep a payment waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes of a process need."""
+
+    engine: Engine
+    auth: Authenticator
+    desk: Desk
+    models: TenantModels
+    batches: Batches
+
+
+def open_parts(
+    stack: ExitStack,
+    *,
+    database_url: str,
+    tracking_uri: str,
+    model_cache: Path,
+    key_secret: bytes,
+    models_in_memory: int,
+    poll_seconds: float,
+) -> Parts:
+    """Connect, load what is in production, and follow it; the stack ends it all, in order.
+
+    Args:
+        stack: closed when the process has answered its last request.
+        database_url, tracking_uri: Postgres and MLflow.
+        model_cache: where versions are kept on disk.
+        key_secret: keys the hashes of API keys, and the cursors.
+        models_in_memory: how many different models stay there.
+        poll_seconds: how long between two looks at the aliases.
+    """
+
+    def pool(connections: int) -> Engine:
+        engine = open_database(database_url, role=SERVICE_ROLE, pool_size=connections)
+        stack.callback(engine.dispose)
+        return engine
+
+    engine, background = pool(POOL_SIZE), pool(BACKGROUND_CONNECTIONS)
+    refused = RefusalNotes(background)
+    shelf = Shelf(
+        open_registry(tracking_uri),
+        model_cache,
+        max_models=models_in_memory,
+        on_refusal=refused.add,
+        on_eviction=EVICTIONS.inc,
+    )
+    locks = BoosterLocks()
+    shadow = ShadowScorer(shelf, ShadowLog(background), locks)
+    stack.callback(shadow.stop)
+    models = TenantModels(
+        shelf, Registrar(background, shelf), PolicyBook(background), refused, poll_seconds
+    )
+    stack.callback(models.stop)
+    auth = Authenticator(lambda key: verify_key(engine, key, key_secret))
+    parts = Parts(
+        engine=engine,
+        auth=auth,
+        desk=Desk(pool(DESK_CONNECTIONS), auth, Cursors(key_secret), models.refresh_policy),
+        models=models,
+        batches=Batches(DecisionLog(engine), shadow, locks),
+    )
+    models.start()
+    shadow.start()
+    # What lives until the end need not be walked by every full collection: that stalled all
+    # callers for 0.12 s every 0.6 s at 64 clients.
+    gc.collect()
+    gc.freeze()
+    return parts

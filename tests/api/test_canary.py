@@ -1,0 +1,61 @@
+"""The canary's share of accounts: fixed, growing without loss, of the right size."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.canary import is_canary, percent_from
+from scoring.prediction import ModelVersion
+
+VERSION = ModelVersion("fraud-demo", 7)
+ACCOUNTS = [f"C{number}" for number in range(20_000)]
+
+
+def those_in(percent: float, version: ModelVersion = VERSION) -> set[str]:
+    return {account for account in ACCOUNTS if is_canary(version, percent, account)}
+
+
+@pytest.mark.parametrize("percent", [0.5, 5.0, 50.0])
+def test_the_share_of_accounts_is_the_percentage(percent: float) -> None:
+    share = 100 * len(those_in(percent)) / len(ACCOUNTS)
+    # Five standard deviations of a binomial share.
+    assert abs(share - percent) < 5 * (percent * (100 - percent) / len(ACCOUNTS)) ** 0.5
+
+
+def test_nobody_at_0_and_everybody_at_100() -> None:
+    assert those_in(0.0) == set()
+    assert those_in(100.0) == set(ACCOUNTS)
+
+
+def test_growing_the_percentage_keeps_those_who_were_in() -> None:
+    assert those_in(1.0) < those_in(10.0) < those_in(60.0)
+
+
+def test_another_version_draws_other_accounts() -> None:
+    others = those_in(10.0, ModelVersion("fraud-demo", 8))
+    assert len(others & those_in(10.0)) < len(others) / 2
+
+
+def test_the_hash_is_the_same_in_every_process_and_release() -> None:
+    assert sorted(those_in(0.05)) == [
+        "C1143",
+        "C12040",
+        "C15541",
+        "C1804",
+        "C18894",
+        "C4101",
+        "C7822",
+        "C9710",
+        "C9841",
+    ]
+
+
+@pytest.mark.parametrize(("text", "percent"), [("0", 0.0), ("12.5", 12.5), (" 100 ", 100.0)])
+def test_a_share_is_a_decimal_number(text: str, percent: float) -> None:
+    assert percent_from(text) == percent
+
+
+@pytest.mark.parametrize("text", ["", "ten", "-1", "100.1", "nan", "inf", "5%"])
+def test_what_is_no_share_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number from 0 to 100"):
+        percent_from(text)

@@ -1,0 +1,76 @@
+"""Tuning without a database: which points are told, and what cannot be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from api.lifecycle_schemas import MAX_POINTS
+from api.tuning import Tuning, tune
+from persistence.labels import MaturedDecisions
+from scoring.policy import CostModel
+from scoring.prediction import ModelVersion
+
+COSTS = CostModel()
+
+
+def matured(scores: Any, frauds: Any = ()) -> MaturedDecisions:
+    score = np.asarray(scores, dtype=np.float64)
+    is_fraud = np.isin(np.arange(score.size), frauds)
+    return MaturedDecisions(
+        score=score,
+        threshold=np.full(score.size, 0.05),
+        amount=np.full(score.size, 100.0),
+        is_fraud=is_fraud,
+        labelled=is_fraud,
+        decided_at=np.zeros(score.size),
+        model=np.zeros(score.size, dtype=np.int64),
+        models=(ModelVersion("fraud-demo", 1),),
+        truncated=False,
+    )
+
+
+def tuned(scores: Any, frauds: Any, costs: CostModel = COSTS, threshold: float = 0.05) -> Tuning:
+    told = tune(matured(scores, frauds), costs, threshold)
+    assert isinstance(told, Tuning)
+    return told
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, MAX_POINTS - 3, MAX_POINTS, 500, 20_000])
+@pytest.mark.parametrize("threshold", [1e-300, 0.25, 0.4321, 1 - 1e-9])
+def test_the_points_are_few_in_order_and_hold_what_matters(count: int, threshold: float) -> None:
+    told = tuned(np.linspace(0.001, 0.9, count), [count // 2, count - 1], threshold=threshold)
+    thresholds = [point.threshold for point in told.curve]
+    assert thresholds == sorted(set(thresholds))
+    assert len(thresholds) <= MAX_POINTS
+    assert len(thresholds) >= min(count, 100)
+    for point in (told.current, told.best, told.suggested):
+        assert point in told.curve
+    assert told.current.threshold == threshold
+    assert told.curve[0].flagged == count
+
+
+def test_a_curve_that_fits_is_whole() -> None:
+    scores = np.linspace(0.001, 0.9, MAX_POINTS - 3)
+    assert set(scores) <= {point.threshold for point in tuned(scores, [7]).curve}
+
+
+def test_a_threshold_above_every_score_flags_nothing_and_saves_nothing() -> None:
+    current = tuned([0.1, 0.2], [1], threshold=0.5).current
+    assert (current.flagged, current.caught, current.savings) == (0, 0, 0.0)
+
+
+def test_a_curve_that_only_loses_says_so() -> None:
+    assert tuned([0.1, 0.2, 0.3], [0]).note is None
+    note = tuned([0.1, 0.2, 0.3], [0], CostModel(1, 0, 50)).note
+    assert note is not None
+    assert "no threshold would have saved anything" in note
+
+
+@pytest.mark.parametrize(("scores", "reason"), [([], "No decision"), ([0.1, 0.9], "None of the 2")])
+def test_what_cannot_be_said_is_a_sentence(scores: list[float], reason: str) -> None:
+    told = tune(matured(scores), COSTS, 0.05)
+    assert isinstance(told, str)
+    assert told.startswith(reason)
