@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-pytest_plugins = ["tests.postgres", "tests.stack"]
+pytest_plugins = ["tests.postgres", "tests.stack", "tests.training.matured"]
 
 
 @pytest.fixture(scope="session")

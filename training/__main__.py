@@ -6,12 +6,14 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("train", "evaluate")
+from training.commands.config import configurable
+
+COMMANDS = ("train", "calibrate", "tune", "evaluate", "compare", "promote")
 """In the order of a model's life; `training/commands/` has a file for each."""
 
 
 class _Commands(click.Group):
-    """Imports a command only when it is asked for."""
+    """Imports a command only when it is asked for, and gives each `--config`."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names in the order that `--help` shows."""
@@ -26,7 +28,7 @@ class _Commands(click.Group):
         found: click.Command = getattr(
             import_module(f"training.commands.{name}"), name.replace("-", "_")
         )
-        return found
+        return configurable(found)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

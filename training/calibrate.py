@@ -17,8 +17,9 @@ from scoring.calibration import (
     sigmoid,
 )
 from scoring.features import FloatArray
+from scoring.quality import brier, expected_calibration_error, log_losses
 from training.data import BoolArray
-from training.metrics import brier, expected_calibration_error, log_losses
+from training.errors import TrainingError
 
 RAW_FLOOR = 1e-15
 """A raw probability may round to 0 or 1, whose log loss would be infinite."""
@@ -34,7 +35,7 @@ class Comparison:
     """One way to calibrate, judged on the later half of the calibrate part.
 
     Attributes:
-        kind: `uncalibrated`, or a calibrator's kind.
+        kind: `uncalibrated`, the name of a fixed calibrator, or a calibrator's kind.
         log_loss, brier, ece: lower is better.
         behind: mean log loss above the best calibrator's, and `behind_error` its standard error,
             see `calibrate`.
@@ -50,13 +51,25 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The calibrator to serve, fitted on the whole part, and why it is this kind."""
+    """The calibrator to serve, fitted on the whole part, and why it is this kind.
+
+    Attributes:
+        calibrator: to serve.
+        chosen: its name among the comparisons.
+        comparisons: all that were tried.
+    """
 
     calibrator: Calibrator
+    chosen: str
     comparisons: tuple[Comparison, ...]
 
 
-def calibrate(margin: FloatArray, is_fraud: BoolArray, step: FloatArray) -> Calibration:
+def calibrate(
+    margin: FloatArray,
+    is_fraud: BoolArray,
+    step: FloatArray,
+    fixed: Mapping[str, Calibrator] | None = None,
+) -> Calibration:
     """Choose a calibrator by log loss, a proper score, and fit it.
 
     Each kind is fitted on the earlier half of the frauds' time and judged on the later. Kinds whose
@@ -70,12 +83,23 @@ def calibrate(margin: FloatArray, is_fraud: BoolArray, step: FloatArray) -> Cali
 
     Args:
         margin: log-odds in time order, float64 (n,). is_fraud: bool (n,), at least two true.
-        step: hours, non-decreasing, float64 (n,).
+        step: hours or any other time, non-decreasing, float64 (n,).
+        fixed: calibrators that need no fit, by a name for the comparison. Having no parameters to
+            fit, they come before the other kinds in a tie.
+
+    Raises:
+        TrainingError: the frauds cannot be halved by time.
     """
     # At a step boundary with half of the frauds on each side: they are what is scarce.
     middle = int(np.searchsorted(step, np.median(step[is_fraud])))
     early, late = slice(None, middle), slice(middle, None)
-    probabilities = {
+    if not is_fraud[early].any() or is_fraud[early].all() or is_fraud[late].all():
+        raise TrainingError(
+            "The calibration part cannot be halved by time into parts with frauds and honest "
+            "transactions each: its frauds lie in one moment. Give labels of a longer time."
+        )
+    unfitted = dict(fixed or {})
+    probabilities = {kind: calibrator(margin[late]) for kind, calibrator in unfitted.items()} | {
         kind: fitted(margin[early], is_fraud[early])(margin[late])
         for kind, fitted in CALIBRATORS.items()
     }
@@ -87,7 +111,8 @@ def calibrate(margin: FloatArray, is_fraud: BoolArray, step: FloatArray) -> Cali
         for kind, probability in {"uncalibrated": raw, **probabilities}.items()
     )
     winner = next(c.kind for c in comparisons[1:] if c.behind <= c.behind_error)
-    return Calibration(CALIBRATORS[winner](margin, is_fraud), comparisons)
+    calibrator = unfitted[winner] if winner in unfitted else CALIBRATORS[winner](margin, is_fraud)
+    return Calibration(calibrator, winner, comparisons)
 
 
 def _compared(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scoring.bootstrap import Interval
 from scoring.features import FloatArray
 from scoring.model import FraudModel
 from training.calibrate import uncalibrated
 from training.data import BoolArray
+from training.intervals import intervals
 from training.metrics import quality
 
 
@@ -21,16 +23,25 @@ class Evaluation:
     Attributes:
         metrics: figures of the calibrated score and of the decisions, by the names they are logged
             under; money in the tenant's currency, shares 0 to 1.
+        intervals: 95 % bootstrap intervals of those figures that `training.intervals` knows.
         uncalibrated: the figures of the probability before calibration.
         raw, score: probabilities before and after calibration, float64 (n,).
         is_fraud: bool (n,).
     """
 
     metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
     uncalibrated: Mapping[str, float]
     raw: FloatArray
     score: FloatArray
     is_fraud: BoolArray
+
+    def figures(self) -> dict[str, float]:
+        """Return every figure by the name it is logged under: x, x_low, x_high, x_uncalibrated."""
+        lows = {f"{name}_low": interval.low for name, interval in self.intervals.items()}
+        highs = {f"{name}_high": interval.high for name, interval in self.intervals.items()}
+        before = {f"{name}_uncalibrated": value for name, value in self.uncalibrated.items()}
+        return {**self.metrics, **lows, **highs, **before}
 
 
 def evaluate(
@@ -65,6 +76,7 @@ def evaluate(
     }
     return Evaluation(
         metrics=quality(score, is_fraud) | decisions,
+        intervals=intervals(score, amount, is_fraud, model.policy),
         uncalibrated=quality(raw, is_fraud),
         raw=raw,
         score=score,

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from registry.names import model_name
+from registry.publish import Run, Tracking
 from scoring.features import FEATURE_NAMES, feature_matrix
 from scoring.model import FraudModel
+from scoring.prediction import ModelVersion
+from training import plots
+from training.configuration import Configuration
 from training.data import LabelledTransactions
 from training.errors import TrainingError
 from training.evaluate import Evaluation, evaluate
@@ -19,6 +24,7 @@ class Judgement:
 
     Attributes:
         model: the model.
+        version: as registered.
         first_step, last_step: hours of the stretch's first and last transaction.
         row_count, fraud_count: its size.
         evaluation: the figures.
@@ -26,6 +32,7 @@ class Judgement:
     """
 
     model: FraudModel
+    version: ModelVersion
     first_step: int
     last_step: int
     row_count: int
@@ -45,7 +52,10 @@ def judge(
 
     Raises:
         TrainingError: there are none, or only frauds or only honest ones.
+        ValueError: the model has no registered version.
     """
+    if model.version is None:
+        raise ValueError("only a registered version is judged")
     start = 0 if from_step is None else int(np.searchsorted(data.step, from_step, side="left"))
     stop = (
         len(data)
@@ -63,6 +73,7 @@ def judge(
     hard = is_fraud & (matrix[:, FEATURE_NAMES.index("empties_account")] == 0)
     return Judgement(
         model=model,
+        version=model.version,
         first_step=int(data.step[start]),
         last_step=int(data.step[stop - 1]),
         row_count=int(is_fraud.size),
@@ -71,3 +82,47 @@ def judge(
         hard_count=int(hard.sum()),
         hard_caught=int((hard & (evaluation.score >= model.policy.threshold)).sum()),
     )
+
+
+def log(
+    judged: Judgement,
+    data: LabelledTransactions,
+    tenant: str,
+    configuration: Configuration,
+    tracking: Tracking,
+) -> Run:
+    """Log a judgement as a run of the tenant's experiment; return the run, which has ended.
+
+    Raises:
+        PublishError: MLflow refuses.
+    """
+    version, evaluation = judged.version, judged.evaluation
+    name = f"evaluate version {version.version} on {data.source}"
+    tags = {
+        "tenant": tenant,
+        "data_fingerprint": data.fingerprint,
+        "model_name": version.name,
+        "model_version": str(version.version),
+    }
+    with tracking.run(model_name(tenant), name, tags) as run:
+        configuration.log(run)
+        run.log(
+            {
+                "data_source": data.source,
+                "data_fingerprint": data.fingerprint,
+                "steps": f"{judged.first_step} to {judged.last_step}",
+                "rows": judged.row_count,
+                "frauds": judged.fraud_count,
+            },
+            {
+                **evaluation.figures(),
+                "hard_frauds": judged.hard_count,
+                "hard_frauds_caught": judged.hard_caught,
+            },
+        )
+        threshold = judged.model.policy.threshold
+        run.log_picture("precision_recall.png", plots.precision_recall(evaluation, threshold))
+        run.log_picture(
+            "reliability.png", plots.reliability(evaluation, judged.model.calibrator.kind)
+        )
+    return run

@@ -1,11 +1,14 @@
-"""Which code trained: the git commit of the checkout it runs from."""
+"""Which code trained: the git commit of the checkout it runs from, and the packages' versions."""
 
 from __future__ import annotations
 
+import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 _CODE = Path(__file__).parent
+_PACKAGES = ("lightgbm", "numpy", "scipy", "scikit-learn", "mlflow")
 
 
 def git_commit() -> str | None:
@@ -14,6 +17,11 @@ def git_commit() -> str | None:
     if commit is None:
         return None
     return f"{commit}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide what a training gives."""
+    return {"Python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,53 +1,75 @@
-"""The summary that a training ends with."""
+"""The summary that a training, or a judgement, ends with."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
 
-from scoring.model import FraudModel
 from training.evaluate import Evaluation
+from training.figures import FIGURES
 from training.judge import Judgement
 from training.train import Trained
+
+_CALIBRATED = ("log_loss", "brier", "ece")
 
 
 def show(trained: Trained, console: Console) -> None:
     """Print what went in, how calibration and threshold were chosen, and how good it is."""
+    learned, version = trained.learned, trained.version
     console.print()
     console.print(_parts(trained))
-    console.print(_calibration(trained))
-    console.print(_quality("Test part, used once", trained.evaluation))
-    decisions = _decisions("Decisions on the test part", trained.model, trained.evaluation)
-    decisions.add_row("trees, leaves", f"{trained.fitted.rounds}, {trained.fitted.leaves:,}")
-    console.print(decisions)
-    version = trained.version
+    console.print(_kinds(trained))
+    figures = _table(
+        "Test part, used once; in brackets 95 % bootstrap intervals",
+        "", "split by time", "random split",
+    )  # fmt: skip
+    for figure in FIGURES:
+        figures.add_row(figure.label, figure.show(learned.evaluation), figure.show(trained.random))
+    console.print(figures)
+    console.print(trained.random_note, highlight=False, soft_wrap=not console.is_terminal)
+    console.print()
+    console.print(_calibration(learned.evaluation))
+    console.print(
+        f"Threshold {learned.model.policy.threshold:.4g}; {learned.fitted.rounds} trees with "
+        f"{learned.fitted.leaves:,} leaves.",
+        highlight=False,
+    )
     console.print(f"[bold]Registered {version.name} version {version.version}[/bold] as candidate.")
-    if trained.run_url:
-        console.print(f"Run: {trained.run_url}", soft_wrap=True)
-    else:
-        console.print(f"Run: {trained.run_id}")
+    show_addresses(trained.run_id, trained.run_url, trained.version_url, console)
     console.print(
         f"Look at its plots in MLflow, then move the alias `production` of {version.name} to it.",
         soft_wrap=True,
     )
 
 
+def show_addresses(
+    run_id: str, run_url: str | None, version_url: str | None, console: Console
+) -> None:
+    """Print where MLflow shows a run and a version, or the run's id where no server shows it."""
+    console.print(f"Run: {run_url or run_id}", soft_wrap=True, highlight=False)
+    if version_url is not None:
+        console.print(f"Version: {version_url}", soft_wrap=True, highlight=False)
+
+
 def show_judgement(judged: Judgement, console: Console) -> None:
     """Print how a registered model does on a stretch of time."""
-    version = judged.model.version
-    name = f"{version.name} version {version.version}" if version else "the model"
+    version = judged.version
     console.print(
-        f"[bold]{name}[/bold] on {judged.row_count:,} transactions, {judged.fraud_count:,} frauds, "
-        f"of the hours {judged.first_step} to {judged.last_step}",
+        f"[bold]{version.name} version {version.version}[/bold] on {judged.row_count:,} "
+        f"transactions, {judged.fraud_count:,} frauds, of the hours {judged.first_step} "
+        f"to {judged.last_step}",
         soft_wrap=True,
     )
-    console.print(_quality("Probabilities", judged.evaluation))
-    decisions = _decisions("Decisions", judged.model, judged.evaluation)
-    decisions.add_row(
+    table = _table("Figures; in brackets 95 % bootstrap intervals", "", "")
+    for figure in FIGURES:
+        table.add_row(figure.label, figure.show(judged.evaluation))
+    table.add_row(
         "of the frauds that do not empty the account, caught",
         f"{judged.hard_caught:,} of {judged.hard_count:,}",
     )
-    console.print(decisions)
+    console.print(table)
+    console.print(_calibration(judged.evaluation))
+    console.print(f"Threshold {judged.model.policy.threshold:.4g}.", highlight=False)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -70,45 +92,25 @@ def _parts(trained: Trained) -> Table:
     return table
 
 
-def _calibration(trained: Trained) -> Table:
+def _kinds(trained: Trained) -> Table:
     table = _table("Calibration, on data neither was fitted on", "kind", "log loss", "Brier", "ECE")
-    chosen = trained.calibration.calibrator.kind
-    for row in trained.calibration.comparisons:
+    calibration = trained.learned.calibration
+    for row in calibration.comparisons:
+        chosen = row.kind == calibration.calibrator.kind
         table.add_row(
-            f"{row.kind} (chosen)" if row.kind == chosen else row.kind,
-            f"{row.log_loss:.6f}",
-            f"{row.brier:.6f}",
-            f"{row.ece:.6f}",
-            style="bold" if row.kind == chosen else None,
+            f"{row.kind} (chosen)" if chosen else row.kind,
+            f"{row.log_loss:.3g}",
+            f"{row.brier:.3g}",
+            f"{row.ece:.3g}",
+            style="bold" if chosen else None,
         )
     return table
 
 
-def _quality(title: str, evaluation: Evaluation) -> Table:
-    table = _table(title, "", "before calibration", "after")
-    for label, name in (
-        ("PR-AUC", "pr_auc"),
-        ("ROC-AUC", "roc_auc"),
-        ("Brier", "brier"),
-        ("log loss", "log_loss"),
-        ("ECE", "ece"),
-    ):
-        before, after = evaluation.uncalibrated[name], evaluation.metrics[name]
-        table.add_row(label, f"{before:.6f}", f"{after:.6f}")
-    return table
-
-
-def _decisions(title: str, model: FraudModel, evaluation: Evaluation) -> Table:
-    figures = evaluation.metrics
-    table = _table(title, "", "")
-    table.add_row("threshold", f"{model.policy.threshold:.4g}")
-    table.add_row("precision", f"{figures['precision']:.2%}")
-    table.add_row("recall", f"{figures['recall']:.2%}")
-    table.add_row(
-        "alerts",
-        f"{figures['alerts']:,.0f} ({figures['false_alarms']:,.0f} false, "
-        f"{figures['missed_frauds']:,.0f} frauds missed)",
-    )
-    table.add_row("net savings", f"{figures['net_savings']:,.0f}")
-    table.add_row("share of perfect", f"{figures['net_savings_share']:.2%}")
+def _calibration(evaluation: Evaluation) -> Table:
+    table = _table("Probabilities before and after calibration", "", "before", "after")
+    for figure in FIGURES:
+        if figure.name in _CALIBRATED:
+            before, after = evaluation.uncalibrated[figure.name], evaluation.metrics[figure.name]
+            table.add_row(figure.label, figure.bare(before), figure.bare(after))
     return table

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from scoring.calibration import sigmoid
+from scoring.quality import expected_calibration_error
 from training.calibrate import (
     CALIBRATORS,
     calibrate,
@@ -12,7 +13,6 @@ from training.calibrate import (
     fit_sigmoid,
     smoothed_targets,
 )
-from training.metrics import expected_calibration_error
 
 ROWS = 60_000
 

@@ -120,7 +120,12 @@ def test_a_server_that_does_not_answer_is_told_at_once(
 def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     train: Train, month_csv: Path, mlflow_server: str, tmp_path: Path
 ) -> None:
-    done = train("--tenant", "acme", "--data", month_csv, tracking_uri=mlflow_server)
+    config = tmp_path / "acme.toml"
+    config.write_text("seed = 5\nfalse-alarm = 7\n")
+    done = train(
+        "--tenant", "acme", "--data", month_csv, "--config", config, "--false-alarm", "6",
+        tracking_uri=mlflow_server,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "MLflow keeps its hints to itself"
     client = MlflowClient(mlflow_server)
@@ -134,7 +139,9 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     assert run.info.status == "FINISHED"
     expected = {
         "pr_auc", "roc_auc", "brier", "log_loss", "ece", "precision", "recall", "net_savings",
-        "net_savings_share", "ece_uncalibrated",
+        "net_savings_share", "ece_uncalibrated", "pr_auc_low", "pr_auc_high", "ece_low", "ece_high",
+        "net_savings_low", "net_savings_high", "random_split_pr_auc", "random_split_pr_auc_low",
+        "random_split_net_savings_share",
     }  # fmt: skip
     assert expected <= set(run.data.metrics)
     assert run.data.params["data_rows"] == str(sum(1 for _ in month_csv.open()) - 1)
@@ -142,7 +149,7 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     assert run.inputs.dataset_inputs[0].dataset.name == "month.csv"
     nested = [r for r in runs(client, "acme") if r.info.run_id != version.run_id]
     assert {r.info.run_name: r.info.status for r in nested} == dict.fromkeys(
-        ["fit", "calibration", "threshold"], "FINISHED"
+        ["fit", "calibration", "threshold", "random split"], "FINISHED"
     )
     assert {r.data.tags["mlflow.parentRunId"] for r in nested} == {version.run_id}
     plots = {f.path for f in client.list_artifacts(version.run_id, "plots")}
@@ -165,11 +172,31 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     assert resolved is not None
     for name in MODEL_FILES:
         content = (downloaded / MODEL_PATH / name).read_bytes()
-        assert registry.read_file(resolved, name) == content, "the service reads it over HTTP"
+        arrived = tmp_path / "arrived"
+        assert registry.download(resolved, f"{MODEL_PATH}/{name}", arrived, len(content))
+        assert arrived.read_bytes() == content, "the service reads it over HTTP"
     model = FraudModel.load(downloaded / MODEL_PATH)
     assert f"{model.policy.threshold:.6g}" == version.tags["threshold"]
     assert model.calibrator.kind == version.tags["calibration"]
     assert set(model.distribution) == {"features", "score", "feature_rows", "score_rows"}
+
+    card = (downloaded / "model_card.md").read_text()
+    assert card.startswith(f"# Model card: fraud-acme version {version.version}\n")
+    assert version.run_id in card
+    page = (downloaded / "model_card.html").read_text()
+    assert page.count('src="data:image/png;base64,') == len(plots)
+    assert "split by time" in version.description
+    of_run = {f.path for f in client.list_artifacts(version.run_id)}
+    assert of_run == {"config", "config.json", "model_card.html", "model_card.md", "plots"}
+    versions = client.search_model_versions("name = 'fraud-acme'")
+    assert len(versions) == 1, "the model of the random split is not registered"
+    assert {key: value for key, value in run.data.params.items() if key.startswith("config.")} == {
+        "config.tenant": "acme", "config.data": str(month_csv), "config.cost": "flat",
+        "config.seed": "5", "config.until_step": "None", "config.missed_fraud": "None",
+        "config.missed_fraud_share": "None", "config.false_alarm": "6.0",
+    }  # fmt: skip
+    version_url = f"{mlflow_server}/#/models/fraud-acme/versions/{version.version}"
+    assert f"Version: {version_url}" in done.stdout
 
     replies = mlflow.pyfunc.load_model(str(downloaded)).predict(EXAMPLE)
     row = EXAMPLE.iloc[1]

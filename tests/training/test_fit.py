@@ -10,9 +10,10 @@ from scoring.calibration import SigmoidCalibrator
 from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
 from scoring.model import FraudModel
 from scoring.policy import CostModel, Policy
+from scoring.quality import log_losses
 from training.data import LabelledTransactions, from_table
 from training.distribution import FEATURE_QUANTILES, binned, distribution
-from training.fit import Fitted, fit
+from training.fit import FitParameters, Fitted, fit
 from training.golden import golden_rows
 from training.metrics import quality
 from training.split import Split, split
@@ -37,13 +38,13 @@ def matrix(data: LabelledTransactions) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def fitted(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> Fitted:
-    return fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda _: None)
+    return fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None)
 
 
 def test_the_same_seed_gives_the_same_trees(
     data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
 ) -> None:
-    again = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda _: None)
+    again = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None)
     assert again.booster.model_to_string() == fitted.booster.model_to_string()
 
 
@@ -53,21 +54,66 @@ def test_rows_after_the_fit_part_change_nothing(
     spoilt, labels = matrix.copy(), data.is_fraud.copy()
     spoilt[parts.fit.rows.stop :] = 0.0
     labels[parts.fit.rows.stop :] = True
-    again = fit(spoilt, labels, parts, seed=1, on_round=lambda _: None)
+    again = fit(spoilt, labels, parts, seed=1, on_round=lambda *_: None)
     assert again.booster.model_to_string() == fitted.booster.model_to_string()
 
 
-def test_trees_after_the_best_round_are_not_kept(fitted: Fitted) -> None:
+def test_trees_after_the_best_round_are_not_kept(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
+) -> None:
     losses = fitted.stopping_log_loss
-    assert fitted.rounds == int(np.argmin(losses)) + 1
-    assert fitted.booster.num_trees() == fitted.rounds
+    probability = fitted.booster.predict(matrix[parts.stopping])
+    loss = float(log_losses(probability, data.is_fraud[parts.stopping]).mean())
+    assert loss == pytest.approx(min(losses), rel=1e-9)
+    assert fitted.booster.num_trees() == fitted.rounds <= int(np.argmin(losses)) + 1
     assert fitted.leaves <= 3000
 
 
 def test_every_round_is_told(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> None:
     told: list[int] = []
-    again = fit(matrix, data.is_fraud, parts, seed=2, on_round=told.append)
+    losses: list[float] = []
+
+    def on_round(done: int, loss: float) -> None:
+        told.append(done)
+        losses.append(loss)
+
+    again = fit(matrix, data.is_fraud, parts, seed=2, on_round=on_round)
     assert told == list(range(1, len(again.stopping_log_loss) + 1))
+    assert tuple(losses) == again.stopping_log_loss
+
+
+def test_what_a_round_raises_ends_the_fit(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def on_round(done: int, loss: float) -> None:
+        if done == 3 and loss > 0:
+            raise Enough
+
+    with pytest.raises(Enough):
+        fit(matrix, data.is_fraud, parts, seed=2, on_round=on_round)
+
+
+def test_the_chosen_parameters_reach_the_trees(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray
+) -> None:
+    chosen = FitParameters(max_rounds=12, num_leaves=3, max_depth=2, extra_trees=False)
+    made = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None, chosen=chosen)
+    assert made.rounds <= 12
+    assert max(t["num_leaves"] for t in made.booster.dump_model()["tree_info"]) == 3
+    assert made.parameters["max_rounds"] == 12
+    assert made.parameters["num_leaves"] == 3
+
+
+def test_rounds_without_a_split_leave_no_tree(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray
+) -> None:
+    barren = FitParameters(max_rounds=40, min_sum_hessian_in_leaf=1e9)
+    made = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None, chosen=barren)
+    assert (made.rounds, made.leaves) == (1, 1)
+    assert len(made.stopping_log_loss) > 1
 
 
 def test_the_booster_finds_frauds_it_has_not_seen(

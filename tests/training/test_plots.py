@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scoring.cost_curve import cost_curve
 from scoring.policy import CostModel
 from tests.factories import a_model, feature_rows
 from training import plots
 from training.evaluate import Evaluation, evaluate
-from training.threshold import cost_curve
 
 AMOUNT = np.full(3000, 100.0)
 

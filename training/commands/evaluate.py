@@ -26,27 +26,43 @@ def evaluate(
 ) -> None:
     """Judge a registered version on labelled transactions, such as those of the next month.
 
-    Nothing is fitted, chosen or registered. Figures on hours that the version was trained on say
-    nothing of the future.
+    Nothing is fitted, chosen or registered; the figures are logged as a run. Figures on hours that
+    the version was trained on say nothing of the future.
     """
+    options.fail_open_runs_on_sigterm()
+    from registry.publish import PublishError, Tracking
     from registry.reader import RegistryUnavailable, open_registry
     from registry.shelf import Shelf
     from scoring.errors import ModelRefused
+    from training.commands.config import configuration
     from training.data import read
-    from training.judge import judge
-    from training.report import show_judgement
+    from training.judge import judge, log
+    from training.progress import Reporter
+    from training.report import show_addresses, show_judgement
 
     settings = Settings()
+    settings.home_path.mkdir(parents=True, exist_ok=True)
     name = model_name(tenant)
+    console = Console()
     try:
-        registry = open_registry(settings.tracking_uri)
-        version = registry.resolve(name, alias)
-        if version is None:
-            raise click.ClickException(f"{name} has no version under the alias {alias}.")
-        model = Shelf(registry, settings.model_cache).load(version)
-        judged = judge(model, read(data), from_step, until_step)
+        with Reporter(console) as reporter:
+            with reporter.stage("Connect to MLflow"):
+                tracking = Tracking(settings.tracking_uri, settings.artifact_root)
+                registry = open_registry(settings.tracking_uri)
+                version = registry.resolve(name, alias)
+            if version is None:
+                raise TrainingError(f"{name} has no version under the alias {alias}.")
+            with reporter.stage(f"Load version {version.version}"):
+                model = Shelf(registry, settings.model_cache).load(version)
+            with reporter.stage(f"Read {data.name}"):
+                transactions = read(data)
+            with reporter.stage("Judge"):
+                judged = judge(model, transactions, from_step, until_step)
+            with reporter.stage("Log to MLflow"):
+                run = log(judged, transactions, tenant, configuration(), tracking)
     except ModelRefused as error:
         raise click.ClickException(error.detail) from error
-    except (TrainingError, RegistryUnavailable, ValueError) as error:
+    except (TrainingError, PublishError, RegistryUnavailable, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    show_judgement(judged, Console())
+    show_judgement(judged, console)
+    show_addresses(run.id, tracking.url(run), tracking.version_url(judged.version), console)

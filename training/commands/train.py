@@ -39,6 +39,7 @@ def train(
     options.fail_open_runs_on_sigterm()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds that a usage error should not.
     from registry.publish import PublishError, Tracking
+    from training.commands.config import configuration
     from training.progress import Reporter
     from training.report import show
     from training.train import Plan
@@ -51,7 +52,8 @@ def train(
         with Reporter(console) as reporter:
             with reporter.stage("Connect to MLflow"):
                 tracking = Tracking(settings.tracking_uri, settings.artifact_root)
-            trained = run(Plan(tenant, data, until_step, costs, seed), tracking, reporter)
+            plan = Plan(tenant, data, until_step, costs, seed, configuration=configuration())
+            trained = run(plan, tracking, reporter)
     except (TrainingError, PublishError) as error:
         raise click.ClickException(str(error)) from error
     show(trained, console)

@@ -1,0 +1,41 @@
+"""Options that say which labels a version is judged or calibrated on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from persistence.labels import MATURITY_DAYS
+
+WINDOW_DAYS = 90.0
+
+labelled_data = click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV or Parquet in the PaySim schema, with labels, instead of stored decisions.",
+)
+maturity_days = click.option(
+    "--maturity-days",
+    type=click.FloatRange(min=0, max=36_500),
+    default=MATURITY_DAYS,
+    show_default=True,
+    help="Look at stored decisions at least this old; their frauds have been reported by now.",
+)
+window_days = click.option(
+    "--window-days",
+    type=click.FloatRange(min=0, min_open=True, max=36_500),
+    default=WINDOW_DAYS,
+    show_default=True,
+    help="Of how many days before that.",
+)
+
+
+def demand_data_for_steps(data: Path | None, *steps: int | None) -> None:
+    """Refuse --from-step and --until-step where no file has hours.
+
+    Raises:
+        UsageError: they are given without --data.
+    """
+    if data is None and any(step is not None for step in steps):
+        raise click.UsageError("--from-step and --until-step need --data.")

@@ -1,0 +1,105 @@
+"""What a comparison says, as sentences, a table, and figures for MLflow."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scoring.bootstrap import Interval
+from scoring.comparison import Comparison, Figures
+from scoring.prediction import ModelVersion
+
+_ROWS = (
+    ("net savings", "net_savings", ",.0f"),
+    ("alerts", "alerts", ",.0f"),
+    ("frauds caught", "caught", ",.0f"),
+    ("frauds missed", "missed", ",.0f"),
+    ("false alarms", "false_alarms", ",.0f"),
+    ("ECE", "ece", ".6f"),
+    ("log loss", "log_loss", ".6f"),
+    ("Brier", "brier", ".6f"),
+)
+
+
+def say(console: Console, sentence: str, style: str | None = None) -> None:
+    """Print a sentence as it is, file names in brackets included, on one line of a log."""
+    console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def with_interval(figure: Interval, form: str) -> str:
+    """Return a figure with its 95 % interval in brackets."""
+    return f"{figure.value:{form}} ({figure.low:{form}} to {figure.high:{form}})"
+
+
+def verdict(
+    comparison: Comparison, champion: ModelVersion, challenger: ModelVersion, over: str
+) -> str:
+    """Say by how much money the challenger is better or worse.
+
+    Args:
+        comparison: of the two. champion, challenger: which they are.
+        over: what they were compared on, such as `matured transactions`.
+    """
+    difference = comparison.difference
+    interval = f"(95 %: {difference.low:,.0f} to {difference.high:,.0f})"
+    if difference.low == difference.high == 0:
+        saves = "saves exactly as much as"
+    elif difference.value < 0:
+        saves = f"saves {-difference.value:,.0f} less {interval} than"
+    else:
+        saves = f"saves {difference.value:,.0f} more {interval} than"
+    doubt = ""
+    if difference.value > 0 and not comparison.is_better:
+        doubt = "; the interval reaches 0, so that it is better is not shown"
+    return (
+        f"{challenger.name} version {challenger.version} {saves} version {champion.version} over "
+        f"{comparison.transactions:,} {over}{doubt}."
+    )
+
+
+def comparison_table(title: str, comparison: Comparison, champion: str, challenger: str) -> Table:
+    """Return both sides' figures with their intervals.
+
+    Args:
+        title: above the table. comparison: the figures.
+        champion, challenger: the columns' names.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table.add_column("with 95 % intervals")
+    table.add_column(champion, justify="right")
+    table.add_column(challenger, justify="right")
+    for label, name, form in _ROWS:
+        first, second = getattr(comparison.champion, name), getattr(comparison.challenger, name)
+        table.add_row(label, with_interval(first, form), with_interval(second, form))
+    return table
+
+
+def metrics(comparison: Comparison, champion: str, challenger: str) -> dict[str, float]:
+    """Return every figure by the name it is logged under, with `_low` and `_high`.
+
+    Args:
+        comparison: the figures. champion, challenger: what to call the sides.
+    """
+    found: dict[str, Interval] = {"net_savings_difference": comparison.difference}
+    for side, figures in ((champion, comparison.champion), (challenger, comparison.challenger)):
+        for field in fields(Figures):
+            found[f"{side}_{field.name}"] = getattr(figures, field.name)
+    flat = {
+        f"{name}{suffix}": value
+        for name, figure in found.items()
+        for suffix, value in (("", figure.value), ("_low", figure.low), ("_high", figure.high))
+    }
+    return flat | {
+        "transactions": float(comparison.transactions),
+        "frauds": float(comparison.frauds),
+        "agreement": comparison.agreement,
+        "net_savings_perfect": comparison.perfect,
+    }
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison as JSON-ready numbers."""
+    return asdict(comparison) | {"is_better": comparison.is_better}
