@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit check bench bench-store lock clean
+.PHONY: help demo test test-unit check chromium screens bench bench-store lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ help: ## List the targets
 demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|parquet, PORT=3000, MLFLOW_PORT=5000
 	@$(PY) -m sentinel demo
 
-test: $(INSTALLED) ## Run every test, against a real Postgres and MLflow that the tests start
+test: $(INSTALLED) chromium ## Run every test, against a real Postgres, MLflow and Chromium that the tests start
 	@$(PY) -m pytest
 
 test-unit: $(INSTALLED) ## Run only the tests that take no server and no minutes
@@ -36,6 +36,13 @@ check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms 
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m pip check
 	@$(PY) -m pytest -q tests/test_requirements.py
+
+# Without one every test but the browser's still runs, and that one fails with the same sentence.
+chromium: | $(PY)
+	@$(PY) requirements/chromium.py || true
+
+screens: $(INSTALLED) chromium ## Take the pictures of docs/lifecycle.md anew, in a demo that runs
+	@$(PY) -m tests.browser.screens
 
 bench: $(INSTALLED) ## Measure latency and throughput; writes benchmarks/results/latest.json
 	@$(PY) -m benchmarks

@@ -33,6 +33,7 @@ logger = logging.getLogger("sentinel.registry")
 
 MODELS_IN_MEMORY = 64
 _LOADS_AT_ONCE = 4
+_PLACE = {PRODUCTION: "in production", CHALLENGER: "the challenger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class Shelf:
         elif wanted in good:
             self._serving[name, alias] = wanted
             if before != wanted:
-                logger.info("%s is in %s", _told(wanted), alias)
+                logger.info("%s is %s", _told(wanted), _PLACE[alias])
             if before is None or before != wanted or before.tags != wanted.tags:
                 self._disk.remember(name, alias, wanted)
         elif before is None:
@@ -185,7 +186,7 @@ class Shelf:
         """Serve what served under the alias when this disk was last in use, if anything did."""
         version = self._disk.remembered(name, alias)
         if version is not None and version not in self._refused and self._check({version}):
-            logger.warning("%s is in %s, as it last was on this disk", _told(version), alias)
+            logger.warning("%s is %s, as it last was on this disk", _told(version), _PLACE[alias])
             self._serving[name, alias] = version
 
     def _check(self, versions: Set[RegisteredVersion]) -> set[RegisteredVersion]:

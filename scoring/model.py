@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +72,10 @@ class FraudModel:
             raw_probabilities=sigmoid(said.margins),
             scores=self.calibrator(said.margins),
         )
+
+    def as_served(self) -> FraudModel:
+        """Return the model with its trees compiled, as `load` does."""
+        return self if self.compiled else replace(self, compiled=compile_trees(self.booster))
 
     def margins(self, matrix: FloatArray) -> FloatArray:
         """Return the log-odds of n rows of features, float64 (n,)."""
@@ -212,15 +216,13 @@ class FraudModel:
             )
         if tuple(features.get("names", ())) != FEATURE_NAMES:
             raise ModelRefused("features.json names other features than this release computes")
-        booster = _read_booster(directory / "booster.txt")
         model = cls(
-            booster=booster,
+            booster=_read_booster(directory / "booster.txt"),
             calibrator=_parsed(directory / "calibrator.json", calibrator_from_numbers),
             policy=_parsed(directory / "policy.json", policy_from_numbers),
             distribution=features.get("distribution", {}),
             version=version,
-            compiled=compile_trees(booster),
-        )
+        ).as_served()
         model.verify(_read_json(directory / "golden.json"))
         return model
 

@@ -159,6 +159,7 @@ class Demo:
                 "SENTINEL_API_KEY": self._key,
                 "MLFLOW_TRACKING_URI": mlflow.url,
                 "DATABASE_URL": self._database_url,
+                "SENTINEL_KEY_SECRET": self._key_secret.decode(),
             }
             demo_state.write_environment(self._environment_file, environment)
             self._service = self._start_service()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -37,6 +37,8 @@ def replay(
 ) -> tuple[Decided, list[Difference]]:
     """Recompute a stored decision, at the policy that was in force for it.
 
+    Explained as this release does, or as LightGBM does: either repeats it.
+
     Args:
         engine: acts as the tables' owner.
         registry: where the model version is.
@@ -63,8 +65,16 @@ def replay(
     if decided.policy_id is not None:
         own = read_policy(engine, decided.tenant_id, decided.policy_id)
         policy = own.policy or policy
-    (recomputed,) = model.predict([decided.transaction], [policy])
-    return decided, differences(decided.prediction, recomputed)
+    found: list[Difference] = []
+    # A decision of before the trees were compiled was explained by LightGBM: as exact, and another
+    # order of additions.
+    for explained_by in (model, replace(model, compiled=None)):
+        (recomputed,) = explained_by.predict([decided.transaction], [policy])
+        differing = differences(decided.prediction, recomputed)
+        if not differing:
+            return decided, []
+        found = found or differing
+    return decided, found
 
 
 def differences(stored: Prediction, recomputed: Prediction) -> list[Difference]:

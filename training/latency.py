@@ -17,7 +17,7 @@ REPEATS = 25
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """CPU time of `FraudModel.explain_matrix`, microseconds a row.
+    """CPU time of a served model's `explain_matrix`, microseconds a row.
 
     Attributes:
         batch_us: in batches of BATCH rows, as under load.
@@ -39,12 +39,13 @@ def measure(models: Sequence[FraudModel], matrix: FloatArray) -> list[Latency]:
         models: at least one.
         matrix: plausible payments, float64 (n, len(FEATURES)), n >= BATCH.
     """
+    served = [model.as_served() for model in models]
     rows = np.random.default_rng(0).integers(0, matrix.shape[0], (REPEATS + 2, BATCH))
     batch_ns = np.empty((len(models), rows.shape[0]))
     single_ns = np.empty_like(batch_ns)
     for turn, chosen in enumerate(rows):
         batch = np.ascontiguousarray(matrix[chosen])
-        for index, model in enumerate(models):
+        for index, model in enumerate(served):
             batch_ns[index, turn] = _cpu_ns(model, batch) / BATCH
             single_ns[index, turn] = _cpu_ns(model, batch[:1])
     return [

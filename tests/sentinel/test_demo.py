@@ -151,6 +151,7 @@ def test_it_writes_settings_that_work_and_that_nobody_else_can_read(machine: Mac
         "SENTINEL_API_KEY",
         "MLFLOW_TRACKING_URI",
         "DATABASE_URL",
+        "SENTINEL_KEY_SECRET",
     }
     assert httpx.get(settings["SENTINEL_URL"] + "/readyz").json()["ready"] is True
     assert httpx.get(settings["MLFLOW_TRACKING_URI"] + "/health").text == "OK"
