@@ -190,9 +190,16 @@ def test_a_version_that_fails_a_check_is_refused_tagged_and_counted(
     assert serving_version(system) == before
     metrics = system.service.client.get("/metrics").text
     assert f'sentinel_model_refusals_total{{model="{MODEL}"}}' in metrics
-    log = system.service.child.log.read_text()
-    assert f"{MODEL} version {refused} is refused: " in log
-    assert f"{MODEL} version {before} is in production" in log
+    log = system.service.child.log
+    # Written by another process, which may be a moment behind.
+    system.service.child.wait_until(
+        lambda: f"{MODEL} version {refused} is refused: " in log.read_text(), 5
+    )
+    assert f"{MODEL} version {before} is in production" in log.read_text()
+    system.service.child.wait_until(
+        lambda: bool(system.rows("SELECT FROM refusals WHERE version = :version", version=refused)),
+        5,
+    )
     (noted,) = system.rows("SELECT * FROM refusals WHERE version = :version", version=refused)
     assert noted["reason"] == tags()["sentinel.refused"]
     (entry,) = system.rows(

@@ -87,7 +87,7 @@ def test_a_trimmed_model_loads_and_explains_alike(
     model.save(tmp_path, np.ascontiguousarray(matrix[:16]))
     loaded = FraudModel.load(tmp_path)
     rows = np.ascontiguousarray(matrix[1000:1200])
-    before, after = model.explain_matrix(rows), loaded.explain_matrix(rows)
+    before, after = model.as_served().explain_matrix(rows), loaded.explain_matrix(rows)
     assert np.array_equal(before.margins, after.margins)
     assert np.array_equal(before.contributions, after.contributions)
     added_up = after.base_value + after.contributions.sum(axis=1)
