@@ -126,12 +126,22 @@ def explain(forest: Forest, matrix: FloatArray, out: FloatArray) -> None:
         most_leaves = max(most_leaves, forest.leaf_start[tree + 1] - forest.leaf_start[tree])
     path = np.zeros(2 * most_leaves, np.int64)
     total = np.empty(WIDTH)
+    zero_is_missing = np.any(forest.missing == MISSING_ZERO)
+    # LightGBM leaves such values out when it reads a row, so that they count as 0.
+    values = np.where(np.abs(matrix) <= ZERO, 0.0, matrix)
+    is_plain = np.empty(out.shape[0], np.bool_)
+    for row in range(out.shape[0]):
+        is_plain[row] = not (zero_is_missing or np.isnan(values[row]).any())
     for tree in range(forest.leaf_start.size - 1):
         first_split, end_split = forest.split_start[tree], forest.split_start[tree + 1]
         first_leaf, end_leaf = forest.leaf_start[tree], forest.leaf_start[tree + 1]
         for row in range(out.shape[0]):
             for split in range(first_split, end_split):
-                left = _goes_left(forest, split, matrix[row, forest.feature[split]])
+                value = values[row, forest.feature[split]]
+                if is_plain[row]:
+                    left = np.int64(value <= forest.threshold[split])
+                else:
+                    left = _goes_left(forest, split, value)
                 bit = forest.bit[split]
                 above = path[split - first_split] | (forest.is_new[split] << bit)
                 path[forest.left_slot[split]] = above & ~((1 - left) << bit)
@@ -157,9 +167,6 @@ def _goes_left(forest: Forest, split: int, value: float) -> np.int64:
         if missing == MISSING_NAN:
             return np.int64(forest.default_left[split])
         value = 0.0
-    if -ZERO <= value <= ZERO:
-        if missing == MISSING_ZERO:
-            return np.int64(forest.default_left[split])
-        # LightGBM leaves such values out when it reads a row, so that they count as 0.
-        value = 0.0
+    if value == 0.0 and missing == MISSING_ZERO:
+        return np.int64(forest.default_left[split])
     return np.int64(value <= forest.threshold[split])

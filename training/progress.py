@@ -10,6 +10,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from training.interruption import end_if_asked
+
 
 class Reporter:
     """Shows one stage after another on a console. A context manager."""
@@ -49,11 +51,16 @@ class Reporter:
 
         Yields:
             A function to be told how many steps are done.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: the end was asked for and not heard.
         """
+        end_if_asked()
         started = time.monotonic()
         task = self._bars.add_task(title, total=total, detail="")
 
         def advance(done: int) -> None:
+            end_if_asked()
             self._bars.update(task, completed=done, detail=f"{done}/{total}")
 
         yield advance

@@ -6,11 +6,13 @@ Every reply has to have a documented status, content type and schema, and none m
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from persistence.keys import issue_key
@@ -38,10 +40,13 @@ def test_walks_over_the_contract_find_no_500_and_no_undocumented_status(system: 
     # Its name looks like a reference to something that no route makes, so a walk would never begin
     # with a score; the Idempotency-Key header, which says the same, stays.
     del document["components"]["schemas"]["TransactionIn"]["properties"]["external_id"]
+    for _, path in UNLINKED:
+        document["paths"].pop(path, None)
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=system.service.url)
     statuses: Counter[int] = Counter()
     routes: Counter[str] = Counter()
+    failures: list[Exception] = []
 
     class Walk(schema.as_state_machine()):  # type: ignore[misc]
         def get_call_kwargs(self, _case: schemathesis.Case) -> dict[str, Any]:
@@ -54,27 +59,35 @@ def test_walks_over_the_contract_find_no_500_and_no_undocumented_status(system: 
             routes[f"{case.method} {case.path}"] += 1
             # A forged cursor, an amount without a time range, a reused external_id: well formed by
             # the schema and yet 422, as documented.
-            case.validate_response(
-                response,
-                excluded_checks=[positive_data_acceptance],
-                transport_kwargs=more or None,
-                recorder=self.recorder,
-            )
+            try:
+                case.validate_response(
+                    response,
+                    excluded_checks=[positive_data_acceptance],
+                    transport_kwargs=more or None,
+                    recorder=self.recorder,
+                )
+            except Exception as failure:
+                failures.append(failure)
+                raise
 
     rounds = 0
     while sum(statuses.values()) < EXAMPLES:
         rounds += 1
-        assert rounds <= 5, f"only {sum(statuses.values())} examples were made"
-        Walk.run(
-            settings=settings(
-                max_examples=EXAMPLES // STEPS,
-                stateful_step_count=STEPS,
-                deadline=None,
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-                database=None,
+        assert rounds <= 10, f"only {sum(statuses.values())} examples were made"
+        # A walk that begins as an earlier one may go on otherwise, since the queue has changed:
+        # hypothesis then ends the round.
+        with suppress(FlakyStrategyDefinition):
+            Walk.run(
+                settings=settings(
+                    max_examples=EXAMPLES // STEPS,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                    database=None,
+                )
             )
-        )
+    assert not failures
     assert 500 not in statuses
     assert {200, 201} <= set(statuses), statuses
     walked = {"POST /score", "GET /transactions/{id}", "POST /transactions/{id}/feedback"}

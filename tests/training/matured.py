@@ -172,10 +172,11 @@ def training(database: str, mlflow_server: str, tmp_path: Path) -> Iterator[Trai
             raise done.exception
         return done
 
-    # The commands end open runs on SIGTERM by a handler of their own.
-    handler = signal.getsignal(signal.SIGTERM)
+    # The commands end open runs on signals by a handler of their own.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield run
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def write_csv(path: Path, transactions: Sequence[Transaction], is_fraud: BoolArray) -> Path:

@@ -243,7 +243,7 @@ def test_an_interrupted_training_registers_nothing_and_says_so(
             break
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode != 0
+    assert process.returncode != 0, stderr
     assert "Traceback" not in stderr
     client = database(tmp_path)
     assert client.search_registered_models() == []

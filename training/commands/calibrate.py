@@ -11,6 +11,7 @@ from rich.console import Console
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, model_name
 from training.commands import labels, options
 from training.commands.config import configuration
+from training.interruption import end_on_signals
 
 
 @click.command()
@@ -51,7 +52,7 @@ def calibrate(
     if (data is None) is not from_feedback:
         raise click.UsageError("Give either --data FILE or --from-feedback.")
     labels.demand_data_for_steps(data, from_step, until_step)
-    options.fail_open_runs_on_sigterm()
+    end_on_signals()
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
     from persistence.labels import read_matured_transactions
     from training.commands.sources import MAX_ROWS, sources

@@ -10,6 +10,7 @@ from rich.console import Console
 from registry.names import CHALLENGER, PRODUCTION, model_name
 from training.commands import labels, options
 from training.commands.config import configuration
+from training.interruption import end_on_signals
 
 
 @click.command()
@@ -34,7 +35,7 @@ def compare(
     that are old enough for their frauds to be known; with --data, on a labelled file.
     """
     labels.demand_data_for_steps(data, from_step, until_step)
-    options.fail_open_runs_on_sigterm()
+    end_on_signals()
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
     from training.commands.sources import sources
     from training.compare import compare as run

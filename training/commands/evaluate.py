@@ -11,6 +11,7 @@ from registry.names import PRODUCTION, model_name
 from sentinel.settings import Settings
 from training.commands import options
 from training.errors import TrainingError
+from training.interruption import end_on_signals
 
 
 @click.command()
@@ -29,7 +30,7 @@ def evaluate(
     Nothing is fitted, chosen or registered; the figures are logged as a run. Figures on hours that
     the version was trained on say nothing of the future.
     """
-    options.fail_open_runs_on_sigterm()
+    end_on_signals()
     from registry.publish import PublishError, Tracking
     from registry.reader import RegistryUnavailable, open_registry
     from registry.shelf import Shelf

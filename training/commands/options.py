@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import signal
-import sys
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -91,13 +88,3 @@ def cost_model(
         )
     except ValueError as error:
         raise click.UsageError(f"The costs cannot be used: {error}.") from error
-
-
-def fail_open_runs_on_sigterm() -> None:
-    """End on SIGTERM as an exception does, so that the open run is marked failed."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, stop)

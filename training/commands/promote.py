@@ -12,6 +12,7 @@ from rich.console import Console
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, model_name
 from training.commands import labels, options
 from training.commands.config import configuration
+from training.interruption import end_on_signals
 
 
 @click.command()
@@ -50,7 +51,7 @@ def promote(
     if alias and number:
         raise click.UsageError("--alias and --version name the version twice; give one of them.")
     labels.demand_data_for_steps(data, from_step, until_step)
-    options.fail_open_runs_on_sigterm()
+    end_on_signals()
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
     from registry.reader import RegisteredVersion
     from scoring.prediction import ModelVersion

@@ -10,6 +10,7 @@ from rich.console import Console
 from sentinel.settings import Settings
 from training.commands import options
 from training.errors import TrainingError
+from training.interruption import end_on_signals
 
 
 @click.command()
@@ -36,7 +37,7 @@ def train(
     MLFLOW_TRACKING_URI says where MLflow is; unset, it is a database under .sentinel/.
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
-    options.fail_open_runs_on_sigterm()
+    end_on_signals()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds that a usage error should not.
     from registry.publish import PublishError, Tracking
     from training.commands.config import configuration

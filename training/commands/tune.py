@@ -10,6 +10,7 @@ from rich.console import Console
 from sentinel.settings import Settings
 from training.commands import options
 from training.errors import TrainingError
+from training.interruption import end_on_signals
 
 
 @click.command()
@@ -57,7 +58,7 @@ def tune(
     fastest is taken. The test part judges it, once. Interrupted, the same command goes on.
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
-    options.fail_open_runs_on_sigterm()
+    end_on_signals()
     from registry.publish import PublishError, Tracking
     from training.commands.config import configuration
     from training.progress import Reporter
