@@ -44,8 +44,9 @@ chromium: | $(PY)
 screens: $(INSTALLED) chromium ## Take the pictures of docs/lifecycle.md anew, in a demo that runs
 	@$(PY) -m tests.browser.screens
 
-bench: $(INSTALLED) ## Measure latency and throughput; writes benchmarks/results/latest.json
-	@$(PY) -m benchmarks
+bench: $(INSTALLED) ## Compare with other stacks side by side, about 25 minutes; QUICK=1: the goals' ratios alone
+	@$(PY) -m benchmarks $(if $(QUICK),--quick)
+	@$(if $(QUICK),:,$(PY) -m benchmarks report)
 
 bench-store: $(INSTALLED) ## Compare the store at 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
 	@$(PY) -m benchmarks.store

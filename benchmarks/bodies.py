@@ -1,14 +1,22 @@
-"""Request bodies from the simulator: what the benchmarked service was trained for."""
+"""Request bodies: the same transactions for every stack, each in the form that it reads."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from scoring.features import FloatArray, TransactionColumns, feature_matrix
+from scoring.transaction import Transaction
+
 TYPES = ("PAYMENT", "CASH_OUT", "CASH_IN", "TRANSFER", "DEBIT")
 TYPE_SHARES = (0.34, 0.35, 0.22, 0.083, 0.007)
+SCORE_BODIES = 4000
+BATCH_BODIES = 8
 
 
 def transactions(count: int, seed: int = 7) -> list[dict[str, Any]]:
@@ -30,15 +38,70 @@ def transactions(count: int, seed: int = 7) -> list[dict[str, Any]]:
     ]
 
 
-def score_bodies(count: int = 4000) -> list[bytes]:
-    """Return bodies for POST /score."""
-    return [json.dumps(transaction).encode() for transaction in transactions(count)]
-
-
-def batch_bodies(rows: int, count: int = 8) -> list[bytes]:
-    """Return bodies for POST /score/batch, `rows` transactions each."""
-    given = transactions(rows * count)
-    return [
-        json.dumps({"transactions": given[i * rows : (i + 1) * rows]}).encode()
-        for i in range(count)
+def features_of(bodies: Sequence[dict[str, Any]]) -> FloatArray:
+    """Return the model's inputs for transactions in wire form, float64 (n, features)."""
+    submitted = [
+        Transaction(
+            step=body["step"],
+            type=body["type"],
+            amount=body["amount"],
+            name_orig=body["nameOrig"],
+            oldbalance_org=body["oldbalanceOrg"],
+            name_dest=body["nameDest"],
+            oldbalance_dest=body["oldbalanceDest"],
+        )
+        for body in bodies
     ]
+    return feature_matrix(TransactionColumns.from_transactions(submitted))
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How a stack wants to be asked.
+
+    Attributes:
+        score_path, batch_path: its routes; no batch_path: it takes one transaction at a time.
+        one: the body for one transaction. many: for several.
+    """
+
+    score_path: str
+    batch_path: str | None
+    one: Callable[[dict[str, Any]], Any]
+    many: Callable[[Sequence[dict[str, Any]]], Any]
+
+    def bodies(self, rows: int | None) -> list[bytes]:
+        """Return bodies to send in turn.
+
+        Args:
+            rows: of a batch; None: of one transaction each, for the route that takes one.
+        """
+        return _bodies(self, rows)
+
+
+@cache
+def _bodies(wire: Wire, rows: int | None) -> list[bytes]:
+    if rows is None:
+        return [json.dumps(wire.one(body)).encode() for body in transactions(SCORE_BODIES)]
+    given = transactions(rows * BATCH_BODIES)
+    return [
+        json.dumps(wire.many(given[i * rows : (i + 1) * rows])).encode()
+        for i in range(BATCH_BODIES)
+    ]
+
+
+def _tensor(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    matrix = features_of(bodies)
+    values = {"shape": list(matrix.shape), "datatype": "FP64", "data": matrix.tolist()}
+    return {"inputs": [{"name": "features", **values}]}
+
+
+def _frame(bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    rows = [list(body.values()) for body in bodies]
+    return {"dataframe_split": {"columns": list(bodies[0]), "data": rows}}
+
+
+SENTINEL = Wire("/score", "/score/batch", lambda body: body, lambda rows: {"transactions": rows})
+MLSERVER = Wire(
+    "/v2/models/fraud/infer", "/v2/models/fraud/infer", lambda body: _tensor([body]), _tensor
+)
+MLFLOW = Wire("/invocations", "/invocations", lambda body: _frame([body]), _frame)

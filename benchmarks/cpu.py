@@ -1,48 +1,54 @@
-"""CPU time of the service and of Postgres, read from the kernel's accounts."""
+"""CPU time and memory of a stack and of Postgres, read from the kernel's accounts."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from benchmarks.load import Usage
 
-class CpuMeter:
-    """Adds up the CPU seconds of two families of processes.
+
+class Meter:
+    """Reads what a stack's processes and Postgres have used.
 
     Args:
-        home: the benchmark's home, whose Postgres is measured.
+        pid: of the stack's first process; its descendants are found now.
+        postgres_home: the home whose embedded Postgres is measured.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._postmaster = home / "postgres" / "data" / "postmaster.pid"
+    def __init__(self, pid: int, postgres_home: Path) -> None:
+        self._processes = family(pid)
+        postmaster = postgres_home / "postgres" / "data" / "postmaster.pid"
+        self._postmaster = psutil.Process(int(postmaster.read_text().splitlines()[0]))
 
-    def service_s(self) -> float:
-        """CPU seconds of the `bentoml serve` that this process started, and of its workers."""
-        return _total_s(self._service())
+    def usage(self) -> Usage:
+        """CPU seconds so far; Postgres's backends count when they have ended, too."""
+        ended = self._postmaster.cpu_times()
+        postgres = [self._postmaster, *self._postmaster.children()]
+        return Usage(
+            _total_s(self._processes),
+            _total_s(postgres) + ended.children_user + ended.children_system,
+        )
 
-    def postgres_s(self) -> float:
-        """CPU seconds of Postgres: the postmaster and its living backends."""
-        postmaster = psutil.Process(int(self._postmaster.read_text().splitlines()[0]))
-        return _total_s([postmaster, *postmaster.children(recursive=True)])
+    def rss_mb(self) -> float:
+        """Resident memory of the largest process, a worker, in MB."""
+        return max(process.memory_info().rss for process in self._processes) / 1e6
 
-    def service_rss_mb(self) -> float:
-        """Resident memory of the largest service process, a worker, in MB."""
-        return max(p.memory_info().rss for p in self._service()) / 1e6
-
-    @staticmethod
-    def _service() -> list[psutil.Process]:
-        found = []
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                if "service:Sentinel" in process.cmdline():
-                    found.append(process)
-        return found
+    def pss_mb(self) -> float:
+        """Memory of all processes together, shared pages counted once, in MB."""
+        return sum(process.memory_full_info().pss for process in self._processes) / 1e6
 
 
-def _total_s(processes: Iterable[psutil.Process]) -> float:
+def family(pid: int) -> list[psutil.Process]:
+    """Return a process and its descendants."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _total_s(processes: Sequence[psutil.Process]) -> float:
     total = 0.0
     for process in processes:
         with contextlib.suppress(psutil.Error):

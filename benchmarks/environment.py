@@ -5,18 +5,36 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+_PACKAGES = (
+    *("bentoml", "fastapi", "lightgbm", "mlflow", "numba", "numpy", "pandas", "psycopg"),
+    *("scikit-learn", "shap", "sqlalchemy", "starlette", "uvicorn", "uvloop"),
+)
+
 
 def machine() -> dict[str, Any]:
-    """Return cores, CPU, Python and system."""
+    """Return cores, CPU, memory, system, versions, and how busy it is now."""
     return {
         "cores": os.cpu_count(),
         "cpu": _cpu_name(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "system": platform.system(),
+        "load_before": [round(load, 2) for load in os.getloadavg()],
+        "packages": {name: version(name) for name in _PACKAGES},
     }
+
+
+def command() -> str:
+    """Return the command line, as somebody would type it."""
+    arguments = " ".join(sys.argv[1:])
+    return f"python -m benchmarks {arguments}".strip() if arguments else "make bench"
 
 
 def commit() -> str | None:

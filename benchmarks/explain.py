@@ -1,0 +1,79 @@
+"""The compiled explanation against LightGBM's own `pred_contrib`, on the same rows."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from benchmarks.bodies import features_of, transactions
+from benchmarks.models import Prepared
+from scoring.treeshap import CompiledTrees, compile_trees
+
+ROWS = (1, 8, 64, 1000)
+MIN_TIMES, MAX_TIMES = 3, 400
+
+
+def compare(model: Prepared, seconds: float) -> dict[str, Any]:
+    """Explain batches of ROWS by both, in turn.
+
+    Args:
+        model: whose trees.
+        seconds: to spend on each batch size; each is explained MIN_TIMES at least.
+
+    Returns:
+        By number of rows: the medians in ms of thread CPU and wall time, and how many times faster
+        the compiled one is by CPU time with the range of single pairs' middle half; and the largest
+        difference between the two, in log-odds.
+    """
+    booster = lgb.Booster(model_file=model.booster)
+    compiled = compile_trees(booster)
+    if compiled is None:
+        raise ValueError("The trees do not compile; LightGBM would explain them.")
+    by_rows = {str(rows): _compared(compiled, booster, rows, seconds) for rows in ROWS}
+    return {
+        "largest_difference": max(found.pop("difference") for found in by_rows.values()),
+        "table_mb": round(compiled.forest.table.nbytes / 1e6, 1),
+        "rows": by_rows,
+    }
+
+
+def _compared(
+    compiled: CompiledTrees, booster: lgb.Booster, rows: int, seconds: float
+) -> dict[str, Any]:
+    matrix = np.ascontiguousarray(features_of(transactions(rows)))
+
+    def by_lightgbm() -> Any:  # noqa: ANN401 - LightGBM has no types
+        return booster.predict(matrix, pred_contrib=True, num_threads=1)
+
+    expected, found = np.asarray(by_lightgbm()), compiled.explain(matrix)
+    times: list[tuple[float, float, float, float]] = []
+    end = time.perf_counter() + seconds
+    while len(times) < MIN_TIMES or (time.perf_counter() < end and len(times) < MAX_TIMES):
+        times.append((*_timed(lambda: compiled.explain(matrix)), *_timed(by_lightgbm)))
+    columns = list(zip(*times, strict=True))
+    cpu_ms, wall_ms, other_cpu_ms, other_wall_ms = (statistics.median(column) for column in columns)
+    quarters = statistics.quantiles(
+        (theirs / ours for ours, theirs in zip(columns[0], columns[2], strict=True)), n=4
+    )
+    return {
+        "cpu_ms": round(cpu_ms, 4),
+        "wall_ms": round(wall_ms, 4),
+        "pred_contrib_cpu_ms": round(other_cpu_ms, 4),
+        "pred_contrib_wall_ms": round(other_wall_ms, 4),
+        "times_faster": round(other_cpu_ms / cpu_ms, 3),
+        "times_faster_range": [round(quarters[0], 3), round(quarters[2], 3)],
+        "times": len(times),
+        "difference": float(np.abs(expected[:, :-1] - found.contributions).max()),
+    }
+
+
+def _timed(call: Callable[[], object]) -> tuple[float, float]:
+    """Return the ms of this thread's CPU and of the clock on the wall."""
+    cpu_ns, wall_ns = time.thread_time_ns(), time.perf_counter_ns()
+    call()
+    return (time.thread_time_ns() - cpu_ns) / 1e6, (time.perf_counter_ns() - wall_ns) / 1e6

@@ -1,0 +1,173 @@
+"""The ground that all stacks stand on: one embedded Postgres, one MLflow server, files, ports."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from persistence import keys, migrate, tenants
+from persistence.database import open_database
+from registry.publish import Tracking
+from sentinel.embedded import EmbeddedPostgres
+from sentinel.mlflow_server import MlflowServer
+from sentinel.processes import Child, Ledger
+
+KEY_SECRET = b"a secret of the benchmark"
+PROJECT = Path(__file__).resolve().parents[1]
+_INSTALL_S = 1200
+_CONNECTIONS = 300
+"""All stacks keep their pools while they sleep."""
+_SETTINGS = (
+    *("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers"),
+    "max_connections",
+)
+
+
+class InstallError(Exception):
+    """A stack's packages could not be installed; the message is pip's last word."""
+
+
+class Ground:
+    """Everything is started by entering the stack and ended by closing it.
+
+    Args:
+        home: where all of it lies; kept between runs, databases apart.
+        stack: closed at the end.
+    """
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.home = home
+        self._stack = stack
+        self._ledger = Ledger(home / "bench.processes.json")
+        self._ledger.end_leftovers()
+        stack.callback(self._ledger.end_leftovers)
+        self._children: list[Child] = []
+        postgres = EmbeddedPostgres(home)
+        stack.callback(postgres.release)
+        self._url = postgres.start()
+        if int(self.postgres_settings()["max_connections"]) < _CONNECTIONS:
+            with self._connected() as connection:
+                connection.execute(f"ALTER SYSTEM SET max_connections = {_CONNECTIONS}")
+            postgres.stop()
+            self._url = postgres.start()
+        mlflow = MlflowServer(home, free_port())
+        self.own(mlflow.child)
+        self.mlflow_url = mlflow.url
+        mlflow.wait_until_ready()
+        self.tracking = Tracking(mlflow.url, home / "mlartifacts")
+
+    def own(self, child: Child) -> None:
+        """End a program with everything else, even if we are killed: by our successor."""
+        self._stack.callback(child.stop)
+        self._children.append(child)
+        self._ledger.write(self._children)
+
+    def database(self, name: str) -> str:
+        """Make an empty database in place of the one of that name; return its URL."""
+        with self._connected() as connection:
+            named = sql.Identifier(name)
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(named))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(named))
+        return self._url.replace("@/sentinel?", f"@/{name}?")
+
+    def tenant(self, name: str, registered: str) -> tuple[str, str]:
+        """Make a migrated database with one tenant.
+
+        Args:
+            name: of the database. registered: the tenant's model in MLflow.
+
+        Returns:
+            The database's URL and an API key.
+        """
+        url = self.database(name)
+        migrate.upgrade(url)
+        engine = open_database(url, pool_size=1)
+        try:
+            tenant = tenants.create_tenant(engine, "bench", registered)
+            return url, keys.issue_key(engine, tenant.id, ("score", "review"), KEY_SECRET)
+        finally:
+            engine.dispose()
+
+    def checkpoint(self) -> None:
+        """Write what has been stored so far, so that nobody pays for the one before."""
+        with self._connected() as connection:
+            connection.execute("CHECKPOINT")
+
+    def postgres_settings(self) -> dict[str, str]:
+        """Return what Postgres promises of a commit."""
+        with self._connected() as connection:
+            return {
+                name: str(connection.execute(f"SHOW {name}").fetchone()[0])  # type: ignore[index]
+                for name in _SETTINGS
+            }
+
+    def environment(self, name: str, requirements: Sequence[str]) -> Path:
+        """Return the bin directory of a virtual environment with these packages, made at need.
+
+        Raises:
+            InstallError: pip could not install them.
+        """
+        place = self.home / "venvs" / name
+        done = place / "installed.json"
+        wanted = json.dumps([sys.version, *requirements])
+        if done.exists() and done.read_text() == wanted:
+            return place / "bin"
+        log = self.home / "logs" / f"install-{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        make = [sys.executable, "-m", "venv", "--clear", str(place)]
+        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--no-input", *requirements]
+        with log.open("w") as output:
+            for command in (make, pip):
+                try:
+                    status = subprocess.run(  # noqa: S603 - our own commands
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        timeout=_INSTALL_S,
+                        check=False,
+                    ).returncode
+                except subprocess.TimeoutExpired:
+                    raise InstallError(f"pip took more than {_INSTALL_S} s.") from None
+                if status:
+                    raise InstallError(_last_error(log.read_text()))
+        done.write_text(wanted)
+        return place / "bin"
+
+    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self._url, autocommit=True)
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """Return our environment without what would tell a stack of another installation.
+
+    Nor to compile all its modules at each start, which takes 5 s and no deployment does.
+    """
+    ours = (
+        *("SENTINEL_", "MLFLOW_", "MLSERVER_", "BENTOML_", "DATABASE_URL", "PG", "OMP_"),
+        "PYTHONDONTWRITEBYTECODE",
+    )
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return inherited | more
+
+
+def _last_error(output: str) -> str:
+    errors = [line for line in output.splitlines() if line.startswith("ERROR:")]
+    return (errors or ["pip ended early."])[-1].removeprefix("ERROR: ")

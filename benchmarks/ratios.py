@@ -1,0 +1,102 @@
+"""The ratios that the goals are about, from one run's figures, each with its spread over rounds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.contest import Figures, Measured
+
+SERVICE = ("sentinel", "sentinel_2_workers")
+"""The configurations of which the one that serves most at 64 clients is compared there."""
+DIRECTIONS = {
+    "*_vs_reference_pinned": "how many times faster Sentinel is; larger is better",
+    "shap_*_vs_pred_contrib": "how many times less CPU the compiled explanation takes; larger is"
+    " better",
+    "score_p50_c1_vs_floor": "Sentinel's latency over the floor's; smaller is better",
+    "score_p99_c64_vs_floor": "Sentinel's latency over the floor's; smaller is better",
+    "score_rps_c64_vs_floor": "Sentinel's requests a second over the floor's; larger is better",
+    "score_p50_c1_vs_unbatched": "latency with adaptive batching over that without; smaller is"
+    " better",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A ratio of medians, and the lowest and highest ratio of one round."""
+
+    value: float
+    lowest: float
+    highest: float
+
+
+def best_service(measured: Measured, size: str) -> str:
+    """Return the configuration that serves most requests at 64 clients."""
+    rates = {
+        name: statistics.median(r["requests_per_s"] for r in rounds)
+        for name in SERVICE
+        if (rounds := measured.cells.get((name, size, "score_c64")))
+    }
+    return max(rates, key=lambda name: rates[name], default=SERVICE[0])
+
+
+def ratios(
+    measured: Measured, size: str, explained: Mapping[str, Any] | None
+) -> dict[str, Ratio | None]:
+    """Return every ratio by name; None where something it needs was not measured.
+
+    Args:
+        measured: all rounds. size: of the model.
+        explained: what `benchmarks.explain.compare` found for that model, if anything.
+    """
+    best = best_service(measured, size)
+
+    def over(what: str, cell: str, numerator: str, denominator: str) -> Ratio | None:
+        above = measured.cells.get((numerator, size, cell))
+        below = measured.cells.get((denominator, size, cell))
+        return _ratio(above, below, what) if above and below else None
+
+    def explaining(rows: str) -> Ratio | None:
+        if explained is None:
+            return None
+        found = explained["rows"][rows]
+        return Ratio(found["times_faster"], *found["times_faster_range"])
+
+    return {
+        "score_p50_c1_vs_reference_pinned": over(
+            "p50_ms", "score_c1", "reference_pinned", "sentinel"
+        ),
+        "score_rps_c64_vs_reference_pinned": over(
+            "requests_per_s", "score_c64", best, "reference_pinned"
+        ),
+        "batch1000_rows_vs_reference_pinned": over(
+            "rows_per_s", "batch_1000", "sentinel", "reference_pinned"
+        ),
+        "score_p50_c1_vs_floor": over("p50_ms", "score_c1", "sentinel", "floor"),
+        "score_rps_c64_vs_floor": over("requests_per_s", "score_c64", best, "floor"),
+        "score_p99_c64_vs_floor": over("p99_ms", "score_c64", best, "floor"),
+        "shap_b1_vs_pred_contrib": explaining("1"),
+        "shap_b64_vs_pred_contrib": explaining("64"),
+        "score_p50_c1_vs_unbatched": over("p50_ms", "score_c1", "sentinel", "sentinel_unbatched"),
+    }
+
+
+def absolutes(measured: Measured, size: str) -> dict[str, float | None]:
+    """Return the service's figures that are no ratios, with the model of that size."""
+    at_64 = measured.cells.get((best_service(measured, size), size, "score_c64"))
+    facts = measured.facts.get(("sentinel", size), {})
+    return {
+        "cpu_ms_per_score": round(statistics.median(r["service_cpu_ms"] for r in at_64), 3)
+        if at_64
+        else None,
+        "rss_mb": facts.get("rss_mb"),
+        "ready_s": facts.get("ready_s"),
+    }
+
+
+def _ratio(above: Sequence[Figures], below: Sequence[Figures], what: str) -> Ratio:
+    rounds = [a[what] / b[what] for a, b in zip(above, below, strict=False)]
+    medians = [statistics.median(r[what] for r in found) for found in (above, below)]
+    return Ratio(medians[0] / medians[1], min(rounds), max(rounds))

@@ -1,0 +1,1 @@
+"""The stacks that are compared, each a server of its own."""
