@@ -13,7 +13,7 @@ from registry.names import MODEL_PATH
 from registry.signature import EXAMPLE, SIGNATURE
 
 _PYFUNC = Path(__file__).with_name("pyfunc_model.py")
-_SERVING_PACKAGES = ("lightgbm", "numpy", "pandas", "scipy")
+_SERVING_PACKAGES = ("lightgbm", "numba", "numpy", "pandas", "scipy")
 
 
 def log_model(directory: Path) -> Any:  # noqa: ANN401 - MLflow has no types
