@@ -8,11 +8,12 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 from api.lineup import Seats
-from persistence.seats import NotedSeats, noted_seats, record_promotions
+from persistence.seats import NotedSeats, noted_seats
 from persistence.tenants import (
     Tenant,
     list_tenants,
     record_challenger,
+    record_promotions,
     record_test_model,
 )
 from registry.reader import RegisteredVersion

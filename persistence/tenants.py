@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,18 +115,34 @@ def _found(row: Row[tuple[int, str, str, bool]] | None, slug: str) -> Tenant:
 
 
 def record_promotion(engine: Engine, tenant_id: int, model: FraudModel) -> None:
-    """Note that a version serves a tenant now, so that predictions may refer to it; idempotent.
+    """Note that a version serves one tenant now; errors as for `record_promotions`."""
+    record_promotions(engine, [tenant_id], model)
+
+
+def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudModel) -> None:
+    """Note that a version serves tenants now, so that predictions may refer to it; idempotent.
+
+    Args:
+        engine: the pool.
+        tenant_ids: at least one; each once.
+        model: a registered version.
 
     Raises:
         ValueError: the model has no registered version.
+        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
     """
-    served = _served(tenant_id, model)
-    now = upsert(ProductionVersionRow).values(**served)
-    moved = (ProductionVersionRow.name != now.excluded.name) | (
-        ProductionVersionRow.version != now.excluded.version
-    )
-    with tenant_transaction(engine, tenant_id, actor=PROMOTER) as connection:
-        _make_known(connection, served, model)
+    version = model.version
+    if version is None:
+        raise ValueError("only a registered version can serve a tenant")
+    served = [
+        {"tenant_id": tenant_id, "name": version.name, "version": version.version}
+        for tenant_id in tenant_ids
+    ]
+    own = {"policy": model.policy.as_numbers(), "calibrator_kind": model.calibrator.kind}
+    known = upsert(ModelVersionRow).values([row | own for row in served])
+    now = upsert(ProductionVersionRow).values(served)
+    with tenant_transaction(engine, *tenant_ids, actor=PROMOTER) as connection:
+        connection.execute(known.on_conflict_do_nothing())
         connection.execute(
             now.on_conflict_do_update(
                 index_elements=["tenant_id"],
@@ -134,7 +151,8 @@ def record_promotion(engine: Engine, tenant_id: int, model: FraudModel) -> None:
                     "version": now.excluded.version,
                     "since": func.now(),
                 },
-                where=moved,
+                where=(ProductionVersionRow.name != now.excluded.name)
+                | (ProductionVersionRow.version != now.excluded.version),
             )
         )
 
