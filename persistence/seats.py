@@ -1,4 +1,4 @@
-"""Who serves each tenant: what was noted last, and many promotions noted at once."""
+"""Who serves each tenant, as it was noted last."""
 
 from __future__ import annotations
 
