@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 
@@ -57,7 +58,7 @@ SHADOW_DROPPED = bentoml.metrics.Counter(
 
 
 class RequestMetrics:
-    """Counts and times every request (ASGI middleware).
+    """Counts and times every request that the front does not answer (ASGI middleware).
 
     Args:
         app: what it wraps.
@@ -88,5 +89,22 @@ class RequestMetrics:
             path = scope["path"]
             matched = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
             template = path if path in self._fixed else matched
-            REQUESTS.labels(route=template, status=str(status)).inc()
-            LATENCY.labels(route=template).observe(perf_counter() - arrived_s)
+            count_request(template, status, perf_counter() - arrived_s)
+
+
+@cache
+def _series(route: str, status: int) -> tuple[Any, Any]:
+    return REQUESTS.labels(route=route, status=str(status)), LATENCY.labels(route=route)
+
+
+def count_request(route: str, status: int, duration_s: float) -> None:
+    """Count a request that was answered.
+
+    Args:
+        route: the route's template, never the raw path.
+        status: HTTP.
+        duration_s: from its arrival to the last byte of the reply, seconds.
+    """
+    counter, histogram = _series(route, status)
+    counter.inc()
+    histogram.observe(duration_s)

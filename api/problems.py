@@ -67,21 +67,37 @@ def named(findings: Sequence[tuple[tuple[int | str, ...], str]]) -> InvalidReque
     return InvalidRequest(f"Not valid: {fields}{more}.", errors=errors)
 
 
+_DETAILS = {
+    404: ("not-found", "There is no such route; /docs lists them."),
+    405: ("method-not-allowed", "The route does not take this method; /docs says which."),
+    429: ("overloaded", "Too many requests are in flight; try again shortly."),
+    504: (
+        "too-slow",
+        "No answer in time. Repeat a score with the same external_id to learn it.",
+    ),
+}
+
+
+def problem_of_status(status: int, allow: str | None = None) -> Response:
+    """Render what ends a request outside of its route: by its status alone.
+
+    Args:
+        status: 404, 405, 429, 504, or any other, which is a fault of ours.
+        allow: the methods that the route takes, for a 405.
+    """
+    code, detail = _DETAILS.get(status, ("internal", "The details are in the log."))
+    body = _body(code, HTTPStatus(status).phrase, status, detail)
+    headers = {"Allow": allow} if allow else {}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        headers["Retry-After"] = "1"
+    return Response(body, status, headers, MEDIA_TYPE)
+
+
 class ProblemBackstop:
     """Rewrites the errors that the server below words itself (404, 405, 429, 504) as problems.
 
     BentoML's own time-out, concurrency limit and router answer with bodies of their own.
     """
-
-    _DETAILS = {  # noqa: RUF012 - constant
-        404: ("not-found", "There is no such route; /docs lists them."),
-        405: ("method-not-allowed", "The route does not take this method; /docs says which."),
-        429: ("overloaded", "Too many requests are in flight; try again shortly."),
-        504: (
-            "too-slow",
-            "No answer in time. Repeat a score with the same external_id to learn it.",
-        ),
-    }
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -99,7 +115,7 @@ class ProblemBackstop:
                 told = Headers(raw=message["headers"])
                 if told.get("content-type", "") != MEDIA_TYPE:
                     rewritten = True
-                    reply = self._render(message["status"], told.get("allow"))
+                    reply = problem_of_status(message["status"], told.get("allow"))
                     await reply(scope, receive, send)
             begun = True
             if not rewritten:
@@ -113,12 +129,4 @@ class ProblemBackstop:
                 raise
             logger.exception("%s failed", scope["path"])
             if not begun:
-                await self._render(500)(scope, receive, send)
-
-    def _render(self, status: int, allow: str | None = None) -> Response:
-        code, detail = self._DETAILS.get(status, ("internal", "The details are in the log."))
-        body = _body(code, HTTPStatus(status).phrase, status, detail)
-        headers = {"Allow": allow} if allow else {}
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            headers["Retry-After"] = "1"
-        return Response(body, status, headers, MEDIA_TYPE)
+                await problem_of_status(500)(scope, receive, send)

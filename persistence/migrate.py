@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -71,6 +72,15 @@ def head_revision() -> str:
     if head is None:
         raise RuntimeError("the release carries no migrations")
     return head
+
+
+@cache
+def older_revisions() -> frozenset[str | None]:
+    """Return the revisions that a database may be at before this release's; None: at none yet."""
+    script = ScriptDirectory(str(_MIGRATIONS))
+    return frozenset({None, *(step.revision for step in script.walk_revisions())}) - {
+        head_revision()
+    }
 
 
 def current_revision(engine: Engine) -> str | None:

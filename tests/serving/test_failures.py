@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Engine, text
 
 from persistence import migrate
 from persistence.database import open_database
@@ -93,6 +94,19 @@ def test_a_database_without_the_schema_is_not_ready_and_says_what_to_do(
         assert reply.status_code == 503
         assert "sentinel db upgrade" in reply.json()["detail"]
         assert service.client.get("/livez").status_code == 200
+
+
+def test_a_later_releases_schema_leaves_the_pods_before_it_ready(
+    database: str, engine: Engine, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    tenant = create_tenant(engine, "demo", "fraud-later")
+    publisher(mlflow_server, tmp_path)("fraud-later")
+    key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with serving(database, mlflow_server, tmp_path, free_port()) as service:
+        service.wait_until_ready()
+        assert service.post("/score", a_body(), key).status_code == 200
 
 
 def test_there_is_no_default_secret_in_code_and_the_missing_setting_is_named(
