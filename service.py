@@ -2,35 +2,35 @@
 
 `bentoml serve service:Sentinel` serves it. The three `*_batch` methods are adaptively batched by
 BentoML and have no route of their own; requests reach them one item at a time.
+
+`bentoml serve` imports this file twice: in its own process, which checks the settings and watches
+over the workers, and in each worker, which alone comes to `open`. So the rooms that bring LightGBM,
+Numba and SQLAlchemy along are imported there (docs/performance.md).
 """
 
 from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from time import perf_counter
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 import bentoml
-from anyio import to_thread
 from bentoml.exceptions import BentoMLException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import readiness, replies, requests, schemas
-from api.batches import Answer, Item
-from api.bento import SentinelApp, SentinelService
-from api.opening import open_parts
-from api.pages import PAGES
-from api.review import REVIEW
-from persistence.database import open_database
-from persistence.decisions import Decided, read_decision
-from registry.reader import open_registry
-from scoring.prediction import Prediction
-from sentinel.database_url import database_url
-from sentinel.embedded import EmbeddedPostgresError
+from api import schemas
+from api.service_class import SentinelService
+from registry.reader import check_tracking_uri
+from sentinel.alone import LIGHTGBM_COMPANIONS, without
+from sentinel.cluster import EmbeddedPostgresError
+from sentinel.database_url import check_database_url, database_url
 from sentinel.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from api.batches import Answer
+    from api.bento import SentinelApp
+    from scoring.prediction import Prediction
 
 MAX_BATCH_REQUESTS = 256
 MAX_BULK_REQUESTS = 2
@@ -49,8 +49,6 @@ SHED_AFTER_MS = 5_000
     tracing={"excluded_urls": ".*"},
     logging={"access": {"enabled": False}},
 )
-@bentoml.asgi_app(PAGES)
-@bentoml.asgi_app(REVIEW)
 class Sentinel:
     """Fraud decisions with calibrated probabilities, exact reasons and a durable log."""
 
@@ -62,15 +60,21 @@ class Sentinel:
         try:
             settings = Settings()
             settings.resolve_key_secret()
-            open_registry(settings.tracking_uri)
+            check_tracking_uri(settings.tracking_uri)
             with database_url(settings) as url:
-                open_database(url).dispose()
+                check_database_url(url)
         except (ValueError, SettingsError, EmbeddedPostgresError) as error:
             raise BentoMLException(str(error)) from error
 
     @bentoml.on_startup
     def open(self) -> None:
         """Connect this worker to Postgres and the registry, and load what is in production."""
+        with without(LIGHTGBM_COMPANIONS):
+            import lightgbm  # noqa: F401
+        from api.opening import open_parts
+        from api.review import REVIEW
+        from api.routes import Routes
+
         logging.getLogger("sentinel").setLevel(logging.INFO)
         settings = Settings()
         self.resources = ExitStack()
@@ -83,6 +87,7 @@ class Sentinel:
             models_in_memory=settings.models_in_memory,
             poll_seconds=settings.alias_poll_seconds,
         )
+        self.routes = Routes(self.parts, self.app)
         REVIEW.state.desk = self.parts.desk
 
     @bentoml.on_shutdown
@@ -93,48 +98,21 @@ class Sentinel:
     @bentoml.api(route="/score", input_spec=schemas.TransactionIn, output_spec=schemas.ScoreReply)
     async def score(self, request: Request) -> Response:
         """Decide one transaction: scored, explained and stored before the reply."""
-        arrived_s = perf_counter()
-        principal = await self.parts.auth.require(request.headers.get("authorization"), "score")
-        body = await requests.read(request, schemas.TransactionIn)
-        transaction = body.to_domain(requests.idempotency_key(request))
-        lineup = await self.parts.models.lineup(principal.tenant_id)
-        item = Item(principal.tenant_id, lineup, [transaction], arrived_s)
-        (decided,) = await self.app.enqueue("score_batch", item)
-        return replies.score_reply(decided, arrived_s)
+        return await self.routes.score(request)
 
     @bentoml.api(
         route="/score/batch", input_spec=schemas.BatchRequest, output_spec=schemas.BatchReply
     )
     async def score_many(self, request: Request) -> Response:
         """Decide up to 1000 transactions: all stored, or none."""
-        arrived_s = perf_counter()
-        principal = await self.parts.auth.require(request.headers.get("authorization"), "score")
-        body = await requests.read(request, schemas.BatchRequest, requests.MAX_BATCH_BODY_BYTES)
-        lineup = await self.parts.models.lineup(principal.tenant_id)
-        item = Item(
-            principal.tenant_id, lineup, [t.to_domain() for t in body.transactions], arrived_s
-        )
-        decisions: list[Decided] = await self.app.enqueue("bulk_batch", item)
-        return replies.batch_reply(decisions, arrived_s)
+        return await self.routes.score_many(request)
 
     @bentoml.api(
         route="/explain", input_spec=schemas.ExplainRequest, output_spec=schemas.ExplainReply
     )
     async def explain(self, request: Request) -> Response:
         """Explain a transaction, or a stored prediction as it was decided."""
-        arrived_s = perf_counter()
-        principal = await self.parts.auth.require(
-            request.headers.get("authorization"), "score", "review"
-        )
-        body = await requests.read(request, schemas.ExplainRequest)
-        if body.prediction_id is not None:
-            stored = await self._stored(principal.tenant_id, body.prediction_id)
-            return replies.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
-        assert body.transaction is not None  # noqa: S101 - the schema takes exactly one
-        lineup = await self.parts.models.lineup(principal.tenant_id)
-        item = Item(principal.tenant_id, lineup, [body.transaction.to_domain()], arrived_s)
-        (prediction,) = await self.app.enqueue("explain_batch", item)
-        return replies.explain_reply(prediction, None, arrived_s)
+        return await self.routes.explain(request)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BATCH_REQUESTS, max_latency_ms=SHED_AFTER_MS)
     def score_batch(self, items: list[Any]) -> list[Any]:
@@ -156,7 +134,4 @@ class Sentinel:
 
     async def readiness(self) -> Response:
         """Say whether this process can decide a payment now, and if not, why."""
-        return await to_thread.run_sync(readiness.report, self.parts.engine, self.parts.models)
-
-    async def _stored(self, tenant_id: int, prediction_id: UUID) -> Decided:
-        return await to_thread.run_sync(read_decision, self.parts.engine, tenant_id, prediction_id)
+        return await self.routes.readiness()

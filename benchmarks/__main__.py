@@ -67,6 +67,9 @@ class _Names(click.ParamType[tuple[str, ...]]):
     help="What the small model is trained on.  [default: the simulator]",
 )
 @click.option(
+    "--here", is_flag=True, help="Run the service in this environment, not in the Bento's."
+)
+@click.option(
     "--home", default=Path(".sentinel/bench"), show_default=True, type=click.Path(path_type=Path)
 )
 @click.option("--output", default=RESULTS, show_default=True, type=click.Path(path_type=Path))
@@ -79,6 +82,7 @@ def main(
     rounds: int,
     seconds: float,
     data: Path | None,
+    here: bool,
     home: Path,
     output: Path,
 ) -> None:
@@ -118,7 +122,7 @@ def main(
     interrupted = False
     with sentences():
         try:
-            _measure(plan, home.resolve(), data, about, measured, explained, console)
+            _measure(plan, home.resolve(), data, here, about, measured, explained, console)
         except KeyboardInterrupt:
             interrupted = True
         about["minutes"] = round((time.monotonic() - begun) / 60, 1)
@@ -137,6 +141,7 @@ def _measure(
     plan: Plan,
     home: Path,
     data: Path | None,
+    here: bool,
     about: dict[str, Any],
     measured: Measured,
     explained: dict[str, Any],
@@ -144,7 +149,7 @@ def _measure(
 ) -> None:
     from benchmarks.contest import contest
     from benchmarks.explain import compare
-    from benchmarks.ground import Ground
+    from benchmarks.ground import Ground, InstallError
     from benchmarks.models import ModelError, prepare
     from training.errors import TrainingError
 
@@ -157,6 +162,15 @@ def _measure(
         say("starting Postgres and MLflow")
         ground = Ground(home, stack)
         about["postgres"] = ground.postgres_settings()
+        about["service_environment"] = "this environment"
+        if not here:
+            say("installing requirements/serving.lock, unless it is")
+            try:
+                ground.install_service()
+                about["service_environment"] = "requirements/serving.lock, as in the Bento"
+            except InstallError as error:
+                measured.errors["service_environment", "all"] = str(error)
+                say(f"the service runs in this environment, with more packages: {error}")
         models = []
         for size in plan.sizes:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -23,6 +24,7 @@ from sentinel.processes import Child, Ledger
 
 KEY_SECRET = b"a secret of the benchmark"
 PROJECT = Path(__file__).resolve().parents[1]
+SERVING_LOCK = PROJECT / "requirements" / "serving.lock"
 _INSTALL_S = 1200
 _CONNECTIONS = 300
 """All stacks keep their pools while they sleep."""
@@ -42,11 +44,15 @@ class Ground:
     Args:
         home: where all of it lies; kept between runs, databases apart.
         stack: closed at the end.
+
+    Attributes:
+        service_python: the interpreter that runs the service: ours until `install_service`.
     """
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
+        self.service_python = sys.executable
         self._stack = stack
         self._ledger = Ledger(home / "bench.processes.json")
         self._ledger.end_leftovers()
@@ -111,15 +117,29 @@ class Ground:
                 for name in _SETTINGS
             }
 
-    def environment(self, name: str, requirements: Sequence[str]) -> Path:
+    def install_service(self) -> None:
+        """Run the service in the environment that the Bento carries, from the same lock file.
+
+        Raises:
+            InstallError: pip could not install it; the service runs in our environment then.
+        """
+        digest = hashlib.sha256(SERVING_LOCK.read_bytes()).hexdigest()
+        options = ["--require-hashes", "--only-binary", ":all:", "-r", str(SERVING_LOCK)]
+        self.service_python = str(self.environment("service", options, digest) / "python")
+
+    def environment(self, name: str, requirements: Sequence[str], digest: str = "") -> Path:
         """Return the bin directory of a virtual environment with these packages, made at need.
+
+        Args:
+            name: of its folder. requirements: for pip.
+            digest: of the files that they name; another one makes it anew.
 
         Raises:
             InstallError: pip could not install them.
         """
         place = self.home / "venvs" / name
         done = place / "installed.json"
-        wanted = json.dumps([sys.version, *requirements])
+        wanted = json.dumps([sys.version, digest, *requirements])
         if done.exists() and done.read_text() == wanted:
             return place / "bin"
         log = self.home / "logs" / f"install-{name}.log"

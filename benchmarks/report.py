@@ -68,7 +68,8 @@ def _conditions(results: Mapping[str, Any]) -> str:
         f"Postgres {postgres['server_version']} with fsync {postgres['fsync']} and "
         f"synchronous_commit {postgres['synchronous_commit']}. "
         + ", ".join(f"{name} {of}" for name, of in machine["packages"].items())
-        + f".\n\nRatios are of the {models['model']} model; at 64 clients the service is "
+        + f". The service ran in {results.get('service_environment', 'this environment')}."
+        + f"\n\nRatios are of the {models['model']} model; at 64 clients the service is "
         f"`{models['service_at_64_clients']}`, the one that serves most there."
     )
 

@@ -65,7 +65,7 @@ def _sentinel(target: str = "service:Sentinel", workers: int = 1) -> Callable[..
         home = ground.home / "services" / name
         return Launch(
             [
-                *(sys.executable, "-m", "bentoml", "serve", target),
+                *(ground.service_python, "-m", "bentoml", "serve", target),
                 *("--host", "127.0.0.1", "--port", str(port)),
             ],
             child_environment(

@@ -35,7 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     output = tmp_path_factory.mktemp("bench") / "latest.json"
     # Not tmp_path for the home: its parents are closed to the user Postgres runs as for root.
     with tempfile.TemporaryDirectory(prefix="sentinel-") as home:
-        small = ["--quick", "--stacks", ",".join(STACKS), "--sizes", "tiny"]
+        small = ["--quick", "--here", "--stacks", ",".join(STACKS), "--sizes", "tiny"]
         small += ["--rounds", "1", "--seconds", "0.2", "--home", home, "--output", str(output)]
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks", *small],

@@ -1,0 +1,81 @@
+"""What the APIs do with a request: who calls, what is asked, one item in a batch, one reply."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any, Protocol
+from uuid import UUID
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import readiness, replies, requests, schemas
+from api.batches import Item
+from api.opening import Parts
+from persistence.decisions import Decided, read_decision
+
+
+class Queue(Protocol):
+    """Where items wait for their batch."""
+
+    async def enqueue(self, batchable: str, item: Any) -> Any:  # noqa: ANN401 - its answer
+        """Put an item into the next batch of a batchable method; its answer, or its error."""
+
+
+class Routes:
+    """The APIs of an opened process.
+
+    Args:
+        parts: what they need.
+        queue: whose batchable methods are `score_batch`, `bulk_batch` and `explain_batch`.
+    """
+
+    def __init__(self, parts: Parts, queue: Queue) -> None:
+        self._parts = parts
+        self._queue = queue
+
+    async def score(self, request: Request) -> Response:
+        """Decide one transaction."""
+        arrived_s = perf_counter()
+        principal = await self._parts.auth.require(request.headers.get("authorization"), "score")
+        body = await requests.read(request, schemas.TransactionIn)
+        transaction = body.to_domain(requests.idempotency_key(request))
+        lineup = await self._parts.models.lineup(principal.tenant_id)
+        item = Item(principal.tenant_id, lineup, [transaction], arrived_s)
+        (decided,) = await self._queue.enqueue("score_batch", item)
+        return replies.score_reply(decided, arrived_s)
+
+    async def score_many(self, request: Request) -> Response:
+        """Decide up to 1000 transactions."""
+        arrived_s = perf_counter()
+        principal = await self._parts.auth.require(request.headers.get("authorization"), "score")
+        body = await requests.read(request, schemas.BatchRequest, requests.MAX_BATCH_BODY_BYTES)
+        lineup = await self._parts.models.lineup(principal.tenant_id)
+        transactions = [t.to_domain() for t in body.transactions]
+        item = Item(principal.tenant_id, lineup, transactions, arrived_s)
+        decisions = await self._queue.enqueue("bulk_batch", item)
+        return replies.batch_reply(decisions, arrived_s)
+
+    async def explain(self, request: Request) -> Response:
+        """Explain a transaction, or a stored prediction."""
+        arrived_s = perf_counter()
+        principal = await self._parts.auth.require(
+            request.headers.get("authorization"), "score", "review"
+        )
+        body = await requests.read(request, schemas.ExplainRequest)
+        if body.prediction_id is not None:
+            stored = await self._stored(principal.tenant_id, body.prediction_id)
+            return replies.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
+        assert body.transaction is not None  # noqa: S101 - the schema takes exactly one
+        lineup = await self._parts.models.lineup(principal.tenant_id)
+        item = Item(principal.tenant_id, lineup, [body.transaction.to_domain()], arrived_s)
+        (prediction,) = await self._queue.enqueue("explain_batch", item)
+        return replies.explain_reply(prediction, None, arrived_s)
+
+    async def readiness(self) -> Response:
+        """Say whether this process can decide a payment now, and if not, why."""
+        return await to_thread.run_sync(readiness.report, self._parts.engine, self._parts.models)
+
+    async def _stored(self, tenant_id: int, prediction_id: UUID) -> Decided:
+        return await to_thread.run_sync(read_decision, self._parts.engine, tenant_id, prediction_id)
