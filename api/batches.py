@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from api.boosters import BoosterLocks
 from api.lineup import Lineup
 from api.shadow import ShadowScorer, ShadowTask
+from api.stages import Api, Stopwatch, observe
 from persistence.decisions import Decided
 from persistence.ids import new_ids
 from persistence.log import DecisionLog
 from scoring.errors import SentinelError
+from scoring.features import TransactionColumns, feature_matrix
 from scoring.fixed_tests import MODEL as FIXED_TEST_MODEL
 from scoring.fixed_tests import fixed_prediction
 from scoring.model import FraudModel
+from scoring.policy import Policy
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction
 
@@ -30,12 +33,14 @@ class Item:
         lineup: who decides, resolved once for the whole request.
         transactions: at least one; more than one is stored whole or not at all.
         arrived_s: `perf_counter()` when the request arrived.
+        queued_s: the same when the item was made, to wait for its batch.
     """
 
     tenant_id: int
     lineup: Lineup
     transactions: Sequence[Transaction]
     arrived_s: float
+    queued_s: float = field(default_factory=perf_counter)
 
 
 Answer = list[Decided] | SentinelError
@@ -58,7 +63,8 @@ class Batches:
 
     def score(self, items: Sequence[Item]) -> list[Answer]:
         """Decide one transaction per item and store all in one statement."""
-        scored = self._predict(items)
+        watch = Stopwatch(item.queued_s for item in items)
+        scored = self._predict(items, watch)
         answers: dict[int, Answer] = {
             i: s for i, s in enumerate(scored) if isinstance(s, SentinelError)
         }
@@ -67,6 +73,7 @@ class Batches:
             for i, s in enumerate(scored)
             if not isinstance(s, SentinelError)
         ]
+        watch.lap("decide")
         if pending:
             try:
                 stored = self._log.write([decided for _, decided in pending])
@@ -81,70 +88,99 @@ class Batches:
                     for (i, decided), outcome in zip(pending, stored, strict=True)
                     if outcome is decided
                 )
+            watch.lap("store")
+        _observe("score", items, watch)
         return [answers[i] for i in range(len(items))]
 
     def score_bulk(self, items: Sequence[Item]) -> list[Answer]:
         """Decide many transactions per item; each item is one transaction of its own."""
+        watch = Stopwatch(item.queued_s for item in items)
         answers: list[Answer] = []
-        for item, scored in zip(items, self._predict(items), strict=True):
+        for item, scored in zip(items, self._predict(items, watch), strict=True):
             if isinstance(scored, SentinelError):
                 answers.append(scored)
                 continue
             pending = _decided(item, scored)
+            watch.lap("decide")
             try:
                 stored = self._log.write_whole(pending)
             except SentinelError as error:
                 answers.append(error)
                 continue
+            finally:
+                watch.lap("store")
             answers.append(stored)
             self._offer(
                 (item, decided)
                 for decided, outcome in zip(pending, stored, strict=True)
                 if outcome is decided
             )
+        _observe("bulk", items, watch)
         return answers
 
     def explain(self, items: Sequence[Item]) -> list[list[Prediction] | SentinelError]:
         """Score and explain without storing."""
-        return self._predict(items)
+        watch = Stopwatch(item.queued_s for item in items)
+        predicted = self._predict(items, watch)
+        _observe("explain", items, watch)
+        return predicted
 
-    def _predict(self, items: Sequence[Item]) -> list[list[Prediction] | SentinelError]:
+    def _predict(
+        self, items: Sequence[Item], watch: Stopwatch
+    ) -> list[list[Prediction] | SentinelError]:
         """Score items grouped by model, each group as one matrix; answers in the items' order."""
-        rows: list[_Row] = []
+        transactions: list[Transaction] = []
+        deciders: list[FraudModel | None] = []
+        lineups: list[Lineup] = []
         outcomes: list[range | SentinelError] = []
         for item in items:
             try:
-                rows_of_item = [
-                    _Row(item, t, None if item.lineup.is_fixed_test(t) else item.lineup.decider(t))
-                    for t in item.transactions
-                ]
+                deciders += _deciders(item)
             except SentinelError as error:
                 outcomes.append(error)
             else:
-                outcomes.append(range(len(rows), len(rows) + len(rows_of_item)))
-                rows += rows_of_item
+                outcomes.append(range(len(transactions), len(deciders)))
+                transactions += item.transactions
+                lineups += [item.lineup] * len(item.transactions)
         members: dict[int, list[int]] = defaultdict(list)
-        for i, row in enumerate(rows):
-            members[id(row.model)].append(i)
+        for i, decider in enumerate(deciders):
+            members[id(decider)].append(i)
         predicted: dict[int, Prediction] = {}
         for group in members.values():
-            predictions = self._predict_by(rows[group[0]].model, [rows[i] for i in group])
+            model, given = deciders[group[0]], [transactions[i] for i in group]
+            if model is None:
+                predictions = [fixed_prediction(transaction) for transaction in given]
+            else:
+                policies = [lineups[i].policy_over(model) for i in group]
+                predictions = self._predict_by(model, given, policies, watch)
             predicted.update(zip(group, predictions, strict=True))
+            watch.lap("decide")
         return [
             outcome if isinstance(outcome, SentinelError) else [predicted[i] for i in outcome]
             for outcome in outcomes
         ]
 
-    def _predict_by(self, model: FraudModel | None, rows: Sequence[_Row]) -> list[Prediction]:
-        if model is None:
-            return [fixed_prediction(row.transaction) for row in rows]
-        policies = [row.item.lineup.policy_over(model) for row in rows]
+    def _predict_by(
+        self,
+        model: FraudModel,
+        transactions: Sequence[Transaction],
+        policies: Sequence[Policy],
+        watch: Stopwatch,
+    ) -> list[Prediction]:
+        """Decide with one model; the lap of `decide` is left to the caller to end."""
+        watch.lap("decide")
+        matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
+        watch.lap("features")
         with self._locks.of(model):
-            return model.predict([row.transaction for row in rows], policies)
+            scored = model.explain_matrix(matrix)
+        watch.lap("score_explain")
+        return model.decide(scored, policies)
 
     def _offer(self, stored: Iterable[tuple[Item, Decided]]) -> None:
         tasks = []
         for item, decided in stored:
+            if item.lineup.seats.challenger is None:
+                continue
             policy, model = item.lineup.policy, decided.prediction.model
             other = item.lineup.shadow_of(model)
             if other is not None and model is not FIXED_TEST_MODEL:
@@ -161,13 +197,17 @@ class Batches:
             self._shadow.offer(tasks)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One transaction of an item, and the model that decides it; None: the fixed tests do."""
+def _deciders(item: Item) -> list[FraudModel | None]:
+    """Return the model that decides each of an item's transactions; None: the fixed tests do."""
+    lineup = item.lineup
+    if lineup.canary is None and not lineup.seats.is_test:
+        # Whatever a transaction says, so that the first one speaks for a thousand.
+        return [lineup.decider(item.transactions[0])] * len(item.transactions)
+    return [None if lineup.is_fixed_test(t) else lineup.decider(t) for t in item.transactions]
 
-    item: Item
-    transaction: Transaction
-    model: FraudModel | None
+
+def _observe(api: Api, items: Sequence[Item], watch: Stopwatch) -> None:
+    observe(watch.times(api, sum(len(item.transactions) for item in items)))
 
 
 def _decided(item: Item, predictions: Sequence[Prediction]) -> list[Decided]:

@@ -58,6 +58,7 @@ def model(version: ModelVersion) -> dict[str, Any]:
 
 def _scored(decided: Decided, latency_ms: float) -> dict[str, Any]:
     prediction = decided.prediction
+    features, contributions = prediction.features, prediction.contributions
     return {
         "transaction_id": decided.transaction_id,
         "prediction_id": decided.prediction_id,
@@ -65,7 +66,10 @@ def _scored(decided: Decided, latency_ms: float) -> dict[str, Any]:
         "risk_band": prediction.risk_band,
         "decision": prediction.decision,
         "threshold": prediction.threshold,
-        "top_features": [_feature(prediction, i) for i in prediction.top_features()],
+        "top_features": [
+            {"name": FEATURE_NAMES[i], "value": features[i], "contribution": contributions[i]}
+            for i in prediction.top_features()
+        ],
         "base_value": prediction.base_value,
         "margin": prediction.margin,
         "model": model(prediction.model),

@@ -6,16 +6,22 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.features import FloatArray
-from scoring.kernel import NO_TABLE, POINTS, WIDTH, Forest, fill
+from scoring.kernel import MAX_BITS, NO_TABLE, POINTS, WIDTH, Forest, fill
 from scoring.trees import IntArray, Tree, UnsupportedTrees
 
 TABLE_BYTES = 160 * 2**20
-"""Memory for one model's tables; the leaves of the longest paths beyond it are computed anew for
+"""Memory for one model's tables; the leaves of the largest ones beyond it are computed anew for
 each row."""
+GROWTH = 1.5
+"""How much larger than its parts' tables a group's may be."""
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,41 +50,111 @@ class Path:
         return Path(self.features, tuple(fractions))
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A split between a group's top and one of its leaves.
+
+    Attributes:
+        split: of the tree.
+        left: whether the leaf lies on its left.
+    """
+
+    split: int
+    left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A subtree at the bottom of a tree whose leaves share one table.
+
+    Attributes:
+        above: bits of the path down to it.
+        splits: its own, of the tree, parents first; none where it is one leaf.
+        leaves: its own, of the tree, with the steps to each.
+    """
+
+    above: int
+    splits: tuple[int, ...]
+    leaves: tuple[tuple[int, tuple[Step, ...]], ...]
+
+    @property
+    def bits(self) -> int:
+        """Of an index into its table."""
+        return self.above + len(self.splits)
+
+    def stepped(self, split: int, left: bool) -> list[tuple[int, tuple[Step, ...]]]:
+        """Return its leaves as they are seen from a split right above it."""
+        return [(leaf, (Step(split, left), *steps)) for leaf, steps in self.leaves]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A tree cut into upper splits and groups.
+
+    Attributes:
+        tree: which.
+        splits, leaves: the paths to them.
+        uppers: splits outside of groups, parents first.
+        groups: every leaf is in one.
+    """
+
+    tree: Tree
+    splits: Sequence[Path]
+    leaves: Sequence[Path]
+    uppers: Sequence[int]
+    groups: Sequence[Group]
+
+
 def forest_of(trees: Sequence[Tree], table_bytes: int = TABLE_BYTES) -> Forest:
-    """Compute every leaf's table.
+    """Compute every group's table.
 
     Args:
         trees: at least one.
-        table_bytes: the tables' size at most; the shortest paths come first.
+        table_bytes: the tables' size at most; the smallest ones come first.
 
     Raises:
         UnsupportedTrees: no training row reached a node, or there are too many features.
     """
     if any((tree.feature >= WIDTH - 1).any() for tree in trees):
         raise UnsupportedTrees(f"the booster has more than {WIDTH - 1} features")
-    ways = [_paths(tree) for tree in trees]
-    splits = [split for of_tree, _ in ways for split in of_tree]
-    leaves = [leaf for _, of_tree in ways for leaf in of_tree]
-    features = np.concatenate([tree.feature for tree in trees])
-    bits = [way.bit(feature) for way, feature in zip(splits, features.tolist(), strict=True)]
-    tables, rows = _tables(np.array([1 << len(leaf.features) for leaf in leaves]), table_bytes)
+    plans = [_plan(tree) for tree in trees]
+    groups = [group for plan in plans for group in plan.groups]
+    leaves = [plan.leaves[leaf] for plan in plans for g in plan.groups for leaf, _ in g.leaves]
+    orders = [_order(plan) for plan in plans]
+    steps = [step for plan in plans for step in _steps(plan)]
+    tables, rows = _tables(np.array([1 << group.bits for group in groups]), table_bytes)
     points, weights = _quadrature()
+
+    def by_split(values: Iterable[NDArray[Number]]) -> NDArray[Number]:
+        return np.concatenate([v[order] for v, order in zip(values, orders, strict=True)])
+
+    wiring = np.concatenate([_wiring(plan) for plan in plans])
     forest = Forest(
         split_start=_starts(tree.feature.size for tree in trees),
-        leaf_start=_starts(tree.leaf_value.size for tree in trees),
-        feature=features,
-        threshold=np.concatenate([tree.threshold for tree in trees]),
-        missing=np.concatenate([tree.missing for tree in trees]),
-        default_left=np.concatenate([tree.default_left for tree in trees]),
-        left_slot=np.concatenate([_slots(tree, tree.left) for tree in trees]),
-        right_slot=np.concatenate([_slots(tree, tree.right) for tree in trees]),
-        bit=np.array(bits, dtype=np.int64),
-        is_new=np.array(
-            [bit == len(way.features) for bit, way in zip(bits, splits, strict=True)],
-            dtype=np.int64,
+        upper_start=_starts(len(plan.uppers) for plan in plans),
+        group_start=_starts(len(plan.groups) for plan in plans),
+        feature=by_split(tree.feature for tree in trees),
+        threshold=by_split(tree.threshold for tree in trees),
+        missing=by_split(tree.missing for tree in trees),
+        default_left=by_split(tree.default_left for tree in trees),
+        left_slot=wiring[:, 0].copy(),
+        right_slot=wiring[:, 1].copy(),
+        bit=wiring[:, 2].copy(),
+        is_new=wiring[:, 3].copy(),
+        group_above=np.array([group.above for group in groups], dtype=np.int64),
+        group_bits=np.array([group.bits for group in groups], dtype=np.int64),
+        group_table=tables,
+        leaf_start=_starts(len(group.leaves) for group in groups),
+        leaf_value=np.concatenate(
+            [
+                plan.tree.leaf_value[[leaf for g in plan.groups for leaf, _ in g.leaves]]
+                for plan in plans
+            ]
         ),
-        leaf_value=np.concatenate([tree.leaf_value for tree in trees]),
-        leaf_table=tables,
+        step_start=_starts(len(s) for group in groups for _, s in group.leaves),
+        step_bit=np.array([step[0] for step in steps], dtype=np.int64),
+        step_at=np.array([step[1] for step in steps], dtype=np.int64),
+        step_left=np.array([step[2] for step in steps], dtype=np.int64),
         condition_start=_starts(len(leaf.features) for leaf in leaves),
         condition_feature=np.array([f for leaf in leaves for f in leaf.features], dtype=np.int64),
         condition_fraction=np.array([z for leaf in leaves for z in leaf.fractions]),
@@ -89,6 +165,65 @@ def forest_of(trees: Sequence[Tree], table_bytes: int = TABLE_BYTES) -> Forest:
     )
     fill(forest)
     return forest
+
+
+def _plan(tree: Tree) -> Plan:
+    """Cut a tree: from the bottom up, subtrees merge where that hardly makes tables larger."""
+    splits, leaves = _paths(tree)
+    whole: dict[int, Group] = {
+        ~leaf: Group(len(path.features), (), ((leaf, ()),)) for leaf, path in enumerate(leaves)
+    }
+    uppers: list[int] = []
+    left, right = tree.left.tolist(), tree.right.tolist()
+    for split in reversed(range(tree.feature.size)):
+        parts = whole.get(left[split]), whole.get(right[split])
+        if parts[0] and parts[1]:
+            merged = Group(
+                len(splits[split].features),
+                (split, *sorted(parts[0].splits + parts[1].splits)),
+                (*parts[0].stepped(split, True), *parts[1].stepped(split, False)),
+            )
+            apart = (1 << parts[0].bits) + (1 << parts[1].bits)
+            if merged.bits <= MAX_BITS and 1 << merged.bits <= GROWTH * apart:
+                del whole[left[split]], whole[right[split]]
+                whole[split] = merged
+                continue
+        uppers.append(split)
+    # In the tree's order, which is the order of memory.
+    return Plan(tree, splits, leaves, uppers[::-1], list(whole.values()))
+
+
+def _order(plan: Plan) -> IntArray:
+    inner = [split for group in plan.groups for split in group.splits]
+    return np.array([*plan.uppers, *inner], dtype=np.int64)
+
+
+def _wiring(plan: Plan) -> IntArray:
+    """Return left_slot, right_slot, bit and is_new of each split, int64 (splits, 4)."""
+    slots = {split: slot for slot, split in enumerate(plan.uppers)}
+    for slot, group in enumerate(plan.groups, len(plan.uppers)):
+        slots[group.splits[0] if group.splits else ~group.leaves[0][0]] = slot
+    left, right = plan.tree.left.tolist(), plan.tree.right.tolist()
+    features = plan.tree.feature.tolist()
+    rows = []
+    for split in plan.uppers:
+        way = plan.splits[split]
+        bit = way.bit(features[split])
+        is_new = int(bit == len(way.features))
+        rows.append((slots[left[split]], slots[right[split]], bit, is_new))
+    for slot, group in enumerate(plan.groups, len(plan.uppers)):
+        rows += [(slot, slot, bit, 0) for bit, _ in enumerate(group.splits, group.above)]
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def _steps(plan: Plan) -> Iterable[tuple[int, int, bool]]:
+    """Return step_bit, step_at and step_left of each step, in the leaves' order."""
+    features = plan.tree.feature.tolist()
+    for group in plan.groups:
+        at = {split: bit for bit, split in enumerate(group.splits, group.above)}
+        for leaf, steps in group.leaves:
+            for step in steps:
+                yield plan.leaves[leaf].bit(features[step.split]), at[step.split], step.left
 
 
 def _paths(tree: Tree) -> tuple[list[Path], list[Path]]:
@@ -108,12 +243,8 @@ def _paths(tree: Tree) -> tuple[list[Path], list[Path]]:
     return splits, leaves
 
 
-def _slots(tree: Tree, children: IntArray) -> IntArray:
-    return np.where(children >= 0, children, tree.feature.size + ~children)
-
-
 def _tables(sizes: IntArray, table_bytes: int) -> tuple[IntArray, int]:
-    """Return each leaf's first row, or NO_TABLE, and how many rows there are."""
+    """Return each group's first row, or NO_TABLE, and how many rows there are."""
     order = np.argsort(sizes, kind="stable")
     fits = np.zeros(sizes.size, dtype=np.bool_)
     fits[order] = np.cumsum(sizes[order]) * WIDTH * 8 <= table_bytes

@@ -94,17 +94,30 @@ class FraudModel:
             ValueError: the model has no registered version, so nothing could be said of whose
                 decision it is.
         """
+        matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
+        return self.decide(self.explain_matrix(matrix), policies)
+
+    def decide(
+        self, batch: ScoredBatch, policies: Sequence[Policy] | None = None
+    ) -> list[Prediction]:
+        """Decide n scored transactions, in order.
+
+        Args:
+            batch: this model's words about them.
+            policies: as for `predict`.
+
+        Raises:
+            ValueError: as for `predict`.
+        """
         if self.version is None:
             raise ValueError("a model decides only as a registered version")
-        matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
-        batch = self.explain_matrix(matrix)
         rows = zip(
             batch.scores.tolist(),
             batch.margins.tolist(),
             batch.raw_probabilities.tolist(),
             batch.features.tolist(),
             batch.contributions.tolist(),
-            policies or [self.policy] * len(transactions),
+            policies or [self.policy] * len(batch.scores),
             strict=True,
         )
         version = self.version

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from scoring import forest
 from scoring.features import FEATURE_NAMES, FloatArray
-from scoring.forest import forest_of
+from scoring.forest import GROWTH, forest_of
+from scoring.kernel import BLOCK, MAX_BITS
 from scoring.trees import UnsupportedTrees, trees_of
 from scoring.treeshap import CompiledTrees, by_lightgbm, compile_trees
 
@@ -115,12 +116,24 @@ def test_values_on_a_threshold_and_next_to_it_go_where_lightgbm_sends_them() -> 
 def test_each_row_is_explained_the_same_alone_and_in_a_batch() -> None:
     compiled = compile_trees(a_booster(trees=20, num_leaves=31))
     assert compiled is not None
-    matrix = data(np.random.default_rng(5), 200, missing=0.0, zeros=0.1)
+    matrix = data(np.random.default_rng(5), BLOCK + 50, missing=0.0, zeros=0.1)
+    matrix[-1, 0] = np.nan
     together = compiled.explain(matrix)
     for i in range(len(matrix)):
         alone = compiled.explain(matrix[i : i + 1])
         np.testing.assert_array_equal(alone.contributions[0], together.contributions[i])
         assert alone.margins[0] == together.margins[i]
+
+
+def test_leaves_that_lie_together_share_a_table_of_hardly_more_rows() -> None:
+    trees = trees_of(a_booster(trees=30, num_leaves=40).model_to_string())
+    made = forest_of(trees)
+    leaves = np.diff(made.leaf_start)
+    assert leaves.sum() == sum(tree.leaf_value.size for tree in trees)
+    assert len(leaves) < 0.8 * leaves.sum()
+    assert made.group_bits.max() <= MAX_BITS
+    conditions = np.diff(made.condition_start)
+    assert len(made.table) <= GROWTH * (1 << conditions).sum()
 
 
 def test_a_booster_of_one_leaf_is_all_base_value() -> None:
