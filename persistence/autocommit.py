@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 
 import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from persistence.patience import PatientConnection
 from scoring.errors import StoreUnavailable
 
-PostgresConnection = psycopg.Connection[Any]
+PostgresConnection = PatientConnection
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, Programm
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from persistence.patience import patient_connect
+from persistence.pool import CountingPool
 from scoring.errors import StoreUnavailable
 
 POOL_SIZE = 5
@@ -71,6 +72,7 @@ def open_database(
     options = f"-c statement_timeout={statement_timeout_s * 1e3:.0f} -c timezone=UTC"
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
+        poolclass=CountingPool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,

@@ -60,6 +60,19 @@ def delete_feedback(connection: Connection, month: Month) -> int:
     ).rowcount
 
 
+def delete_late_keys(connection: Connection, month: Month) -> int:
+    """Delete the keys of a month that came after `delete_keys`, once the month is dropped.
+
+    They come from a service whose clock is a month behind. Reads the whole table, under a lock that
+    lets scoring go on.
+    """
+    of_month = {"start": month.first_id, "end": month.plus(1).first_id}
+    return connection.execute(
+        text("DELETE FROM idempotency_keys WHERE prediction_id >= :start AND prediction_id < :end"),
+        of_month,
+    ).rowcount
+
+
 def drop_month(connection: Connection, month: Month) -> int:
     """Drop a month's partitions within the running transaction.
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from uuid import UUID
 
 import psycopg
+from psycopg.pq.abc import PGresult
 from psycopg.rows import dict_row
 from sqlalchemy import Engine
 
 from persistence.autocommit import PostgresConnection, autocommitting
 from persistence.decisions import Decided, body_digest, decided_from
-from persistence.statements import INSERT, REPLAY, SET_TENANTS, columns
+from persistence.roundtrip import Call, round_trip
+from persistence.statements import (
+    BEGIN,
+    INSERT,
+    REPLAY,
+    SET_TENANTS,
+    SET_TENANTS_FIRST,
+    parameters,
+)
 from persistence.tenancy import joined
 from scoring.errors import (
     FieldError,
@@ -24,6 +33,8 @@ from scoring.errors import (
 )
 
 logger = logging.getLogger("sentinel.log")
+
+_TRUE = b"\1"
 
 Outcome = Decided | SentinelError
 """A decision that is stored, now or earlier, or why this one is not."""
@@ -48,10 +59,10 @@ class DecisionLog:
             StoreUnavailable: Postgres did not say that it committed. Where the line broke in
                 between it may have; asking again with the same `external_id` tells.
         """
+        calls = storing(batch)  # before a connection is taken from the others: 5 ms for 1000 rows
         try:
             with autocommitting(self._engine) as connection:
-                with connection.pipeline():
-                    absent = _insert(connection, batch)
+                *_, absent = round_trip(connection, calls)
                 return _outcomes(connection, batch, absent)
         except psycopg.Error as error:
             if len(batch) == 1:
@@ -75,12 +86,10 @@ class DecisionLog:
         """
         # Without a key no row can be taken, so there is nothing to look at before the commit.
         has_keys = any(d.transaction.external_id is not None for d in batch)
+        calls = [(BEGIN, ()), *storing(batch)] if has_keys else storing(batch)
         try:
             with autocommitting(self._engine) as connection:
-                with connection.pipeline():
-                    if has_keys:
-                        connection.execute("BEGIN")
-                    absent = _insert(connection, batch)
+                *_, absent = round_trip(connection, calls)
                 outcomes = _outcomes(connection, batch, absent)
                 errors = tuple(
                     FieldError(f"transactions.{i}.external_id", outcome.title)
@@ -97,19 +106,22 @@ class DecisionLog:
         return [outcome for outcome in outcomes if isinstance(outcome, Decided)]
 
 
-def _insert(connection: PostgresConnection, batch: Sequence[Decided]) -> psycopg.Cursor[Any]:
-    """Send the statement; the cursor will hold the rows that were not stored."""
-    connection.execute(SET_TENANTS, [joined({d.tenant_id for d in batch})], prepare=True)
-    return connection.execute(INSERT, columns(batch), prepare=True)
+def storing(batch: Sequence[Decided]) -> list[Call]:
+    """Return what stores a batch; the last one's result are the rows that were not stored."""
+    tenants = joined({d.tenant_id for d in batch}).encode()
+    return [(SET_TENANTS_FIRST, [tenants]), (INSERT, parameters(batch))]
 
 
 def _outcomes(
-    connection: PostgresConnection, batch: Sequence[Decided], absent: psycopg.Cursor[Any]
+    connection: PostgresConnection, batch: Sequence[Decided], absent: PGresult
 ) -> list[Outcome]:
     """Say what became of each decision; asks Postgres again only where some were not stored."""
-    is_free = dict(absent.fetchall())
-    if not is_free:
+    if not absent.ntuples:
         return list(batch)
+    is_free = {
+        UUID(bytes=absent.get_value(i, 0)): absent.get_value(i, 1) == _TRUE
+        for i in range(absent.ntuples)
+    }
     taken = [d for d in batch if is_free.get(d.prediction_id)]
     earlier = _read_earlier(connection, taken) if taken else {}
     return [
@@ -117,7 +129,7 @@ def _outcomes(
         if d.prediction_id not in is_free
         else _replay(d, earlier)
         if is_free[d.prediction_id]
-        else InFlight(f"external_id {d.transaction.external_id!r} is being decided; ask again.")
+        else _in_flight(d)
         for d in batch
     ]
 
@@ -137,9 +149,16 @@ def _replay(
     decided: Decided, earlier: dict[tuple[int, str], tuple[bytes, Decided]]
 ) -> Decided | SentinelError:
     external_id = decided.transaction.external_id or ""
-    digest, stored = earlier[decided.tenant_id, external_id]
+    known = earlier.get((decided.tenant_id, external_id))
+    if known is None:  # its month has been dropped, and the key is about to be
+        return _in_flight(decided)
+    digest, stored = known
     if digest == body_digest(decided.transaction):
         return stored
     return IdempotencyMismatch(
         f"external_id {external_id!r} was used before with another transaction."
     )
+
+
+def _in_flight(decided: Decided) -> InFlight:
+    return InFlight(f"external_id {decided.transaction.external_id!r} is being decided; ask again.")

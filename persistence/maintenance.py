@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from persistence.database import saying_unavailable
-from persistence.expiry import delete_feedback, delete_keys, drop_month
+from persistence.expiry import delete_feedback, delete_keys, delete_late_keys, drop_month
 from persistence.partitions import PARTITIONED, Month, make_months, months_kept, months_made
 from persistence.references import references_set_aside, unvalidated, validate
 from persistence.tenancy import every_tenants_transaction, see_all_tenants
@@ -223,6 +223,8 @@ def _drop(
         with every_tenants_transaction(connection):
             feedback = delete_feedback(connection, month)
         feedback += _in_a_pause(connection, pause_s, partial(drop_month, connection, month))
+        with every_tenants_transaction(connection):
+            keys += delete_late_keys(connection, month)
         report(
             f"Dropped {month}: {decisions} decisions, {keys} idempotency keys,"
             f" {feedback} entries of feedback."

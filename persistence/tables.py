@@ -2,7 +2,8 @@
 
 `transactions`, `predictions` and `shadow_scores` are partitioned by month, see
 `persistence/partitions.py`; a unique key cannot span partitions, so the idempotency key has a table
-of its own.
+of its own. Transactions, predictions and idempotency keys are stored by one statement and refer to
+each other without foreign keys, see docs/decisions/0009-keys-of-the-decision-log.md.
 """
 
 from __future__ import annotations
@@ -193,7 +194,7 @@ class TransactionRow(Base):
 
     __tablename__ = "transactions"
 
-    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True, comment="UUIDv7")
     external_id: Mapped[str | None]
     step: Mapped[int] = mapped_column(Integer, comment="hours since the tenant's epoch")
@@ -244,9 +245,6 @@ class PredictionRow(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(
-            ["tenant_id", "transaction_id"], ["transactions.tenant_id", "transactions.id"]
-        ),
-        ForeignKeyConstraint(
             ["tenant_id", "model_name", "model_version"],
             ["model_versions.tenant_id", "model_versions.name", "model_versions.version"],
         ),
@@ -294,18 +292,11 @@ class IdempotencyKeyRow(Base):
 
     __tablename__ = "idempotency_keys"
 
-    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     body_digest: Mapped[bytes] = mapped_column(comment="SHA-256 of the canonical transaction")
     prediction_id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "prediction_id"],
-            ["predictions.tenant_id", "predictions.id"],
-        ),
-    )
 
 
 class FeedbackRow(Base):

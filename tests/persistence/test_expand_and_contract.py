@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ from persistence.decisions import Decided, body_digest, decided_from, read_decis
 from persistence.keys import issue_key, key_prefix
 from persistence.log import DecisionLog
 from persistence.migrate import alembic_config, current_revision, head_revision, upgrade
-from persistence.partitions import months_made
-from persistence.shadow import ShadowLog
-from persistence.statements import NAMES, columns
+from persistence.partitions import PARTITIONED, months_made
+from persistence.policies import set_policy
+from persistence.shadow import ShadowLog, ShadowScore
+from persistence.statements import INPUT
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
+from scoring.policy import CostModel, Policy
 from tests.factories import a_decision
 from tests.persistence.months import NOW, THIS
 from tests.persistence.reviewing import at
@@ -39,6 +42,20 @@ from tests.persistence.shadows import a_shadow_score
 MakeTenant = Callable[..., Tenant]
 
 HERE = Path(__file__).parent
+
+
+def shadows(scores: list[ShadowScore]) -> dict[str, list[Any]]:
+    """Return shadow scores as columns."""
+    return {
+        "tenant_id": [s.tenant_id for s in scores],
+        "prediction_id": [s.prediction_id for s in scores],
+        "model_name": [s.model.name for s in scores],
+        "model_version": [s.model.version for s in scores],
+        "margin": [s.margin for s in scores],
+        "score": [s.score for s in scores],
+        "threshold": [s.threshold for s in scores],
+        "decision": [s.decision for s in scores],
+    }
 
 
 def previous_revision(engine: Engine) -> str:
@@ -71,16 +88,16 @@ class Previous:
 
     def insert(self, batch: list[Decided]) -> set[UUID]:
         """Store a batch; return the predictions that were stored."""
-        given = dict(zip(NAMES, columns(batch), strict=True))
+        given = {name: [value(d) for d in batch] for name, (_, value) in INPUT.items()}
         with self.transaction(*{d.tenant_id for d in batch}):
             absent = {row["prediction_id"] for row in self("insert", given)}
         return {d.prediction_id for d in batch} - absent
 
 
-@pytest.fixture
-def previous(engine: Engine, database: str) -> Iterator[Previous]:
-    """The previous release on this release's schema."""
-    released = (HERE / f"release_{previous_revision(engine)}.sql").read_text()
+@pytest.fixture(params=sorted(HERE.glob("release_*.sql")), ids=lambda path: path.stem)
+def previous(request: pytest.FixtureRequest, database: str) -> Iterator[Previous]:
+    """A previous release on this release's schema."""
+    released = request.param.read_text()
     with psycopg.connect(
         database, row_factory=dict_row, autocommit=True, options=f"-c role={SERVICE_ROLE}"
     ) as connection:
@@ -111,12 +128,23 @@ def test_the_previous_release_decides_on_this_schema(
                 "record_model_version", served | {"policy": Jsonb({}), "calibrator_kind": "sigmoid"}
             )
             previous("record_promotion", served)
-    batch = [a_decision(tenant.id, external_id=f"order-{i}") for i in range(3)]
+        with previous.transaction(tenant.id):
+            previous("record_challenger", served | {"canary_percent": 5.0})
+    set_policy(engine, tenant.id, Policy.at(0.2, CostModel()), "tests")
+    with previous.transaction(tenant.id):
+        (policy,) = previous("current_policies", {})
+    batch = [
+        replace(a_decision(tenant.id, external_id=f"order-{i}"), policy_id=policy["id"])
+        for i in range(3)
+    ]
     assert previous.insert(batch) == {d.prediction_id for d in batch}
     asked = {"tenant_id": tenant.id, "prediction_id": batch[0].prediction_id}
     with previous.transaction(tenant.id):
         (row,) = previous("read", asked)
-    assert decided_from({"policy_id": None} | row).prediction == batch[0].prediction
+    stored = decided_from(row)
+    assert (stored.prediction, stored.policy_id) == (batch[0].prediction, policy["id"])
+    with previous.transaction(tenant.id):
+        previous("insert_shadow_scores", shadows([a_shadow_score(d) for d in batch]))
 
 
 def test_either_release_answers_what_the_other_has_decided(
@@ -150,7 +178,7 @@ def test_an_upgrade_takes_over_what_the_previous_release_has_stored(
     last_month = THIS.plus(-1)
     with psycopg.connect(url, row_factory=dict_row, autocommit=True) as connection:
         connection.execute("INSERT INTO tenants (slug, model_name) VALUES ('demo', 'fraud-demo')")
-        for table in ("predictions", "transactions"):
+        for table in PARTITIONED:
             connection.execute(
                 f"CREATE TABLE {last_month.partition_of(table)} PARTITION OF {table}"
                 f" FOR VALUES FROM ('{last_month.first_id}') TO ('{THIS.first_id}')"

@@ -13,8 +13,9 @@ from sqlalchemy import Engine
 
 from persistence.database import open_database
 from persistence.decisions import Decided
-from persistence.log import DecisionLog, Outcome
-from persistence.statements import INSERT, SET_TENANTS, columns
+from persistence.log import DecisionLog, Outcome, storing
+from persistence.roundtrip import round_trip
+from persistence.statements import BEGIN
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InFlight
@@ -123,8 +124,7 @@ def test_a_key_that_another_session_holds_is_in_flight_at_once_and_its_batch_mat
     mate = a_decision(tenant_id, external_id="free")
     with engine.connect() as session:
         driver: Any = session.connection.driver_connection
-        driver.execute(SET_TENANTS, [str(tenant_id)])
-        driver.execute(INSERT, columns([held]))
+        round_trip(driver, [(BEGIN, ()), *storing([held])])
         begun = monotonic()
         in_flight, stored = log.write([a_decision(tenant_id, external_id="held"), mate])
         assert monotonic() - begun < 1
@@ -142,8 +142,8 @@ def test_a_session_that_gives_up_leaves_the_key_to_the_next(
     tenant_id = make_tenant().id
     with engine.connect() as session:
         driver: Any = session.connection.driver_connection
-        driver.execute(SET_TENANTS, [str(tenant_id)])
-        driver.execute(INSERT, columns([a_decision(tenant_id, external_id="held")]))
+        held = a_decision(tenant_id, external_id="held")
+        round_trip(driver, [(BEGIN, ()), *storing([held])])
         driver.rollback()
     again = a_decision(tenant_id, external_id="held")
     assert DecisionLog(service_engine).write([again]) == [again]

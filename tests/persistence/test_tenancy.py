@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from persistence.drift import check_drift
 from persistence.keys import issue_key, verify_key
 from persistence.log import DecisionLog
 from persistence.policies import set_policy
@@ -20,6 +21,7 @@ from persistence.tenants import Tenant, record_challenger, record_promotion
 from scoring.errors import NotStorable
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
+from tests.drifting import last_day, trained
 from tests.factories import a_decision, a_model
 from tests.persistence.shadows import a_shadow_score
 
@@ -120,6 +122,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         record_challenger(engine, tenant.id, challenger, 5.0)
         record_refusal(engine, tenant.id, "fraud-demo", 3, 1_700_000_000_000, "files are missing")
         ShadowLog(engine).write([a_shadow_score(decision)])
+        check_drift(engine, tenant.id, last_day(), {ModelVersion("fraud-demo", 1): trained()})
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -189,6 +192,8 @@ def test_a_row_cannot_point_into_another_tenant(engine: Engine, make_tenant: Mak
         "DELETE FROM shadow_scores",
         "UPDATE tenants SET is_test = true",
         "UPDATE predictions SET policy_id = NULL",
+        "UPDATE drift_measures SET psi = 0",
+        "DELETE FROM drift_checks",
     ],
 )
 def test_the_service_cannot_rewrite_what_was_decided(

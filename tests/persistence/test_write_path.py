@@ -87,6 +87,18 @@ def test_the_statement_is_prepared_once_a_connection(
     assert sum("INSERT INTO predictions" in s for s in traffic.statements) <= 3
 
 
+def test_a_statement_that_was_deallocated_is_prepared_again(
+    service_engine: Engine, batch_of: Callable[..., list[Decided]]
+) -> None:
+    log = DecisionLog(service_engine)
+    log.write(batch_of(1))
+    for write in (log.write, log.write_whole):
+        with service_engine.connect() as connection:
+            connection.exec_driver_sql("DEALLOCATE ALL")
+        batch = batch_of(2)
+        assert write(batch) == batch
+
+
 def test_a_whole_batch_without_keys_is_one_round_trip_and_with_keys_one_more(
     proxy: Proxy, open_log: Callable[..., DecisionLog], batch_of: Callable[..., list[Decided]]
 ) -> None:

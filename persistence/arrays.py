@@ -1,0 +1,94 @@
+"""Columns as Postgres reads arrays in binary form.
+
+In network byte order: the number of dimensions (int32), whether there are nulls (int32), the oid of
+the elements' type (int32), for the one dimension its size and lower bound (int32 each), then each
+element as its length in bytes (int32; -1 for a null) and its value. `array_recv` reads it,
+https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/arrayfuncs.c
+
+psycopg looks at every element on its own, in Python, for an array of any type but the simplest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from struct import Struct, pack
+from typing import Any
+from uuid import UUID
+
+_HEADER = Struct("!iiIii")
+_LENGTH = Struct("!i")
+_NULL = _LENGTH.pack(-1)
+_UUID_LENGTH = _LENGTH.pack(16)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """A type of arrays; Postgres's own types have had these numbers since they were made.
+
+    Attributes:
+        name: as SQL writes it.
+        oid: in `pg_type`.
+        element_oid: that of the elements.
+        pack: writes elements; None is a null.
+    """
+
+    name: str
+    oid: int
+    element_oid: int
+    pack: Callable[[Sequence[Any]], bytes]
+
+    def encode(self, values: Sequence[Any]) -> bytes:
+        """Return values as a parameter in binary form."""
+        header = _HEADER.pack(1, None in values, self.element_oid, len(values), 1)
+        return header + self.pack(values)
+
+
+def _numbers(code: str) -> Callable[[Sequence[Any]], bytes]:
+    element = Struct(f"!i{code}")
+    length = element.size - _LENGTH.size
+
+    def packed(values: Sequence[Any]) -> bytes:
+        if len(values) == 1:  # 0.2 µs instead of 0.6, twenty times a lone decision
+            (value,) = values
+            return _NULL if value is None else element.pack(length, value)
+        if None in values:
+            return b"".join(_NULL if v is None else element.pack(length, v) for v in values)
+        alternating = [length] * (2 * len(values))
+        alternating[1::2] = values
+        return pack(f"!{f'i{code}' * len(values)}", *alternating)
+
+    return packed
+
+
+def _uuids(values: Sequence[UUID]) -> bytes:
+    return b"".join([_UUID_LENGTH + v.int.to_bytes(16) for v in values])
+
+
+def _texts(values: Sequence[str | None]) -> bytes:
+    if len(values) == 1:
+        return _text(values[0])
+    # Most columns hold few different ones.
+    packed = {value: _text(value) for value in set(values)}
+    return b"".join([packed[value] for value in values])
+
+
+def _text(value: str | None) -> bytes:
+    return _NULL if value is None else _bytes(value.encode())
+
+
+def _bytes(value: bytes | None) -> bytes:
+    return _NULL if value is None else _LENGTH.pack(len(value)) + value
+
+
+def _byteas(values: Sequence[bytes | None]) -> bytes:
+    return b"".join([_bytes(value) for value in values])
+
+
+TEXT_OID = 25
+TEXT = ArrayType("text[]", 1009, TEXT_OID, _texts)
+BYTEA = ArrayType("bytea[]", 1001, 17, _byteas)
+INTEGER = ArrayType("integer[]", 1007, 23, _numbers("i"))
+BIGINT = ArrayType("bigint[]", 1016, 20, _numbers("q"))
+FLOAT8 = ArrayType("float8[]", 1022, 701, _numbers("d"))
+UUIDS = ArrayType("uuid[]", 2951, 2950, _uuids)
