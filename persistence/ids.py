@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+from os import urandom
 from time import time_ns
 from uuid import UUID
 
@@ -14,7 +14,8 @@ def new_ids() -> tuple[UUID, UUID]:
     together.
     """
     now_ms = time_ns() // 1_000_000
-    return _uuid7(now_ms), _uuid7(now_ms)
+    random = int.from_bytes(urandom(20))
+    return _uuid7(now_ms, random >> 80), _uuid7(now_ms, random)
 
 
 def first_id_at(unix_ms: int) -> UUID:
@@ -27,8 +28,7 @@ def unix_ms_of(id_: UUID) -> int:
     return id_.int >> 80
 
 
-def _uuid7(unix_ms: int) -> UUID:
+def _uuid7(unix_ms: int, random: int) -> UUID:
     # RFC 9562, 5.7: 48 bits of time, version 7, 12 random bits, variant 0b10, 62 random bits.
-    random = secrets.randbits(74)
-    high = unix_ms << 80 | 0x7 << 76 | (random >> 62) << 64
+    high = unix_ms << 80 | 0x7 << 76 | (random >> 62 & 0xFFF) << 64
     return UUID(int=high | 0b10 << 62 | random & (1 << 62) - 1)

@@ -46,10 +46,10 @@ def references_set_aside(connection: Connection) -> Iterator[None]:
     """
     keys = connection.execute(_KEYS, {"tables": list(PARTITIONED)}).all()
     referring = sorted({key.table_name for key in keys} - set(PARTITIONED))
-    # In the order in which the batch writer takes them, so that neither waits for the other.
-    connection.execute(
-        text(f"LOCK TABLE {', '.join([*referring, *PARTITIONED])} IN ACCESS EXCLUSIVE MODE")
-    )
+    # In the order in which the batch writer takes them, so that neither waits for the other; the
+    # partitioned ones are listed as they are dropped, which is the other way round.
+    tables = ", ".join([*referring, *reversed(PARTITIONED)])
+    connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
     for key in keys:
         connection.execute(text(f"ALTER TABLE {key.table_name} DROP CONSTRAINT {key.name}"))
     yield
