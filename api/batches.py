@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from api.boosters import BoosterLocks
 from api.lineup import Lineup
+from api.observing import batch_ended
+from api.request_ids import Origin
 from api.shadow import ShadowScorer, ShadowTask
-from api.stages import Api, Stopwatch, observe
+from api.stages import Stopwatch
 from persistence.decisions import Decided
 from persistence.ids import new_ids
 from persistence.log import DecisionLog
@@ -23,6 +25,10 @@ from scoring.policy import Policy
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction
 
+PART_ROWS = 256
+"""Of a batch of one request: Postgres stores a part while the next is scored, which takes about as
+long. It is a block of the kernel too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -33,13 +39,15 @@ class Item:
         lineup: who decides, resolved once for the whole request.
         transactions: at least one; more than one is stored whole or not at all.
         arrived_s: `perf_counter()` when the request arrived.
-        queued_s: the same when the item was made, to wait for its batch.
+        origin: the request, for the log and the traces.
+        queued_s: `perf_counter()` when the item was made, to wait for its batch.
     """
 
     tenant_id: int
     lineup: Lineup
     transactions: Sequence[Transaction]
     arrived_s: float
+    origin: Origin
     queued_s: float = field(default_factory=perf_counter)
 
 
@@ -69,11 +77,12 @@ class Batches:
             i: s for i, s in enumerate(scored) if isinstance(s, SentinelError)
         }
         pending = [
-            (i, _decided(items[i], s)[0])
+            (i, _decided(items[i], items[i].transactions, s)[0])
             for i, s in enumerate(scored)
             if not isinstance(s, SentinelError)
         ]
         watch.lap("decide")
+        new: list[tuple[Item, Decided]] = []
         if pending:
             try:
                 stored = self._log.write([decided for _, decided in pending])
@@ -83,46 +92,75 @@ class Batches:
                 for (i, _), outcome in zip(pending, stored, strict=True):
                     answers[i] = outcome if isinstance(outcome, SentinelError) else [outcome]
                 # What was stored now comes back as itself; a repeated request has its shadow.
-                self._offer(
+                new = [
                     (items[i], decided)
                     for (i, decided), outcome in zip(pending, stored, strict=True)
                     if outcome is decided
-                )
+                ]
+                self._offer(new)
             watch.lap("store")
-        _observe("score", items, watch)
+        batch_ended(
+            watch.times("score", len(items)),
+            items,
+            [decided.prediction for _, decided in new],
+            failed=sum(isinstance(answer, SentinelError) for answer in answers.values()),
+            is_stored=True,
+        )
         return [answers[i] for i in range(len(items))]
 
     def score_bulk(self, items: Sequence[Item]) -> list[Answer]:
         """Decide many transactions per item; each item is one transaction of its own."""
         watch = Stopwatch(item.queued_s for item in items)
         answers: list[Answer] = []
-        for item, scored in zip(items, self._predict(items, watch), strict=True):
-            if isinstance(scored, SentinelError):
-                answers.append(scored)
-                continue
-            pending = _decided(item, scored)
-            watch.lap("decide")
+        new: list[tuple[Item, Decided]] = []
+        for item in items:
             try:
-                stored = self._log.write_whole(pending)
+                stored = self._store_whole(item, watch)
             except SentinelError as error:
                 answers.append(error)
-                continue
-            finally:
-                watch.lap("store")
-            answers.append(stored)
-            self._offer(
-                (item, decided)
-                for decided, outcome in zip(pending, stored, strict=True)
-                if outcome is decided
-            )
-        _observe("bulk", items, watch)
+            else:
+                answers.append(stored)
+                new += [(item, decided) for decided in stored if decided.decided_at is None]
+            watch.lap("store")
+        self._offer(new)
+        batch_ended(
+            watch.times("bulk", sum(len(item.transactions) for item in items)),
+            items,
+            [decided.prediction for _, decided in new],
+            failed=sum(isinstance(answer, SentinelError) for answer in answers),
+            is_stored=True,
+        )
         return answers
+
+    def _store_whole(self, item: Item, watch: Stopwatch) -> list[Decided]:
+        deciders = _deciders(item)  # or an error, before anything is begun
+
+        def parts() -> Iterator[list[Decided]]:
+            for start in range(0, len(deciders), PART_ROWS):
+                part = slice(start, start + PART_ROWS)
+                transactions = item.transactions[part]
+                lineups = [item.lineup] * len(transactions)
+                predictions = self._predict_rows(transactions, deciders[part], lineups, watch)
+                decided = _decided(item, transactions, predictions)
+                watch.lap("decide")
+                yield decided
+                watch.lap("store")
+
+        has_keys = any(t.external_id is not None for t in item.transactions)
+        return self._log.write_whole({item.tenant_id}, parts(), has_keys=has_keys)
 
     def explain(self, items: Sequence[Item]) -> list[list[Prediction] | SentinelError]:
         """Score and explain without storing."""
         watch = Stopwatch(item.queued_s for item in items)
         predicted = self._predict(items, watch)
-        _observe("explain", items, watch)
+        explained = [answer for answer in predicted if not isinstance(answer, SentinelError)]
+        batch_ended(
+            watch.times("explain", len(items)),
+            items,
+            [prediction for predictions in explained for prediction in predictions],
+            failed=len(predicted) - len(explained),
+            is_stored=False,
+        )
         return predicted
 
     def _predict(
@@ -142,6 +180,20 @@ class Batches:
                 outcomes.append(range(len(transactions), len(deciders)))
                 transactions += item.transactions
                 lineups += [item.lineup] * len(item.transactions)
+        predicted = self._predict_rows(transactions, deciders, lineups, watch)
+        return [
+            outcome if isinstance(outcome, SentinelError) else [predicted[i] for i in outcome]
+            for outcome in outcomes
+        ]
+
+    def _predict_rows(
+        self,
+        transactions: Sequence[Transaction],
+        deciders: Sequence[FraudModel | None],
+        lineups: Sequence[Lineup],
+        watch: Stopwatch,
+    ) -> list[Prediction]:
+        """Decide each transaction with its decider and lineup, in order."""
         members: dict[int, list[int]] = defaultdict(list)
         for i, decider in enumerate(deciders):
             members[id(decider)].append(i)
@@ -155,10 +207,7 @@ class Batches:
                 predictions = self._predict_by(model, given, policies, watch)
             predicted.update(zip(group, predictions, strict=True))
             watch.lap("decide")
-        return [
-            outcome if isinstance(outcome, SentinelError) else [predicted[i] for i in outcome]
-            for outcome in outcomes
-        ]
+        return [predicted[i] for i in range(len(deciders))]
 
     def _predict_by(
         self,
@@ -206,11 +255,9 @@ def _deciders(item: Item) -> list[FraudModel | None]:
     return [None if lineup.is_fixed_test(t) else lineup.decider(t) for t in item.transactions]
 
 
-def _observe(api: Api, items: Sequence[Item], watch: Stopwatch) -> None:
-    observe(watch.times(api, sum(len(item.transactions) for item in items)))
-
-
-def _decided(item: Item, predictions: Sequence[Prediction]) -> list[Decided]:
+def _decided(
+    item: Item, transactions: Sequence[Transaction], predictions: Sequence[Prediction]
+) -> list[Decided]:
     latency_ms = (perf_counter() - item.arrived_s) * 1e3
     own = item.lineup.policy.id if item.lineup.policy else None
     return [
@@ -222,5 +269,5 @@ def _decided(item: Item, predictions: Sequence[Prediction]) -> list[Decided]:
             latency_ms,
             policy_id=None if prediction.model is FIXED_TEST_MODEL else own,
         )
-        for transaction, prediction in zip(item.transactions, predictions, strict=True)
+        for transaction, prediction in zip(transactions, predictions, strict=True)
     ]

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from api import lifecycle_schemas, policy_schemas, review_schemas, schemas
+from api import drift_schemas, lifecycle_schemas, policy_schemas, review_schemas, schemas
 from api.documented import ANYWHERE, links_to_transaction, problem_response, problems, reference
 from api.review import REVIEW
 from scoring import __version__
@@ -53,6 +53,7 @@ def document() -> bytes:
     # FastAPI knows these too, but drops every null from their examples.
     models.append((lifecycle_schemas.TunerReply, "serialization"))
     models.append((lifecycle_schemas.ModelsReply, "serialization"))
+    models.append((drift_schemas.DriftReply, "serialization"))
     _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
     return orjson.dumps(
         {

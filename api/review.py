@@ -1,6 +1,6 @@
 """The review routes: the worklist, transactions, feedback and the audit log, on FastAPI.
 
-Mounted into the BentoML service, with the routes of `api/lifecycle.py` beside them; the service
+Mounted into the BentoML service, with those of `api/lifecycle.py` and `api/drift.py`; the service
 sets `REVIEW.state.desk` when it opens. Replies and problems look like those of the scoring routes.
 """
 
@@ -17,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from api import requests, review_schemas
 from api.desk import REVIEWER_WITHOUT_PARAMETERS, Admin, Here, Reviewer
 from api.documented import ANYWHERE, TO_QUEUE, links_to_transaction, problems, reference
+from api.drift import DRIFT
 from api.export import csv_header, csv_lines
 from api.lifecycle import LIFECYCLE
 from api.problems import named, problem
@@ -33,6 +34,7 @@ EXPORT_PAGE = 1000
 
 REVIEW = FastAPI(openapi_url=None, redirect_slashes=False)
 REVIEW.include_router(LIFECYCLE)
+REVIEW.include_router(DRIFT)
 
 
 TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` of a decision")]

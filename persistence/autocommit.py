@@ -33,19 +33,23 @@ def autocommitting(engine: Engine) -> Iterator[PostgresConnection]:
     except (psycopg.Error, PoolTimeoutError) as error:
         raise StoreUnavailable("Postgres cannot be reached; nothing was decided.") from error
     connection = cast("PostgresConnection", pooled.driver_connection)
+    is_sound = True
     try:
         connection.autocommit = True
         try:
             yield connection
         finally:
-            connection.rollback()  # says nothing to Postgres unless a transaction is open
-            connection.autocommit = False
+            if not connection.closed:
+                connection.rollback()  # says nothing to Postgres unless a transaction is open
+                connection.autocommit = False
     except psycopg.OperationalError as error:
-        pooled.invalidate()
+        is_sound = False
         # Its neighbours in the pool were cut off with it; the next batch connects anew.
         engine.dispose()
         raise StoreUnavailable(
             "Postgres broke off before it confirmed; ask again with the same external_id."
         ) from error
     finally:
+        if connection.closed or not is_sound:
+            pooled.invalidate()
         pooled.close()

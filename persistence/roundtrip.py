@@ -10,7 +10,7 @@ their text: 0.37 ms of CPU for a lone decision, and 0.14 ms here (docs/decisions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from select import POLLIN, POLLOUT, poll
@@ -23,6 +23,8 @@ from psycopg.pq.abc import PGresult
 from persistence.patience import PatientConnection
 
 _BINARY = 1
+_LARGE_BYTES = 16_384
+"""From here on a call is worth a send of its own, so that Postgres can begin with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +46,44 @@ Call = tuple[Statement, Sequence[bytes]]
 """A statement and its parameters."""
 
 
-def round_trip(connection: PatientConnection, calls: Sequence[Call]) -> list[PGresult]:
-    """Run statements, one after the other, until one fails; those not prepared yet are first.
+def round_trip(
+    connection: PatientConnection, statements: Sequence[Statement], calls: Iterable[Call]
+) -> list[PGresult]:
+    """Run statements, one after the other, until one fails.
+
+    Args:
+        connection: whose they are to be.
+        statements: those that are called; what is not prepared yet is first.
+        calls: made as they are wanted, while Postgres works on those before.
 
     Returns:
-        The result of each, in binary form.
+        The result of each call, in binary form.
 
     Raises:
         psycopg.OperationalError: the line broke, or there was no answer in time; it is closed.
         psycopg.Error: Postgres refuses a statement; none of an implicit transaction has happened.
     """
+    made: list[Call] = []
     try:
-        return _run(connection, calls)
+        return _run(connection, statements, _noted(calls, made))
     except errors.InvalidSqlStatementName:
         # After a ROLLBACK psycopg deallocates whatever the connection has prepared.
         connection.rollback()  # says nothing to Postgres unless a transaction is open
         connection.execute("DEALLOCATE ALL")  # what was prepared since
         connection.prepared.clear()
-        return _run(connection, calls)
+        return _run(connection, statements, made)
 
 
-def _run(connection: PatientConnection, calls: Sequence[Call]) -> list[PGresult]:
-    new = [statement for statement, _ in calls if statement.name not in connection.prepared]
+def _noted(calls: Iterable[Call], made: list[Call]) -> Iterator[Call]:
+    for call in calls:
+        made.append(call)
+        yield call
+
+
+def _run(
+    connection: PatientConnection, statements: Sequence[Statement], calls: Iterable[Call]
+) -> list[PGresult]:
+    new = [statement for statement in statements if statement.name not in connection.prepared]
     pgconn = connection.pgconn
     try:
         if new:
@@ -74,6 +92,8 @@ def _run(connection: PatientConnection, calls: Sequence[Call]) -> list[PGresult]
         for statement, parameters in calls:
             formats = [_BINARY] * len(parameters)
             pgconn.send_query_prepared(statement.name, parameters, formats, _BINARY)
+            if sum(map(len, parameters)) > _LARGE_BYTES:
+                _flush(connection, monotonic() + connection.patience_s)
         results = _synchronized(connection)
     except BaseException:
         pgconn.finish()  # answers may still be under way
@@ -95,12 +115,9 @@ def _synchronized(connection: PatientConnection) -> list[PGresult]:
     pgconn = connection.pgconn
     pgconn.pipeline_sync()
     deadline = monotonic() + connection.patience_s
+    _flush(connection, deadline)
     line = poll()
-    line.register(pgconn.socket, POLLIN | POLLOUT)
-    # A large batch does not fit the socket's buffer; Postgres may speak before it has all of it.
-    while pgconn.flush():
-        _await(connection, line, deadline)
-    line.modify(pgconn.socket, POLLIN)
+    line.register(pgconn.socket, POLLIN)
     results: list[PGresult] = []
     while True:
         while pgconn.is_busy():
@@ -112,6 +129,17 @@ def _synchronized(connection: PatientConnection) -> list[PGresult]:
             pgconn.exit_pipeline_mode()
             return results
         results.append(result)
+
+
+def _flush(connection: PatientConnection, deadline: float) -> None:
+    """Hand to the kernel all that was sent: at once, unless it does not fit the socket's buffer."""
+    if not connection.pgconn.flush():
+        return
+    line = poll()
+    # Postgres may speak before it has all of it.
+    line.register(connection.pgconn.socket, POLLIN | POLLOUT)
+    while connection.pgconn.flush():
+        _await(connection, line, deadline)
 
 
 def _await(connection: PatientConnection, line: poll, deadline: float) -> None:

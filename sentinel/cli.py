@@ -20,14 +20,17 @@ from persistence.database import (
     DatabaseUrlError,
     open_database,
 )
+from persistence.drift_counts import Window
 from registry.names import model_name
 from registry.reader import RegistryUnavailable, open_registry
 from registry.shelf import Shelf
 from scoring.errors import SentinelError
 from sentinel.database_url import database_url
 from sentinel.embedded import EmbeddedPostgresError
+from sentinel.monitor import monitor, parse_window, show
 from sentinel.replay import replay
 from sentinel.settings import Settings, SettingsError
+from sentinel.terminal import step
 
 
 class _Commands(click.Group):
@@ -222,6 +225,41 @@ def maintain(retain_months: int | None, pause: float, dry_run: bool) -> None:
             dry_run=dry_run,
             report=click.echo,
         )
+
+
+def _length(_context: click.Context, _option: click.Parameter, value: str) -> timedelta:
+    try:
+        return parse_window(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+@main.command("monitor")
+@click.option(
+    "--window",
+    "length",
+    default="24h",
+    show_default=True,
+    callback=_length,
+    help="How far back to look, in hours or days, such as 24h or 7d.",
+)
+@click.option("--tenant", help="The slug of the only tenant to look at.  [default: all]")
+def monitor_drift(length: timedelta, tenant: str | None) -> None:
+    """Measure how far stored predictions have drifted from what their model was trained on.
+
+    Run it every day, or every hour. GET /drift and the metrics tell the latest run of each tenant;
+    exit status 0 whether anything drifts or not.
+    """
+    until = datetime.now(UTC)
+    window = Window(until - length, until)
+    with _database(OPERATOR_TIMEOUT_S) as (engine, settings):
+        whose = [tenants.find_tenant(engine, tenant)] if tenant else tenants.list_tenants(engine)
+        with step("Comparing stored predictions with training"):
+            runs = list(monitor(engine, open_registry(settings.tracking_uri), whose, window))
+    if not runs:
+        click.echo("No version is in production and none decided in the window; nothing to store.")
+        return
+    show(runs, window)
 
 
 @main.command("replay")

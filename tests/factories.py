@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from persistence.decisions import Decided
 from persistence.ids import new_ids
+from persistence.log import DecisionLog
 from scoring.calibration import SigmoidCalibrator
 from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
 from scoring.model import FraudModel
@@ -113,3 +115,9 @@ def a_decision(tenant_id: int, score: float = 1 / 3, **changes: Any) -> Decided:
         prediction=a_prediction(score=score),
         latency_ms=1.5,
     )
+
+
+def write_whole(log: DecisionLog, batch: Sequence[Decided]) -> list[Decided]:
+    """Store a batch whole, as one part."""
+    has_keys = any(decided.transaction.external_id is not None for decided in batch)
+    return log.write_whole({d.tenant_id for d in batch}, [batch], has_keys=has_keys)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from api import lifecycle_schemas, policy_schemas, schemas
+from api import drift_schemas, lifecycle_schemas, policy_schemas, schemas
 from api.openapi import document
 from api.review import REVIEW
 
@@ -56,6 +56,7 @@ EXAMPLES = {
     "PolicyOut": policy_schemas.PolicyOut,
     "TunerReply": lifecycle_schemas.TunerReply,
     "ModelsReply": lifecycle_schemas.ModelsReply,
+    "DriftReply": drift_schemas.DriftReply,
     "TransactionIn": schemas.TransactionIn,
 }
 

@@ -14,7 +14,7 @@ from persistence.log import DecisionLog
 from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InvalidRequest, NotFound
 from scoring.features import FEATURE_NAMES
-from tests.factories import a_decision
+from tests.factories import a_decision, write_whole
 
 Rows = Callable[..., list[dict[str, Any]]]
 MakeTenant = Callable[..., Tenant]
@@ -99,7 +99,7 @@ def test_a_whole_batch_with_one_taken_external_id_stores_nothing_and_names_the_r
     log.write([a_decision(tenant.id, external_id="taken")])
     batch = [a_decision(tenant.id), a_decision(tenant.id, external_id="taken", amount=1.0)]
     with pytest.raises(InvalidRequest) as refused:
-        log.write_whole(batch)
+        write_whole(log, batch)
     assert [e.field for e in refused.value.errors] == ["transactions.1.external_id"]
     assert rows("SELECT count(*) FROM predictions")[0]["count"] == 1
 

@@ -15,7 +15,7 @@ from persistence.database import open_database
 from persistence.decisions import Decided
 from persistence.log import DecisionLog, Outcome, storing
 from persistence.roundtrip import round_trip
-from persistence.statements import BEGIN
+from persistence.statements import BEGIN, INSERT, SET_TENANTS_FIRST
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InFlight
@@ -124,7 +124,7 @@ def test_a_key_that_another_session_holds_is_in_flight_at_once_and_its_batch_mat
     mate = a_decision(tenant_id, external_id="free")
     with engine.connect() as session:
         driver: Any = session.connection.driver_connection
-        round_trip(driver, [(BEGIN, ()), *storing([held])])
+        round_trip(driver, (BEGIN, SET_TENANTS_FIRST, INSERT), [(BEGIN, ()), *storing([held])])
         begun = monotonic()
         in_flight, stored = log.write([a_decision(tenant_id, external_id="held"), mate])
         assert monotonic() - begun < 1
@@ -143,7 +143,7 @@ def test_a_session_that_gives_up_leaves_the_key_to_the_next(
     with engine.connect() as session:
         driver: Any = session.connection.driver_connection
         held = a_decision(tenant_id, external_id="held")
-        round_trip(driver, [(BEGIN, ()), *storing([held])])
+        round_trip(driver, (BEGIN, SET_TENANTS_FIRST, INSERT), [(BEGIN, ()), *storing([held])])
         driver.rollback()
     again = a_decision(tenant_id, external_id="held")
     assert DecisionLog(service_engine).write([again]) == [again]

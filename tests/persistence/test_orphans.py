@@ -21,7 +21,7 @@ from persistence.tenancy import every_tenants_transaction, tenant_transaction
 from persistence.tenants import Tenant
 from scoring.errors import InFlight, InvalidRequest, NotStorable
 from scoring.prediction import ModelVersion
-from tests.factories import a_decision
+from tests.factories import a_decision, write_whole
 from tests.persistence.months import NOW, THIS, Rows, decided_in
 
 MakeTenant = Callable[..., Tenant]
@@ -88,10 +88,10 @@ def test_no_batch_leaves_a_row_alone_however_it_ends(
     *_, refused = log.write([a_decision(tenant_id, external_id="mate"), impossible])
     assert isinstance(refused, NotStorable)
     with pytest.raises(NotStorable):
-        log.write_whole([a_decision(tenant_id, external_id="whole"), impossible])
+        write_whole(log, [a_decision(tenant_id, external_id="whole"), impossible])
     another = a_decision(tenant_id, external_id="0", amount=7.0)
     with pytest.raises(InvalidRequest):
-        log.write_whole([a_decision(tenant_id, external_id="whole"), another])
+        write_whole(log, [a_decision(tenant_id, external_id="whole"), another])
     assert missing(rows) == {}
     keys = {row["key"] for row in rows("SELECT key FROM idempotency_keys")}
     assert keys == {"0", "1", "2", "new", "mate"}

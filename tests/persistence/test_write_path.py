@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from time import monotonic
 from typing import Any
@@ -16,7 +17,7 @@ from persistence.log import DecisionLog
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import StoreUnavailable
-from tests.factories import a_decision
+from tests.factories import a_decision, write_whole
 from tests.proxy import Proxy
 
 Rows = Callable[..., list[dict[str, Any]]]
@@ -92,7 +93,7 @@ def test_a_statement_that_was_deallocated_is_prepared_again(
 ) -> None:
     log = DecisionLog(service_engine)
     log.write(batch_of(1))
-    for write in (log.write, log.write_whole):
+    for write in (log.write, partial(write_whole, log)):
         with service_engine.connect() as connection:
             connection.exec_driver_sql("DEALLOCATE ALL")
         batch = batch_of(2)
@@ -104,13 +105,53 @@ def test_a_whole_batch_without_keys_is_one_round_trip_and_with_keys_one_more(
 ) -> None:
     log = open_log()
     for keyed, round_trips in [(False, 1), (True, 2)]:
-        log.write_whole(batch_of(1, keyed=keyed))
+        write_whole(log, batch_of(1, keyed=keyed))
         for size in (1, 100, 1000):
             batch = batch_of(size, keyed=keyed)
             with proxy.watch() as traffic:
-                assert log.write_whole(batch) == batch
+                assert write_whole(log, batch) == batch
             assert traffic.round_trips == round_trips
             assert not any("INSERT" in statement for statement in traffic.statements)
+
+
+def test_the_parts_of_a_whole_batch_are_sent_as_they_are_made_in_one_round_trip(
+    proxy: Proxy, open_log: Callable[..., DecisionLog], batch_of: Callable[..., list[Decided]]
+) -> None:
+    log = open_log()
+    write_whole(log, batch_of(1))
+    parts = [batch_of(256) for _ in range(4)]
+    seen: list[int] = []
+
+    def made() -> Iterator[list[Decided]]:
+        for part in parts:
+            yield part
+            seen.append(traffic.messages["E"])
+
+    with proxy.watch() as traffic:
+        stored = log.write_whole({d.tenant_id for d in parts[0]}, made(), has_keys=False)
+    assert stored == [decided for part in parts for decided in part]
+    assert traffic.round_trips == 1
+    assert seen[-2] > 0  # Postgres was at work while the last part was made
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_batch_whose_later_part_cannot_be_made_is_not_stored_and_the_log_goes_on(
+    service_engine: Engine,
+    batch_of: Callable[..., list[Decided]],
+    rows: Rows,
+    keyed: bool,
+) -> None:
+    log = DecisionLog(service_engine)
+    first = batch_of(256, keyed=keyed)
+
+    def made() -> Iterator[list[Decided]]:
+        yield first
+        raise RuntimeError("the model is gone")
+
+    with pytest.raises(RuntimeError, match="the model is gone"):
+        log.write_whole({d.tenant_id for d in first}, made(), has_keys=keyed)
+    assert rows("SELECT count(*) FROM predictions") == [{"count": 0}]
+    assert write_whole(log, first) == first
 
 
 def test_replayed_rows_are_read_back_in_one_more_round_trip_whatever_their_number(

@@ -29,6 +29,7 @@ UNLINKED = (
     ("delete", "/policy"),
     ("get", "/tuner"),
     ("get", "/models"),
+    ("get", "/drift"),
 )
 """Routes that no walk from a score leads to."""
 

@@ -11,8 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from persistence.drift import check_drift
 from persistence.keys import SCOPES, issue_key
 from persistence.tenants import create_tenant, find_tenant
+from scoring.prediction import ModelVersion
+from tests.drifting import last_day
 from tests.factories import a_body, a_model
 from tests.serving.conftest import System
 from tests.stack import KEY_SECRET
@@ -42,6 +45,12 @@ class Strangers:
         said = {"label": "escalated", "rationale": "a secret of theirs"}
         path = f"/transactions/{self.scored['transaction_id']}/feedback"
         assert system.service.post(path, said, self.their_key).status_code == 201
+        check_drift(
+            system.engine,
+            theirs.id,
+            last_day(),
+            {ModelVersion("fraud-theirs", 1): "a secret of theirs"},
+        )
         changed = self.ask("put", "/policy", self.their_key, json={"threshold": 0.0625})
         assert changed.status_code == 200
 
@@ -92,6 +101,7 @@ class Strangers:
             ("delete", "/policy"): [(200, "/policy", {})],
             ("get", "/tuner"): [(200, "/tuner", {"params": {"maturity_days": 0}})],
             ("get", "/models"): [(200, "/models", {"params": {"maturity_days": 0}})],
+            ("get", "/drift"): [(200, "/drift", {})],
             ("get", "/audit"): listing("/audit", [{}, {"action": "feedback.created"}]),
         }
 
@@ -138,5 +148,7 @@ def test_the_same_requests_with_their_own_key_find_it(system: System) -> None:
     assert client.get("/policy", headers=headers).json()["threshold"] == 0.0625
     models = client.get("/models", headers=headers).json()
     assert models["production"]["model"]["name"] == "fraud-theirs"
+    (drifting,) = client.get("/drift", headers=headers).json()["versions"]
+    assert drifting["note"] == "a secret of theirs"
     tuner = client.get("/tuner", params={"maturity_days": 0}, headers=headers).json()
     assert tuner["matured"] == 1, "the escalated one is left out"

@@ -29,7 +29,7 @@ from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from scoring.quality import BoolArray
 from scoring.transaction import Transaction
-from tests.factories import a_booster, a_transaction
+from tests.factories import a_booster, a_transaction, write_whole
 from training.__main__ import cli
 
 _numbers = itertools.count(1)
@@ -115,7 +115,7 @@ class Past:
             )
         ]
         for start in range(0, len(decided), 500):
-            DecisionLog(self.engine).write_whole(decided[start : start + 500])
+            write_whole(DecisionLog(self.engine), decided[start : start + 500])
         if challenger is not None:
             self._score_in_shadow(challenger, decided)
         for one in itertools.compress(decided, is_fraud):

@@ -1,0 +1,153 @@
+"""Drift: how far what a model sees, and what it says, is from what it was trained on.
+
+The measure is the population stability index over the bins of the training distribution,
+
+    PSI = sum over bins of (a - e) ln(a / e),
+
+with `e` the share of the training rows in a bin and `a` the share of the window's: the symmetric
+Kullback-Leibler divergence in nats, 0 where the two are equal (N. Siddiqi, "Credit Risk
+Scorecards", 2006, which is also where MODERATE and MAJOR come from). Half a row is added to each
+bin of either side (the Jeffreys prior), so that an empty bin is finite, and the more so the fewer
+rows there are; a fixed floor would weigh an empty bin by how the floor was chosen.
+
+Two samples of the same distribution, of n and m rows in B bins, are apart by chance: PSI is then
+about (1/n + 1/m) times a chi-square variable of B - 1 degrees of freedom (B. Yurdakul, "Statistical
+Properties of Population Stability Index", Western Michigan University, 2018). Where chance could
+reach MODERATE, nothing is said.
+
+The packages that compute PSI (Evidently, NannyML) bring pandas and scikit-learn, and want the rows;
+here Postgres counts them into bins, and the rest is one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from scoring.features import FloatArray
+
+SCORE = "score"
+"""The name of the calibrated score among what is measured."""
+
+MODERATE = 0.1
+MAJOR = 0.25
+
+Level = Literal["stable", "moderate", "major", "insufficient", "empty", "constant"]
+"""How far a distribution has moved, or why nothing is said: too few rows, none, or one bin."""
+
+_PRIOR = 0.5
+_Z = 3.0902
+"""Of the standard normal distribution, exceeded once in a thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """How one quantity was distributed in training.
+
+    Attributes:
+        edges: e_1 < ... < e_k, k >= 0; a value equal to an edge is in the bin above it.
+        proportions: k + 1 shares of the rows, which sum to 1.
+        rows: how many there were, at least 1.
+    """
+
+    edges: tuple[float, ...]
+    proportions: tuple[float, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far a window's distribution is from training's.
+
+    Attributes:
+        level: `stable` below MODERATE, `moderate` from there, `major` from MAJOR on;
+            `insufficient` where chance alone could reach MODERATE, `empty` without rows, `constant`
+            where training saw one value and nothing is to be compared.
+        psi: the index, nats, at least 0; None for the last three levels.
+        expected_without_drift: its mean were there no drift; None without rows or bins.
+        limit_without_drift: what it would exceed once in a thousand windows; None likewise.
+    """
+
+    level: Level
+    psi: float | None
+    expected_without_drift: float | None
+    limit_without_drift: float | None
+
+
+def shift(trained: Binned, counts: Sequence[int]) -> Shift:
+    """Compare a window with training.
+
+    Args:
+        trained: the distribution in training.
+        counts: the window's rows in each of its bins, len(trained.proportions) of them.
+    """
+    rows = sum(counts)
+    if not trained.edges:
+        return Shift("constant", None, None, None)
+    if not rows:
+        return Shift("empty", None, None, None)
+    degrees = len(trained.edges)
+    chance = 1 / rows + 1 / trained.rows
+    expected, limit = degrees * chance, _rarely_exceeded(degrees) * chance
+    if limit >= MODERATE:
+        return Shift("insufficient", None, expected, limit)
+    before = _shares(np.asarray(trained.proportions) * trained.rows)
+    now = _shares(np.asarray(counts, dtype=np.float64))
+    psi = float(np.sum((now - before) * np.log(now / before)))
+    level: Level = "stable" if psi < MODERATE else "moderate" if psi < MAJOR else "major"
+    return Shift(level, psi, expected, limit)
+
+
+def training_distribution(numbers: Mapping[str, Any]) -> dict[str, Binned]:
+    """Read the distribution that a model version carries in `features.json`.
+
+    Args:
+        numbers: as `training/distribution.py` writes it.
+
+    Returns:
+        By feature name, and by SCORE; empty where the version carries none.
+
+    Raises:
+        ValueError: the numbers are no distribution; says which.
+    """
+    if not numbers:
+        return {}
+    try:
+        found = {
+            name: _binned(name, told, numbers["feature_rows"])
+            for name, told in numbers["features"].items()
+        }
+        return found | {SCORE: _binned(SCORE, numbers["score"], numbers["score_rows"])}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"the training distribution is not usable: {error!r}") from error
+
+
+def _binned(name: str, told: Mapping[str, Any], rows: int) -> Binned:
+    edges = np.asarray(told["edges"], dtype=np.float64)
+    proportions = np.asarray(told["proportions"], dtype=np.float64)
+    usable = (
+        edges.ndim == proportions.ndim == 1
+        and proportions.size == edges.size + 1
+        and bool(np.isfinite(edges).all())
+        and bool((np.diff(edges) > 0).all())
+        and bool((proportions >= 0).all())
+        and abs(float(proportions.sum()) - 1) < 1e-6
+        and rows >= 1
+    )
+    if not usable:
+        raise ValueError(f"the training distribution of {name} is not usable")
+    return Binned(tuple(edges.tolist()), tuple(proportions.tolist()), int(rows))
+
+
+def _shares(counts: FloatArray) -> FloatArray:
+    filled = counts + _PRIOR
+    return np.asarray(filled / filled.sum())
+
+
+def _rarely_exceeded(degrees: int) -> float:
+    """Return what a chi-square variable exceeds once in a thousand (Wilson and Hilferty, 1931)."""
+    spread = 2 / (9 * degrees)
+    return float(degrees * (1 - spread + _Z * spread**0.5) ** 3)
