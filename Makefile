@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit check chromium screens bench bench-store lock clean
+.PHONY: help demo test test-unit check chromium prometheus screens bench bench-store image test-image up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ help: ## List the targets
 demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|parquet, PORT=3000, MLFLOW_PORT=5000
 	@$(PY) -m sentinel demo
 
-test: $(INSTALLED) chromium ## Run every test, against a real Postgres, MLflow and Chromium that the tests start
+test: $(INSTALLED) chromium prometheus ## Run every test, against a real Postgres, MLflow, Prometheus and Chromium
 	@$(PY) -m pytest
 
 test-unit: $(INSTALLED) ## Run only the tests that take no server and no minutes
@@ -37,9 +37,12 @@ check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms 
 	@$(PY) -m pip check
 	@$(PY) -m pytest -q tests/test_requirements.py
 
-# Without one every test but the browser's still runs, and that one fails with the same sentence.
+# Without one every test but those that take it still runs, and those fail with the same sentence.
 chromium: | $(PY)
 	@$(PY) requirements/chromium.py || true
+
+prometheus: | $(PY)
+	@$(PY) requirements/prometheus.py || true
 
 screens: $(INSTALLED) chromium ## Take the pictures of docs/lifecycle.md anew, in a demo that runs
 	@$(PY) -m tests.browser.screens
@@ -50,6 +53,16 @@ bench: $(INSTALLED) ## Compare with other stacks side by side, about 25 minutes;
 
 bench-store: $(INSTALLED) ## Compare the store at 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
 	@$(PY) -m benchmarks.store
+
+image: $(INSTALLED) ## Build the service's container image; ENGINE=docker|podman|buildah, BASE_IMAGE=name
+	@$(PY) deploy/image/make_image.py $(if $(ENGINE),--engine "$(ENGINE)") $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
+
+test-image: $(INSTALLED) ## Build the image and serve from it, on a real Postgres and MLflow; Debian, root
+	@$(PY) requirements/containers.py
+	@$(PY) -m pytest tests/image -m image
+
+up: $(INSTALLED) ## Start service, Postgres, MLflow, Prometheus and Grafana in containers (compose.yaml)
+	@$(PY) deploy/compose/up.py
 
 lock: $(VENV)/uv/bin/uv ## Choose the versions of all packages anew (needs the network)
 	@$< pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

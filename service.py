@@ -10,7 +10,6 @@ Numba and SQLAlchemy along are imported there (docs/performance.md).
 
 from __future__ import annotations
 
-import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,10 @@ from bentoml.exceptions import BentoMLException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import schemas
+from api import logs, schemas
 from api.service_class import SentinelService
 from registry.reader import check_tracking_uri
+from scoring import __version__
 from sentinel.alone import LIGHTGBM_COMPANIONS, without
 from sentinel.cluster import EmbeddedPostgresError
 from sentinel.database_url import check_database_url, database_url
@@ -54,10 +54,14 @@ class Sentinel:
 
     app: SentinelApp
 
+    def __init__(self) -> None:
+        _set_up_log()
+
     @bentoml.on_deployment
     def check() -> None:
         """Refuse to start, in one sentence, on settings that cannot work."""
         try:
+            _set_up_log()
             settings = Settings()
             settings.resolve_key_secret()
             check_tracking_uri(settings.tracking_uri)
@@ -74,10 +78,12 @@ class Sentinel:
         from api.opening import open_parts
         from api.review import REVIEW
         from api.routes import Routes
+        from api.tracing import TRACES
 
-        logging.getLogger("sentinel").setLevel(logging.INFO)
         settings = Settings()
         self.resources = ExitStack()
+        if settings.otlp_endpoint:
+            self.resources.callback(TRACES.start(__version__))
         self.parts = open_parts(
             self.resources,
             database_url=self.resources.enter_context(database_url(settings)),
@@ -132,6 +138,15 @@ class Sentinel:
         answers: list[list[Prediction] | Exception] = list(self.parts.batches.explain(items))
         return answers
 
+    def __metrics__(self, counted: str) -> str:
+        """Add to what BentoML counted what is read at each scrape."""
+        return counted + self.parts.live.exposition()
+
     async def readiness(self) -> Response:
         """Say whether this process can decide a payment now, and if not, why."""
         return await self.routes.readiness()
+
+
+def _set_up_log() -> None:
+    settings = Settings()
+    logs.set_up(settings.log_format, settings.log_level)

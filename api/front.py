@@ -18,10 +18,12 @@ from starlette.responses import Response
 
 from api.metrics import count_request
 from api.problems import problem, problem_of_status
+from api.request_ids import HEADER, Origin, request_id
+from api.tracing import TRACES
 from scoring.errors import SentinelError
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger("sentinel.api")
 
@@ -53,17 +55,30 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
-        path = scope.get("path", "")
-        api = self._apis.get(path)
-        if api is None or scope["type"] != "http":
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         arrived_s = perf_counter()
+        path, method = scope["path"], scope["method"]
+        identity = request_id(scope["headers"])
+        named = (HEADER, identity.encode())
+        api = self._apis.get(path)
+        if api is None:
+            scope["origin"] = Origin(identity)
+            await self._app(scope, receive, _naming(send, named))
+            return
+        span = None
+        if TRACES.on:
+            span = TRACES.begin_request(method, path, scope["headers"], identity, arrived_s)
+        scope["origin"] = Origin(identity, span)
         response = await self._answer(api, Request(scope, receive))
+        response.raw_headers.append(named)
         try:
             await response(scope, receive, send)
         finally:
             count_request(path, response.status_code, perf_counter() - arrived_s)
+            if span is not None:
+                TRACES.end_request(span, response.status_code)
 
     async def _answer(self, api: Api, request: Request) -> Response:
         """Return the API's answer, or the problem that kept it from answering."""
@@ -90,3 +105,14 @@ class Front:
             return problem(error)
         finally:
             self._in_flight -= 1
+
+
+def _naming(send: Send, named: tuple[bytes, bytes]) -> Send:
+    """Return a `send` that puts a request's id into the head of its reply."""
+
+    async def naming(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), named]
+        await send(message)
+
+    return naming

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
+from api.tracing import TRACES
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 UNKNOWN_ROUTE = "unknown"
+NOT_TRACED = frozenset({"/livez", "/readyz", "/metrics"})
+"""Asked every few seconds; nobody looks for their spans."""
 
 REQUESTS = bentoml.metrics.Counter(
     name="sentinel_requests_total",
@@ -90,6 +94,11 @@ class RequestMetrics:
             matched = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
             template = path if path in self._fixed else matched
             count_request(template, status, perf_counter() - arrived_s)
+            if TRACES.on and path not in NOT_TRACED:
+                identity = scope["origin"].request_id
+                headers = scope["headers"]
+                span = TRACES.begin_request(scope["method"], template, headers, identity, arrived_s)
+                TRACES.end_request(span, status)
 
 
 @cache

@@ -42,7 +42,7 @@ class Routes:
         body = await requests.read(request, schemas.TransactionIn)
         transaction = body.to_domain(requests.idempotency_key(request))
         lineup = await self._parts.models.lineup(principal.tenant_id)
-        item = Item(principal.tenant_id, lineup, [transaction], arrived_s)
+        item = Item(principal.tenant_id, lineup, [transaction], arrived_s, request.scope["origin"])
         (decided,) = await self._queue.enqueue("score_batch", item)
         return replies.score_reply(decided, arrived_s)
 
@@ -53,7 +53,7 @@ class Routes:
         body = await requests.read(request, schemas.BatchRequest, requests.MAX_BATCH_BODY_BYTES)
         lineup = await self._parts.models.lineup(principal.tenant_id)
         transactions = [t.to_domain() for t in body.transactions]
-        item = Item(principal.tenant_id, lineup, transactions, arrived_s)
+        item = Item(principal.tenant_id, lineup, transactions, arrived_s, request.scope["origin"])
         decisions = await self._queue.enqueue("bulk_batch", item)
         return replies.batch_reply(decisions, arrived_s)
 
@@ -69,7 +69,8 @@ class Routes:
             return replies.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
         assert body.transaction is not None  # noqa: S101 - the schema takes exactly one
         lineup = await self._parts.models.lineup(principal.tenant_id)
-        item = Item(principal.tenant_id, lineup, [body.transaction.to_domain()], arrived_s)
+        transaction = body.transaction.to_domain()
+        item = Item(principal.tenant_id, lineup, [transaction], arrived_s, request.scope["origin"])
         (prediction,) = await self._queue.enqueue("explain_batch", item)
         return replies.explain_reply(prediction, None, arrived_s)
 

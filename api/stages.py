@@ -75,12 +75,17 @@ class Stopwatch:
         return BatchTimes(api, rows, tuple(self._laps))
 
 
-def observe(times: BatchTimes) -> None:
-    """Count a batch that has ended."""
+def spent_s(times: BatchTimes) -> dict[Stage, float]:
+    """Return the seconds that a batch spent in each stage it went through."""
     spent: dict[Stage, float] = {}
     for stage, began_s, ended_s in times.laps:
         spent[stage] = spent.get(stage, 0.0) + ended_s - began_s
-    for stage, seconds in spent.items():
+    return spent
+
+
+def observe(times: BatchTimes) -> None:
+    """Count a batch that has ended."""
+    for stage, seconds in spent_s(times).items():
         _duration(stage).observe(seconds)
     _rows(times.api).observe(times.rows)
 

@@ -287,6 +287,8 @@ class Demo:
 
     def _child_environment(self) -> dict[str, str]:
         return {
+            # Its log is read by the person at this terminal.
+            "SENTINEL_LOG_FORMAT": "text",
             **os.environ,
             "DATABASE_URL": self._database_url,
             "MLFLOW_TRACKING_URI": self._mlflow.url,

@@ -7,8 +7,9 @@ import secrets
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,6 +35,19 @@ class Settings(BaseSettings):
     alias_poll_seconds: float = Field(default=0.5, gt=0, le=60)
     models_in_memory: int = Field(
         default=64, ge=1, description="different models in memory; least lately used go first"
+    )
+    log_format: Literal["json", "text"] | None = Field(
+        default=None, description="of the log on stderr; unset: text on a terminal, else JSON"
+    )
+    log_level: Literal["info", "warning", "error"] = Field(
+        default="info", description="from which on records are kept; batches are told at info"
+    )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+        ),
+        description="where traces go; unset: none are made",
     )
 
     @cached_property

@@ -1,0 +1,106 @@
+"""The log: one record a line on stderr, as JSON for machines or as text for a person.
+
+Nothing in it is personal by default. What Sentinel says names tenants' models, routes and request
+ids; what a library says of a payment (Postgres quotes the row that it refuses) is left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from traceback import format_tb
+from typing import Literal, TextIO
+
+import orjson
+
+Format = Literal["json", "text"]
+Level = Literal["info", "warning", "error"]
+
+SERVERS = ("bentoml", "uvicorn.error", "circus")
+"""Loggers that come with handlers of their own."""
+
+
+def set_up(how: Format | None, level: Level, stream: TextIO | None = None) -> None:
+    """Send every record of this process to one place, in one form.
+
+    Args:
+        how: the form; None: text on a terminal, JSON anywhere else.
+        level: from which on Sentinel's own records are kept; those of libraries from warning on.
+        stream: where to; None: stderr.
+    """
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    is_text = stream.isatty() if how is None else how == "text"
+    handler.setFormatter(TextFormatter() if is_text else JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in SERVERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger("sentinel").setLevel(level.upper())
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ts, level, logger, message, what `fields` holds, and error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record; `extra={"fields": {...}}` becomes members of the object."""
+        line: dict[str, object] = {
+            "ts": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _message(record),
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[1]:
+            line["error"] = "\n".join(_told(record.exc_info[1]))
+        return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """For a person: the time, the level, the message, `fields` as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render a record."""
+        at = datetime.fromtimestamp(record.created).astimezone().isoformat("T", "seconds")
+        line = f"{at} {record.levelname} {record.name}: {_message(record)}"
+        for name, value in getattr(record, "fields", {}).items():
+            line += f" {name}={value}"
+        if record.exc_info and record.exc_info[1]:
+            line += "\n" + "\n".join(_told(record.exc_info[1]))
+        return line
+
+
+def _message(record: logging.LogRecord) -> str:
+    args = record.args
+    if isinstance(args, tuple) and any(isinstance(arg, BaseException) for arg in args):
+        safe = tuple(_sentence(arg) if isinstance(arg, BaseException) else arg for arg in args)
+        return str(record.msg) % safe
+    return record.getMessage()
+
+
+def _told(error: BaseException) -> Iterator[str]:
+    """A traceback, causes first, without what libraries quote of a payment."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _told(cause)
+    yield "".join(format_tb(error.__traceback__)).rstrip()
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {_sentence(error)}"
+
+
+def _sentence(error: BaseException) -> str:
+    """Say what an error says, but for what a library quotes of the rows it was given."""
+    # By their names: a process that only watches over the workers need not import them.
+    library = type(error).__module__.partition(".")[0]
+    if library == "sqlalchemy" and (cause := getattr(error, "orig", None)):
+        return _sentence(cause)
+    if library == "psycopg" and (state := getattr(error, "sqlstate", None)):
+        return f"SQLSTATE {state}"
+    if library == "pydantic_core":
+        return "not valid"
+    # The first line: Postgres's next ones are the detail and the context.
+    return str(error).partition("\n")[0] if library == "psycopg" else str(error)

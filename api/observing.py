@@ -1,0 +1,72 @@
+"""What is told of a batch once it has ended: metrics, one line of the log, spans.
+
+The line names the requests by their ids, the models and the stages; no account, amount or key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+
+from api.stages import BatchTimes, observe, spent_s
+from api.tracing import TRACES
+
+if TYPE_CHECKING:
+    from api.batches import Item
+    from scoring.prediction import Prediction
+
+logger = logging.getLogger("sentinel.batches")
+
+DECISIONS = bentoml.metrics.Counter(
+    name="sentinel_decisions_total",
+    documentation="Decisions that were stored, by registered model; a repeated request counts once",
+    labelnames=["model", "decision"],
+)
+
+
+def batch_ended(
+    times: BatchTimes,
+    items: Sequence[Item],
+    predicted: Iterable[Prediction],
+    *,
+    failed: int,
+    is_stored: bool,
+) -> None:
+    """Tell of a batch.
+
+    Args:
+        times: what it did when.
+        items: the requests in it.
+        predicted: what was decided or explained anew.
+        failed: how many of the items were answered with an error.
+        is_stored: whether `predicted` are decisions, in Postgres.
+    """
+    observe(times)
+    told = Tally((prediction.model, prediction.decision) for prediction in predicted)
+    if is_stored:
+        for (model, decision), count in told.items():
+            _decided(model.name, decision).inc(count)
+    if logger.isEnabledFor(logging.INFO):
+        fields = {
+            "api": times.api,
+            "requests": len(items),
+            "rows": times.rows,
+            "tenants": len({item.tenant_id for item in items}),
+            "failed": failed,
+            "models": sorted({f"{model.name}/{model.version}" for model, _ in told}),
+            "stages_ms": {stage: round(s * 1e3, 3) for stage, s in spent_s(times).items()},
+            "request_ids": [item.origin.request_id for item in items],
+        }
+        logger.info("batch", extra={"fields": fields})
+    if TRACES.on:
+        TRACES.record_batch(times, [i.origin.span for i in items if i.origin.span is not None])
+
+
+@cache
+def _decided(model: str, decision: str) -> Any:  # noqa: ANN401 - prometheus_client's, by BentoML
+    return DECISIONS.labels(model=model, decision=decision)

@@ -1,0 +1,123 @@
+"""Find the Prometheus and promtool that the tests use; on Debian, unpack its package into .venv.
+
+It is unpacked and not installed, because the package would start a server on the machine. Takes no
+root. Runs before anything is installed: standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+FOLDER = Path(sys.prefix) / "prometheus"
+LOG = Path(sys.prefix) / "prometheus.log"
+VARIABLE = "SENTINEL_PROMETHEUS"
+PROGRAMS = ("prometheus", "promtool")
+_SECONDS = 300  # 9 MB of lists and a package of 19 MB
+WHAT_TO_DO = (
+    f"install it (Debian: apt-get install prometheus), or name its folder with {VARIABLE}=/path."
+)
+
+
+class NoPrometheus(Exception):
+    """There is none that runs; the message is one sentence that says what to do."""
+
+
+def find() -> Path:
+    """The folder that SENTINEL_PROMETHEUS names, or else one that holds both programs.
+
+    Raises:
+        NoPrometheus: there is none, or the named one does not hold both.
+    """
+    if named := os.environ.get(VARIABLE):
+        if not _runs(Path(named)):
+            raise NoPrometheus(f"{VARIABLE}={named} holds no prometheus and promtool that run.")
+        return Path(named)
+    on_path = shutil.which("promtool")
+    for folder in (FOLDER, *([Path(on_path).parent] if on_path else [])):
+        if _runs(folder):
+            return folder
+    raise NoPrometheus(f"There is no Prometheus here: {WHAT_TO_DO}")
+
+
+def unpack() -> Path:
+    """Take Debian's package apart into the environment, and return the folder of its programs.
+
+    Raises:
+        NoPrometheus: it cannot be had here.
+    """
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise NoPrometheus(f"There is no Prometheus here and no apt-get to get it: {WHAT_TO_DO}")
+    print("Fetching Prometheus for the tests of metrics and alerts ...", flush=True)
+    with tempfile.TemporaryDirectory() as scratch, LOG.open("w") as log:
+        try:
+            _fetch(Path(scratch), log.fileno())
+        except subprocess.CalledProcessError as error:
+            raise NoPrometheus(
+                f"apt-get could not fetch Prometheus ({LOG} says why): {WHAT_TO_DO}"
+            ) from error
+    return find()
+
+
+def _fetch(scratch: Path, log: int) -> None:
+    """Download the package with package lists of our own, and move its programs into place."""
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (scratch / folder).mkdir(parents=True)
+    own = ["-o", f"Dir::State::lists={scratch}/lists", "-o", f"Dir::Cache={scratch}/cache"]
+    unsandboxed = ["-o", "APT::Sandbox::User="]
+
+    def run(*command: str) -> None:
+        subprocess.run(  # noqa: S603 - our own commands
+            command,
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            timeout=_SECONDS,
+            check=True,
+        )
+
+    run("apt-get", "-qq", *own, *unsandboxed, "update")
+    run("apt-get", "-qq", *own, *unsandboxed, "download", "prometheus")
+    (package,) = scratch.glob("prometheus_*.deb")
+    run("dpkg-deb", "-x", str(package), str(scratch / "root"))
+    FOLDER.mkdir(exist_ok=True)
+    for program in PROGRAMS:
+        shutil.move(scratch / "root/usr/bin" / program, FOLDER / program)
+
+
+def _runs(folder: Path) -> bool:
+    """Whether both programs start: a package of another machine's kind would not."""
+    try:
+        told = [
+            subprocess.run(  # noqa: S603 - a program of this machine
+                [folder / program, "--version"], capture_output=True, timeout=60, check=False
+            )
+            for program in PROGRAMS
+        ]
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return all(done.returncode == 0 for done in told)
+
+
+def main() -> int:
+    """Make sure that there is one; 0, or 1 after one sentence."""
+    try:
+        try:
+            find()
+        except NoPrometheus:
+            if os.environ.get(VARIABLE):
+                raise
+            unpack()
+    except (NoPrometheus, subprocess.TimeoutExpired) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""What is read at each scrape: the pools, the versions in use, the process."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from api.live_metrics import LiveMetrics
+from persistence.database import open_database
+
+pytestmark = pytest.mark.slow
+
+
+def value(live: LiveMetrics, series: str) -> float:
+    (line,) = [x for x in live.exposition().splitlines() if x.startswith(f"{series} ")]
+    return float(line.rpartition(" ")[2])
+
+
+@pytest.fixture
+def small(database: str) -> Engine:
+    """A pool of two."""
+    return open_database(database, pool_size=2)
+
+
+def test_a_pool_tells_its_size_and_what_is_in_use_now(small: Engine) -> None:
+    live = LiveMetrics({"score": small}, dict)
+    with small.connect():
+        assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 1
+    assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 0
+    assert value(live, 'sentinel_db_pool_size{pool="score"}') == 2
+    assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 1
+
+
+def test_who_waits_for_a_connection_is_counted_and_who_gets_none(small: Engine) -> None:
+    live = LiveMetrics({"score": small}, dict)
+    with small.connect(), small.connect(), pytest.raises(PoolTimeoutError):
+        small.connect()
+    assert value(live, 'sentinel_db_pool_timeouts_total{pool="score"}') == 1
+    assert value(live, 'sentinel_db_pool_wait_seconds_total{pool="score"}') > 1.9
+    assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 2
+
+
+def test_a_pool_that_is_emptied_after_a_failure_counts_on(small: Engine) -> None:
+    live = LiveMetrics({"score": small}, dict)
+    for _ in range(3):
+        with small.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        small.dispose()
+    assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 3
+
+
+def test_what_threads_ask_at_once_is_counted(small: Engine) -> None:
+    live = LiveMetrics({"score": small}, dict)
+
+    def ask(_: int) -> None:
+        with small.connect() as connection:
+            connection.execute(text("SELECT pg_sleep(0.01)"))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask, range(40)))
+    assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 40
+    assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 0
+
+
+def test_a_model_without_a_version_in_production_has_no_series() -> None:
+    in_use = {"fraud-a": 3, "fraud-b": 1}
+    live = LiveMetrics({}, lambda: in_use)
+    assert value(live, 'sentinel_model_version{model="fraud-a"}') == 3
+    del in_use["fraud-a"]
+    assert "fraud-a" not in live.exposition()
+    assert value(live, 'sentinel_model_version{model="fraud-b"}') == 1
+
+
+def test_the_process_tells_its_memory_and_cpu() -> None:
+    live = LiveMetrics({}, dict)
+    assert value(live, "process_resident_memory_bytes") > 1e6
+    assert value(live, "process_cpu_seconds_total") > 0
