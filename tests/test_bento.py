@@ -43,13 +43,24 @@ def test_it_holds_the_serving_rooms_and_their_hashed_packages_only(store: Path) 
     bento = store / "bentos/sentinel/test"
     assert {path.name for path in (bento / "src").iterdir()} == {
         *("service.py", "api", "persistence", "registry", "scoring", "sentinel"),
-        *("LICENSE", "bentofile.yaml"),
+        *("deploy", "LICENSE", "bentofile.yaml"),
+    }
+    assert {path.name for path in (bento / "src/deploy").rglob("*.*")} == {
+        *("entrypoint.sh", "health.py", "precompile.py", "sentinel.sh"),
     }
     assert list((bento / "src/persistence/migrations/versions").glob("0001*.py"))
     packages = (bento / "env/python/requirements.txt").read_text()
     assert "lightgbm==" in packages
     assert "--hash=sha256:" in packages
     assert "mlflow" not in packages
+
+
+def test_it_carries_the_dockerfile_of_its_image(store: Path) -> None:
+    bento = store / "bentos/sentinel/test"
+    assert (bento / "env/docker/Dockerfile").read_text().strip() == (
+        PROJECT / "deploy/image/Dockerfile.template"
+    ).read_text().strip()
+    assert os.access(bento / "src/deploy/image/entrypoint.sh", os.X_OK)
 
 
 def test_it_serves_from_its_own_files(

@@ -1,0 +1,27 @@
+"""Whether the service of this container answers: exit status 0 or 1. Standard library only."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+
+_TIMEOUT_S = 4
+
+
+def main() -> int:
+    """Ask /livez, which says nothing about Postgres or MLflow: no restart brings those back."""
+    port = int(os.environ.get("BENTOML_PORT", "3000"))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", "/livez")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        print(f"/livez does not answer: {error}")
+        return 1
+    print(f"/livez answers {status}")
+    return int(status != http.HTTPStatus.OK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Compile what a start would compile, while the image is built: its root is read-only afterwards.
+
+Bytecode goes below PYTHONPYCACHEPREFIX, that of the packages, of the service, and of what they
+import of the standard library; the kernel goes to NUMBA_CACHE_DIR. A start on two busy cores takes
+5 s, without the bytecode 11 s, without the kernel 9 s.
+"""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import importlib
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+
+from scoring.features import FEATURE_NAMES
+from scoring.treeshap import compile_trees
+
+SOURCE = Path(__file__).parents[2]
+IMPORTED = (
+    "_bentoml_impl.worker.service",
+    "_bentoml_impl.server.serving",
+    "api.opening",
+    "bentoml_cli.cli",
+    "email.policy",
+    "encodings.idna",
+    "http.client",
+    "netrc",
+    "sentinel.cli",
+    "service",
+)
+
+
+def main() -> None:
+    """Compile the bytecode and the kernel."""
+    for folder in (SOURCE, sysconfig.get_path("purelib")):
+        # A package may carry a file for another Python: what cannot be compiled is not imported.
+        compileall.compile_dir(folder, quiet=2, workers=0)
+    for module in IMPORTED:
+        importlib.import_module(module)
+    for module in ("bentoml", "sentinel"):
+        command = [sys.executable, "-m", module, "--help"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
+    compile_kernel()
+
+
+def compile_kernel() -> None:
+    """Explain with a small booster, and name the cache by what is in it."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(500, len(FEATURE_NAMES)))
+    data = lgb.Dataset(rows, rows[:, 0] + rows[:, 1] > 0, feature_name=list(FEATURE_NAMES))
+    booster = lgb.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 3)
+    if compile_trees(booster) is None:
+        sys.exit("The compiled trees do not agree with LightGBM's: see the warning above.")
+    cache = Path(os.environ["NUMBA_CACHE_DIR"])
+    digest = hashlib.sha256()
+    for path in sorted(cache.rglob("*.nb?")):
+        digest.update(path.read_bytes())
+    (cache / "version").write_text(digest.hexdigest() + "\n")
+
+
+if __name__ == "__main__":
+    main()
