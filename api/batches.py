@@ -9,7 +9,7 @@ from time import perf_counter
 
 from api.boosters import BoosterLocks
 from api.lineup import Lineup
-from api.observing import batch_ended
+from api.observing import tell_of_batch
 from api.request_ids import Origin
 from api.shadow import ShadowScorer, ShadowTask
 from api.stages import Stopwatch
@@ -99,7 +99,7 @@ class Batches:
                 ]
                 self._offer(new)
             watch.lap("store")
-        batch_ended(
+        tell_of_batch(
             watch.times("score", len(items)),
             items,
             [decided.prediction for _, decided in new],
@@ -123,7 +123,7 @@ class Batches:
                 new += [(item, decided) for decided in stored if decided.decided_at is None]
             watch.lap("store")
         self._offer(new)
-        batch_ended(
+        tell_of_batch(
             watch.times("bulk", sum(len(item.transactions) for item in items)),
             items,
             [decided.prediction for _, decided in new],
@@ -154,7 +154,7 @@ class Batches:
         watch = Stopwatch(item.queued_s for item in items)
         predicted = self._predict(items, watch)
         explained = [answer for answer in predicted if not isinstance(answer, SentinelError)]
-        batch_ended(
+        tell_of_batch(
             watch.times("explain", len(items)),
             items,
             [prediction for predictions in explained for prediction in predictions],

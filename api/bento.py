@@ -10,10 +10,8 @@ metrics. See docs/decisions/0001-bentoml-edge.md.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import bentoml
@@ -32,6 +30,7 @@ from api.front import Api, Front
 from api.metrics import RequestMetrics
 from api.pages import PAGES
 from api.problems import ProblemBackstop
+from api.worker import Worker
 from scoring.errors import Overloaded
 
 BatchItem = TypeVar("BatchItem")
@@ -60,7 +59,7 @@ class SentinelApp(ServiceAppFactory):
         super().__init__(service, is_main=is_main)
         self.apis: dict[str, Api] = {}
         self._batch_sizes: dict[str, Any] = {}
-        self._threads = ThreadPoolExecutor(len(self.dispatchers), "batch")
+        self._workers = {name: Worker(name) for name in self.dispatchers}
         for dispatcher in self.dispatchers.values():
             dispatcher.optimizer = EagerOptimizer(dispatcher.max_latency)
             dispatcher.get_batch_size = _one
@@ -80,6 +79,7 @@ class SentinelApp(ServiceAppFactory):
             bound.local = bound
             setattr(self._service_instance, name, bound)
             if method.batchable:
+                self._workers[name].start()
                 self._batch_sizes[name] = self.adaptive_batch_size_hist.labels(
                     runner_name=self.service.name,
                     worker_index=server_context.worker_index,
@@ -92,8 +92,9 @@ class SentinelApp(ServiceAppFactory):
 
     async def destroy_instance(self, app: Starlette) -> None:
         """Let the service go, and its threads with it."""
+        for worker in self._workers.values():
+            worker.stop()
         await super().destroy_instance(app)
-        self._threads.shutdown()
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -136,8 +137,7 @@ class SentinelApp(ServiceAppFactory):
         """
         self._batch_sizes[batchable].observe(len(items))
         decide = getattr(self._service_instance, batchable)
-        loop = asyncio.get_running_loop()
-        answers: Sequence[Any] = await loop.run_in_executor(self._threads, decide, list(items))
+        answers: Sequence[Any] = await self._workers[batchable].call(decide, list(items))
         return answers
 
 

@@ -15,6 +15,7 @@ import bentoml
 
 from api.stages import BatchTimes, observe, spent_s
 from api.tracing import TRACES
+from api.worker import after_answer
 
 if TYPE_CHECKING:
     from api.batches import Item
@@ -29,7 +30,7 @@ DECISIONS = bentoml.metrics.Counter(
 )
 
 
-def batch_ended(
+def tell_of_batch(
     times: BatchTimes,
     items: Sequence[Item],
     predicted: Iterable[Prediction],
@@ -37,7 +38,7 @@ def batch_ended(
     failed: int,
     is_stored: bool,
 ) -> None:
-    """Tell of a batch.
+    """Tell of a batch, once its worker has answered it.
 
     Args:
         times: what it did when.
@@ -46,6 +47,16 @@ def batch_ended(
         failed: how many of the items were answered with an error.
         is_stored: whether `predicted` are decisions, in Postgres.
     """
+    after_answer(lambda: _tell(times, items, predicted, failed, is_stored))
+
+
+def _tell(
+    times: BatchTimes,
+    items: Sequence[Item],
+    predicted: Iterable[Prediction],
+    failed: int,
+    is_stored: bool,
+) -> None:
     observe(times)
     told = Tally((prediction.model, prediction.decision) for prediction in predicted)
     if is_stored:

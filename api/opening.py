@@ -109,7 +109,4 @@ def open_parts(
     # callers for 0.12 s every 0.6 s at 64 clients.
     gc.collect()
     gc.freeze()
-    # What a batch makes is freed by its references; looking for cycles in it every 700 objects is
-    # 7 % of the CPU of 1000 rows.
-    gc.set_threshold(50_000, 20, 50)
     return parts

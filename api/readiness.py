@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.problems import MEDIA_TYPE
 from api.serving import TenantModels
-from persistence.migrate import current_revision, head_revision, older_revisions
+from persistence.migrate import current_revision, head_revision, is_older
 from scoring.errors import SentinelError
 
 
@@ -35,7 +35,7 @@ def _postgres(engine: Engine) -> str:
         return error.detail
     # A later release's schema still serves this one (docs/decisions/0003-migrations.md): while a
     # rolling update goes on, the pods that it replaces have to stay ready.
-    if revision in older_revisions():
+    if is_older(revision):
         return (
             f"The database is at revision {revision or 'none'}, this release needs "
             f"{head_revision()}; run `sentinel db upgrade`."

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import RowFactory, tuple_row
 
@@ -37,6 +38,11 @@ class PatientConnection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[RV], *args: Any, **named: Any) -> RV:  # noqa: ANN401 - psycopg's
         """Wait as psycopg does, which resumes its generators every 0.1 s even without an answer."""
         return super().wait(self._within_patience(gen), *args, **named)
+
+    def rollback(self) -> None:
+        """Roll back, where there is something to; psycopg looks for it through a generator."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            super().rollback()
 
     def give_up(self) -> psycopg.OperationalError:
         """Close the line; return what to raise."""

@@ -7,16 +7,22 @@ from time import monotonic
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from persistence.database import DatabaseUrlError, open_database
 from persistence.maintenance import MaintenanceError
-from persistence.migrate import alembic_config, current_revision, head_revision, upgrade
+from persistence.migrate import alembic_config, current_revision, head_revision, revisions, upgrade
 from scoring.errors import StoreUnavailable
 
 
 def test_the_migrations_build_the_tables(engine: Engine) -> None:
     command.check(alembic_config(engine))
+
+
+def test_the_revisions_are_those_that_alembic_finds(engine: Engine) -> None:
+    script = ScriptDirectory.from_config(alembic_config(engine))
+    assert list(revisions())[::-1] == [step.revision for step in script.walk_revisions()]
 
 
 def test_an_upgrade_may_be_repeated(database: str) -> None:
