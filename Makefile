@@ -39,10 +39,10 @@ check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms 
 
 # Without one every test but those that take it still runs, and those fail with the same sentence.
 chromium: | $(PY)
-	@$(PY) requirements/chromium.py || true
+	@$(PY) -m requirements.chromium || true
 
 prometheus: | $(PY)
-	@$(PY) requirements/prometheus.py || true
+	@$(PY) -m requirements.prometheus || true
 
 screens: $(INSTALLED) chromium ## Take the pictures of docs/lifecycle.md anew, in a demo that runs
 	@$(PY) -m tests.browser.screens
@@ -58,7 +58,7 @@ image: $(INSTALLED) ## Build the service's container image; ENGINE=docker|podman
 	@$(PY) deploy/image/make_image.py $(if $(ENGINE),--engine "$(ENGINE)") $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
 
 test-image: $(INSTALLED) ## Build the image and serve from it, on a real Postgres and MLflow; Debian, root
-	@$(PY) requirements/containers.py
+	@$(PY) -m requirements.containers
 	@$(PY) -m pytest tests/image -m image
 
 up: $(INSTALLED) ## Start service, Postgres, MLflow, Prometheus and Grafana in containers (compose.yaml)

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from requirements.debian import apt_install
+
 LOG = Path(sys.prefix) / "chromium.log"
 VARIABLE = "SENTINEL_CHROMIUM"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -50,19 +52,7 @@ def install() -> Path:
     if rights and not shutil.which("sudo"):
         raise NoChromium(f"There is no Chromium here and only root can install it: {WHAT_TO_DO}")
     print("Installing Chromium for the browser test ...", flush=True)
-    apt = [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
-    package = ["-y", "--no-install-recommends", "chromium"]
-    with LOG.open("w") as log:
-        for command in (["update"], ["-o", "DPkg::Lock::Timeout=300", "install", *package]):
-            done = subprocess.run(  # noqa: S603 - our own commands
-                [*apt, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=_APT_SECONDS,
-                check=False,
-            )
-    if done.returncode:
+    if not apt_install(["chromium"], LOG, _APT_SECONDS, rights):
         raise NoChromium(f"apt-get could not install Chromium ({LOG} says why): {WHAT_TO_DO}")
     return find()
 

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from requirements.debian import apt_install
+
 LOG = Path(sys.prefix) / "containers.log"
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
 """The image is built by buildah, run by podman through runc, on a base that mmdebstrap makes."""
@@ -40,21 +42,7 @@ def ensure() -> None:
             f"The image is not tested here: there is no {missing[0]}, and no apt-get to install it."
         )
     print(f"Installing {', '.join(missing)} to test the image ...", flush=True)
-    apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
-    with LOG.open("w") as log:
-        for command in (
-            ["update"],
-            ["-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", *missing],
-        ):
-            done = subprocess.run(  # noqa: S603 - our own commands
-                [*apt, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=_APT_SECONDS,
-                check=False,
-            )
-    if done.returncode:
+    if not apt_install(missing, LOG, _APT_SECONDS):
         raise NoContainers(
             f"The image is not tested here: apt-get could not install {', '.join(missing)}"
             f" ({LOG} says why)."

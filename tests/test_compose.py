@@ -158,7 +158,7 @@ def test_its_roles_own_migrate_and_serve(make_home: Callable[[], Path]) -> None:
             [
                 *(psql, url.replace("@/sentinel?", "@/postgres?"), "--quiet"),
                 *("--command", "DROP DATABASE sentinel"),  # the image's server has none
-                *("--file", PROJECT / "deploy/compose/roles.sql"),
+                *("--file", PROJECT / "deploy/postgres/roles.sql"),
             ],
             env=passwords,
             check=True,

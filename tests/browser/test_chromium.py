@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "requirements" / "chromium.py"
+PROJECT = Path(__file__).parents[2]
 
 
 def program(folder: Path, name: str, says: str) -> Path:
@@ -23,7 +23,8 @@ def make_sure(folder: Path, **environment: str) -> subprocess.CompletedProcess[s
     """Run it where only the programs of a folder are to be found."""
     kept = {name: value for name, value in os.environ.items() if name != "SENTINEL_CHROMIUM"}
     return subprocess.run(
-        [sys.executable, SCRIPT],
+        [sys.executable, "-m", "requirements.chromium"],
+        cwd=PROJECT,
         env=kept | {"PATH": str(folder)} | environment,
         capture_output=True,
         text=True,
