@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,13 @@ def machine() -> dict[str, Any]:
 
 
 def command() -> str:
-    """Return the command line, as somebody would type it."""
-    arguments = " ".join(sys.argv[1:])
-    return f"python -m benchmarks {arguments}".strip() if arguments else "make bench"
+    """Return the command line, as somebody would type it; where files lie is left out."""
+    kept = [
+        argument
+        for before, argument in pairwise(sys.argv)
+        if not {before, argument} & {"--home", "--output"}
+    ]
+    return " ".join(["python -m benchmarks", *kept]) if kept else "make bench"
 
 
 def commit() -> str | None:
