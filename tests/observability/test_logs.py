@@ -211,7 +211,9 @@ def test_nothing_personal_is_in_the_log(watched: Watched) -> None:
     watched.service.post("/score", a_body(**secrets), watched.key)
     watched.service.post("/score", a_body(**secrets | {"amount": -98765.43}), watched.key)
     watched.service.post("/score", a_body(**secrets, external_id="order-4711"), "sk_wrong")
-    watched.service.post("/score", a_body(**secrets, external_id="order-4711"), watched.key)
-    log = watched.service.child.log.read_text()
+    last = watched.service.post("/score", a_body(**secrets, external_id="order-4711"), watched.key)
+    child = watched.service.child
+    child.wait_until(lambda: last.headers["x-request-id"] in child.log.read_text(), 5)
+    log = child.log.read_text()
     for personal in ("C7777777771", "C8888888882", "98765.43", "order-4711", watched.key):
         assert personal not in log

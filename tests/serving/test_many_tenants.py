@@ -43,6 +43,12 @@ class Crowd:
             )
             return int(found.scalar_one())
 
+    def spent_in(self, seconds: float) -> int:
+        """How many transactions the next seconds bring."""
+        before = self.transactions()
+        time.sleep(seconds)
+        return self.transactions() - before
+
 
 def name_of(number: int) -> str:
     return f"fraud-crowd-{number % REGISTERED}"
@@ -104,11 +110,12 @@ def test_a_process_starts_in_reasonable_time_and_shares_equal_models(
         assert all(asked == told for _, asked, told in replies)
         assert metric(service, "sentinel_models_in_memory") == DIFFERENT
         assert metric(service, "sentinel_model_evictions_total") == 0
-        # Looks at five a second, while nothing moves and nobody scores.
-        before = crowd.transactions()
-        time.sleep(4)
-        spent = crowd.transactions() - before
-        assert 0 < spent < TENANTS / 2
+        # Looks at five a second, while nothing moves and nobody scores: a look that asked once a
+        # tenant would spend thousands in every window. Postgres may count a transaction up to
+        # 10 s late (PGSTAT_IDLE_INTERVAL), so that the scores above may fall into the first ones.
+        spent = [crowd.spent_in(seconds=4) for _ in range(4)]
+        assert all(spent), "it looked"
+        assert min(spent) < TENANTS / 2, spent
 
 
 def test_with_little_room_models_are_evicted_and_no_request_fails(

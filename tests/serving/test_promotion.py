@@ -188,10 +188,12 @@ def test_a_version_that_fails_a_check_is_refused_tagged_and_counted(
     system.service.child.wait_until(lambda: "sentinel.refused" in tags(), 10)
     assert reason in tags()["sentinel.refused"]
     assert serving_version(system) == before
-    metrics = system.service.client.get("/metrics").text
-    assert f'sentinel_model_refusals_total{{model="{MODEL}"}}' in metrics
+    # The count and the log are a moment behind the tag.
+    counted = f'sentinel_model_refusals_total{{model="{MODEL}"}}'
+    system.service.child.wait_until(
+        lambda: counted in system.service.client.get("/metrics").text, 5
+    )
     log = system.service.child.log
-    # Written by another process, which may be a moment behind.
     system.service.child.wait_until(
         lambda: f"{MODEL} version {refused} is refused: " in log.read_text(), 5
     )

@@ -120,16 +120,16 @@ def test_a_server_that_does_not_answer_is_told_at_once(
 def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     train: Train, month_csv: Path, mlflow_server: str, tmp_path: Path
 ) -> None:
-    config = tmp_path / "acme.toml"
+    config = tmp_path / "harbour.toml"
     config.write_text("seed = 5\nfalse-alarm = 7\n")
     done = train(
-        "--tenant", "acme", "--data", month_csv, "--config", config, "--false-alarm", "6",
+        "--tenant", "harbour", "--data", month_csv, "--config", config, "--false-alarm", "6",
         tracking_uri=mlflow_server,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "MLflow keeps its hints to itself"
     client = MlflowClient(mlflow_server)
-    version = client.get_model_version_by_alias("fraud-acme", CANDIDATE)
+    version = client.get_model_version_by_alias("fraud-harbour", CANDIDATE)
     url = re.search(r"Run: (http\S+)", done.stdout)
     assert url is not None
     assert url[1].startswith(mlflow_server)
@@ -147,7 +147,7 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     assert run.data.params["data_rows"] == str(sum(1 for _ in month_csv.open()) - 1)
     assert run.data.params["data_fingerprint"] == version.tags["data_fingerprint"]
     assert run.inputs.dataset_inputs[0].dataset.name == "month.csv"
-    nested = [r for r in runs(client, "acme") if r.info.run_id != version.run_id]
+    nested = [r for r in runs(client, "harbour") if r.info.run_id != version.run_id]
     assert {r.info.run_name: r.info.status for r in nested} == dict.fromkeys(
         ["fit", "calibration", "threshold", "random split"], "FINISHED"
     )
@@ -160,7 +160,7 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
 
     downloaded = Path(
         mlflow.artifacts.download_artifacts(
-            artifact_uri=client.get_model_version_download_uri("fraud-acme", version.version),
+            artifact_uri=client.get_model_version_download_uri("fraud-harbour", version.version),
             dst_path=str(tmp_path),
             tracking_uri=mlflow_server,
         )
@@ -168,7 +168,7 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     assert sorted(p.name for p in (downloaded / MODEL_PATH).iterdir()) == sorted(MODEL_FILES)
     assert not list(downloaded.rglob("*.pkl")), "nothing is pickled"
     registry = open_registry(mlflow_server)
-    resolved = registry.resolve("fraud-acme", CANDIDATE)
+    resolved = registry.resolve("fraud-harbour", CANDIDATE)
     assert resolved is not None
     for name in MODEL_FILES:
         content = (downloaded / MODEL_PATH / name).read_bytes()
@@ -181,21 +181,21 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     assert set(model.distribution) == {"features", "score", "feature_rows", "score_rows"}
 
     card = (downloaded / "model_card.md").read_text()
-    assert card.startswith(f"# Model card: fraud-acme version {version.version}\n")
+    assert card.startswith(f"# Model card: fraud-harbour version {version.version}\n")
     assert version.run_id in card
     page = (downloaded / "model_card.html").read_text()
     assert page.count('src="data:image/png;base64,') == len(plots)
     assert "split by time" in version.description
     of_run = {f.path for f in client.list_artifacts(version.run_id)}
     assert of_run == {"config", "config.json", "model_card.html", "model_card.md", "plots"}
-    versions = client.search_model_versions("name = 'fraud-acme'")
+    versions = client.search_model_versions("name = 'fraud-harbour'")
     assert len(versions) == 1, "the model of the random split is not registered"
     assert {key: value for key, value in run.data.params.items() if key.startswith("config.")} == {
-        "config.tenant": "acme", "config.data": str(month_csv), "config.cost": "flat",
+        "config.tenant": "harbour", "config.data": str(month_csv), "config.cost": "flat",
         "config.seed": "5", "config.until_step": "None", "config.missed_fraud": "None",
         "config.missed_fraud_share": "None", "config.false_alarm": "6.0",
     }  # fmt: skip
-    version_url = f"{mlflow_server}/#/models/fraud-acme/versions/{version.version}"
+    version_url = f"{mlflow_server}/#/models/fraud-harbour/versions/{version.version}"
     assert f"Version: {version_url}" in done.stdout
 
     replies = mlflow.pyfunc.load_model(str(downloaded)).predict(EXAMPLE)

@@ -58,7 +58,7 @@ def tune(home: Path, mlflow_server: str, data: Path) -> Tune:
 
 def command(data: Path, *arguments: object) -> list[str]:
     words = [sys.executable, "-m", "training", "tune", "--data", str(data), *map(str, arguments)]
-    return words if "--tenant" in words else [*words, "--tenant", "acme"]
+    return words if "--tenant" in words else [*words, "--tenant", "searcher"]
 
 
 def environment(home: Path, tracking_uri: str) -> dict[str, str]:
@@ -158,12 +158,12 @@ def test_an_interrupted_search_goes_on_where_it_stopped(searched: dict[str, str]
 def test_each_trial_is_a_run_below_the_search(
     searched: dict[str, str], client: MlflowClient
 ) -> None:
-    parent = search_of(client, "acme")
+    parent = search_of(client, "searcher")
     assert parent.info.status == "FINISHED"
     assert parent.info.run_id in searched["done"]
     assert parent.data.tags["trials"] == "8"
     assert parent.data.tags["mlflow.runName"] == "tune on month.csv"
-    trials = trials_of(client, "acme")
+    trials = trials_of(client, "searcher")
     statuses = [run.info.status for run in trials.values()]
     assert "RUNNING" not in statuses, "what was killed is told to have ended"
     complete = [run for run in trials.values() if "net_savings" in run.data.metrics]
@@ -188,17 +188,17 @@ def test_each_trial_is_a_run_below_the_search(
 def test_the_chosen_model_is_registered_by_the_pipeline_of_train(
     searched: dict[str, str], client: MlflowClient
 ) -> None:
-    parent = search_of(client, "acme")
-    version = client.get_model_version_by_alias("fraud-acme", CANDIDATE)
+    parent = search_of(client, "searcher")
+    version = client.get_model_version_by_alias("fraud-searcher", CANDIDATE)
     assert version.tags["tuned_by_run"] == parent.info.run_id
     assert parent.data.tags["registered_version"] == version.version
-    chosen = trials_of(client, "acme")[f"trial {version.tags['tuned_trial']}"]
+    chosen = trials_of(client, "searcher")[f"trial {version.tags['tuned_trial']}"]
     run = client.get_run(version.run_id)
     assert run.info.run_name == "train on month.csv"
     assert {"net_savings", "pr_auc"} <= set(run.data.metrics), "judged on the test part"
     assert f"Trial {version.tags['tuned_trial']} is chosen" in searched["done"]
     assert float(chosen.data.metrics["explained_us_per_row"]) < float(
-        trials_of(client, "acme")["trial 0"].data.metrics["explained_us_per_row"]
+        trials_of(client, "searcher")["trial 0"].data.metrics["explained_us_per_row"]
     )
     leaves = re.search(r"trees with ([\d,]+) leaves", searched["done"])
     assert leaves is not None
@@ -210,14 +210,14 @@ def test_the_chosen_model_is_registered_by_the_pipeline_of_train(
 def test_a_budget_that_nothing_fits_registers_nothing_and_keeps_the_trials(
     tune: Tune, client: MlflowClient
 ) -> None:
-    before = client.get_model_version_by_alias("fraud-acme", CANDIDATE).version
+    before = client.get_model_version_by_alias("fraud-searcher", CANDIDATE).version
     done = tune("--trials", 8, "--latency-budget-us", 0.001)
     assert done.returncode != 0
     assert "No model explains a row within 0.001 µs; the fastest, trial" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Going on with the search: 8 of 8 trials done" in done.stdout
     assert "above the budget" in done.stdout
-    assert client.get_model_version_by_alias("fraud-acme", CANDIDATE).version == before
+    assert client.get_model_version_by_alias("fraud-searcher", CANDIDATE).version == before
 
 
 @pytest.mark.slow
