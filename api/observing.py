@@ -38,7 +38,7 @@ def tell_of_batch(
     failed: int,
     is_stored: bool,
 ) -> None:
-    """Tell of a batch, once its worker has answered it.
+    """Tell of a batch, soon after its worker has answered it.
 
     Args:
         times: what it did when.
@@ -47,7 +47,7 @@ def tell_of_batch(
         failed: how many of the items were answered with an error.
         is_stored: whether `predicted` are decisions, in Postgres.
     """
-    after_answer(lambda: _tell(times, items, predicted, failed, is_stored))
+    after_answer(lambda: _tell(times, items, predicted, failed, is_stored), times.rows)
 
 
 def _tell(

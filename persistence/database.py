@@ -77,6 +77,8 @@ def open_database(
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         pool_recycle=1800,
+        # A lone client meets one server process, whose caches are warm: 0.07 of 0.68 ms a decision.
+        pool_use_lifo=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "sentinel",

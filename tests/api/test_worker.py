@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import anyio
 import pytest
 
-from api.worker import Worker, after_answer
+from api.worker import DUE_ROWS, QUIET_S, Worker, after_answer
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_what_is_left_for_after_the_answer_runs_after_it_whether_or_not_one_fail
         raise ValueError("no")
 
     def answers(_: object) -> str:
-        after_answer(fails)
-        after_answer(done.set)
+        after_answer(fails, 1)
+        after_answer(done.set, 1)
         return "answered"
 
     async def call() -> None:
@@ -74,5 +74,49 @@ def test_what_is_left_for_after_the_answer_runs_after_it_whether_or_not_one_fail
 
 def test_off_a_worker_nothing_is_put_off() -> None:
     called: list[Callable[[], None]] = []
-    after_answer(lambda: called.append(print))
+    after_answer(lambda: called.append(print), 1)
     assert called
+
+
+def test_while_calls_keep_coming_only_as_much_is_put_off_as_is_due(worker: Worker) -> None:
+    told: list[int] = []
+    most = 0
+    all_wait = threading.Event()
+
+    def answers(number: int) -> None:
+        nonlocal most
+        assert all_wait.wait(5)
+        after_answer(lambda: told.append(number), 1)
+        most = max(most, number + 1 - len(told))
+
+    async def calls() -> None:
+        async with anyio.create_task_group() as tasks:
+            for number in range(10 * DUE_ROWS):
+                tasks.start_soon(worker.call, answers, number)
+            await anyio.sleep(0.01)
+            all_wait.set()
+
+    anyio.run(calls)
+    worker.stop()
+    assert told == list(range(10 * DUE_ROWS)), "in the order of the answers, and all by the end"
+    assert most == DUE_ROWS
+
+
+def test_a_large_batch_is_told_of_before_the_next_is_begun(worker: Worker) -> None:
+    told: list[bool] = []
+
+    def answers(_: object) -> bool:
+        before = bool(told)
+        after_answer(lambda: told.append(True), DUE_ROWS)
+        return before
+
+    async def calls() -> list[bool]:
+        return [await worker.call(answers, None), await worker.call(answers, None)]
+
+    assert anyio.run(calls) == [False, True]
+
+
+def test_once_it_is_quiet_nothing_is_put_off(worker: Worker) -> None:
+    told = threading.Event()
+    anyio.run(worker.call, lambda _: after_answer(told.set, 1), None)
+    assert told.wait(1000 * QUIET_S)
