@@ -10,6 +10,7 @@ from time import perf_counter
 from api.boosters import BoosterLocks
 from api.lineup import Lineup
 from api.observing import tell_of_batch
+from api.replies import Renderings
 from api.request_ids import Origin
 from api.shadow import ShadowScorer, ShadowTask
 from api.stages import Stopwatch
@@ -51,8 +52,9 @@ class Item:
     queued_s: float = field(default_factory=perf_counter)
 
 
-Answer = list[Decided] | SentinelError
-"""An item's decisions in its order, or its own error: an exception would fail its batch-mates."""
+Answer = list[bytes] | SentinelError
+"""An item's decisions in its order, rendered, or its own error: an exception would fail its
+batch-mates."""
 
 
 class Batches:
@@ -83,14 +85,19 @@ class Batches:
         ]
         watch.lap("decide")
         new: list[tuple[Item, Decided]] = []
+        rendered = Renderings()
         if pending:
             try:
-                stored = self._log.write([decided for _, decided in pending])
+                batch = [decided for _, decided in pending]
+                stored = self._log.write(batch, lambda: rendered.make(batch))
             except SentinelError as error:
                 answers.update((i, error) for i, _ in pending)
             else:
                 for (i, _), outcome in zip(pending, stored, strict=True):
-                    answers[i] = outcome if isinstance(outcome, SentinelError) else [outcome]
+                    if isinstance(outcome, SentinelError):
+                        answers[i] = outcome
+                    else:
+                        answers[i] = [rendered.of(outcome)]
                 # What was stored now comes back as itself; a repeated request has its shadow.
                 new = [
                     (items[i], decided)
@@ -115,11 +122,12 @@ class Batches:
         new: list[tuple[Item, Decided]] = []
         for item in items:
             try:
-                stored = self._store_whole(item, watch)
+                rendered = Renderings()
+                stored = self._store_whole(item, watch, rendered)
             except SentinelError as error:
                 answers.append(error)
             else:
-                answers.append(stored)
+                answers.append([rendered.of(decided) for decided in stored])
                 new += [(item, decided) for decided in stored if decided.decided_at is None]
             watch.lap("store")
         self._offer(new)
@@ -132,8 +140,9 @@ class Batches:
         )
         return answers
 
-    def _store_whole(self, item: Item, watch: Stopwatch) -> list[Decided]:
+    def _store_whole(self, item: Item, watch: Stopwatch, rendered: Renderings) -> list[Decided]:
         deciders = _deciders(item)  # or an error, before anything is begun
+        made: list[Decided] = []
 
         def parts() -> Iterator[list[Decided]]:
             for start in range(0, len(deciders), PART_ROWS):
@@ -142,12 +151,15 @@ class Batches:
                 lineups = [item.lineup] * len(transactions)
                 predictions = self._predict_rows(transactions, deciders[part], lineups, watch)
                 decided = _decided(item, transactions, predictions)
+                made.extend(decided)
                 watch.lap("decide")
                 yield decided
                 watch.lap("store")
 
         has_keys = any(t.external_id is not None for t in item.transactions)
-        return self._log.write_whole({item.tenant_id}, parts(), has_keys=has_keys)
+        return self._log.write_whole(
+            {item.tenant_id}, parts(), lambda: rendered.make(made), has_keys=has_keys
+        )
 
     def explain(self, items: Sequence[Item]) -> list[list[Prediction] | SentinelError]:
         """Score and explain without storing."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import Any
+from uuid import UUID
 
 import orjson
 from starlette.responses import Response
@@ -15,16 +16,35 @@ from scoring.prediction import ModelVersion, Prediction
 from scoring.reasons import reasons
 
 
-def score_reply(decided: Decided, arrived_s: float) -> Response:
-    """Render one decision."""
-    return json_reply(_scored(decided, _elapsed_ms(arrived_s)))
+class Renderings:
+    """Decisions rendered while Postgres stores them: a third of the service's time of 1000 rows.
+
+    They lack their end, the latency, which is known when the reply is sent.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[UUID, bytes] = {}
+
+    def make(self, decisions: Iterable[Decided]) -> None:
+        """Render decisions that are being stored."""
+        for decided in decisions:
+            self._made[decided.prediction_id] = _without_end(decided)
+
+    def of(self, stored: Decided) -> bytes:
+        """Return a stored decision's rendering: made before, unless it was stored earlier."""
+        return self._made.get(stored.prediction_id) or _without_end(stored)
 
 
-def batch_reply(decisions: Iterable[Decided], arrived_s: float) -> Response:
-    """Render the decisions of a batch, in order."""
-    latency_ms = _elapsed_ms(arrived_s)
-    results = [_scored(decided, latency_ms) for decided in decisions]
-    return json_reply({"results": results, "total_latency_ms": _elapsed_ms(arrived_s)})
+def score_reply(decision: bytes, arrived_s: float) -> Response:
+    """Finish one decision of `Renderings`."""
+    return _reply(decision + _end(arrived_s))
+
+
+def batch_reply(decisions: Sequence[bytes], arrived_s: float) -> Response:
+    """Finish the decisions of a batch, in order; at least one."""
+    end = _end(arrived_s)
+    results = (end + b",").join(decisions) + end
+    return _reply(b'{"results":[%b],"total_latency_ms":%r}' % (results, _elapsed_ms(arrived_s)))
 
 
 def explain_reply(prediction: Prediction, prediction_id: str | None, arrived_s: float) -> Response:
@@ -56,7 +76,7 @@ def model(version: ModelVersion) -> dict[str, Any]:
     return {"name": version.name, "version": version.version}
 
 
-def _scored(decided: Decided, latency_ms: float) -> dict[str, Any]:
+def _decision(decided: Decided) -> dict[str, Any]:
     prediction = decided.prediction
     features, contributions = prediction.features, prediction.contributions
     return {
@@ -73,8 +93,15 @@ def _scored(decided: Decided, latency_ms: float) -> dict[str, Any]:
         "base_value": prediction.base_value,
         "margin": prediction.margin,
         "model": model(prediction.model),
-        "latency_ms": latency_ms,
     }
+
+
+def _without_end(decided: Decided) -> bytes:
+    return orjson.dumps(_decision(decided)).removesuffix(b"}")
+
+
+def _end(arrived_s: float) -> bytes:
+    return b',"latency_ms":%r}' % _elapsed_ms(arrived_s)
 
 
 def _feature(prediction: Prediction, index: int) -> dict[str, Any]:
@@ -91,4 +118,8 @@ def _elapsed_ms(arrived_s: float) -> float:
 
 def json_reply(document: dict[str, Any], status: int = 200) -> Response:
     """Render a document."""
-    return Response(orjson.dumps(document), status, media_type="application/json")
+    return _reply(orjson.dumps(document), status)
+
+
+def _reply(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, media_type="application/json")

@@ -43,8 +43,8 @@ class Routes:
         transaction = body.to_domain(requests.idempotency_key(request))
         lineup = await self._parts.models.lineup(principal.tenant_id)
         item = Item(principal.tenant_id, lineup, [transaction], arrived_s, request.scope["origin"])
-        (decided,) = await self._queue.enqueue("score_batch", item)
-        return replies.score_reply(decided, arrived_s)
+        (decision,) = await self._queue.enqueue("score_batch", item)
+        return replies.score_reply(decision, arrived_s)
 
     async def score_many(self, request: Request) -> Response:
         """Decide up to 1000 transactions."""

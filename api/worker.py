@@ -110,13 +110,16 @@ class Worker:
 
     def _next(self, later: _Later) -> _Job | None:
         """Wait for a call; None: to end."""
-        if 0 < later.rows < DUE_ROWS:
-            try:
-                return self._jobs.get(timeout=QUIET_S)
-            except Empty:
-                pass
-        later.do()
-        return self._jobs.get()
+        if not later.rows:
+            return self._jobs.get()
+        try:
+            job = self._jobs.get(timeout=QUIET_S)
+        except Empty:
+            later.do()
+            return self._jobs.get()
+        if later.rows >= DUE_ROWS:
+            later.do()
+        return job
 
 
 def _answer(future: asyncio.Future[Any], found: object, error: BaseException | None) -> None:

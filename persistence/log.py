@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from uuid import UUID
 
 import psycopg
@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from persistence.autocommit import PostgresConnection, autocommitting
 from persistence.decisions import Decided, body_digest, decided_from
-from persistence.roundtrip import Call, round_trip
+from persistence.roundtrip import Call, idle, round_trip
 from persistence.statements import (
     BEGIN,
     INSERT,
@@ -48,8 +48,14 @@ class DecisionLog:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def write(self, batch: Sequence[Decided]) -> list[Outcome]:
+    def write(
+        self, batch: Sequence[Decided], meanwhile: Callable[[], None] = idle
+    ) -> list[Outcome]:
         """Store a batch of decisions of one or many tenants.
+
+        Args:
+            batch: the decisions.
+            meanwhile: called while Postgres stores them; not, if they cannot be sent.
 
         Returns:
             For each, in order: the same decision, now stored; the decision stored earlier under
@@ -64,7 +70,7 @@ class DecisionLog:
         calls = storing(batch)  # before a connection is taken from the others: 5 ms for 1000 rows
         try:
             with autocommitting(self._engine) as connection:
-                _, absent = round_trip(connection, _STATEMENTS, calls)
+                _, absent = round_trip(connection, _STATEMENTS, calls, meanwhile)
                 return _outcomes(connection, batch, [absent])
         except psycopg.Error as error:
             if len(batch) == 1:
@@ -75,13 +81,19 @@ class DecisionLog:
         return self.write(batch[:middle]) + self.write(batch[middle:])
 
     def write_whole(
-        self, tenant_ids: Set[int], parts: Iterable[Sequence[Decided]], *, has_keys: bool
+        self,
+        tenant_ids: Set[int],
+        parts: Iterable[Sequence[Decided]],
+        meanwhile: Callable[[], None] = idle,
+        *,
+        has_keys: bool,
     ) -> list[Decided]:
         """Store a batch of decisions whole or not at all.
 
         Args:
             tenant_ids: whose they are.
             parts: of the batch; each is stored while the next one is made.
+            meanwhile: as for `write`, after the last part.
             has_keys: whether a transaction has an `external_id`.
 
         Returns:
@@ -97,7 +109,7 @@ class DecisionLog:
         calls = _storing_whole(tenant_ids, parts, made, has_keys=has_keys)
         try:
             with autocommitting(self._engine) as connection:
-                results = round_trip(connection, _STATEMENTS, calls)
+                results = round_trip(connection, _STATEMENTS, calls, meanwhile)
                 outcomes = _outcomes(connection, made, results)
                 errors = tuple(
                     FieldError(f"transactions.{i}.external_id", outcome.title)

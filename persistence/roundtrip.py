@@ -10,7 +10,7 @@ their text: 0.37 ms of CPU for a lone decision, and 0.14 ms here (docs/decisions
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from select import POLLIN, POLLOUT, poll
@@ -46,8 +46,15 @@ Call = tuple[Statement, Sequence[bytes]]
 """A statement and its parameters."""
 
 
+def idle() -> None:
+    """Do nothing while Postgres works."""
+
+
 def round_trip(
-    connection: PatientConnection, statements: Sequence[Statement], calls: Iterable[Call]
+    connection: PatientConnection,
+    statements: Sequence[Statement],
+    calls: Iterable[Call],
+    meanwhile: Callable[[], None] = idle,
 ) -> list[PGresult]:
     """Run statements, one after the other, until one fails.
 
@@ -55,6 +62,7 @@ def round_trip(
         connection: whose they are to be.
         statements: those that are called; what is not prepared yet is first.
         calls: made as they are wanted, while Postgres works on those before.
+        meanwhile: called when all is sent, while Postgres works; twice at most.
 
     Returns:
         The result of each call, in binary form.
@@ -65,13 +73,13 @@ def round_trip(
     """
     made: list[Call] = []
     try:
-        return _run(connection, statements, _noted(calls, made))
+        return _run(connection, statements, _noted(calls, made), meanwhile)
     except errors.InvalidSqlStatementName:
         # After a ROLLBACK psycopg deallocates whatever the connection has prepared.
         connection.rollback()  # says nothing to Postgres unless a transaction is open
         connection.execute("DEALLOCATE ALL")  # what was prepared since
         connection.prepared.clear()
-        return _run(connection, statements, made)
+        return _run(connection, statements, made, meanwhile)
 
 
 def _noted(calls: Iterable[Call], made: list[Call]) -> Iterator[Call]:
@@ -81,7 +89,10 @@ def _noted(calls: Iterable[Call], made: list[Call]) -> Iterator[Call]:
 
 
 def _run(
-    connection: PatientConnection, statements: Sequence[Statement], calls: Iterable[Call]
+    connection: PatientConnection,
+    statements: Sequence[Statement],
+    calls: Iterable[Call],
+    meanwhile: Callable[[], None],
 ) -> list[PGresult]:
     new = [statement for statement in statements if statement.name not in connection.prepared]
     pgconn = connection.pgconn
@@ -94,7 +105,7 @@ def _run(
             pgconn.send_query_prepared(statement.name, parameters, formats, _BINARY)
             if sum(map(len, parameters)) > _LARGE_BYTES:
                 _flush(connection, monotonic() + connection.patience_s)
-        results = _synchronized(connection)
+        results = _synchronized(connection, meanwhile)
     except BaseException:
         pgconn.finish()  # answers may still be under way
         raise
@@ -106,16 +117,17 @@ def _prepare(connection: PatientConnection, statements: Sequence[Statement]) -> 
     connection.pgconn.enter_pipeline_mode()
     for statement in statements:
         connection.pgconn.send_prepare(statement.name, statement.sql, statement.types)
-    _raise_failure(_synchronized(connection))
+    _raise_failure(_synchronized(connection, idle))
     connection.prepared.update(statement.name for statement in statements)
 
 
-def _synchronized(connection: PatientConnection) -> list[PGresult]:
+def _synchronized(connection: PatientConnection, meanwhile: Callable[[], None]) -> list[PGresult]:
     """Send Sync after what was sent, return what comes back before its answer; end the pipeline."""
     pgconn = connection.pgconn
     pgconn.pipeline_sync()
     deadline = monotonic() + connection.patience_s
     _flush(connection, deadline)
+    meanwhile()
     line = poll()
     line.register(pgconn.socket, POLLIN)
     results: list[PGresult] = []

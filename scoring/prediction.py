@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.features import FloatArray
 from scoring.policy import Decision, RiskBand
 
 TOP_FEATURES = 5
@@ -68,5 +68,5 @@ class Prediction:
 
         Ties keep the order of FEATURE_NAMES, so that a stored prediction always reads the same.
         """
-        order = sorted(range(len(FEATURE_NAMES)), key=lambda i: -abs(self.contributions[i]))
-        return order[:count]
+        sizes = list(map(abs, self.contributions))
+        return sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)[:count]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from persistence.decisions import Decided
 from persistence.ids import new_ids
 from persistence.log import DecisionLog
+from persistence.roundtrip import idle
 from scoring.calibration import SigmoidCalibrator
 from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
 from scoring.model import FraudModel
@@ -117,7 +118,9 @@ def a_decision(tenant_id: int, score: float = 1 / 3, **changes: Any) -> Decided:
     )
 
 
-def write_whole(log: DecisionLog, batch: Sequence[Decided]) -> list[Decided]:
+def write_whole(
+    log: DecisionLog, batch: Sequence[Decided], meanwhile: Callable[[], None] = idle
+) -> list[Decided]:
     """Store a batch whole, as one part."""
     has_keys = any(decided.transaction.external_id is not None for decided in batch)
-    return log.write_whole({d.tenant_id for d in batch}, [batch], has_keys=has_keys)
+    return log.write_whole({d.tenant_id for d in batch}, [batch], meanwhile, has_keys=has_keys)

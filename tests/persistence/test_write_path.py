@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -132,6 +132,30 @@ def test_the_parts_of_a_whole_batch_are_sent_as_they_are_made_in_one_round_trip(
     assert stored == [decided for part in parts for decided in part]
     assert traffic.round_trips == 1
     assert seen[-2] > 0  # Postgres was at work while the last part was made
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize("write", [DecisionLog.write, write_whole])
+def test_what_is_done_meanwhile_is_done_once_everything_is_sent(
+    proxy: Proxy,
+    open_log: Callable[..., DecisionLog],
+    batch_of: Callable[..., list[Decided]],
+    write: Callable[..., list[Decided]],
+    size: int,
+) -> None:
+    log = open_log()
+    write(log, batch_of(1, keyed=False))
+    seen: list[int] = []
+
+    def meanwhile() -> None:
+        until = monotonic() + 5
+        while not (syncs := traffic.messages["S"]) and monotonic() < until:
+            sleep(0.001)
+        seen.append(syncs)
+
+    with proxy.watch() as traffic:
+        write(log, batch_of(size, keyed=False), meanwhile)
+    assert seen == [1]
 
 
 @pytest.mark.parametrize("keyed", [False, True])
