@@ -79,6 +79,9 @@ def open_database(
         pool_recycle=1800,
         # A lone client meets one server process, whose caches are warm: 0.07 of 0.68 ms a decision.
         pool_use_lifo=True,
+        # Whoever borrows one ends the transaction: SQLAlchemy's connections and `driver_connection`
+        # both do.
+        pool_reset_on_return=None,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "sentinel",

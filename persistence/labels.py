@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, TextClause
 
-from persistence.autocommit import PostgresConnection
+from persistence.driver import PostgresConnection
 from persistence.ids import first_id_at, unix_ms_of
 from persistence.label_statements import (
     DECISIONS,

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.rows import dict_row
 from sqlalchemy import Engine
 
-from persistence.autocommit import PostgresConnection, autocommitting
 from persistence.decisions import Decided, body_digest, decided_from
+from persistence.driver import PostgresConnection, driver_connection
 from persistence.roundtrip import Call, idle, round_trip
 from persistence.statements import (
     BEGIN,
@@ -69,7 +70,7 @@ class DecisionLog:
         """
         calls = storing(batch)  # before a connection is taken from the others: 5 ms for 1000 rows
         try:
-            with autocommitting(self._engine) as connection:
+            with driver_connection(self._engine) as connection:
                 _, absent = round_trip(connection, _STATEMENTS, calls, meanwhile)
                 return _outcomes(connection, batch, [absent])
         except psycopg.Error as error:
@@ -108,7 +109,7 @@ class DecisionLog:
         made: list[Decided] = []
         calls = _storing_whole(tenant_ids, parts, made, has_keys=has_keys)
         try:
-            with autocommitting(self._engine) as connection:
+            with driver_connection(self._engine) as connection:
                 results = round_trip(connection, _STATEMENTS, calls, meanwhile)
                 outcomes = _outcomes(connection, made, results)
                 errors = tuple(
@@ -178,6 +179,8 @@ def _read_earlier(
     connection: PostgresConnection, taken: Sequence[Decided]
 ) -> dict[tuple[int, str], tuple[bytes, Decided]]:
     keys = [d.tenant_id for d in taken], [d.transaction.external_id for d in taken]
+    if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        connection.autocommit = True
     with connection.pipeline(), connection.cursor(row_factory=dict_row) as cursor:
         connection.execute(SET_TENANTS, [joined(set(keys[0]))], prepare=True)
         cursor.execute(REPLAY, keys, prepare=True)

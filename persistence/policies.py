@@ -17,8 +17,8 @@ from typing import Any, cast
 import psycopg
 from sqlalchemy import Engine, insert, select, true
 
-from persistence.autocommit import PostgresConnection
 from persistence.database import saying_unavailable, transaction
+from persistence.driver import PostgresConnection
 from persistence.tables import PolicyRow, TenantRow
 from persistence.tenancy import see_all_tenants, tenant_transaction
 from scoring.errors import NotFound, StoreUnavailable

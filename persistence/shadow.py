@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Engine
 
-from persistence.autocommit import autocommitting
+from persistence.driver import driver_connection
 from persistence.statements import SET_TENANTS
 from persistence.tenancy import joined
 from scoring.errors import NotStorable
@@ -75,10 +75,12 @@ class ShadowLog:
         """
         columns = [[value(score) for score in batch] for _, _, value in _INPUT]
         try:
-            with autocommitting(self._engine) as connection, connection.pipeline():
-                tenants = joined({score.tenant_id for score in batch})
-                connection.execute(SET_TENANTS, [tenants], prepare=True)
-                connection.execute(_INSERT, columns, prepare=True)
+            with driver_connection(self._engine) as connection:
+                connection.autocommit = True
+                with connection.pipeline():
+                    tenants = joined({score.tenant_id for score in batch})
+                    connection.execute(SET_TENANTS, [tenants], prepare=True)
+                    connection.execute(_INSERT, columns, prepare=True)
         except psycopg.Error as error:
             logger.exception("Postgres refuses shadow scores")
             raise NotStorable("Postgres refuses the shadow scores; none was stored.") from error

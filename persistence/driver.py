@@ -1,8 +1,10 @@
-"""Connections for the statements that are written by hand for psycopg.
+"""Connections for the statements that are written by hand for psycopg or libpq.
 
-They are in autocommit mode: what a pipeline sends between two Syncs is one transaction, committed
-by the second. With psycopg's own BEGIN and COMMIT it would be three round trips, since each of them
-ends with a Sync. https://www.postgresql.org/docs/current/protocol-flow.html
+What a pipeline sends between two Syncs is one transaction, committed by the second, unless it
+begins one: https://www.postgresql.org/docs/current/protocol-flow.html. With psycopg's own BEGIN and
+COMMIT it would be three round trips, since each of them ends with a Sync; so psycopg's statements
+are sent in autocommit mode. libpq knows no such mode, and a batch of decisions does without: to
+set it, unset it and have SQLAlchemy reset what is at rest was 3 % of a lone /score.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ PostgresConnection = PatientConnection
 
 
 @contextmanager
-def autocommitting(engine: Engine) -> Iterator[PostgresConnection]:
-    """A pooled connection in autocommit mode; a transaction left open is rolled back.
+def driver_connection(engine: Engine) -> Iterator[PostgresConnection]:
+    """A pooled connection; a transaction left open is rolled back, autocommit mode is left.
 
     Raises:
         StoreUnavailable: Postgres cannot be reached or broke off.
@@ -35,13 +37,13 @@ def autocommitting(engine: Engine) -> Iterator[PostgresConnection]:
     connection = cast("PostgresConnection", pooled.driver_connection)
     is_sound = True
     try:
-        connection.autocommit = True
         try:
             yield connection
         finally:
             if not connection.closed:
                 connection.rollback()  # says nothing to Postgres unless a transaction is open
-                connection.autocommit = False
+                if connection.autocommit:
+                    connection.autocommit = False
     except psycopg.OperationalError as error:
         is_sound = False
         # Its neighbours in the pool were cut off with it; the next batch connects anew.

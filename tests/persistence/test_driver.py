@@ -1,0 +1,68 @@
+"""What a borrower leaves behind does not meet the next one, though the pool resets nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Engine, text
+
+from persistence.database import open_database
+from persistence.driver import driver_connection
+
+CLAIM = "INSERT INTO idempotency_keys VALUES (1, 'left', '', gen_random_uuid())"
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[Engine]:
+    """A pool of one connection, so that the next borrower has the same."""
+    engine = open_database(database, pool_size=1)
+    yield engine
+    engine.dispose()
+
+
+def by_sqlalchemy(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text(CLAIM))
+
+
+def by_sqlalchemy_and_failing(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(CLAIM))
+        raise RuntimeError("no")
+
+
+def by_the_driver(engine: Engine) -> None:
+    with driver_connection(engine) as connection:
+        connection.execute(CLAIM)
+
+
+def by_the_driver_in_autocommit_mode_and_failing(engine: Engine) -> None:
+    with driver_connection(engine) as connection:
+        connection.autocommit = True
+        connection.execute("BEGIN")
+        connection.execute(CLAIM)
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "borrow",
+    [
+        by_sqlalchemy,
+        by_sqlalchemy_and_failing,
+        by_the_driver,
+        by_the_driver_in_autocommit_mode_and_failing,
+    ],
+)
+def test_what_was_not_committed_is_rolled_back_before_the_next_has_the_connection(
+    engine: Engine, borrow: Callable[[Engine], None], rows: Callable[..., list[dict[str, Any]]]
+) -> None:
+    with contextlib.suppress(RuntimeError):
+        borrow(engine)
+    with driver_connection(engine) as connection:
+        assert connection.pgconn.transaction_status == TransactionStatus.IDLE
+        assert not connection.autocommit
+    assert rows("SELECT FROM idempotency_keys") == []
