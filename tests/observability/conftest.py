@@ -53,9 +53,9 @@ class Watched:
         return self.service.client.get("/metrics").text
 
     def log(self) -> list[dict[str, Any]]:
-        """Return the records of the service's log."""
-        lines = self.service.child.log.read_bytes().splitlines()
-        return [orjson.loads(line) for line in lines]
+        """Return the records of the service's log; the last line may be under way."""
+        lines, _, _ = self.service.child.log.read_bytes().rpartition(b"\n")
+        return [orjson.loads(line) for line in lines.splitlines()]
 
 
 @pytest.fixture(scope="package")

@@ -151,8 +151,17 @@ def test_what_a_caller_got_wrong_is_not_quoted(log: Log, stream: io.StringIO) ->
     assert written(stream)[0]["message"] == "refused: not valid"
 
 
-def batches(watched: Watched) -> list[dict[str, Any]]:
-    return [line for line in watched.log() if line["logger"] == "sentinel.batches"]
+def lines_of(watched: Watched, ids: list[str]) -> list[dict[str, Any]]:
+    """Return the lines of these requests' batches, once all are there: soon after the answers."""
+    lines: list[dict[str, Any]] = []
+
+    def are_told() -> bool:
+        told = [line for line in watched.log() if line["logger"] == "sentinel.batches"]
+        lines[:] = [line for line in told if set(ids) & set(line["request_ids"])]
+        return set(ids) <= {i for line in lines for i in line["request_ids"]}
+
+    watched.service.child.wait_until(are_told, 5)
+    return lines
 
 
 @pytest.mark.slow
@@ -167,7 +176,7 @@ def test_a_batch_is_one_line_that_joins_it_to_its_requests(watched: Watched) -> 
         "/score", a_body(), watched.key, headers={"X-Request-ID": "till-7/000123"}
     )
     assert reply.headers["x-request-id"] == "till-7/000123"
-    (line,) = [x for x in batches(watched) if "till-7/000123" in x["request_ids"]]
+    (line,) = lines_of(watched, ["till-7/000123"])
     assert line.keys() >= {"ts", "level", "logger", "message"}
     assert line["api"] == "score"
     assert (line["requests"], line["rows"], line["tenants"], line["failed"]) == (1, 1, 1, 0)
@@ -183,7 +192,7 @@ def test_every_request_under_load_is_in_one_line_with_its_batch_mates(watched: W
     ids = [f"load-{i}" for i in range(400)]
     requests = [watched.payments(1, X_Request_ID=i)[0] for i in ids]
     assert set(send(watched.service.url, requests)) == {200}
-    lines = [x for x in batches(watched) if x["request_ids"][0].startswith("load-")]
+    lines = lines_of(watched, ids)
     assert sorted(i for line in lines for i in line["request_ids"]) == sorted(ids)
     assert len(lines) < len(ids)
 
