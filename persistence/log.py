@@ -93,7 +93,9 @@ class DecisionLog:
 
         Args:
             tenant_ids: whose they are.
-            parts: of the batch; each is stored while the next one is made.
+            parts: of the batch; each is stored while the next one is made. What they raise is
+                passed on and nothing is stored; the keys of those before are in flight until
+                Postgres notices that the line was closed.
             meanwhile: as for `write`, after the last part.
             has_keys: whether a transaction has an `external_id`.
 
