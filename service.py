@@ -23,7 +23,7 @@ from api import logs, schemas
 from api.service_class import SentinelService
 from registry.reader import check_tracking_uri
 from scoring import __version__
-from sentinel.alone import LIGHTGBM_COMPANIONS, without
+from sentinel.alone import COMPANIONS, without
 from sentinel.cluster import EmbeddedPostgresError
 from sentinel.database_url import check_database_url, database_url
 from sentinel.settings import Settings, SettingsError
@@ -78,8 +78,9 @@ class Sentinel:
     @bentoml.on_startup
     def open(self) -> None:
         """Connect this worker to Postgres and the registry, and load what is in production."""
-        with without(LIGHTGBM_COMPANIONS):
+        with without(COMPANIONS):
             import lightgbm  # noqa: F401
+            import numba.np.arraymath  # noqa: F401
         from api.opening import open_parts
         from api.review import REVIEW
         from api.routes import Routes

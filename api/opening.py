@@ -106,7 +106,6 @@ def open_parts(
     shadow.start()
     drift.start()
     # What lives until the end need not be walked by every full collection: that stalled all
-    # callers for 0.12 s every 0.6 s at 64 clients.
-    gc.collect()
+    # callers for 0.12 s every 0.6 s at 64 clients. Not collected before: 0.14 s for 279 objects.
     gc.freeze()
     return parts
