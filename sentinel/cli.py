@@ -245,8 +245,8 @@ def _length(_context: click.Context, _option: click.Parameter, value: str) -> ti
 def monitor_drift(length: timedelta, tenant: str | None) -> None:
     """Measure how far stored predictions have drifted from what their model was trained on.
 
-    Run it every day, or every hour. GET /drift and the metrics tell the latest run of each tenant;
-    exit status 0 whether anything drifts or not.
+    Run it every hour; an alert says when it is late. GET /drift and the metrics tell the latest run
+    of each tenant; exit status 0 whether anything drifts or not.
     """
     until = datetime.now(UTC)
     window = Window(until - length, until)

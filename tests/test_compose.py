@@ -209,6 +209,35 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int
 
 
 @pytest.mark.slow
+def test_what_is_scheduled_makes_the_months_ahead_and_looks_for_drift(
+    database: str, mlflow: str, tmp_path: Path
+) -> None:
+    *shell, loop = SERVICES["scheduled"]["command"]
+    once = loop.replace("sleep 3600", "exit")
+    assert once != loop
+    command = tmp_path / "sentinel"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m sentinel "$@"\n')
+    command.chmod(0o755)
+    done = subprocess.run(
+        [*shell, once],
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "DATABASE_URL": database,
+            "MLFLOW_TRACKING_URI": mlflow,
+            "SENTINEL_HOME": str(tmp_path / "home"),
+        },
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "partitions of this month and those ahead are there" in done.stdout
+    assert "No version is in production and none decided in the window" in done.stdout
+
+
+@pytest.mark.slow
 def test_its_mlflow_answers_the_service_by_name_and_takes_models_over_http(
     mlflow: str, tmp_path: Path
 ) -> None:
