@@ -29,8 +29,8 @@ from sentinel.database_url import check_database_url, database_url
 from sentinel.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from api.batches import Answer
     from api.bento import SentinelApp
+    from api.items import Answer
     from scoring.prediction import Prediction
 
 # Looking for cycles every 700 objects was 7 % of the CPU of 1000 rows, whose objects are freed by
@@ -99,6 +99,7 @@ class Sentinel:
             models_in_memory=settings.models_in_memory,
             poll_seconds=settings.alias_poll_seconds,
         )
+        self.app.lone["score_batch"] = self.parts.lone
         self.routes = Routes(self.parts, self.app)
         REVIEW.state.desk = self.parts.desk
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from api.boosters import BoosterLocks
-from api.lineup import Lineup
+from api.items import Answer, Item
 from api.observing import tell_of_batch
+from api.predictor import Predictor, deciders_of
 from api.replies import Renderings
-from api.request_ids import Origin
 from api.shadow import ShadowScorer, ShadowTask
 from api.stages import Stopwatch
 from persistence.decisions import Decided
 from persistence.ids import new_ids
-from persistence.log import DecisionLog
+from persistence.log import DecisionLog, Outcome
 from scoring.errors import SentinelError
-from scoring.features import TransactionColumns, feature_matrix
 from scoring.fixed_tests import MODEL as FIXED_TEST_MODEL
-from scoring.fixed_tests import fixed_prediction
-from scoring.model import FraudModel
-from scoring.policy import Policy
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction
 
@@ -32,29 +26,27 @@ long. It is a block of the kernel too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One request in a batch. It carries its tenant: batch-mates belong to others.
+class Scores:
+    """A batch of /score requests that is decided and not yet stored.
 
     Attributes:
-        tenant_id: whose rows are written.
-        lineup: who decides, resolved once for the whole request.
-        transactions: at least one; more than one is stored whole or not at all.
-        arrived_s: `perf_counter()` when the request arrived.
-        origin: the request, for the log and the traces.
-        queued_s: `perf_counter()` when the item was made, to wait for its batch.
+        items: one transaction each.
+        watch: its times.
+        failed: by the item's place, why it could not be decided.
+        places: of the other items. decided: of these, in order.
+        rendered: their replies, once they are made.
     """
 
-    tenant_id: int
-    lineup: Lineup
-    transactions: Sequence[Transaction]
-    arrived_s: float
-    origin: Origin
-    queued_s: float = field(default_factory=perf_counter)
+    items: Sequence[Item]
+    watch: Stopwatch
+    failed: dict[int, SentinelError]
+    places: list[int]
+    decided: list[Decided]
+    rendered: Renderings = field(default_factory=Renderings)
 
-
-Answer = list[bytes] | SentinelError
-"""An item's decisions in its order, rendered, or its own error: an exception would fail its
-batch-mates."""
+    def render(self) -> None:
+        """Render what was decided; for the time that Postgres takes to store it."""
+        self.rendered.make(self.decided)
 
 
 class Batches:
@@ -62,58 +54,65 @@ class Batches:
 
     Args:
         log: stores decisions before they are answered.
+        predictor: decides.
         shadow: scores what is stored with the model that did not decide.
-        locks: of the boosters.
     """
 
-    def __init__(self, log: DecisionLog, shadow: ShadowScorer, locks: BoosterLocks) -> None:
+    def __init__(self, log: DecisionLog, predictor: Predictor, shadow: ShadowScorer) -> None:
         self._log = log
+        self._predictor = predictor
         self._shadow = shadow
-        self._locks = locks
 
     def score(self, items: Sequence[Item]) -> list[Answer]:
         """Decide one transaction per item and store all in one statement."""
+        scores = self.decide(items)
+        try:
+            stored = self._log.write(scores.decided, scores.render) if scores.decided else []
+        except SentinelError as error:
+            stored = [error] * len(scores.decided)
+        return self.answer(scores, stored)
+
+    def decide(self, items: Sequence[Item]) -> Scores:
+        """Decide one transaction per item."""
         watch = Stopwatch(item.queued_s for item in items)
-        scored = self._predict(items, watch)
-        answers: dict[int, Answer] = {
-            i: s for i, s in enumerate(scored) if isinstance(s, SentinelError)
+        predicted = self._predictor.predict(items, watch)
+        failed = {i: said for i, said in enumerate(predicted) if isinstance(said, SentinelError)}
+        decided = {
+            i: _decided(items[i], items[i].transactions, said)[0]
+            for i, said in enumerate(predicted)
+            if not isinstance(said, SentinelError)
         }
-        pending = [
-            (i, _decided(items[i], items[i].transactions, s)[0])
-            for i, s in enumerate(scored)
-            if not isinstance(s, SentinelError)
-        ]
         watch.lap("decide")
+        return Scores(items, watch, failed, list(decided), list(decided.values()))
+
+    def answer(self, scores: Scores, stored: Sequence[Outcome]) -> list[Answer]:
+        """Answer each item, and tell of the batch.
+
+        Args:
+            scores: the batch.
+            stored: what became of each of its decisions.
+        """
+        answers: dict[int, Answer] = {**scores.failed}
         new: list[tuple[Item, Decided]] = []
-        rendered = Renderings()
-        if pending:
-            try:
-                batch = [decided for _, decided in pending]
-                stored = self._log.write(batch, lambda: rendered.make(batch))
-            except SentinelError as error:
-                answers.update((i, error) for i, _ in pending)
-            else:
-                for (i, _), outcome in zip(pending, stored, strict=True):
-                    if isinstance(outcome, SentinelError):
-                        answers[i] = outcome
-                    else:
-                        answers[i] = [rendered.of(outcome)]
-                # What was stored now comes back as itself; a repeated request has its shadow.
-                new = [
-                    (items[i], decided)
-                    for (i, decided), outcome in zip(pending, stored, strict=True)
-                    if outcome is decided
-                ]
-                self._offer(new)
-            watch.lap("store")
+        for i, decided, outcome in zip(scores.places, scores.decided, stored, strict=True):
+            if isinstance(outcome, SentinelError):
+                answers[i] = outcome
+                continue
+            answers[i] = [scores.rendered.of(outcome)]
+            # What was stored now comes back as itself; a repeated request has its shadow.
+            if outcome is decided:
+                new.append((scores.items[i], decided))
+        self._offer(new)
+        if scores.decided:
+            scores.watch.lap("store")
         tell_of_batch(
-            watch.times("score", len(items)),
-            items,
+            scores.watch.times("score", len(scores.items)),
+            scores.items,
             [decided.prediction for _, decided in new],
             failed=sum(isinstance(answer, SentinelError) for answer in answers.values()),
             is_stored=True,
         )
-        return [answers[i] for i in range(len(items))]
+        return [answers[i] for i in range(len(scores.items))]
 
     def score_bulk(self, items: Sequence[Item]) -> list[Answer]:
         """Decide many transactions per item; each item is one transaction of its own."""
@@ -141,7 +140,7 @@ class Batches:
         return answers
 
     def _store_whole(self, item: Item, watch: Stopwatch, rendered: Renderings) -> list[Decided]:
-        deciders = _deciders(item)  # or an error, before anything is begun
+        deciders = deciders_of(item)  # or an error, before anything is begun
         made: list[Decided] = []
 
         def parts() -> Iterator[list[Decided]]:
@@ -149,7 +148,9 @@ class Batches:
                 part = slice(start, start + PART_ROWS)
                 transactions = item.transactions[part]
                 lineups = [item.lineup] * len(transactions)
-                predictions = self._predict_rows(transactions, deciders[part], lineups, watch)
+                predictions = self._predictor.predict_rows(
+                    transactions, deciders[part], lineups, watch
+                )
                 decided = _decided(item, transactions, predictions)
                 made.extend(decided)
                 watch.lap("decide")
@@ -164,7 +165,7 @@ class Batches:
     def explain(self, items: Sequence[Item]) -> list[list[Prediction] | SentinelError]:
         """Score and explain without storing."""
         watch = Stopwatch(item.queued_s for item in items)
-        predicted = self._predict(items, watch)
+        predicted = self._predictor.predict(items, watch)
         explained = [answer for answer in predicted if not isinstance(answer, SentinelError)]
         tell_of_batch(
             watch.times("explain", len(items)),
@@ -174,68 +175,6 @@ class Batches:
             is_stored=False,
         )
         return predicted
-
-    def _predict(
-        self, items: Sequence[Item], watch: Stopwatch
-    ) -> list[list[Prediction] | SentinelError]:
-        """Score items grouped by model, each group as one matrix; answers in the items' order."""
-        transactions: list[Transaction] = []
-        deciders: list[FraudModel | None] = []
-        lineups: list[Lineup] = []
-        outcomes: list[range | SentinelError] = []
-        for item in items:
-            try:
-                deciders += _deciders(item)
-            except SentinelError as error:
-                outcomes.append(error)
-            else:
-                outcomes.append(range(len(transactions), len(deciders)))
-                transactions += item.transactions
-                lineups += [item.lineup] * len(item.transactions)
-        predicted = self._predict_rows(transactions, deciders, lineups, watch)
-        return [
-            outcome if isinstance(outcome, SentinelError) else [predicted[i] for i in outcome]
-            for outcome in outcomes
-        ]
-
-    def _predict_rows(
-        self,
-        transactions: Sequence[Transaction],
-        deciders: Sequence[FraudModel | None],
-        lineups: Sequence[Lineup],
-        watch: Stopwatch,
-    ) -> list[Prediction]:
-        """Decide each transaction with its decider and lineup, in order."""
-        members: dict[int, list[int]] = defaultdict(list)
-        for i, decider in enumerate(deciders):
-            members[id(decider)].append(i)
-        predicted: dict[int, Prediction] = {}
-        for group in members.values():
-            model, given = deciders[group[0]], [transactions[i] for i in group]
-            if model is None:
-                predictions = [fixed_prediction(transaction) for transaction in given]
-            else:
-                policies = [lineups[i].policy_over(model) for i in group]
-                predictions = self._predict_by(model, given, policies, watch)
-            predicted.update(zip(group, predictions, strict=True))
-            watch.lap("decide")
-        return [predicted[i] for i in range(len(deciders))]
-
-    def _predict_by(
-        self,
-        model: FraudModel,
-        transactions: Sequence[Transaction],
-        policies: Sequence[Policy],
-        watch: Stopwatch,
-    ) -> list[Prediction]:
-        """Decide with one model; the lap of `decide` is left to the caller to end."""
-        watch.lap("decide")
-        matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
-        watch.lap("features")
-        with self._locks.of(model):
-            scored = model.explain_matrix(matrix)
-        watch.lap("score_explain")
-        return model.decide(scored, policies)
 
     def _offer(self, stored: Iterable[tuple[Item, Decided]]) -> None:
         tasks = []
@@ -256,15 +195,6 @@ class Batches:
                 )
         if tasks:
             self._shadow.offer(tasks)
-
-
-def _deciders(item: Item) -> list[FraudModel | None]:
-    """Return the model that decides each of an item's transactions; None: the fixed tests do."""
-    lineup = item.lineup
-    if lineup.canary is None and not lineup.seats.is_test:
-        # Whatever a transaction says, so that the first one speaks for a thousand.
-        return [lineup.decider(item.transactions[0])] * len(item.transactions)
-    return [None if lineup.is_fixed_test(t) else lineup.decider(t) for t in item.transactions]
 
 
 def _decided(

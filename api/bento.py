@@ -10,9 +10,10 @@ metrics. See docs/decisions/0001-bentoml-edge.md.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import bentoml
 from _bentoml_impl.server.app import ServiceAppFactory
@@ -27,6 +28,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from api.front import Api, Front
+from api.later import LoopLater, keep_later
 from api.metrics import RequestMetrics
 from api.pages import PAGES
 from api.problems import ProblemBackstop
@@ -52,13 +54,25 @@ class EagerOptimizer(Optimizer):
     def wait(self, _measured_s: float) -> None: ...
 
 
+class Lone(Protocol):
+    """Decides an item that has no company."""
+
+    def fits(self, item: Any) -> bool:  # noqa: ANN401 - the batchable method's
+        """Whether it would not hold up the event loop."""
+
+    async def decide(self, item: Any) -> Any:  # noqa: ANN401 - its answer
+        """Answer the item as a batch of its own."""
+
+
 class SentinelApp(ServiceAppFactory):
     """BentoML's application with a front for the APIs, and no public batch route."""
 
     def __init__(self, service: bentoml.Service[Any], is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self.apis: dict[str, Api] = {}
+        self.lone: dict[str, Lone] = {}
         self._batch_sizes: dict[str, Any] = {}
+        self._latest_size = dict.fromkeys(self.dispatchers, 1)
         self._workers = {name: Worker(name) for name in self.dispatchers}
         for dispatcher in self.dispatchers.values():
             dispatcher.optimizer = EagerOptimizer(dispatcher.max_latency)
@@ -74,6 +88,8 @@ class SentinelApp(ServiceAppFactory):
         BentoML binds an API anew at each access, signature and all: 13 % of the CPU of a /score.
         """
         await super().create_instance(app)
+        self._later = LoopLater(asyncio.get_running_loop())
+        keep_later(self._later)
         for name, method in self.service.apis.items():
             bound = getattr(self._service_instance, name).local
             bound.local = bound
@@ -94,6 +110,7 @@ class SentinelApp(ServiceAppFactory):
         """Let the service go, and its threads with it."""
         for worker in self._workers.values():
             worker.stop()
+        self._later.do()
         await super().destroy_instance(app)
 
     @property
@@ -124,10 +141,36 @@ class SentinelApp(ServiceAppFactory):
         Raises:
             SentinelError: the item's own error, or Overloaded when BentoML sheds it.
         """
+        lone = self.lone.get(batchable)
+        if lone and self._has_no_company(batchable) and lone.fits(item):
+            return await self._decide_lone(lone, batchable, item)
         try:
             return await self._queues[batchable](item)
         except BentoMLException as error:
             raise Overloaded("The queue is too long; try again shortly.") from error
+
+    def _has_no_company(self, batchable: str) -> bool:
+        """Whether an item would be a batch of one, and the latest one was.
+
+        Right after a batch of several the next ones are on their way: with 16 clients 1 of them
+        decided at once and 15 that wait for it are 3,700 a second instead of 4,400.
+        """
+        dispatcher = self.dispatchers[batchable]
+        is_idle = not dispatcher._queue and not dispatcher._sema.is_locked()
+        return is_idle and self._latest_size[batchable] == 1
+
+    async def _decide_lone(self, lone: Lone, batchable: str, item: BatchItem) -> Any:  # noqa: ANN401
+        """Decide an item as the dispatcher would, which begins no batch meanwhile."""
+        one_at_a_time = self.dispatchers[batchable]._sema
+        one_at_a_time.acquire()
+        self._batch_sizes[batchable].observe(1)
+        try:
+            answer = await lone.decide(item)
+        finally:
+            one_at_a_time.release()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def _run_batch(self, batchable: str, items: Sequence[Any]) -> Sequence[Any]:
         """Decide what the dispatcher has gathered; an answer that is an error, it raises.
@@ -135,6 +178,7 @@ class SentinelApp(ServiceAppFactory):
         BentoML's `batch_infer` makes its closures, takes a batch apart and joins it again at each
         request: 17 % of a lone /score.
         """
+        self._latest_size[batchable] = len(items)
         self._batch_sizes[batchable].observe(len(items))
         decide = getattr(self._service_instance, batchable)
         answers: Sequence[Any] = await self._workers[batchable].call(decide, list(items))

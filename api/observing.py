@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import bentoml
 
+from api.later import after_answer
 from api.stages import BatchTimes, observe, spent_s
 from api.tracing import TRACES
-from api.worker import after_answer
 
 if TYPE_CHECKING:
-    from api.batches import Item
+    from api.items import Item
     from scoring.prediction import Prediction
 
 logger = logging.getLogger("sentinel.batches")

@@ -16,8 +16,10 @@ from api.cursors import Cursors
 from api.desk import DESK_CONNECTIONS, Desk
 from api.drift_metrics import DriftMetrics
 from api.live_metrics import LiveMetrics
+from api.lone import LoneScores
 from api.metrics import EVICTIONS
 from api.policies import PolicyBook
+from api.predictor import Predictor
 from api.refused import RefusalNotes
 from api.registrar import Registrar
 from api.serving import TenantModels
@@ -43,6 +45,7 @@ class Parts:
     desk: Desk
     models: TenantModels
     batches: Batches
+    lone: LoneScores
     live: LiveMetrics
 
 
@@ -91,13 +94,16 @@ def open_parts(
     stack.callback(models.stop)
     drift = DriftMetrics(background)
     stack.callback(drift.stop)
+    log = DecisionLog(engine)
+    batches = Batches(log, Predictor(locks), shadow)
     auth = Authenticator(lambda key: verify_key(engine, key, key_secret))
     parts = Parts(
         engine=engine,
         auth=auth,
         desk=Desk(at_desk, auth, Cursors(key_secret), models.refresh_policy),
         models=models,
-        batches=Batches(DecisionLog(engine), shadow, locks),
+        batches=batches,
+        lone=LoneScores(batches, log),
         live=LiveMetrics(
             {"score": engine, "background": background, "desk": at_desk}, models.in_use, drift
         ),

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import readiness, replies, requests, schemas
-from api.batches import Item
+from api.items import Item
 from api.opening import Parts
 from persistence.decisions import Decided, read_decision
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from uuid import UUID
@@ -14,7 +15,8 @@ from sqlalchemy import Engine
 
 from persistence.decisions import Decided, body_digest, decided_from
 from persistence.driver import PostgresConnection, driver_connection
-from persistence.roundtrip import Call, idle, round_trip
+from persistence.pool import CountingPool
+from persistence.roundtrip import Call, idle, round_trip, round_trip_on_loop
 from persistence.statements import (
     BEGIN,
     INSERT,
@@ -80,6 +82,32 @@ class DecisionLog:
             logger.warning("a batch is split, since Postgres refuses a row of it: %s", error)
         middle = len(batch) // 2
         return self.write(batch[:middle]) + self.write(batch[middle:])
+
+    def is_at_hand(self) -> bool:
+        """Whether `write_on_loop` has a connection that nobody uses and that need not be opened."""
+        pool = self._engine.pool
+        return isinstance(pool, CountingPool) and pool.is_at_hand()
+
+    async def write_on_loop(
+        self, decided: Decided, meanwhile: Callable[[], None] = idle
+    ) -> Outcome:
+        """Store one decision as `write` does, without blocking the running event loop.
+
+        It blocks as long as opening a connection takes, unless one `is_at_hand`. What is not simply
+        stored goes to a thread.
+        """
+        try:
+            with driver_connection(self._engine) as connection:
+                _, absent = await round_trip_on_loop(
+                    connection, _STATEMENTS, storing([decided]), meanwhile
+                )
+                if not absent.ntuples:
+                    return decided
+                (outcome,) = await asyncio.to_thread(_outcomes, connection, [decided], [absent])
+                return outcome
+        except psycopg.Error:
+            (outcome,) = await asyncio.to_thread(self.write, [decided], meanwhile)
+            return outcome
 
     def write_whole(
         self,

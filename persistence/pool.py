@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+_RECYCLE_MARGIN_S = 1.0
 
 
 class PoolCounts:
@@ -52,6 +54,16 @@ class CountingPool(QueuePool):
             self.counts.waited_s += perf_counter() - asked_s
         self.counts.checkouts += 1
         return connection
+
+    def is_at_hand(self) -> bool:
+        """Whether `connect` would hand out a connection at once, without opening one."""
+        try:
+            latest = self._pool.queue[-1]  # type: ignore[attr-defined]
+        except IndexError:
+            return False
+        since = latest.starttime
+        is_fresh = self._recycle < 0 or time() - since < self._recycle - _RECYCLE_MARGIN_S
+        return latest.dbapi_connection is not None and is_fresh and since > self._invalidate_time
 
     def recreate(self) -> CountingPool:
         """Return an empty pool of the same size, which counts on."""

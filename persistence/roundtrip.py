@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import inf
-from select import POLLIN, POLLOUT, poll
+from select import POLLIN, POLLOUT
 from time import monotonic
 
 from psycopg import errors
@@ -21,6 +20,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from persistence.patience import PatientConnection
+from persistence.waiting import Steps, on_loop, on_thread
 
 _BINARY = 1
 _LARGE_BYTES = 16_384
@@ -72,14 +72,32 @@ def round_trip(
         psycopg.Error: Postgres refuses a statement; none of an implicit transaction has happened.
     """
     made: list[Call] = []
+    socket = connection.pgconn.socket
     try:
-        return _run(connection, statements, _noted(calls, made), meanwhile)
+        return on_thread(_run(connection, statements, _noted(calls, made), meanwhile), socket)
     except errors.InvalidSqlStatementName:
         # After a ROLLBACK psycopg deallocates whatever the connection has prepared.
         connection.rollback()  # says nothing to Postgres unless a transaction is open
         connection.execute("DEALLOCATE ALL")  # what was prepared since
         connection.prepared.clear()
-        return _run(connection, statements, made, meanwhile)
+        return on_thread(_run(connection, statements, made, meanwhile), socket)
+
+
+async def round_trip_on_loop(
+    connection: PatientConnection,
+    statements: Sequence[Statement],
+    calls: Iterable[Call],
+    meanwhile: Callable[[], None] = idle,
+) -> list[PGresult]:
+    """Do as `round_trip` does, on the running event loop.
+
+    Raises:
+        psycopg.errors.InvalidSqlStatementName: the connection has forgotten what was prepared;
+            `round_trip` puts that right.
+        psycopg.Error: as for `round_trip`.
+    """
+    steps = _run(connection, statements, calls, meanwhile)
+    return await on_loop(steps, connection.pgconn.socket)
 
 
 def _noted(calls: Iterable[Call], made: list[Call]) -> Iterator[Call]:
@@ -93,19 +111,19 @@ def _run(
     statements: Sequence[Statement],
     calls: Iterable[Call],
     meanwhile: Callable[[], None],
-) -> list[PGresult]:
+) -> Steps[list[PGresult]]:
     new = [statement for statement in statements if statement.name not in connection.prepared]
     pgconn = connection.pgconn
     try:
         if new:
-            _prepare(connection, new)
+            yield from _prepare(connection, new)
         pgconn.enter_pipeline_mode()
         for statement, parameters in calls:
             formats = [_BINARY] * len(parameters)
             pgconn.send_query_prepared(statement.name, parameters, formats, _BINARY)
             if sum(map(len, parameters)) > _LARGE_BYTES:
-                _flush(connection, monotonic() + connection.patience_s)
-        results = _synchronized(connection, meanwhile)
+                yield from _flush(connection, monotonic() + connection.patience_s)
+        results = yield from _synchronized(connection, meanwhile)
     except BaseException:
         pgconn.finish()  # answers may still be under way
         raise
@@ -113,27 +131,27 @@ def _run(
     return results
 
 
-def _prepare(connection: PatientConnection, statements: Sequence[Statement]) -> None:
+def _prepare(connection: PatientConnection, statements: Sequence[Statement]) -> Steps[None]:
     connection.pgconn.enter_pipeline_mode()
     for statement in statements:
         connection.pgconn.send_prepare(statement.name, statement.sql, statement.types)
-    _raise_failure(_synchronized(connection, idle))
+    _raise_failure((yield from _synchronized(connection, idle)))
     connection.prepared.update(statement.name for statement in statements)
 
 
-def _synchronized(connection: PatientConnection, meanwhile: Callable[[], None]) -> list[PGresult]:
+def _synchronized(
+    connection: PatientConnection, meanwhile: Callable[[], None]
+) -> Steps[list[PGresult]]:
     """Send Sync after what was sent, return what comes back before its answer; end the pipeline."""
     pgconn = connection.pgconn
     pgconn.pipeline_sync()
     deadline = monotonic() + connection.patience_s
-    _flush(connection, deadline)
+    yield from _flush(connection, deadline)
     meanwhile()
-    line = poll()
-    line.register(pgconn.socket, POLLIN)
     results: list[PGresult] = []
     while True:
         while pgconn.is_busy():
-            _await(connection, line, deadline)
+            yield from _await(connection, POLLIN, deadline)
         result = pgconn.get_result()
         if result is None:
             continue  # the end of one statement's results
@@ -143,23 +161,19 @@ def _synchronized(connection: PatientConnection, meanwhile: Callable[[], None]) 
         results.append(result)
 
 
-def _flush(connection: PatientConnection, deadline: float) -> None:
+def _flush(connection: PatientConnection, deadline: float) -> Steps[None]:
     """Hand to the kernel all that was sent: at once, unless it does not fit the socket's buffer."""
-    if not connection.pgconn.flush():
-        return
-    line = poll()
-    # Postgres may speak before it has all of it.
-    line.register(connection.pgconn.socket, POLLIN | POLLOUT)
     while connection.pgconn.flush():
-        _await(connection, line, deadline)
+        # Postgres may speak before it has all of it.
+        yield from _await(connection, POLLIN | POLLOUT, deadline)
 
 
-def _await(connection: PatientConnection, line: poll, deadline: float) -> None:
+def _await(connection: PatientConnection, wanted: int, deadline: float) -> Steps[None]:
     left_s = deadline - monotonic()
     if left_s <= 0:
         raise connection.give_up()
-    timeout_ms = None if left_s == inf else left_s * 1e3
-    if any(event & ~POLLOUT for _, event in line.poll(timeout_ms)):
+    came = yield wanted, left_s
+    if came & ~POLLOUT:
         connection.pgconn.consume_input()  # raises where the line is lost
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import anyio
 import pytest
 
-from api.worker import DUE_ROWS, QUIET_S, Worker, after_answer
+from api.later import DUE_ROWS, QUIET_S, after_answer
+from api.worker import Worker
 
 
 @pytest.fixture
