@@ -205,11 +205,13 @@ def _decided(
     return [
         Decided(
             item.tenant_id,
-            *new_ids(),
+            *ids,
             transaction,
             prediction,
             latency_ms,
             policy_id=None if prediction.model is FIXED_TEST_MODEL else own,
         )
-        for transaction, prediction in zip(transactions, predictions, strict=True)
+        for ids, transaction, prediction in zip(
+            new_ids(len(transactions)), transactions, predictions, strict=True
+        )
     ]

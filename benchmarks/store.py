@@ -213,7 +213,7 @@ OPERATIONS: dict[str, Callable[[Store], None]] = {
 
 
 def _anew(decided: Decided) -> Decided:
-    transaction_id, prediction_id = new_ids()
+    ((transaction_id, prediction_id),) = new_ids(1)
     return replace(decided, transaction_id=transaction_id, prediction_id=prediction_id)
 
 

@@ -87,6 +87,8 @@ def _byteas(values: Sequence[bytes | None]) -> bytes:
 
 TEXT_OID = 25
 TEXT = ArrayType("text[]", 1009, TEXT_OID, _texts)
+DOCUMENTS = ArrayType("text[]", 1009, TEXT_OID, _byteas)
+"""Texts that are encoded already."""
 BYTEA = ArrayType("bytea[]", 1001, 17, _byteas)
 INTEGER = ArrayType("integer[]", 1007, 23, _numbers("i"))
 BIGINT = ArrayType("bigint[]", 1016, 20, _numbers("q"))

@@ -7,15 +7,21 @@ from time import time_ns
 from uuid import UUID
 
 
-def new_ids() -> tuple[UUID, UUID]:
-    """Return a transaction's id and its prediction's: UUIDv7 (RFC 9562) of the same millisecond.
+def new_ids(count: int) -> list[tuple[UUID, UUID]]:
+    """Return ids of so many transactions and of their predictions: UUIDv7 (RFC 9562) of now.
 
-    Both fall in the same month, so that a prediction and its transaction are kept and dropped
-    together.
+    All are of the same millisecond and so of the same month: a prediction and its transaction are
+    kept and dropped together.
     """
     now_ms = time_ns() // 1_000_000
-    random = int.from_bytes(urandom(20))
-    return _uuid7(now_ms, random >> 80), _uuid7(now_ms, random)
+    random = urandom(20 * count)
+    return [
+        (
+            _uuid7(now_ms, int.from_bytes(random[at : at + 10])),
+            _uuid7(now_ms, int.from_bytes(random[at + 10 : at + 20])),
+        )
+        for at in range(0, len(random), 20)
+    ]
 
 
 def first_id_at(unix_ms: int) -> UUID:

@@ -15,6 +15,7 @@ import orjson
 from persistence.arrays import (
     BIGINT,
     BYTEA,
+    DOCUMENTS,
     FLOAT8,
     INTEGER,
     TEXT,
@@ -31,8 +32,8 @@ def _digest(decided: Decided) -> bytes | None:
     return None if decided.transaction.external_id is None else body_digest(decided.transaction)
 
 
-def _named(values: Sequence[float]) -> str:
-    return orjson.dumps(dict(zip(FEATURE_NAMES, values, strict=True))).decode()
+def _named(values: Sequence[float]) -> bytes:
+    return orjson.dumps(dict(zip(FEATURE_NAMES, values, strict=True)))
 
 
 INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
@@ -58,13 +59,12 @@ INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "policy_id": (BIGINT, attrgetter("policy_id")),
     "risk_band": (TEXT, attrgetter("prediction.risk_band")),
     "decision": (TEXT, attrgetter("prediction.decision")),
-    "features": (TEXT, lambda d: _named(d.prediction.features)),
-    "contributions": (TEXT, lambda d: _named(d.prediction.contributions)),
+    "features": (DOCUMENTS, lambda d: _named(d.prediction.features)),
+    "contributions": (DOCUMENTS, lambda d: _named(d.prediction.contributions)),
     "latency_ms": (FLOAT8, attrgetter("latency_ms")),
 }
 """INSERT's parameters in order: the type of the array, and the value of one decision."""
 
-_DOCUMENTS = {"features", "contributions"}
 _TRANSACTION_COLUMNS = ", ".join(TRANSACTION_COLUMNS)
 _PREDICTION_COLUMNS = (
     "transaction_id, model_name, model_version, score, margin, base_value, raw_probability,"
@@ -74,7 +74,7 @@ _PREDICTION_COLUMNS = (
 # be written to a store of its own: 0.04 ms of Postgres for a lone decision.
 # Documents are sent as text, since an array of jsonb takes Postgres 1.5 ms longer for 1000 rows.
 _UNNESTED = ", ".join(
-    f"unnest(${i}::{kind.name}){'::jsonb' if name in _DOCUMENTS else ''} AS {name}"
+    f"unnest(${i}::{kind.name}){'::jsonb' if kind is DOCUMENTS else ''} AS {name}"
     for i, (name, (kind, _)) in enumerate(INPUT.items(), 1)
 )
 

@@ -107,7 +107,7 @@ def a_prediction(**changes: Any) -> Prediction:
 
 def a_decision(tenant_id: int, score: float = 1 / 3, **changes: Any) -> Decided:
     """A decision not stored yet; changes go to the transaction."""
-    transaction_id, prediction_id = new_ids()
+    ((transaction_id, prediction_id),) = new_ids(1)
     return Decided(
         tenant_id=tenant_id,
         transaction_id=transaction_id,

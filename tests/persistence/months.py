@@ -27,7 +27,7 @@ def decided_in(
 ) -> Decided:
     """Store a decision whose ids are of a month."""
     start = month.first_id.int
-    transaction_id, prediction_id = (UUID(int=start | id_.int % (1 << 80)) for id_ in new_ids())
+    transaction_id, prediction_id = (UUID(int=start | id_.int % (1 << 80)) for id_ in new_ids(1)[0])
     decided = replace(
         a_decision(tenant_id, **changes),
         transaction_id=transaction_id,

@@ -66,7 +66,7 @@ def test_postgres_reads_each_element(
 
 
 def test_a_thousand_elements_keep_their_order(connection: psycopg.Connection[Any]) -> None:
-    ids = [id_ for _ in range(500) for id_ in new_ids()]
+    ids = [id_ for pair in new_ids(500) for id_ in pair]
     assert read_by_postgres(connection, UUIDS, ids) == [str(id_) for id_ in ids]
     numbers = [1 / (i + 3) for i in range(1000)]
     assert read_by_postgres(connection, FLOAT8, numbers) == [repr(x) for x in numbers]

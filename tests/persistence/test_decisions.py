@@ -110,4 +110,4 @@ def test_another_tenants_decision_is_not_there(engine: Engine, make_tenant: Make
     with pytest.raises(NotFound):
         read_decision(engine, make_tenant("other").id, written.prediction_id)
     with pytest.raises(NotFound):
-        read_decision(engine, written.tenant_id, new_ids()[0])
+        read_decision(engine, written.tenant_id, new_ids(1)[0][0])
