@@ -79,6 +79,7 @@ def round_trip(
         # After a ROLLBACK psycopg deallocates whatever the connection has prepared.
         connection.rollback()  # says nothing to Postgres unless a transaction is open
         connection.execute("DEALLOCATE ALL")  # what was prepared since
+        connection.commit()  # psycopg has begun a transaction, which what follows must not be in
         connection.prepared.clear()
         return on_thread(_run(connection, statements, made, meanwhile), socket)
 

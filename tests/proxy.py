@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -93,11 +94,13 @@ class Proxy:
         """Swallow Postgres's next reply to what contains `to`, and cut the line in its place."""
         self._swallow_replies_to = to
 
-    def cut(self) -> None:
-        """Cut every connection."""
+    def cut(self, abruptly: bool = False) -> None:
+        """Cut every connection; abruptly: with a reset, as by a process that is killed."""
         with self._lock:
             doomed, self._open = self._open, []
         for end in doomed:
+            if abruptly:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()

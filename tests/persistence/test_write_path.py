@@ -88,8 +88,8 @@ def test_the_statement_is_prepared_once_a_connection(
     assert sum("INSERT INTO predictions" in s for s in traffic.statements) <= 3
 
 
-def test_a_statement_that_was_deallocated_is_prepared_again(
-    service_engine: Engine, batch_of: Callable[..., list[Decided]]
+def test_a_statement_that_was_deallocated_is_prepared_again_and_its_batch_committed(
+    service_engine: Engine, batch_of: Callable[..., list[Decided]], rows: Rows
 ) -> None:
     log = DecisionLog(service_engine)
     log.write(batch_of(1))
@@ -98,6 +98,8 @@ def test_a_statement_that_was_deallocated_is_prepared_again(
             connection.exec_driver_sql("DEALLOCATE ALL")
         batch = batch_of(2)
         assert write(batch) == batch
+        stored = {row["id"] for row in rows("SELECT id FROM predictions")}
+        assert {decided.prediction_id for decided in batch} <= stored
 
 
 def test_a_whole_batch_without_keys_is_one_round_trip_and_with_keys_one_more(
