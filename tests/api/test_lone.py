@@ -1,0 +1,106 @@
+"""When a payment is decided on the event loop: alone, and where nothing would hold the loop up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+from uuid import UUID
+
+import orjson
+import pytest
+from sqlalchemy import Engine
+
+from api.batches import Batches
+from api.boosters import BoosterLocks
+from api.items import Item
+from api.lineup import Lineup, Seats
+from api.lone import LoneScores
+from api.predictor import Predictor
+from api.request_ids import Origin
+from api.shadow import ShadowScorer
+from persistence.database import open_database
+from persistence.decisions import read_decision
+from persistence.log import DecisionLog
+from persistence.tenancy import SERVICE_ROLE
+from persistence.tenants import Tenant
+from scoring.errors import NoModel, StoreUnavailable
+from scoring.model import FraudModel
+from scoring.prediction import ModelVersion
+from tests.factories import a_decision, a_model, a_transaction
+from tests.proxy import Proxy
+
+pytestmark = pytest.mark.slow
+
+VERSION = ModelVersion("fraud-demo", 1)
+
+
+@pytest.fixture
+def log(service_engine: Engine, make_tenant: Callable[..., Tenant]) -> DecisionLog:
+    """A log with a connection at hand."""
+    log = DecisionLog(service_engine)
+    log.write([a_decision(make_tenant("another").id)])
+    return log
+
+
+def lone(log: DecisionLog) -> LoneScores:
+    nobody = cast("ShadowScorer", None)  # there is no challenger
+    return LoneScores(Batches(log, Predictor(BoosterLocks()), nobody), log)
+
+
+def an_item(
+    champion: FraudModel | None, canary: FraudModel | None = None, tenant_id: int = 7
+) -> Item:
+    seats = Seats(is_test=True, champion=None, challenger=None, canary_percent=0.0)
+    lineup = Lineup(seats, champion, canary)
+    return Item(tenant_id, lineup, [a_transaction()], 0.0, Origin("a-request"))
+
+
+@pytest.fixture(scope="module")
+def compiled() -> FraudModel:
+    """A model as it is served."""
+    return a_model(version=VERSION).as_served()
+
+
+def test_it_is_stored_and_answered_as_a_batch_of_one(
+    compiled: FraudModel,
+    log: DecisionLog,
+    make_tenant: Callable[..., Tenant],
+    service_engine: Engine,
+) -> None:
+    tenant_id = make_tenant().id
+    item = an_item(compiled, tenant_id=tenant_id)
+    answer = asyncio.run(lone(log).decide(item))
+    assert isinstance(answer, list)
+    told = orjson.loads(answer[0] + b"}")
+    stored = read_decision(service_engine, tenant_id, UUID(told["prediction_id"]))
+    assert stored.transaction == item.transactions[0]
+    assert [stored.prediction] == compiled.predict(item.transactions)
+    assert told["margin"] == stored.prediction.margin
+
+
+def test_what_cannot_be_decided_is_its_own_error(log: DecisionLog) -> None:
+    answer = asyncio.run(lone(log).decide(an_item(None)))
+    assert isinstance(answer, NoModel)
+
+
+def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: str) -> None:
+    with Proxy(database) as proxy:
+        log = DecisionLog(open_database(proxy.url, role=SERVICE_ROLE))
+        proxy.cut_before_reply(b"C1305486145")
+        answer = asyncio.run(lone(log).decide(an_item(compiled)))
+    assert isinstance(answer, StoreUnavailable)
+
+
+def test_it_fits_where_the_trees_are_compiled_and_a_connection_is_at_hand(
+    compiled: FraudModel, log: DecisionLog, service_engine: Engine
+) -> None:
+    by_lightgbm = replace(compiled, compiled=None)
+    assert lone(log).fits(an_item(compiled))
+    assert lone(log).fits(an_item(None))
+    assert lone(log).fits(an_item(compiled, canary=compiled))
+    assert not lone(log).fits(an_item(by_lightgbm))
+    assert not lone(log).fits(an_item(compiled, canary=by_lightgbm))
+    service_engine.dispose()
+    assert not lone(log).fits(an_item(compiled))
