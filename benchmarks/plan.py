@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STACKS = (
-    *("sentinel", "sentinel_2_workers", "sentinel_unbatched", "sentinel_stock_wait"),
+    *("sentinel", "sentinel_2_workers"),
+    *("sentinel_unbatched", "sentinel_on_threads", "sentinel_stock_wait"),
     *("reference", "reference_pinned", "mlserver", "mlflow", "floor", "floor_without_insert"),
 )
 SIZES = ("medium", "small", "large")

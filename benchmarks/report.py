@@ -16,6 +16,8 @@ from benchmarks.picture import draw
 from benchmarks.results import number, summary_of, verdict
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+BATCHING = ("sentinel", "sentinel_unbatched", "sentinel_on_threads", "sentinel_stock_wait")
+"""What the section on batching compares."""
 PICTURE = Path("images/performance.png")
 
 
@@ -126,8 +128,7 @@ def _stacks(results: Mapping[str, Any], size: str) -> str:
 
 def _batching(results: Mapping[str, Any]) -> str:
     size = results["ratios_are_of"]["model"]
-    ways = [w for w in ("sentinel", "sentinel_unbatched", "sentinel_stock_wait")
-            if w in results["stacks"]]  # fmt: skip
+    ways = [way for way in BATCHING if way in results["stacks"]]
     of_way = {way: results["stacks"][way].get(size, {}) for way in ways}
     cells = [cell for cell in of_way.get("sentinel", {}) if cell.startswith("score")]
     rows = []

@@ -172,6 +172,12 @@ STACKS: Mapping[str, Stack] = {
         _sentinel("benchmarks.stacks.unbatched:Sentinel"),
         is_sentinel=True,
     ),
+    "sentinel_on_threads": Stack(
+        "the service with a lone request on a worker thread, as batches are",
+        bodies.SENTINEL,
+        _sentinel("benchmarks.stacks.on_threads:Sentinel"),
+        is_sentinel=True,
+    ),
     "sentinel_stock_wait": Stack(
         "the service with BentoML's own rule for how long a batch waits",
         bodies.SENTINEL,
