@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
+from typing import Literal
 
 import httpx
 import psutil
@@ -35,6 +37,10 @@ WAKING_S = 0.5
 """For what a stack does beside serving, such as following MLflow, to find its way back."""
 WARM_STARTS = 3
 """Whose median is the time from start to ready: one is up to a fifth off."""
+Phase = Literal["score", "batch", "burst"]
+PHASES: tuple[Phase, ...] = ("score", "batch", "burst")
+"""All rounds of one before the next: batches and bursts leave tables behind that are larger than
+those of a stack which has none, by a million rows, and each INSERT a tenth dearer."""
 BURST_CLIENTS = 64
 BURST_S = 6.0
 """BentoML's rule looks at how long batches have waited once in 5 s."""
@@ -92,17 +98,20 @@ class Lane:
         ground.own(self.child)
         self._meter = Meter(self.child.identity[0], ground.home)
 
-    def cells(self) -> list[tuple[str, Callable[[], Figures]]]:
-        """Return what is to be measured, by name."""
-        found: list[tuple[str, Callable[[], Figures]]] = [
-            (f"score_c{clients}", partial(self._score, clients)) for clients in self._plan.clients
-        ]
-        is_first = self.size == self._plan.sizes[0]
-        if is_first and self.name in BURST_STACKS and set(BURST_STACKS) <= set(self._plan.stacks):
-            found.append(("score_c1_after_burst", self._lone_after_burst))
-        if self.stack.main:
-            found += [(f"batch_{rows}", partial(self._batch, rows)) for rows in self._plan.batches]
-        return found
+    def cells(self, phase: Phase) -> list[tuple[str, Callable[[], Figures]]]:
+        """Return what is to be measured in a phase, by name."""
+        plan = self._plan
+        if phase == "score":
+            return [
+                (f"score_c{clients}", partial(self._score, clients)) for clients in plan.clients
+            ]
+        if phase == "batch":
+            given = plan.batches if self.stack.main else ()
+            return [(f"batch_{rows}", partial(self._batch, rows)) for rows in given]
+        is_first = self.size == plan.sizes[0]
+        if is_first and self.name in BURST_STACKS and set(BURST_STACKS) <= set(plan.stacks):
+            return [("score_c1_after_burst", self._lone_after_burst)]
+        return []
 
     def facts(self) -> Figures:
         """Return its memory now, and how long it took from start to ready."""
@@ -217,10 +226,12 @@ def contest(
                 else:
                     lanes.append(lane)
                     say(f"{name}, {model.size}: ready after {lane.ready_s:.1f} s")
-            for number in range(1, plan.rounds + 1):
+            for phase, number in product(PHASES, range(1, plan.rounds + 1)):
                 for lane in list(lanes):
-                    say(f"round {number} of {plan.rounds}, {lane.name}, {model.size}:")
-                    if not _turn(lane, ground, measured, say):
+                    if not (cells := lane.cells(phase)):
+                        continue
+                    say(f"{phase}, round {number} of {plan.rounds}, {lane.name}, {model.size}:")
+                    if not _turn(lane, cells, ground, measured, say):
                         lanes.remove(lane)
                         lane.stop()
 
@@ -245,13 +256,19 @@ def _launches(
     return launches
 
 
-def _turn(lane: Lane, ground: Ground, measured: Measured, say: Callable[[str], None]) -> bool:
+def _turn(
+    lane: Lane,
+    cells: Sequence[tuple[str, Callable[[], Figures]]],
+    ground: Ground,
+    measured: Measured,
+    say: Callable[[str], None],
+) -> bool:
     """Give a stack its turn in a round; False when it failed."""
     try:
         ground.checkpoint()
         lane.wake()
         time.sleep(WAKING_S)
-        for cell, measure in lane.cells():
+        for cell, measure in cells:
             lane.child.check()
             figures = measure()
             measured.cells[lane.name, lane.size, cell].append(figures)
