@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.contest import Figures, Measured
+from benchmarks.contest import Measured
+from benchmarks.lane import Figures
 
 SERVICE = ("sentinel", "sentinel_2_workers")
 """The configurations of which the one that serves most at 64 clients is compared there."""

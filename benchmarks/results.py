@@ -10,8 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contest import Figures, Measured
+from benchmarks.contest import Measured
 from benchmarks.goals import GOALS
+from benchmarks.lane import Figures
 from benchmarks.ratios import DIRECTIONS, absolutes, best_service, ratios
 from benchmarks.stacks.catalogue import STACKS
 

@@ -88,7 +88,7 @@ def test_a_caller_who_hangs_up_leaves_a_whole_decision_and_a_process_that_goes_o
     assert str(row["id"]) == again.json()["prediction_id"]
 
 
-def test_a_single_caller_after_many_is_alone_again(system: System) -> None:
+def test_many_callers_and_then_a_single_one_have_a_decision_each(system: System) -> None:
     with ThreadPoolExecutor(8) as callers:
         many = list(callers.map(from_elsewhere, [system] * 40, [a_body()] * 40))
     few = [system.score(a_body()) for _ in range(5)]
