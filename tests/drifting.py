@@ -72,8 +72,7 @@ def decide(
     moment = moment or datetime.now(UTC) - timedelta(hours=1)
     scores = some_scores(len(features), seed=1) if scores is None else scores
     made = [
-        replace(
-            _at(a_decision(tenant_id), moment),
+        _at(a_decision(tenant_id), moment)._replace(
             prediction=a_prediction(score=score, features=row, model=version),
         )
         for row, score in zip(features.tolist(), scores.tolist(), strict=True)
@@ -86,8 +85,7 @@ def decide(
 
 def _at(decision: Decided, moment: datetime) -> Decided:
     shift = int(moment.timestamp() * 1000) - unix_ms_of(decision.transaction_id) << 80
-    return replace(
-        decision,
+    return decision._replace(
         transaction_id=UUID(int=decision.transaction_id.int + shift),
         prediction_id=UUID(int=decision.prediction_id.int + shift),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +19,7 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def a_case(rationale: str | None = None, **transaction: Any) -> Case:
-    decided = replace(a_decision(1, **transaction), decided_at=NOW)
+    decided = a_decision(1, **transaction)._replace(decided_at=NOW)
     said = Feedback(1, "escalated", rationale or "", "abcdefghij", NOW)
     return Case(decided, undecided=True, feedback=(said,) if rationale else ())
 

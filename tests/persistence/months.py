@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -28,8 +27,7 @@ def decided_in(
     """Store a decision whose ids are of a month."""
     start = month.first_id.int
     transaction_id, prediction_id = (UUID(int=start | id_.int % (1 << 80)) for id_ in new_ids(1)[0])
-    decided = replace(
-        a_decision(tenant_id, **changes),
+    decided = a_decision(tenant_id, **changes)._replace(
         transaction_id=transaction_id,
         prediction_id=prediction_id,
     )

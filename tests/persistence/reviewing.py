@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -31,17 +30,16 @@ def ms(moment: datetime) -> int:
 def decide(tenant: Tenant, score: float = 0.2, **transaction: Any) -> Decided:
     """A decision whose band and decision follow from its score."""
     decision = a_decision(tenant.id, score, **transaction)
-    prediction = replace(
-        decision.prediction, risk_band=POLICY.risk_band(score), decision=POLICY.decide(score)
+    prediction = decision.prediction._replace(
+        risk_band=POLICY.risk_band(score), decision=POLICY.decide(score)
     )
-    return replace(decision, prediction=prediction)
+    return decision._replace(prediction=prediction)
 
 
 def at(decision: Decided, moment: datetime) -> Decided:
     """The same decision, made at another time."""
     shift = ms(moment) - unix_ms_of(decision.transaction_id) << 80
-    return replace(
-        decision,
+    return decision._replace(
         transaction_id=UUID(int=decision.transaction_id.int + shift),
         prediction_id=UUID(int=decision.prediction_id.int + shift),
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine, text
 
+from persistence.arrays import DOCUMENTS
 from persistence.database import open_database
 from persistence.decisions import Decided, body_digest, decided_from, read_decision
 from persistence.keys import issue_key, key_prefix
@@ -89,6 +89,8 @@ class Previous:
     def insert(self, batch: list[Decided]) -> set[UUID]:
         """Store a batch; return the predictions that were stored."""
         given = {name: [value(d) for d in batch] for name, (_, value) in INPUT.items()}
+        documents = (name for name, (kind, _) in INPUT.items() if kind is DOCUMENTS)
+        given |= {name: [document.decode() for document in given[name]] for name in documents}
         with self.transaction(*{d.tenant_id for d in batch}):
             absent = {row["prediction_id"] for row in self("insert", given)}
         return {d.prediction_id for d in batch} - absent
@@ -134,7 +136,7 @@ def test_the_previous_release_decides_on_this_schema(
     with previous.transaction(tenant.id):
         (policy,) = previous("current_policies", {})
     batch = [
-        replace(a_decision(tenant.id, external_id=f"order-{i}"), policy_id=policy["id"])
+        a_decision(tenant.id, external_id=f"order-{i}")._replace(policy_id=policy["id"])
         for i in range(3)
     ]
     assert previous.insert(batch) == {d.prediction_id for d in batch}

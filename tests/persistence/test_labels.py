@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,7 +48,7 @@ def old(tenant: Tenant, days: float, score: float = 0.2, **transaction: Any) -> 
 
 def by(decision: Decided, model: ModelVersion) -> Decided:
     """The same decision, by another version."""
-    return replace(decision, prediction=replace(decision.prediction, model=model))
+    return decision._replace(prediction=decision.prediction._replace(model=model))
 
 
 @pytest.fixture

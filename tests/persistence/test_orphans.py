@@ -6,7 +6,6 @@ See docs/decisions/0009-keys-of-the-decision-log.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,8 +109,8 @@ def test_a_version_that_nobody_noted_decides_nothing(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     decided = a_decision(make_tenant().id)
-    unknown = replace(decided.prediction, model=ModelVersion("fraud-demo", 99))
-    (outcome,) = DecisionLog(service_engine).write([replace(decided, prediction=unknown)])
+    unknown = decided.prediction._replace(model=ModelVersion("fraud-demo", 99))
+    (outcome,) = DecisionLog(service_engine).write([decided._replace(prediction=unknown)])
     assert isinstance(outcome, NotStorable)
     assert rows("SELECT FROM transactions") == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -130,7 +129,7 @@ def test_a_decision_keeps_the_policy_that_decided_it_when_another_is_set(
     tenant = make_tenant()
     log = DecisionLog(service_engine)
     strict = set_policy(service_engine, tenant.id, STRICT, "abc")
-    decided = replace(a_decision(tenant.id, external_id="one"), policy_id=strict.id)
+    decided = a_decision(tenant.id, external_id="one")._replace(policy_id=strict.id)
     plain = a_decision(tenant.id, external_id="two")
     assert log.write([decided, plain]) == [decided, plain]
     set_policy(service_engine, tenant.id, LAX, "abc")
@@ -147,7 +146,7 @@ def test_a_decision_cannot_name_another_tenants_policy(
 ) -> None:
     mine, other = make_tenant("mine"), make_tenant("other")
     theirs = set_policy(service_engine, other.id, STRICT, "abc")
-    decided = replace(a_decision(mine.id), policy_id=theirs.id)
+    decided = a_decision(mine.id)._replace(policy_id=theirs.id)
     (outcome,) = DecisionLog(service_engine).write([decided])
     assert isinstance(outcome, NotStorable)
 

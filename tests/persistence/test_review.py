@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -178,7 +177,7 @@ def test_a_transaction_that_is_not_there_is_not_found(
     with pytest.raises(NotFound):
         read_case(service_engine, tenant.id, transaction_id)
     with pytest.raises(NotFound):
-        say(service_engine, replace(decide(tenant), transaction_id=transaction_id), "escalated")
+        say(service_engine, decide(tenant)._replace(transaction_id=transaction_id), "escalated")
 
 
 def test_another_tenants_transaction_is_not_found_and_takes_no_feedback(
@@ -190,7 +189,7 @@ def test_another_tenants_transaction_is_not_found_and_takes_no_feedback(
     with pytest.raises(NotFound):
         read_case(service_engine, mine.id, theirs.transaction_id)
     with pytest.raises(NotFound):
-        say(service_engine, replace(theirs, tenant_id=mine.id), "confirmed_fraud")
+        say(service_engine, theirs._replace(tenant_id=mine.id), "confirmed_fraud")
     assert rows("SELECT 1 FROM feedback") == rows("SELECT 1 FROM predictions WHERE reviewed") == []
     assert worklist(service_engine, mine) == []
     for search in (Search(), Search(external_id="order-1"), Search(account="C1")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -206,7 +205,7 @@ def test_the_answer_to_a_fixed_test_transaction_is_stored_like_any_other(
     transaction = a_transaction(name_orig="TEST-HIGH")
     decision = a_decision(tenant.id, name_orig="TEST-HIGH")
     fixed = fixed_tests.fixed_prediction(transaction)
-    decision = replace(decision, prediction=fixed)
+    decision = decision._replace(prediction=fixed)
     assert DecisionLog(service_engine).write([decision]) == [decision]
     stored = read_decision(service_engine, tenant.id, decision.prediction_id)
     assert stored.prediction == fixed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -108,7 +107,7 @@ def test_what_postgres_refuses_is_refused_and_the_next_one_stored(
     run: Run, log: DecisionLog, decide: Callable[..., Decided]
 ) -> None:
     decided = decide()
-    impossible = replace(decided, prediction=replace(decided.prediction, score=2.0))
+    impossible = decided._replace(prediction=decided.prediction._replace(score=2.0))
     assert isinstance(run(log.write_on_loop(impossible)), NotStorable)
     assert run(log.write_on_loop(decided)) is decided
 

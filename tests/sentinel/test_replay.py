@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def decided(engine: Engine, publish: Publish) -> Decided:
     tenant = create_tenant(engine, "acme", MODEL)
     record_promotion(engine, tenant.id, model)
     blank = a_decision(tenant.id, amount=1234.56)
-    decided = replace(blank, prediction=model.predict([blank.transaction])[0])
+    decided = blank._replace(prediction=model.predict([blank.transaction])[0])
     DecisionLog(engine).write([decided])
     return decided
 
@@ -65,9 +64,9 @@ def test_a_decision_at_a_policy_of_the_tenants_own_is_repeated_at_that_policy(
     before = set_policy(engine, decided.tenant_id, Policy.at(0.011, CostModel()), "admin")
     version = decided.prediction.model
     model = a_model(seed=2, version=version)
-    blank = replace(a_decision(decided.tenant_id), policy_id=before.id)
+    blank = a_decision(decided.tenant_id)._replace(policy_id=before.id)
     (prediction,) = model.predict([blank.transaction], [Policy.at(0.011, CostModel())])
-    DecisionLog(engine).write([replace(blank, prediction=prediction)])
+    DecisionLog(engine).write([blank._replace(prediction=prediction)])
     set_policy(engine, decided.tenant_id, Policy.at(0.9, CostModel()), "admin")
     assert prediction.threshold != decided.prediction.threshold
     assert replay(blank.prediction_id).exit_code == 0
@@ -85,7 +84,7 @@ def test_a_fixed_test_is_repeated_without_a_model(
     tenant = create_tenant(engine, "tester", "fraud-none", is_test=True)
     record_test_model(engine, tenant.id)
     blank = a_decision(tenant.id, name_orig="TEST-HIGH")
-    DecisionLog(engine).write([replace(blank, prediction=fixed_prediction(blank.transaction))])
+    DecisionLog(engine).write([blank._replace(prediction=fixed_prediction(blank.transaction))])
     result = replay(blank.prediction_id)
     assert result.exit_code == 0
     assert "sentinel-test version 1" in result.output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -55,12 +54,10 @@ class Analyst:
         made = [a_decision(self.tenant.id, score, **transaction) for score in scores]
         earlier = int(days_ago * _DAY_MS) << 80
         made = [
-            replace(
-                decision,
+            decision._replace(
                 transaction_id=UUID(int=decision.transaction_id.int - earlier),
                 prediction_id=UUID(int=decision.prediction_id.int - earlier),
-                prediction=replace(
-                    decision.prediction,
+                prediction=decision.prediction._replace(
                     model=ModelVersion(self.tenant.model_name, version),
                     risk_band=POLICY.risk_band(score),
                     decision=POLICY.decide(score),
