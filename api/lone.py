@@ -1,6 +1,6 @@
 """A /score without company is decided where it is, on the event loop.
 
-It has no batch to wait for, and two hops to a worker thread and back would be a fifth of its time
+It has no batch to wait for, and two hops to a worker thread and back would be a ninth of its time
 (docs/decisions/0010). The loop serves others while Postgres stores it; what it is held up for is
 one row's features, explanation and parameters.
 """
