@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from api import logs, schemas
 from api.service_class import SentinelService
-from registry.reader import check_tracking_uri
+from registry.client.factory import check_tracking_uri
 from scoring import __version__
 from sentinel.alone import COMPANIONS, without
 from sentinel.cluster import EmbeddedPostgresError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from api.canary import is_canary
 from persistence.policies import TenantPolicy
-from registry.reader import RegisteredVersion
+from registry.client.base import RegisteredVersion
 from scoring.errors import NoModel
 from scoring.fixed_tests import FIXED_TESTS, is_fixed
 from scoring.model import FraudModel

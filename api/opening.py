@@ -29,8 +29,8 @@ from persistence.keys import verify_key
 from persistence.log import DecisionLog
 from persistence.shadow import ShadowLog
 from persistence.tenancy import SERVICE_ROLE
-from registry.reader import open_registry
-from registry.shelf import Shelf
+from registry.client.factory import open_registry
+from registry.store.model_store import Shelf
 
 BACKGROUND_CONNECTIONS = 3
 """For the follower, policies, shadow scores and drift, which so never keep a payment waiting."""

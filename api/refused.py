@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from api.metrics import REFUSALS
 from persistence.refusals import record_refusal
 from persistence.tenants import Tenant
-from registry.reader import RegisteredVersion
+from registry.client.base import RegisteredVersion
 
 
 class RefusalNotes:

@@ -16,8 +16,8 @@ from persistence.tenants import (
     record_promotions,
     record_test_model,
 )
-from registry.reader import RegisteredVersion
-from registry.shelf import Shelf
+from registry.client.base import RegisteredVersion
+from registry.store.model_store import Shelf
 from scoring.prediction import ModelVersion
 
 

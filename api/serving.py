@@ -16,9 +16,9 @@ from api.policies import PolicyBook
 from api.refused import RefusalNotes
 from api.registrar import Registrar
 from persistence.tenants import Tenant
+from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG
-from registry.reader import RegisteredVersion, RegistryUnavailable
-from registry.shelf import Shelf, Versions
+from registry.store.model_store import Shelf, Versions
 from scoring.errors import ModelRefused, NoModel, SentinelError
 from scoring.model import FraudModel
 

@@ -24,8 +24,8 @@ from prometheus_client import Counter
 from api.boosters import BoosterLocks
 from api.metrics import SHADOW_DROPPED, SHADOW_SCORED
 from persistence.shadow import ShadowLog, ShadowScore
-from registry.reader import RegisteredVersion, RegistryUnavailable
-from registry.shelf import Shelf
+from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.store.model_store import Shelf
 from scoring.errors import ModelRefused, SentinelError
 from scoring.model import FraudModel
 from scoring.policy import Policy

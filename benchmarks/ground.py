@@ -17,7 +17,7 @@ from psycopg import sql
 
 from persistence import keys, migrate, tenants
 from persistence.database import open_database
-from registry.publish import Tracking
+from registry.publish.tracking import Tracking
 from sentinel.embedded import EmbeddedPostgres
 from sentinel.mlflow_server import MlflowServer
 from sentinel.processes import Child, Ledger

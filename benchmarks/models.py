@@ -28,7 +28,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import LabelEncoder
 
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION, model_name
-from registry.publish import Tracking, registering
+from registry.publish.registration import registering
+from registry.publish.tracking import Tracking
 from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
 from scoring.model import FraudModel
 from scoring.policy import CostModel, Policy

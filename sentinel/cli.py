@@ -21,8 +21,9 @@ from persistence.database import (
     open_database,
 )
 from persistence.drift_counts import Window
+from registry.client.base import RegistryUnavailable
+from registry.client.factory import open_registry
 from registry.names import model_name
-from registry.reader import RegistryUnavailable, open_registry
 from scoring.errors import SentinelError
 from sentinel.database_url import database_url
 from sentinel.embedded import EmbeddedPostgresError
@@ -269,7 +270,7 @@ def replay_decision(prediction_id: UUID) -> None:
     1 when a number differs.
     """
     # LightGBM and Numba, 1.8 s, which no other command needs.
-    from registry.shelf import Shelf
+    from registry.store.model_store import Shelf
     from sentinel.replay import replay
 
     with _database() as (engine, settings):

@@ -21,9 +21,9 @@ import httpx
 
 from persistence import keys, migrate, tenants
 from persistence.database import open_database
-from registry.http import HttpRegistry
+from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.client.rest_client import HttpRegistry
 from registry.names import CANDIDATE, PRODUCTION, model_name
-from registry.reader import RegisteredVersion, RegistryUnavailable
 from scoring.errors import SentinelError
 from sentinel import demo_samples, demo_state
 from sentinel.embedded import EmbeddedPostgres, EmbeddedPostgresError

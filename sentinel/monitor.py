@@ -18,8 +18,8 @@ from sqlalchemy import Engine
 from persistence.drift import Check, Measure, Run, check_drift, latest_run
 from persistence.drift_counts import Window, versions_in
 from persistence.tenants import Tenant
+from registry.client.base import RegistryReader
 from registry.names import MODEL_PATH
-from registry.reader import RegistryReader
 from scoring.drift import SCORE, Binned, training_distribution
 from scoring.errors import ModelRefused
 from scoring.prediction import ModelVersion

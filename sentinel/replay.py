@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from persistence.decisions import Decided, find_decision
 from persistence.policies import read_policy
-from registry.reader import RegistryReader
-from registry.shelf import Shelf
+from registry.client.base import RegistryReader
+from registry.store.model_store import Shelf
 from scoring.errors import NotFound
 from scoring.features import FEATURE_NAMES
 from scoring.fixed_tests import MODEL as FIXED_TEST_MODEL

@@ -22,7 +22,8 @@ from persistence.database import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant, create_tenant, record_promotion
 from registry.names import MLMODEL, MODEL_PATH, PRODUCTION, model_name
-from registry.publish import Tracking, registering
+from registry.publish.registration import registering
+from registry.publish.tracking import Tracking
 from scoring.model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.mlflow_server import MlflowServer

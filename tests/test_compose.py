@@ -23,8 +23,8 @@ from persistence import migrate
 from persistence.database import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import create_tenant
-from registry.reader import open_registry
-from registry.shelf import Shelf
+from registry.client.factory import open_registry
+from registry.store.model_store import Shelf
 from scoring import __version__
 from scoring.prediction import ModelVersion
 from sentinel.embedded import EmbeddedPostgres

@@ -16,7 +16,7 @@ import jinja2
 import numpy as np
 from markdown_it import MarkdownIt
 
-from registry.publish import MAX_DESCRIPTION, Card
+from registry.publish.tracking import MAX_DESCRIPTION, Card
 from scoring.features import FEATURES, FloatArray
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion

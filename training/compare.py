@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from registry.publish import Tracking
-from registry.reader import RegisteredVersion
+from registry.client.base import RegisteredVersion
+from registry.publish.tracking import Tracking
 from scoring.comparison import Comparison, TooFewFrauds
 from scoring.comparison import compare as compare_decisions
 from scoring.prediction import ModelVersion

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from registry.publish import Run
+from registry.publish.tracking import Run
 
 Origin = Literal["flag", "file", "default"]
 Value = str | int | float | bool | None

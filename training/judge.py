@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from registry.names import model_name
-from registry.publish import Run, Tracking
+from registry.publish.tracking import Run, Tracking
 from scoring.features import FEATURE_NAMES, feature_matrix
 from scoring.model import FraudModel
 from scoring.prediction import ModelVersion

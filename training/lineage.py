@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlflow import MlflowClient
 
-from registry.reader import RegisteredVersion
+from registry.client.base import RegisteredVersion
 
 SOURCE_TAG = "sentinel.source_version"
 """A tag of a recalibrated version: the version whose booster it has."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from registry.client.base import RegisteredVersion, RegistryReader
 from registry.names import PRODUCTION
-from registry.promote import Promotion
-from registry.promote import promote as move
-from registry.publish import Tracking
-from registry.reader import RegisteredVersion, RegistryReader
+from registry.publish.promotion import Promotion
+from registry.publish.promotion import promote as move
+from registry.publish.tracking import Tracking
 from training.compare import Compared
 from training.errors import NoEvidence, TrainingError
 

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from registry.publish import Run, Tracking, registering
-from registry.reader import RegisteredVersion
+from registry.client.base import RegisteredVersion
+from registry.publish.registration import registering
+from registry.publish.tracking import Run, Tracking
 from scoring.model import FraudModel
 from scoring.prediction import ModelVersion
 from training import plots, verdict

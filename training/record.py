@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from registry.publish import Run
+from registry.publish.tracking import Run
 from training import plots
 from training.card import Influence, Picture, influences
 from training.pipeline import Learned, Sample

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from registry.publish import Card, Run, registering
+from registry.publish.registration import registering
+from registry.publish.tracking import Card, Run
 from scoring.model import FraudModel
 from scoring.prediction import ModelVersion
 from training.card import CardFacts, CardPart, render

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from registry.names import model_name
-from registry.publish import Run, Tracking
+from registry.publish.tracking import Run, Tracking
 from scoring.features import feature_matrix
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion

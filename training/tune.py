@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.names import model_name
-from registry.publish import Run, Tracking
+from registry.publish.tracking import Run, Tracking
 from scoring.features import FEATURES_VERSION, feature_matrix
 from training import plots
 from training.choice import Candidate, Choice, Standing, choose

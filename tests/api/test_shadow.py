@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from api.boosters import BoosterLocks
 from api.shadow import ShadowScorer, ShadowTask
-from registry.reader import RegisteredVersion
+from registry.client.base import RegisteredVersion
 from tests.factories import a_model
 
 VERSION = RegisteredVersion("fraud-queue", 2, 0)

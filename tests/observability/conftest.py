@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 from persistence.database import open_database
 from persistence.keys import issue_key
 from persistence.tenants import create_tenant, record_promotion
+from registry.client.factory import open_registry
 from registry.names import CHALLENGER, PRODUCTION
-from registry.reader import open_registry
 from scoring.prediction import ModelVersion
 from sentinel.monitor import monitor
 from tests.drifting import a_model_with_distribution, decide, last_day, payments

@@ -11,8 +11,9 @@ from uuid import uuid4
 import pytest
 from mlflow import MlflowClient
 
-from registry.reader import RegisteredVersion, RegistryReader, open_registry
-from registry.shelf import Shelf, Versions
+from registry.client.base import RegisteredVersion, RegistryReader
+from registry.client.factory import open_registry
+from registry.store.model_store import Shelf, Versions
 from tests.stack import Publish, publisher
 
 

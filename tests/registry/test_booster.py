@@ -10,7 +10,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from registry.booster import check_booster
+from registry.verify.booster_file import check_booster
 from scoring.errors import ModelRefused
 from tests.factories import a_booster, feature_rows
 

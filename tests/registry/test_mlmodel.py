@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from registry.mlmodel import INPUTS, MAX_BYTES, OUTPUTS, check_signature
-from registry.signature import EXAMPLE, SIGNATURE
+from registry.publish.mlflow_signature import EXAMPLE, SIGNATURE
+from registry.verify.signature import INPUTS, MAX_BYTES, OUTPUTS, check_signature
 from scoring.errors import ModelRefused
 
 

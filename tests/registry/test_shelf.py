@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG, CHALLENGER, MLMODEL, PRODUCTION, REFUSED_TAG
-from registry.reader import RegisteredVersion, RegistryUnavailable
 from scoring.errors import ModelRefused
 from tests.factories import a_model, feature_rows
 from tests.registry.conftest import Follow, Following

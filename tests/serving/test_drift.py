@@ -13,7 +13,7 @@ import pytest
 from persistence.database import open_database
 from persistence.keys import issue_key
 from persistence.tenants import Tenant, create_tenant, record_promotion
-from registry.reader import open_registry
+from registry.client.factory import open_registry
 from scoring.drift import SCORE
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from registry.publish import MAX_DESCRIPTION
+from registry.publish.tracking import MAX_DESCRIPTION
 from scoring.features import FEATURES
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion

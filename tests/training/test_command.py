@@ -16,9 +16,9 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH
-from registry.reader import open_registry
-from registry.signature import EXAMPLE
+from registry.publish.mlflow_signature import EXAMPLE
 from scoring.features import TransactionColumns, feature_matrix
 from scoring.model import MODEL_FILES, FraudModel
 from tests.factories import a_transaction

@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION
-from registry.promote import EVIDENCE_TAG, PROMOTED_AT_TAG, PROMOTED_BY_TAG
+from registry.publish.promotion import EVIDENCE_TAG, PROMOTED_AT_TAG, PROMOTED_BY_TAG
 from scoring.model import FraudModel
 from tests.stack import Publish
 from tests.training.matured import (

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from registry.publish import PublishError, Tracking, registering
+from registry.publish.registration import registering
+from registry.publish.tracking import PublishError, Tracking
 from tests.factories import a_model, feature_rows
 
 pytestmark = pytest.mark.slow

@@ -15,9 +15,9 @@ from mlflow import MlflowClient
 from rich.console import Console
 
 from persistence.labels import SELECTION_BIAS
+from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION
-from registry.reader import open_registry
-from registry.shelf import Shelf
+from registry.store.model_store import Shelf
 from scoring.calibration import SigmoidCalibrator
 from scoring.features import TransactionColumns, feature_matrix
 from scoring.quality import expected_calibration_error

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from registry.publish import Tracking
+from registry.publish.tracking import Tracking
 from scoring.cost_curve import cost_curve
 from scoring.features import feature_matrix
 from scoring.policy import CostModel

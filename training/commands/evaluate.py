@@ -31,9 +31,10 @@ def evaluate(
     the version was trained on say nothing of the future.
     """
     end_on_signals()
-    from registry.publish import PublishError, Tracking
-    from registry.reader import RegistryUnavailable, open_registry
-    from registry.shelf import Shelf
+    from registry.client.base import RegistryUnavailable
+    from registry.client.factory import open_registry
+    from registry.publish.tracking import PublishError, Tracking
+    from registry.store.model_store import Shelf
     from scoring.errors import ModelRefused
     from training.commands.config import configuration
     from training.data import read

@@ -53,7 +53,7 @@ def promote(
     labels.demand_data_for_steps(data, from_step, until_step)
     end_on_signals()
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
-    from registry.reader import RegisteredVersion
+    from registry.client.base import RegisteredVersion
     from scoring.prediction import ModelVersion
     from training.commands.sources import Sources, sources
     from training.compare import Compared, compare

@@ -17,11 +17,12 @@ from persistence.database import OPERATOR_TIMEOUT_S, DatabaseUrlError, open_data
 from persistence.labels import read_matured_pairs
 from persistence.policies import current_policy
 from persistence.tenants import Tenant, find_tenant
-from registry.disk import MAX_FILE_BYTES
+from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
+from registry.client.factory import open_registry
 from registry.names import MODEL_PATH
-from registry.publish import PublishError, Tracking
-from registry.reader import RegisteredVersion, RegistryReader, RegistryUnavailable, open_registry
-from registry.shelf import Shelf
+from registry.publish.tracking import PublishError, Tracking
+from registry.store.disk_cache import MAX_FILE_BYTES
+from registry.store.model_store import Shelf
 from scoring.errors import ModelRefused, SentinelError
 from scoring.model import FraudModel
 from scoring.prediction import ModelVersion

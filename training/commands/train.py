@@ -39,7 +39,7 @@ def train(
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds that a usage error should not.
-    from registry.publish import PublishError, Tracking
+    from registry.publish.tracking import PublishError, Tracking
     from training.commands.config import configuration
     from training.progress import Reporter
     from training.report import show

@@ -59,7 +59,7 @@ def tune(
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
-    from registry.publish import PublishError, Tracking
+    from registry.publish.tracking import PublishError, Tracking
     from training.commands.config import configuration
     from training.progress import Reporter
     from training.report import show

@@ -10,7 +10,7 @@ import mlflow
 
 import scoring
 from registry.names import MODEL_PATH
-from registry.signature import EXAMPLE, SIGNATURE
+from registry.publish.mlflow_signature import EXAMPLE, SIGNATURE
 
 _PYFUNC = Path(__file__).with_name("pyfunc_model.py")
 _SERVING_PACKAGES = ("lightgbm", "numba", "numpy", "pandas", "scipy")

@@ -21,9 +21,9 @@ from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
 
-from registry.mlmodel import MAX_BYTES as MAX_MLMODEL_BYTES
+from registry.client.base import RegisteredVersion, RegistryReader
 from registry.names import MLMODEL, MODEL_PATH
-from registry.reader import RegisteredVersion, RegistryReader
+from registry.verify.signature import MAX_BYTES as MAX_MLMODEL_BYTES
 from scoring.errors import ModelRefused
 from scoring.model import MODEL_FILES
 

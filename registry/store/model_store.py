@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from registry.aliases import FOLLOWED
-from registry.booster import check_booster
-from registry.disk import ModelDisk, digest
-from registry.memory import ModelMemory
-from registry.mlmodel import check_signature
+from registry.client.aliases import FOLLOWED
+from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
 from registry.names import CHALLENGER, MLMODEL, PRODUCTION, REFUSED_TAG
-from registry.reader import RegisteredVersion, RegistryReader, RegistryUnavailable
+from registry.store.disk_cache import ModelDisk, digest
+from registry.store.memory_cache import ModelMemory
+from registry.verify.booster_file import check_booster
+from registry.verify.signature import check_signature
 from scoring.errors import ModelRefused
 from scoring.model import FraudModel
 

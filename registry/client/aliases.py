@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from registry.client.base import RegisteredVersion
 from registry.names import CANARY_TAG, CHALLENGER, PRODUCTION
-from registry.reader import RegisteredVersion
 
 FOLLOWED = (PRODUCTION, CHALLENGER)
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 
-from registry.aliases import AliasLook, ListedModel
-from registry.reader import RegisteredVersion, RegistryUnavailable
+from registry.client.aliases import AliasLook, ListedModel
+from registry.client.base import RegisteredVersion, RegistryUnavailable
 from scoring.errors import ModelRefused
 
 TIMEOUT_S = 5.0

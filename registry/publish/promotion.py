@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from registry.client.base import RegisteredVersion
 from registry.names import CHALLENGER, PRODUCTION
-from registry.publish import PublishError
-from registry.reader import RegisteredVersion
+from registry.publish.tracking import PublishError
 
 PROMOTED_BY_TAG = "sentinel.promoted_by"
 PROMOTED_AT_TAG = "sentinel.promoted_at"

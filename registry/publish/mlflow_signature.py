@@ -8,7 +8,7 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from registry.mlmodel import INPUTS, OUTPUTS
+from registry.verify.signature import INPUTS, OUTPUTS
 
 
 def _schema(columns: Mapping[str, str]) -> Schema:

@@ -1,4 +1,4 @@
-"""Reading the model registry while serving: which versions the aliases name, and their files."""
+"""What a registry client offers, and the values it returns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 
 class RegistryUnavailable(Exception):
@@ -67,40 +66,3 @@ class RegistryReader(Protocol):
     def tag(self, version: RegisteredVersion, key: str, value: str) -> None:
         """Set a tag on the version, where data scientists see it."""
         ...
-
-
-def check_tracking_uri(tracking_uri: str) -> None:
-    """Refuse a tracking URI that is neither `http(s)://...` nor a database's.
-
-    Raises:
-        ValueError: says so.
-    """
-    if not (_is_server(tracking_uri) or _is_database(tracking_uri)):
-        raise ValueError(
-            f"MLFLOW_TRACKING_URI is {tracking_uri!r}; it has to be an http(s):// or a database URI"
-        )
-
-
-def open_registry(tracking_uri: str) -> RegistryReader:
-    """Return a reader for a tracking URI (`http(s)://...`, or a database such as `sqlite:///...`).
-
-    Raises:
-        ValueError: see `check_tracking_uri`.
-    """
-    check_tracking_uri(tracking_uri)
-    if _is_server(tracking_uri):
-        from registry.http import HttpRegistry
-
-        return HttpRegistry(tracking_uri)
-    from registry.database import DatabaseRegistry
-
-    return DatabaseRegistry(tracking_uri)
-
-
-def _is_server(tracking_uri: str) -> bool:
-    return urlsplit(tracking_uri).scheme in {"http", "https"}
-
-
-def _is_database(tracking_uri: str) -> bool:
-    dialect = urlsplit(tracking_uri).scheme.split("+")[0]
-    return dialect in {"sqlite", "postgresql", "mysql", "mssql"}

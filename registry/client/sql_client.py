@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
-from registry.aliases import AliasLook, ListedModel
-from registry.reader import RegisteredVersion, RegistryUnavailable
+from registry.client.aliases import AliasLook, ListedModel
+from registry.client.base import RegisteredVersion, RegistryUnavailable
 from scoring.errors import ModelRefused
 
 _ITEMS_A_PAGE = 1000

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from registry.reader import RegisteredVersion
+from registry.client.base import RegisteredVersion
 from scoring.model import FraudModel
 from scoring.prediction import ModelVersion
 

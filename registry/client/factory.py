@@ -1,0 +1,44 @@
+"""Choose a registry client by the tracking URI."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from registry.client.base import RegistryReader
+
+
+def check_tracking_uri(tracking_uri: str) -> None:
+    """Refuse a tracking URI that is neither `http(s)://...` nor a database's.
+
+    Raises:
+        ValueError: says so.
+    """
+    if not (_is_server(tracking_uri) or _is_database(tracking_uri)):
+        raise ValueError(
+            f"MLFLOW_TRACKING_URI is {tracking_uri!r}; it has to be an http(s):// or a database URI"
+        )
+
+
+def open_registry(tracking_uri: str) -> RegistryReader:
+    """Return a reader for a tracking URI (`http(s)://...`, or a database such as `sqlite:///...`).
+
+    Raises:
+        ValueError: see `check_tracking_uri`.
+    """
+    check_tracking_uri(tracking_uri)
+    if _is_server(tracking_uri):
+        from registry.client.rest_client import HttpRegistry
+
+        return HttpRegistry(tracking_uri)
+    from registry.client.sql_client import DatabaseRegistry
+
+    return DatabaseRegistry(tracking_uri)
+
+
+def _is_server(tracking_uri: str) -> bool:
+    return urlsplit(tracking_uri).scheme in {"http", "https"}
+
+
+def _is_database(tracking_uri: str) -> bool:
+    dialect = urlsplit(tracking_uri).scheme.split("+")[0]
+    return dialect in {"sqlite", "postgresql", "mysql", "mssql"}

@@ -1,0 +1,1 @@
+"""Publish to MLflow: runs, artifacts, registered versions, promotions."""

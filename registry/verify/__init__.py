@@ -1,0 +1,1 @@
+"""Checks of a version's files before they are loaded."""
