@@ -12,7 +12,7 @@ from time import monotonic
 
 from anyio import to_thread
 
-from persistence.keys import Principal, key_prefix
+from persistence.api_keys import Principal, key_prefix
 from scoring.errors import Forbidden, Unauthenticated
 
 REMEMBERED_S = 3.0

@@ -12,9 +12,9 @@ from api.predictor import Predictor, deciders_of
 from api.replies import Renderings
 from api.shadow import ShadowScorer, ShadowTask
 from api.stages import Stopwatch
-from persistence.decisions import Decided
-from persistence.ids import new_ids
-from persistence.log import DecisionLog, Outcome
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog, Outcome
+from persistence.uuid7 import new_ids
 from scoring.errors import SentinelError
 from scoring.fixed_tests import MODEL as FIXED_TEST_MODEL
 from scoring.prediction import Prediction

@@ -13,7 +13,7 @@ from api.auth import Authenticator
 from api.cursors import Cursors
 from api.problems import named
 from api.recent import Recent
-from persistence.keys import Principal
+from persistence.api_keys import Principal
 
 DESK_CONNECTIONS = 3
 """Connections, and threads, that these routes have for themselves: however many analysts search,

@@ -9,7 +9,7 @@ from api import drift_replies, drift_schemas
 from api.desk import REVIEWER_WITHOUT_PARAMETERS, Here, Reviewer
 from api.documented import ANYWHERE, problems
 from api.replies import json_reply
-from persistence.drift import latest_run
+from persistence.drift.checks import latest_run
 
 DRIFT = APIRouter()
 

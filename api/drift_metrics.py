@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
-from persistence.drift import ModelDrift, drift_in_production
+from persistence.drift.checks import ModelDrift, drift_in_production
 from scoring.drift import SCORE
 from scoring.errors import SentinelError
 from scoring.features import FEATURE_NAMES

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from api.replies import model
-from persistence.drift import Check, Measure, Run
+from persistence.drift.checks import Check, Measure, Run
 from scoring.drift import SCORE
 
 NOT_COMPUTED = (

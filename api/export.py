@@ -14,7 +14,7 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from persistence.cases import Case
+from persistence.review.cases import Case
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 """The last four are the full-width forms, which spreadsheets of East Asian locales take too."""

@@ -25,8 +25,8 @@ from api.matured import Compared, compare_versions, look
 from api.replies import json_reply
 from api.standing import Standing, read_standing
 from api.tuning import tune
+from persistence.deployments import list_refusals
 from persistence.policies import set_policy
-from persistence.refusals import list_refusals
 
 MAX_REFUSALS = 50
 

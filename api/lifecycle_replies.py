@@ -10,9 +10,8 @@ from api.matured import Compared, Looked
 from api.replies import model
 from api.standing import PolicyInForce, Standing
 from api.tuning import Tuning
-from persistence.labels import SELECTION_BIAS
-from persistence.models import ServedVersion
-from persistence.refusals import Refusal
+from persistence.deployments import Refusal, ServedVersion
+from persistence.labels.reader import SELECTION_BIAS
 from scoring.comparison import Comparison, Figures
 from scoring.cost_curve import Outcome
 from scoring.errors import NoModel

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from api.policy_schemas import POLICY_EXAMPLE, CostModelOut, Costs, PolicyNumbers, PolicyOut
 from api.schemas import ModelOut
-from persistence.labels import MATURITY_DAYS
+from persistence.labels.reader import MATURITY_DAYS
 
 MAX_DAYS = 3650.0
 WINDOW_DAYS = 90.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from api.batches import Batches
 from api.items import Answer, Item
-from persistence.log import DecisionLog, Outcome
+from persistence.decisions.writer import DecisionLog, Outcome
 from scoring.errors import SentinelError
 
 

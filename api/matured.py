@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
-from persistence.labels import (
+from persistence.labels.reader import (
     MaturedDecisions,
     MaturedPairs,
     read_matured,

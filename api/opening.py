@@ -24,10 +24,10 @@ from api.refused import RefusalNotes
 from api.registrar import Registrar
 from api.serving import TenantModels
 from api.shadow import ShadowScorer
-from persistence.database import POOL_SIZE, open_database
-from persistence.keys import verify_key
-from persistence.log import DecisionLog
-from persistence.shadow import ShadowLog
+from persistence.api_keys import verify_key
+from persistence.decisions.shadow_scores import ShadowLog
+from persistence.decisions.writer import DecisionLog
+from persistence.engine import POOL_SIZE, open_database
 from persistence.tenancy import SERVICE_ROLE
 from registry.client.factory import open_registry
 from registry.store.model_store import Shelf

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.problems import MEDIA_TYPE
 from api.serving import TenantModels
-from persistence.migrate import current_revision, head_revision, is_older
+from persistence.maintenance.migrate import current_revision, head_revision, is_older
 from scoring.errors import SentinelError
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 
 from api.metrics import REFUSALS
-from persistence.refusals import record_refusal
+from persistence.deployments import record_refusal
 from persistence.tenants import Tenant
 from registry.client.base import RegisteredVersion
 

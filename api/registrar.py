@@ -8,14 +8,14 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 from api.lineup import Seats
-from persistence.seats import NotedSeats, noted_seats
-from persistence.tenants import (
-    Tenant,
-    list_tenants,
+from persistence.deployments import (
+    NotedSeats,
+    noted_seats,
     record_challenger,
     record_promotions,
     record_test_model,
 )
+from persistence.tenants import Tenant, list_tenants
 from registry.client.base import RegisteredVersion
 from registry.store.model_store import Shelf
 from scoring.prediction import ModelVersion

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from starlette.responses import Response
 
-from persistence.decisions import Decided
+from persistence.decisions.rows import Decided
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion, Prediction
 from scoring.reasons import reasons

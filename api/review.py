@@ -23,10 +23,10 @@ from api.lifecycle import LIFECYCLE
 from api.problems import named, problem
 from api.replies import json_reply
 from api.review_replies import audit_entry, case_detail, case_in_list, feedback
-from persistence.audit import read_audit
-from persistence.cases import Case, Page
-from persistence.review import BANDS_OF, Place, add_feedback, read_case, read_worklist
-from persistence.search import find_transactions
+from persistence.review.audit import read_audit
+from persistence.review.cases import Case, Page
+from persistence.review.search import find_transactions
+from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
 from scoring.errors import SentinelError
 
 EXPORT_PAGE = 1000

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from api.replies import explained, model
-from persistence.audit import AuditEntry
-from persistence.cases import Case, Feedback
+from persistence.review.audit import AuditEntry
+from persistence.review.cases import Case, Feedback
 from scoring.reasons import reasons
 from scoring.transaction import Transaction
 

@@ -11,8 +11,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from api.cursors import MAX_CURSOR_LENGTH
 from api.schemas import Account, FeatureOut, ModelOut
-from persistence.cases import Label
-from persistence.search import MAX_AMOUNT_DAYS, Search
+from persistence.review.cases import Label
+from persistence.review.search import MAX_AMOUNT_DAYS, Search
 from scoring.policy import Decision, RiskBand
 from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
 

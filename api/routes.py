@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api import readiness, replies, requests, schemas
 from api.items import Item
 from api.opening import Parts
-from persistence.decisions import Decided, read_decision
+from persistence.decisions.rows import Decided, read_decision
 
 
 class Queue(Protocol):

@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 from api.boosters import BoosterLocks
 from api.metrics import SHADOW_DROPPED, SHADOW_SCORED
-from persistence.shadow import ShadowLog, ShadowScore
+from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.store.model_store import Shelf
 from scoring.errors import ModelRefused, SentinelError

@@ -7,9 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from persistence.models import ServedVersion, served_versions
+from persistence.deployments import PROMOTER, ServedVersion, served_versions
 from persistence.policies import TenantPolicy, current_policy
-from persistence.tenants import PROMOTER
 from scoring.errors import NoModel
 from scoring.policy import Policy
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.lifecycle_schemas import MAX_POINTS
-from persistence.labels import MaturedDecisions
+from persistence.labels.reader import MaturedDecisions
 from scoring.cost_curve import Outcome, cost_curve
 from scoring.policy import CostModel
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from persistence import keys, migrate, tenants
-from persistence.database import open_database
+from persistence import api_keys, tenants
+from persistence.engine import open_database
+from persistence.maintenance import migrate
 from registry.publish.tracking import Tracking
 from sentinel.embedded import EmbeddedPostgres
 from sentinel.mlflow_server import MlflowServer
@@ -100,7 +101,7 @@ class Ground:
         engine = open_database(url, pool_size=1)
         try:
             tenant = tenants.create_tenant(engine, "bench", registered)
-            return url, keys.issue_key(engine, tenant.id, ("score", "review"), KEY_SECRET)
+            return url, api_keys.issue_key(engine, tenant.id, ("score", "review"), KEY_SECRET)
         finally:
             engine.dispose()
 

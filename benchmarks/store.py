@@ -31,13 +31,13 @@ from sqlalchemy import Engine, text
 
 from benchmarks.environment import commit, machine
 from benchmarks.store_data import load, sample
-from persistence import migrate
-from persistence.database import OPERATOR_TIMEOUT_S, open_database
-from persistence.decisions import Decided
-from persistence.ids import new_ids
-from persistence.log import DecisionLog
-from persistence.review import BANDS_OF, Place, read_case, read_worklist
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database
+from persistence.maintenance import migrate
+from persistence.review.worklist import BANDS_OF, Place, read_case, read_worklist
 from persistence.tenancy import SERVICE_ROLE
+from persistence.uuid7 import new_ids
 from sentinel.embedded import EmbeddedPostgres
 
 RESULTS = Path(__file__).with_name("results") / "store.json"

@@ -17,9 +17,9 @@ from psycopg import Connection
 from sqlalchemy import Engine, text
 
 from benchmarks.bodies import transactions
-from persistence.decisions import Decided, body_digest, read_decision
-from persistence.maintenance import maintain
-from persistence.partitions import Month, make_months, months_made
+from persistence.decisions.rows import Decided, body_digest, read_decision
+from persistence.maintenance.maintenance import maintain
+from persistence.maintenance.partitions import Month, make_months, months_made
 from persistence.tenants import create_tenant
 from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
 from scoring.transaction import Transaction

@@ -17,9 +17,10 @@ from typing import Any, cast
 import psycopg
 from sqlalchemy import Engine, insert, select, true
 
-from persistence.database import saying_unavailable, transaction
-from persistence.driver import PostgresConnection
-from persistence.tables import PolicyRow, TenantRow
+from persistence.engine import saying_unavailable, transaction
+from persistence.raw_connection import PostgresConnection
+from persistence.tables.deployments import PolicyRow
+from persistence.tables.tenants import TenantRow
 from persistence.tenancy import see_all_tenants, tenant_transaction
 from scoring.errors import NotFound, StoreUnavailable
 from scoring.policy import Policy, policy_from_numbers
@@ -27,7 +28,8 @@ from scoring.policy import Policy, policy_from_numbers
 CHANNEL = "sentinel_policy"
 
 _BREATH_S = 0.5
-"""Shorter than the silence after which a connection counts as gone, see persistence/patience.py."""
+"""Shorter than the silence after which a connection counts as gone, see
+persistence/timeout_connection.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, text
 
-from persistence.database import transaction
+from persistence.engine import transaction
 
 SERVICE_ROLE = "sentinel_service"
 """Owns nothing and cannot bypass row-level security; the service acts as it."""

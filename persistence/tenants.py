@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, Row, case, delete, func, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from persistence.database import transaction
-from persistence.tables import (
-    ChallengerVersionRow,
-    ModelVersionRow,
-    ProductionVersionRow,
-    TenantRow,
-)
-from persistence.tenancy import tenant_transaction
-from scoring import fixed_tests
+from persistence.engine import transaction
+from persistence.tables.tenants import TenantRow
 from scoring.errors import FieldError, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
-    from scoring.model import FraudModel
-
-PROMOTER = "mlflow"
-"""Promotions are made in MLflow; the service only sees them."""
+    pass
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
 
@@ -112,112 +100,3 @@ def _found(row: Row[tuple[int, str, str, bool]] | None, slug: str) -> Tenant:
     if row is None:
         raise NotFound(f"There is no tenant {slug!r}; `sentinel tenants create {slug}` makes one.")
     return Tenant(*row)
-
-
-def record_promotion(engine: Engine, tenant_id: int, model: FraudModel) -> None:
-    """Note that a version serves one tenant now; errors as for `record_promotions`."""
-    record_promotions(engine, [tenant_id], model)
-
-
-def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudModel) -> None:
-    """Note that a version serves tenants now, so that predictions may refer to it; idempotent.
-
-    Args:
-        engine: the pool.
-        tenant_ids: at least one; each once.
-        model: a registered version.
-
-    Raises:
-        ValueError: the model has no registered version.
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
-    """
-    version = model.version
-    if version is None:
-        raise ValueError("only a registered version can serve a tenant")
-    served = [
-        {"tenant_id": tenant_id, "name": version.name, "version": version.version}
-        for tenant_id in tenant_ids
-    ]
-    own = {"policy": model.policy.as_numbers(), "calibrator_kind": model.calibrator.kind}
-    known = upsert(ModelVersionRow).values([row | own for row in served])
-    now = upsert(ProductionVersionRow).values(served)
-    with tenant_transaction(engine, *tenant_ids, actor=PROMOTER) as connection:
-        connection.execute(known.on_conflict_do_nothing())
-        connection.execute(
-            now.on_conflict_do_update(
-                index_elements=["tenant_id"],
-                set_={
-                    "name": now.excluded.name,
-                    "version": now.excluded.version,
-                    "since": func.now(),
-                },
-                where=(ProductionVersionRow.name != now.excluded.name)
-                | (ProductionVersionRow.version != now.excluded.version),
-            )
-        )
-
-
-def record_challenger(
-    engine: Engine, tenant_id: int, model: FraudModel | None, canary_percent: float
-) -> None:
-    """Note which version challenges a tenant's production version now; idempotent.
-
-    Args:
-        engine, tenant_id: whose.
-        model: the challenger; None where there is none any more.
-        canary_percent: the share of accounts that it decides for, 0 to 100; of no account without
-            a model.
-
-    Raises:
-        ValueError: the model has no registered version.
-    """
-    with tenant_transaction(engine, tenant_id, actor=PROMOTER) as connection:
-        if model is None:
-            gone = delete(ChallengerVersionRow).where(ChallengerVersionRow.tenant_id == tenant_id)
-            connection.execute(gone)
-            return
-        served = _served(tenant_id, model)
-        _make_known(connection, served, model)
-        now = upsert(ChallengerVersionRow).values(**served, canary_percent=canary_percent)
-        moved = (ChallengerVersionRow.name != now.excluded.name) | (
-            ChallengerVersionRow.version != now.excluded.version
-        )
-        connection.execute(
-            now.on_conflict_do_update(
-                index_elements=["tenant_id"],
-                set_={
-                    "name": now.excluded.name,
-                    "version": now.excluded.version,
-                    "canary_percent": now.excluded.canary_percent,
-                    "since": case((moved, func.now()), else_=ChallengerVersionRow.since),
-                },
-                where=or_(moved, ChallengerVersionRow.canary_percent != canary_percent),
-            )
-        )
-
-
-def record_test_model(engine: Engine, tenant_id: int) -> None:
-    """Let a tenant's predictions refer to what answers fixed test transactions; idempotent."""
-    known = upsert(ModelVersionRow).values(
-        tenant_id=tenant_id,
-        name=fixed_tests.MODEL.name,
-        version=fixed_tests.MODEL.version,
-        policy=fixed_tests.POLICY.as_numbers(),
-        calibrator_kind=fixed_tests.CALIBRATOR_KIND,
-    )
-    with tenant_transaction(engine, tenant_id) as connection:
-        connection.execute(known.on_conflict_do_nothing())
-
-
-def _served(tenant_id: int, model: FraudModel) -> dict[str, Any]:
-    if model.version is None:
-        raise ValueError("only a registered version can serve a tenant")
-    return {"tenant_id": tenant_id, "name": model.version.name, "version": model.version.version}
-
-
-def _make_known(connection: Connection, served: dict[str, Any], model: FraudModel) -> None:
-    """Let predictions refer to a version."""
-    known = upsert(ModelVersionRow).values(
-        **served, policy=model.policy.as_numbers(), calibrator_kind=model.calibrator.kind
-    )
-    connection.execute(known.on_conflict_do_nothing())

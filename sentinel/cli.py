@@ -13,14 +13,15 @@ from uuid import UUID
 import click
 from sqlalchemy import Engine
 
-from persistence import keys, maintenance, migrate, tenants
-from persistence.database import (
+from persistence import api_keys, tenants
+from persistence.drift.bin_counts import Window
+from persistence.engine import (
     OPERATOR_TIMEOUT_S,
     STATEMENT_TIMEOUT_S,
     DatabaseUrlError,
     open_database,
 )
-from persistence.drift_counts import Window
+from persistence.maintenance import maintenance, migrate
 from registry.client.base import RegistryUnavailable
 from registry.client.factory import open_registry
 from registry.names import model_name
@@ -142,7 +143,7 @@ def keys_group() -> None:
 @click.option(
     "--scopes",
     required=True,
-    help=f"Comma-separated, of {', '.join(keys.SCOPES)}.",
+    help=f"Comma-separated, of {', '.join(api_keys.SCOPES)}.",
 )
 @click.option("--days", type=click.IntRange(1, 3650), help="Lifetime.  [default: no end]")
 def issue_key(tenant: str, scopes: str, days: int | None) -> None:
@@ -151,7 +152,7 @@ def issue_key(tenant: str, scopes: str, days: int | None) -> None:
         owner = tenants.find_tenant(engine, tenant)
         wanted = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
         ends = datetime.now(UTC) + timedelta(days=days) if days else None
-        key = keys.issue_key(engine, owner.id, wanted, settings.resolve_key_secret(), ends)
+        key = api_keys.issue_key(engine, owner.id, wanted, settings.resolve_key_secret(), ends)
     click.echo(key)
     if sys.stdout.isatty():
         click.echo("Keep it: only its keyed hash is stored.", err=True)
@@ -162,7 +163,7 @@ def issue_key(tenant: str, scopes: str, days: int | None) -> None:
 def list_keys(tenant: str) -> None:
     """List a tenant's keys by their public prefix, newest first."""
     with _database() as (engine, _):
-        for key in keys.list_keys(engine, tenants.find_tenant(engine, tenant).id):
+        for key in api_keys.list_keys(engine, tenants.find_tenant(engine, tenant).id):
             state = f"revoked {key.revoked_at:%F}" if key.revoked_at else "in force"
             if not key.revoked_at and key.expires_at:
                 state = f"ends {key.expires_at:%F}"
@@ -178,7 +179,7 @@ def revoke_key(tenant: str, prefix: str) -> None:
     """Revoke the key with the public PREFIX (`sk_PREFIX_...`); felt within seconds."""
     with _database() as (engine, _):
         owner = tenants.find_tenant(engine, tenant)
-        keys.revoke_key(engine, owner.id, prefix.removeprefix("sk_").split("_")[0])
+        api_keys.revoke_key(engine, owner.id, prefix.removeprefix("sk_").split("_")[0])
     click.echo("Revoked.")
 
 

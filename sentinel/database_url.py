@@ -33,7 +33,7 @@ def check_database_url(url: str) -> None:
     """
     if not _is_plain(url):
         # SQLAlchemy knows the rest, and takes 0.2 s to import.
-        from persistence.database import open_database
+        from persistence.engine import open_database
 
         open_database(url).dispose()
 

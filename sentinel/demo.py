@@ -19,8 +19,9 @@ from pathlib import Path
 import click
 import httpx
 
-from persistence import keys, migrate, tenants
-from persistence.database import open_database
+from persistence import api_keys, tenants
+from persistence.engine import open_database
+from persistence.maintenance import migrate
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.client.rest_client import HttpRegistry
 from registry.names import CANDIDATE, PRODUCTION, model_name
@@ -248,14 +249,14 @@ class Demo:
             found = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
             tenant = found.get(TENANT) or tenants.create_tenant(engine, TENANT, model_name(TENANT))
             kept = demo_state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
-            principal = keys.verify_key(engine, kept, self._key_secret)
+            principal = api_keys.verify_key(engine, kept, self._key_secret)
             if (
                 principal
                 and principal.tenant_id == tenant.id
                 and principal.scopes.issuperset(SCOPES)
             ):
                 return kept
-            return keys.issue_key(engine, tenant.id, SCOPES, self._key_secret)
+            return api_keys.issue_key(engine, tenant.id, SCOPES, self._key_secret)
         finally:
             engine.dispose()
 

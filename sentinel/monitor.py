@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
-from persistence.drift import Check, Measure, Run, check_drift, latest_run
-from persistence.drift_counts import Window, versions_in
+from persistence.drift.bin_counts import Window, versions_in
+from persistence.drift.checks import Check, Measure, Run, check_drift, latest_run
 from persistence.tenants import Tenant
 from registry.client.base import RegistryReader
 from registry.names import MODEL_PATH

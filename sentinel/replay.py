@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from persistence.decisions import Decided, find_decision
+from persistence.decisions.rows import Decided, find_decision
 from persistence.policies import read_policy
 from registry.client.base import RegistryReader
 from registry.store.model_store import Shelf

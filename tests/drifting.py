@@ -11,10 +11,10 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy import Engine
 
-from persistence.decisions import Decided
-from persistence.drift_counts import Window
-from persistence.ids import unix_ms_of
-from persistence.log import DecisionLog
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.drift.bin_counts import Window
+from persistence.uuid7 import unix_ms_of
 from scoring.drift import Binned, training_distribution
 from scoring.features import FEATURE_NAMES, FloatArray
 from scoring.model import FraudModel

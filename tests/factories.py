@@ -9,10 +9,10 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from persistence.decisions import Decided
-from persistence.ids import new_ids
-from persistence.log import DecisionLog
-from persistence.roundtrip import idle
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.pipeline.libpq import idle
+from persistence.uuid7 import new_ids
 from scoring.calibration import SigmoidCalibrator
 from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
 from scoring.model import FraudModel

@@ -17,10 +17,12 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from sqlalchemy import Connection, Engine, text
 
-from persistence import keys, migrate
-from persistence.database import open_database
+from persistence import api_keys
+from persistence.deployments import record_promotion
+from persistence.engine import open_database
+from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant, create_tenant, record_promotion
+from persistence.tenants import Tenant, create_tenant
 from registry.names import MLMODEL, MODEL_PATH, PRODUCTION, model_name
 from registry.publish.registration import registering
 from registry.publish.tracking import Tracking
@@ -230,6 +232,6 @@ def issue(engine: Engine) -> Callable[..., str]:
     """A factory of API keys."""
 
     def make(tenant: Tenant, *scopes: str) -> str:
-        return keys.issue_key(engine, tenant.id, scopes or ("score", "review"), KEY_SECRET)
+        return api_keys.issue_key(engine, tenant.id, scopes or ("score", "review"), KEY_SECRET)
 
     return make

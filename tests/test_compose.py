@@ -19,8 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from persistence import migrate
-from persistence.database import open_database
+from persistence.engine import open_database
+from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import create_tenant
 from registry.client.factory import open_registry

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from persistence.labels import SELECTION_BIAS, MaturedPairs
+from persistence.labels.reader import SELECTION_BIAS, MaturedPairs
 from scoring.comparison import MIN_FRAUDS, Decisions
 from scoring.features import FloatArray, feature_matrix
 from scoring.model import FraudModel

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from persistence.labels import SELECTION_BIAS, MaturedTransactions
+from persistence.labels.reader import SELECTION_BIAS, MaturedTransactions
 from scoring.features import FloatArray, TransactionColumns
 from training.data import BoolArray, LabelledTransactions
 from training.evidence import Window

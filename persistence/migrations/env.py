@@ -7,8 +7,7 @@ import re
 from alembic import context
 from sqlalchemy import text
 
-import persistence.drift_tables  # noqa: F401 - so that the metadata has them
-from persistence.partitions import PARTITIONED
+from persistence.maintenance.partitions import PARTITIONED
 from persistence.tables import Base
 
 # A migration that cannot get its lock gives up instead of queueing every reader behind it.

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from api.auth import REFRESHED_AFTER_S, REMEMBERED_S, Authenticator
-from persistence.keys import Principal
+from persistence.api_keys import Principal
 from scoring.errors import Forbidden, StoreUnavailable, Unauthenticated
 
 KEY = "sk_abcdefghij_" + "A" * 32 + "00000000"

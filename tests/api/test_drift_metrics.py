@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
 
 from api.drift_metrics import DriftMetrics
-from persistence.drift import check_drift
-from persistence.tenants import Tenant, record_promotion
+from persistence.deployments import record_promotion
+from persistence.drift.checks import check_drift
+from persistence.tenants import Tenant
 from scoring.drift import SCORE, Binned
 from scoring.errors import StoreUnavailable
 from scoring.prediction import ModelVersion

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.export import CSV_COLUMNS, FORMULA_STARTS, csv_header, csv_lines
-from persistence.cases import Case, Feedback
+from persistence.review.cases import Case, Feedback
 from tests.factories import a_decision
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

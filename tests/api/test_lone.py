@@ -20,9 +20,9 @@ from api.lone import LoneScores
 from api.predictor import Predictor
 from api.request_ids import Origin
 from api.shadow import ShadowScorer
-from persistence.database import open_database
-from persistence.decisions import read_decision
-from persistence.log import DecisionLog
+from persistence.decisions.rows import read_decision
+from persistence.decisions.writer import DecisionLog
+from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import NoModel, StoreUnavailable

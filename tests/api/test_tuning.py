@@ -9,7 +9,7 @@ import pytest
 
 from api.lifecycle_schemas import MAX_POINTS
 from api.tuning import Tuning, tune
-from persistence.labels import MaturedDecisions
+from persistence.labels.reader import MaturedDecisions
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
 

@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 
 from benchmarks.store import OPERATIONS, main
 from benchmarks.store_data import load, sample
-from persistence.database import OPERATOR_TIMEOUT_S, open_database
-from persistence.decisions import Decided
-from persistence.log import DecisionLog
-from persistence.review import BANDS_OF, read_worklist
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database
+from persistence.review.worklist import BANDS_OF, read_worklist
 
 pytestmark = pytest.mark.slow
 

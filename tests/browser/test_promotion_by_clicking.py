@@ -17,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 from sqlalchemy import Engine
 
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
 from registry.names import PRODUCTION
 from tests.browser.chromium import browsing

@@ -14,7 +14,7 @@ import pytest
 from api.desk import DESK_CONNECTIONS
 from api.openapi import document as openapi
 from api.opening import BACKGROUND_CONNECTIONS
-from persistence.database import POOL_SIZE
+from persistence.engine import POOL_SIZE
 from scoring import __version__
 from sentinel.cli import main
 from sentinel.settings import Settings

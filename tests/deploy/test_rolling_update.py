@@ -14,7 +14,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
 from tests.deploy.balancer import Balancer
 from tests.deploy.rendering import Document, render, the

@@ -11,9 +11,10 @@ import orjson
 import pytest
 from mlflow import MlflowClient
 
-from persistence.database import open_database
-from persistence.keys import issue_key
-from persistence.tenants import create_tenant, record_promotion
+from persistence.api_keys import issue_key
+from persistence.deployments import record_promotion
+from persistence.engine import open_database
+from persistence.tenants import create_tenant
 from registry.client.factory import open_registry
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.prediction import ModelVersion

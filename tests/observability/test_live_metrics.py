@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from api.live_metrics import LiveMetrics
-from persistence.database import open_database
+from persistence.engine import open_database
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from api.tracing import LAST_SPANS_S, Traces
-from persistence.database import open_database
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
+from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from tests.factories import a_body
 from tests.observability.load import request, send

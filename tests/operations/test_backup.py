@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from persistence.database import open_database
-from persistence.maintenance import maintain
-from persistence.migrate import head_revision
+from persistence.engine import open_database
+from persistence.maintenance.maintenance import maintain
+from persistence.maintenance.migrate import head_revision
 from persistence.tenancy import SERVICE_ROLE
 from sentinel.unprivileged import postgres_account
 from tests.factories import a_body, a_model

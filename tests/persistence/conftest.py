@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine
 
-from persistence.database import OPERATOR_TIMEOUT_S, open_database
-from persistence.decisions import Decided
+from persistence.decisions.rows import Decided
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.tenants import Tenant
 from tests.persistence.months import decided_in
 

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from persistence.decisions import Decided
-from persistence.ids import new_ids
-from persistence.log import DecisionLog
-from persistence.partitions import Month, months_made
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.maintenance.partitions import Month, months_made
 from persistence.tenancy import tenant_transaction
+from persistence.uuid7 import new_ids
 from tests.factories import a_decision
 
 Rows = Callable[..., list[dict[str, Any]]]

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from persistence.cases import Case
-from persistence.decisions import Decided
-from persistence.ids import unix_ms_of
-from persistence.log import DecisionLog
-from persistence.review import (
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.review.cases import Case
+from persistence.review.worklist import (
     add_feedback,
 )
 from persistence.tenants import Tenant
+from persistence.uuid7 import unix_ms_of
 from scoring.policy import CostModel, Policy
 from tests.factories import a_decision
 

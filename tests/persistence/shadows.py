@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from persistence.decisions import Decided
-from persistence.shadow import ShadowScore
+from persistence.decisions.rows import Decided
+from persistence.decisions.shadow_scores import ShadowScore
 from scoring.prediction import ModelVersion
 from tests.persistence.reviewing import POLICY
 

@@ -11,8 +11,16 @@ import psycopg
 import pytest
 from psycopg.pq import ExecStatus
 
-from persistence.arrays import BIGINT, BYTEA, FLOAT8, INTEGER, TEXT, UUIDS, ArrayType
-from persistence.ids import new_ids
+from persistence.pipeline.binary_arrays import (
+    BIGINT,
+    BYTEA,
+    FLOAT8,
+    INTEGER,
+    TEXT,
+    UUIDS,
+    ArrayType,
+)
+from persistence.uuid7 import new_ids
 
 IDS = [UUID(int=0), UUID(int=2**128 - 1)]
 

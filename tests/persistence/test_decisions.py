@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from persistence.decisions import Decided, read_decision
-from persistence.ids import new_ids
-from persistence.log import DecisionLog
+from persistence.decisions.rows import Decided, read_decision
+from persistence.decisions.writer import DecisionLog
 from persistence.tenants import Tenant
+from persistence.uuid7 import new_ids
 from scoring.errors import IdempotencyMismatch, InvalidRequest, NotFound
 from scoring.features import FEATURE_NAMES
 from tests.factories import a_decision, write_whole

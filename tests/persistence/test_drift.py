@@ -12,18 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from persistence.database import open_database
-from persistence.drift import NOTHING_DECIDED, check_drift, drift_in_production, latest_run
-from persistence.drift_counts import bin_counts, versions_in
-from persistence.partitions import Month, make_months
+from persistence.deployments import record_challenger, record_promotion, record_test_model
+from persistence.drift.bin_counts import bin_counts, versions_in
+from persistence.drift.checks import NOTHING_DECIDED, check_drift, drift_in_production, latest_run
+from persistence.engine import open_database
+from persistence.maintenance.partitions import Month, make_months
 from persistence.tenancy import tenant_transaction
-from persistence.tenants import (
-    Tenant,
-    create_tenant,
-    record_challenger,
-    record_promotion,
-    record_test_model,
-)
+from persistence.tenants import Tenant, create_tenant
 from scoring import fixed_tests
 from scoring.drift import SCORE, Binned, shift
 from scoring.features import FEATURE_NAMES

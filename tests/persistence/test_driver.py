@@ -10,8 +10,8 @@ import pytest
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, text
 
-from persistence.database import open_database
-from persistence.driver import driver_connection
+from persistence.engine import open_database
+from persistence.raw_connection import driver_connection
 
 CLAIM = "INSERT INTO idempotency_keys VALUES (1, 'left', '', gen_random_uuid())"
 

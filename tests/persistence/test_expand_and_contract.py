@@ -21,16 +21,16 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine, text
 
-from persistence.arrays import DOCUMENTS
-from persistence.database import open_database
-from persistence.decisions import Decided, body_digest, decided_from, read_decision
-from persistence.keys import issue_key, key_prefix
-from persistence.log import DecisionLog
-from persistence.migrate import alembic_config, current_revision, head_revision, upgrade
-from persistence.partitions import PARTITIONED, months_made
+from persistence.api_keys import issue_key, key_prefix
+from persistence.decisions.insert_sql import INPUT
+from persistence.decisions.rows import Decided, body_digest, decided_from, read_decision
+from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
+from persistence.decisions.writer import DecisionLog
+from persistence.engine import open_database
+from persistence.maintenance.migrate import alembic_config, current_revision, head_revision, upgrade
+from persistence.maintenance.partitions import PARTITIONED, months_made
+from persistence.pipeline.binary_arrays import DOCUMENTS
 from persistence.policies import set_policy
-from persistence.shadow import ShadowLog, ShadowScore
-from persistence.statements import INPUT
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.policy import CostModel, Policy

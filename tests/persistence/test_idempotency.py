@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from persistence.database import open_database
-from persistence.decisions import Decided
-from persistence.log import DecisionLog, Outcome, storing
-from persistence.roundtrip import round_trip
-from persistence.statements import BEGIN, INSERT, SET_TENANTS_FIRST
+from persistence.decisions.insert_sql import BEGIN, INSERT, SET_TENANTS_FIRST
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog, Outcome, storing
+from persistence.engine import open_database
+from persistence.pipeline.libpq import round_trip
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InFlight

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from persistence.keys import issue_key, key_prefix, list_keys, revoke_key, verify_key
+from persistence.api_keys import issue_key, key_prefix, list_keys, revoke_key, verify_key
 from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants
 from scoring.errors import InvalidRequest, NotFound
 

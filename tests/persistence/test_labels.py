@@ -13,20 +13,15 @@ import pytest
 from psycopg import Connection
 from sqlalchemy import Engine, text
 
-from persistence import label_statements, labels
-from persistence.database import open_database
-from persistence.decisions import Decided
-from persistence.labels import read_matured, read_matured_pairs, read_matured_transactions
-from persistence.partitions import Month, make_months
-from persistence.shadow import ShadowLog
+from persistence.decisions.rows import Decided
+from persistence.decisions.shadow_scores import ShadowLog
+from persistence.deployments import record_challenger, record_promotion, record_test_model
+from persistence.engine import open_database
+from persistence.labels import reader, sql
+from persistence.labels.reader import read_matured, read_matured_pairs, read_matured_transactions
+from persistence.maintenance.partitions import Month, make_months
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import (
-    Tenant,
-    create_tenant,
-    record_challenger,
-    record_promotion,
-    record_test_model,
-)
+from persistence.tenants import Tenant, create_tenant
 from scoring import fixed_tests
 from scoring.features import TransactionColumns
 from scoring.prediction import ModelVersion
@@ -259,18 +254,18 @@ def crowd(make_database: Callable[..., str], migrated_template: str) -> Iterator
     ("nth", "statement", "tables"),
     [
         (
-            label_statements.NTH_PREDICTION,
-            label_statements.DECISIONS,
+            sql.NTH_PREDICTION,
+            sql.DECISIONS,
             {"predictions", "transactions"},
         ),
         (
-            label_statements.NTH_PREDICTION,
-            label_statements.TRANSACTIONS,
+            sql.NTH_PREDICTION,
+            sql.TRANSACTIONS,
             {"predictions", "transactions"},
         ),
         (
-            label_statements.NTH_SHADOW,
-            label_statements.PAIRS,
+            sql.NTH_SHADOW,
+            sql.PAIRS,
             {"predictions", "transactions", "shadow_scores"},
         ),
     ],
@@ -281,7 +276,7 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
     middle = Month.of(NOW).plus(-1)
     now = datetime(middle.year, middle.month, 20, tzinfo=UTC)
     with tenant_transaction(crowd.engine, crowd.tenant_id) as connection:
-        given = labels._span(crowd.tenant_id, 3, 2, now) | {
+        given = reader._span(crowd.tenant_id, 3, 2, now) | {
             "limit": 10,
             "names": [CHAMPION.name],
             "versions": [CHAMPION.version],
@@ -291,10 +286,10 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
             "challenger_version": CHALLENGER.version,
             "types": ["TRANSFER"],
         }
-        assert labels._cut(connection, nth, given)
+        assert reader._cut(connection, nth, given)
         driver = connection.connection.driver_connection
         assert isinstance(driver, Connection)
-        driver.execute(label_statements.JOIN_WHOLE)
+        driver.execute(sql.JOIN_WHOLE)
         (told,) = driver.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone()
     nodes = list(walk(told[0]["Plan"]))
     assert nodes[0]["Actual Rows"] == 10

@@ -12,13 +12,14 @@ from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
-from persistence import migrate
-from persistence.database import OPERATOR_TIMEOUT_S, open_database
-from persistence.decisions import Decided, read_decision
-from persistence.log import DecisionLog
-from persistence.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
+from persistence.decisions.rows import Decided, read_decision
+from persistence.decisions.writer import DecisionLog
+from persistence.deployments import record_promotion
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database
+from persistence.maintenance import migrate
+from persistence.maintenance.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant, create_tenant, record_promotion
+from persistence.tenants import Tenant, create_tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from sentinel.cli import main

@@ -9,9 +9,9 @@ from time import monotonic, sleep
 import pytest
 from sqlalchemy import Engine, text
 
-from persistence.decisions import Decided
-from persistence.log import DecisionLog
-from persistence.maintenance import MaintenanceError, maintain
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.maintenance.maintenance import MaintenanceError, maintain
 from persistence.tenants import Tenant
 from scoring.errors import StoreUnavailable
 from tests.factories import a_decision
@@ -61,7 +61,7 @@ def test_a_transaction_that_is_open_for_long_does_not_make_maintenance_hold_up_s
     decide: Callable[..., Decided],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("persistence.maintenance._ATTEMPTS", 2)
+    monkeypatch.setattr("persistence.maintenance.maintenance._ATTEMPTS", 2)
     decide(THIS.plus(-3))
     with engine.begin() as reader:
         reader.execute(text("SELECT count(*) FROM predictions"))

@@ -10,9 +10,15 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from persistence.database import DatabaseUrlError, open_database
-from persistence.maintenance import MaintenanceError
-from persistence.migrate import alembic_config, current_revision, head_revision, revisions, upgrade
+from persistence.engine import DatabaseUrlError, open_database
+from persistence.maintenance.maintenance import MaintenanceError
+from persistence.maintenance.migrate import (
+    alembic_config,
+    current_revision,
+    head_revision,
+    revisions,
+    upgrade,
+)
 from scoring.errors import StoreUnavailable
 
 

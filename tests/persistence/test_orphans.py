@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from persistence.decisions import Decided
-from persistence.expiry import delete_keys, delete_late_keys, drop_month
-from persistence.log import DecisionLog
-from persistence.maintenance import maintain
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.maintenance.maintenance import maintain
+from persistence.maintenance.retention import delete_keys, delete_late_keys, drop_month
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
 from persistence.tenants import Tenant
 from scoring.errors import InFlight, InvalidRequest, NotStorable

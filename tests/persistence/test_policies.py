@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from persistence.database import open_database
-from persistence.decisions import Decided, read_decision
-from persistence.log import DecisionLog
+from persistence.decisions.rows import Decided, read_decision
+from persistence.decisions.writer import DecisionLog
+from persistence.engine import open_database
 from persistence.policies import current_policies, current_policy, listen, set_policy
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import Tenant

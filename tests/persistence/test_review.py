@@ -12,18 +12,19 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine
 
-from persistence.audit import read_audit
-from persistence.cases import Case
-from persistence.keys import issue_key
-from persistence.partitions import Month, make_months
-from persistence.review import (
+from persistence.api_keys import issue_key
+from persistence.deployments import record_promotion
+from persistence.maintenance.partitions import Month, make_months
+from persistence.review.audit import read_audit
+from persistence.review.cases import Case
+from persistence.review.search import Search, find_transactions
+from persistence.review.worklist import (
     BANDS_OF,
     Place,
     read_case,
     read_worklist,
 )
-from persistence.search import Search, find_transactions
-from persistence.tenants import Tenant, record_promotion
+from persistence.tenants import Tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from tests.factories import a_model

@@ -12,18 +12,19 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, event, text
 
-from persistence.database import open_database
-from persistence.decisions import Decided
-from persistence.partitions import Month, make_months
-from persistence.review import (
+from persistence.decisions.insert_sql import REPLAY
+from persistence.decisions.rows import Decided
+from persistence.deployments import record_promotion
+from persistence.engine import open_database
+from persistence.maintenance.partitions import Month, make_months
+from persistence.review.search import Search, find_transactions
+from persistence.review.worklist import (
     Place,
     read_case,
     read_worklist,
 )
-from persistence.search import Search, find_transactions
-from persistence.statements import REPLAY
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import create_tenant, record_promotion
+from persistence.tenants import create_tenant
 from scoring.prediction import ModelVersion
 from tests.factories import a_model
 from tests.persistence.reviewing import NOW, at, decide, ms, say, store

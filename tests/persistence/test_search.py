@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
-from persistence.search import Search, find_transactions
+from persistence.review.search import Search, find_transactions
 from persistence.tenants import Tenant
 from scoring.errors import InvalidRequest
 from tests.persistence.reviewing import NOW, at, decide, ids, ms, store

@@ -10,20 +10,18 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from persistence.decisions import read_decision
-from persistence.log import DecisionLog
-from persistence.models import ServedVersion, served_versions
-from persistence.refusals import list_refusals, record_refusal
-from persistence.tenants import (
-    Tenant,
-    create_tenant,
-    find_tenant,
-    list_tenants,
+from persistence.decisions.rows import read_decision
+from persistence.decisions.writer import DecisionLog
+from persistence.deployments import (
+    ServedVersion,
+    list_refusals,
     record_challenger,
     record_promotion,
+    record_refusal,
     record_test_model,
-    set_test_mode,
+    served_versions,
 )
+from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants, set_test_mode
 from scoring import fixed_tests
 from scoring.errors import NotFound
 from scoring.model import FraudModel

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from persistence.database import open_database
-from persistence.decisions import Decided
-from persistence.maintenance import maintain
-from persistence.shadow import ShadowLog
+from persistence.decisions.rows import Decided
+from persistence.decisions.shadow_scores import ShadowLog
+from persistence.engine import open_database
+from persistence.maintenance.maintenance import maintain
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import NotStorable, StoreUnavailable

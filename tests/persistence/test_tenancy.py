@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from persistence.drift import check_drift
-from persistence.keys import issue_key, verify_key
-from persistence.log import DecisionLog
+from persistence.api_keys import issue_key, verify_key
+from persistence.decisions.shadow_scores import ShadowLog
+from persistence.decisions.writer import DecisionLog
+from persistence.deployments import record_challenger, record_promotion, record_refusal
+from persistence.drift.checks import check_drift
 from persistence.policies import set_policy
-from persistence.refusals import record_refusal
-from persistence.shadow import ShadowLog
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import Tenant, record_challenger, record_promotion
+from persistence.tenants import Tenant
 from scoring.errors import NotStorable
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion

@@ -12,7 +12,7 @@ from select import POLLIN, POLLOUT
 import pytest
 import uvloop
 
-from persistence.waiting import Steps, on_loop, on_thread
+from persistence.pipeline.io_loop import Steps, on_loop, on_thread
 
 Go = Callable[[Steps[list[int]], int], list[int]]
 

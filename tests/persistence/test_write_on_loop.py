@@ -11,9 +11,9 @@ import pytest
 import uvloop
 from sqlalchemy import Engine, text
 
-from persistence.database import open_database
-from persistence.decisions import Decided
-from persistence.log import DecisionLog, Outcome
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog, Outcome
+from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InFlight, NotStorable, StoreUnavailable

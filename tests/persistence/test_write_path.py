@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from persistence.database import open_database
-from persistence.decisions import Decided
-from persistence.log import DecisionLog
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import InvalidRequest, StoreUnavailable

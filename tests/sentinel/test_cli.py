@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from persistence.database import open_database
-from persistence.keys import verify_key
-from persistence.migrate import head_revision
+from persistence.api_keys import verify_key
+from persistence.engine import open_database
+from persistence.maintenance.migrate import head_revision
 from sentinel.cli import main
 
 SECRET = "a secret of the tests"

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
-from persistence.drift import Check, latest_run
-from persistence.tenants import Tenant, create_tenant, record_promotion
+from persistence.deployments import record_promotion
+from persistence.drift.checks import Check, latest_run
+from persistence.tenants import Tenant, create_tenant
 from scoring.drift import SCORE
 from scoring.prediction import ModelVersion
 from sentinel.cli import main

@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
-from persistence.decisions import Decided
-from persistence.log import DecisionLog
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.deployments import record_promotion, record_test_model
 from persistence.policies import set_policy
-from persistence.tenants import create_tenant, record_promotion, record_test_model
+from persistence.tenants import create_tenant
 from scoring.fixed_tests import fixed_prediction
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import httpx
 
-from persistence.decisions import Decided
-from persistence.keys import issue_key
-from persistence.log import DecisionLog
+from persistence.api_keys import issue_key
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
 from persistence.tenants import Tenant
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion

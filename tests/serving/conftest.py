@@ -12,9 +12,10 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from persistence.database import open_database
-from persistence.keys import issue_key
-from persistence.tenants import create_tenant, record_promotion
+from persistence.api_keys import issue_key
+from persistence.deployments import record_promotion
+from persistence.engine import open_database
+from persistence.tenants import create_tenant
 from scoring.prediction import ModelVersion
 from tests.factories import a_model
 from tests.serving.analysts import Analyst

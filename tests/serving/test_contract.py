@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import FlakyStrategyDefinition
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
 from tests.serving.conftest import System
 from tests.stack import KEY_SECRET
 

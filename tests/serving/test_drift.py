@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from persistence.database import open_database
-from persistence.keys import issue_key
-from persistence.tenants import Tenant, create_tenant, record_promotion
+from persistence.api_keys import issue_key
+from persistence.deployments import record_promotion
+from persistence.engine import open_database
+from persistence.tenants import Tenant, create_tenant
 from registry.client.factory import open_registry
 from scoring.drift import SCORE
 from scoring.features import FEATURE_NAMES

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from persistence import migrate
-from persistence.database import open_database
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
+from persistence.engine import open_database
+from persistence.maintenance import migrate
 from persistence.tenants import create_tenant
 from sentinel.embedded import EmbeddedPostgres
 from sentinel.mlflow_server import MlflowServer

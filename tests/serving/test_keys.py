@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from persistence.keys import issue_key, key_prefix, revoke_key
+from persistence.api_keys import issue_key, key_prefix, revoke_key
 from persistence.tenants import find_tenant
 from tests.factories import a_body
 from tests.serving.conftest import System

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from persistence.database import open_database
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
+from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from tests.factories import a_body, a_model
 from tests.stack import KEY_SECRET, Publish, Service, publisher, serving

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from persistence.labels import SELECTION_BIAS
+from persistence.labels.reader import SELECTION_BIAS
 from persistence.tenants import create_tenant
 from registry.names import CHALLENGER
 from scoring.comparison import MIN_FRAUDS

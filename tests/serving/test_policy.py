@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant, find_tenant
 from tests.factories import a_body, a_model
 from tests.serving.analysts import POLICY, Analyst, refused

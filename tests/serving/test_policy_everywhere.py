@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
 from persistence.tenants import find_tenant
 from tests.factories import a_body, a_model
 from tests.serving.conftest import System

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from mlflow import MlflowClient
 
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
 from scoring.model import MODEL_FILES
 from tests.factories import a_body, a_model

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from persistence.drift import check_drift
-from persistence.keys import SCOPES, issue_key
+from persistence.api_keys import SCOPES, issue_key
+from persistence.drift.checks import check_drift
 from persistence.tenants import create_tenant, find_tenant
 from scoring.prediction import ModelVersion
 from tests.drifting import last_day

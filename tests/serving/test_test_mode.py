@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from persistence.keys import issue_key
+from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant, set_test_mode
 from tests.factories import a_body, a_model
 from tests.serving.conftest import System

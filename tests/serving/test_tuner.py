@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from persistence.labels import SELECTION_BIAS
+from persistence.labels.reader import SELECTION_BIAS
 from tests.serving.analysts import Analyst, refused
 from tests.serving.conftest import System
 

@@ -16,11 +16,12 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
-from persistence.decisions import Decided
-from persistence.log import DecisionLog
-from persistence.review import add_feedback
-from persistence.shadow import ShadowLog, ShadowScore
-from persistence.tenants import Tenant, create_tenant, record_challenger, record_promotion
+from persistence.decisions.rows import Decided
+from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
+from persistence.decisions.writer import DecisionLog
+from persistence.deployments import record_challenger, record_promotion
+from persistence.review.worklist import add_feedback
+from persistence.tenants import Tenant, create_tenant
 from registry.names import model_name
 from scoring.calibration import SigmoidCalibrator
 from scoring.features import FloatArray, TransactionColumns, feature_matrix

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from persistence.labels import SELECTION_BIAS
+from persistence.labels.reader import SELECTION_BIAS
 from persistence.policies import set_policy
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.policy import CostModel, Policy

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from rich.console import Console
 
-from persistence.labels import SELECTION_BIAS
+from persistence.labels.reader import SELECTION_BIAS
 from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION
 from registry.store.model_store import Shelf

@@ -54,7 +54,7 @@ def calibrate(
     labels.demand_data_for_steps(data, from_step, until_step)
     end_on_signals()
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
-    from persistence.labels import read_matured_transactions
+    from persistence.labels.reader import read_matured_transactions
     from training.commands.sources import MAX_ROWS, sources
     from training.evidence import Window
     from training.labels import from_feedback as labels_from_feedback

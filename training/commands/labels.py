@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from persistence.labels import MATURITY_DAYS
+from persistence.labels.reader import MATURITY_DAYS
 
 WINDOW_DAYS = 90.0
 

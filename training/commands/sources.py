@@ -13,8 +13,8 @@ import click
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine
 
-from persistence.database import OPERATOR_TIMEOUT_S, DatabaseUrlError, open_database
-from persistence.labels import read_matured_pairs
+from persistence.engine import OPERATOR_TIMEOUT_S, DatabaseUrlError, open_database
+from persistence.labels.reader import read_matured_pairs
 from persistence.policies import current_policy
 from persistence.tenants import Tenant, find_tenant
 from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable

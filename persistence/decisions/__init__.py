@@ -1,0 +1,1 @@
+"""The decision log: one statement a batch, and rows read back as they were stored."""

@@ -1,0 +1,129 @@
+"""The hot path's SQL, written by hand: one statement a batch, whatever its size.
+
+`INSERT ... SELECT unnest(...)`, one array a column, prepared once a connection. Rows whose
+`external_id` was claimed before are left out of it and answered from what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import orjson
+
+from persistence.decisions.rows import TRANSACTION_COLUMNS, Decided, body_digest
+from persistence.pipeline.binary_arrays import (
+    BIGINT,
+    BYTEA,
+    DOCUMENTS,
+    FLOAT8,
+    INTEGER,
+    TEXT,
+    TEXT_OID,
+    UUIDS,
+    ArrayType,
+)
+from persistence.pipeline.libpq import Statement
+from scoring.features import FEATURE_NAMES
+
+
+def _digest(decided: Decided) -> bytes | None:
+    return None if decided.transaction.external_id is None else body_digest(decided.transaction)
+
+
+def _named(values: Sequence[float]) -> bytes:
+    return orjson.dumps(dict(zip(FEATURE_NAMES, values, strict=True)))
+
+
+INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
+    "tenant_id": (BIGINT, attrgetter("tenant_id")),
+    "transaction_id": (UUIDS, attrgetter("transaction_id")),
+    "prediction_id": (UUIDS, attrgetter("prediction_id")),
+    "external_id": (TEXT, attrgetter("transaction.external_id")),
+    "body_digest": (BYTEA, _digest),
+    "step": (INTEGER, attrgetter("transaction.step")),
+    "type": (TEXT, attrgetter("transaction.type")),
+    "amount": (FLOAT8, attrgetter("transaction.amount")),
+    "name_orig": (TEXT, attrgetter("transaction.name_orig")),
+    "oldbalance_org": (FLOAT8, attrgetter("transaction.oldbalance_org")),
+    "name_dest": (TEXT, attrgetter("transaction.name_dest")),
+    "oldbalance_dest": (FLOAT8, attrgetter("transaction.oldbalance_dest")),
+    "model_name": (TEXT, attrgetter("prediction.model.name")),
+    "model_version": (INTEGER, attrgetter("prediction.model.version")),
+    "score": (FLOAT8, attrgetter("prediction.score")),
+    "margin": (FLOAT8, attrgetter("prediction.margin")),
+    "base_value": (FLOAT8, attrgetter("prediction.base_value")),
+    "raw_probability": (FLOAT8, attrgetter("prediction.raw_probability")),
+    "threshold": (FLOAT8, attrgetter("prediction.threshold")),
+    "policy_id": (BIGINT, attrgetter("policy_id")),
+    "risk_band": (TEXT, attrgetter("prediction.risk_band")),
+    "decision": (TEXT, attrgetter("prediction.decision")),
+    "features": (DOCUMENTS, lambda d: _named(d.prediction.features)),
+    "contributions": (DOCUMENTS, lambda d: _named(d.prediction.contributions)),
+    "latency_ms": (FLOAT8, attrgetter("latency_ms")),
+}
+"""INSERT's parameters in order: the type of the array, and the value of one decision."""
+
+_TRANSACTION_COLUMNS = ", ".join(TRANSACTION_COLUMNS)
+_PREDICTION_COLUMNS = (
+    "transaction_id, model_name, model_version, score, margin, base_value, raw_probability,"
+    " threshold, policy_id, risk_band, decision, features, contributions, latency_ms"
+)
+# In the select list each array gives its next element as the row is made; in FROM, each would first
+# be written to a store of its own: 0.04 ms of Postgres for a lone decision.
+# Documents are sent as text, since an array of jsonb takes Postgres 1.5 ms longer for 1000 rows.
+_UNNESTED = ", ".join(
+    f"unnest(${i}::{kind.name}){'::jsonb' if kind is DOCUMENTS else ''} AS {name}"
+    for i, (name, (kind, _)) in enumerate(INPUT.items(), 1)
+)
+
+# The names and types above are constants of this file; every value is a parameter.
+#
+# A row whose key another transaction holds right now is in flight: the advisory lock tells, where
+# waiting on the unique index would hold up every batch-mate. What comes back are only the rows
+# that were not stored.
+_INSERT = f"""
+WITH given AS MATERIALIZED (
+    SELECT *, external_id IS NULL
+        OR pg_try_advisory_xact_lock(hashtextextended(external_id, tenant_id)) AS is_free
+    FROM (SELECT {_UNNESTED}) AS given
+), claimed AS (
+    INSERT INTO idempotency_keys (tenant_id, key, body_digest, prediction_id)
+    SELECT tenant_id, external_id, body_digest, prediction_id
+    FROM given WHERE external_id IS NOT NULL AND is_free
+    ON CONFLICT (tenant_id, key) DO NOTHING
+    RETURNING prediction_id
+), fresh AS MATERIALIZED (
+    SELECT * FROM given
+    WHERE external_id IS NULL OR prediction_id IN (SELECT prediction_id FROM claimed)
+), stored_transactions AS (
+    INSERT INTO transactions (tenant_id, id, {_TRANSACTION_COLUMNS})
+    SELECT tenant_id, transaction_id, {_TRANSACTION_COLUMNS} FROM fresh
+), stored_predictions AS (
+    INSERT INTO predictions (tenant_id, id, {_PREDICTION_COLUMNS})
+    SELECT tenant_id, prediction_id, {_PREDICTION_COLUMNS} FROM fresh
+)
+SELECT prediction_id, is_free FROM given
+WHERE external_id IS NOT NULL AND prediction_id NOT IN (SELECT prediction_id FROM claimed)
+"""  # noqa: S608
+
+INSERT = Statement(b"insert", _INSERT.encode(), tuple(kind.oid for kind, _ in INPUT.values()))
+
+REPLAY = f"""
+SELECT k.tenant_id, k.key, k.body_digest, p.id, p.created_at,
+    p.{_PREDICTION_COLUMNS.replace(", ", ", p.")}, t.{_TRANSACTION_COLUMNS.replace(", ", ", t.")}
+FROM unnest(%s::bigint[], %s::text[]) AS asked (tenant_id, key)
+JOIN idempotency_keys k ON (k.tenant_id, k.key) = (asked.tenant_id, asked.key)
+JOIN predictions p ON (p.tenant_id, p.id) = (k.tenant_id, k.prediction_id)
+JOIN transactions t ON (t.tenant_id, t.id) = (p.tenant_id, p.transaction_id)
+"""  # noqa: S608
+
+SET_TENANTS = "SELECT set_config('sentinel.tenant_ids', %s, true)"
+SET_TENANTS_FIRST = Statement(b"set_tenants", SET_TENANTS.replace("%s", "$1").encode(), (TEXT_OID,))
+BEGIN = Statement(b"begin", b"BEGIN")
+
+
+def parameters(batch: Sequence[Decided]) -> list[bytes]:
+    """Return INSERT's parameters."""
+    return [kind.encode(list(map(value, batch))) for kind, value in INPUT.values()]

@@ -1,0 +1,142 @@
+"""Decisions: what is stored about one transaction, and how it is read back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Engine, select
+
+from persistence.tables.decisions import PredictionRow, TransactionRow
+from persistence.tenancy import every_tenants_transaction, tenant_transaction
+from scoring.errors import NotFound
+from scoring.features import FEATURE_NAMES
+from scoring.prediction import ModelVersion, Prediction
+from scoring.transaction import Transaction
+
+TRANSACTION_COLUMNS = (
+    "external_id",
+    "step",
+    "type",
+    "amount",
+    "name_orig",
+    "oldbalance_org",
+    "name_dest",
+    "oldbalance_dest",
+)
+
+
+class Decided(NamedTuple):
+    """A decision about to be stored, or read back; a tuple as `Prediction` is.
+
+    Attributes:
+        tenant_id: whose it is.
+        transaction_id, prediction_id: UUIDv7.
+        latency_ms: from the request's arrival until the row is handed to Postgres.
+        decided_at: when Postgres stored it; None before.
+        policy_id: the tenant's own policy that decided; None where it was the version's.
+    """
+
+    tenant_id: int
+    transaction_id: UUID
+    prediction_id: UUID
+    transaction: Transaction
+    prediction: Prediction
+    latency_ms: float
+    decided_at: datetime | None = None
+    policy_id: int | None = None
+
+
+def body_digest(t: Transaction) -> bytes:
+    """Return SHA-256 of the transaction's canonical form, without its `external_id`; 32 bytes."""
+    canonical = (
+        t.step,
+        t.type,
+        t.amount,
+        t.name_orig,
+        t.oldbalance_org,
+        t.name_dest,
+        t.oldbalance_dest,
+    )
+    return hashlib.sha256(orjson.dumps(canonical)).digest()
+
+
+def decided_from(row: Mapping[str, Any]) -> Decided:
+    """Make the decision from a row of predictions joined with its transaction."""
+    return Decided(
+        tenant_id=row["tenant_id"],
+        transaction_id=row["transaction_id"],
+        prediction_id=row["id"],
+        transaction=Transaction(
+            step=row["step"],
+            type=row["type"],
+            amount=row["amount"],
+            name_orig=row["name_orig"],
+            oldbalance_org=row["oldbalance_org"],
+            name_dest=row["name_dest"],
+            oldbalance_dest=row["oldbalance_dest"],
+            external_id=row["external_id"],
+        ),
+        prediction=Prediction(
+            score=row["score"],
+            margin=row["margin"],
+            base_value=row["base_value"],
+            raw_probability=row["raw_probability"],
+            risk_band=row["risk_band"],
+            decision=row["decision"],
+            threshold=row["threshold"],
+            features=[float(row["features"][name]) for name in FEATURE_NAMES],
+            contributions=[float(row["contributions"][name]) for name in FEATURE_NAMES],
+            model=ModelVersion(row["model_name"], row["model_version"]),
+        ),
+        latency_ms=row["latency_ms"],
+        decided_at=row["created_at"],
+        policy_id=row["policy_id"],
+    )
+
+
+def find_decision(engine: Engine, prediction_id: UUID) -> Decided:
+    """Return one stored decision of whichever tenant, to an operator.
+
+    Args:
+        engine: acts as the tables' owner.
+        prediction_id: which.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
+    with engine.connect() as connection, every_tenants_transaction(connection):
+        statement = select(PredictionRow.tenant_id).where(PredictionRow.id == prediction_id)
+        tenant_id = connection.execute(statement).scalar_one_or_none()
+    if tenant_id is None:
+        raise NotFound(f"There is no prediction {prediction_id}.")
+    return read_decision(engine, tenant_id, prediction_id)
+
+
+def read_decision(engine: Engine, tenant_id: int, prediction_id: UUID) -> Decided:
+    """Return one stored decision of a tenant.
+
+    Raises:
+        NotFound: there is none with that id, or it is another tenant's.
+    """
+    statement = (
+        select(
+            *PredictionRow.__table__.c,
+            *(TransactionRow.__table__.c[name] for name in TRANSACTION_COLUMNS),
+        )
+        .join(
+            TransactionRow,
+            (TransactionRow.tenant_id == PredictionRow.tenant_id)
+            & (TransactionRow.id == PredictionRow.transaction_id),
+        )
+        .where(PredictionRow.tenant_id == tenant_id, PredictionRow.id == prediction_id)
+    )
+    with tenant_transaction(engine, tenant_id) as connection:
+        row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"There is no prediction {prediction_id}.")
+    return decided_from(dict(row))

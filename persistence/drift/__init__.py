@@ -1,0 +1,1 @@
+"""What the drift monitor counts and stores."""

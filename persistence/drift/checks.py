@@ -1,0 +1,259 @@
+"""What `sentinel monitor` found: written by it, read by the service."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, true
+
+from persistence.drift.bin_counts import Window, bin_counts
+from persistence.engine import transaction
+from persistence.tables.deployments import ProductionVersionRow
+from persistence.tables.drift import DriftCheckRow, DriftMeasureRow
+from persistence.tenancy import see_all_tenants, tenant_transaction
+from scoring.drift import SCORE, Binned, Level, Shift, shift
+from scoring.prediction import ModelVersion
+
+MONITOR = "sentinel monitor"
+"""The actor of what is written here."""
+KEPT = timedelta(days=90)
+"""At a run an hour 13 MB a tenant, 6 kB a version and run; Prometheus may remember for longer."""
+NOTHING_DECIDED = "It decided nothing in the window."
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One feature, or the score, in a window.
+
+    Attributes:
+        name: the feature's, or SCORE. trained: its distribution in training.
+        counts: the window's rows in each of its bins. shift: what follows.
+    """
+
+    name: str
+    trained: Binned
+    counts: tuple[int, ...]
+    shift: Shift
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A version's predictions in a window.
+
+    Attributes:
+        version: which.
+        is_in_production: whether it is the tenant's production version now.
+        predictions: how many it made in the window.
+        measures: of each feature and of the score; none where the version does not say how they
+            were distributed in training.
+        note: why nothing was measured, or None.
+    """
+
+    version: ModelVersion
+    is_in_production: bool
+    predictions: int
+    measures: tuple[Measure, ...]
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A tenant's latest run: when, over which window, and each version that decided in it."""
+
+    computed_at: datetime
+    window: Window
+    checks: list[Check]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDrift:
+    """The latest of a registered model's production versions, over all tenants it serves.
+
+    Attributes:
+        computed_at: of the tenant whose is oldest.
+        predictions: looked at, of all of them.
+        psi: by feature name and SCORE, the largest of any tenant; what could not be measured for
+            any of them is not there.
+    """
+
+    computed_at: datetime
+    predictions: int
+    psi: dict[str, float]
+
+
+def check_drift(
+    engine: Engine,
+    tenant_id: int,
+    window: Window,
+    trained: Mapping[ModelVersion, Mapping[str, Binned] | str],
+) -> None:
+    """Count, compare and store what versions saw and said in a window: one run of one tenant.
+
+    Args:
+        engine: acts as the tables' owner.
+        tenant_id, window: whose predictions, and which.
+        trained: for each version how features and score were distributed in training, or a
+            sentence on why nobody knows.
+
+    Raises:
+        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema; nothing is
+            stored.
+    """
+    outdated = delete(DriftCheckRow).where(
+        DriftCheckRow.tenant_id == tenant_id, DriftCheckRow.computed_at < func.now() - KEPT
+    )
+    with tenant_transaction(engine, tenant_id, actor=MONITOR) as connection:
+        for version, known in trained.items():
+            _check(connection, tenant_id, window, version, known)
+        connection.execute(outdated)
+
+
+def _check(
+    connection: Connection,
+    tenant_id: int,
+    window: Window,
+    version: ModelVersion,
+    known: Mapping[str, Binned] | str,
+) -> None:
+    # What is not known is one bin: it counts the predictions.
+    trained = {SCORE: Binned((), (1.0,), 1)} if isinstance(known, str) else known
+    counts = bin_counts(connection, tenant_id, version, window, trained)
+    predictions = sum(counts[SCORE])
+    note = known if isinstance(known, str) else None if predictions else NOTHING_DECIDED
+    stored = connection.execute(
+        insert(DriftCheckRow)
+        .values(
+            tenant_id=tenant_id,
+            window_from=window.since,
+            window_to=window.until,
+            model_name=version.name,
+            model_version=version.version,
+            predictions=predictions,
+            note=note,
+        )
+        .returning(DriftCheckRow.id)
+    )
+    check_id = stored.scalar_one()
+    if isinstance(known, str):
+        return
+    measures = []
+    for name, binned in known.items():
+        found = shift(binned, counts[name])
+        measures.append(
+            {
+                "tenant_id": tenant_id,
+                "check_id": check_id,
+                "name": name,
+                "edges": list(binned.edges),
+                "trained": list(binned.proportions),
+                "trained_rows": binned.rows,
+                "counts": counts[name],
+                "level": found.level,
+                "psi": found.psi,
+                "expected_without_drift": found.expected_without_drift,
+                "limit_without_drift": found.limit_without_drift,
+            }
+        )
+    connection.execute(insert(DriftMeasureRow), measures)
+
+
+_IN_PRODUCTION = and_(
+    ProductionVersionRow.tenant_id == DriftCheckRow.tenant_id,
+    ProductionVersionRow.name == DriftCheckRow.model_name,
+    ProductionVersionRow.version == DriftCheckRow.model_version,
+)
+
+
+def latest_run(engine: Engine, tenant_id: int) -> Run | None:
+    """Return a tenant's latest run, the version in production first; None before the first."""
+    latest = (
+        select(func.max(DriftCheckRow.computed_at))
+        .where(DriftCheckRow.tenant_id == tenant_id)
+        .scalar_subquery()
+    )
+    is_in_production = ProductionVersionRow.tenant_id.is_not(None).label("is_in_production")
+    checks = (
+        select(DriftCheckRow, is_in_production)
+        .outerjoin(ProductionVersionRow, _IN_PRODUCTION)
+        .where(DriftCheckRow.tenant_id == tenant_id, DriftCheckRow.computed_at == latest)
+        .order_by(is_in_production.desc(), DriftCheckRow.model_version.desc(), DriftCheckRow.id)
+    )
+    with tenant_transaction(engine, tenant_id) as connection:
+        found = connection.execute(checks).all()
+        measures = _measures(connection, tenant_id, [row.id for row in found])
+    if not found:
+        return None
+    return Run(
+        computed_at=found[0].computed_at,
+        window=Window(found[0].window_from, found[0].window_to),
+        checks=[
+            Check(
+                version=ModelVersion(row.model_name, row.model_version),
+                is_in_production=row.is_in_production,
+                predictions=row.predictions,
+                measures=tuple(measures[row.id]),
+                note=row.note,
+            )
+            for row in found
+        ],
+    )
+
+
+def _measures(
+    connection: Connection, tenant_id: int, check_ids: Sequence[int]
+) -> dict[int, list[Measure]]:
+    """Return the measures by check, the score first and the features by name."""
+    statement = (
+        select(DriftMeasureRow)
+        .where(DriftMeasureRow.tenant_id == tenant_id, DriftMeasureRow.check_id.in_(check_ids))
+        .order_by((DriftMeasureRow.name == SCORE).desc(), DriftMeasureRow.name)
+    )
+    measures: dict[int, list[Measure]] = defaultdict(list)
+    for row in connection.execute(statement):
+        trained = Binned(tuple(row.edges), tuple(row.trained), row.trained_rows)
+        found = Shift(
+            cast("Level", row.level),
+            row.psi,
+            row.expected_without_drift,
+            row.limit_without_drift,
+        )
+        measures[row.check_id].append(Measure(row.name, trained, tuple(row.counts), found))
+    return measures
+
+
+def drift_in_production(engine: Engine) -> dict[str, ModelDrift]:
+    """Return the latest drift of what is in production, by registered model, over all tenants."""
+    newest = (
+        select(DriftCheckRow)
+        .where(_IN_PRODUCTION)
+        .order_by(DriftCheckRow.computed_at.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    checks = select(newest).select_from(ProductionVersionRow).join(newest, true()).cte("checks")
+    models = select(
+        checks.c.model_name, func.min(checks.c.computed_at), func.sum(checks.c.predictions)
+    ).group_by(checks.c.model_name)
+    of_check = and_(
+        DriftMeasureRow.tenant_id == checks.c.tenant_id, DriftMeasureRow.check_id == checks.c.id
+    )
+    measures = (
+        select(checks.c.model_name, DriftMeasureRow.name, func.max(DriftMeasureRow.psi))
+        .join(DriftMeasureRow, of_check)
+        .where(DriftMeasureRow.psi.is_not(None))
+        .group_by(checks.c.model_name, DriftMeasureRow.name)
+    )
+    with transaction(engine) as connection:
+        see_all_tenants(connection)
+        found = {
+            name: ModelDrift(computed_at, int(predictions), {})
+            for name, computed_at, predictions in connection.execute(models)
+        }
+        for model_name, name, psi in connection.execute(measures):
+            if model_name in found:
+                found[model_name].psi[name] = psi
+    return found

@@ -1,0 +1,1 @@
+"""Labels of stored decisions, as analysts gave them."""

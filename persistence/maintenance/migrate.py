@@ -1,0 +1,101 @@
+"""Schema migrations: run by `sentinel db upgrade`, checked by readiness, never run by serving."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from persistence.engine import (
+    OPERATOR_TIMEOUT_S,
+    open_database,
+    saying_unavailable,
+    transaction,
+)
+from persistence.maintenance.maintenance import MaintenanceError, maintain
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+def alembic_config(engine: Engine) -> Config:
+    """Return Alembic's configuration bound to a database."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["engine"] = engine
+    return config
+
+
+def upgrade(url: str) -> str:
+    """Bring a database to this release's schema, make the partitions that the next months need.
+
+    Returns:
+        The revision it is at.
+
+    Raises:
+        MaintenanceError: a migration did not get its lock, or the partitions cannot be made now;
+            what was done before stays done, and another run goes on from there.
+        StoreUnavailable: Postgres could not be reached, or broke off.
+    """
+    engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
+    try:
+        with saying_unavailable():
+            _migrate(engine)
+        maintain(engine, datetime.now(UTC))
+        return current_revision(engine) or "none"
+    finally:
+        engine.dispose()
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic import command
+
+    try:
+        command.upgrade(alembic_config(engine), "head")
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        raise MaintenanceError(
+            "A migration did not get its lock and was undone: end the transactions that are open"
+            " for long, and run it again."
+        ) from error
+
+
+@cache
+def revisions() -> tuple[str, ...]:
+    """Return the revisions that this release knows, first to last.
+
+    By the files' names, so that a starting service need not import Alembic; a test compares them.
+    """
+    return tuple(
+        sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+    )
+
+
+def head_revision() -> str:
+    """Return the revision that this release's code is written for."""
+    return revisions()[-1]
+
+
+def is_older(revision: str | None) -> bool:
+    """Whether a database at a revision has yet to be brought to this release's; None: at none."""
+    return revision is None or revision in revisions()[:-1]
+
+
+def current_revision(engine: Engine) -> str | None:
+    """Return the revision the database is at, or None before the first migration."""
+    with transaction(engine) as connection:
+        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version"))
+        revision: str | None = found.scalar_one_or_none()
+        return revision

@@ -1,0 +1,97 @@
+"""Monthly partitions of the large tables, made ahead and dropped by age.
+
+They are partitioned by a UUIDv7, whose first 48 bits are Unix milliseconds (RFC 9562): a month is a
+range of ids, so a look-up by id reads one partition and needs no date. A row that no month takes
+lands in the default partition instead of being lost. A prediction and its transaction are of one
+millisecond, so they share a month; a shadow score has its prediction's id.
+`persistence/maintenance/maintenance.py` makes and drops months.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+PARTITIONED = {"shadow_scores": "prediction_id", "predictions": "id", "transactions": "id"}
+"""The tables, each with the column that tells the month, in the order in which they may be dropped:
+predictions refer to transactions."""
+
+OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
+    nullif(current_setting('sentinel.tenant_ids', true), ''), ','))::bigint[])"""
+"""The policy of every table with tenants, see migration 0002; a partition carries its own."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Month:
+    """A calendar month, UTC."""
+
+    year: int
+    month: int
+
+    @classmethod
+    def of(cls, moment: datetime) -> Month:
+        """Return the month that an aware moment falls in."""
+        utc = moment.astimezone(UTC)
+        return cls(utc.year, utc.month)
+
+    def plus(self, months: int) -> Month:
+        """Return the month so many later (or earlier, when negative)."""
+        index = self.year * 12 + self.month - 1 + months
+        return Month(index // 12, index % 12 + 1)
+
+    @property
+    def first_id(self) -> UUID:
+        """The least UUIDv7 of the month, version and variant bits left out."""
+        start_ms = int(datetime(self.year, self.month, 1, tzinfo=UTC).timestamp() * 1000)
+        return UUID(int=start_ms << 80)
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+    def partition_of(self, table: str) -> str:
+        """Return the name of the month's partition."""
+        return f"{table}_{self.year:04d}_{self.month:02d}"
+
+
+def make_months(connection: Connection, months: Iterable[Month]) -> None:
+    """Make the partitions that months lack and that no row in the default partition belongs to."""
+    for table, made in _partitions(connection).items():
+        for month in sorted(set(months) - made):
+            name = month.partition_of(table)
+            connection.execute(
+                text(
+                    f"CREATE TABLE {name} PARTITION OF {table}"
+                    f" FOR VALUES FROM ('{month.first_id}') TO ('{month.plus(1).first_id}');"
+                    f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;"
+                    f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"
+                    f"CREATE POLICY of_tenant ON {name} USING ({OF_THIS_TRANSACTION})"
+                )
+            )
+
+
+def months_made(connection: Connection) -> set[Month]:
+    """Return the months that have a partition of every table."""
+    return set.intersection(*_partitions(connection).values())
+
+
+def months_kept(connection: Connection) -> set[Month]:
+    """Return the months that have a partition of any table."""
+    return set.union(*_partitions(connection).values())
+
+
+def _partitions(connection: Connection) -> dict[str, set[Month]]:
+    # A release that knows fewer tables may have made the latest months, or dropped the oldest.
+    statement = text(
+        "SELECT inhparent::regclass::text, inhrelid::regclass::text FROM pg_inherits"
+        " WHERE inhparent = ANY (CAST(:tables AS regclass[]))"
+    )
+    made: dict[str, set[Month]] = {table: set() for table in PARTITIONED}
+    for table, name in connection.execute(statement, {"tables": list(PARTITIONED)}):
+        if not name.endswith("_default"):
+            year, month = name.rsplit("_", 2)[1:]
+            made[table].add(Month(int(year), int(month)))
+    return made

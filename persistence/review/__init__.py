@@ -1,0 +1,1 @@
+"""What analysts read and write: cases, the worklist, search, the audit log."""

@@ -1,0 +1,138 @@
+"""Cases: a transaction, what was decided about it and what analysts said, as the pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Connection, Uuid, func, literal, select, true
+
+from persistence.decisions.rows import TRANSACTION_COLUMNS, Decided, decided_from
+from persistence.maintenance.partitions import Month
+from persistence.tables.decisions import PredictionRow, TransactionRow
+from persistence.tables.review import FeedbackRow
+from persistence.uuid7 import unix_ms_of
+
+Label = Literal["confirmed_fraud", "false_positive", "escalated"]
+
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What an analyst said about a transaction.
+
+    Attributes:
+        id: grows from one to the next.
+        actor: the public prefix of the API key.
+    """
+
+    id: int
+    label: Label
+    rationale: str
+    actor: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A decision and its review.
+
+    Attributes:
+        undecided: no analyst has settled it; what is only escalated is not settled.
+        feedback: latest first; in a list of cases the latest alone.
+    """
+
+    decided: Decided
+    undecided: bool
+    feedback: tuple[Feedback, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Entry]):
+    """A page of a longer list.
+
+    Attributes:
+        entries: in the list's order.
+        more: whether the list goes on after the last of them.
+    """
+
+    entries: list[Entry]
+    more: bool
+
+
+FEEDBACK_COLUMNS = (
+    FeedbackRow.id,
+    FeedbackRow.label,
+    FeedbackRow.rationale,
+    FeedbackRow.actor,
+    FeedbackRow.created_at,
+)
+_PREFIX = "feedback_"
+_END_OF_TIME_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+
+
+def read_cases(connection: Connection, tenant_id: int, ids: Sequence[UUID]) -> list[Case]:
+    """Return the cases of transactions, each once with its latest feedback, in the ids' order.
+
+    Args:
+        connection: inside a `tenant_transaction`.
+        tenant_id: whose.
+        ids: of transactions; those that are not there are left out.
+    """
+    if not ids:
+        return []
+    asked = func.unnest(literal(list(ids), ARRAY(Uuid))).table_valued("id").render_derived("asked")
+    # LIMIT 1 keeps each part a look-up by index: without it the planner may join a page of 50 rows
+    # with whole tables.
+    submitted = (
+        select(*(TransactionRow.__table__.c[name] for name in TRANSACTION_COLUMNS))
+        .where(TransactionRow.tenant_id == tenant_id, TransactionRow.id == asked.c.id)
+        .limit(1)
+        .lateral("submitted")
+    )
+    decision = (
+        select(PredictionRow)
+        .where(*predictions_of(tenant_id, ids), PredictionRow.transaction_id == asked.c.id)
+        .limit(1)
+        .lateral("decision")
+    )
+    latest = (
+        select(*(column.label(_PREFIX + column.key) for column in FEEDBACK_COLUMNS))
+        .where(FeedbackRow.tenant_id == tenant_id, FeedbackRow.transaction_id == asked.c.id)
+        .order_by(FeedbackRow.id.desc())
+        .limit(1)
+        .lateral("latest")
+    )
+    parts = asked.join(submitted, true()).join(decision, true()).outerjoin(latest, true())
+    rows = connection.execute(select(submitted, decision, latest).select_from(parts)).mappings()
+    found = {row["transaction_id"]: _case(row) for row in rows}
+    return [found[transaction_id] for transaction_id in ids if transaction_id in found]
+
+
+def predictions_of(tenant_id: int, ids: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that leaves only the months in which transactions were decided.
+
+    A prediction falls in its transaction's month (`persistence.uuid7.new_ids`); saying so spares a
+    look-up in every other partition.
+    """
+    return (
+        PredictionRow.tenant_id == tenant_id,
+        PredictionRow.id >= _month_of(min(ids)).first_id,
+        PredictionRow.id < _month_of(max(ids)).plus(1).first_id,
+    )
+
+
+def _month_of(transaction_id: UUID) -> Month:
+    # A caller may send any 128 bits; what is later than datetime can say is not there anyway.
+    seconds = min(unix_ms_of(transaction_id) / 1000, _END_OF_TIME_S)
+    return Month.of(datetime.fromtimestamp(seconds, UTC))
+
+
+def _case(row: Mapping[Any, Any]) -> Case:
+    said = row[_PREFIX + "id"] is not None
+    latest = Feedback(*(row[_PREFIX + column.key] for column in FEEDBACK_COLUMNS)) if said else None
+    return Case(decided_from(row), not row["reviewed"], (latest,) if latest else ())

@@ -1,0 +1,141 @@
+"""Searching transactions: by their own id, account, amount and time, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import time_ns
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Engine, Select, or_, select, union
+
+from persistence.review.cases import Case, Page, read_cases
+from persistence.tables.decisions import IdempotencyKeyRow, PredictionRow, TransactionRow
+from persistence.tenancy import tenant_transaction
+from persistence.uuid7 import first_id_at
+from scoring.errors import FieldError, InvalidRequest
+
+MAX_AMOUNT_DAYS = 31
+"""Amounts have no index of their own: one more would cost every payment, for few searches. So an
+amount is looked for in a month of transactions at most."""
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for; None means any.
+
+    Attributes:
+        external_id: the caller's own id.
+        account: the payer's or the receiver's.
+        amount_min, amount_max: money, both included.
+        from_ms, to_ms: Unix milliseconds of the decision, 0 to 2^48 - 1; `to_ms` is not included.
+
+    Raises:
+        InvalidRequest: a range ends before it begins, or an amount is looked for in more than
+            MAX_AMOUNT_DAYS days; names the parameter of the request.
+    """
+
+    external_id: str | None = None
+    account: str | None = None
+    amount_min: float | None = None
+    amount_max: float | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        if _is_backwards(self.from_ms, self.to_ms):
+            raise _invalid("to", "must not be earlier than from")
+        if _is_backwards(self.amount_min, self.amount_max):
+            raise _invalid("amount_max", "must not be less than amount_min")
+        if self._is_by_amount_alone() and not self._spans_at_most_ms(MAX_AMOUNT_DAYS * _DAY_MS):
+            field = "amount_max" if self.amount_min is None else "amount_min"
+            raise _invalid(
+                field,
+                f"needs a time range of {MAX_AMOUNT_DAYS} days at most (from, to), an account or an"
+                " external_id beside it",
+            )
+
+    def _is_by_amount_alone(self) -> bool:
+        is_by_amount = self.amount_min is not None or self.amount_max is not None
+        return is_by_amount and self.account is None and self.external_id is None
+
+    def _spans_at_most_ms(self, most_ms: int) -> bool:
+        end_ms = time_ns() // 1_000_000 if self.to_ms is None else self.to_ms
+        return self.from_ms is not None and end_ms - self.from_ms <= most_ms
+
+
+def find_transactions(
+    engine: Engine, tenant_id: int, search: Search, *, limit: int, before: UUID | None = None
+) -> Page[Case]:
+    """Return a page of transactions with their decisions and latest feedback, newest first.
+
+    Args:
+        engine, tenant_id: whose.
+        search: what to look for.
+        limit: at most so many.
+        before: the id of the last transaction of the page before.
+    """
+    statement = _statement(tenant_id, search, limit + 1, before)
+    with tenant_transaction(engine, tenant_id) as connection:
+        ids = connection.execute(statement).scalars().all()
+        return Page(read_cases(connection, tenant_id, ids[:limit]), len(ids) > limit)
+
+
+def _statement(tenant_id: int, search: Search, limit: int, before: UUID | None) -> Select[Any]:
+    conditions = _conditions(tenant_id, search, before)
+    roles = (TransactionRow.name_orig, TransactionRow.name_dest)
+    if search.external_id is not None:
+        conditions.append(TransactionRow.id == _claimed(tenant_id, search.external_id))
+        if search.account is not None:
+            conditions.append(or_(*(role == search.account for role in roles)))
+    elif search.account is not None:
+        # An account that paid and one that received are two indexes; each gives its newest few.
+        either = union(
+            *(_newest([*conditions, role == search.account], limit) for role in roles)
+        ).subquery()
+        return select(either.c.id).order_by(either.c.id.desc()).limit(limit)
+    return _newest(conditions, limit)
+
+
+def _newest(conditions: list[ColumnElement[bool]], limit: int) -> Select[Any]:
+    newest_first = select(TransactionRow.id).order_by(TransactionRow.id.desc())
+    return newest_first.where(*conditions).limit(limit)
+
+
+def _conditions(tenant_id: int, search: Search, before: UUID | None) -> list[ColumnElement[bool]]:
+    conditions = [TransactionRow.tenant_id == tenant_id]
+    if before is not None:
+        conditions.append(TransactionRow.id < before)
+    # An id carries its time and partitions are ranges of ids, so these two leave out whole months.
+    if search.from_ms is not None:
+        conditions.append(TransactionRow.id >= first_id_at(search.from_ms))
+    if search.to_ms is not None:
+        conditions.append(TransactionRow.id < first_id_at(search.to_ms))
+    if search.amount_min is not None:
+        conditions.append(TransactionRow.amount >= search.amount_min)
+    if search.amount_max is not None:
+        conditions.append(TransactionRow.amount <= search.amount_max)
+    return conditions
+
+
+def _claimed(tenant_id: int, external_id: str) -> ColumnElement[UUID]:
+    """The transaction that an `external_id` stands for, by the key of idempotent scoring."""
+    return (
+        select(PredictionRow.transaction_id)
+        .join(
+            IdempotencyKeyRow,
+            (IdempotencyKeyRow.tenant_id == PredictionRow.tenant_id)
+            & (IdempotencyKeyRow.prediction_id == PredictionRow.id),
+        )
+        .where(IdempotencyKeyRow.tenant_id == tenant_id, IdempotencyKeyRow.key == external_id)
+        .scalar_subquery()
+    )
+
+
+def _is_backwards(low: float | None, high: float | None) -> bool:
+    return low is not None and high is not None and low > high
+
+
+def _invalid(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest(f"{field} {message}.", errors=(FieldError(field, message),))

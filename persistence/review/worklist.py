@@ -1,0 +1,159 @@
+"""The review of decisions: the analysts' worklist, one case, and what they say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sqlalchemy import Engine, insert, literal, select, tuple_, union_all, update
+
+from persistence.review.cases import (
+    FEEDBACK_COLUMNS,
+    Case,
+    Feedback,
+    Label,
+    Page,
+    predictions_of,
+    read_cases,
+)
+from persistence.tables.decisions import PredictionRow
+from persistence.tables.review import FeedbackRow
+from persistence.tenancy import tenant_transaction
+from scoring.errors import NotFound
+from scoring.policy import Decision, RiskBand
+
+BANDS_OF: dict[Decision, tuple[RiskBand, ...]] = {
+    "review": ("high", "medium"),
+    "approve": ("low",),
+}
+"""A band says the decision too (`scoring.policy.Policy`): the two bands from the threshold on are
+those that are reviewed."""
+MAX_HISTORY = 1000
+"""Feedback that one page of a case shows; nobody reads more, and the audit log has the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of the worklist ended: neither the score nor the id ever changes."""
+
+    score: float
+    prediction_id: UUID
+
+
+def read_worklist(
+    engine: Engine,
+    tenant_id: int,
+    bands: Sequence[RiskBand],
+    *,
+    undecided: bool,
+    limit: int,
+    after: Place | None = None,
+) -> Page[Case]:
+    """Return a page of decisions, highest score first, each once with its latest feedback.
+
+    Every band is one range of `ix_predictions_worklist`, read from where the last page ended: no
+    other row is looked at, however many there are.
+
+    Args:
+        engine, tenant_id: whose.
+        bands: at least one.
+        undecided: those that wait for an analyst, or those that were settled.
+        limit: at most so many.
+        after: where the page before ended.
+    """
+    ranges = []
+    for band in bands:
+        of_band = select(PredictionRow.transaction_id, PredictionRow.score, PredictionRow.id).where(
+            PredictionRow.tenant_id == tenant_id,
+            PredictionRow.reviewed.is_(not undecided),
+            PredictionRow.risk_band == band,
+        )
+        if after:
+            of_band = of_band.where(
+                tuple_(PredictionRow.score, PredictionRow.id)
+                < tuple_(literal(after.score), literal(after.prediction_id))
+            )
+        riskiest_first = of_band.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
+        ranges.append(riskiest_first.limit(limit + 1))
+    merged = union_all(*ranges).subquery()
+    statement = (
+        select(merged.c.transaction_id)
+        .order_by(merged.c.score.desc(), merged.c.id.desc())
+        .limit(limit + 1)
+    )
+    with tenant_transaction(engine, tenant_id) as connection:
+        ids = connection.execute(statement).scalars().all()
+        return Page(read_cases(connection, tenant_id, ids[:limit]), len(ids) > limit)
+
+
+def read_case(engine: Engine, tenant_id: int, transaction_id: UUID) -> Case:
+    """Return a transaction, its decision as it was made, and its feedback, latest first.
+
+    Raises:
+        NotFound: there is none with that id, or it is another tenant's.
+    """
+    history = (
+        select(*FEEDBACK_COLUMNS)
+        .where(FeedbackRow.tenant_id == tenant_id, FeedbackRow.transaction_id == transaction_id)
+        .order_by(FeedbackRow.id.desc())
+        .limit(MAX_HISTORY)
+    )
+    with tenant_transaction(engine, tenant_id) as connection:
+        found = read_cases(connection, tenant_id, [transaction_id])
+        feedback = tuple(Feedback(*row) for row in connection.execute(history))
+    if not found:
+        raise _absent(transaction_id)
+    return replace(found[0], feedback=feedback)
+
+
+def add_feedback(
+    engine: Engine,
+    tenant_id: int,
+    transaction_id: UUID,
+    *,
+    label: Label,
+    rationale: str,
+    actor: str,
+) -> Feedback:
+    """Store what an analyst says; what was said before is kept, the latest counts.
+
+    `confirmed_fraud` and `false_positive` settle the case and take it off the worklist;
+    `escalated` leaves it there, or puts it back, for somebody else to settle.
+
+    Args:
+        engine, tenant_id, transaction_id: whose, and which.
+        label, rationale: what is said.
+        actor: the public prefix of the API key.
+
+    Raises:
+        NotFound: there is no such transaction, or it is another tenant's.
+    """
+    settle = (
+        update(PredictionRow)
+        .where(*predictions_of(tenant_id, [transaction_id]))
+        .where(PredictionRow.transaction_id == transaction_id)
+        .values(reviewed=label != "escalated")
+        .returning(PredictionRow.id)
+    )
+    say = (
+        insert(FeedbackRow)
+        .values(
+            tenant_id=tenant_id,
+            transaction_id=transaction_id,
+            label=label,
+            rationale=rationale,
+            actor=actor,
+        )
+        .returning(*FEEDBACK_COLUMNS)
+    )
+    with tenant_transaction(engine, tenant_id, actor=actor) as connection:
+        # First the row's lock, then the feedback's number: of two analysts at once, the one whose
+        # feedback is the latest is also the one whose word `reviewed` keeps.
+        if not connection.execute(settle).all():
+            raise _absent(transaction_id)
+        return Feedback(*connection.execute(say).one())
+
+
+def _absent(transaction_id: UUID) -> NotFound:
+    return NotFound(f"There is no transaction {transaction_id}.")

@@ -1,0 +1,136 @@
+"""What was asked and what was decided, partitioned by month.
+
+A unique key cannot span partitions, so the idempotency key has a table of its own. Transactions,
+predictions and idempotency keys are stored by one statement and refer to each other without foreign
+keys, see docs/decisions/0009-keys-of-the-decision-log.md.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    false,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from persistence.tables.base import Base
+
+
+class TransactionRow(Base):
+    """A transaction as it was submitted. Money is float64, so that a replay is bit-identical."""
+
+    __tablename__ = "transactions"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, comment="UUIDv7")
+    external_id: Mapped[str | None]
+    step: Mapped[int] = mapped_column(Integer, comment="hours since the tenant's epoch")
+    type: Mapped[str]
+    amount: Mapped[float]
+    name_orig: Mapped[str]
+    oldbalance_org: Mapped[float]
+    name_dest: Mapped[str]
+    oldbalance_dest: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        Index("ix_transactions_name_orig", "tenant_id", "name_orig", text("id DESC")),
+        Index("ix_transactions_name_dest", "tenant_id", "name_dest", text("id DESC")),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+
+class PredictionRow(Base):
+    """What was decided about a transaction, and why, at the moment it was decided."""
+
+    __tablename__ = "predictions"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, comment="UUIDv7")
+    transaction_id: Mapped[UUID]
+    model_name: Mapped[str]
+    model_version: Mapped[int] = mapped_column(Integer)
+    score: Mapped[float] = mapped_column(comment="calibrated probability of fraud")
+    margin: Mapped[float] = mapped_column(comment="log-odds")
+    base_value: Mapped[float] = mapped_column(comment="log-odds")
+    raw_probability: Mapped[float] = mapped_column(comment="before calibration")
+    threshold: Mapped[float] = mapped_column(comment="the policy's, at scoring")
+    policy_id: Mapped[int | None] = mapped_column(
+        BigInteger, comment="the tenant's policy; null: the version's own"
+    )
+    risk_band: Mapped[str]
+    decision: Mapped[str]
+    features: Mapped[dict[str, Any]] = mapped_column(comment="feature name to value")
+    contributions: Mapped[dict[str, Any]] = mapped_column(comment="feature name to log-odds")
+    latency_ms: Mapped[float] = mapped_column(
+        comment="from the request's arrival until the row was handed to Postgres"
+    )
+    reviewed: Mapped[bool] = mapped_column(
+        server_default=false(), comment="an analyst has decided; all that ever changes here"
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "model_name", "model_version"],
+            ["model_versions.tenant_id", "model_versions.name", "model_versions.version"],
+        ),
+        ForeignKeyConstraint(["tenant_id", "policy_id"], ["policies.tenant_id", "policies.id"]),
+        CheckConstraint("score >= 0 AND score <= 1", name="score_is_probability"),
+        CheckConstraint("risk_band IN ('low', 'medium', 'high')", name="risk_band_known"),
+        CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
+        Index("ix_predictions_transaction", "tenant_id", "transaction_id"),
+        Index(
+            "ix_predictions_worklist",
+            "tenant_id",
+            "reviewed",
+            "risk_band",
+            text("score DESC"),
+            text("id DESC"),
+        ),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+
+class ShadowScoreRow(Base):
+    """What the model that did not decide would have said; telemetry, dropped with its month."""
+
+    __tablename__ = "shadow_scores"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    prediction_id: Mapped[UUID] = mapped_column(primary_key=True, comment="UUIDv7")
+    model_name: Mapped[str] = mapped_column(primary_key=True)
+    model_version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    margin: Mapped[float] = mapped_column(comment="log-odds")
+    score: Mapped[float] = mapped_column(comment="calibrated probability of fraud")
+    threshold: Mapped[float] = mapped_column(comment="the policy's, at scoring")
+    decision: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("score >= 0 AND score <= 1", name="score_is_probability"),
+        CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
+        {"postgresql_partition_by": "RANGE (prediction_id)"},
+    )
+
+
+class IdempotencyKeyRow(Base):
+    """The claim of one `external_id`: which decision answers it."""
+
+    __tablename__ = "idempotency_keys"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_digest: Mapped[bytes] = mapped_column(comment="SHA-256 of the canonical transaction")
+    prediction_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

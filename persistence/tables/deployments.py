@@ -1,0 +1,114 @@
+"""Model versions that serve a tenant, its refusals and its policies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Integer,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from persistence.tables.base import Base
+
+
+class ModelVersionRow(Base):
+    """A registered model version that has served a tenant."""
+
+    __tablename__ = "model_versions"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    policy: Mapped[dict[str, Any]] = mapped_column(comment="cost model, threshold, bands")
+    calibrator_kind: Mapped[str]
+    first_served_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ProductionVersionRow(Base):
+    """The version that serves a tenant now, as the service last saw it promoted."""
+
+    __tablename__ = "production_versions"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int] = mapped_column(Integer)
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "name", "version"],
+            ["model_versions.tenant_id", "model_versions.name", "model_versions.version"],
+        ),
+    )
+
+
+class ChallengerVersionRow(Base):
+    """The version that scores a tenant's payments beside the one in production."""
+
+    __tablename__ = "challenger_versions"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int] = mapped_column(Integer)
+    canary_percent: Mapped[float] = mapped_column(comment="share of accounts it decides for, 0-100")
+    since: Mapped[datetime] = mapped_column(
+        server_default=func.now(), comment="when the version became the challenger"
+    )
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "name", "version"],
+            ["model_versions.tenant_id", "model_versions.name", "model_versions.version"],
+        ),
+        CheckConstraint("canary_percent BETWEEN 0 AND 100", name="canary_percent_in_range"),
+    )
+
+
+class RefusalRow(Base):
+    """A registered version that must not serve a tenant, and why."""
+
+    __tablename__ = "refusals"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    registered_ms: Mapped[int] = mapped_column(
+        BigInteger,
+        primary_key=True,
+        comment="Unix ms; tells a version from one registered anew under its number",
+    )
+    reason: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PolicyRow(Base):
+    """A tenant's own policy, which overrides its versions' until it is withdrawn; never changed."""
+
+    __tablename__ = "policies"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    policy: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        comment="cost model, threshold, bands; null: each version's own again",
+    )
+    actor: Mapped[str] = mapped_column(comment="public prefix of the API key")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint(
+            "policy IS NULL OR coalesce("
+            "(policy->>'threshold')::float8 > 0 AND (policy->>'high_from')::float8 < 1"
+            " AND (policy->>'threshold')::float8 <= (policy->>'high_from')::float8, false)",
+            name="policy_in_range",
+        ),
+    )

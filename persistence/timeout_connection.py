@@ -1,0 +1,74 @@
+"""A connection that gives up on a Postgres that never answers.
+
+`statement_timeout` is kept by the server, and TCP's own time-outs see only a peer whose kernel is
+gone. A server process that hangs, or a proxy in between that holds the bytes back, would hold a
+worker thread for ever: libpq has no time-out for reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
+from psycopg.rows import RowFactory, tuple_row
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """A connection that waits for each answer no longer than `patience_s`.
+
+    One that has waited too long is closed and raises `psycopg.OperationalError`; what became of the
+    statement is not known.
+
+    Attributes:
+        patience_s: seconds.
+        prepared: what `persistence/pipeline/libpq.py` has prepared on it, by name.
+    """
+
+    def __init__(self, pgconn: PGconn, row_factory: RowFactory[Any] = tuple_row) -> None:
+        super().__init__(pgconn, row_factory)
+        self.patience_s = inf
+        self.prepared: set[bytes] = set()
+
+    def wait(self, gen: PQGen[RV], *args: Any, **named: Any) -> RV:  # noqa: ANN401 - psycopg's
+        """Wait as psycopg does, which resumes its generators every 0.1 s even without an answer."""
+        return super().wait(self._within_patience(gen), *args, **named)
+
+    def rollback(self) -> None:
+        """Roll back, where there is something to; psycopg looks for it through a generator."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            super().rollback()
+
+    def give_up(self) -> psycopg.OperationalError:
+        """Close the line; return what to raise."""
+        self.pgconn.finish()
+        return psycopg.OperationalError(f"Postgres did not answer within {self.patience_s:g} s")
+
+    def _within_patience(self, gen: PQGen[RV]) -> PQGen[RV]:
+        deadline = monotonic() + self.patience_s
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and monotonic() > deadline:
+                    raise self.give_up()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            result: RV = end.value
+            return result
+
+
+def patient_connect(seconds: float) -> Callable[..., PatientConnection]:
+    """Return a `connect` whose connections wait for each answer no longer than `seconds`."""
+
+    def connect(*args: Any, **named: Any) -> PatientConnection:  # noqa: ANN401 - psycopg's
+        connection = PatientConnection.connect(*args, **named)
+        connection.patience_s = seconds
+        return connection
+
+    return connect
