@@ -16,7 +16,7 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, Outcome
 from persistence.uuid7 import new_ids
 from scoring.errors import SentinelError
-from scoring.fixed_tests import MODEL as FIXED_TEST_MODEL
+from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction
 

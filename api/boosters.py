@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from weakref import WeakKeyDictionary
 
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 
 
 class BoosterLocks:

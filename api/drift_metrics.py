@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from persistence.drift.checks import ModelDrift, drift_in_production
-from scoring.drift import SCORE
 from scoring.errors import SentinelError
+from scoring.evaluation.drift import SCORE
 from scoring.features import FEATURE_NAMES
 
 logger = logging.getLogger("sentinel.drift")

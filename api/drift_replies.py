@@ -7,7 +7,7 @@ from typing import Any
 
 from api.replies import model
 from persistence.drift.checks import Check, Measure, Run
-from scoring.drift import SCORE
+from scoring.evaluation.drift import SCORE
 
 NOT_COMPUTED = (
     "No drift has been computed: `sentinel monitor` has not run since the first version was in "

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from api.lifecycle_schemas import WindowOut
 from api.schemas import ModelOut
-from scoring.drift import Level
+from scoring.evaluation.drift import Level
 
 _SCORE: JsonDict = {
     "name": "score",

@@ -12,9 +12,9 @@ from api.standing import PolicyInForce, Standing
 from api.tuning import Tuning
 from persistence.deployments import Refusal, ServedVersion
 from persistence.labels.reader import SELECTION_BIAS
-from scoring.comparison import Comparison, Figures
-from scoring.cost_curve import Outcome
 from scoring.errors import NoModel
+from scoring.evaluation.comparison import Comparison, Figures
+from scoring.evaluation.cost_curve import Outcome
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
 

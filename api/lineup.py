@@ -8,8 +8,8 @@ from api.canary import is_canary
 from persistence.policies import TenantPolicy
 from registry.client.base import RegisteredVersion
 from scoring.errors import NoModel
-from scoring.fixed_tests import FIXED_TESTS, is_fixed
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
+from scoring.model.sandbox import FIXED_TESTS, is_fixed
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
 from scoring.transaction import Transaction

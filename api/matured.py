@@ -13,7 +13,7 @@ from persistence.labels.reader import (
     read_matured,
     read_matured_pairs,
 )
-from scoring.comparison import Comparison, Decisions, TooFewFrauds, compare
+from scoring.evaluation.comparison import Comparison, Decisions, TooFewFrauds, compare
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
 

@@ -12,8 +12,8 @@ from api.lineup import Lineup
 from api.stages import Stopwatch
 from scoring.errors import SentinelError
 from scoring.features import TransactionColumns, feature_matrix
-from scoring.fixed_tests import fixed_prediction
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
+from scoring.model.sandbox import fixed_prediction
 from scoring.policy import Policy
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction

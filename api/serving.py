@@ -20,7 +20,7 @@ from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG
 from registry.store.model_store import Shelf, Versions
 from scoring.errors import ModelRefused, NoModel, SentinelError
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 
 logger = logging.getLogger("sentinel.serving")
 

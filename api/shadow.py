@@ -27,7 +27,7 @@ from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.store.model_store import Shelf
 from scoring.errors import ModelRefused, SentinelError
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
 

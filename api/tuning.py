@@ -8,7 +8,7 @@ import numpy as np
 
 from api.lifecycle_schemas import MAX_POINTS
 from persistence.labels.reader import MaturedDecisions
-from scoring.cost_curve import Outcome, cost_curve
+from scoring.evaluation.cost_curve import Outcome, cost_curve
 from scoring.policy import CostModel
 
 

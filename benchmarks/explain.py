@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.bodies import features_of, transactions
 from benchmarks.models import Prepared
-from scoring.treeshap import CompiledTrees, compile_trees
+from scoring.explain.treeshap import CompiledTrees, compile_trees
 
 ROWS = (1, 8, 64, 1000)
 MIN_TIMES, MAX_TIMES = 3, 400

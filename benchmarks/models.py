@@ -31,7 +31,7 @@ from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION, model_name
 from registry.publish.registration import registering
 from registry.publish.tracking import Tracking
 from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from training.calibrate import fit_sigmoid
 from training.data import BoolArray, from_table

@@ -26,12 +26,12 @@ from persistence.tables.deployments import (
     ProductionVersionRow,
 )
 from persistence.tenancy import see_all_tenants, tenant_transaction
-from scoring import fixed_tests
+from scoring.model import sandbox
 from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion
 
 if TYPE_CHECKING:
-    from scoring.model import FraudModel
+    from scoring.model.fraud_model import FraudModel
 from persistence.tables.deployments import RefusalRow
 
 
@@ -83,9 +83,7 @@ def served_versions(engine: Engine, tenant_id: int) -> list[ServedVersion]:
         )
         .outerjoin(ProductionVersionRow, production)
         .outerjoin(ChallengerVersionRow, challenger)
-        .where(
-            ModelVersionRow.tenant_id == tenant_id, ModelVersionRow.name != fixed_tests.MODEL.name
-        )
+        .where(ModelVersionRow.tenant_id == tenant_id, ModelVersionRow.name != sandbox.MODEL.name)
         .order_by(ModelVersionRow.first_served_at.desc(), ModelVersionRow.version.desc())
     )
     with tenant_transaction(engine, tenant_id) as connection:
@@ -228,10 +226,10 @@ def record_test_model(engine: Engine, tenant_id: int) -> None:
     """Let a tenant's predictions refer to what answers fixed test transactions; idempotent."""
     known = upsert(ModelVersionRow).values(
         tenant_id=tenant_id,
-        name=fixed_tests.MODEL.name,
-        version=fixed_tests.MODEL.version,
-        policy=fixed_tests.POLICY.as_numbers(),
-        calibrator_kind=fixed_tests.CALIBRATOR_KIND,
+        name=sandbox.MODEL.name,
+        version=sandbox.MODEL.version,
+        policy=sandbox.POLICY.as_numbers(),
+        calibrator_kind=sandbox.CALIBRATOR_KIND,
     )
     with tenant_transaction(engine, tenant_id) as connection:
         connection.execute(known.on_conflict_do_nothing())

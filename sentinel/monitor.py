@@ -20,8 +20,8 @@ from persistence.drift.checks import Check, Measure, Run, check_drift, latest_ru
 from persistence.tenants import Tenant
 from registry.client.base import RegistryReader
 from registry.names import MODEL_PATH
-from scoring.drift import SCORE, Binned, training_distribution
 from scoring.errors import ModelRefused
+from scoring.evaluation.drift import SCORE, Binned, training_distribution
 from scoring.prediction import ModelVersion
 
 MAX_FEATURES_BYTES = 1024 * 1024

@@ -13,11 +13,11 @@ from persistence.policies import read_policy
 from registry.client.base import RegistryReader
 from registry.store.model_store import Shelf
 from scoring.errors import NotFound
+from scoring.explain.treeshap import TOLERANCE
 from scoring.features import FEATURE_NAMES
-from scoring.fixed_tests import MODEL as FIXED_TEST_MODEL
-from scoring.fixed_tests import fixed_prediction
+from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
+from scoring.model.sandbox import fixed_prediction
 from scoring.prediction import Prediction
-from scoring.treeshap import TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)

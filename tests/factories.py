@@ -13,9 +13,9 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.pipeline.libpq import idle
 from persistence.uuid7 import new_ids
-from scoring.calibration import SigmoidCalibrator
 from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.calibration import SigmoidCalibrator
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import Transaction

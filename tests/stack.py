@@ -26,7 +26,7 @@ from persistence.tenants import Tenant, create_tenant
 from registry.names import MLMODEL, MODEL_PATH, PRODUCTION, model_name
 from registry.publish.registration import registering
 from registry.publish.tracking import Tracking
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.mlflow_server import MlflowServer
 from sentinel.processes import Child

@@ -9,15 +9,15 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
-from scoring.calibration import (
+from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
+from scoring.features import FloatArray
+from scoring.model.calibration import (
     BetaCalibrator,
     Calibrator,
     IsotonicCalibrator,
     SigmoidCalibrator,
     sigmoid,
 )
-from scoring.features import FloatArray
-from scoring.quality import brier, expected_calibration_error, log_losses
 from training.data import BoolArray
 from training.errors import TrainingError
 

@@ -99,7 +99,8 @@ def choose(
     independent payments, sqrt(n) times their standard deviation, which is what a bootstrap over
     payments converges to. Unpaired, the error is that of the number of frauds in the sample, and a
     model that misses one fraud in ten would pass for as good. The error is never less than one
-    average fraud (`training.calibrate` and `scoring.cost_curve` think alike): F frauds cannot tell
+    average fraud (`training.calibrate` and `scoring.evaluation.cost_curve` think alike): F frauds
+    cannot tell
     a model that misses one in F + 1 from one that misses none, and without that floor two models
     that differ by a handful of false alarms would be told apart for certain.
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 from registry.client.base import RegisteredVersion
 from registry.publish.tracking import Tracking
-from scoring.comparison import Comparison, TooFewFrauds
-from scoring.comparison import compare as compare_decisions
+from scoring.evaluation.comparison import Comparison, TooFewFrauds
+from scoring.evaluation.comparison import compare as compare_decisions
 from scoring.prediction import ModelVersion
 from training import verdict
 from training.configuration import Configuration

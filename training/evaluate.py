@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.bootstrap import Interval
+from scoring.evaluation.bootstrap import Interval
 from scoring.features import FloatArray
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from training.calibrate import uncalibrated
 from training.data import BoolArray
 from training.intervals import intervals

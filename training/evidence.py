@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from persistence.labels.reader import SELECTION_BIAS, MaturedPairs
-from scoring.comparison import MIN_FRAUDS, Decisions
+from scoring.evaluation.comparison import MIN_FRAUDS, Decisions
 from scoring.features import FloatArray, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
 from training.data import BoolArray, LabelledTransactions

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.bootstrap import RESAMPLES, Interval, draws, percentile_interval
+from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
+from scoring.evaluation.probability_metrics import BoolArray, equal_count_bins
 from scoring.features import FloatArray
 from scoring.policy import Policy
-from scoring.quality import BoolArray, equal_count_bins
 
 LOG_ODDS_STEP = 0.05
 """Honest rows whose log-odds fall into the same step of this width are drawn as one."""

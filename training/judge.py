@@ -9,7 +9,7 @@ import numpy as np
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
 from scoring.features import FEATURE_NAMES, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from training import plots
 from training.configuration import Configuration

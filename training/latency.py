@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.features import FloatArray
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 
 BATCH = 64
 REPEATS = 25

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.cost_curve import CostCurve, cost_curve
+from scoring.evaluation.cost_curve import CostCurve, cost_curve
 from scoring.features import FloatArray
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from training.calibrate import Calibration, calibrate
 from training.data import BoolArray

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from scoring.calibration import PROBABILITY_FLOOR
-from scoring.cost_curve import CostCurve
+from scoring.evaluation.cost_curve import CostCurve
 from scoring.features import FEATURES, FloatArray
+from scoring.model.calibration import PROBABILITY_FLOOR
 from training.choice import Choice
 from training.data import BoolArray
 from training.evaluate import Evaluation

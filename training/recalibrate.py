@@ -11,11 +11,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from scoring.calibration import SigmoidCalibrator
-from scoring.comparison import MIN_FRAUDS, Comparison, Decisions, compare
-from scoring.cost_curve import CostCurve, cost_curve
+from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, compare
+from scoring.evaluation.cost_curve import CostCurve, cost_curve
 from scoring.features import FloatArray, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.calibration import SigmoidCalibrator
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
 from training.calibrate import Calibration, calibrate
 from training.distribution import SCORE_QUANTILES, binned

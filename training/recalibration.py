@@ -10,7 +10,7 @@ from pathlib import Path
 from registry.client.base import RegisteredVersion
 from registry.publish.registration import registering
 from registry.publish.tracking import Run, Tracking
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from training import plots, verdict
 from training.card import CardFacts, CardPart, Picture, render

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from registry.publish.registration import registering
 from registry.publish.tracking import Card, Run
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from training.card import CardFacts, CardPart, render
 from training.data import LabelledTransactions

@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from scoring.errors import ModelRefused
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from training.choice import RowNumbers
 from training.errors import TrainingError
 from training.fit import FitParameters

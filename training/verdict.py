@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from scoring.bootstrap import Interval
-from scoring.comparison import Comparison, Figures
+from scoring.evaluation.bootstrap import Interval
+from scoring.evaluation.comparison import Comparison, Figures
 from scoring.prediction import ModelVersion
 
 _ROWS = (

@@ -19,8 +19,8 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 
+from scoring.explain.treeshap import compile_trees
 from scoring.features import FEATURE_NAMES
-from scoring.treeshap import compile_trees
 
 SOURCE = Path(__file__).parents[2]
 IMPORTED = (

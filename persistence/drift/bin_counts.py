@@ -18,8 +18,8 @@ from persistence.tables.decisions import PredictionRow
 from persistence.tables.deployments import ProductionVersionRow
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at
-from scoring import fixed_tests
-from scoring.drift import SCORE, Binned
+from scoring.evaluation.drift import SCORE, Binned
+from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 
 
@@ -51,7 +51,7 @@ def versions_in(engine: Engine, tenant_id: int, window: Window) -> dict[ModelVer
             PredictionRow.tenant_id == tenant_id,
             PredictionRow.id >= ids["first_id"],
             PredictionRow.id < ids["end_id"],
-            PredictionRow.model_name != fixed_tests.MODEL.name,
+            PredictionRow.model_name != sandbox.MODEL.name,
         )
         .group_by(PredictionRow.model_name, PredictionRow.model_version)
     )

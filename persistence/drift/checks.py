@@ -15,7 +15,7 @@ from persistence.engine import transaction
 from persistence.tables.deployments import ProductionVersionRow
 from persistence.tables.drift import DriftCheckRow, DriftMeasureRow
 from persistence.tenancy import see_all_tenants, tenant_transaction
-from scoring.drift import SCORE, Binned, Level, Shift, shift
+from scoring.evaluation.drift import SCORE, Binned, Level, Shift, shift
 from scoring.prediction import ModelVersion
 
 MONITOR = "sentinel monitor"

@@ -33,8 +33,8 @@ from persistence.labels.sql import (
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
-from scoring import fixed_tests
 from scoring.features import FloatArray, TransactionColumns
+from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from scoring.transaction import TRANSACTION_TYPES
 
@@ -238,7 +238,7 @@ def _span(
         "start": start,
         "start_ms": start,
         "end": _first_id(end),
-        "test": fixed_tests.MODEL.name,
+        "test": sandbox.MODEL.name,
     }
 
 

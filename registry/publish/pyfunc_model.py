@@ -15,7 +15,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from scoring.features import TransactionColumns, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.transaction import Transaction
 
 ARTIFACT = "model"

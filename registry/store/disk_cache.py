@@ -25,7 +25,7 @@ from registry.client.base import RegisteredVersion, RegistryReader
 from registry.names import MLMODEL, MODEL_PATH
 from registry.verify.signature import MAX_BYTES as MAX_MLMODEL_BYTES
 from scoring.errors import ModelRefused
-from scoring.model import MODEL_FILES
+from scoring.model.fraud_model import MODEL_FILES
 
 logger = logging.getLogger("sentinel.registry")
 

@@ -27,7 +27,7 @@ from registry.store.memory_cache import ModelMemory
 from registry.verify.booster_file import check_booster
 from registry.verify.signature import check_signature
 from scoring.errors import ModelRefused
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 
 logger = logging.getLogger("sentinel.registry")
 

@@ -12,8 +12,8 @@ from api.drift_metrics import DriftMetrics
 from persistence.deployments import record_promotion
 from persistence.drift.checks import check_drift
 from persistence.tenants import Tenant
-from scoring.drift import SCORE, Binned
 from scoring.errors import StoreUnavailable
+from scoring.evaluation.drift import SCORE, Binned
 from scoring.prediction import ModelVersion
 from tests.drifting import decide, last_day, payments, trained
 from tests.factories import a_model

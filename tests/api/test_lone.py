@@ -26,7 +26,7 @@ from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import NoModel, StoreUnavailable
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from tests.factories import a_decision, a_model, a_transaction
 from tests.proxy import Proxy

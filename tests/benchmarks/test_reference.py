@@ -12,7 +12,7 @@ import shap
 from benchmarks.bodies import features_of, transactions
 from benchmarks.models import calibrated_classifier
 from benchmarks.stacks.reference import features
-from scoring.treeshap import by_lightgbm
+from scoring.explain.treeshap import by_lightgbm
 from tests.factories import a_booster, feature_rows
 
 

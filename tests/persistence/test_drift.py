@@ -19,9 +19,9 @@ from persistence.engine import open_database
 from persistence.maintenance.partitions import Month, make_months
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant
-from scoring import fixed_tests
-from scoring.drift import SCORE, Binned, shift
+from scoring.evaluation.drift import SCORE, Binned, shift
 from scoring.features import FEATURE_NAMES
+from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from tests.drifting import decide, last_day, payments, some_scores, trained
 from tests.factories import a_model, feature_rows
@@ -85,7 +85,7 @@ def test_only_the_windows_decisions_of_the_version_and_the_tenant_count(
     engine: Engine, make_tenant: MakeTenant
 ) -> None:
     mine, other = make_tenant("mine"), make_tenant("other")
-    challenger, tests = ModelVersion("fraud-demo", 2), fixed_tests.MODEL
+    challenger, tests = ModelVersion("fraud-demo", 2), sandbox.MODEL
     record_challenger(engine, mine.id, a_model(version=challenger), 5.0)
     record_test_model(engine, mine.id)
     window = last_day()

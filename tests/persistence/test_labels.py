@@ -22,8 +22,8 @@ from persistence.labels.reader import read_matured, read_matured_pairs, read_mat
 from persistence.maintenance.partitions import Month, make_months
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import Tenant, create_tenant
-from scoring import fixed_tests
 from scoring.features import TransactionColumns
+from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from tests.factories import a_model
 from tests.persistence.reviewing import NOW, at, decide, say, store
@@ -156,7 +156,7 @@ def test_another_tenants_decisions_are_not_seen(
 
 def test_fixed_test_transactions_are_no_payments(service_engine: Engine, tenant: Tenant) -> None:
     record_test_model(service_engine, tenant.id)
-    store(service_engine, by(old(tenant, 31), fixed_tests.MODEL), old(tenant, 32))
+    store(service_engine, by(old(tenant, 31), sandbox.MODEL), old(tenant, 32))
     assert len(read_matured(service_engine, tenant.id, **SPAN).score) == 1
     assert len(read_matured_transactions(service_engine, tenant.id, **SPAN).is_fraud) == 1
 

@@ -22,9 +22,9 @@ from persistence.deployments import (
     served_versions,
 )
 from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants, set_test_mode
-from scoring import fixed_tests
 from scoring.errors import NotFound
-from scoring.model import FraudModel
+from scoring.model import sandbox
+from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from tests.factories import a_decision, a_model, a_transaction
 
@@ -202,7 +202,7 @@ def test_the_answer_to_a_fixed_test_transaction_is_stored_like_any_other(
         record_test_model(service_engine, tenant.id)
     transaction = a_transaction(name_orig="TEST-HIGH")
     decision = a_decision(tenant.id, name_orig="TEST-HIGH")
-    fixed = fixed_tests.fixed_prediction(transaction)
+    fixed = sandbox.fixed_prediction(transaction)
     decision = decision._replace(prediction=fixed)
     assert DecisionLog(service_engine).write([decision]) == [decision]
     stored = read_decision(service_engine, tenant.id, decision.prediction_id)

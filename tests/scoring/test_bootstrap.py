@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.bootstrap import draws, percentile_interval
+from scoring.evaluation.bootstrap import draws, percentile_interval
 
 
 def test_the_ends_are_the_outer_fortieths() -> None:

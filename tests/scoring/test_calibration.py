@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.calibration import (
+from scoring.model.calibration import (
     PROBABILITY_FLOOR,
     BetaCalibrator,
     Calibrator,

@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.comparison import MIN_FRAUDS, Comparison, Decisions, TooFewFrauds, compare
+from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, TooFewFrauds, compare
+from scoring.evaluation.probability_metrics import (
+    BoolArray,
+    brier,
+    expected_calibration_error,
+    log_losses,
+)
 from scoring.features import FloatArray
 from scoring.policy import CostModel
-from scoring.quality import BoolArray, brier, expected_calibration_error, log_losses
 
 FLAT, BY_AMOUNT = CostModel(), CostModel(0.0, 1.0, 5.0)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.cost_curve import Outcome, cost_curve
+from scoring.evaluation.cost_curve import Outcome, cost_curve
 from scoring.policy import CostModel
 
 FLAT = CostModel()

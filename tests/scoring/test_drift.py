@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, entropy
 
-from scoring.drift import MODERATE, SCORE, Binned, Shift, shift, training_distribution
+from scoring.evaluation.drift import MODERATE, SCORE, Binned, Shift, shift, training_distribution
 from scoring.features import FEATURE_NAMES, FloatArray
 from tests.factories import feature_rows
 from training.distribution import distribution

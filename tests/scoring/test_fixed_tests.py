@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scoring.features import TransactionColumns, feature_matrix
-from scoring.fixed_tests import FIXED_TESTS, MODEL, fixed_prediction, is_fixed
+from scoring.model.sandbox import FIXED_TESTS, MODEL, fixed_prediction, is_fixed
 from tests.factories import a_transaction
 
 

@@ -11,7 +11,7 @@ import shap
 
 from scoring.errors import ModelRefused
 from scoring.features import FEATURES_VERSION
-from scoring.model import GOLDEN_TOLERANCE, MODEL_FILES, FraudModel
+from scoring.model.fraud_model import GOLDEN_TOLERANCE, MODEL_FILES, FraudModel
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.factories import a_model, a_transaction, feature_rows

@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.quality import brier, equal_count_bins, expected_calibration_error, log_losses
+from scoring.evaluation.probability_metrics import (
+    brier,
+    equal_count_bins,
+    expected_calibration_error,
+    log_losses,
+)
 
 
 def test_figures_of_a_case_worked_by_hand() -> None:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scoring import forest
+from scoring.explain import compiler
+from scoring.explain.compiler import GROWTH, forest_of
+from scoring.explain.kernel import BLOCK, MAX_BITS
+from scoring.explain.lightgbm_text import UnsupportedTrees, trees_of
+from scoring.explain.treeshap import CompiledTrees, by_lightgbm, compile_trees
 from scoring.features import FEATURE_NAMES, FloatArray
-from scoring.forest import GROWTH, forest_of
-from scoring.kernel import BLOCK, MAX_BITS
-from scoring.trees import UnsupportedTrees, trees_of
-from scoring.treeshap import CompiledTrees, by_lightgbm, compile_trees
 
 COLUMNS = len(FEATURE_NAMES)
 
@@ -164,7 +164,7 @@ def test_the_tables_stay_within_their_memory() -> None:
     read = trees_of(a_booster(trees=30, num_leaves=40).model_to_string())
     for table_bytes in (0, 1_000, 100_000):
         assert forest_of(read, table_bytes).table.nbytes <= table_bytes
-    assert forest_of(read).table.nbytes <= forest.TABLE_BYTES
+    assert forest_of(read).table.nbytes <= compiler.TABLE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,6 @@ def test_compiled_trees_that_are_off_are_not_used(
         made.table[1::2, 1] += 1e-6
         return made
 
-    monkeypatch.setattr("scoring.treeshap.forest_of", spoiled)
+    monkeypatch.setattr("scoring.explain.treeshap.forest_of", spoiled)
     assert compile_trees(a_booster()) is None
     assert "off by" in caplog.text

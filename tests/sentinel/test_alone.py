@@ -40,7 +40,7 @@ matrix = numpy.random.default_rng(0).normal(size=(200, 11))
 data = lightgbm.Dataset(matrix, matrix[:, 0] > 0)
 booster = lightgbm.train({"objective": "binary", "verbose": -1}, data, 5)
 assert booster.predict(matrix).shape == (200,)
-from scoring.treeshap import compile_trees
+from scoring.explain.treeshap import compile_trees
 assert compile_trees(booster)
 assert not set(COMPANIONS) & set(sys.modules)
 import pandas, sklearn.base, scipy.linalg

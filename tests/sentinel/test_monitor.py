@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from persistence.deployments import record_promotion
 from persistence.drift.checks import Check, latest_run
 from persistence.tenants import Tenant, create_tenant
-from scoring.drift import SCORE
+from scoring.evaluation.drift import SCORE
 from scoring.prediction import ModelVersion
 from sentinel.cli import main
 from sentinel.monitor import parse_window

@@ -15,7 +15,7 @@ from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_promotion, record_test_model
 from persistence.policies import set_policy
 from persistence.tenants import create_tenant
-from scoring.fixed_tests import fixed_prediction
+from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from sentinel.cli import main

@@ -15,7 +15,7 @@ from persistence.deployments import record_promotion
 from persistence.engine import open_database
 from persistence.tenants import Tenant, create_tenant
 from registry.client.factory import open_registry
-from scoring.drift import SCORE
+from scoring.evaluation.drift import SCORE
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion
 from sentinel.monitor import monitor

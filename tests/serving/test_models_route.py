@@ -11,7 +11,7 @@ import pytest
 from persistence.labels.reader import SELECTION_BIAS
 from persistence.tenants import create_tenant
 from registry.names import CHALLENGER
-from scoring.comparison import MIN_FRAUDS
+from scoring.evaluation.comparison import MIN_FRAUDS
 from tests.factories import a_body, a_model
 from tests.serving.analysts import Analyst, refused
 from tests.serving.conftest import System

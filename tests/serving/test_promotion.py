@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
-from scoring.model import MODEL_FILES
+from scoring.model.fraud_model import MODEL_FILES
 from tests.factories import a_body, a_model
 from tests.serving.conftest import System
 from tests.stack import KEY_SECRET, Service, serving

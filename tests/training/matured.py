@@ -23,12 +23,12 @@ from persistence.deployments import record_challenger, record_promotion
 from persistence.review.worklist import add_feedback
 from persistence.tenants import Tenant, create_tenant
 from registry.names import model_name
-from scoring.calibration import SigmoidCalibrator
+from scoring.evaluation.probability_metrics import BoolArray
 from scoring.features import FloatArray, TransactionColumns, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.calibration import SigmoidCalibrator
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
-from scoring.quality import BoolArray
 from scoring.transaction import Transaction
 from tests.factories import a_booster, a_transaction, write_whole
 from training.__main__ import cli

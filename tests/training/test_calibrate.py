@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.calibration import sigmoid
-from scoring.quality import expected_calibration_error
+from scoring.evaluation.probability_metrics import expected_calibration_error
+from scoring.model.calibration import sigmoid
 from training.calibrate import (
     CALIBRATORS,
     calibrate,

@@ -20,7 +20,7 @@ from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH
 from registry.publish.mlflow_signature import EXAMPLE
 from scoring.features import TransactionColumns, feature_matrix
-from scoring.model import MODEL_FILES, FraudModel
+from scoring.model.fraud_model import MODEL_FILES, FraudModel
 from tests.factories import a_transaction
 
 PROJECT = Path(__file__).parents[2]

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scoring.calibration import SigmoidCalibrator
+from scoring.evaluation.probability_metrics import log_losses
 from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.calibration import SigmoidCalibrator
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from scoring.quality import log_losses
 from training.data import LabelledTransactions, from_table
 from training.distribution import FEATURE_QUANTILES, binned, distribution
 from training.fit import FitParameters, Fitted, fit

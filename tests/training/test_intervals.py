@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from scoring.evaluation.probability_metrics import expected_calibration_error
 from scoring.policy import CostModel, Policy
-from scoring.quality import expected_calibration_error
 from training.intervals import intervals
 
 POLICY = Policy.at(0.05, CostModel(100.0, 0.5, 5.0))

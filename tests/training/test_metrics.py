@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.quality import brier, expected_calibration_error, log_losses
+from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
 from training.metrics import quality
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring.cost_curve import cost_curve
+from scoring.evaluation.cost_curve import cost_curve
 from scoring.policy import CostModel
 from tests.factories import a_model, feature_rows
 from training import plots

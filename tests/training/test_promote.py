@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION
 from registry.publish.promotion import EVIDENCE_TAG, PROMOTED_AT_TAG, PROMOTED_BY_TAG
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from tests.stack import Publish
 from tests.training.matured import (
     Past,

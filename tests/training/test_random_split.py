@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scoring.bootstrap import Interval
+from scoring.evaluation.bootstrap import Interval
 from scoring.features import feature_matrix
 from tests.factories import a_model, feature_rows
 from training.data import LabelledTransactions, from_table

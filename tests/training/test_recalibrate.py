@@ -18,9 +18,9 @@ from persistence.labels.reader import SELECTION_BIAS
 from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION
 from registry.store.model_store import Shelf
-from scoring.calibration import SigmoidCalibrator
+from scoring.evaluation.probability_metrics import expected_calibration_error
 from scoring.features import TransactionColumns, feature_matrix
-from scoring.quality import expected_calibration_error
+from scoring.model.calibration import SigmoidCalibrator
 from tests.stack import Publish
 from tests.training.matured import (
     RIGHT,

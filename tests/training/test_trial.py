@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from registry.publish.tracking import Tracking
-from scoring.cost_curve import cost_curve
+from scoring.evaluation.cost_curve import cost_curve
 from scoring.features import feature_matrix
 from scoring.policy import CostModel
 from tests.factories import a_booster, a_model, feature_rows

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scoring.calibration import SigmoidCalibrator
 from scoring.features import FloatArray, feature_matrix
-from scoring.model import FraudModel
+from scoring.model.calibration import SigmoidCalibrator
+from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from tests.factories import a_booster, feature_rows
 from training.data import LabelledTransactions, from_table

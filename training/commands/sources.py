@@ -24,7 +24,7 @@ from registry.publish.tracking import PublishError, Tracking
 from registry.store.disk_cache import MAX_FILE_BYTES
 from registry.store.model_store import Shelf
 from scoring.errors import ModelRefused, SentinelError
-from scoring.model import FraudModel
+from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.database_url import database_url
 from sentinel.embedded import EmbeddedPostgresError

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scoring.evaluation.probability_metrics import BoolArray
 from scoring.features import FloatArray
 from scoring.policy import CostModel
-from scoring.quality import BoolArray
 
 
 @dataclass(frozen=True, slots=True)

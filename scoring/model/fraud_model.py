@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import lightgbm as lgb
 import numpy as np
 
-from scoring.calibration import Calibrator, calibrator_from_numbers, sigmoid
 from scoring.errors import ModelRefused
+from scoring.explain.treeshap import CompiledTrees, by_lightgbm, compile_trees
 from scoring.features import (
     FEATURE_NAMES,
     FEATURES_VERSION,
@@ -25,10 +25,10 @@ from scoring.features import (
     TransactionColumns,
     feature_matrix,
 )
+from scoring.model.calibration import Calibrator, calibrator_from_numbers, sigmoid
 from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion, Prediction, ScoredBatch
 from scoring.transaction import Transaction
-from scoring.treeshap import CompiledTrees, by_lightgbm, compile_trees
 
 MODEL_FILES = ("booster.txt", "calibrator.json", "policy.json", "features.json", "golden.json")
 GOLDEN_TOLERANCE = 1e-9

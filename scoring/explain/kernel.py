@@ -18,8 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from scoring.explain.lightgbm_text import MISSING_NAN, MISSING_ZERO, IntArray
 from scoring.features import FEATURE_NAMES, FloatArray
-from scoring.trees import MISSING_NAN, MISSING_ZERO, IntArray
 
 WIDTH = len(FEATURE_NAMES) + 1
 """Numbers in a table's row: a contribution a feature, and the margin."""
@@ -50,7 +50,8 @@ class Forest(NamedTuple):
 
     Attributes:
         split_start, upper_start, group_start: int64, by tree; upper splits alone in the second.
-        feature, threshold, missing, default_left: by split, see `scoring.trees.Tree`.
+        feature, threshold, missing, default_left: by split, see
+        `scoring.explain.lightgbm_text.Tree`.
         left_slot, right_slot: int64, by split: where an upper one leads; inside a group, the
             group's slot, twice.
         bit: int64, by split: of an upper one's feature in the paths below; inside a group, of the

@@ -1,6 +1,7 @@
 """Champion against challenger on the same transactions: decisions, money, calibration.
 
-Every figure has a 95 % interval from the bootstrap over transactions (`scoring.bootstrap`). What is
+Every figure has a 95 % interval from the bootstrap over transactions
+(`scoring.evaluation.bootstrap`). What is
 drawn are groups of transactions that are alike: 200,000 of them with 1,600 frauds take 0.3 s.
 """
 
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.bootstrap import RESAMPLES, Interval, draws, percentile_interval
+from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
+from scoring.evaluation.probability_metrics import BoolArray, equal_count_bins, log_losses
 from scoring.features import FloatArray
 from scoring.policy import CostModel
-from scoring.quality import BoolArray, equal_count_bins, log_losses
 
 MIN_FRAUDS = 20
 """Fewer than this and an interval would rest on too few distinct resamples to mean 95 %."""

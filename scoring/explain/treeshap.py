@@ -3,7 +3,7 @@
 Path-dependent TreeSHAP (Lundberg et al., "From local explanations to global understanding with
 explainable AI for trees", Nature Machine Intelligence 2020), twice: LightGBM's own `pred_contrib`,
 which equals `shap.TreeExplainer` to the last bit, and tables compiled from the booster's trees
-(`scoring/kernel.py`), many times faster and held to the first whenever a model is loaded.
+(`scoring/explain/kernel.py`), many times faster and held to the first whenever a model is loaded.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 
+from scoring.explain.compiler import forest_of
+from scoring.explain.kernel import WIDTH, Forest, explain
+from scoring.explain.lightgbm_text import Tree, UnsupportedTrees, trees_of
 from scoring.features import FEATURE_NAMES, FloatArray
-from scoring.forest import forest_of
-from scoring.kernel import WIDTH, Forest, explain
-from scoring.trees import Tree, UnsupportedTrees, trees_of
 
 logger = logging.getLogger("sentinel.scoring")
 

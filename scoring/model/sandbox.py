@@ -19,8 +19,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from scoring.calibration import sigmoid
 from scoring.features import FEATURE_NAMES, TransactionColumns, feature_matrix
+from scoring.model.calibration import sigmoid
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import Transaction

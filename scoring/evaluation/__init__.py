@@ -1,0 +1,1 @@
+"""How good decisions are: metrics, costs, intervals, comparisons, drift."""

@@ -1,0 +1,1 @@
+"""Exact SHAP values from tables compiled from LightGBM's trees."""

@@ -1,0 +1,1 @@
+"""A fraud model: booster, calibrator, policy and golden rows."""
