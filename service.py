@@ -21,11 +21,11 @@ from starlette.responses import Response
 
 from api import logs, schemas
 from api.service_class import SentinelService
+from app.import_blocker import COMPANIONS, without
 from registry.client.factory import check_tracking_uri
 from scoring import __version__
-from sentinel.alone import COMPANIONS, without
-from sentinel.cluster import EmbeddedPostgresError
-from sentinel.database_url import check_database_url, database_url
+from sentinel.local.database_url import check_database_url, database_url
+from sentinel.local.postgres.cluster import EmbeddedPostgresError
 from sentinel.settings import Settings, SettingsError
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ def main(
     # Imported late: they take seconds that `--help` and a usage error should not.
     from benchmarks.contest import Measured
     from benchmarks.results import document, show, written
-    from sentinel.demo import sentences
+    from sentinel.local.demo.demo import sentences
 
     plan = QUICK if quick else EVERYTHING
     plan = replace(

@@ -24,7 +24,7 @@ from benchmarks.models import Prepared
 from benchmarks.plan import Plan
 from benchmarks.stacks.catalogue import STACKS, Launch
 from scoring.errors import SentinelError
-from sentinel.processes import ProcessError
+from sentinel.local.processes import ProcessError
 
 WAKING_S = 0.5
 """For what a stack does beside serving, such as following MLflow, to find its way back."""

@@ -19,9 +19,9 @@ from persistence import api_keys, tenants
 from persistence.engine import open_database
 from persistence.maintenance import migrate
 from registry.publish.tracking import Tracking
-from sentinel.embedded import EmbeddedPostgres
-from sentinel.mlflow_server import MlflowServer
-from sentinel.processes import Child, Ledger
+from sentinel.local.mlflow_server import MlflowServer
+from sentinel.local.postgres.embedded import EmbeddedPostgres
+from sentinel.local.processes import Child, Ledger
 
 KEY_SECRET = b"a secret of the benchmark"
 PROJECT = Path(__file__).resolve().parents[1]

@@ -18,7 +18,7 @@ from benchmarks.load import LoadResult, Target, run_load
 from benchmarks.models import Prepared
 from benchmarks.plan import Plan
 from benchmarks.stacks.catalogue import STACKS, Launch, Stack
-from sentinel.processes import Child
+from sentinel.local.processes import Child
 
 READY_S = 120.0
 WARM_UP = 0.25

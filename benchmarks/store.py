@@ -38,7 +38,7 @@ from persistence.maintenance import migrate
 from persistence.review.worklist import BANDS_OF, Place, read_case, read_worklist
 from persistence.tenancy import SERVICE_ROLE
 from persistence.uuid7 import new_ids
-from sentinel.embedded import EmbeddedPostgres
+from sentinel.local.postgres.embedded import EmbeddedPostgres
 
 RESULTS = Path(__file__).with_name("results") / "store.json"
 ROWS = (100_000, 10_000_000)

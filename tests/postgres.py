@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from sentinel.embedded import EmbeddedPostgres
+from sentinel.local.postgres.embedded import EmbeddedPostgres
 
 
 @pytest.fixture(scope="session")

@@ -28,8 +28,8 @@ from registry.publish.registration import registering
 from registry.publish.tracking import Tracking
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from sentinel.mlflow_server import MlflowServer
-from sentinel.processes import Child
+from sentinel.local.mlflow_server import MlflowServer
+from sentinel.local.processes import Child
 from tests.factories import a_model, feature_rows
 
 PROJECT = Path(__file__).parents[1]

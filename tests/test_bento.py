@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
-from sentinel.processes import Child
+from sentinel.local.processes import Child
 from tests.stack import KEY_SECRET, Publish
 
 pytestmark = pytest.mark.slow

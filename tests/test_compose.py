@@ -27,8 +27,8 @@ from registry.client.factory import open_registry
 from registry.store.model_store import Shelf
 from scoring import __version__
 from scoring.prediction import ModelVersion
-from sentinel.embedded import EmbeddedPostgres
-from sentinel.processes import Child
+from sentinel.local.postgres.embedded import EmbeddedPostgres
+from sentinel.local.processes import Child
 from tests.stack import PROJECT, publisher
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text())

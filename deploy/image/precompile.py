@@ -32,7 +32,7 @@ IMPORTED = (
     "encodings.idna",
     "http.client",
     "netrc",
-    "sentinel.cli",
+    "sentinel.cli.main",
     "service",
 )
 

@@ -18,8 +18,8 @@ from playwright.sync_api import Page
 
 from registry.names import PRODUCTION, model_name
 from requirements.chromium import NoChromium
-from sentinel.demo import TENANT
-from sentinel.demo_state import read_environment
+from sentinel.local.demo.demo import TENANT
+from sentinel.local.demo.state import read_environment
 from sentinel.settings import Settings
 from tests.browser.chromium import browsing
 from tests.browser.mlflow_ui import fill_alias, greet_no_more, open_version

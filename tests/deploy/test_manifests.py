@@ -16,7 +16,7 @@ from api.openapi import document as openapi
 from api.opening import BACKGROUND_CONNECTIONS
 from persistence.engine import POOL_SIZE
 from scoring import __version__
-from sentinel.cli import main
+from sentinel.cli.main import main
 from sentinel.settings import Settings
 from tests.deploy.rendering import (
     EVERYTHING,

@@ -18,7 +18,7 @@ from persistence.tenants import create_tenant
 from registry.client.factory import open_registry
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.prediction import ModelVersion
-from sentinel.monitor import monitor
+from sentinel.operations.drift_monitor import monitor
 from tests.drifting import a_model_with_distribution, decide, last_day, payments
 from tests.factories import a_body, a_model
 from tests.observability.load import request, send

@@ -15,7 +15,7 @@ import httpx
 import yaml
 
 from requirements.prometheus import find
-from sentinel.processes import Child
+from sentinel.local.processes import Child
 from tests.stack import PROJECT
 
 DEPLOY = PROJECT / "deploy"

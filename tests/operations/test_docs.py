@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from sentinel.cli import main as sentinel
+from sentinel.cli.main import main as sentinel
 from tests.operations.guide import GUIDE, blocks
 from tests.stack import PROJECT
 from training.__main__ import cli as training

@@ -22,7 +22,7 @@ from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant, create_tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
-from sentinel.cli import main
+from sentinel.cli.main import main
 from tests.factories import a_decision, a_model
 from tests.persistence.months import NOW, THIS, Rows, decided_in, months, partition_of, starting
 from tests.persistence.test_tenancy import (

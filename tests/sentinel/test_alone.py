@@ -31,7 +31,7 @@ def test_the_process_that_watches_over_the_workers_imports_no_room_that_scores_o
 def test_lightgbm_and_numba_do_without_their_companions_which_can_be_imported_afterwards() -> None:
     program = """
 import sys
-from sentinel.alone import COMPANIONS, without
+from app.import_blocker import COMPANIONS, without
 with without(COMPANIONS):
     import lightgbm, numba.np.arraymath
 assert not set(COMPANIONS) & set(sys.modules)
@@ -52,7 +52,7 @@ print(pandas.DataFrame({"a": [1]})["a"].sum(), scipy.linalg.det(numpy.eye(2)))
 def test_opening_the_service_imports_none_of_the_companions() -> None:
     program = """
 import sys, service
-from sentinel.alone import COMPANIONS, without
+from app.import_blocker import COMPANIONS, without
 with without(COMPANIONS):
     import lightgbm, numba.np.arraymath
 import api.opening, api.review, api.bento

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from persistence.api_keys import verify_key
 from persistence.engine import open_database
 from persistence.maintenance.migrate import head_revision
-from sentinel.cli import main
+from sentinel.cli.main import main
 
 SECRET = "a secret of the tests"
 

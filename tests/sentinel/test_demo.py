@@ -19,8 +19,8 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from sentinel.demo_state import read_environment, write_environment
-from sentinel.embedded import EmbeddedPostgres
+from sentinel.local.demo.state import read_environment, write_environment
+from sentinel.local.postgres.embedded import EmbeddedPostgres
 from training.simulator import simulate
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]

@@ -17,7 +17,7 @@ import psutil
 import psycopg
 import pytest
 
-from sentinel.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from sentinel.local.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 pytestmark = pytest.mark.slow
 
@@ -62,8 +62,8 @@ def postmaster_pid(home: Path) -> int:
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     """A Python process of its own that has EmbeddedPostgres and Path imported."""
-    imports = "import sys; from pathlib import Path; from sentinel.embedded import *; "
-    return subprocess.Popen(
+    imports = "import sys; from pathlib import Path; from sentinel.local.postgres.embedded import
+    *; " return subprocess.Popen(
         [sys.executable, "-c", imports + code, *map(str, arguments)],
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
@@ -239,7 +239,7 @@ def test_a_server_that_gives_up_says_why_in_one_sentence(home: Path) -> None:
 
 def test_a_missing_package_is_named(empty_home: Path) -> None:
     code = (
-        "import sentinel.cluster; sentinel.cluster.find_spec = lambda name: None; "
+        "from sentinel.local.postgres import cluster; cluster.find_spec = lambda name: None; "
         "EmbeddedPostgres(Path(sys.argv[1])).start()"
     )
     _, error = python(code, empty_home).communicate()

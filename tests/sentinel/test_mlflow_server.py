@@ -12,8 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from sentinel.mlflow_server import MlflowServer
-from sentinel.processes import Ledger, ProcessError
+from sentinel.local.mlflow_server import MlflowServer
+from sentinel.local.processes import Ledger, ProcessError
 
 pytestmark = pytest.mark.slow
 

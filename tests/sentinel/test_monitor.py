@@ -17,8 +17,8 @@ from persistence.drift.checks import Check, latest_run
 from persistence.tenants import Tenant, create_tenant
 from scoring.evaluation.drift import SCORE
 from scoring.prediction import ModelVersion
-from sentinel.cli import main
-from sentinel.monitor import parse_window
+from sentinel.cli.main import main
+from sentinel.operations.drift_monitor import parse_window
 from tests.drifting import a_model_with_distribution, decide, payments
 from tests.factories import a_model, feature_rows
 from tests.stack import Publish, untouched

@@ -18,8 +18,8 @@ from persistence.tenants import create_tenant
 from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
-from sentinel.cli import main
-from sentinel.replay import differences
+from sentinel.cli.main import main
+from sentinel.operations.replay import differences
 from tests.factories import a_decision, a_model, a_prediction
 from tests.stack import Publish
 

@@ -18,7 +18,7 @@ from registry.client.factory import open_registry
 from scoring.evaluation.drift import SCORE
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion
-from sentinel.monitor import monitor
+from sentinel.operations.drift_monitor import monitor
 from tests.drifting import a_model_with_distribution, decide, last_day, payments
 from tests.factories import a_model, feature_rows
 from tests.serving.analysts import refused

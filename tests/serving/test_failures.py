@@ -13,8 +13,8 @@ from persistence.api_keys import issue_key
 from persistence.engine import open_database
 from persistence.maintenance import migrate
 from persistence.tenants import create_tenant
-from sentinel.embedded import EmbeddedPostgres
-from sentinel.mlflow_server import MlflowServer
+from sentinel.local.mlflow_server import MlflowServer
+from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.factories import a_body
 from tests.stack import KEY_SECRET, publisher, serving
 

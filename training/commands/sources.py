@@ -26,8 +26,8 @@ from registry.store.model_store import Shelf
 from scoring.errors import ModelRefused, SentinelError
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from sentinel.database_url import database_url
-from sentinel.embedded import EmbeddedPostgresError
+from sentinel.local.database_url import database_url
+from sentinel.local.postgres.embedded import EmbeddedPostgresError
 from sentinel.settings import Settings
 from training.data import LabelledTransactions, read
 from training.errors import NoEvidence, TrainingError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from sentinel.processes import Child, ProcessError, check_port
+from sentinel.local.processes import Child, ProcessError, check_port
 
 _START_SECONDS = 120.0  # 6 s on two idle cores; the first start also makes the tables
 

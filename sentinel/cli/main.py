@@ -26,11 +26,11 @@ from registry.client.base import RegistryUnavailable
 from registry.client.factory import open_registry
 from registry.names import model_name
 from scoring.errors import SentinelError
-from sentinel.database_url import database_url
-from sentinel.embedded import EmbeddedPostgresError
-from sentinel.monitor import monitor, parse_window, show
+from sentinel.local.database_url import database_url
+from sentinel.local.postgres.embedded import EmbeddedPostgresError
+from sentinel.local.terminal import step
+from sentinel.operations.drift_monitor import monitor, parse_window, show
 from sentinel.settings import Settings, SettingsError
-from sentinel.terminal import step
 
 
 class _Commands(click.Group):
@@ -44,7 +44,7 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return a command; the local ones are imported only when asked for."""
         if name in self.list_commands(context) and name in {"demo", "stop"}:
-            found: click.Command = getattr(import_module("sentinel.demo"), name)
+            found: click.Command = getattr(import_module("sentinel.local.demo.demo"), name)
             return found
         return super().get_command(context, name)
 
@@ -272,7 +272,7 @@ def replay_decision(prediction_id: UUID) -> None:
     """
     # LightGBM and Numba, 1.8 s, which no other command needs.
     from registry.store.model_store import Shelf
-    from sentinel.replay import replay
+    from sentinel.operations.replay import replay
 
     with _database() as (engine, settings):
         registry = open_registry(settings.tracking_uri)

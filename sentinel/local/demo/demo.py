@@ -26,16 +26,16 @@ from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.client.rest_client import HttpRegistry
 from registry.names import CANDIDATE, PRODUCTION, model_name
 from scoring.errors import SentinelError
-from sentinel import demo_samples, demo_state
-from sentinel.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from sentinel.mlflow_server import MlflowServer
-from sentinel.processes import Child, Ledger, ProcessError, check_port
+from sentinel.local.demo import samples, state
+from sentinel.local.mlflow_server import MlflowServer
+from sentinel.local.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from sentinel.local.processes import Child, Ledger, ProcessError, check_port
+from sentinel.local.terminal import console, reach_loopback_directly, step, stop_on_signals
 from sentinel.settings import Settings
-from sentinel.terminal import console, reach_loopback_directly, step, stop_on_signals
 
 TENANT = "demo"
 SCOPES = ("score", "review", "admin")
-_PROJECT = Path(__file__).resolve().parents[1]
+_PROJECT = Path(__file__).resolve().parents[3]
 _FREE_BYTES = 1_000_000_000
 _SERVICE_SECONDS = 90.0
 
@@ -80,7 +80,7 @@ def sentences() -> Iterator[None]:
         raise click.ClickException(error.detail) from error
     except (
         DemoError,
-        demo_state.DemoRunning,
+        state.DemoRunning,
         EmbeddedPostgresError,
         ProcessError,
         RegistryUnavailable,
@@ -95,10 +95,10 @@ def stop() -> None:
     if not home.is_dir():
         return
     try:
-        with demo_state.only_demo(home, "stopping"):
+        with state.only_demo(home, "stopping"):
             ended = Ledger(home / "demo.processes.json").end_leftovers()
             ended += EmbeddedPostgres(home).stop()
-    except (demo_state.DemoRunning, EmbeddedPostgresError) as error:
+    except (state.DemoRunning, EmbeddedPostgresError) as error:
         raise click.ClickException(str(error)) from error
     if ended:
         click.echo("Stopped what was left running.")
@@ -124,7 +124,7 @@ class Demo:
             raise DemoError(f"DATA={data}: there is no such file.")
         if port == mlflow_port:
             raise DemoError(f"PORT and MLFLOW_PORT are both {port}; they have to differ.")
-        stack.enter_context(demo_state.only_demo(self._home, self._url))
+        stack.enter_context(state.only_demo(self._home, self._url))
         self._ledger = Ledger(self._home / "demo.processes.json")
         stack.callback(self._ledger.end_leftovers)
         self._ledger.end_leftovers()
@@ -162,16 +162,16 @@ class Demo:
                 "DATABASE_URL": self._database_url,
                 "SENTINEL_KEY_SECRET": self._key_secret.decode(),
             }
-            demo_state.write_environment(self._environment_file, environment)
+            state.write_environment(self._environment_file, environment)
             self._service = self._start_service()
             mlflow.wait_until_ready()
         registry = HttpRegistry(mlflow.url)
         name = model_name(TENANT)
         version = registry.resolve(name, PRODUCTION)
-        if not version or (self._data and not demo_state.is_trained_on(self._home, self._data)):
+        if not version or (self._data and not state.is_trained_on(self._home, self._data)):
             self._train()
             version = self._promote(registry, name)
-            demo_state.remember_data(self._home, self._data)
+            state.remember_data(self._home, self._data)
         self._version = version
 
     def serve(self) -> None:
@@ -191,15 +191,15 @@ class Demo:
         with httpx.Client(
             base_url=self._url, headers=headers, timeout=30, trust_env=False
         ) as client:
-            for sample in demo_samples.SAMPLES:
+            for sample in samples.SAMPLES:
                 try:
-                    reply = demo_samples.score(client, sample)
+                    reply = samples.score(client, sample)
                 except httpx.HTTPError as error:
                     raise DemoError(f"The service did not score a transaction: {error}") from error
                 console.print(f"\n[bold]{sample.title}[/bold]")
-                console.out(demo_samples.compact(reply), highlight=False)
+                console.out(samples.compact(reply), highlight=False)
         console.print("\n[bold]Score one again[/bold]")
-        console.out(demo_samples.curl(environment_file, demo_samples.SAMPLES[2]), highlight=False)
+        console.out(samples.curl(environment_file, samples.SAMPLES[2]), highlight=False)
         console.print(
             f"\n  Service      {self._url}"
             f"\n  API          {self._url}/docs"
@@ -248,7 +248,7 @@ class Demo:
         try:
             found = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
             tenant = found.get(TENANT) or tenants.create_tenant(engine, TENANT, model_name(TENANT))
-            kept = demo_state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
+            kept = state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
             principal = api_keys.verify_key(engine, kept, self._key_secret)
             if (
                 principal

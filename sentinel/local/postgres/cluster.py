@@ -1,6 +1,7 @@
 """The files and processes of one Postgres cluster, driven by `initdb`, `pg_ctl` and signals.
 
-Nothing here is safe to call from two processes at once: `sentinel.embedded` holds a lock.
+Nothing here is safe to call from two processes at once: `sentinel.local.postgres.embedded` holds a
+lock.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from sentinel.unprivileged import Account, open_path
+from sentinel.local.postgres.os_account import Account, open_path
 
 _log = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from sentinel.cluster import ROLE, Cluster, EmbeddedPostgresError, last_line
-from sentinel.unprivileged import Account, postgres_account
+from sentinel.local.postgres.cluster import ROLE, Cluster, EmbeddedPostgresError, last_line
+from sentinel.local.postgres.os_account import Account, postgres_account
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
 

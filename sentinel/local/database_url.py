@@ -19,7 +19,7 @@ def database_url(settings: Settings) -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
     else:
-        from sentinel.embedded import EmbeddedPostgres
+        from sentinel.local.postgres.embedded import EmbeddedPostgres
 
         with EmbeddedPostgres(settings.home_path) as url:
             yield url

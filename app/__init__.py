@@ -1,0 +1,1 @@
+"""BentoML's internals, start-up and the OpenAPI document."""

@@ -1,0 +1,1 @@
+"""The stack of one machine: Postgres, MLflow and their processes."""

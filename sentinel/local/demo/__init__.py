@@ -1,0 +1,1 @@
+"""`make demo`: train, promote, serve and score on this machine."""

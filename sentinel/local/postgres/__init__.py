@@ -1,0 +1,1 @@
+"""The embedded Postgres and the account it runs as."""

@@ -1,0 +1,1 @@
+"""What an operator runs: replay of a decision, the drift monitor."""
