@@ -33,10 +33,10 @@ from registry.publish.tracking import Tracking
 from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.calibrate import fit_sigmoid
-from training.data import BoolArray, from_table
-from training.golden import golden_rows
-from training.simulator import simulate
+from training.data.loading import BoolArray, from_table
+from training.data.simulator import simulate
+from training.pipeline.calibration import fit_sigmoid
+from training.pipeline.golden_rows import golden_rows
 
 ROWS = 100_000
 SEED = 7

@@ -20,7 +20,7 @@ from scoring.features import FEATURE_NAMES, FloatArray
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from tests.factories import a_decision, a_model, a_prediction, feature_rows
-from training.distribution import distribution
+from training.pipeline.distribution import distribution
 
 TRAINING_ROWS = 20_000
 

@@ -6,10 +6,17 @@ from importlib import import_module
 
 import click
 
-from training.commands.config import configurable
+from training.cli.config_file import configurable
 
-COMMANDS = ("train", "calibrate", "tune", "evaluate", "compare", "promote")
-"""In the order of a model's life; `training/commands/` has a file for each."""
+COMMANDS = {
+    "train": "train",
+    "calibrate": "recalibrate",
+    "tune": "tune",
+    "evaluate": "evaluate",
+    "compare": "compare",
+    "promote": "promote",
+}
+"""The module of `training/cli/` by the command's name, in the order of a model's life."""
 
 
 class _Commands(click.Group):
@@ -25,9 +32,7 @@ class _Commands(click.Group):
         del context
         if name not in COMMANDS:
             return None
-        found: click.Command = getattr(
-            import_module(f"training.commands.{name}"), name.replace("-", "_")
-        )
+        found: click.Command = getattr(import_module(f"training.cli.{COMMANDS[name]}"), name)
         return configurable(found)
 
 

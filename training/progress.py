@@ -10,7 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from training.interruption import end_if_asked
+from training.signals import end_if_asked
 
 
 class Reporter:

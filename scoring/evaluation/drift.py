@@ -105,7 +105,7 @@ def training_distribution(numbers: Mapping[str, Any]) -> dict[str, Binned]:
     """Read the distribution that a model version carries in `features.json`.
 
     Args:
-        numbers: as `training/distribution.py` writes it.
+        numbers: as `training/pipeline/distribution.py` writes it.
 
     Returns:
         By feature name, and by SCORE; empty where the version carries none.

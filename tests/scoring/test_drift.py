@@ -11,7 +11,7 @@ from scipy.stats import chi2, entropy
 from scoring.evaluation.drift import MODERATE, SCORE, Binned, Shift, shift, training_distribution
 from scoring.features import FEATURE_NAMES, FloatArray
 from tests.factories import feature_rows
-from training.distribution import distribution
+from training.pipeline.distribution import distribution
 
 
 def trained(bins: int = 10, rows: int = 200_000) -> Binned:

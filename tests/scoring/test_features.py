@@ -19,7 +19,7 @@ from scoring.transaction import (
     Transaction,
 )
 from tests.factories import a_model, a_transaction
-from training.data import from_table
+from training.data.loading import from_table
 
 money = st.one_of(
     st.floats(0, MAX_AMOUNT, allow_nan=False),

@@ -21,7 +21,7 @@ import pytest
 
 from sentinel.local.demo.state import read_environment, write_environment
 from sentinel.local.postgres.embedded import EmbeddedPostgres
-from training.simulator import simulate
+from training.data.simulator import simulate
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 

@@ -62,8 +62,10 @@ def postmaster_pid(home: Path) -> int:
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
     """A Python process of its own that has EmbeddedPostgres and Path imported."""
-    imports = "import sys; from pathlib import Path; from sentinel.local.postgres.embedded import
-    *; " return subprocess.Popen(
+    imports = (
+        "import sys; from pathlib import Path; from sentinel.local.postgres.embedded import *; "
+    )
+    return subprocess.Popen(
         [sys.executable, "-c", imports + code, *map(str, arguments)],
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,

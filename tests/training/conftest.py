@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from training.simulator import simulate
+from training.data.simulator import simulate
 
 PAYMENT = {
     "step": "1",

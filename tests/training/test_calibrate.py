@@ -5,7 +5,7 @@ import pytest
 
 from scoring.evaluation.probability_metrics import expected_calibration_error
 from scoring.model.calibration import sigmoid
-from training.calibrate import (
+from training.pipeline.calibration import (
     CALIBRATORS,
     calibrate,
     fit_beta,

@@ -17,9 +17,16 @@ from scoring.features import FEATURES
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.factories import a_model, feature_rows
-from training.calibrate import Comparison
-from training.card import CardFacts, CardPart, Influence, Picture, influences, render
-from training.evaluate import Evaluation, evaluate
+from training.pipeline.calibration import Comparison
+from training.pipeline.evaluation import Evaluation, evaluate
+from training.reporting.model_card import (
+    CardFacts,
+    CardPart,
+    Influence,
+    Picture,
+    influences,
+    render,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n made up"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.choice import NOISE, Candidate, Choice, choose
+from training.search.selection import NOISE, Candidate, Choice, choose
 
 FRAUD, ALARM = 1000.0, 5.0
 FRAUDS, ROWS = 100, 20_000

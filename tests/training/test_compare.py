@@ -23,7 +23,7 @@ from tests.training.matured import (
     some_transactions,
     write_csv,
 )
-from training.data import read
+from training.data.loading import read
 
 pytestmark = pytest.mark.slow
 

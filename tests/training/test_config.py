@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from training.__main__ import COMMANDS, cli
-from training.commands import options
-from training.commands.config import configurable, configuration
-from training.configuration import Choice, Configuration
+from training.cli import options
+from training.cli.config_file import configurable, configuration
+from training.tracking.run_config import Choice, Configuration
 
 Run = Callable[..., tuple[Result, Configuration | None]]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.data import COLUMNS, from_table, read
+from training.data.loading import COLUMNS, from_table, read
 from training.errors import TrainingError
 
 

@@ -11,12 +11,12 @@ from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data import LabelledTransactions, from_table
-from training.distribution import FEATURE_QUANTILES, binned, distribution
-from training.fit import FitParameters, Fitted, fit
-from training.golden import golden_rows
-from training.metrics import quality
-from training.split import Split, split
+from training.data.loading import LabelledTransactions, from_table
+from training.data.split import Split, split
+from training.pipeline.booster import FitParameters, Fitted, fit
+from training.pipeline.distribution import FEATURE_QUANTILES, binned, distribution
+from training.pipeline.golden_rows import golden_rows
+from training.pipeline.metrics import quality
 
 Fit = Callable[..., Fitted]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from training.interruption import end_if_asked, end_on_signals
+from training.signals import end_if_asked, end_on_signals
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from scoring.evaluation.probability_metrics import expected_calibration_error
 from scoring.policy import CostModel, Policy
-from training.intervals import intervals
+from training.pipeline.intervals import intervals
 
 POLICY = Policy.at(0.05, CostModel(100.0, 0.5, 5.0))
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray]

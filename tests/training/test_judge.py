@@ -15,10 +15,10 @@ from scoring.prediction import ModelVersion
 from tests.factories import a_model
 from tests.stack import Publish
 from training.__main__ import cli
-from training.data import LabelledTransactions
+from training.comparison.evaluate_version import judge
+from training.data.loading import LabelledTransactions
+from training.data.simulator import simulate
 from training.errors import TrainingError
-from training.judge import judge
-from training.simulator import simulate
 
 
 def transactions(count: int = 400, seed: int = 0) -> LabelledTransactions:

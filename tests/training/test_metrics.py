@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
-from training.metrics import quality
+from training.pipeline.metrics import quality
 
 
 def test_every_figure_has_the_name_it_is_logged_under() -> None:

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from scoring.features import feature_matrix
 from scoring.policy import CostModel
-from training.data import LabelledTransactions, from_table
-from training.fit import FitParameters
-from training.pipeline import Learned, Sample, learn
+from training.data.loading import LabelledTransactions, from_table
+from training.data.split import Split, split
+from training.pipeline.booster import FitParameters
+from training.pipeline.pipeline import Learned, Sample, learn
 from training.progress import Reporter
-from training.split import Split, split
 
 FEW_TREES = FitParameters(max_rounds=30)
 

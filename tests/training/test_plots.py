@@ -8,8 +8,8 @@ import pytest
 from scoring.evaluation.cost_curve import cost_curve
 from scoring.policy import CostModel
 from tests.factories import a_model, feature_rows
-from training import plots
-from training.evaluate import Evaluation, evaluate
+from training.pipeline.evaluation import Evaluation, evaluate
+from training.reporting import plots
 
 AMOUNT = np.full(3000, 100.0)
 

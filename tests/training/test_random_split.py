@@ -11,11 +11,11 @@ import pytest
 from scoring.evaluation.bootstrap import Interval
 from scoring.features import feature_matrix
 from tests.factories import a_model, feature_rows
-from training.data import LabelledTransactions, from_table
-from training.evaluate import Evaluation, evaluate
-from training.pipeline import Sample
-from training.random_split import random_order, reordered, what_the_difference_means
-from training.split import Split, split
+from training.data.loading import LabelledTransactions, from_table
+from training.data.split import Split, split
+from training.pipeline.evaluation import Evaluation, evaluate
+from training.pipeline.pipeline import Sample
+from training.pipeline.random_split import random_order, reordered, what_the_difference_means
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,17 @@ from tests.training.matured import (
     some_transactions,
     write_csv,
 )
+from training.comparison.lineage import SOURCE_TAG
+from training.data.labels import Labels
 from training.errors import TrainingError
-from training.labels import Labels
-from training.lineage import SOURCE_TAG
 from training.progress import Reporter
-from training.recalibrate import CURRENT, FRAUD_SHARES, MIN_FRAUDS_OF_PART, cut, recalibrate
+from training.recalibration.recalibrate import (
+    CURRENT,
+    FRAUD_SHARES,
+    MIN_FRAUDS_OF_PART,
+    cut,
+    recalibrate,
+)
 
 WRONG = SigmoidCalibrator(1.5, 3.0)
 """Says far more fraud than there is."""

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from scoring.features import FEATURE_NAMES, feature_matrix
-from training.data import from_table
-from training.simulator import HOURS, simulate
+from training.data.loading import from_table
+from training.data.simulator import HOURS, simulate
 
 
 def test_the_same_seed_gives_the_same_month(month: pa.Table) -> None:

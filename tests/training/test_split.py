@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.data.split import last_busy_step, split
 from training.errors import TrainingError
-from training.split import last_busy_step, split
 
 
 def hours(rows_per_hour: list[int]) -> np.ndarray:

@@ -9,10 +9,10 @@ import pytest
 
 from tests.factories import a_booster, a_model, feature_rows
 from training.errors import TrainingError
-from training.fit import FitParameters, Fitted
-from training.study import UNPRUNED_ROUNDS, UNPRUNED_TRIALS, Pruned, Study
-from training.study import open_study as open_one
-from training.trial import Tried
+from training.pipeline.booster import FitParameters, Fitted
+from training.search.study import UNPRUNED_ROUNDS, UNPRUNED_TRIALS, Pruned, Study
+from training.search.study import open_study as open_one
+from training.search.trial import Tried
 
 Open = Callable[..., AbstractContextManager[Study]]
 

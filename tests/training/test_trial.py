@@ -12,14 +12,14 @@ from scoring.evaluation.cost_curve import cost_curve
 from scoring.features import feature_matrix
 from scoring.policy import CostModel
 from tests.factories import a_booster, a_model, feature_rows
-from training.data import from_table
+from training.data.loading import from_table
+from training.data.split import split
 from training.errors import TrainingError
-from training.latency import measure
-from training.space import SPACE, default_point, parameters_at
-from training.split import split
-from training.study import Counts, open_study
-from training.trial import Material, cross_fitted, halves
-from training.tune import run_trial
+from training.search.latency import measure
+from training.search.search import run_trial
+from training.search.search_space import SPACE, default_point, parameters_at
+from training.search.study import Counts, open_study
+from training.search.trial import Material, cross_fitted, halves
 
 
 def test_each_half_is_decided_by_the_threshold_of_the_other() -> None:

@@ -11,11 +11,11 @@ from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from tests.factories import a_booster, feature_rows
-from training.data import LabelledTransactions, from_table
-from training.fit import FitParameters, Fitted, fit
-from training.metrics import quality
-from training.split import Split, split
-from training.trim import fewest_rounds
+from training.data.loading import LabelledTransactions, from_table
+from training.data.split import Split, split
+from training.pipeline.booster import FitParameters, Fitted, fit
+from training.pipeline.metrics import quality
+from training.pipeline.tree_pruning import fewest_rounds
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 
 from registry.names import CANDIDATE
-from training.simulator import simulate
+from training.data.simulator import simulate
 
 PROJECT = Path(__file__).parents[2]
 Tune = Callable[..., subprocess.CompletedProcess[str]]

@@ -1,0 +1,131 @@
+"""`--config FILE`: a command's options from YAML or TOML; flags win over it."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import yaml
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from training.tracking.run_config import Configuration, Origin, Value
+
+Command = TypeVar("Command", bound=click.Command)
+
+_TEXT_KEY = "sentinel.configuration_text"
+_ORIGINS: dict[ParameterSource | None, Origin] = {
+    ParameterSource.COMMANDLINE: "flag",
+    ParameterSource.DEFAULT_MAP: "file",
+}
+_WANTED = {
+    click.types.IntParamType: ("a whole number", (int,)),
+    click.types.FloatParamType: ("a number", (int, float)),
+    click.types.BoolParamType: ("true or false", (bool,)),
+}
+
+
+def configurable(command: Command) -> Command:
+    """Give a command `--config`, a file whose keys are its options' names, unless it has it."""
+    if any(option.name == "config" for option in command.params):
+        return command
+    option = click.Option(
+        ["--config"],
+        type=click.Path(path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_read,
+        help="YAML or TOML with these options by name; flags win over it.",
+    )
+    command.params.append(option)
+    return command
+
+
+def configuration() -> Configuration:
+    """Return the options in effect of the command that runs, and where each comes from."""
+    # Imported late, for it loads MLflow, which `--help` need not.
+    from training.tracking.run_config import Choice, Configuration
+
+    context = click.get_current_context()
+    options = {
+        name: Choice(_plain(value), _ORIGINS.get(context.get_parameter_source(name), "default"))
+        for name, value in sorted(context.params.items())
+    }
+    file_name, text = context.meta.get(_TEXT_KEY, (None, None))
+    return Configuration(context.command.name or "", options, file_name, text)
+
+
+def _plain(value: object) -> Value:
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def _read(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    text, values = _parsed(path)
+    options = {
+        name: option
+        for option in context.command.params
+        if (name := option.name) is not None and option is not parameter
+    }
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        name = str(key).replace("-", "_")
+        if name not in options:
+            raise click.ClickException(_unknown(path, str(key), context, list(options)))
+        if name in given:
+            raise click.ClickException(f"{path.name} gives {name} twice.")
+        if value is not None:
+            _check(path, context, options[name], value)
+            given[name] = value
+    context.default_map = given
+    context.meta[_TEXT_KEY] = path.name, text
+    return path
+
+
+def _parsed(path: Path) -> tuple[str, dict[Any, Any]]:
+    try:
+        text = path.read_text("utf-8")
+        match path.suffix.lower():
+            case ".toml":
+                values = tomllib.loads(text)
+            case ".yaml" | ".yml":
+                values = yaml.safe_load(text) or {}
+            case _:
+                raise click.ClickException(
+                    f"The configuration file {path.name} must end in .yaml, .yml or .toml."
+                )
+    except OSError as error:
+        raise click.ClickException(
+            f"The configuration file {path} cannot be read: {error.strerror}."
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise click.ClickException(f"{path.name} cannot be read: {reason}.") from error
+    if not isinstance(values, dict):
+        raise click.ClickException(f"{path.name} must hold options by name, not a list or a value.")
+    return text, values
+
+
+def _unknown(path: Path, key: str, context: click.Context, names: list[str]) -> str:
+    near = get_close_matches(key.replace("-", "_"), names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}."
+    return f"{path.name}: {key} is no option of `{context.command.name}`; {hint}"
+
+
+def _check(path: Path, context: click.Context, option: click.Parameter, value: object) -> None:
+    """Refuse what the flag would refuse, naming the file and the key."""
+    wanted, types = next(
+        (told for kind, told in _WANTED.items() if isinstance(option.type, kind)), ("text", (str,))
+    )
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise click.ClickException(f"{path.name}: {option.name} must be {wanted}, not {value!r}.")
+    try:
+        option.process_value(context, value)
+    except click.BadParameter as error:
+        raise click.ClickException(
+            f"{path.name}: {option.name} cannot be used: {error.message}"
+        ) from error

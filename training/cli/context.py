@@ -1,0 +1,221 @@
+"""What sub-commands that judge registered versions read: Postgres, the registry, labelled files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from mlflow.exceptions import MlflowException
+from sqlalchemy import Engine
+
+from persistence.engine import OPERATOR_TIMEOUT_S, DatabaseUrlError, open_database
+from persistence.labels.reader import read_matured_pairs
+from persistence.policies import current_policy
+from persistence.tenants import Tenant, find_tenant
+from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
+from registry.client.factory import open_registry
+from registry.names import MODEL_PATH
+from registry.publish.tracking import PublishError, Tracking
+from registry.store.disk_cache import MAX_FILE_BYTES
+from registry.store.model_store import Shelf
+from scoring.errors import ModelRefused, SentinelError
+from scoring.model.fraud_model import FraudModel
+from scoring.prediction import ModelVersion
+from sentinel.local.database_url import database_url
+from sentinel.local.postgres.embedded import EmbeddedPostgresError
+from sentinel.settings import Settings
+from training.comparison.evidence import Evidence, from_models, from_pairs
+from training.comparison.lineage import unseen_from
+from training.data.loading import LabelledTransactions, read
+from training.data.maturity_window import Window
+from training.errors import NoEvidence, TrainingError
+from training.progress import Reporter
+
+MAX_ROWS = 500_000
+"""Decisions looked at, the newest; they fill about 200 MB on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open Postgres, and the tenant whose decisions are read from it."""
+
+    engine: Engine
+    tenant: Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The registry that the settings name, and a shelf on which its versions are verified."""
+
+    settings: Settings
+    tracking: Tracking
+    registry: RegistryReader
+    shelf: Shelf
+    reporter: Reporter
+
+    def under(self, name: str, alias: str) -> RegisteredVersion:
+        """Return the version under an alias.
+
+        Raises:
+            TrainingError: there is none.
+        """
+        version = self.registry.resolve(name, alias)
+        if version is None:
+            raise TrainingError(f"{name} has no version under the alias {alias}.")
+        return version
+
+    def verified(self, version: RegisteredVersion) -> FraudModel:
+        """Load a version as the service does: signature, files, golden rows.
+
+        Raises:
+            TrainingError: the service would refuse it; says why.
+        """
+        with self.reporter.stage(f"Verify version {version.version}"):
+            try:
+                return self.shelf.load(version)
+            except ModelRefused as error:
+                raise TrainingError(
+                    f"{version.name} version {version.version} is refused, as the service would: "
+                    f"{error.detail}"
+                ) from error
+
+    def _champion(self, version: RegisteredVersion) -> FraudModel:
+        """Load what others are compared with; a damaged one must not stand in their way."""
+        try:
+            return self.verified(version)
+        except TrainingError as error:
+            raise NoEvidence(str(error)) from error
+
+    def booster(self, version: RegisteredVersion) -> bytes:
+        """Return a version's booster.txt as it is registered."""
+        with TemporaryDirectory() as scratch:
+            path = Path(scratch) / "booster.txt"
+            self.registry.download(version, f"{MODEL_PATH}/{path.name}", path, MAX_FILE_BYTES)
+            return path.read_bytes()
+
+    @contextmanager
+    def store(self, slug: str) -> Iterator[Store]:
+        """Open the installation's Postgres until the block ends.
+
+        Raises:
+            SentinelError: there is no such tenant, or Postgres cannot be reached.
+        """
+        with database_url(self.settings) as url:
+            engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
+            try:
+                yield Store(engine, find_tenant(engine, slug))
+            finally:
+                engine.dispose()
+
+    def shadow_evidence(
+        self,
+        store: Store,
+        champion: RegisteredVersion,
+        challenger: RegisteredVersion,
+        window: Window,
+    ) -> Evidence:
+        """Read what both said of stored, matured transactions.
+
+        Raises:
+            NoEvidence: there are too few, or the champion is refused.
+        """
+        own = self._champion(champion).policy.cost_model
+        with self.reporter.stage("Read matured decisions"):
+            first, second = (ModelVersion(v.name, v.version) for v in (champion, challenger))
+            policy = current_policy(store.engine, store.tenant.id)
+            pairs = read_matured_pairs(
+                store.engine,
+                store.tenant.id,
+                first,
+                second,
+                maturity_days=window.maturity_days,
+                window_days=window.window_days,
+                limit=MAX_ROWS,
+                now=datetime.now(UTC),
+            )
+        costs = policy.policy.cost_model if policy and policy.policy else own
+        return from_pairs(pairs, window, first, second, costs)
+
+    def file_evidence(
+        self,
+        path: Path,
+        champion: RegisteredVersion,
+        challenger: RegisteredVersion,
+        from_step: int | None = None,
+        until_step: int | None = None,
+    ) -> Evidence:
+        """Let both versions decide a labelled file, less what either was trained on.
+
+        Raises:
+            TrainingError: the file cannot be used.
+            NoEvidence: it has too few frauds, or the champion is refused.
+        """
+        models = self._champion(champion), self.verified(challenger)
+        data = self.labelled(path)
+        for version in (champion, challenger):
+            from_step = self.unseen(version, data, "test", from_step)
+        with self.reporter.stage("Score with both versions"):
+            return from_models(*models, data, from_step, until_step)
+
+    def labelled(self, path: Path) -> LabelledTransactions:
+        """Read a labelled file.
+
+        Raises:
+            TrainingError: it cannot be used; says where.
+        """
+        with self.reporter.stage(f"Read {path.name}"):
+            return read(path)
+
+    def unseen(
+        self,
+        version: RegisteredVersion,
+        data: LabelledTransactions,
+        part: str,
+        from_step: int | None,
+    ) -> int | None:
+        """Move the first hour past what the version was trained on, and say so."""
+        first = unseen_from(self.tracking.client, version, data.fingerprint, part)
+        if first is None or (from_step is not None and from_step >= first):
+            return from_step
+        self.reporter.note(
+            f"Version {version.version} was made from {data.source}; only its hours from {first} "
+            "on, which it has not seen, are used."
+        )
+        return first
+
+
+@contextmanager
+def sources(reporter: Reporter) -> Iterator[Sources]:
+    """Open what the settings name; foreseeable errors end the command with one sentence.
+
+    Raises:
+        ClickException: in place of them.
+    """
+    settings = Settings()
+    settings.home_path.mkdir(parents=True, exist_ok=True)
+    try:
+        with reporter.stage("Connect to MLflow"):
+            tracking = Tracking(settings.tracking_uri, settings.artifact_root)
+            try:
+                registry = open_registry(settings.tracking_uri)
+            except ValueError as error:
+                raise click.ClickException(str(error)) from error
+        shelf = Shelf(registry, settings.model_cache)
+        yield Sources(settings, tracking, registry, shelf, reporter)
+    except SentinelError as error:
+        raise click.ClickException(error.detail) from error
+    except (
+        TrainingError,
+        PublishError,
+        RegistryUnavailable,
+        DatabaseUrlError,
+        EmbeddedPostgresError,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+    except MlflowException as error:
+        raise click.ClickException(f"MLflow refused: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,124 @@
+"""`promote`: put a version into production, if it is shown to be better."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, model_name
+from training.cli import label_options, options
+from training.cli.config_file import configuration
+from training.signals import end_on_signals
+
+
+@click.command()
+@options.tenant_option
+@click.option(
+    "--alias",
+    type=click.Choice([CHALLENGER, CANDIDATE]),
+    help=f"Promote the version under this alias.  [default: {CHALLENGER}]",
+)
+@click.option("--version", "number", type=click.IntRange(min=1), help="Promote this version.")
+@label_options.labelled_data
+@options.from_step
+@options.until_step
+@label_options.maturity_days
+@label_options.window_days
+@click.option(
+    "--force", is_flag=True, help="Promote it even if it is not shown to be better; says so."
+)
+def promote(
+    tenant: str,
+    alias: str | None,
+    number: int | None,
+    data: Path | None,
+    from_step: int | None,
+    until_step: int | None,
+    maturity_days: float,
+    window_days: float,
+    force: bool,
+) -> None:
+    """Verify a version as the service would, compare it with production, and move the alias.
+
+    A version is promoted when the 95 % interval of what it saves more lies above 0. The challenger
+    is compared on stored decisions that both scored; any other version, and with --data the
+    challenger too, on a labelled file. Running services follow within seconds.
+    """
+    if alias and number:
+        raise click.UsageError("--alias and --version name the version twice; give one of them.")
+    label_options.demand_data_for_steps(data, from_step, until_step)
+    end_on_signals()
+    # Imported late: MLflow and LightGBM take seconds that a usage error should not.
+    from registry.client.base import RegisteredVersion
+    from scoring.prediction import ModelVersion
+    from training.cli.context import Sources, sources
+    from training.comparison.compare import Compared, compare
+    from training.comparison.promote import NotBetter
+    from training.comparison.promote import promote as run
+    from training.comparison.report import show_comparison
+    from training.comparison.summary import say
+    from training.data.maturity_window import Window
+    from training.errors import NoEvidence, TrainingError
+    from training.progress import Reporter
+
+    def chosen(found: Sources, name: str) -> RegisteredVersion:
+        if number is None:
+            return found.under(name, alias or CHALLENGER)
+        version = found.registry.find(name, number)
+        if version is None:
+            raise TrainingError(f"{name} has no version {number}.")
+        return version
+
+    console = Console()
+    with Reporter(console) as reporter, sources(reporter) as found, ExitStack() as stack:
+        name = model_name(tenant)
+        # A first promotion needs no Postgres, and a tenant may not be in it yet.
+        store = None
+        if data is None and found.registry.resolve(name, PRODUCTION) is not None:
+            store = stack.enter_context(found.store(tenant))
+            name = store.tenant.model_name
+        version = chosen(found, name)
+        production = found.registry.resolve(name, PRODUCTION)
+        if version == production:
+            console.print(f"{name} version {version.version} is in production already.")
+            return
+        found.verified(version)
+
+        def compared(production: RegisteredVersion) -> Compared:
+            if data:
+                evidence = found.file_evidence(data, production, version, from_step, until_step)
+            elif store and version == found.registry.resolve(name, CHALLENGER):
+                window = Window(maturity_days, window_days)
+                evidence = found.shadow_evidence(store, production, version, window)
+            else:
+                raise NoEvidence(
+                    f"{name} version {version.version} has no shadow scores, for it is not the "
+                    f"challenger. Compare it on a labelled file with --data, or give it the alias "
+                    f"`{CHALLENGER}` for a while."
+                )
+            return compare(
+                tenant, production, version, evidence, found.tracking, reporter, configuration()
+            )
+
+        try:
+            said, comparison = run(
+                version,
+                production,
+                compared,
+                by=getpass.getuser(),
+                force=force,
+                tracking=found.tracking,
+                registry=found.registry,
+            )
+        except NotBetter as refusal:
+            show_comparison(refusal.compared, console)
+            raise
+    if comparison:
+        show_comparison(comparison, console)
+    say(console, said, style="bold")
+    if url := found.tracking.version_url(ModelVersion(version.name, version.version)):
+        say(console, f"Version: {url}")

@@ -1,0 +1,60 @@
+"""`train`: from labelled transactions to a registered candidate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from sentinel.settings import Settings
+from training.cli import options
+from training.errors import TrainingError
+from training.signals import end_on_signals
+
+
+@click.command()
+@options.tenant_option
+@options.optional_data
+@options.busy_until_step
+@options.cost
+@options.missed_fraud
+@options.missed_fraud_share
+@options.false_alarm
+@options.seed
+def train(
+    tenant: str,
+    data: Path | None,
+    until_step: int | None,
+    cost: str,
+    missed_fraud: float | None,
+    missed_fraud_share: float | None,
+    false_alarm: float | None,
+    seed: int,
+) -> None:
+    """Fit, calibrate, choose the threshold, test, and register in MLflow as `candidate`.
+
+    MLFLOW_TRACKING_URI says where MLflow is; unset, it is a database under .sentinel/.
+    """
+    costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
+    end_on_signals()
+    # Imported late: MLflow, LightGBM and scikit-learn take seconds that a usage error should not.
+    from registry.publish.tracking import PublishError, Tracking
+    from training.cli.config_file import configuration
+    from training.pipeline.train import Plan
+    from training.pipeline.train import train as run
+    from training.progress import Reporter
+    from training.reporting.train_report import show
+
+    settings = Settings()
+    settings.home_path.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    try:
+        with Reporter(console) as reporter:
+            with reporter.stage("Connect to MLflow"):
+                tracking = Tracking(settings.tracking_uri, settings.artifact_root)
+            plan = Plan(tenant, data, until_step, costs, seed, configuration=configuration())
+            trained = run(plan, tracking, reporter)
+    except (TrainingError, PublishError) as error:
+        raise click.ClickException(str(error)) from error
+    show(trained, console)

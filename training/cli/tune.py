@@ -1,0 +1,100 @@
+"""`tune`: search for better parameters, and register what they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from sentinel.settings import Settings
+from training.cli import options
+from training.errors import TrainingError
+from training.signals import end_on_signals
+
+
+@click.command()
+@options.tenant_option
+@options.optional_data
+@options.busy_until_step
+@options.cost
+@options.missed_fraud
+@options.missed_fraud_share
+@options.false_alarm
+@options.seed
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1, max=10_000),
+    default=30,
+    show_default=True,
+    help="How many, those of an interrupted search included.",
+)
+@click.option(
+    "--latency-budget-us",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Microseconds a row that scoring and explaining may take, in batches of 64.",
+)
+@click.option(
+    "--timeout-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="No trial begins after that; the same command goes on later.",
+)
+def tune(
+    tenant: str,
+    data: Path | None,
+    until_step: int | None,
+    cost: str,
+    missed_fraud: float | None,
+    missed_fraud_share: float | None,
+    false_alarm: float | None,
+    seed: int,
+    trials: int,
+    latency_budget_us: float | None,
+    timeout_minutes: float | None,
+) -> None:
+    """Search for parameters of the booster; register the best as `candidate`.
+
+    Of the models that save as much as the best, within one standard error, the one that explains
+    fastest is taken. The test part judges it, once. Interrupted, the same command goes on.
+    """
+    costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
+    end_on_signals()
+    from registry.publish.tracking import PublishError, Tracking
+    from training.cli.config_file import configuration
+    from training.pipeline.train import Plan
+    from training.progress import Reporter
+    from training.reporting.train_report import show
+    from training.search.report import show_search
+    from training.search.search import Search
+    from training.search.search import tune as run
+
+    settings = Settings()
+    settings.home_path.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    search = Search(
+        plan=Plan(tenant, data, until_step, costs, seed, configuration=configuration()),
+        trials=trials,
+        latency_budget_us=latency_budget_us,
+        timeout_minutes=timeout_minutes,
+        home=settings.home_path / "tuning",
+    )
+    try:
+        with Reporter(console) as reporter:
+            with reporter.stage("Connect to MLflow"):
+                tracking = Tracking(settings.tracking_uri, settings.artifact_root)
+            tuned = run(search, tracking, reporter)
+    except (TrainingError, PublishError) as error:
+        raise click.ClickException(str(error)) from error
+    except (KeyboardInterrupt, SystemExit):
+        console.print("Interrupted; the same command goes on with the search.", highlight=False)
+        raise
+    show_search(tuned, console)
+    if tuned.trained is not None:
+        show(tuned.trained, console)
+    elif tuned.choice.chosen is None:
+        fastest = min(tuned.choice.standings, key=lambda standing: standing.batch_us)
+        raise click.ClickException(
+            f"No model explains a row within {latency_budget_us:g} µs; the fastest, trial "
+            f"{fastest.number}, takes {fastest.batch_us:.3g} µs. Nothing is registered. Raise "
+            "--latency-budget-us, or --trials to look further; the trials so far are kept."
+        )

@@ -1,0 +1,128 @@
+"""Judge a registered model on a stretch of transactions, such as one after its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from registry.names import model_name
+from registry.publish.tracking import Run, Tracking
+from scoring.features import FEATURE_NAMES, feature_matrix
+from scoring.model.fraud_model import FraudModel
+from scoring.prediction import ModelVersion
+from training.data.loading import LabelledTransactions
+from training.errors import TrainingError
+from training.pipeline.evaluation import Evaluation, evaluate
+from training.reporting import plots
+from training.tracking.run_config import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How a model does on a stretch of time.
+
+    Attributes:
+        model: the model.
+        version: as registered.
+        first_step, last_step: hours of the stretch's first and last transaction.
+        row_count, fraud_count: its size.
+        evaluation: the figures.
+        hard_count: frauds that do not empty the payer's account; hard_caught: those reviewed.
+    """
+
+    model: FraudModel
+    version: ModelVersion
+    first_step: int
+    last_step: int
+    row_count: int
+    fraud_count: int
+    evaluation: Evaluation
+    hard_count: int
+    hard_caught: int
+
+
+def judge(
+    model: FraudModel,
+    data: LabelledTransactions,
+    from_step: int | None = None,
+    until_step: int | None = None,
+) -> Judgement:
+    """Score and decide the transactions of the hours from_step to until_step, both included.
+
+    Raises:
+        TrainingError: there are none, or only frauds or only honest ones.
+        ValueError: the model has no registered version.
+    """
+    if model.version is None:
+        raise ValueError("only a registered version is judged")
+    start = 0 if from_step is None else int(np.searchsorted(data.step, from_step, side="left"))
+    stop = (
+        len(data)
+        if until_step is None
+        else int(np.searchsorted(data.step, until_step, side="right"))
+    )
+    is_fraud = data.is_fraud[start:stop]
+    if not is_fraud.any() or is_fraud.all():
+        raise TrainingError(
+            f"{data.source} has {is_fraud.size:,} transactions and {int(is_fraud.sum()):,} frauds "
+            "in these hours; frauds and honest ones are both needed."
+        )
+    matrix = np.ascontiguousarray(feature_matrix(data.columns)[start:stop])
+    evaluation = evaluate(model, model.margins(matrix), data.columns.amount[start:stop], is_fraud)
+    hard = is_fraud & (matrix[:, FEATURE_NAMES.index("empties_account")] == 0)
+    return Judgement(
+        model=model,
+        version=model.version,
+        first_step=int(data.step[start]),
+        last_step=int(data.step[stop - 1]),
+        row_count=int(is_fraud.size),
+        fraud_count=int(is_fraud.sum()),
+        evaluation=evaluation,
+        hard_count=int(hard.sum()),
+        hard_caught=int((hard & (evaluation.score >= model.policy.threshold)).sum()),
+    )
+
+
+def log(
+    judged: Judgement,
+    data: LabelledTransactions,
+    tenant: str,
+    configuration: Configuration,
+    tracking: Tracking,
+) -> Run:
+    """Log a judgement as a run of the tenant's experiment; return the run, which has ended.
+
+    Raises:
+        PublishError: MLflow refuses.
+    """
+    version, evaluation = judged.version, judged.evaluation
+    name = f"evaluate version {version.version} on {data.source}"
+    tags = {
+        "tenant": tenant,
+        "data_fingerprint": data.fingerprint,
+        "model_name": version.name,
+        "model_version": str(version.version),
+    }
+    with tracking.run(model_name(tenant), name, tags) as run:
+        configuration.log(run)
+        run.log(
+            {
+                "data_source": data.source,
+                "data_fingerprint": data.fingerprint,
+                "steps": f"{judged.first_step} to {judged.last_step}",
+                "rows": judged.row_count,
+                "frauds": judged.fraud_count,
+            },
+            {
+                **evaluation.figures(),
+                "hard_frauds": judged.hard_count,
+                "hard_frauds_caught": judged.hard_caught,
+            },
+        )
+        threshold = judged.model.policy.threshold
+        run.log_picture("precision_recall.png", plots.precision_recall(evaluation, threshold))
+        run.log_picture(
+            "reliability.png", plots.reliability(evaluation, judged.model.calibrator.kind)
+        )
+    return run

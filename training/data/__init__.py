@@ -1,0 +1,1 @@
+"""Labelled transactions: loaded, simulated, split."""

@@ -1,0 +1,101 @@
+"""Labelled transactions to recalibrate on: of a file, or stored decisions with their feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+
+import numpy as np
+
+from persistence.labels.reader import SELECTION_BIAS, MaturedTransactions
+from scoring.features import FloatArray, TransactionColumns
+from training.data.loading import BoolArray, LabelledTransactions
+from training.data.maturity_window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """n labelled transactions in time order.
+
+    Attributes:
+        columns: what the features are computed from. is_fraud: bool (n,).
+        time: non-decreasing, float64 (n,), hours of a file, or Unix seconds if `is_clock`.
+        source: where they come from, to follow their number in a sentence.
+        remedy: what to do when they are too few, a sentence.
+        facts: what identifies them, for the run's parameters.
+        notes: sentences that belong beside the figures.
+    """
+
+    columns: TransactionColumns
+    is_fraud: BoolArray
+    time: FloatArray
+    is_clock: bool
+    source: str
+    remedy: str
+    facts: Mapping[str, object]
+    notes: tuple[str, ...]
+
+    def span(self, rows: slice) -> tuple[str, str]:
+        """Return the first and the last moment of some rows: hours, or dates in UTC."""
+        first, last = float(self.time[rows.start]), float(self.time[rows.stop - 1])
+        if not self.is_clock:
+            return f"{first:.0f}", f"{last:.0f}"
+        return _date(first), _date(last)
+
+
+def from_file(data: LabelledTransactions, from_step: int | None, until_step: int | None) -> Labels:
+    """Take the hours from_step to until_step of a file, both included."""
+    start = 0 if from_step is None else int(np.searchsorted(data.step, from_step, side="left"))
+    stop = (
+        len(data)
+        if until_step is None
+        else int(np.searchsorted(data.step, until_step, side="right"))
+    )
+    return Labels(
+        columns=_rows(data.columns, slice(start, stop)),
+        is_fraud=data.is_fraud[start:stop],
+        time=data.step[start:stop],
+        is_clock=False,
+        source=f"transactions of {data.source}",
+        remedy="Give more transactions.",
+        facts={"source": data.source, "data_fingerprint": data.fingerprint},
+        notes=(),
+    )
+
+
+def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
+    """Take stored transactions with what analysts said of them."""
+    earliest_first = slice(None, None, -1)
+    count, labelled = matured.is_fraud.size, int(np.count_nonzero(matured.labelled))
+    notes = [
+        f"Labels: {labelled:,} of {count:,} transactions {window} were looked at by an analyst; "
+        f"the others are presumed honest. {SELECTION_BIAS}"
+    ]
+    if matured.truncated:
+        notes.append(f"Only the newest {count:,} transactions of the window were looked at.")
+    return Labels(
+        columns=_rows(matured.transactions, earliest_first),
+        is_fraud=matured.is_fraud[earliest_first],
+        time=matured.decided_at[earliest_first],
+        is_clock=True,
+        source=f"matured transactions ({window})",
+        remedy="Wait for more feedback, widen --window-days or lower --maturity-days.",
+        facts={
+            "source": "feedback",
+            "maturity_days": window.maturity_days,
+            "window_days": window.window_days,
+            "labelled": labelled,
+        },
+        notes=tuple(notes),
+    )
+
+
+def _date(unix_s: float) -> str:
+    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M}"
+
+
+def _rows(columns: TransactionColumns, rows: slice) -> TransactionColumns:
+    return TransactionColumns(
+        *(np.ascontiguousarray(getattr(columns, field.name)[rows]) for field in fields(columns))
+    )

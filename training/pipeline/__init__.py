@@ -1,0 +1,1 @@
+"""Fit, calibrate, choose the threshold, evaluate."""

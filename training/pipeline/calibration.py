@@ -1,0 +1,199 @@
+"""Fit the three calibrators, compare them on data that neither was fitted on, keep the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.isotonic import IsotonicRegression
+
+from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
+from scoring.features import FloatArray
+from scoring.model.calibration import (
+    BetaCalibrator,
+    Calibrator,
+    IsotonicCalibrator,
+    SigmoidCalibrator,
+    sigmoid,
+)
+from training.data.loading import BoolArray
+from training.errors import TrainingError
+
+RAW_FLOOR = 1e-15
+"""A raw probability may round to 0 or 1, whose log loss would be infinite."""
+
+
+def uncalibrated(margin: FloatArray) -> FloatArray:
+    """Return the booster's own probabilities, strictly between 0 and 1."""
+    return np.clip(sigmoid(margin), RAW_FLOOR, 1.0 - RAW_FLOOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One way to calibrate, judged on the later half of the calibrate part.
+
+    Attributes:
+        kind: `uncalibrated`, the name of a fixed calibrator, or a calibrator's kind.
+        log_loss, brier, ece: lower is better.
+        behind: mean log loss above the best calibrator's, and `behind_error` its standard error,
+            see `calibrate`.
+    """
+
+    kind: str
+    log_loss: float
+    brier: float
+    ece: float
+    behind: float
+    behind_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The calibrator to serve, fitted on the whole part, and why it is this kind.
+
+    Attributes:
+        calibrator: to serve.
+        chosen: its name among the comparisons.
+        comparisons: all that were tried.
+    """
+
+    calibrator: Calibrator
+    chosen: str
+    comparisons: tuple[Comparison, ...]
+
+
+def calibrate(
+    margin: FloatArray,
+    is_fraud: BoolArray,
+    step: FloatArray,
+    fixed: Mapping[str, Calibrator] | None = None,
+) -> Calibration:
+    """Choose a calibrator by log loss, a proper score, and fit it.
+
+    Each kind is fitted on the earlier half of the frauds' time and judged on the later. Kinds whose
+    loss is within one standard error of the best are a tie, and the one with the fewest parameters
+    wins: sigmoid, then beta, then isotonic. One fraud more, scored at the average rate, always
+    counts towards that error; without it isotonic wins on nearly separable data by 1e-5 nats, and
+    its cliff between the classes misses frauds of a new kind (PaySim, three seeds, on the steps
+    that this rule was chosen on: two to three of 165 missed with isotonic, none with sigmoid). The
+    winner is fitted again on all rows, since it needs every fraud there is; nothing is reported of
+    that fit from here.
+
+    Args:
+        margin: log-odds in time order, float64 (n,). is_fraud: bool (n,), at least two true.
+        step: hours or any other time, non-decreasing, float64 (n,).
+        fixed: calibrators that need no fit, by a name for the comparison. Having no parameters to
+            fit, they come before the other kinds in a tie.
+
+    Raises:
+        TrainingError: the frauds cannot be halved by time.
+    """
+    # At a step boundary with half of the frauds on each side: they are what is scarce.
+    middle = int(np.searchsorted(step, np.median(step[is_fraud])))
+    early, late = slice(None, middle), slice(middle, None)
+    if not is_fraud[early].any() or is_fraud[early].all() or is_fraud[late].all():
+        raise TrainingError(
+            "The calibration part cannot be halved by time into parts with frauds and honest "
+            "transactions each: its frauds lie in one moment. Give labels of a longer time."
+        )
+    unfitted = dict(fixed or {})
+    probabilities = {kind: calibrator(margin[late]) for kind, calibrator in unfitted.items()} | {
+        kind: fitted(margin[early], is_fraud[early])(margin[late])
+        for kind, fitted in CALIBRATORS.items()
+    }
+    losses = {kind: log_losses(p, is_fraud[late]) for kind, p in probabilities.items()}
+    best = losses[min(losses, key=lambda kind: float(losses[kind].mean()))]
+    raw = uncalibrated(margin[late])
+    comparisons = tuple(
+        _compared(kind, probability, is_fraud[late], best)
+        for kind, probability in {"uncalibrated": raw, **probabilities}.items()
+    )
+    winner = next(c.kind for c in comparisons[1:] if c.behind <= c.behind_error)
+    calibrator = unfitted[winner] if winner in unfitted else CALIBRATORS[winner](margin, is_fraud)
+    return Calibration(calibrator, winner, comparisons)
+
+
+def _compared(
+    kind: str, probability: FloatArray, is_fraud: BoolArray, best: FloatArray
+) -> Comparison:
+    losses = log_losses(probability, is_fraud)
+    difference = losses - best
+    one_fraud = -np.log(is_fraud.mean())
+    error = np.sqrt(difference.size * difference.var() + one_fraud**2) / difference.size
+    return Comparison(
+        kind=kind,
+        log_loss=float(losses.mean()),
+        brier=brier(probability, is_fraud),
+        ece=expected_calibration_error(probability, is_fraud),
+        behind=float(difference.mean()),
+        behind_error=float(error),
+    )
+
+
+def smoothed_targets(is_fraud: BoolArray) -> FloatArray:
+    """Return labels pulled off 0 and 1 by the rule of succession, float64 (n,).
+
+    (F + 1) / (F + 2) for the F frauds and 1 / (L + 2) for the L others: Platt (1999), section 2.2.
+    Where the margins separate the sample perfectly, bare labels make the slope infinite and every
+    probability 0 or 1, which no finite sample supports.
+    """
+    frauds = int(np.count_nonzero(is_fraud))
+    others = is_fraud.size - frauds
+    return np.where(is_fraud, (frauds + 1) / (frauds + 2), 1 / (others + 2))
+
+
+def fit_sigmoid(margin: FloatArray, is_fraud: BoolArray) -> SigmoidCalibrator:
+    """Fit Platt's sigmoid with a slope >= 0, on smoothed targets."""
+    slope, intercept = _logistic(margin[:, None], smoothed_targets(is_fraud))
+    return SigmoidCalibrator(slope, intercept)
+
+
+def fit_beta(margin: FloatArray, is_fraud: BoolArray) -> BetaCalibrator:
+    """Fit beta calibration: logistic regression on ln p and -ln(1 - p), on smoothed targets.
+
+    Kull, Silva Filho, Flach (AISTATS 2017), algorithm 1. The paper drops a negative coefficient and
+    fits again; bounding both at 0 in the fit reaches the same optimum, as the loss is convex.
+    """
+    inputs = np.column_stack([-np.logaddexp(0.0, -margin), np.logaddexp(0.0, margin)])
+    a, b, c = _logistic(inputs, smoothed_targets(is_fraud))
+    return BetaCalibrator(a, b, c)
+
+
+def fit_isotonic(margin: FloatArray, is_fraud: BoolArray) -> IsotonicCalibrator:
+    """Fit the non-decreasing step function of least squares, on smoothed targets."""
+    regression = IsotonicRegression(out_of_bounds="clip")
+    regression.fit(margin, smoothed_targets(is_fraud))
+    return IsotonicCalibrator(
+        tuple(map(float, regression.X_thresholds_)),
+        tuple(map(float, np.clip(regression.y_thresholds_, 0.0, 1.0))),
+    )
+
+
+CALIBRATORS: Mapping[str, Callable[[FloatArray, BoolArray], Calibrator]] = {
+    "sigmoid": fit_sigmoid,
+    "beta": fit_beta,
+    "isotonic": fit_isotonic,
+}
+"""By kind, fewest parameters first."""
+
+
+def _logistic(inputs: FloatArray, target: FloatArray) -> tuple[float, ...]:
+    """Minimise the mean log loss of sigmoid(inputs @ w + c) with w >= 0; return (*w, c)."""
+    scale = np.maximum(np.abs(inputs).max(axis=0), 1e-12)
+    design = np.column_stack([inputs / scale, np.ones(inputs.shape[0])])
+
+    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
+        margin = design @ weights
+        value = np.mean(np.logaddexp(0.0, margin) - target * margin)
+        return float(value), design.T @ (sigmoid(margin) - target) / target.size
+
+    rate = float(target.mean())
+    start = np.append(np.ones(inputs.shape[1]), np.log(rate / (1 - rate)))
+    bounds = [(0.0, None)] * inputs.shape[1] + [(None, None)]
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
+        options={"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-10},
+    )  # fmt: skip
+    return (*(float(w) for w in found.x[:-1] / scale), float(found.x[-1]))

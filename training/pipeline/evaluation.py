@@ -1,0 +1,85 @@
+"""Judge the finished model on the test part, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.evaluation.bootstrap import Interval
+from scoring.features import FloatArray
+from scoring.model.fraud_model import FraudModel
+from training.data.loading import BoolArray
+from training.pipeline.calibration import uncalibrated
+from training.pipeline.intervals import intervals
+from training.pipeline.metrics import quality
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the model would have done in a stretch of time that nothing was chosen on.
+
+    Attributes:
+        metrics: figures of the calibrated score and of the decisions, by the names they are logged
+            under; money in the tenant's currency, shares 0 to 1.
+        intervals: 95 % bootstrap intervals of those figures that `training.pipeline.intervals`
+        knows.
+        uncalibrated: the figures of the probability before calibration.
+        raw, score: probabilities before and after calibration, float64 (n,).
+        is_fraud: bool (n,).
+    """
+
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    uncalibrated: Mapping[str, float]
+    raw: FloatArray
+    score: FloatArray
+    is_fraud: BoolArray
+
+    def figures(self) -> dict[str, float]:
+        """Return every figure by the name it is logged under: x, x_low, x_high, x_uncalibrated."""
+        lows = {f"{name}_low": interval.low for name, interval in self.intervals.items()}
+        highs = {f"{name}_high": interval.high for name, interval in self.intervals.items()}
+        before = {f"{name}_uncalibrated": value for name, value in self.uncalibrated.items()}
+        return {**self.metrics, **lows, **highs, **before}
+
+
+def evaluate(
+    model: FraudModel, margin: FloatArray, amount: FloatArray, is_fraud: BoolArray
+) -> Evaluation:
+    """Score n transactions and decide them by the model's policy.
+
+    Args:
+        model: as it will be served.
+        margin: its log-odds, float64 (n,). amount: money, float64 (n,).
+        is_fraud: bool (n,), both kinds present.
+    """
+    raw = uncalibrated(margin)
+    score = model.calibrator(margin)
+    flagged = score >= model.policy.threshold
+    caught = int(np.count_nonzero(flagged & is_fraud))
+    alerts = int(np.count_nonzero(flagged))
+    frauds = int(np.count_nonzero(is_fraud))
+    costs = model.policy.cost_model
+    savings = costs.net_savings(amount, is_fraud, flagged)
+    perfect = costs.perfect_savings(amount, is_fraud)
+    decisions = {
+        "precision": caught / alerts if alerts else 0.0,
+        "recall": caught / frauds,
+        "alerts": float(alerts),
+        "false_alarms": float(alerts - caught),
+        "missed_frauds": float(frauds - caught),
+        "net_savings": savings,
+        "net_savings_perfect": perfect,
+        # Costs are positive, but frauds of amount 0 cost nothing under an amount-based model.
+        "net_savings_share": savings / perfect if perfect else 0.0,
+    }
+    return Evaluation(
+        metrics=quality(score, is_fraud) | decisions,
+        intervals=intervals(score, amount, is_fraud, model.policy),
+        uncalibrated=quality(raw, is_fraud),
+        raw=raw,
+        score=score,
+        is_fraud=is_fraud,
+    )

@@ -1,0 +1,114 @@
+"""The steps that make a model of a split, whatever the split: no file, no registry, no clock.
+
+Each step sees one part only: the booster `learning` and `stopping`, the calibrator `calibrate`, the
+threshold and the distribution of scores `threshold`. The `test` part enters the last step alone,
+when nothing is left to choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.evaluation.cost_curve import CostCurve, cost_curve
+from scoring.features import FloatArray
+from scoring.model.fraud_model import FraudModel
+from scoring.policy import CostModel, Policy
+from training.data.loading import BoolArray
+from training.data.split import Split
+from training.pipeline.booster import FitParameters, Fitted, fit
+from training.pipeline.calibration import Calibration, calibrate
+from training.pipeline.distribution import distribution
+from training.pipeline.evaluation import Evaluation, evaluate
+from training.progress import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Transactions as the pipeline needs them, n rows.
+
+    Attributes:
+        matrix: features, float64 (n, len(FEATURES)).
+        amount: money, float64 (n,). is_fraud: bool (n,).
+        step: float64 (n,), non-decreasing; orders the rows.
+    """
+
+    matrix: FloatArray
+    amount: FloatArray
+    is_fraud: BoolArray
+    step: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A model and how it came about.
+
+    Attributes:
+        fitted, calibration, curve: what each step made, and why.
+        model: as it will be served, not registered yet.
+        margins: log-odds of the parts after `fit`, by the part's name.
+        evaluation: on the test part.
+    """
+
+    fitted: Fitted
+    calibration: Calibration
+    curve: CostCurve
+    model: FraudModel
+    margins: Mapping[str, FloatArray]
+    evaluation: Evaluation
+
+
+def learn(
+    sample: Sample,
+    parts: Split,
+    costs: CostModel,
+    seed: int,
+    reporter: Reporter,
+    *,
+    chosen: FitParameters | None = None,
+    split_name: str = "",
+) -> Learned:
+    """Fit, calibrate, choose the threshold, test.
+
+    Args:
+        sample, parts: the transactions, and which rows are which.
+        costs: what errors cost.
+        seed: of the booster.
+        reporter: shown the stages.
+        chosen: settings of the booster instead of the defaults.
+        split_name: told beside each stage, where there are several splits.
+    """
+    chosen = chosen or FitParameters()
+    suffix = f" ({split_name})" if split_name else ""
+    is_fraud = sample.is_fraud
+    with reporter.stage(f"Fit the booster{suffix}", total=chosen.max_rounds) as advance:
+        fitted = fit(
+            sample.matrix, is_fraud, parts,
+            seed=seed, on_round=lambda done, _: advance(done), chosen=chosen,
+        )  # fmt: skip
+    with reporter.stage(f"Score the later parts{suffix}"):
+        margins = {
+            part.name: np.asarray(
+                fitted.booster.predict(sample.matrix[part.rows], raw_score=True, num_threads=1)
+            )
+            for part in (parts.calibrate, parts.threshold, parts.test)
+        }
+    with reporter.stage(f"Calibrate{suffix}"):
+        rows = parts.calibrate.rows
+        calibration = calibrate(margins["calibrate"], is_fraud[rows], sample.step[rows])
+    with reporter.stage(f"Choose the threshold{suffix}"):
+        rows = parts.threshold.rows
+        score = calibration.calibrator(margins["threshold"])
+        curve = cost_curve(score, sample.amount[rows], is_fraud[rows], costs)
+        model = FraudModel(
+            booster=fitted.booster,
+            calibrator=calibration.calibrator,
+            policy=Policy.at(curve.chosen, costs),
+            distribution=distribution(sample.matrix[parts.fit.rows], score),
+        )
+    with reporter.stage(f"Judge on the test part{suffix}"):
+        rows = parts.test.rows
+        evaluation = evaluate(model, margins["test"], sample.amount[rows], is_fraud[rows])
+    return Learned(fitted, calibration, curve, model, margins, evaluation)

@@ -1,0 +1,1 @@
+"""Recalibrate a registered version on newer labels."""

@@ -1,0 +1,178 @@
+"""Recalibrate a registered version on newer labels: the same booster, a new calibrator and policy.
+
+The labels are cut by time into three parts. The first chooses and fits the calibrator, the second
+the threshold, the third tells how good both are; nothing is reported on what it was chosen on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, compare
+from scoring.evaluation.cost_curve import CostCurve, cost_curve
+from scoring.features import FloatArray, feature_matrix
+from scoring.model.calibration import SigmoidCalibrator
+from scoring.model.fraud_model import FraudModel
+from scoring.policy import Policy
+from training.data.labels import Labels
+from training.errors import TrainingError
+from training.pipeline.calibration import Calibration, calibrate
+from training.pipeline.distribution import SCORE_QUANTILES, binned
+from training.pipeline.evaluation import Evaluation, evaluate
+from training.pipeline.metrics import quality
+from training.progress import Reporter
+
+FRAUD_SHARES = {"calibrate": 0.5, "threshold": 0.2, "test": 0.3}
+"""Shares of the frauds: they are what is scarce."""
+
+MIN_FRAUDS_OF_PART = {"calibrate": 30, "threshold": 10, "test": MIN_FRAUDS}
+MIN_HONEST = 100
+
+CURRENT = "current"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One stretch of time of the labels, and what it holds."""
+
+    name: str
+    rows: slice
+    row_count: int
+    fraud_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibrated:
+    """A model with a new calibrator, not registered yet.
+
+    Attributes:
+        model: as it would be served.
+        parts: calibrate, threshold and test, in time order.
+        calibration, curve: why this calibrator and this threshold.
+        comparison: on the test part; the source model as champion, this one as challenger.
+        evaluation: on the test part; `raw` is the source model's score.
+        golden_matrix, golden_score: the threshold part's features and new scores.
+    """
+
+    model: FraudModel
+    parts: tuple[Part, Part, Part]
+    calibration: Calibration
+    curve: CostCurve
+    comparison: Comparison
+    evaluation: Evaluation
+    golden_matrix: FloatArray
+    golden_score: FloatArray
+
+    @property
+    def keeps_calibrator(self) -> bool:
+        """Whether no other calibrator was better than the one that is served."""
+        return self.calibration.chosen == CURRENT
+
+    @property
+    def helps(self) -> bool:
+        """Whether it is better calibrated on the part that nothing was chosen on."""
+        before, after = self.comparison.champion, self.comparison.challenger
+        return not self.keeps_calibrator and after.log_loss.value < before.log_loss.value
+
+
+def cut(labels: Labels) -> tuple[Part, Part, Part]:
+    """Cut labels by time into parts that hold FRAUD_SHARES of the frauds.
+
+    Raises:
+        TrainingError: a part has too few frauds or honest transactions; says how many there are,
+            how many are needed, and what to do.
+    """
+    moments = labels.time[labels.is_fraud]
+    shares = np.cumsum(list(FRAUD_SHARES.values()))[:-1]
+    inner = [
+        int(np.searchsorted(labels.time, moments[int(share * moments.size)])) if moments.size else 0
+        for share in shares
+    ]
+    bounds = pairwise([0, *inner, labels.time.size])
+    parts = tuple(
+        Part(name, slice(*bound), bound[1] - bound[0], int(labels.is_fraud[slice(*bound)].sum()))
+        for name, bound in zip(FRAUD_SHARES, bounds, strict=True)
+    )
+    first, second, third = parts
+    if any(p.fraud_count < MIN_FRAUDS_OF_PART[p.name] for p in parts):
+        found = " and ".join(
+            f"{p.fraud_count:,} (of {MIN_FRAUDS_OF_PART[p.name]}) to {purpose}"
+            for p, purpose in zip(
+                parts,
+                ("fit the calibrator", "choose the threshold", "judge both"),
+                strict=True,
+            )
+        )
+        needed = max(
+            int(np.ceil(MIN_FRAUDS_OF_PART[name] / share)) for name, share in FRAUD_SHARES.items()
+        )
+        raise TrainingError(
+            f"Too few labels: {moments.size:,} of the {labels.time.size:,} {labels.source} are "
+            f"frauds. Cut by time they leave {found}; about {needed} in all are needed. "
+            f"{labels.remedy}"
+        )
+    if any(p.row_count - p.fraud_count < MIN_HONEST for p in parts):
+        raise TrainingError(
+            f"Too few labels: of the {labels.time.size:,} {labels.source} a part by time has fewer "
+            f"than {MIN_HONEST} honest ones. {labels.remedy}"
+        )
+    return first, second, third
+
+
+def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recalibrated:
+    """Fit a calibrator, choose the threshold for the same costs, and judge both.
+
+    The calibrators that are tried are the one that is served, none at all, and the kinds of
+    `training.pipeline.calibration`; the one with the fewest parameters wins a tie, and the one
+    that is served has none left to fit.
+
+    Raises:
+        TrainingError: the labels are too few.
+    """
+    parts = cut(labels)
+    with reporter.stage("Score with the booster"):
+        matrix = feature_matrix(labels.columns)
+        margin = source.margins(matrix)
+    fitting, choosing, judging = (part.rows for part in parts)
+    with reporter.stage("Calibrate"):
+        fixed = {CURRENT: source.calibrator, "identity": SigmoidCalibrator(1.0, 0.0)}
+        calibration = calibrate(
+            margin[fitting], labels.is_fraud[fitting], labels.time[fitting], fixed
+        )
+    costs = source.policy.cost_model
+    amount = labels.columns.amount
+    with reporter.stage("Choose the threshold"):
+        score = calibration.calibrator(margin[choosing])
+        curve = cost_curve(score, amount[choosing], labels.is_fraud[choosing], costs)
+    model = replace(
+        source,
+        calibrator=calibration.calibrator,
+        policy=Policy.at(curve.chosen, costs),
+        distribution={
+            **source.distribution,
+            "score": binned(score, SCORE_QUANTILES),
+            "score_rows": int(score.size),
+        },
+        version=None,
+    )
+    with reporter.stage("Judge on the test part"):
+        is_fraud = labels.is_fraud[judging]
+        before = source.calibrator(margin[judging])
+        evaluation = replace(
+            evaluate(model, margin[judging], amount[judging], is_fraud),
+            raw=before,
+            uncalibrated=quality(before, is_fraud),
+        )
+        comparison = compare(
+            Decisions(before, before >= source.policy.threshold),
+            Decisions(evaluation.score, evaluation.score >= model.policy.threshold),
+            amount[judging],
+            is_fraud,
+            costs,
+        )
+    return Recalibrated(
+        model, parts, calibration, curve, comparison, evaluation, matrix[choosing], score
+    )

@@ -1,0 +1,192 @@
+"""The pictures of a training run, each a matplotlib figure that stands by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+from sklearn.metrics import average_precision_score, precision_recall_curve
+
+from scoring.evaluation.cost_curve import CostCurve
+from scoring.features import FEATURES, FloatArray
+from scoring.model.calibration import PROBABILITY_FLOOR
+from training.data.loading import BoolArray
+from training.pipeline.evaluation import Evaluation
+
+BLUE, ORANGE, GREY = "#2563a8", "#d97706", "#6b7280"
+DPI = 130
+RELIABILITY_BINS = 12
+WILSON_Z = 1.96
+TITLES = {
+    "precision_recall": "Precision over recall on the test part, and where the threshold lies.",
+    "reliability": "Observed fraud rate over predicted probability, before and after calibration.",
+    "cost_curve": "What every threshold would have saved on the part that chose it.",
+    "shap_summary": "What moves the score: a dot a payment, frauds over-represented.",
+}
+"""What the pictures show, by the file's name."""
+_MONEY = FuncFormatter(
+    lambda value, _: (
+        f"{value / 1e6:,.3g} M" if abs(value) >= 1e6 else f"{value / 1e3:,.4g} k" if value else "0"
+    )
+)
+
+
+def _figure(title: str, width: float = 7.5, height: float = 5.0) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    _dress(axes, title)
+    return figure, axes
+
+
+def _dress(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontweight="bold", fontsize=11)
+    axes.grid(color="#e5e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def precision_recall(evaluation: Evaluation, threshold: float) -> Figure:
+    """Draw precision over recall on the test part, with the operating point."""
+    truth, score = evaluation.is_fraud, evaluation.score
+    precision, recall, _ = precision_recall_curve(truth, score)
+    figure, axes = _figure("Precision and recall on the test part")
+    area = average_precision_score(truth, score)
+    axes.plot(recall, precision, color=BLUE, linewidth=2, label=f"model (PR-AUC {area:.4f})")
+    rate = float(truth.mean())
+    axes.axhline(rate, color=GREY, linestyle=":", label=f"chance ({rate:.2%} of payments)")
+    here = evaluation.metrics
+    axes.plot(
+        here["recall"], here["precision"], "o", color=ORANGE, markersize=9, zorder=3,
+        label=f"threshold {threshold:.3g}: recall {here['recall']:.1%}, "
+        f"precision {here['precision']:.1%}",
+    )  # fmt: skip
+    axes.set(
+        xlim=(0, 1.02), ylim=(0, 1.04),
+        xlabel="Recall (share of frauds that are reviewed)",
+        ylabel="Precision (share of reviews that are frauds)",
+    )  # fmt: skip
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(loc="lower left", frameon=True, framealpha=0.95, edgecolor="none")
+    return figure
+
+
+def reliability(evaluation: Evaluation, kind: str) -> Figure:
+    """Draw observed fraud rates over predicted ones before and after calibration.
+
+    Both axes are logarithmic, for frauds are rare; bars are 95 % Wilson intervals. Below is how
+    many payments each score has.
+    """
+    figure = Figure(figsize=(7.5, 6.6), dpi=DPI, layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
+    _dress(upper, f"Reliability on the test part, before and after calibration ({kind})")
+    _dress(lower, "")
+    floor = PROBABILITY_FLOOR / 2
+    upper.plot([floor, 1], [floor, 1], color=GREY, linestyle=":", label="perfectly calibrated")
+    edges = np.logspace(np.log10(PROBABILITY_FLOOR), 0, 49)
+    for name, probability, ece, colour, marker in (
+        ("before", evaluation.raw, evaluation.uncalibrated["ece"], ORANGE, "s"),
+        ("after", evaluation.score, evaluation.metrics["ece"], BLUE, "o"),
+    ):
+        predicted, observed, low, high = _reliability_bins(probability, evaluation.is_fraud)
+        upper.errorbar(
+            predicted, observed, yerr=(observed - low, high - observed), fmt=f"{marker}-",
+            color=colour, markersize=6, linewidth=1.4, elinewidth=1, capsize=3,
+            label=f"{name} (ECE {ece:.2g})",
+        )  # fmt: skip
+        lower.hist(
+            np.clip(probability, edges[0], 1), bins=edges, histtype="step",
+            color=colour, linewidth=1.6,
+        )  # fmt: skip
+    upper.set(
+        xscale="log", yscale="log", xlim=(PROBABILITY_FLOOR / 1.6, 1.3), ylim=(1e-6, 1.6),
+        ylabel="Observed fraud rate",
+    )  # fmt: skip
+    upper.legend(loc="upper left", frameon=False)
+    lower.set(yscale="log", xlabel="Predicted probability of fraud", ylabel="Payments")
+    return figure
+
+
+def _reliability_bins(
+    probability: FloatArray, is_fraud: BoolArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return mean prediction, observed rate and its interval, per bin of equal width in log p.
+
+    Bins without a fraud are left out: a rate of 0 has no place on a logarithmic axis.
+    """
+    edges = np.logspace(np.log10(PROBABILITY_FLOOR), 0, RELIABILITY_BINS + 1)
+    bin_of = np.clip(np.searchsorted(edges, probability, side="right"), 1, RELIABILITY_BINS)
+    count = np.bincount(bin_of, minlength=RELIABILITY_BINS + 1)
+    frauds = np.bincount(bin_of, weights=is_fraud, minlength=RELIABILITY_BINS + 1)
+    total = np.bincount(bin_of, weights=probability, minlength=RELIABILITY_BINS + 1)
+    shown = frauds > 0
+    n, rate = count[shown], frauds[shown] / count[shown]
+    # Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+    spread = 1 + WILSON_Z**2 / n
+    centre = (rate + WILSON_Z**2 / (2 * n)) / spread
+    half = WILSON_Z * np.sqrt(rate * (1 - rate) / n + WILSON_Z**2 / (4 * n**2)) / spread
+    low, high = np.minimum(centre - half, rate), np.maximum(centre + half, rate)
+    return total[shown] / n, rate, np.maximum(low, 1e-9), high
+
+
+def cost(curve: CostCurve) -> Figure:
+    """Draw what every threshold would have saved on the threshold part, and the one chosen."""
+    figure, axes = _figure("Net savings by threshold, on the part that chose it")
+    axes.step(curve.thresholds, curve.savings, where="post", color=BLUE, linewidth=2)
+    axes.axhline(
+        curve.perfect, color=GREY, linestyle=":",
+        label=f"perfect: every fraud, no false alarm ({_MONEY(curve.perfect)})",
+    )  # fmt: skip
+    axes.axvspan(
+        curve.lowest, curve.highest, color=BLUE, alpha=0.10, linewidth=0,
+        label="within one fraud of the best",
+    )  # fmt: skip
+    share = curve.chosen_savings / curve.perfect if curve.perfect else 0.0
+    axes.plot(
+        curve.chosen, curve.chosen_savings, "o", color=ORANGE, markersize=9, zorder=3,
+        label=f"chosen: {curve.chosen:.3g} saves {_MONEY(curve.chosen_savings)} ({share:.1%})",
+    )  # fmt: skip
+    bottom = min(0.0, max(float(curve.savings.min()), -0.5 * curve.perfect))
+    axes.set(
+        xscale="log", xlim=(max(float(curve.thresholds[-1]), PROBABILITY_FLOOR), 1.0),
+        ylim=(bottom * 1.05, curve.perfect * 1.15),
+        xlabel="Threshold (calibrated probability from which a payment is reviewed)",
+        ylabel="Net savings (money, against approving everything)",
+    )  # fmt: skip
+    axes.yaxis.set_major_formatter(_MONEY)
+    axes.legend(loc="lower center", frameon=True, framealpha=0.95, edgecolor="none")
+    return figure
+
+
+def shap_summary(contributions: FloatArray, matrix: FloatArray, base_value: float) -> Figure:
+    """Draw how each feature moves the log-odds, a dot a payment (shap's beeswarm).
+
+    Args:
+        contributions: log-odds, float64 (n, len(FEATURES)). matrix: the features, same shape.
+        base_value: log-odds.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    # Imported where used: shap loads numba, three seconds that `--help` should not take.
+    import matplotlib.pyplot as plt
+    import shap
+
+    explanation = shap.Explanation(
+        values=contributions,
+        base_values=np.full(contributions.shape[0], base_value),
+        data=matrix,
+        feature_names=[feature.description for feature in FEATURES],
+    )
+    figure: Figure = plt.figure(figsize=(9.5, 5.6), dpi=DPI, layout="constrained")
+    shap.plots.beeswarm(explanation, max_display=len(FEATURES), show=False, plot_size=None)
+    axes = figure.axes[0]
+    axes.set_title("What moves the score (SHAP)", loc="left", fontweight="bold", fontsize=11)
+    axes.set_xlabel("Contribution to the log-odds of fraud", fontsize=10)
+    axes.tick_params(labelsize=9)
+    colours = figure.axes[1]
+    colours.set_ylabel("Value of the feature", fontsize=9)
+    colours.tick_params(labelsize=9)
+    plt.close(figure)
+    return figure

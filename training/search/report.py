@@ -1,0 +1,101 @@
+"""The summary that a search ends with."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from training.search.search import Tuned
+from training.search.selection import Standing
+
+SHOWN = 8
+"""Of the models that are not chosen, as many as fit on a screen."""
+
+
+def show_search(tuned: Tuned, console: Console) -> None:
+    """Print the best models, which was chosen and why."""
+    counts, choice, default = tuned.counts, tuned.choice, tuned.default
+    console.print()
+    console.print(_table(tuned))
+    console.print(
+        f"{counts.finished} trials: {counts.complete} complete, {counts.pruned} pruned, "
+        f"{counts.failed} failed. Savings are those of the threshold part, each half decided by "
+        "the threshold of the other, ± one standard error.",
+        soft_wrap=True,
+    )
+    chosen, best = choice.chosen, choice.best
+    if chosen is not None and best is not None:
+        console.print(_why(chosen, best, tuned), soft_wrap=True)
+    if tuned.trained is None and chosen is not None and default is not None:
+        console.print(
+            f"The search brings nothing over train's own parameters (trial "
+            f"{default.kept.number}), so nothing is registered; "
+            "`python -m training train` makes that model.",
+            soft_wrap=True,
+        )
+    console.print(f"Search: {tuned.run_url or tuned.run_id}", soft_wrap=True)
+
+
+def _table(tuned: Tuned) -> Table:
+    table = Table(
+        title="Models that were tried, best first", title_justify="left", title_style="bold",
+        header_style="dim",
+    )  # fmt: skip
+    table.add_column("trial")
+    for column in ("net savings", "behind the best", "leaves", "µs a row", "µs alone"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    choice, default = tuned.choice, tuned.default
+    ranked = sorted(choice.standings, key=lambda s: (not s.fits, -s.savings, s.batch_us))
+    always = {
+        choice.chosen.number if choice.chosen else None,
+        default.kept.number if default else None,
+    }
+    for place, standing in enumerate(ranked):
+        if place >= SHOWN and standing.number not in always:
+            continue
+        finalist = tuned.finalist(standing)
+        table.add_row(
+            str(standing.number),
+            f"{standing.savings:,.0f} ± {standing.savings_error:,.0f}",
+            f"{standing.behind:,.0f} ± {standing.behind_error:,.0f}",
+            f"{finalist.kept.leaves:,}",
+            f"{standing.batch_us:.1f}",
+            f"{finalist.latency.single_us:.0f}",
+            _remark(standing, tuned),
+            style="bold" if standing == choice.chosen else "" if standing.is_tied else "dim",
+        )
+    return table
+
+
+def _remark(standing: Standing, tuned: Tuned) -> str:
+    remarks = []
+    if standing == tuned.choice.chosen:
+        remarks.append("chosen")
+    if standing == tuned.choice.best:
+        remarks.append("best")
+    if tuned.default is not None and standing.number == tuned.default.kept.number:
+        remarks.append("train's own")
+    if not standing.fits:
+        remarks.append("above the budget")
+    return ", ".join(remarks)
+
+
+def _why(chosen: Standing, best: Standing, tuned: Tuned) -> str:
+    tied = sum(standing.is_tied for standing in tuned.choice.standings)
+    if tied == 1:
+        reason = "no other is within one standard error of its savings"
+    elif chosen == best:
+        reason = (
+            f"it saves the most, and of the {tied} within one standard error it explains fastest"
+        )
+    else:
+        reason = (
+            f"of the {tied} within one standard error of the best (trial {best.number}) it "
+            "explains fastest"
+        )
+    beside = ""
+    if tuned.default is not None and tuned.default.kept.number != chosen.number:
+        share = chosen.batch_us / tuned.default.latency.batch_us
+        beside = f" It takes {share:.0%} of the time of train's own parameters."
+    return f"[bold]Trial {chosen.number} is chosen:[/bold] {reason}.{beside}"

@@ -1,0 +1,284 @@
+"""Search for parameters of the booster that save more, or as much with less to explain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from registry.names import model_name
+from registry.publish.tracking import Run, Tracking
+from scoring.features import FEATURES_VERSION, feature_matrix
+from training.errors import TrainingError
+from training.pipeline.booster import FitParameters
+from training.pipeline.train import Plan, Trained, log_data, prepare, train
+from training.progress import Reporter
+from training.search import plots
+from training.search.latency import Latency, measure
+from training.search.search_space import SPACE_VERSION
+from training.search.selection import Candidate, Choice, Standing, choose
+from training.search.study import Asked, Counts, Kept, Pruned, Study, open_study
+from training.search.trial import Material, attempt, halves
+from training.tracking.provenance import git_commit
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to search.
+
+    Attributes:
+        plan: what to train on; its parameters are those the search begins with.
+        trials: how many, those of earlier calls included.
+        latency_budget_us: explained microseconds a row at most, or None.
+        timeout_minutes: after which no further trial begins, or None.
+        home: where searches are remembered.
+    """
+
+    plan: Plan
+    trials: int
+    latency_budget_us: float | None
+    timeout_minutes: float | None
+    home: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A trial that came to its end, timed beside all others."""
+
+    kept: Kept
+    latency: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What a search came to.
+
+    Attributes:
+        counts: of the trials.
+        finalists: in the order of the trials.
+        choice: among them.
+        trained: the chosen model, registered, or None where it brings nothing.
+        run_id, run_url: of the search.
+    """
+
+    counts: Counts
+    finalists: tuple[Finalist, ...]
+    choice: Choice
+    trained: Trained | None
+    run_id: str
+    run_url: str | None
+
+    @property
+    def default(self) -> Finalist | None:
+        """`train`'s own parameters, unless that trial failed."""
+        return next((f for f in self.finalists if f.kept.is_default), None)
+
+    def finalist(self, standing: Standing) -> Finalist:
+        """Return the finalist of a standing."""
+        return next(f for f in self.finalists if f.kept.number == standing.number)
+
+
+def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
+    """Try parameters, choose by the one-standard-error rule, and train the chosen ones.
+
+    Trials see the fit, calibrate and threshold parts only (`trial.attempt`). The chosen parameters
+    then go through `train`, which judges them on the test part, once, and registers the model. The
+    savings that chose them are too high by what the best of many gains from chance; the test part's
+    are not.
+
+    Raises:
+        TrainingError: the data cannot be trained on, or no trial came to its end.
+        PublishError: MLflow refuses.
+    """
+    plan = search.plan
+    data, parts = prepare(plan, reporter)
+    rows = parts.threshold.rows
+    halves(data.is_fraud[rows], data.step[rows])
+    with reporter.stage("Compute the features"):
+        matrix = feature_matrix(data.columns)
+    material = Material(data, parts, matrix, plan.costs, plan.seed)
+    name = model_name(plan.tenant)
+    with open_study(search.home, plan.tenant, _identity(material, plan), plan.seed) as study:
+        tags = {"tenant": plan.tenant, "data_fingerprint": data.fingerprint}
+        commit = git_commit()
+        if commit is not None:
+            tags["mlflow.source.git.commit"] = commit
+        with tracking.run(name, f"tune on {data.source}", tags, again=study.run_id) as run:
+            if run.id != study.run_id:
+                log_data(run, plan, data, parts)
+                run.log({"space_version": SPACE_VERSION})
+                study.begin(run.id)
+            for cut_off in study.cut_off_runs:
+                run.end(cut_off, "KILLED")
+            _try_all(search, study, run, material, reporter)
+            with reporter.stage("Time the models against each other"):
+                finalists = _timed(study.kept(), material)
+            choice = _chosen(search, finalists, material)
+            _log(run, search, study.counts, finalists, choice)
+        run_url = tracking.url(run)
+        counts = study.counts
+        tuned = Tuned(counts, finalists, choice, None, run.id, run_url)
+        default = tuned.default
+        if choice.chosen is None or (default and not choice.improves_on(default.kept.number)):
+            return tuned
+        winner = tuned.finalist(choice.chosen)
+        facts = {
+            "tuned_by_run": run.id,
+            "tuned_trial": str(winner.kept.number),
+            "tuned_trials": f"{counts.finished} ({counts.pruned} pruned, {counts.failed} failed)",
+            "explained_us_per_row": f"{winner.latency.batch_us:.3g}",
+        }
+        trained = train(
+            replace(plan, parameters=winner.kept.parameters, tags={**plan.tags, **facts}),
+            tracking,
+            reporter,
+        )
+        run.tag("registered_version", str(trained.version.version))
+        return replace(tuned, trained=trained)
+
+
+def _identity(material: Material, plan: Plan) -> dict[str, Any]:
+    """Return all that has to be equal for trials to be comparable."""
+    return {
+        "tenant": plan.tenant,
+        "data": material.data.fingerprint,
+        "split": {part.name: [part.rows.start, part.rows.stop] for part in material.parts},
+        "stopping_from": material.parts.stopping.start,
+        "costs": asdict(plan.costs),
+        "seed": plan.seed,
+        "features": FEATURES_VERSION,
+        "space": SPACE_VERSION,
+        "default": asdict(FitParameters()),
+    }
+
+
+def _try_all(
+    search: Search, study: Study, run: Run, material: Material, reporter: Reporter
+) -> None:
+    found = study.counts
+    if found.finished or study.cut_off_runs:
+        again = f"; {len(study.cut_off_runs)} cut off, done again" if study.cut_off_runs else ""
+        reporter.note(
+            f"Going on with the search: {found.finished} of {search.trials} trials done "
+            f"({found.complete} complete, "
+            f"{found.pruned} pruned, {found.failed} failed{again})."
+        )
+    minutes = search.timeout_minutes
+    ends = None if minutes is None else time.monotonic() + 60 * minutes
+    with reporter.stage("Search", total=search.trials) as advance:
+        while (done := study.counts.finished) < search.trials:
+            if ends is not None and time.monotonic() >= ends and study.counts.complete:
+                reporter.note(
+                    f"Time is up after {done} of {search.trials} trials; the same command goes on."
+                )
+                break
+            advance(done)
+            asked = study.ask()
+            ended = run_trial(asked, run, material)
+            advance(done + 1)
+            reporter.note(_progress(asked, ended, study, search.trials))
+
+
+def run_trial(asked: Asked, parent: Run, material: Material) -> str:
+    """Run a trial in a nested run; return how it ended, for people."""
+    losses: list[float] = []
+    status = "FINISHED"
+    with parent.nested(f"trial {asked.number}") as run:
+        asked.begin(run.id)
+        run.log(asdict(asked.parameters))
+        try:
+            tried = attempt(material, asked.parameters, _reporting(asked, losses))
+            (latency,) = measure([tried.model], material.matrix[material.parts.threshold.rows])
+        except Pruned:
+            asked.prune()
+            status, ended = "KILLED", f"pruned after {len(losses)} rounds"
+        except Exception as error:  # noqa: BLE001 - whatever one trial dies of, the next may live
+            reason = f"{type(error).__name__}: {error}"[:500]
+            asked.fail(reason)
+            run.tag("reason", reason)
+            status, ended = "FAILED", f"failed ({reason.splitlines()[0]})"
+        else:
+            asked.complete(tried)
+            run.log(metrics={**tried.metrics, **_latency_metrics(latency)})
+            ended = (
+                f"saves {tried.metrics['net_savings']:,.0f} with {tried.fitted.leaves:,} leaves, "
+                f"{latency.batch_us:.1f} µs a row"
+            )
+        run.log_series("stopping_log_loss", losses)
+    parent.end(run.id, status)
+    return ended
+
+
+def _reporting(asked: Asked, losses: list[float]) -> Callable[[int, float], None]:
+    def on_round(done: int, loss: float) -> None:
+        losses.append(loss)
+        asked.report(done, loss)
+
+    return on_round
+
+
+def _latency_metrics(latency: Latency) -> dict[str, float]:
+    return {
+        "explained_us_per_row": latency.batch_us,
+        "explained_us_single_row": latency.single_us,
+    }
+
+
+def _progress(asked: Asked, ended: str, study: Study, trials: int) -> str:
+    counts, best = study.counts, study.best
+    so_far = "" if best is None else f"; best so far {best[1]:,.0f} (trial {best[0]})"
+    which = " (train's own parameters)" if asked.is_default else ""
+    return (
+        f"  {counts.finished} of {trials}: trial {asked.number}{which} {ended}{so_far}; "
+        f"{counts.pruned} pruned"
+    )
+
+
+def _timed(kept: list[Kept], material: Material) -> tuple[Finalist, ...]:
+    if not kept:
+        raise TrainingError(
+            "No trial came to its end. The runs of the trials in MLflow say what each died of."
+        )
+    matrix = material.matrix[material.parts.threshold.rows]
+    latencies = measure([trial.model for trial in kept], matrix)
+    return tuple(Finalist(*pair) for pair in zip(kept, latencies, strict=True))
+
+
+def _chosen(search: Search, finalists: tuple[Finalist, ...], material: Material) -> Choice:
+    candidates = [Candidate(f.kept.number, f.kept.reviewed, f.latency.batch_us) for f in finalists]
+    return choose(candidates, material.values, material.average_fraud, search.latency_budget_us)
+
+
+def _log(
+    run: Run, search: Search, counts: Counts, finalists: tuple[Finalist, ...], choice: Choice
+) -> None:
+    for finalist in finalists:
+        run.log_later(finalist.kept.run_id, _latency_metrics(finalist.latency))
+    run.log_json("standings.json", {"standings": [asdict(s) for s in choice.standings]})
+    run.log_picture(
+        "savings_by_latency.png", plots.savings_by_latency(choice, search.latency_budget_us)
+    )
+    # Tags, for a search that goes on with more trials or another budget may set them anew.
+    facts = {
+        "trials": str(counts.finished),
+        "trials_pruned": str(counts.pruned),
+        "trials_failed": str(counts.failed),
+        "latency_budget_us": "none"
+        if search.latency_budget_us is None
+        else f"{search.latency_budget_us:g}",
+        "best_trial": "none" if choice.best is None else str(choice.best.number),
+        "chosen_trial": "none" if choice.chosen is None else str(choice.chosen.number),
+    }
+    for key, value in facts.items():
+        run.tag(key, value)
+    if choice.best is not None and choice.chosen is not None:
+        run.log(
+            metrics={
+                "net_savings_best": choice.best.savings,
+                "net_savings": choice.chosen.savings,
+                "net_savings_error": choice.chosen.savings_error,
+                "explained_us_per_row": choice.chosen.batch_us,
+            }
+        )

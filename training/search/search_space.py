@@ -1,0 +1,42 @@
+"""What a search may try: the ranges of `FitParameters`, as Optuna draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from training.pipeline.booster import FitParameters
+
+SPACE_VERSION = 1
+"""Raised whenever a range or its meaning changes: earlier trials are then of another search."""
+
+SPACE: Mapping[str, BaseDistribution] = {
+    "max_rounds": IntDistribution(32, 512, log=True),
+    "num_leaves": IntDistribution(2, 31, log=True),
+    "max_depth": IntDistribution(1, 8),
+    "learning_rate": FloatDistribution(0.02, 0.3, log=True),
+    "min_data_in_leaf": IntDistribution(10, 1000, log=True),
+    "min_sum_hessian_in_leaf": FloatDistribution(0.1, 50.0, log=True),
+    "lambda_l2": FloatDistribution(0.1, 100.0, log=True),
+    "feature_fraction": FloatDistribution(0.3, 1.0),
+    "bagging_fraction": FloatDistribution(0.5, 1.0),
+    "extra_trees": CategoricalDistribution((True, False)),
+}
+
+
+def default_point() -> dict[str, Any]:
+    """Return where in the space the default parameters lie."""
+    return {name: value for name, value in asdict(FitParameters()).items() if name in SPACE}
+
+
+def parameters_at(point: Mapping[str, Any]) -> FitParameters:
+    """Return the parameters at a point; trees that bring nothing are always cut off."""
+    return FitParameters(**point, trimmed=True)
