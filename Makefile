@@ -39,10 +39,10 @@ check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms 
 
 # Without one every test but those that take it still runs, and those fail with the same sentence.
 chromium: | $(PY)
-	@$(PY) -m requirements.chromium || true
+	@$(PY) -m tools.chromium || true
 
 prometheus: | $(PY)
-	@$(PY) -m requirements.prometheus || true
+	@$(PY) -m tools.prometheus || true
 
 screens: $(INSTALLED) chromium ## Take the pictures of docs/lifecycle.md anew, in a demo that runs
 	@$(PY) -m tests.browser.screens
@@ -58,7 +58,7 @@ image: $(INSTALLED) ## Build the service's container image; ENGINE=docker|podman
 	@$(PY) deploy/image/make_image.py $(if $(ENGINE),--engine "$(ENGINE)") $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
 
 test-image: $(INSTALLED) ## Build the image and serve from it, on a real Postgres and MLflow; Debian, root
-	@$(PY) -m requirements.containers
+	@$(PY) -m tools.containers
 	@$(PY) -m pytest tests/image -m image
 
 up: $(INSTALLED) ## Start service, Postgres, MLflow, Prometheus and Grafana in containers (compose.yaml)
@@ -75,8 +75,8 @@ clean: ## Forget the demo's database and models, and all caches; .venv stays
 	@rm -rf .sentinel mlruns build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
-$(INSTALLED): pyproject.toml requirements/dev.lock requirements/install.py | $(PY)
-	@$(PY) requirements/install.py requirements/dev.lock
+$(INSTALLED): pyproject.toml requirements/dev.lock tools/install.py | $(PY)
+	@$(PY) tools/install.py requirements/dev.lock
 	@touch $@
 
 $(VENV)/uv/bin/uv: | $(PY)

@@ -19,19 +19,20 @@ from bentoml.exceptions import BentoMLException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import logs, schemas
-from api.service_class import SentinelService
 from app.import_blocker import COMPANIONS, without
+from app.service_class import SentinelService
+from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from scoring import __version__
 from sentinel.local.database_url import check_database_url, database_url
 from sentinel.local.postgres.cluster import EmbeddedPostgresError
 from sentinel.settings import Settings, SettingsError
+from serving import schemas
 
 if TYPE_CHECKING:
-    from api.bento import SentinelApp
-    from api.items import Answer
+    from app.bento import SentinelApp
     from scoring.prediction import Prediction
+    from serving.batching.item import Answer
 
 # Looking for cycles every 700 objects was 7 % of the CPU of 1000 rows, whose objects are freed by
 # their references, and 0.2 s of a start.
@@ -81,10 +82,10 @@ class Sentinel:
         with without(COMPANIONS):
             import lightgbm  # noqa: F401
             import numba.np.arraymath  # noqa: F401
-        from api.opening import open_parts
-        from api.review import REVIEW
-        from api.routes import Routes
-        from api.tracing import TRACES
+        from api.review.routes import REVIEW
+        from app.startup import open_parts
+        from observability.tracing import TRACES
+        from serving.endpoints import Routes
 
         settings = Settings()
         self.resources = ExitStack()
@@ -100,7 +101,7 @@ class Sentinel:
             poll_seconds=settings.alias_poll_seconds,
         )
         self.app.lone["score_batch"] = self.parts.lone
-        self.routes = Routes(self.parts, self.app)
+        self.routes = Routes(self.parts.engine, self.parts.auth, self.parts.models, self.app)
         REVIEW.state.desk = self.parts.desk
 
     @bentoml.on_shutdown
@@ -156,4 +157,4 @@ class Sentinel:
 
 def _set_up_log() -> None:
     settings = Settings()
-    logs.set_up(settings.log_format, settings.log_level)
+    set_up_log(settings.log_format, settings.log_level)

@@ -1,1 +1,1 @@
-"""HTTP at the edge: authentication, wire schemas, problems, and the batches behind the routes."""
+"""Management routes, a folder a subject: review, models and policies, drift."""

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from benchmarks.config import EVERYTHING, QUICK, SIZES, STACKS, TINY, Plan
 from benchmarks.environment import command, commit, machine
-from benchmarks.plan import EVERYTHING, QUICK, SIZES, STACKS, TINY, Plan
 
 if TYPE_CHECKING:
-    from benchmarks.contest import Measured
+    from benchmarks.runner import Measured
 
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 TABLE_WIDTH = 150
@@ -93,8 +93,8 @@ def main(
     if context.invoked_subcommand:
         return
     # Imported late: they take seconds that `--help` and a usage error should not.
-    from benchmarks.contest import Measured
     from benchmarks.results import document, show, written
+    from benchmarks.runner import Measured
     from sentinel.local.demo.demo import sentences
 
     plan = QUICK if quick else EVERYTHING
@@ -147,10 +147,10 @@ def _measure(
     explained: dict[str, Any],
     console: Console,
 ) -> None:
-    from benchmarks.contest import contest
     from benchmarks.explain import compare
-    from benchmarks.ground import Ground, InstallError
     from benchmarks.models import ModelError, prepare
+    from benchmarks.runner import contest
+    from benchmarks.testbed import Ground, InstallError
     from training.errors import TrainingError
 
     begun = time.monotonic()

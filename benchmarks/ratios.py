@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.contest import Measured
-from benchmarks.lane import Figures
+from benchmarks.runner import Measured
+from benchmarks.server_under_test import Figures
 
 SERVICE = ("sentinel", "sentinel_2_workers")
 """The configurations of which the one that serves most at 64 clients is compared there."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from benchmarks.picture import draw
+from benchmarks.plots import draw
 from benchmarks.results import number, summary_of, verdict
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"

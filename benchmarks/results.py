@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contest import Measured
-from benchmarks.goals import GOALS
-from benchmarks.lane import Figures
 from benchmarks.ratios import DIRECTIONS, absolutes, best_service, ratios
-from benchmarks.stacks.catalogue import STACKS
+from benchmarks.runner import Measured
+from benchmarks.server_under_test import Figures
+from benchmarks.systems.catalogue import STACKS
+from benchmarks.targets import GOALS
 
 _RANGED = ("p50_ms", "p99_ms", "requests_per_s")
 

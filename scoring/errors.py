@@ -16,7 +16,7 @@
     └── ModelRefused             500  (a model version that must not serve)
 
 The status lives here, on the floor that every room can import, so that no room has to translate
-another's errors; `api/problems.py` is the only place that renders them (RFC 9457).
+another's errors; `web/problems.py` is the only place that renders them (RFC 9457).
 """
 
 from __future__ import annotations

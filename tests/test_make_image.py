@@ -75,7 +75,7 @@ def test_an_unknown_engine_is_refused_by_name() -> None:
 
 def test_where_the_image_cannot_be_tested_that_is_said_in_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "requirements.containers"],
+        [sys.executable, "-m", "tools.containers"],
         cwd=PROJECT,
         env={**os.environ, "PATH": str(tmp_path)},
         capture_output=True,

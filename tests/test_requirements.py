@@ -92,7 +92,7 @@ def test_a_package_without_a_wheel_here_is_named_in_one_sentence(tmp_path: Path)
     lock = tmp_path / "some.lock"
     lock.write_text(f"no-such-package==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
     done = subprocess.run(
-        [sys.executable, ROOT / "requirements/install.py", lock],
+        [sys.executable, ROOT / "tools/install.py", lock],
         env={**os.environ, "PIP_NO_INDEX": "1"},
         capture_output=True,
         text=True,

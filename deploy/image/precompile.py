@@ -26,7 +26,7 @@ SOURCE = Path(__file__).parents[2]
 IMPORTED = (
     "_bentoml_impl.worker.service",
     "_bentoml_impl.server.serving",
-    "api.opening",
+    "app.startup",
     "bentoml_cli.cli",
     "email.policy",
     "encodings.idna",

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from api.auth import REFRESHED_AFTER_S, REMEMBERED_S, Authenticator
 from persistence.api_keys import Principal
 from scoring.errors import Forbidden, StoreUnavailable, Unauthenticated
+from web.auth import REFRESHED_AFTER_S, REMEMBERED_S, Authenticator
 
 KEY = "sk_abcdefghij_" + "A" * 32 + "00000000"
 
@@ -18,7 +18,7 @@ KEY = "sk_abcdefghij_" + "A" * 32 + "00000000"
 @pytest.fixture(autouse=True)
 def _well_formed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any text is a well-formed key here; the form has tests of its own."""
-    monkeypatch.setattr("api.auth.key_prefix", lambda key: key[:2] == "sk" or None)
+    monkeypatch.setattr("web.auth.key_prefix", lambda key: key[:2] == "sk" or None)
 
 
 def a_principal(*scopes: str, expires_at: datetime | None = None) -> Principal:

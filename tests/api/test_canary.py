@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.canary import is_canary, percent_from
 from scoring.prediction import ModelVersion
+from serving.deployment.assignment import is_canary, percent_from
 
 VERSION = ModelVersion("fraud-demo", 7)
 ACCOUNTS = [f"C{number}" for number in range(20_000)]

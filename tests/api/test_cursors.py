@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cursors import MAX_CURSOR_LENGTH, Cursors
+from api.pagination import MAX_CURSOR_LENGTH, Cursors
 from scoring.errors import InvalidRequest
 
 CURSORS = Cursors(b"secret")

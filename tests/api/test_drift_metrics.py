@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
 
-from api.drift_metrics import DriftMetrics
+from observability.drift_metrics import DriftMetrics
 from persistence.deployments import record_promotion
 from persistence.drift.checks import check_drift
 from persistence.tenants import Tenant

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.export import CSV_COLUMNS, FORMULA_STARTS, csv_header, csv_lines
+from api.review.csv_export import CSV_COLUMNS, FORMULA_STARTS, csv_header, csv_lines
 from persistence.review.cases import Case, Feedback
 from tests.factories import a_decision
 

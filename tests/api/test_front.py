@@ -11,10 +11,10 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from api.front import CLIENT_CLOSED_REQUEST, Front
-from api.metrics import REQUESTS
-from api.problems import MEDIA_TYPE
 from scoring.errors import Overloaded, StoreUnavailable
+from serving.fast_path import CLIENT_CLOSED_REQUEST, Front
+from web.problems import MEDIA_TYPE
+from web.request_metrics import REQUESTS
 
 Api = Callable[[Request], Awaitable[Response]]
 

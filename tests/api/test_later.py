@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from api.later import DUE_ROWS, QUIET_S, Later, LoopLater, after_answer, keep_later
+from observability.deferred import DUE_ROWS, QUIET_S, Later, LoopLater, after_answer, keep_later
 
 
 def test_what_fails_is_logged_and_the_rest_is_done(caplog: pytest.LogCaptureFixture) -> None:

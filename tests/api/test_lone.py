@@ -12,22 +12,22 @@ import orjson
 import pytest
 from sqlalchemy import Engine
 
-from api.batches import Batches
-from api.boosters import BoosterLocks
-from api.items import Item
-from api.lineup import Lineup, Seats
-from api.lone import LoneScores
-from api.predictor import Predictor
-from api.request_ids import Origin
-from api.shadow import ShadowScorer
+from observability.request_id import Origin
 from persistence.decisions.rows import read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant
 from scoring.errors import NoModel, StoreUnavailable
+from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
+from serving.batching.batch_scorer import Batches
+from serving.batching.inline_scorer import LoneScores
+from serving.batching.item import Item
+from serving.batching.predictor import Predictor
+from serving.deployment.assignment import Lineup, Seats
+from serving.shadow import ShadowScorer
 from tests.factories import a_decision, a_model, a_transaction
 from tests.proxy import Proxy
 

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from api import drift_schemas, lifecycle_schemas, policy_schemas, schemas
-from api.openapi import document
-from api.review import REVIEW
+from api.drift import schemas as drift_schemas
+from api.models import policy_schemas
+from api.models import schemas as lifecycle_schemas
+from api.review.routes import REVIEW
+from app.openapi import document
+from serving import schemas
 
 DOCUMENT: dict[str, Any] = json.loads(document())
 OPERATIONS = {

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from api.problems import MEDIA_TYPE, ProblemBackstop
+from web.problems import MEDIA_TYPE, ProblemBackstop
 
 Message = dict[str, Any]
 App = Callable[[Any, Any, Callable[[Message], Awaitable[None]]], Awaitable[None]]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api.recent import Recent
 from scoring.errors import StoreUnavailable
+from web.single_flight_cache import Recent
 
 
 class Clock:

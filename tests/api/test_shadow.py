@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from prometheus_client import REGISTRY
 
-from api.boosters import BoosterLocks
-from api.shadow import ShadowScorer, ShadowTask
 from registry.client.base import RegisteredVersion
+from scoring.model.booster_locks import BoosterLocks
+from serving.shadow import ShadowScorer, ShadowTask
 from tests.factories import a_model
 
 VERSION = RegisteredVersion("fraud-queue", 2, 0)

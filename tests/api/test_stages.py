@@ -7,8 +7,8 @@ from time import perf_counter
 
 from prometheus_client import REGISTRY
 
-from api import stages
-from api.stages import BatchTimes, Stopwatch
+from observability import batch_stages
+from observability.batch_stages import BatchTimes, Stopwatch
 
 
 def seconds(stage: str) -> float:
@@ -37,7 +37,7 @@ def test_each_stage_begins_where_the_one_before_ended() -> None:
 def test_a_stage_that_a_batch_has_several_times_is_counted_once_with_its_sum() -> None:
     before = seconds("features"), _count("features"), _rows("explain")
     laps = (("features", 1.0, 1.25), ("decide", 1.25, 1.5), ("features", 1.5, 2.0))
-    stages.observe(BatchTimes("explain", 7, laps))
+    batch_stages.observe(BatchTimes("explain", 7, laps))
     assert seconds("features") - before[0] == 0.75
     assert _count("features") - before[1] == 1
     assert _rows("explain") - before[2] == 7

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.lifecycle_schemas import MAX_POINTS
-from api.tuning import Tuning, tune
+from api.models.schemas import MAX_POINTS
+from api.models.threshold_tuning import Tuning, tune
 from persistence.labels.reader import MaturedDecisions
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion

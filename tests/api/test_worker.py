@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import anyio
 import pytest
 
-from api.later import DUE_ROWS, QUIET_S, after_answer
-from api.worker import Worker
+from observability.deferred import DUE_ROWS, QUIET_S, after_answer
+from serving.batching.worker_thread import Worker
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import shap
 
-from benchmarks.bodies import features_of, transactions
 from benchmarks.models import calibrated_classifier
-from benchmarks.stacks.reference import features
+from benchmarks.payloads import features_of, transactions
+from benchmarks.systems.reference import features
 from scoring.explain.treeshap import by_lightgbm
 from tests.factories import a_booster, feature_rows
 

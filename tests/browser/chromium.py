@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 
-from requirements.chromium import find
+from tools.chromium import find
 
 # One step on a page, while 16 clients and the service take both cores.
 _STEP_SECONDS = 60

@@ -17,12 +17,12 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from registry.names import PRODUCTION, model_name
-from requirements.chromium import NoChromium
 from sentinel.local.demo.demo import TENANT
 from sentinel.local.demo.state import read_environment
 from sentinel.settings import Settings
 from tests.browser.chromium import browsing
 from tests.browser.mlflow_ui import fill_alias, greet_no_more, open_version
+from tools.chromium import NoChromium
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 HEIGHT = 960  # CSS pixels

@@ -23,7 +23,7 @@ def make_sure(folder: Path, **environment: str) -> subprocess.CompletedProcess[s
     """Run it where only the programs of a folder are to be found."""
     kept = {name: value for name, value in os.environ.items() if name != "SENTINEL_CHROMIUM"}
     return subprocess.run(
-        [sys.executable, "-m", "requirements.chromium"],
+        [sys.executable, "-m", "tools.chromium"],
         cwd=PROJECT,
         env=kept | {"PATH": str(folder)} | environment,
         capture_output=True,

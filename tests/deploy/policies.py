@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from api.shadow import DRAIN_S
 from service import Sentinel
+from serving.shadow import DRAIN_S
 from tests.deploy.rendering import SERVING, Document, name_of, of_kind, pods, strings
 
 Policy = Callable[[list[Document]], list[str]]

@@ -11,9 +11,9 @@ import click
 import kubernetes_validate
 import pytest
 
-from api.desk import DESK_CONNECTIONS
-from api.openapi import document as openapi
-from api.opening import BACKGROUND_CONNECTIONS
+from api.dependencies import DESK_CONNECTIONS
+from app.openapi import document as openapi
+from app.startup import BACKGROUND_CONNECTIONS
 from persistence.engine import POOL_SIZE
 from scoring import __version__
 from sentinel.cli.main import main

@@ -79,7 +79,7 @@ def test_no_secret_of_the_builder_is_in_it(store: Store, image: str) -> None:
 
 def test_it_starts_without_compiling_anything(store: Store, image: str) -> None:
     """Its root is read-only: what is not compiled in the image is compiled at every start."""
-    modules = "_bentoml_impl.worker.service, api.opening, sentinel.cli.main, service"
+    modules = "_bentoml_impl.worker.service, app.startup, sentinel.cli.main, service"
     imported = store.run(image, "python", "-v", "-c", f"import {modules}").stderr
     loaded = [line for line in imported.splitlines() if line.startswith("# code object from")]
     assert len(loaded) > 1000

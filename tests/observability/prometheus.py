@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import yaml
 
-from requirements.prometheus import find
 from sentinel.local.processes import Child
 from tests.stack import PROJECT
+from tools.prometheus import find
 
 DEPLOY = PROJECT / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yaml"

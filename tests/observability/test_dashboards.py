@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from api.metrics import SHADOW_DROPPED
+from observability.metrics import SHADOW_DROPPED
 from tests.observability.conftest import Watched
 from tests.observability.prometheus import DASHBOARDS, DEPLOY, metric_names, panels, query
 from tests.stack import PROJECT

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from api.live_metrics import LiveMetrics
+from observability.runtime_metrics import LiveMetrics
 from persistence.engine import open_database
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from api import logs
-from api.schemas import TransactionIn
+from observability import logging as logs
+from serving.schemas import TransactionIn
 from tests.factories import a_body
 from tests.observability.conftest import Watched
 from tests.observability.load import send

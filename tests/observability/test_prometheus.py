@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from requirements.prometheus import VARIABLE, find
 from tests.stack import PROJECT
+from tools.prometheus import VARIABLE, find
 
 SCRIPT = PROJECT / "requirements" / "prometheus.py"
 

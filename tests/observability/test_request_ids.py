@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from api.request_ids import request_id
+from observability.request_id import request_id
 
 
 @pytest.mark.parametrize("given", ["a", "7f3c-ab.c:1/2+3@x_y", "x" * 128])

@@ -17,7 +17,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from api.tracing import LAST_SPANS_S, Traces
+from observability.tracing import LAST_SPANS_S, Traces
 from persistence.api_keys import issue_key
 from persistence.engine import open_database
 from persistence.tenants import create_tenant
@@ -216,8 +216,8 @@ def test_a_collector_that_is_away_does_not_hold_up_the_end(
 
 def test_switched_off_the_exporter_is_not_even_imported() -> None:
     program = (
-        "import sys, api.front, api.batches\n"
-        "from api.tracing import TRACES\n"
+        "import sys, serving.fast_path, serving.batching.batch_scorer\n"
+        "from observability.tracing import TRACES\n"
         "assert not TRACES.on\n"
         "assert 'opentelemetry.exporter.otlp.proto' not in sys.modules\n"
         "assert 'requests' not in sys.modules\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from mlflow import MlflowClient
 
-from api.canary import is_canary
 from scoring.prediction import ModelVersion
+from serving.deployment.assignment import is_canary
 from tests.factories import a_body, a_model
 from tests.serving.conftest import System
 

@@ -41,10 +41,10 @@ def train(
     # Imported late: MLflow, LightGBM and scikit-learn take seconds that a usage error should not.
     from registry.publish.tracking import PublishError, Tracking
     from training.cli.config_file import configuration
-    from training.pipeline.train import Plan
-    from training.pipeline.train import train as run
     from training.progress import Reporter
-    from training.reporting.train_report import show
+    from training.train import Plan
+    from training.train import train as run
+    from training.train_report import show
 
     settings = Settings()
     settings.home_path.mkdir(parents=True, exist_ok=True)

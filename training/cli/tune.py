@@ -61,12 +61,12 @@ def tune(
     end_on_signals()
     from registry.publish.tracking import PublishError, Tracking
     from training.cli.config_file import configuration
-    from training.pipeline.train import Plan
     from training.progress import Reporter
-    from training.reporting.train_report import show
     from training.search.report import show_search
     from training.search.search import Search
     from training.search.search import tune as run
+    from training.train import Plan
+    from training.train_report import show
 
     settings = Settings()
     settings.home_path.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 from training.comparison.evaluate_version import Judgement
 from training.reporting.metric_formats import FIGURES
 from training.reporting.tables import _table
-from training.reporting.train_report import _calibration
+from training.train_report import _calibration
 
 
 def show_judgement(judged: Judgement, console: Console) -> None:

@@ -13,7 +13,6 @@ from registry.publish.tracking import Run, Tracking
 from scoring.features import FEATURES_VERSION, feature_matrix
 from training.errors import TrainingError
 from training.pipeline.booster import FitParameters
-from training.pipeline.train import Plan, Trained, log_data, prepare, train
 from training.progress import Reporter
 from training.search import plots
 from training.search.latency import Latency, measure
@@ -22,6 +21,7 @@ from training.search.selection import Candidate, Choice, Standing, choose
 from training.search.study import Asked, Counts, Kept, Pruned, Study, open_study
 from training.search.trial import Material, attempt, halves
 from training.tracking.provenance import git_commit
+from training.train import Plan, Trained, log_data, prepare, train
 
 
 @dataclass(frozen=True, slots=True)

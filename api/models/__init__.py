@@ -1,0 +1,1 @@
+"""Versions, policy and tuner."""

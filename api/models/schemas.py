@@ -1,0 +1,242 @@
+"""Wire schemas of the tuner and the model versions; `policy_schemas.py` has the policies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from api.models.policy_schemas import POLICY_EXAMPLE, CostModelOut, Costs, PolicyNumbers, PolicyOut
+from persistence.labels.reader import MATURITY_DAYS
+from web.schemas import ModelOut
+
+MAX_DAYS = 3650.0
+WINDOW_DAYS = 90.0
+MAX_POINTS = 200
+"""Wire schemas of the tuner and the model versions; `policy_schemas.py` has the policies."""
+
+
+_POINT: JsonDict = {
+    "threshold": 0.05,
+    "alerts": 1210,
+    "alerts_per_day": 13.4,
+    "caught": 54,
+    "missed": 3,
+    "false_alarms": 1156,
+    "net_savings": 48220.0,
+}
+_BEST_POINT: JsonDict = {
+    **_POINT,
+    "threshold": 0.03,
+    "alerts": 1502,
+    "alerts_per_day": 16.7,
+    "caught": 56,
+    "missed": 1,
+    "false_alarms": 1446,
+    "net_savings": 48770.0,
+}
+_VERSION: JsonDict = {
+    "model": {"name": "fraud-demo", "version": 3},
+    **POLICY_EXAMPLE,
+    "calibrator": "sigmoid",
+    "first_served_at": "2026-01-02T09:00:00Z",
+}
+
+
+class MaturedQuery(BaseModel):
+    """Which decisions are looked at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    maturity_days: float = Field(
+        default=MATURITY_DAYS,
+        ge=0,
+        le=MAX_DAYS,
+        allow_inf_nan=False,
+        description="only decisions at least so old: until then chargebacks come in",
+    )
+    window_days: float = Field(
+        default=WINDOW_DAYS,
+        gt=0,
+        le=MAX_DAYS,
+        allow_inf_nan=False,
+        description="how much older than that at most",
+    )
+
+
+class TunerQuery(Costs, MaturedQuery):
+    """Which decisions, and what errors cost; a cost left out is the one in force."""
+
+
+class WindowOut(BaseModel):
+    """The time in which what was looked at was decided."""
+
+    from_: datetime = Field(alias="from", description="the oldest decision that was looked at")
+    to: datetime
+
+
+class PointOut(BaseModel):
+    """What reviewing from a threshold on would have done."""
+
+    threshold: float
+    alerts: int = Field(description="transactions reviewed")
+    alerts_per_day: float
+    caught: int = Field(description="frauds among them")
+    missed: int = Field(description="frauds approved")
+    false_alarms: int = Field(description="honest transactions reviewed")
+    net_savings: float = Field(description="money saved against approving everything")
+
+
+class _Matured(BaseModel):
+    as_of: datetime = Field(description="when the decisions were read; up to 30 s ago")
+    window: WindowOut
+    matured: int = Field(description="decisions looked at, escalated ones left out")
+    labelled: int = Field(description="those that an analyst settled")
+    presumed_honest: int = Field(description="those that nobody settled")
+    frauds: int
+    truncated: bool = Field(description="there were more; the latest 50,000 were looked at")
+    cost_model: CostModelOut = Field(description="what the money is reckoned with")
+    selection_bias: str = Field(description="what the labels cannot say")
+
+
+class TunerReply(_Matured):
+    """What each threshold would have done, on matured decisions at the scores as stored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "as_of": "2026-01-31T12:00:00Z",
+                "window": {"from": "2025-10-03T12:00:00Z", "to": "2026-01-01T12:00:00Z"},
+                "matured": 48210,
+                "labelled": 1630,
+                "presumed_honest": 46580,
+                "frauds": 57,
+                "truncated": False,
+                "cost_model": POLICY_EXAMPLE["cost_model"],
+                "selection_bias": "Analysts look mostly at what was flagged...",
+                "current": _POINT,
+                "best": _BEST_POINT,
+                "suggested": _BEST_POINT,
+                "curve": [_BEST_POINT, _POINT],
+                "note": None,
+            }
+        }
+    )
+
+    current: PointOut | None = Field(description="the threshold in force")
+    best: PointOut | None = Field(
+        description="the largest net savings, the lucky spike of this sample included"
+    )
+    suggested: PointOut | None = Field(
+        description="what training would choose: of the thresholds within one average fraud of "
+        "`best`, the one nearest to the fraud rate"
+    )
+    curve: list[PointOut] = Field(
+        max_length=MAX_POINTS,
+        description="by rising threshold, the three above among them; thinned to be dense where "
+        "alerts are few",
+    )
+    note: str | None = Field(description="why there is no curve, or what it says against itself")
+
+
+class IntervalOut(BaseModel):
+    """A figure and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class FiguresOut(BaseModel):
+    """How one version did on the same transactions."""
+
+    model: ModelOut
+    net_savings: IntervalOut = Field(description="money saved against approving everything")
+    alerts: IntervalOut
+    caught: IntervalOut
+    missed: IntervalOut
+    false_alarms: IntervalOut
+    ece: IntervalOut = Field(description="expected calibration error, 0 to 1")
+    log_loss: IntervalOut = Field(description="nats")
+    brier: IntervalOut
+
+
+class ComparisonOut(_Matured):
+    """Champion against challenger on the matured decisions that both scored."""
+
+    agreement: float = Field(description="share of equal decisions, 0 to 1")
+    champion: FiguresOut
+    challenger: FiguresOut
+    difference: IntervalOut = Field(description="net savings of the challenger over the champion")
+    is_better: bool = Field(description="the whole interval of the difference is above 0")
+
+
+class VersionOut(PolicyNumbers):
+    """A model version that has served, be it in shadow, with its own policy."""
+
+    model: ModelOut
+    calibrator: str = Field(description="sigmoid, beta or isotonic")
+    first_served_at: datetime
+
+
+class ProductionOut(VersionOut):
+    """The version in production."""
+
+    since: datetime
+
+
+class ChallengerOut(ProductionOut):
+    """The version under the alias `challenger`."""
+
+    canary_percent: float = Field(description="share of accounts it decides for, 0 to 100")
+
+
+class RefusalOut(BaseModel):
+    """A version that must not serve."""
+
+    model: ModelOut
+    reason: str
+    at: datetime
+
+
+class ModelsReply(BaseModel):
+    """What serves, what challenges it, what served before, and what was refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "production": {**_VERSION, "since": "2026-01-02T09:00:00Z"},
+                "challenger": None,
+                "policy": {
+                    "source": "model",
+                    **POLICY_EXAMPLE,
+                    "id": None,
+                    "since": "2026-01-02T09:00:00Z",
+                    "actor": "mlflow",
+                    "version_policy": {
+                        **POLICY_EXAMPLE,
+                        "model": {"name": "fraud-demo", "version": 3},
+                    },
+                },
+                "versions": [_VERSION],
+                "refusals": [
+                    {
+                        "model": {"name": "fraud-demo", "version": 2},
+                        "reason": "calibrator.json is missing",
+                        "at": "2026-01-01T09:00:00Z",
+                    }
+                ],
+                "comparison": None,
+                "note": "No model version is under the alias `challenger`.",
+            }
+        }
+    )
+
+    production: ProductionOut | None
+    challenger: ChallengerOut | None
+    policy: PolicyOut | None = Field(description="in force; null without a production version")
+    versions: list[VersionOut] = Field(description="the latest to come first")
+    refusals: list[RefusalOut] = Field(description="the latest, latest first")
+    comparison: ComparisonOut | None
+    note: str | None = Field(description="why there is no comparison")

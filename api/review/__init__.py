@@ -1,0 +1,1 @@
+"""The worklist, transactions, feedback and the audit log."""

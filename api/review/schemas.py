@@ -1,0 +1,240 @@
+"""The wire of the review routes: what analysts and auditors ask and what they get."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+
+from api.pagination import MAX_CURSOR_LENGTH
+from persistence.review.cases import Label
+from persistence.review.search import MAX_AMOUNT_DAYS, Search
+from scoring.policy import Decision, RiskBand
+from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
+from web.schemas import Account, FeatureOut, ModelOut
+
+MAX_PAGE = 200
+MAX_EXPORT_ROWS = 100_000
+MAX_RATIONALE_LENGTH = 2000
+# Line breaks and tabs are text; at least one character is neither a space nor one of those.
+_TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+RATIONALE_PATTERN = rf"^{_TEXT}*[^\x00-\x20\x7f-\xa0]{_TEXT}*$"
+
+
+def _instant(text: object) -> datetime:
+    """Read an ISO 8601 time; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        message = "must be an ISO 8601 time such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
+        raise ValueError(message) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Instant = Annotated[
+    datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+ExternalId = Annotated[str, Field(pattern=EXTERNAL_ID_PATTERN)]
+Action = Annotated[str, Field(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,40}$")]
+Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)]
+# A parameter that is not sent is absent; nobody can send a null in a query.
+Absent = SkipJsonSchema[None]
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _PageQuery(_Query):
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE, description="entries a page")
+    cursor: str | Absent = Field(
+        default=None, max_length=MAX_CURSOR_LENGTH, description="`next_cursor` of the page before"
+    )
+
+
+class WorklistQuery(_PageQuery):
+    """Filters of the worklist; without any, what the model sent to review and nobody settled."""
+
+    risk_band: RiskBand | Absent = Field(default=None, description="only this band")
+    decision: Decision | Absent = Field(
+        default=None, description="only this decision of the model; without a risk_band: review"
+    )
+    undecided: bool = Field(
+        default=True,
+        description="true: what waits for an analyst, escalated cases included; false: what is "
+        "settled",
+    )
+
+
+class SearchQuery(_Query):
+    """What to look for. Filters add up."""
+
+    external_id: ExternalId | Absent = Field(
+        default=None, description="your own id of the transaction"
+    )
+    account: Account | Absent = Field(default=None, description="the payer or the receiver")
+    amount_min: Amount | Absent = Field(
+        default=None,
+        description=f"from this amount on; by itself only with a time range of at most "
+        f"{MAX_AMOUNT_DAYS} days",
+    )
+    amount_max: Amount | Absent = Field(default=None, description="up to this amount; likewise")
+    from_: Instant | Absent = Field(
+        default=None, alias="from", description="decided at this time or later (ISO 8601)"
+    )
+    to: Instant | Absent = Field(default=None, description="decided before this time (ISO 8601)")
+
+    def to_search(self) -> Search:
+        """Return what to look for in the terms of persistence.
+
+        Raises:
+            InvalidRequest: the filters cannot go together; names one.
+        """
+        return Search(
+            external_id=self.external_id,
+            account=self.account,
+            amount_min=self.amount_min,
+            amount_max=self.amount_max,
+            from_ms=_unix_ms(self.from_),
+            to_ms=_unix_ms(self.to),
+        )
+
+
+class TransactionsQuery(SearchQuery, _PageQuery):
+    """A search, page by page."""
+
+
+class ExportQuery(SearchQuery):
+    """A search, as one file."""
+
+    limit: int = Field(
+        default=10_000,
+        ge=1,
+        le=MAX_EXPORT_ROWS,
+        description="rows at most; for the rest repeat with `to` at the last row's decided_at",
+    )
+
+
+class AuditQuery(_PageQuery):
+    """Filters of the audit log."""
+
+    action: Action | Absent = Field(
+        default=None,
+        description="only this, such as key.created, promotion.changed, feedback.created",
+    )
+
+
+def _unix_ms(moment: datetime | None) -> int | None:
+    return None if moment is None else max(0, int(moment.timestamp() * 1000))
+
+
+class FeedbackIn(BaseModel):
+    """What an analyst decides."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    label: Label = Field(
+        description="confirmed_fraud and false_positive settle the case; escalated leaves it to "
+        "somebody else, on the worklist"
+    )
+    rationale: str = Field(
+        min_length=1,
+        max_length=MAX_RATIONALE_LENGTH,
+        pattern=RATIONALE_PATTERN,
+        description="why; text without control characters",
+    )
+
+
+class FeedbackOut(BaseModel):
+    """What an analyst said."""
+
+    id: int
+    label: Label
+    rationale: str
+    actor: str = Field(description="public prefix of the API key")
+    created_at: datetime
+
+
+class TransactionOut(BaseModel):
+    """A transaction as it was submitted."""
+
+    step: int
+    type: Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
+    amount: float
+    nameOrig: str  # noqa: N815
+    oldbalanceOrg: float  # noqa: N815
+    nameDest: str  # noqa: N815
+    oldbalanceDest: float  # noqa: N815
+    external_id: str | None
+
+
+class CaseOut(BaseModel):
+    """A decision in a list."""
+
+    transaction_id: UUID
+    prediction_id: UUID
+    decided_at: datetime
+    transaction: TransactionOut
+    score: float = Field(description="calibrated probability of fraud")
+    risk_band: RiskBand
+    decision: Decision
+    threshold: float = Field(description="the one it was decided at")
+    reasons: list[str] = Field(description="the largest contributions as sentences")
+    model: ModelOut
+    undecided: bool = Field(description="no analyst has settled it")
+    feedback: FeedbackOut | None = Field(description="the latest")
+
+
+class CasePage(BaseModel):
+    """A page of decisions."""
+
+    items: list[CaseOut]
+    next_cursor: str | None = Field(description="null on the last page")
+
+
+class PredictionOut(BaseModel):
+    """A decision with everything it was made from, as it was made."""
+
+    prediction_id: UUID
+    score: float = Field(description="calibrated probability of fraud")
+    raw_probability: float = Field(description="before calibration")
+    margin: float = Field(description="log-odds")
+    base_value: float = Field(description="log-odds; plus every contribution it is the margin")
+    features: list[FeatureOut] = Field(description="every feature; contributions add up")
+    reasons: list[str]
+    risk_band: RiskBand
+    decision: Decision
+    threshold: float
+    model: ModelOut
+    decided_at: datetime
+
+
+class CaseDetail(BaseModel):
+    """A transaction, its decision, its review."""
+
+    transaction_id: UUID
+    transaction: TransactionOut
+    prediction: PredictionOut
+    undecided: bool = Field(description="no analyst has settled it")
+    feedback: list[FeedbackOut] = Field(description="latest first; the latest counts")
+
+
+class AuditEntryOut(BaseModel):
+    """One change."""
+
+    id: int
+    at: datetime
+    actor: str = Field(description="an API key's prefix, `mlflow`, or a database user")
+    action: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class AuditPage(BaseModel):
+    """A page of the audit log."""
+
+    items: list[AuditEntryOut]
+    next_cursor: str | None = Field(description="null on the last page")

@@ -1,0 +1,17 @@
+"""The service with BentoML's own rule for how long a batch waits for company.
+
+`bentoml serve benchmarks.systems.bentoml_batch_wait:Sentinel`. A lone
+request is left to that rule too. Everything else is the service as it is.
+"""
+
+from __future__ import annotations
+
+from bentoml._internal.marshal import dispatcher
+
+import app.bento
+from service import Sentinel
+
+__all__ = ["Sentinel"]
+
+app.bento.EagerOptimizer = dispatcher.Optimizer  # type: ignore[misc]
+app.bento.SentinelApp._has_no_company = lambda *_: False  # type: ignore[method-assign]

@@ -1,0 +1,209 @@
+"""The stacks: what each is, how it is started, and how it wants to be asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import payloads
+from benchmarks.models import Prepared
+from benchmarks.payloads import Wire
+from benchmarks.testbed import KEY_SECRET, PROJECT, Ground, child_environment, free_port
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# MLServer 1.7.1 asks for the running event loop in a way that uvloop 0.22 refuses.
+MLSERVER = ("mlserver==1.7.1", "mlserver-lightgbm==1.7.1", "uvloop<0.22")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How one server is started.
+
+    Attributes:
+        command, environment, directory: of the process.
+        port: where it will listen.
+        ready: the path that answers 200 once it can score.
+        headers: for every request.
+    """
+
+    command: list[str]
+    environment: dict[str, str]
+    port: int
+    ready: str
+    directory: Path = PROJECT
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One contestant.
+
+    Attributes:
+        about: what it is, for the report.
+        wire: how it is asked.
+        launch: prepares it for a model, and says how it is started.
+        is_sentinel: whether it is the service, in some configuration.
+        main: measured with every model, and batches too; the others only /score with the first.
+    """
+
+    about: str
+    wire: Wire
+    launch: Callable[[Ground, Prepared], Launch]
+    is_sentinel: bool = False
+    main: bool = False
+
+
+def _sentinel(target: str = "service:Sentinel", workers: int = 1) -> Callable[..., Launch]:
+    def launch(ground: Ground, model: Prepared) -> Launch:
+        name = f"{target.split(':')[0].split('.')[-1]}_{workers}_{model.size}"
+        database, key = ground.tenant(f"bench_{name}", model.registered)
+        port = free_port()
+        home = ground.home / "services" / name
+        return Launch(
+            [
+                *(ground.service_python, "-m", "bentoml", "serve", target),
+                *("--host", "127.0.0.1", "--port", str(port)),
+            ],
+            child_environment(
+                DATABASE_URL=database,
+                MLFLOW_TRACKING_URI=ground.mlflow_url,
+                SENTINEL_HOME=str(home),
+                SENTINEL_KEY_SECRET=KEY_SECRET.decode(),
+                BENTOML_HOME=str(home / "bentoml"),
+                BENTOML_DO_NOT_TRACK="True",
+                BENTOML_CONFIG_OPTIONS=f"services.sentinel.workers={workers}",
+            ),
+            port,
+            "/readyz",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+
+    return launch
+
+
+def _reference(threads: Mapping[str, str]) -> Callable[..., Launch]:
+    def launch(ground: Ground, model: Prepared) -> Launch:
+        port = free_port()
+        name = f"bench_reference{'_pinned' if threads else ''}_{model.size}"
+        return Launch(
+            [
+                *(sys.executable, "-m", "benchmarks.systems.reference", "--port", str(port)),
+                *("--classifier", str(model.classifier)),
+            ],
+            child_environment(DATABASE_URL=ground.database(name), **threads),
+            port,
+            "/health",
+        )
+
+    return launch
+
+
+def _floor(*, stores: bool) -> Callable[..., Launch]:
+    def launch(ground: Ground, _model: Prepared) -> Launch:
+        port = free_port()
+        command = [sys.executable, "-m", "benchmarks.systems.insert_only", "--port", str(port)]
+        more = {"DATABASE_URL": ground.database("bench_floor")} if stores else {}
+        return Launch(command, child_environment(**more), port, "/health")
+
+    return launch
+
+
+def _mlserver(ground: Ground, model: Prepared) -> Launch:
+    binaries = ground.environment("mlserver", MLSERVER)
+    folder = ground.home / "mlserver" / model.size
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "name": "fraud",
+        "implementation": "mlserver_lightgbm.LightGBMModel",
+        "parameters": {"uri": str(model.booster), "version": "1"},
+        # The service's own bound, and a wait that a lone client does not notice much.
+        "max_batch_size": 256,
+        "max_batch_time": 0.001,
+    }
+    (folder / "model-settings.json").write_text(json.dumps(settings))
+    port = free_port()
+    ports = {"HTTP": port, "GRPC": free_port(), "METRICS": free_port()}
+    return Launch(
+        [str(binaries / "mlserver"), "start", str(folder)],
+        child_environment(
+            MLSERVER_HOST="127.0.0.1",
+            MLSERVER_DEBUG="false",
+            **{f"MLSERVER_{kind}_PORT": str(number) for kind, number in ports.items()},
+            **ONE_THREAD,
+        ),
+        port,
+        "/v2/models/fraud/ready",
+        directory=folder,
+    )
+
+
+def _mlflow(ground: Ground, model: Prepared) -> Launch:
+    packages = ("mlflow", "lightgbm", "numba", "numpy", "pandas", "scipy")
+    binaries = ground.environment("mlflow", [f"{name}=={version(name)}" for name in packages])
+    port = free_port()
+    return Launch(
+        [
+            *(str(binaries / "mlflow"), "models", "serve", "--model-uri", str(model.artifacts)),
+            *("--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)),
+        ],
+        child_environment(
+            MLFLOW_DISABLE_TELEMETRY="true", PATH=f"{binaries}:/usr/bin:/bin", **ONE_THREAD
+        ),
+        port,
+        "/health",
+        directory=ground.home,
+    )
+
+
+STACKS: Mapping[str, Stack] = {
+    "sentinel": Stack(
+        "the service, one worker", payloads.SENTINEL, _sentinel(), is_sentinel=True, main=True
+    ),
+    "sentinel_2_workers": Stack(
+        "the service, two workers", payloads.SENTINEL, _sentinel(workers=2), is_sentinel=True
+    ),
+    "sentinel_unbatched": Stack(
+        "the service without adaptive batching",
+        payloads.SENTINEL,
+        _sentinel("benchmarks.systems.unbatched:Sentinel"),
+        is_sentinel=True,
+    ),
+    "sentinel_on_threads": Stack(
+        "the service with a lone request on a worker thread, as batches are",
+        payloads.SENTINEL,
+        _sentinel("benchmarks.systems.worker_threads:Sentinel"),
+        is_sentinel=True,
+    ),
+    "sentinel_stock_wait": Stack(
+        "the service with BentoML's own rule for how long a batch waits",
+        payloads.SENTINEL,
+        _sentinel("benchmarks.systems.bentoml_batch_wait:Sentinel"),
+        is_sentinel=True,
+    ),
+    "reference": Stack(
+        "FastAPI, pandas, scikit-learn, shap and an ORM",
+        payloads.SENTINEL,
+        _reference({}),
+        main=True,
+    ),
+    "reference_pinned": Stack(
+        "the same with one LightGBM thread", payloads.SENTINEL, _reference(ONE_THREAD), main=True
+    ),
+    "mlserver": Stack(
+        "MLServer with its adaptive batching; no features, reasons or storage",
+        payloads.MLSERVER,
+        _mlserver,
+        main=True,
+    ),
+    "mlflow": Stack(
+        "mlflow models serve; no reasons or storage", payloads.MLFLOW, _mlflow, main=True
+    ),
+    "floor": Stack(
+        "one INSERT and COMMIT, a constant reply", payloads.SENTINEL, _floor(stores=True)
+    ),
+    "floor_without_insert": Stack("a constant reply", payloads.SENTINEL, _floor(stores=False)),
+}

@@ -1,0 +1,13 @@
+"""The service with every batch on its worker thread, that of a lone request too.
+
+`bentoml serve benchmarks.systems.worker_threads:Sentinel`. Everything else is the service as it is.
+"""
+
+from __future__ import annotations
+
+import app.bento
+from service import Sentinel
+
+__all__ = ["Sentinel"]
+
+app.bento.SentinelApp._has_no_company = lambda *_: False  # type: ignore[method-assign]

@@ -1,0 +1,1 @@
+"""Adaptive batches: gathered, scored, stored, answered."""

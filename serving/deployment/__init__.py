@@ -1,0 +1,1 @@
+"""Which model version and which policy serve which tenant."""

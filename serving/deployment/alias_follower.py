@@ -1,0 +1,203 @@
+"""Who serves which tenant, kept current by one thread a process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+
+from anyio import CapacityLimiter, to_thread
+
+from observability.metrics import MODELS_IN_MEMORY, SWAPS
+from persistence.tenants import Tenant
+from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.names import CANARY_TAG
+from registry.store.model_store import Shelf, Versions
+from scoring.errors import ModelRefused, NoModel, SentinelError
+from scoring.model.fraud_model import FraudModel
+from serving.deployment.assignment import Lineup, Seats, percent_from
+from serving.deployment.policy_cache import PolicyBook
+from serving.deployment.recorder import RefusalNotes, Registrar
+
+logger = logging.getLogger("sentinel.serving")
+
+LOADS_AT_ONCE = 2
+"""Threads that bring evicted models back; batches have threads of their own."""
+
+
+class TenantModels:
+    """The lineup of each tenant: read by every request, changed by the follower.
+
+    A tenant's seats are one reference, replaced whole, and a request resolves them to a lineup
+    once, so what has begun keeps the versions and the policy it began with.
+
+    Args:
+        shelf: which versions should serve, and their models.
+        registrar: asks for tenants in Postgres and notes who serves them, before they do.
+        policies: the tenants' own.
+        refused: refusals on their way to Postgres.
+        poll_seconds: how long between two looks at the aliases.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        registrar: Registrar,
+        policies: PolicyBook,
+        refused: RefusalNotes,
+        poll_seconds: float,
+    ) -> None:
+        self._shelf = shelf
+        self._registrar = registrar
+        self._policies = policies
+        self._refused = refused
+        self._poll_seconds = poll_seconds
+        self._seats: dict[int, Seats] = {}
+        self._production: dict[str, RegisteredVersion] = {}
+        self._bad_shares: dict[str, str] = {}
+        self._loading = CapacityLimiter(LOADS_AT_ONCE)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="alias-follower", daemon=True)
+
+    async def lineup(self, tenant_id: int) -> Lineup:
+        """Return who decides the tenant's payments now; brings evicted models back.
+
+        Raises:
+            NoModel: the tenant has no version under `production` that passed its checks, and is
+                not in test mode; or it was evicted and can neither be read nor downloaded.
+        """
+        seats = self._seats.get(tenant_id)
+        if seats is None or (seats.champion is None and not seats.is_test):
+            raise NoModel("No model version is in production for this tenant; promote one.")
+        champion = None if seats.champion is None else await self._model(seats.champion)
+        canary = None
+        if seats.challenger is not None and seats.canary_percent > 0:
+            try:
+                canary = await self._model(seats.challenger)
+            except NoModel:
+                logger.warning("%s: the champion decides for its canary", seats.challenger.name)
+        return Lineup(seats, champion, canary, self._policies.in_force(tenant_id))
+
+    async def _model(self, version: RegisteredVersion) -> FraudModel:
+        resident = self._shelf.resident(version)
+        if resident is not None:
+            return resident
+        try:
+            return await to_thread.run_sync(self._shelf.load, version, limiter=self._loading)
+        except (RegistryUnavailable, ModelRefused) as error:
+            name = f"{version.name} version {version.version}"
+            logger.warning("%s had left memory and cannot come back: %s", name, error)
+            raise NoModel(f"{name} is in production but cannot be loaded again.") from error
+
+    def refresh_policy(self, tenant_id: int) -> None:
+        """Learn at once that the tenant's policy was set or withdrawn.
+
+        Raises:
+            StoreUnavailable: Postgres cannot be asked; the next look will.
+        """
+        self._policies.refresh_tenant(tenant_id)
+
+    def in_use(self) -> dict[str, int]:
+        """Return the version in production by model name."""
+        champions = [seats.champion for seats in list(self._seats.values())]
+        return {version.name: version.version for version in champions if version}
+
+    def can_decide(self) -> bool:
+        """Whether there is a tenant whose payments can be decided, or its fixed tests."""
+        return bool(self._seats)
+
+    def start(self) -> None:
+        """Look at every alias once, then keep following in the background."""
+        self.refresh()
+        self._policies.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the follower and the listener; waits for a look that has begun."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._policies.stop()
+
+    def refresh(self) -> None:
+        """Look at every tenant, policy and alias once, and change what has moved."""
+        try:
+            tenants = self._registrar.tenants()
+            # Before any seat: a tenant's first score is at its own policy.
+            self._policies.refresh()
+        except SentinelError as error:
+            logger.warning("tenants cannot be listed: %s", error.detail)
+            return
+        found = self._shelf.look({tenant.model_name for tenant in tenants})
+        try:
+            self._seat(tenants, found)
+            self._refused.deliver(tenants)
+        except SentinelError as error:
+            logger.warning("who serves cannot be recorded yet: %s", error.detail)
+        for gone in self._seats.keys() - {tenant.id for tenant in tenants}:
+            del self._seats[gone]
+        self._count_swaps(found)
+        MODELS_IN_MEMORY.set(self._shelf.models_in_memory)
+
+    def _seat(self, tenants: Sequence[Tenant], found: dict[str, Versions]) -> None:
+        shares = {name: self._share(versions.challenger) for name, versions in found.items()}
+        moved: dict[str, dict[int, Seats]] = defaultdict(dict)
+        for tenant in tenants:
+            versions = found[tenant.model_name]
+            challenger = versions.challenger if versions.production else None
+            share = shares[tenant.model_name] if challenger else 0.0
+            seats = Seats(tenant.is_test, versions.production, challenger, share)
+            if self._seats.get(tenant.id) != seats:
+                moved[tenant.model_name][tenant.id] = seats
+        for name, seats_by_tenant in moved.items():
+            champion = found[name].production
+            try:
+                if champion:
+                    self._registrar.record_champions(list(seats_by_tenant), champion)
+                for tenant_id, seats in seats_by_tenant.items():
+                    self._registrar.record(tenant_id, seats)
+                    self._take(tenant_id, seats)
+            except (RegistryUnavailable, ModelRefused) as error:
+                logger.warning("%s cannot be loaded: %s", name, error)
+
+    def _take(self, tenant_id: int, seats: Seats) -> None:
+        if seats.champion is None and not seats.is_test:
+            self._seats.pop(tenant_id, None)
+        else:
+            self._seats[tenant_id] = seats
+
+    def _share(self, challenger: RegisteredVersion | None) -> float:
+        """Read the challenger's canary share; one that is no share is none, and said once."""
+        text = challenger.tags.get(CANARY_TAG) if challenger else None
+        if challenger is None or text is None:
+            return 0.0
+        try:
+            percent = percent_from(text)
+        except ValueError as error:
+            if self._bad_shares.get(challenger.name) != text:
+                self._bad_shares[challenger.name] = text
+                logger.warning(
+                    "%s version %d decides for no account: %s",
+                    challenger.name,
+                    challenger.version,
+                    error,
+                )
+            return 0.0
+        self._bad_shares.pop(challenger.name, None)
+        return percent
+
+    def _count_swaps(self, found: dict[str, Versions]) -> None:
+        production = {name: v.production for name, v in found.items() if v.production}
+        for name, version in production.items():
+            if self._production.get(name, version) != version:
+                SWAPS.labels(model=name).inc()
+        self._production = production
+
+    def _follow(self) -> None:
+        while not self._stopping.wait(self._poll_seconds):
+            try:
+                self.refresh()
+            except Exception:
+                # The follower outlives what it did not foresee: a dead one would pin a version.
+                logger.exception("following the aliases failed; trying again")

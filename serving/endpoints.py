@@ -1,0 +1,91 @@
+"""What the APIs do with a request: who calls, what is asked, one item in a batch, one reply."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any, Protocol
+from uuid import UUID
+
+from anyio import to_thread
+from sqlalchemy import Engine
+from starlette.requests import Request
+from starlette.responses import Response
+
+from persistence.decisions.rows import Decided, read_decision
+from serving import health, responses, schemas
+from serving.batching.item import Item
+from serving.deployment.alias_follower import TenantModels
+from web.auth import Authenticator
+from web.body import MAX_BATCH_BODY_BYTES, idempotency_key, read_body
+
+
+class Queue(Protocol):
+    """Where items wait for their batch."""
+
+    async def enqueue(self, batchable: str, item: Any) -> Any:  # noqa: ANN401 - its answer
+        """Put an item into the next batch of a batchable method; its answer, or its error."""
+
+
+class Routes:
+    """The scoring routes of a process that is connected.
+
+    Args:
+        engine: the pool of the payment path.
+        auth: verifies API keys.
+        models: the model and policy that serve each tenant.
+        queue: the batchable methods `score_batch`, `bulk_batch` and `explain_batch`.
+    """
+
+    def __init__(
+        self, engine: Engine, auth: Authenticator, models: TenantModels, queue: Queue
+    ) -> None:
+        self._engine = engine
+        self._auth = auth
+        self._models = models
+        self._queue = queue
+
+    async def score(self, request: Request) -> Response:
+        """Decide one transaction."""
+        arrived_s = perf_counter()
+        principal = await self._auth.require(request.headers.get("authorization"), "score")
+        body = await read_body(request, schemas.TransactionIn)
+        transaction = body.to_domain(idempotency_key(request))
+        lineup = await self._models.lineup(principal.tenant_id)
+        item = Item(principal.tenant_id, lineup, [transaction], arrived_s, request.scope["origin"])
+        (decision,) = await self._queue.enqueue("score_batch", item)
+        return responses.score_reply(decision, arrived_s)
+
+    async def score_many(self, request: Request) -> Response:
+        """Decide up to 1000 transactions."""
+        arrived_s = perf_counter()
+        principal = await self._auth.require(request.headers.get("authorization"), "score")
+        body = await read_body(request, schemas.BatchRequest, MAX_BATCH_BODY_BYTES)
+        lineup = await self._models.lineup(principal.tenant_id)
+        transactions = [t.to_domain() for t in body.transactions]
+        item = Item(principal.tenant_id, lineup, transactions, arrived_s, request.scope["origin"])
+        decisions = await self._queue.enqueue("bulk_batch", item)
+        return responses.batch_reply(decisions, arrived_s)
+
+    async def explain(self, request: Request) -> Response:
+        """Explain a transaction, or a stored prediction."""
+        arrived_s = perf_counter()
+        principal = await self._auth.require(
+            request.headers.get("authorization"), "score", "review"
+        )
+        body = await read_body(request, schemas.ExplainRequest)
+        if body.prediction_id is not None:
+            stored = await self._stored(principal.tenant_id, body.prediction_id)
+            return responses.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
+        assert body.transaction is not None  # noqa: S101 - the schema takes exactly one
+        lineup = await self._models.lineup(principal.tenant_id)
+        transaction = body.transaction.to_domain()
+        item = Item(principal.tenant_id, lineup, [transaction], arrived_s, request.scope["origin"])
+        (prediction,) = await self._queue.enqueue("explain_batch", item)
+        return responses.explain_reply(prediction, None, arrived_s)
+
+    async def readiness(self) -> Response:
+        """Say whether this process can decide a payment now, and if not, why."""
+        return await to_thread.run_sync(health.report, self._engine, self._models)
+
+    async def _stored(self, tenant_id: int, prediction_id: UUID) -> Decided:
+        return await to_thread.run_sync(read_decision, self._engine, tenant_id, prediction_id)

@@ -1,0 +1,134 @@
+"""Wire schemas of the scoring routes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from scoring.transaction import (
+    EXTERNAL_ID_PATTERN,
+    MAX_AMOUNT,
+    MAX_BALANCE,
+    MAX_STEP,
+    Transaction,
+)
+from web.schemas import Account, FeatureOut, ModelOut
+
+MAX_BATCH_ROWS = 1000
+Balance = Annotated[float, Field(ge=-MAX_BALANCE, le=MAX_BALANCE, allow_inf_nan=False)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class TransactionIn(_Request):
+    """One PaySim-schema transaction, before it is decided."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            # OpenAPI 3.0's single example: BentoML's schema classes know no `examples`.
+            "example": {
+                "step": 212,
+                "type": "TRANSFER",
+                "amount": 181250.75,
+                "nameOrig": "C1305486145",
+                "oldbalanceOrg": 181250.75,
+                "nameDest": "C553264065",
+                "oldbalanceDest": 0.0,
+            }
+        }
+    )
+
+    step: int = Field(ge=0, le=MAX_STEP, description="hours since the tenant's epoch")
+    type: Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
+    amount: float = Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)
+    nameOrig: Account = Field(description="account that pays")  # noqa: N815
+    oldbalanceOrg: Balance = Field(description="the payer's balance before")  # noqa: N815
+    nameDest: Account = Field(description="account that receives; merchants: M...")  # noqa: N815
+    oldbalanceDest: Balance = Field(description="the receiver's balance before")  # noqa: N815
+    newbalanceOrig: Any = Field(  # noqa: N815
+        default=None, description="accepted and ignored: not known before the decision"
+    )
+    newbalanceDest: Any = Field(  # noqa: N815
+        default=None, description="accepted and ignored: not known before the decision"
+    )
+    external_id: str | None = Field(
+        default=None,
+        pattern=EXTERNAL_ID_PATTERN,
+        description="your own id, unique in your tenant: the idempotency key",
+    )
+
+    def to_domain(self, external_id: str | None = None) -> Transaction:
+        """Return the domain's transaction; `external_id` stands in when the body has none."""
+        return Transaction(
+            step=self.step,
+            type=self.type,
+            amount=self.amount,
+            name_orig=self.nameOrig,
+            oldbalance_org=self.oldbalanceOrg,
+            name_dest=self.nameDest,
+            oldbalance_dest=self.oldbalanceDest,
+            external_id=external_id if self.external_id is None else self.external_id,
+        )
+
+
+class BatchRequest(_Request):
+    """Up to 1000 transactions, decided and stored together or not at all."""
+
+    transactions: list[TransactionIn] = Field(min_length=1, max_length=MAX_BATCH_ROWS)
+
+
+class ExplainRequest(_Request):
+    """Either a transaction, explained by the production model, or a stored prediction's id."""
+
+    transaction: TransactionIn | None = None
+    prediction_id: Annotated[UUID, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> ExplainRequest:
+        if (self.transaction is None) == (self.prediction_id is None):
+            raise ValueError("give exactly one of transaction and prediction_id")
+        return self
+
+
+class ScoreReply(BaseModel):
+    """A decision, stored before this reply was sent."""
+
+    transaction_id: UUID
+    prediction_id: UUID
+    score: float = Field(description="calibrated probability of fraud")
+    risk_band: Literal["low", "medium", "high"]
+    decision: Literal["approve", "review"]
+    threshold: float = Field(description="scores from here on are reviewed")
+    top_features: list[FeatureOut] = Field(description="the five largest contributions")
+    base_value: float = Field(description="log-odds; plus every contribution it is the margin")
+    margin: float = Field(description="log-odds")
+    model: ModelOut
+    latency_ms: float = Field(description="from the request's arrival to this reply")
+
+
+class BatchReply(BaseModel):
+    """The decisions, in the order of the request."""
+
+    results: list[ScoreReply]
+    total_latency_ms: float
+
+
+class ExplainReply(BaseModel):
+    """Why a transaction scores as it does."""
+
+    prediction_id: UUID | None
+    score: float
+    raw_probability: float = Field(description="before calibration")
+    margin: float = Field(description="log-odds")
+    base_value: float = Field(description="log-odds")
+    features: list[FeatureOut] = Field(description="every feature; contributions add up")
+    reasons: list[str]
+    risk_band: Literal["low", "medium", "high"]
+    decision: Literal["approve", "review"]
+    threshold: float
+    model: ModelOut
+    latency_ms: float

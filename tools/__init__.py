@@ -1,0 +1,1 @@
+"""Programs that install what the project needs and maintain its files."""

@@ -1,0 +1,88 @@
+"""Prometheus metrics with bounded labels: the route's template, never the raw path."""
+
+from __future__ import annotations
+
+from functools import cache
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import bentoml
+
+from observability.tracing import TRACES
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+UNKNOWN_ROUTE = "unknown"
+NOT_TRACED = frozenset({"/livez", "/readyz", "/metrics"})
+"""Asked every few seconds; nobody looks for their spans."""
+REQUESTS = bentoml.metrics.Counter(
+    name="sentinel_requests_total",
+    documentation="HTTP requests by route template and status",
+    labelnames=["route", "status"],
+)
+LATENCY = bentoml.metrics.Histogram(
+    name="sentinel_request_duration_seconds",
+    documentation="Time from a request's arrival to the last byte of its reply",
+    labelnames=["route"],
+    buckets=BUCKETS_S,
+)
+
+
+class RequestMetrics:
+    """Counts and times every request that the front does not answer (ASGI middleware).
+
+    Args:
+        app: what it wraps.
+        fixed: the paths without parameters; any other is labelled by its matched route's template.
+    """
+
+    def __init__(self, app: ASGIApp, fixed: frozenset[str]) -> None:
+        self._app = app
+        self._fixed = fixed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        arrived_s = perf_counter()
+        status = 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            path = scope["path"]
+            matched = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+            template = path if path in self._fixed else matched
+            count_request(template, status, perf_counter() - arrived_s)
+            if TRACES.on and path not in NOT_TRACED:
+                identity = scope["origin"].request_id
+                headers = scope["headers"]
+                span = TRACES.begin_request(scope["method"], template, headers, identity, arrived_s)
+                TRACES.end_request(span, status)
+
+
+@cache
+def _series(route: str, status: int) -> tuple[Any, Any]:
+    return REQUESTS.labels(route=route, status=str(status)), LATENCY.labels(route=route)
+
+
+def count_request(route: str, status: int, duration_s: float) -> None:
+    """Count a request that was answered.
+
+    Args:
+        route: the route's template, never the raw path.
+        status: HTTP.
+        duration_s: from its arrival to the last byte of the reply, seconds.
+    """
+    counter, histogram = _series(route, status)
+    counter.inc()
+    histogram.observe(duration_s)

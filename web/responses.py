@@ -1,0 +1,50 @@
+"""Render what several routes reply with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from scoring.features import FEATURE_NAMES
+from scoring.prediction import ModelVersion, Prediction
+from scoring.reasons import reasons
+
+
+def explained(prediction: Prediction) -> dict[str, Any]:
+    """Render all that a prediction says: every feature, and the reasons as sentences."""
+    return {
+        "score": prediction.score,
+        "raw_probability": prediction.raw_probability,
+        "margin": prediction.margin,
+        "base_value": prediction.base_value,
+        "features": [_feature(prediction, i) for i in range(len(FEATURE_NAMES))],
+        "reasons": reasons(prediction),
+        "risk_band": prediction.risk_band,
+        "decision": prediction.decision,
+        "threshold": prediction.threshold,
+        "model": model(prediction.model),
+    }
+
+
+def model(version: ModelVersion) -> dict[str, Any]:
+    """Render which model version decided."""
+    return {"name": version.name, "version": version.version}
+
+
+def _feature(prediction: Prediction, index: int) -> dict[str, Any]:
+    return {
+        "name": FEATURE_NAMES[index],
+        "value": prediction.features[index],
+        "contribution": prediction.contributions[index],
+    }
+
+
+def json_reply(document: dict[str, Any], status: int = 200) -> Response:
+    """Render a document."""
+    return _reply(orjson.dumps(document), status)
+
+
+def _reply(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, media_type="application/json")
