@@ -83,15 +83,15 @@ class Sentinel:
             import lightgbm  # noqa: F401
             import numba.np.arraymath  # noqa: F401
         from api.review.routes import REVIEW
-        from app.startup import open_parts
+        from app.startup import connect
         from observability.tracing import TRACES
-        from serving.endpoints import Routes
+        from serving.endpoints import Endpoints
 
         settings = Settings()
         self.resources = ExitStack()
         if settings.otlp_endpoint:
             self.resources.callback(TRACES.start(__version__))
-        self.parts = open_parts(
+        self.parts = connect(
             self.resources,
             database_url=self.resources.enter_context(database_url(settings)),
             tracking_uri=settings.tracking_uri,
@@ -100,9 +100,9 @@ class Sentinel:
             models_in_memory=settings.models_in_memory,
             poll_seconds=settings.alias_poll_seconds,
         )
-        self.app.lone["score_batch"] = self.parts.lone
-        self.routes = Routes(self.parts.engine, self.parts.auth, self.parts.models, self.app)
-        REVIEW.state.desk = self.parts.desk
+        self.app.inline_scorer["score_batch"] = self.parts.inline_scorer
+        self.routes = Endpoints(self.parts.engine, self.parts.auth, self.parts.models, self.app)
+        REVIEW.state.desk = self.parts.dependencies
 
     @bentoml.on_shutdown
     def close(self) -> None:

@@ -13,9 +13,9 @@ from api.pagination import Cursors
 from persistence.api_keys import Principal
 from web.auth import Authenticator
 from web.problems import named
-from web.single_flight_cache import Recent
+from web.single_flight_cache import SingleFlightCache
 
-DESK_CONNECTIONS = 3
+API_CONNECTIONS = 3
 """Connections, and threads, that these routes have for themselves: however many analysts search,
 they wait for each other and never keep a payment waiting."""
 STUDIED_S = 30.0
@@ -27,11 +27,12 @@ Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
 
-class Desk:
-    """What every mounted route needs; one a process, set as `state.desk` when the service opens.
+class ApiDependencies:
+    """What every mounted route needs; one a process, set as `state.dependencies` when the service
+    opens.
 
     Args:
-        engine: the pool, of DESK_CONNECTIONS.
+        engine: the pool, of API_CONNECTIONS.
         auth: tells who calls.
         cursors: makes and reads cursors.
         refresh_policy: puts a tenant's policy in force in this process; blocking.
@@ -48,9 +49,9 @@ class Desk:
         self.cursors = cursors
         self._engine = engine
         self._refresh_policy = refresh_policy
-        self._threads = CapacityLimiter(DESK_CONNECTIONS)
+        self._threads = CapacityLimiter(API_CONNECTIONS)
         self._studying = CapacityLimiter(1)
-        self._studies = Recent(STUDIED_S, MAX_STUDIES)
+        self._studies = SingleFlightCache(STUDIED_S, MAX_STUDIES)
 
     async def ask(
         self,
@@ -86,18 +87,18 @@ class Desk:
         await to_thread.run_sync(self._refresh_policy, tenant_id, limiter=self._threads)
 
 
-def at_desk(request: Request) -> Desk:
+def get_dependencies(request: Request) -> ApiDependencies:
     """Return what the service opened with."""
-    desk: Desk = request.app.state.desk
-    return desk
+    dependencies: ApiDependencies = request.app.state.dependencies
+    return dependencies
 
 
-Here = Annotated[Desk, Depends(at_desk)]
+CurrentDependencies = Annotated[ApiDependencies, Depends(get_dependencies)]
 
 
-def _caller(scope: str) -> Callable[[Request, Desk], Awaitable[Principal]]:
-    async def require(request: Request, desk: Here) -> Principal:
-        return await desk.auth.require(request.headers.get("authorization"), scope)
+def _caller(scope: str) -> Callable[[Request, ApiDependencies], Awaitable[Principal]]:
+    async def require(request: Request, dependencies: CurrentDependencies) -> Principal:
+        return await dependencies.auth.require(request.headers.get("authorization"), scope)
 
     return require
 

@@ -28,10 +28,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.openapi import PAGES
-from observability.deferred import LoopLater, keep_later
+from observability.deferred import LoopDeferredQueue, set_deferred_queue
 from scoring.errors import Overloaded
-from serving.batching.worker_thread import Worker
-from serving.fast_path import Api, Front
+from serving.batching.worker_thread import WorkerThread
+from serving.fast_path import Api, FastPath
 from web.problems import ProblemBackstop
 from web.request_metrics import RequestMetrics
 
@@ -41,7 +41,7 @@ BatchItem = TypeVar("BatchItem")
 class EagerOptimizer(Optimizer):
     """Never holds a batch back; batches still grow, by what arrives while one is being decided.
 
-    BentoML's own waits as long as earlier batches had waited, its own waiting included, so a lone
+    BentoML's own waits as long as earlier batches had waited, its own waiting included, so a single
     client after a burst of 64 stayed at 30 ms a request instead of 3 (`make bench`).
     """
 
@@ -54,7 +54,7 @@ class EagerOptimizer(Optimizer):
     def wait(self, _measured_s: float) -> None: ...
 
 
-class Lone(Protocol):
+class Inline(Protocol):
     """Decides an item that has no company."""
 
     def fits(self, item: Any) -> bool:  # noqa: ANN401 - the batchable method's
@@ -70,10 +70,10 @@ class SentinelApp(ServiceAppFactory):
     def __init__(self, service: bentoml.Service[Any], is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self.apis: dict[str, Api] = {}
-        self.lone: dict[str, Lone] = {}
+        self.inline_scorer: dict[str, Inline] = {}
         self._batch_sizes: dict[str, Any] = {}
         self._latest_size = dict.fromkeys(self.dispatchers, 1)
-        self._workers = {name: Worker(name) for name in self.dispatchers}
+        self._workers = {name: WorkerThread(name) for name in self.dispatchers}
         for dispatcher in self.dispatchers.values():
             dispatcher.optimizer = EagerOptimizer(dispatcher.max_latency)
             dispatcher.get_batch_size = _one
@@ -88,8 +88,8 @@ class SentinelApp(ServiceAppFactory):
         BentoML binds an API anew at each access, signature and all: 13 % of the CPU of a /score.
         """
         await super().create_instance(app)
-        self._later = LoopLater(asyncio.get_running_loop())
-        keep_later(self._later)
+        self._later = LoopDeferredQueue(asyncio.get_running_loop())
+        set_deferred_queue(self._later)
         for name, method in self.service.apis.items():
             bound = getattr(self._service_instance, name).local
             bound.local = bound
@@ -123,7 +123,7 @@ class SentinelApp(ServiceAppFactory):
     def middlewares(self) -> list[Middleware]:
         """The front, then BentoML's, with the metrics by template in place of those by raw path."""
         front = Middleware(
-            Front, apis=self.apis, timeout_s=self.timeout, max_in_flight=self.max_concurrency
+            FastPath, apis=self.apis, timeout_s=self.timeout, max_in_flight=self.max_concurrency
         )
         fixed = frozenset(r.path for r in [*self.routes, *PAGES.routes] if isinstance(r, Route))
         metrics = Middleware(RequestMetrics, fixed=fixed)
@@ -141,9 +141,9 @@ class SentinelApp(ServiceAppFactory):
         Raises:
             SentinelError: the item's own error, or Overloaded when BentoML sheds it.
         """
-        lone = self.lone.get(batchable)
-        if lone and self._has_no_company(batchable) and lone.fits(item):
-            return await self._decide_lone(lone, batchable, item)
+        inline_scorer = self.inline_scorer.get(batchable)
+        if inline_scorer and self._has_no_company(batchable) and inline_scorer.fits(item):
+            return await self._decide_inline(inline_scorer, batchable, item)
         try:
             return await self._queues[batchable](item)
         except BentoMLException as error:
@@ -159,13 +159,13 @@ class SentinelApp(ServiceAppFactory):
         is_idle = not dispatcher._queue and not dispatcher._sema.is_locked()
         return is_idle and self._latest_size[batchable] == 1
 
-    async def _decide_lone(self, lone: Lone, batchable: str, item: BatchItem) -> Any:  # noqa: ANN401
+    async def _decide_inline(self, inline_scorer: Inline, batchable: str, item: BatchItem) -> Any:  # noqa: ANN401
         """Decide an item as the dispatcher would, which begins no batch meanwhile."""
         one_at_a_time = self.dispatchers[batchable]._sema
         one_at_a_time.acquire()
         self._batch_sizes[batchable].observe(1)
         try:
-            answer = await lone.decide(item)
+            answer = await inline_scorer.decide(item)
         finally:
             one_at_a_time.release()
         if isinstance(answer, Exception):
@@ -176,7 +176,7 @@ class SentinelApp(ServiceAppFactory):
         """Decide what the dispatcher has gathered; an answer that is an error, it raises.
 
         BentoML's `batch_infer` makes its closures, takes a batch apart and joins it again at each
-        request: 17 % of a lone /score.
+        request: 17 % of a single /score.
         """
         self._latest_size[batchable] = len(items)
         self._batch_sizes[batchable].observe(len(items))

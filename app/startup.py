@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from api.dependencies import DESK_CONNECTIONS, Desk
+from api.dependencies import API_CONNECTIONS, ApiDependencies
 from api.pagination import Cursors
 from observability.drift_metrics import DriftMetrics
 from observability.metrics import EVICTIONS
@@ -20,14 +20,14 @@ from persistence.decisions.writer import DecisionLog
 from persistence.engine import POOL_SIZE, open_database
 from persistence.tenancy import SERVICE_ROLE
 from registry.client.factory import open_registry
-from registry.store.model_store import Shelf
+from registry.store.model_store import ModelStore
 from scoring.model.booster_locks import BoosterLocks
-from serving.batching.batch_scorer import Batches
-from serving.batching.inline_scorer import LoneScores
+from serving.batching.batch_scorer import BatchScorer
+from serving.batching.inline_scorer import InlineScorer
 from serving.batching.predictor import Predictor
-from serving.deployment.alias_follower import TenantModels
-from serving.deployment.policy_cache import PolicyBook
-from serving.deployment.recorder import RefusalNotes, Registrar
+from serving.deployment.alias_follower import AliasFollower
+from serving.deployment.policy_cache import PolicyCache
+from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
 
@@ -36,19 +36,19 @@ BACKGROUND_CONNECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Dependencies:
     """What the routes of a process need."""
 
     engine: Engine
     auth: Authenticator
-    desk: Desk
-    models: TenantModels
-    batches: Batches
-    lone: LoneScores
+    dependencies: ApiDependencies
+    models: AliasFollower
+    batches: BatchScorer
+    inline_scorer: InlineScorer
     live: LiveMetrics
 
 
-def open_parts(
+def connect(
     stack: ExitStack,
     *,
     database_url: str,
@@ -57,7 +57,7 @@ def open_parts(
     key_secret: bytes,
     models_in_memory: int,
     poll_seconds: float,
-) -> Parts:
+) -> Dependencies:
     """Connect, load what is in production, and follow it; the stack ends it all, in order.
 
     Args:
@@ -75,9 +75,9 @@ def open_parts(
         return engine
 
     engine, background = pool(POOL_SIZE), pool(BACKGROUND_CONNECTIONS)
-    at_desk = pool(DESK_CONNECTIONS)
-    refused = RefusalNotes(background)
-    shelf = Shelf(
+    get_dependencies = pool(API_CONNECTIONS)
+    refused = RefusalRecorder(background)
+    model_store = ModelStore(
         open_registry(tracking_uri),
         model_cache,
         max_models=models_in_memory,
@@ -85,26 +85,34 @@ def open_parts(
         on_eviction=EVICTIONS.inc,
     )
     locks = BoosterLocks()
-    shadow = ShadowScorer(shelf, ShadowLog(background), locks)
+    shadow = ShadowScorer(model_store, ShadowLog(background), locks)
     stack.callback(shadow.stop)
-    models = TenantModels(
-        shelf, Registrar(background, shelf), PolicyBook(background), refused, poll_seconds
+    models = AliasFollower(
+        model_store,
+        DeploymentRecorder(background, model_store),
+        PolicyCache(background),
+        refused,
+        poll_seconds,
     )
     stack.callback(models.stop)
     drift = DriftMetrics(background)
     stack.callback(drift.stop)
     log = DecisionLog(engine)
-    batches = Batches(log, Predictor(locks), shadow)
+    batches = BatchScorer(log, Predictor(locks), shadow)
     auth = Authenticator(lambda key: verify_key(engine, key, key_secret))
-    parts = Parts(
+    parts = Dependencies(
         engine=engine,
         auth=auth,
-        desk=Desk(at_desk, auth, Cursors(key_secret), models.refresh_policy),
+        dependencies=ApiDependencies(
+            get_dependencies, auth, Cursors(key_secret), models.refresh_policy
+        ),
         models=models,
         batches=batches,
-        lone=LoneScores(batches, log),
+        inline_scorer=InlineScorer(batches, log),
         live=LiveMetrics(
-            {"score": engine, "background": background, "desk": at_desk}, models.in_use, drift
+            {"score": engine, "background": background, "api": get_dependencies},
+            models.in_use,
+            drift,
         ),
     )
     models.start()

@@ -74,7 +74,7 @@ class Lane:
             return [(f"batch_{rows}", partial(self._batch, rows)) for rows in given]
         is_first = self.size == plan.sizes[0]
         if is_first and self.name in BURST_STACKS and set(BURST_STACKS) <= set(plan.stacks):
-            return [("score_c1_after_burst", self._lone_after_burst)]
+            return [("score_c1_after_burst", self._inline_after_burst)]
         return []
 
     def facts(self) -> Figures:
@@ -131,7 +131,7 @@ class Lane:
         assert wire.batch_path is not None  # noqa: S101 - only the main stacks are asked
         return self._measured(wire.batch_path, wire.bodies(rows), 1, rows)
 
-    def _lone_after_burst(self) -> Figures:
+    def _inline_after_burst(self) -> Figures:
         self._score(BURST_CLIENTS, BURST_S)
         return self._score(1)
 

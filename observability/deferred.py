@@ -14,13 +14,13 @@ from threading import local
 logger = logging.getLogger("sentinel.api")
 
 QUIET_S = 0.002
-"""Without an answer for so long a thread turns to what was left for later; a lone client, whose
+"""Without an answer for so long a thread turns to what was left for later; a single client, whose
 requests come one after the other, is back sooner."""
 DUE_ROWS = 16
 """What as many rows have left for later is not put off any further."""
 
 
-class Later:
+class DeferredQueue:
     """What a thread's answers have left for later."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Later:
                 logger.exception("what was left for after an answer failed")
 
 
-class LoopLater(Later):
+class LoopDeferredQueue(DeferredQueue):
     """Does what was left for later by itself, on an event loop.
 
     Args:
@@ -74,7 +74,7 @@ class LoopLater(Later):
 _this_thread = local()
 
 
-def keep_later(later: Later) -> None:
+def set_deferred_queue(later: DeferredQueue) -> None:
     """Have this thread's answers leave things for later from now on."""
     _this_thread.later = later
 
@@ -86,7 +86,7 @@ def after_answer(function: Callable[[], None], rows: int) -> None:
         function: takes nothing.
         rows: how much it has to tell, for `DUE_ROWS`.
     """
-    later: Later | None = getattr(_this_thread, "later", None)
+    later: DeferredQueue | None = getattr(_this_thread, "later", None)
     if later is None:
         function()
     else:

@@ -41,7 +41,7 @@ def set_up(how: Format | None, level: Level, stream: TextIO | None = None) -> No
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # Without anybody to hear it, uvicorn composes no line of each request: 2 % of a lone /score.
+    # Without anybody to hear it, uvicorn composes no line of each request: 2 % of a single /score.
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False

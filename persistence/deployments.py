@@ -94,7 +94,7 @@ def served_versions(engine: Engine, tenant_id: int) -> list[ServedVersion]:
 
 
 @dataclass(frozen=True, slots=True)
-class NotedSeats:
+class RecordedDeployment:
     """What the tables say of a tenant.
 
     Attributes:
@@ -107,7 +107,7 @@ class NotedSeats:
     canary_percent: float = 0.0
 
 
-def noted_seats(engine: Engine) -> dict[int, NotedSeats]:
+def recorded_deployments(engine: Engine) -> dict[int, RecordedDeployment]:
     """Return what is noted, by tenant: one query, however many tenants there are.
 
     Raises:
@@ -125,7 +125,7 @@ def noted_seats(engine: Engine) -> dict[int, NotedSeats]:
     with transaction(engine) as connection:
         see_all_tenants(connection)
         return {
-            row.tenant_id: NotedSeats(
+            row.tenant_id: RecordedDeployment(
                 ModelVersion(row.name, row.version),
                 ModelVersion(row.challenger_name, row.challenger_version)
                 if row.challenger_name is not None

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, Programm
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from persistence.pool import CountingPool
-from persistence.timeout_connection import patient_connect
+from persistence.timeout_connection import connect_with_timeout
 from scoring.errors import StoreUnavailable
 
 POOL_SIZE = 5
@@ -77,7 +77,8 @@ def open_database(
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         pool_recycle=1800,
-        # A lone client meets one server process, whose caches are warm: 0.07 of 0.68 ms a decision.
+        # A single client meets one server process, whose caches are warm: 0.07 of 0.68 ms a
+        # decision.
         pool_use_lifo=True,
         # Whoever borrows one ends the transaction: SQLAlchemy's connections and `driver_connection`
         # both do.
@@ -89,7 +90,7 @@ def open_database(
             **_DEAD_NETWORK,
         },
     )
-    connect = patient_connect(statement_timeout_s + _ANSWER_GRACE_S)
+    connect = connect_with_timeout(statement_timeout_s + _ANSWER_GRACE_S)
     event.listen(engine, "do_connect", lambda _d, _r, args, named: connect(*args, **named))
     return engine
 

@@ -19,25 +19,25 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import RowFactory, tuple_row
 
 
-class PatientConnection(psycopg.Connection[Any]):
-    """A connection that waits for each answer no longer than `patience_s`.
+class TimeoutConnection(psycopg.Connection[Any]):
+    """A connection that waits for each answer no longer than `timeout_s`.
 
     One that has waited too long is closed and raises `psycopg.OperationalError`; what became of the
     statement is not known.
 
     Attributes:
-        patience_s: seconds.
+        timeout_s: seconds.
         prepared: what `persistence/pipeline/libpq.py` has prepared on it, by name.
     """
 
     def __init__(self, pgconn: PGconn, row_factory: RowFactory[Any] = tuple_row) -> None:
         super().__init__(pgconn, row_factory)
-        self.patience_s = inf
+        self.timeout_s = inf
         self.prepared: set[bytes] = set()
 
     def wait(self, gen: PQGen[RV], *args: Any, **named: Any) -> RV:  # noqa: ANN401 - psycopg's
         """Wait as psycopg does, which resumes its generators every 0.1 s even without an answer."""
-        return super().wait(self._within_patience(gen), *args, **named)
+        return super().wait(self._within_timeout(gen), *args, **named)
 
     def rollback(self) -> None:
         """Roll back, where there is something to; psycopg looks for it through a generator."""
@@ -47,10 +47,10 @@ class PatientConnection(psycopg.Connection[Any]):
     def give_up(self) -> psycopg.OperationalError:
         """Close the line; return what to raise."""
         self.pgconn.finish()
-        return psycopg.OperationalError(f"Postgres did not answer within {self.patience_s:g} s")
+        return psycopg.OperationalError(f"Postgres did not answer within {self.timeout_s:g} s")
 
-    def _within_patience(self, gen: PQGen[RV]) -> PQGen[RV]:
-        deadline = monotonic() + self.patience_s
+    def _within_timeout(self, gen: PQGen[RV]) -> PQGen[RV]:
+        deadline = monotonic() + self.timeout_s
         try:
             wanted = next(gen)
             while True:
@@ -63,12 +63,12 @@ class PatientConnection(psycopg.Connection[Any]):
             return result
 
 
-def patient_connect(seconds: float) -> Callable[..., PatientConnection]:
+def connect_with_timeout(seconds: float) -> Callable[..., TimeoutConnection]:
     """Return a `connect` whose connections wait for each answer no longer than `seconds`."""
 
-    def connect(*args: Any, **named: Any) -> PatientConnection:  # noqa: ANN401 - psycopg's
-        connection = PatientConnection.connect(*args, **named)
-        connection.patience_s = seconds
+    def connect(*args: Any, **named: Any) -> TimeoutConnection:  # noqa: ANN401 - psycopg's
+        connection = TimeoutConnection.connect(*args, **named)
+        connection.timeout_s = seconds
         return connection
 
     return connect

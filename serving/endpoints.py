@@ -14,7 +14,7 @@ from starlette.responses import Response
 from persistence.decisions.rows import Decided, read_decision
 from serving import health, responses, schemas
 from serving.batching.item import Item
-from serving.deployment.alias_follower import TenantModels
+from serving.deployment.alias_follower import AliasFollower
 from web.auth import Authenticator
 from web.body import MAX_BATCH_BODY_BYTES, idempotency_key, read_body
 
@@ -26,7 +26,7 @@ class Queue(Protocol):
         """Put an item into the next batch of a batchable method; its answer, or its error."""
 
 
-class Routes:
+class Endpoints:
     """The scoring routes of a process that is connected.
 
     Args:
@@ -37,7 +37,7 @@ class Routes:
     """
 
     def __init__(
-        self, engine: Engine, auth: Authenticator, models: TenantModels, queue: Queue
+        self, engine: Engine, auth: Authenticator, models: AliasFollower, queue: Queue
     ) -> None:
         self._engine = engine
         self._auth = auth
@@ -50,8 +50,10 @@ class Routes:
         principal = await self._auth.require(request.headers.get("authorization"), "score")
         body = await read_body(request, schemas.TransactionIn)
         transaction = body.to_domain(idempotency_key(request))
-        lineup = await self._models.lineup(principal.tenant_id)
-        item = Item(principal.tenant_id, lineup, [transaction], arrived_s, request.scope["origin"])
+        assignment = await self._models.assignment(principal.tenant_id)
+        item = Item(
+            principal.tenant_id, assignment, [transaction], arrived_s, request.scope["origin"]
+        )
         (decision,) = await self._queue.enqueue("score_batch", item)
         return responses.score_reply(decision, arrived_s)
 
@@ -60,9 +62,11 @@ class Routes:
         arrived_s = perf_counter()
         principal = await self._auth.require(request.headers.get("authorization"), "score")
         body = await read_body(request, schemas.BatchRequest, MAX_BATCH_BODY_BYTES)
-        lineup = await self._models.lineup(principal.tenant_id)
+        assignment = await self._models.assignment(principal.tenant_id)
         transactions = [t.to_domain() for t in body.transactions]
-        item = Item(principal.tenant_id, lineup, transactions, arrived_s, request.scope["origin"])
+        item = Item(
+            principal.tenant_id, assignment, transactions, arrived_s, request.scope["origin"]
+        )
         decisions = await self._queue.enqueue("bulk_batch", item)
         return responses.batch_reply(decisions, arrived_s)
 
@@ -77,9 +81,11 @@ class Routes:
             stored = await self._stored(principal.tenant_id, body.prediction_id)
             return responses.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
         assert body.transaction is not None  # noqa: S101 - the schema takes exactly one
-        lineup = await self._models.lineup(principal.tenant_id)
+        assignment = await self._models.assignment(principal.tenant_id)
         transaction = body.transaction.to_domain()
-        item = Item(principal.tenant_id, lineup, [transaction], arrived_s, request.scope["origin"])
+        item = Item(
+            principal.tenant_id, assignment, [transaction], arrived_s, request.scope["origin"]
+        )
         (prediction,) = await self._queue.enqueue("explain_batch", item)
         return responses.explain_reply(prediction, None, arrived_s)
 

@@ -33,7 +33,7 @@ CLIENT_CLOSED_REQUEST = 499
 Api = Callable[[Request], Awaitable[Response]]
 
 
-class Front:
+class FastPath:
     """Answers POST to the APIs' paths and passes every other path on (ASGI middleware).
 
     Args:

@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from persistence.maintenance.migrate import current_revision, head_revision, is_older
 from scoring.errors import SentinelError
-from serving.deployment.alias_follower import TenantModels
+from serving.deployment.alias_follower import AliasFollower
 from web.problems import MEDIA_TYPE
 
 
-def report(engine: Engine, models: TenantModels) -> Response:
+def report(engine: Engine, models: AliasFollower) -> Response:
     """Check Postgres and the models; 200 when a payment can be decided, else 503."""
     checks = {"postgres": _postgres(engine), "model": _model(models)}
     ready = all(found == "ok" for found in checks.values())
@@ -43,5 +43,5 @@ def _postgres(engine: Engine) -> str:
     return "ok"
 
 
-def _model(models: TenantModels) -> str:
+def _model(models: AliasFollower) -> str:
     return "ok" if models.can_decide() else "No tenant has a model version in production."

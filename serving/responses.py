@@ -16,7 +16,7 @@ from scoring.prediction import Prediction
 from web.responses import _reply, explained, json_reply, model
 
 
-class Renderings:
+class RenderedReplies:
     """Decisions rendered while Postgres stores them: a third of the service's time of 1000 rows.
 
     They lack their end, the latency, which is known when the reply is sent.
@@ -36,7 +36,7 @@ class Renderings:
 
 
 def score_reply(decision: bytes, arrived_s: float) -> Response:
-    """Finish one decision of `Renderings`."""
+    """Finish one decision of `RenderedReplies`."""
     return _reply(decision + _end(arrived_s))
 
 

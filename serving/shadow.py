@@ -24,7 +24,7 @@ from prometheus_client import Counter
 from observability.metrics import SHADOW_DROPPED, SHADOW_SCORED
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from registry.client.base import RegisteredVersion, RegistryUnavailable
-from registry.store.model_store import Shelf
+from registry.store.model_store import ModelStore
 from scoring.errors import ModelRefused, SentinelError
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
@@ -67,16 +67,16 @@ class ShadowScorer:
     """Scores what it is offered, later, on a thread of its own.
 
     Args:
-        shelf: gives the models.
+        model_store: gives the models.
         log: takes the scores.
         locks: of the boosters, shared with those who decide.
         capacity: decisions that may wait.
     """
 
     def __init__(
-        self, shelf: Shelf, log: ShadowLog, locks: BoosterLocks, capacity: int = CAPACITY
+        self, model_store: ModelStore, log: ShadowLog, locks: BoosterLocks, capacity: int = CAPACITY
     ) -> None:
-        self._shelf = shelf
+        self._model_store = model_store
         self._log = log
         self._locks = locks
         self._capacity = capacity
@@ -130,7 +130,7 @@ class ShadowScorer:
             of_version[task.version].append(task)
         for version, group in of_version.items():
             try:
-                model = self._shelf.load(version)
+                model = self._model_store.load(version)
             except RegistryUnavailable as error:
                 raise ModelRefused(f"{version.name} cannot be loaded: {error}") from error
             yield from self._scored_by(model, version, group)

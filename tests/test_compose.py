@@ -24,7 +24,7 @@ from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import create_tenant
 from registry.client.factory import open_registry
-from registry.store.model_store import Shelf
+from registry.store.model_store import ModelStore
 from scoring import __version__
 from scoring.prediction import ModelVersion
 from sentinel.local.postgres.embedded import EmbeddedPostgres
@@ -246,7 +246,7 @@ def test_its_mlflow_answers_the_service_by_name_and_takes_models_over_http(
     registry = open_registry(mlflow)
     found = registry.resolve("fraud-demo", "production")
     assert found is not None
-    model = Shelf(registry, tmp_path / "cache").load(found)
+    model = ModelStore(registry, tmp_path / "cache").load(found)
     assert model.version == ModelVersion("fraud-demo", number)
     by_name = httpx.get(f"{mlflow}/version", headers={"Host": "mlflow:5000"}, trust_env=False)
     assert by_name.is_success

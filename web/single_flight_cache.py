@@ -16,7 +16,7 @@ class _Asked:
     asked_s: float
 
 
-class Recent:
+class SingleFlightCache:
     """The latest answers by question; one an event loop.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Here, Reviewer
+from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, CurrentDependencies, Reviewer
 from api.drift import responses as drift_replies
 from api.drift import schemas
 from api.openapi_responses import ANYWHERE, problems
@@ -23,10 +23,10 @@ DRIFT = APIRouter()
     responses=problems(*ANYWHERE),
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
-async def read_drift(caller: Reviewer, desk: Here) -> Response:
+async def read_drift(caller: Reviewer, dependencies: CurrentDependencies) -> Response:
     """Each version is compared with its own training distribution, feature by feature.
 
     As of the latest run of `sentinel monitor`; nothing is computed here. Scope: review.
     """
-    run = await desk.ask(latest_run, caller.tenant_id)
+    run = await dependencies.ask(latest_run, caller.tenant_id)
     return json_reply(drift_replies.drift(run))

@@ -32,7 +32,7 @@ class PolicyInForce:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TenantDeployment:
     """A tenant's versions and policy.
 
     Attributes:
@@ -76,6 +76,6 @@ class Standing:
         return PolicyInForce(production.policy, None, since, actor, production)
 
 
-def read_standing(engine: Engine, tenant_id: int) -> Standing:
+def read_deployment(engine: Engine, tenant_id: int) -> TenantDeployment:
     """Return where a tenant stands now."""
-    return Standing(served_versions(engine, tenant_id), current_policy(engine, tenant_id))
+    return TenantDeployment(served_versions(engine, tenant_id), current_policy(engine, tenant_id))

@@ -23,7 +23,7 @@ _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class DecisionWindow:
     """What was looked at.
 
     Attributes:
@@ -54,13 +54,13 @@ class Compared:
     champion: ModelVersion
     challenger: ModelVersion
     costs: CostModel
-    looked: Looked
+    looked: DecisionWindow
     comparison: Comparison
 
 
 def look(
     engine: Engine, tenant_id: int, maturity_days: float, window_days: float
-) -> tuple[Looked, MaturedDecisions]:
+) -> tuple[DecisionWindow, MaturedDecisions]:
     """Read a tenant's latest matured decisions."""
     now = datetime.now(UTC)
     matured = read_matured(
@@ -119,13 +119,13 @@ def _looked(
     now: datetime,
     maturity_days: float,
     window_days: float,
-) -> Looked:
+) -> DecisionWindow:
     end = now - timedelta(days=maturity_days)
     count = matured.is_fraud.size
     # Newest first; without any, the window as it was asked for.
     oldest_s = float(matured.decided_at[-1]) if count else None
     start = end - timedelta(days=window_days)
-    return Looked(
+    return DecisionWindow(
         at=now,
         from_s=start.timestamp() if oldest_s is None else oldest_s,
         to_s=end.timestamp(),

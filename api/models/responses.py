@@ -6,8 +6,8 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from api.models.effective_policy import PolicyInForce, Standing
-from api.models.matured_decisions import Compared, Looked
+from api.models.effective_policy import PolicyInForce, TenantDeployment
+from api.models.matured_decisions import Compared, DecisionWindow
 from api.models.threshold_tuning import Tuning
 from persistence.deployments import Refusal, ServedVersion
 from persistence.labels.reader import SELECTION_BIAS
@@ -33,7 +33,7 @@ def policy(in_force: PolicyInForce) -> dict[str, Any]:
     }
 
 
-def tuner(looked: Looked, costs: CostModel, tuning: Tuning | str) -> dict[str, Any]:
+def tuner(looked: DecisionWindow, costs: CostModel, tuning: Tuning | str) -> dict[str, Any]:
     """Render what each threshold would have done, or why nothing can be said."""
     told = _matured(looked, costs)
     if isinstance(tuning, str):
@@ -61,12 +61,15 @@ def tuner(looked: Looked, costs: CostModel, tuning: Tuning | str) -> dict[str, A
 
 
 def models(
-    standing: Standing, refusals: list[Refusal], compared: Compared | None, note: str | None
+    deployment: TenantDeployment,
+    refusals: list[Refusal],
+    compared: Compared | None,
+    note: str | None,
 ) -> dict[str, Any]:
     """Render what serves, what challenges it, and how the two compare."""
-    production, challenger = standing.production, standing.challenger
+    production, challenger = deployment.production, deployment.challenger
     try:
-        in_force = policy(standing.in_force())
+        in_force = policy(deployment.in_force())
     except NoModel:
         in_force = None
     return {
@@ -78,7 +81,7 @@ def models(
             "canary_percent": challenger.canary_percent,
         },
         "policy": in_force,
-        "versions": [_version(served) for served in standing.versions],
+        "versions": [_version(served) for served in deployment.versions],
         "refusals": [
             {
                 "model": {"name": refusal.name, "version": refusal.version},
@@ -118,7 +121,7 @@ def _figures(version: ModelVersion, figures: Figures) -> dict[str, Any]:
     return {"model": model(version), **told}
 
 
-def _matured(looked: Looked, costs: CostModel) -> dict[str, Any]:
+def _matured(looked: DecisionWindow, costs: CostModel) -> dict[str, Any]:
     return {
         "as_of": looked.at,
         "window": {"from": _moment(looked.from_s), "to": _moment(looked.to_s)},

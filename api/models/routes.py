@@ -15,13 +15,13 @@ from api.dependencies import (
     ADMIN_WITHOUT_PARAMETERS,
     REVIEWER_WITHOUT_PARAMETERS,
     Admin,
-    Desk,
-    Here,
+    ApiDependencies,
+    CurrentDependencies,
     Reviewer,
 )
 from api.models import policy_schemas, schemas
 from api.models import responses as lifecycle_replies
-from api.models.effective_policy import Standing, read_standing
+from api.models.effective_policy import TenantDeployment, read_deployment
 from api.models.matured_decisions import Compared, compare_versions, look
 from api.models.threshold_tuning import tune
 from api.openapi_responses import ANYWHERE, problems, reference
@@ -43,10 +43,10 @@ LIFECYCLE = APIRouter()
     responses=problems(*ANYWHERE),
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
-async def read_policy(caller: Reviewer, desk: Here) -> Response:
+async def read_policy(caller: Reviewer, dependencies: CurrentDependencies) -> Response:
     """The tenant's own, or that of the version in production. Scope: review."""
-    standing = await desk.ask(read_standing, caller.tenant_id)
-    return json_reply(lifecycle_replies.policy(standing.in_force()))
+    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
+    return json_reply(lifecycle_replies.policy(deployment.in_force()))
 
 
 @LIFECYCLE.put(
@@ -63,17 +63,19 @@ async def read_policy(caller: Reviewer, desk: Here) -> Response:
     },
     dependencies=ADMIN_WITHOUT_PARAMETERS,
 )
-async def change_policy(request: Request, caller: Admin, desk: Here) -> Response:
+async def change_policy(
+    request: Request, caller: Admin, dependencies: CurrentDependencies
+) -> Response:
     """Overrides every version's own policy, across promotions, until it is withdrawn.
 
     Decisions that are stored keep the numbers they were made with. Scope: admin.
     """
     body = await read_body(request, policy_schemas.PolicyIn)
-    standing = await desk.ask(read_standing, caller.tenant_id)
-    wanted = body.on(standing.in_force().policy)
-    if not (standing.set_policy and standing.set_policy.policy == wanted):
-        await desk.ask(set_policy, caller.tenant_id, wanted, caller.key_prefix)
-    return await _in_force(desk, caller.tenant_id)
+    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
+    wanted = body.on(deployment.in_force().policy)
+    if not (deployment.set_policy and deployment.set_policy.policy == wanted):
+        await dependencies.ask(set_policy, caller.tenant_id, wanted, caller.key_prefix)
+    return await _in_force(dependencies, caller.tenant_id)
 
 
 @LIFECYCLE.delete(
@@ -84,19 +86,19 @@ async def change_policy(request: Request, caller: Admin, desk: Here) -> Response
     responses=problems(*ANYWHERE),
     dependencies=ADMIN_WITHOUT_PARAMETERS,
 )
-async def withdraw_policy(caller: Admin, desk: Here) -> Response:
+async def withdraw_policy(caller: Admin, dependencies: CurrentDependencies) -> Response:
     """Each version decides by its own policy again. Scope: admin."""
-    standing = await desk.ask(read_standing, caller.tenant_id)
-    if standing.has_own_policy:
-        await desk.ask(set_policy, caller.tenant_id, None, caller.key_prefix)
-    return await _in_force(desk, caller.tenant_id)
+    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
+    if deployment.has_own_policy:
+        await dependencies.ask(set_policy, caller.tenant_id, None, caller.key_prefix)
+    return await _in_force(dependencies, caller.tenant_id)
 
 
-async def _in_force(desk: Desk, tenant_id: int) -> Response:
+async def _in_force(dependencies: ApiDependencies, tenant_id: int) -> Response:
     """Put what Postgres has in force here, and tell it."""
-    await desk.refresh_policy(tenant_id)
-    standing: Standing = await desk.ask(read_standing, tenant_id)
-    return json_reply(lifecycle_replies.policy(standing.in_force()))
+    await dependencies.refresh_policy(tenant_id)
+    deployment: TenantDeployment = await dependencies.ask(read_deployment, tenant_id)
+    return json_reply(lifecycle_replies.policy(deployment.in_force()))
 
 
 @LIFECYCLE.get(
@@ -107,16 +109,18 @@ async def _in_force(desk: Desk, tenant_id: int) -> Response:
     responses=problems(*ANYWHERE),
 )
 async def read_tuner(
-    query: Annotated[schemas.TunerQuery, Query()], caller: Reviewer, desk: Here
+    query: Annotated[schemas.TunerQuery, Query()],
+    caller: Reviewer,
+    dependencies: CurrentDependencies,
 ) -> Response:
     """On matured decisions and what analysts said of them, at the scores as stored.
 
     What is escalated is left out; what nobody settled is presumed honest. Scope: review.
     """
-    standing = await desk.ask(read_standing, caller.tenant_id)
-    policy = standing.in_force().policy
+    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
+    policy = deployment.in_force().policy
     costs = query.on(policy.cost_model)
-    looked, matured = await desk.study(
+    looked, matured = await dependencies.study(
         look, caller.tenant_id, query.maturity_days, query.window_days
     )
     tuning = await to_thread.run_sync(tune, matured, costs, policy.threshold)
@@ -131,32 +135,37 @@ async def read_tuner(
     responses=problems(*ANYWHERE),
 )
 async def read_models(
-    query: Annotated[schemas.MaturedQuery, Query()], caller: Reviewer, desk: Here
+    query: Annotated[schemas.MaturedQuery, Query()],
+    caller: Reviewer,
+    dependencies: CurrentDependencies,
 ) -> Response:
     """Champion and challenger are compared on the matured decisions that both scored.
 
     Scope: review.
     """
-    standing = await desk.ask(read_standing, caller.tenant_id)
-    refusals = await desk.ask(list_refusals, caller.tenant_id, MAX_REFUSALS)
-    compared = await _compared(desk, caller.tenant_id, standing, query)
+    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
+    refusals = await dependencies.ask(list_refusals, caller.tenant_id, MAX_REFUSALS)
+    compared = await _compared(dependencies, caller.tenant_id, deployment, query)
     found, note = (None, compared) if isinstance(compared, str) else (compared, None)
-    return json_reply(lifecycle_replies.models(standing, refusals, found, note))
+    return json_reply(lifecycle_replies.models(deployment, refusals, found, note))
 
 
 async def _compared(
-    desk: Desk, tenant_id: int, standing: Standing, query: schemas.MaturedQuery
+    dependencies: ApiDependencies,
+    tenant_id: int,
+    deployment: TenantDeployment,
+    query: schemas.MaturedQuery,
 ) -> Compared | str:
-    if standing.production is None:
+    if deployment.production is None:
         return "No model version is in production, so there is nothing to challenge."
-    if standing.challenger is None:
+    if deployment.challenger is None:
         return "No model version is under the alias `challenger`."
-    return await desk.study(
+    return await dependencies.study(
         compare_versions,
         tenant_id,
-        standing.production.model,
-        standing.challenger.model,
-        standing.in_force().policy.cost_model,
+        deployment.production.model,
+        deployment.challenger.model,
+        deployment.in_force().policy.cost_model,
         query.maturity_days,
         query.window_days,
     )

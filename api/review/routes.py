@@ -2,7 +2,8 @@
 
 Mounted into the BentoML service, with those of `api/models/routes.py` and `api/drift/routes.py`;
 the service
-sets `REVIEW.state.desk` when it opens. Replies and problems look like those of the scoring routes.
+sets `REVIEW.state.dependencies` when it opens. Replies and problems look like those of the scoring
+routes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response, StreamingResponse
 
-from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Admin, Here, Reviewer
+from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Admin, CurrentDependencies, Reviewer
 from api.drift.routes import DRIFT
 from api.models.routes import LIFECYCLE
 from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems, reference
@@ -50,7 +51,9 @@ TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` o
     responses=problems(*ANYWHERE),
 )
 async def read_queue(
-    query: Annotated[schemas.WorklistQuery, Query()], caller: Reviewer, desk: Here
+    query: Annotated[schemas.WorklistQuery, Query()],
+    caller: Reviewer,
+    dependencies: CurrentDependencies,
 ) -> Response:
     """Without filters: what the model sent to review and nobody has settled.
 
@@ -67,11 +70,11 @@ async def read_queue(
     asked = (caller.tenant_id, "queue", bands, query.undecided)
     after = None
     if query.cursor is not None:
-        score, prediction_id = desk.cursors.open(query.cursor, *asked)
+        score, prediction_id = dependencies.cursors.open(query.cursor, *asked)
         after = Place(score, UUID(prediction_id))
     if not bands:
         return json_reply({"items": [], "next_cursor": None})
-    page = await desk.ask(
+    page = await dependencies.ask(
         read_worklist,
         caller.tenant_id,
         bands,
@@ -81,7 +84,7 @@ async def read_queue(
     )
     return _cases(
         page,
-        lambda last: desk.cursors.seal(
+        lambda last: dependencies.cursors.seal(
             [last.decided.prediction.score, last.decided.prediction_id], *asked
         ),
     )
@@ -95,7 +98,9 @@ async def read_queue(
     responses=problems(*ANYWHERE),
 )
 async def search(
-    query: Annotated[schemas.TransactionsQuery, Query()], caller: Reviewer, desk: Here
+    query: Annotated[schemas.TransactionsQuery, Query()],
+    caller: Reviewer,
+    dependencies: CurrentDependencies,
 ) -> Response:
     """By your own id, account, amount range and time; filters add up.
 
@@ -103,11 +108,17 @@ async def search(
     """
     wanted = query.to_search()
     asked = (caller.tenant_id, "transactions", wanted)
-    before = UUID(desk.cursors.open(query.cursor, *asked)[0]) if query.cursor is not None else None
-    page = await desk.ask(
+    before = (
+        UUID(dependencies.cursors.open(query.cursor, *asked)[0])
+        if query.cursor is not None
+        else None
+    )
+    page = await dependencies.ask(
         find_transactions, caller.tenant_id, wanted, limit=query.limit, before=before
     )
-    return _cases(page, lambda last: desk.cursors.seal([last.decided.transaction_id], *asked))
+    return _cases(
+        page, lambda last: dependencies.cursors.seal([last.decided.transaction_id], *asked)
+    )
 
 
 @REVIEW.get(
@@ -125,13 +136,15 @@ async def search(
     },
 )
 async def export(
-    query: Annotated[schemas.ExportQuery, Query()], caller: Reviewer, desk: Here
+    query: Annotated[schemas.ExportQuery, Query()],
+    caller: Reviewer,
+    dependencies: CurrentDependencies,
 ) -> Response:
     """The same search as one file. Scope: review."""
     wanted = query.to_search()
 
     async def read(count: int, before: UUID | None) -> Page[Case]:
-        return await desk.ask(
+        return await dependencies.ask(
             find_transactions,
             caller.tenant_id,
             wanted,
@@ -171,9 +184,11 @@ async def _lines(
     responses=problems(404, *ANYWHERE),
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
-async def read_transaction(transaction_id: TransactionId, caller: Reviewer, desk: Here) -> Response:
+async def read_transaction(
+    transaction_id: TransactionId, caller: Reviewer, dependencies: CurrentDependencies
+) -> Response:
     """What the analyst sees stays what was decided, after any promotion. Scope: review."""
-    case = await desk.ask(read_case, caller.tenant_id, transaction_id)
+    case = await dependencies.ask(read_case, caller.tenant_id, transaction_id)
     return json_reply(case_detail(case))
 
 
@@ -199,11 +214,14 @@ async def read_transaction(transaction_id: TransactionId, caller: Reviewer, desk
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def give_feedback(
-    transaction_id: TransactionId, request: Request, caller: Reviewer, desk: Here
+    transaction_id: TransactionId,
+    request: Request,
+    caller: Reviewer,
+    dependencies: CurrentDependencies,
 ) -> Response:
     """Earlier feedback is kept; the latest counts. Scope: review."""
     body = await read_body(request, schemas.FeedbackIn)
-    stored = await desk.ask(
+    stored = await dependencies.ask(
         add_feedback,
         caller.tenant_id,
         transaction_id,
@@ -222,15 +240,17 @@ async def give_feedback(
     responses=problems(*ANYWHERE),
 )
 async def audit(
-    query: Annotated[schemas.AuditQuery, Query()], caller: Admin, desk: Here
+    query: Annotated[schemas.AuditQuery, Query()], caller: Admin, dependencies: CurrentDependencies
 ) -> Response:
     """Keys, promotions, feedback: before and after, by whom. Scope: admin."""
     asked = (caller.tenant_id, "audit", query.action)
-    (before_id,) = desk.cursors.open(query.cursor, *asked) if query.cursor is not None else (None,)
-    page = await desk.ask(
+    (before_id,) = (
+        dependencies.cursors.open(query.cursor, *asked) if query.cursor is not None else (None,)
+    )
+    page = await dependencies.ask(
         read_audit, caller.tenant_id, action=query.action, limit=query.limit, before_id=before_id
     )
-    next_cursor = desk.cursors.seal([page.entries[-1].id], *asked) if page.more else None
+    next_cursor = dependencies.cursors.seal([page.entries[-1].id], *asked) if page.more else None
     return json_reply(
         {"items": [audit_entry(entry) for entry in page.entries], "next_cursor": next_cursor}
     )

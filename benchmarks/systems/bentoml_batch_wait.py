@@ -1,6 +1,6 @@
 """The service with BentoML's own rule for how long a batch waits for company.
 
-`bentoml serve benchmarks.systems.bentoml_batch_wait:Sentinel`. A lone
+`bentoml serve benchmarks.systems.bentoml_batch_wait:Sentinel`. A single
 request is left to that rule too. Everything else is the service as it is.
 """
 

@@ -120,7 +120,7 @@ def _mlserver(ground: Ground, model: Prepared) -> Launch:
         "name": "fraud",
         "implementation": "mlserver_lightgbm.LightGBMModel",
         "parameters": {"uri": str(model.booster), "version": "1"},
-        # The service's own bound, and a wait that a lone client does not notice much.
+        # The service's own bound, and a wait that a single client does not notice much.
         "max_batch_size": 256,
         "max_batch_time": 0.001,
     }
@@ -173,7 +173,7 @@ STACKS: Mapping[str, Stack] = {
         is_sentinel=True,
     ),
     "sentinel_on_threads": Stack(
-        "the service with a lone request on a worker thread, as batches are",
+        "the service with a single request on a worker thread, as batches are",
         payloads.SENTINEL,
         _sentinel("benchmarks.systems.worker_threads:Sentinel"),
         is_sentinel=True,

@@ -15,7 +15,7 @@ from service import Sentinel
 __all__ = ["Sentinel"]
 
 
-async def _decide_alone(self: SentinelApp, batchable: str, item: BatchItem) -> Any:  # noqa: ANN401
+async def _decide_inline(self: SentinelApp, batchable: str, item: BatchItem) -> Any:  # noqa: ANN401
     decide = getattr(self._service_instance, batchable).local
     (answer,) = await self._to_thread(decide, [item])
     if isinstance(answer, SentinelError):
@@ -23,4 +23,4 @@ async def _decide_alone(self: SentinelApp, batchable: str, item: BatchItem) -> A
     return answer
 
 
-SentinelApp.enqueue = _decide_alone  # type: ignore[method-assign]
+SentinelApp.enqueue = _decide_inline  # type: ignore[method-assign]

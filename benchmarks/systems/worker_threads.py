@@ -1,4 +1,4 @@
-"""The service with every batch on its worker thread, that of a lone request too.
+"""The service with every batch on its worker thread, that of a single request too.
 
 `bentoml serve benchmarks.systems.worker_threads:Sentinel`. Everything else is the service as it is.
 """

@@ -71,7 +71,7 @@ _PREDICTION_COLUMNS = (
     " threshold, policy_id, risk_band, decision, features, contributions, latency_ms"
 )
 # In the select list each array gives its next element as the row is made; in FROM, each would first
-# be written to a store of its own: 0.04 ms of Postgres for a lone decision.
+# be written to a store of its own: 0.04 ms of Postgres for a single decision.
 # Documents are sent as text, since an array of jsonb takes Postgres 1.5 ms longer for 1000 rows.
 _UNNESTED = ", ".join(
     f"unnest(${i}::{kind.name}){'::jsonb' if kind is DOCUMENTS else ''} AS {name}"

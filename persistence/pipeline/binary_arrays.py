@@ -49,7 +49,7 @@ def _numbers(code: str) -> Callable[[Sequence[Any]], bytes]:
     length = element.size - _LENGTH.size
 
     def packed(values: Sequence[Any]) -> bytes:
-        if len(values) == 1:  # 0.2 µs instead of 0.6, twenty times a lone decision
+        if len(values) == 1:  # 0.2 µs instead of 0.6, twenty times a single decision
             (value,) = values
             return _NULL if value is None else element.pack(length, value)
         if None in values:

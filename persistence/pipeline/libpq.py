@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELIN
 https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 
 psycopg's own pipeline does the same through Python generators and looks for prepared statements by
-their text: 0.37 ms of CPU for a lone decision, and 0.14 ms here (docs/decisions/0009).
+their text: 0.37 ms of CPU for a single decision, and 0.14 ms here (docs/decisions/0009).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from persistence.pipeline.io_loop import Steps, on_loop, on_thread
-from persistence.timeout_connection import PatientConnection
+from persistence.timeout_connection import TimeoutConnection
 
 _BINARY = 1
 _LARGE_BYTES = 16_384
@@ -51,7 +51,7 @@ def idle() -> None:
 
 
 def round_trip(
-    connection: PatientConnection,
+    connection: TimeoutConnection,
     statements: Sequence[Statement],
     calls: Iterable[Call],
     meanwhile: Callable[[], None] = idle,
@@ -85,7 +85,7 @@ def round_trip(
 
 
 async def round_trip_on_loop(
-    connection: PatientConnection,
+    connection: TimeoutConnection,
     statements: Sequence[Statement],
     calls: Iterable[Call],
     meanwhile: Callable[[], None] = idle,
@@ -108,7 +108,7 @@ def _noted(calls: Iterable[Call], made: list[Call]) -> Iterator[Call]:
 
 
 def _run(
-    connection: PatientConnection,
+    connection: TimeoutConnection,
     statements: Sequence[Statement],
     calls: Iterable[Call],
     meanwhile: Callable[[], None],
@@ -123,7 +123,7 @@ def _run(
             formats = [_BINARY] * len(parameters)
             pgconn.send_query_prepared(statement.name, parameters, formats, _BINARY)
             if sum(map(len, parameters)) > _LARGE_BYTES:
-                yield from _flush(connection, monotonic() + connection.patience_s)
+                yield from _flush(connection, monotonic() + connection.timeout_s)
         results = yield from _synchronized(connection, meanwhile)
     except BaseException:
         pgconn.finish()  # answers may still be under way
@@ -132,7 +132,7 @@ def _run(
     return results
 
 
-def _prepare(connection: PatientConnection, statements: Sequence[Statement]) -> Steps[None]:
+def _prepare(connection: TimeoutConnection, statements: Sequence[Statement]) -> Steps[None]:
     connection.pgconn.enter_pipeline_mode()
     for statement in statements:
         connection.pgconn.send_prepare(statement.name, statement.sql, statement.types)
@@ -141,12 +141,12 @@ def _prepare(connection: PatientConnection, statements: Sequence[Statement]) -> 
 
 
 def _synchronized(
-    connection: PatientConnection, meanwhile: Callable[[], None]
+    connection: TimeoutConnection, meanwhile: Callable[[], None]
 ) -> Steps[list[PGresult]]:
     """Send Sync after what was sent, return what comes back before its answer; end the pipeline."""
     pgconn = connection.pgconn
     pgconn.pipeline_sync()
-    deadline = monotonic() + connection.patience_s
+    deadline = monotonic() + connection.timeout_s
     yield from _flush(connection, deadline)
     meanwhile()
     results: list[PGresult] = []
@@ -162,14 +162,14 @@ def _synchronized(
         results.append(result)
 
 
-def _flush(connection: PatientConnection, deadline: float) -> Steps[None]:
+def _flush(connection: TimeoutConnection, deadline: float) -> Steps[None]:
     """Hand to the kernel all that was sent: at once, unless it does not fit the socket's buffer."""
     while connection.pgconn.flush():
         # Postgres may speak before it has all of it.
         yield from _await(connection, POLLIN | POLLOUT, deadline)
 
 
-def _await(connection: PatientConnection, wanted: int, deadline: float) -> Steps[None]:
+def _await(connection: TimeoutConnection, wanted: int, deadline: float) -> Steps[None]:
     left_s = deadline - monotonic()
     if left_s <= 0:
         raise connection.give_up()

@@ -39,7 +39,7 @@ class ListedModel:
     latest: Sequence[RegisteredVersion]
 
 
-class AliasLook:
+class AliasSearch:
     """Looks at aliases through the searches of one registry.
 
     Args:

@@ -32,7 +32,7 @@ class RegisteredVersion:
 class RegistryReader(Protocol):
     """What serving asks of the registry, from any thread. Every method raises RegistryUnavailable.
 
-    `HttpRegistry` and `DatabaseRegistry` give the same answers.
+    `RestClient` and `SqlClient` give the same answers.
     """
 
     def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:

@@ -27,12 +27,12 @@ def open_registry(tracking_uri: str) -> RegistryReader:
     """
     check_tracking_uri(tracking_uri)
     if _is_server(tracking_uri):
-        from registry.client.rest_client import HttpRegistry
+        from registry.client.rest_client import RestClient
 
-        return HttpRegistry(tracking_uri)
-    from registry.client.sql_client import DatabaseRegistry
+        return RestClient(tracking_uri)
+    from registry.client.sql_client import SqlClient
 
-    return DatabaseRegistry(tracking_uri)
+    return SqlClient(tracking_uri)
 
 
 def _is_server(tracking_uri: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from registry.client.aliases import AliasLook, ListedModel
+from registry.client.aliases import AliasSearch, ListedModel
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from scoring.errors import ModelRefused
 
@@ -25,7 +25,7 @@ _ITEMS_A_PAGE = "1000"
 _ABSENT = frozenset({400, 404})
 
 
-class HttpRegistry:
+class RestClient:
     """Reads the registry of an MLflow server, of version 3.17 or newer."""
 
     def __init__(self, tracking_uri: str) -> None:
@@ -33,7 +33,9 @@ class HttpRegistry:
         self._tls = httpx.create_ssl_context()
         # A client a thread: one that many threads share has read from sockets it had closed.
         self._of_thread = threading.local()
-        self._look = AliasLook(self._search_models, self._search_versions, self.find, self.resolve)
+        self._look = AliasSearch(
+            self._search_models, self._search_versions, self.find, self.resolve
+        )
 
     def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
         """See `RegistryReader`."""

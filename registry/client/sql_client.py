@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
-from registry.client.aliases import AliasLook, ListedModel
+from registry.client.aliases import AliasSearch, ListedModel
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from scoring.errors import ModelRefused
 
@@ -22,12 +22,14 @@ Answer = TypeVar("Answer")
 _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
 
-class DatabaseRegistry:
+class SqlClient:
     """Reads the registry out of its database."""
 
     def __init__(self, tracking_uri: str) -> None:
         self._client: Any = MlflowClient(tracking_uri, registry_uri=tracking_uri)
-        self._look = AliasLook(self._search_models, self._search_versions, self.find, self.resolve)
+        self._look = AliasSearch(
+            self._search_models, self._search_versions, self.find, self.resolve
+        )
 
     def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
         """See `RegistryReader`."""

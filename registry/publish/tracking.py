@@ -221,7 +221,7 @@ def _refusals(uri: str) -> Iterator[None]:
 
 
 def _quieten() -> None:
-    """Keep MLflow's hints off the terminal, and its patience with a dead server short."""
+    """Keep MLflow's hints off the terminal, and its timeout with a dead server short."""
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -35,7 +35,7 @@ _UNFINISHED = ".unfinished-"
 _ABANDONED_AFTER_S = 3600.0
 
 
-class ModelDisk:
+class DiskCache:
     """Keeps versions below a root directory; from any thread and several processes.
 
     Args:

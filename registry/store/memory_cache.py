@@ -20,7 +20,7 @@ class _Resident:
     versions: dict[RegisteredVersion, FraudModel] = field(default_factory=dict)
 
 
-class ModelMemory:
+class MemoryCache:
     """A least-recently-used cache of verified models by the digest of their files; thread-safe.
 
     Args:

@@ -1,4 +1,4 @@
-"""The shelf: which versions should serve, and their models, verified before they may.
+"""The model_store: which versions should serve, and their models, verified before they may.
 
     look(names)  → the versions that should serve now, by registered model   (the follower)
     resident(v)  → its model if it is in memory, without any I/O             (the event loop)
@@ -22,8 +22,8 @@ from weakref import WeakValueDictionary
 from registry.client.aliases import FOLLOWED
 from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
 from registry.names import CHALLENGER, MLMODEL, PRODUCTION, REFUSED_TAG
-from registry.store.disk_cache import ModelDisk, digest
-from registry.store.memory_cache import ModelMemory
+from registry.store.disk_cache import DiskCache, digest
+from registry.store.memory_cache import MemoryCache
 from registry.verify.booster_file import check_booster
 from registry.verify.signature import check_signature
 from scoring.errors import ModelRefused
@@ -50,7 +50,7 @@ class Versions:
     challenger: RegisteredVersion | None = None
 
 
-class Shelf:
+class ModelStore:
     """Follows the aliases of registered models; every method may be called from any thread.
 
     Args:
@@ -72,8 +72,8 @@ class Shelf:
         on_eviction: Callable[[], None] = lambda: None,
     ) -> None:
         self._reader = reader
-        self._disk = ModelDisk(reader, root)
-        self._memory = ModelMemory(max_models, on_eviction)
+        self._disk = DiskCache(reader, root)
+        self._memory = MemoryCache(max_models, on_eviction)
         self._on_refusal = on_refusal
         self._serving: dict[tuple[str, str], RegisteredVersion] = {}
         self._refused: dict[RegisteredVersion, str] = {}

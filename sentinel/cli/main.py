@@ -271,13 +271,13 @@ def replay_decision(prediction_id: UUID) -> None:
     1 when a number differs.
     """
     # LightGBM and Numba, 1.8 s, which no other command needs.
-    from registry.store.model_store import Shelf
+    from registry.store.model_store import ModelStore
     from sentinel.operations.replay import replay
 
     with _database() as (engine, settings):
         registry = open_registry(settings.tracking_uri)
-        shelf = Shelf(registry, settings.model_cache)
-        decided, found = replay(engine, registry, shelf, prediction_id)
+        model_store = ModelStore(registry, settings.model_cache)
+        decided, found = replay(engine, registry, model_store, prediction_id)
     model = decided.prediction.model
     for difference in found:
         click.echo(f"{difference.what}: {difference.stored!r} is now {difference.recomputed!r}")

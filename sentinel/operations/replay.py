@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from persistence.decisions.rows import Decided, find_decision
 from persistence.policies import read_policy
 from registry.client.base import RegistryReader
-from registry.store.model_store import Shelf
+from registry.store.model_store import ModelStore
 from scoring.errors import NotFound
 from scoring.explain.treeshap import TOLERANCE
 from scoring.features import FEATURE_NAMES
@@ -34,7 +34,7 @@ class Difference:
 
 
 def replay(
-    engine: Engine, registry: RegistryReader, shelf: Shelf, prediction_id: UUID
+    engine: Engine, registry: RegistryReader, model_store: ModelStore, prediction_id: UUID
 ) -> tuple[Decided, list[Difference]]:
     """Recompute a stored decision, at the policy that was in force for it.
 
@@ -43,7 +43,7 @@ def replay(
     Args:
         engine: acts as the tables' owner.
         registry: where the model version is.
-        shelf: loads it, verified.
+        model_store: loads it, verified.
         prediction_id: which.
 
     Returns:
@@ -61,7 +61,7 @@ def replay(
     version = registry.find(made_by.name, made_by.version)
     if version is None:
         raise NotFound(f"MLflow has no version {made_by.version} of {made_by.name} any more.")
-    model = shelf.load(version)
+    model = model_store.load(version)
     policy = model.policy
     if decided.policy_id is not None:
         own = read_policy(engine, decided.tenant_id, decided.policy_id)

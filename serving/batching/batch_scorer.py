@@ -17,7 +17,7 @@ from scoring.transaction import Transaction
 from serving.batching.item import Answer, Item
 from serving.batching.predictor import Predictor, deciders_of
 from serving.batching.telemetry import tell_of_batch
-from serving.responses import Renderings
+from serving.responses import RenderedReplies
 from serving.shadow import ShadowScorer, ShadowTask
 
 PART_ROWS = 256
@@ -42,14 +42,14 @@ class Scores:
     failed: dict[int, SentinelError]
     places: list[int]
     decided: list[Decided]
-    rendered: Renderings = field(default_factory=Renderings)
+    rendered: RenderedReplies = field(default_factory=RenderedReplies)
 
     def render(self) -> None:
         """Render what was decided; for the time that Postgres takes to store it."""
         self.rendered.make(self.decided)
 
 
-class Batches:
+class BatchScorer:
     """Decides batches of items of many tenants. Blocking; called on worker threads.
 
     Args:
@@ -121,7 +121,7 @@ class Batches:
         new: list[tuple[Item, Decided]] = []
         for item in items:
             try:
-                rendered = Renderings()
+                rendered = RenderedReplies()
                 stored = self._store_whole(item, watch, rendered)
             except SentinelError as error:
                 answers.append(error)
@@ -139,7 +139,9 @@ class Batches:
         )
         return answers
 
-    def _store_whole(self, item: Item, watch: Stopwatch, rendered: Renderings) -> list[Decided]:
+    def _store_whole(
+        self, item: Item, watch: Stopwatch, rendered: RenderedReplies
+    ) -> list[Decided]:
         deciders = deciders_of(item)  # or an error, before anything is begun
         made: list[Decided] = []
 
@@ -147,9 +149,9 @@ class Batches:
             for start in range(0, len(deciders), PART_ROWS):
                 part = slice(start, start + PART_ROWS)
                 transactions = item.transactions[part]
-                lineups = [item.lineup] * len(transactions)
+                assignments = [item.assignment] * len(transactions)
                 predictions = self._predictor.predict_rows(
-                    transactions, deciders[part], lineups, watch
+                    transactions, deciders[part], assignments, watch
                 )
                 decided = _decided(item, transactions, predictions)
                 made.extend(decided)
@@ -179,10 +181,10 @@ class Batches:
     def _offer(self, stored: Iterable[tuple[Item, Decided]]) -> None:
         tasks = []
         for item, decided in stored:
-            if item.lineup.seats.challenger is None:
+            if item.assignment.deployment.challenger is None:
                 continue
-            policy, model = item.lineup.policy, decided.prediction.model
-            other = item.lineup.shadow_of(model)
+            policy, model = item.assignment.policy, decided.prediction.model
+            other = item.assignment.shadow_of(model)
             if other is not None and model is not FIXED_TEST_MODEL:
                 tasks.append(
                     ShadowTask(
@@ -201,7 +203,7 @@ def _decided(
     item: Item, transactions: Sequence[Transaction], predictions: Sequence[Prediction]
 ) -> list[Decided]:
     latency_ms = (perf_counter() - item.arrived_s) * 1e3
-    own = item.lineup.policy.id if item.lineup.policy else None
+    own = item.assignment.policy.id if item.assignment.policy else None
     return [
         Decided(
             item.tenant_id,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from persistence.decisions.writer import DecisionLog, Outcome
 from scoring.errors import SentinelError
-from serving.batching.batch_scorer import Batches
+from serving.batching.batch_scorer import BatchScorer
 from serving.batching.item import Answer, Item
 
 
-class LoneScores:
+class InlineScorer:
     """Decides and stores one transaction at a time on the running event loop.
 
     Args:
@@ -21,13 +21,13 @@ class LoneScores:
         log: stores decisions before they are answered.
     """
 
-    def __init__(self, batches: Batches, log: DecisionLog) -> None:
+    def __init__(self, batches: BatchScorer, log: DecisionLog) -> None:
         self._batches = batches
         self._log = log
 
     def fits(self, item: Item) -> bool:
         """Whether nothing would hold the loop up: LightGBM, or a connection to be opened."""
-        models = (item.lineup.champion, item.lineup.canary)
+        models = (item.assignment.champion, item.assignment.canary)
         return all(m is None or m.compiled for m in models) and self._log.is_at_hand()
 
     async def decide(self, item: Item) -> Answer:

@@ -9,7 +9,7 @@ from time import perf_counter
 from observability.request_id import Origin
 from scoring.errors import SentinelError
 from scoring.transaction import Transaction
-from serving.deployment.assignment import Lineup
+from serving.deployment.assignment import ModelAssignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Item:
 
     Attributes:
         tenant_id: whose rows are written.
-        lineup: who decides, resolved once for the whole request.
+        assignment: who decides, resolved once for the whole request.
         transactions: at least one; more than one is stored whole or not at all.
         arrived_s: `perf_counter()` when the request arrived.
         origin: the request, for the log and the traces.
@@ -26,7 +26,7 @@ class Item:
     """
 
     tenant_id: int
-    lineup: Lineup
+    assignment: ModelAssignment
     transactions: Sequence[Transaction]
     arrived_s: float
     origin: Origin

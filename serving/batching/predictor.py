@@ -16,7 +16,7 @@ from scoring.policy import Policy
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction
 from serving.batching.item import Item
-from serving.deployment.assignment import Lineup
+from serving.deployment.assignment import ModelAssignment
 
 
 class Predictor:
@@ -35,7 +35,7 @@ class Predictor:
         """Score items grouped by model, each group as one matrix; answers in the items' order."""
         transactions: list[Transaction] = []
         deciders: list[FraudModel | None] = []
-        lineups: list[Lineup] = []
+        assignments: list[ModelAssignment] = []
         outcomes: list[range | SentinelError] = []
         for item in items:
             try:
@@ -45,8 +45,8 @@ class Predictor:
             else:
                 outcomes.append(range(len(transactions), len(deciders)))
                 transactions += item.transactions
-                lineups += [item.lineup] * len(item.transactions)
-        predicted = self.predict_rows(transactions, deciders, lineups, watch)
+                assignments += [item.assignment] * len(item.transactions)
+        predicted = self.predict_rows(transactions, deciders, assignments, watch)
         return [
             outcome if isinstance(outcome, SentinelError) else [predicted[i] for i in outcome]
             for outcome in outcomes
@@ -56,10 +56,10 @@ class Predictor:
         self,
         transactions: Sequence[Transaction],
         deciders: Sequence[FraudModel | None],
-        lineups: Sequence[Lineup],
+        assignments: Sequence[ModelAssignment],
         watch: Stopwatch,
     ) -> list[Prediction]:
-        """Decide each transaction with its decider and lineup, in order."""
+        """Decide each transaction with its decider and assignment, in order."""
         members: dict[int, list[int]] = defaultdict(list)
         for i, decider in enumerate(deciders):
             members[id(decider)].append(i)
@@ -69,7 +69,7 @@ class Predictor:
             if model is None:
                 predictions = [fixed_prediction(transaction) for transaction in given]
             else:
-                policies = [lineups[i].policy_over(model) for i in group]
+                policies = [assignments[i].policy_over(model) for i in group]
                 predictions = self._predict_by(model, given, policies, watch)
             predicted.update(zip(group, predictions, strict=True))
             watch.lap("decide")
@@ -95,8 +95,10 @@ class Predictor:
 
 def deciders_of(item: Item) -> list[FraudModel | None]:
     """Return the model that decides each of an item's transactions; None: the fixed tests do."""
-    lineup = item.lineup
-    if lineup.canary is None and not lineup.seats.is_test:
+    assignment = item.assignment
+    if assignment.canary is None and not assignment.deployment.is_test:
         # Whatever a transaction says, so that the first one speaks for a thousand.
-        return [lineup.decider(item.transactions[0])] * len(item.transactions)
-    return [None if lineup.is_fixed_test(t) else lineup.decider(t) for t in item.transactions]
+        return [assignment.decider(item.transactions[0])] * len(item.transactions)
+    return [
+        None if assignment.is_fixed_test(t) else assignment.decider(t) for t in item.transactions
+    ]

@@ -8,16 +8,16 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from observability.deferred import DUE_ROWS, QUIET_S, Later, keep_later
+from observability.deferred import DUE_ROWS, QUIET_S, DeferredQueue, set_deferred_queue
 
 _Job = tuple[asyncio.Future[Any], Callable[[Any], Any], Any]
 
 
-class Worker:
+class WorkerThread:
     """One thread that calls functions in turn, and answers to an event loop.
 
     `loop.run_in_executor` does the same for any executor through two futures and a condition a
-    call: 8 % of the CPU of a lone /score.
+    call: 8 % of the CPU of a single /score.
 
     Args:
         name: of the thread.
@@ -44,8 +44,8 @@ class Worker:
         return await future
 
     def _work(self) -> None:
-        later = Later()
-        keep_later(later)
+        later = DeferredQueue()
+        set_deferred_queue(later)
         while job := self._next(later):
             future, function, argument = job
             found: Any = None
@@ -59,7 +59,7 @@ class Worker:
             del job, future, argument, found, error
         later.do()
 
-    def _next(self, later: Later) -> _Job | None:
+    def _next(self, later: DeferredQueue) -> _Job | None:
         """Wait for a call; None: to end."""
         if not later.rows:
             return self._jobs.get()

@@ -13,12 +13,12 @@ from observability.metrics import MODELS_IN_MEMORY, SWAPS
 from persistence.tenants import Tenant
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG
-from registry.store.model_store import Shelf, Versions
+from registry.store.model_store import ModelStore, Versions
 from scoring.errors import ModelRefused, NoModel, SentinelError
 from scoring.model.fraud_model import FraudModel
-from serving.deployment.assignment import Lineup, Seats, percent_from
-from serving.deployment.policy_cache import PolicyBook
-from serving.deployment.recorder import RefusalNotes, Registrar
+from serving.deployment.assignment import DeploymentState, ModelAssignment, percent_from
+from serving.deployment.policy_cache import PolicyCache
+from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 
 logger = logging.getLogger("sentinel.serving")
 
@@ -26,15 +26,15 @@ LOADS_AT_ONCE = 2
 """Threads that bring evicted models back; batches have threads of their own."""
 
 
-class TenantModels:
-    """The lineup of each tenant: read by every request, changed by the follower.
+class AliasFollower:
+    """The assignment of each tenant: read by every request, changed by the follower.
 
-    A tenant's seats are one reference, replaced whole, and a request resolves them to a lineup
-    once, so what has begun keeps the versions and the policy it began with.
+    A tenant's deployment are one reference, replaced whole, and a request resolves them to a
+    assignment once, so what has begun keeps the versions and the policy it began with.
 
     Args:
-        shelf: which versions should serve, and their models.
-        registrar: asks for tenants in Postgres and notes who serves them, before they do.
+        model_store: which versions should serve, and their models.
+        recorder: asks for tenants in Postgres and notes who serves them, before they do.
         policies: the tenants' own.
         refused: refusals on their way to Postgres.
         poll_seconds: how long between two looks at the aliases.
@@ -42,49 +42,51 @@ class TenantModels:
 
     def __init__(
         self,
-        shelf: Shelf,
-        registrar: Registrar,
-        policies: PolicyBook,
-        refused: RefusalNotes,
+        model_store: ModelStore,
+        recorder: DeploymentRecorder,
+        policies: PolicyCache,
+        refused: RefusalRecorder,
         poll_seconds: float,
     ) -> None:
-        self._shelf = shelf
-        self._registrar = registrar
+        self._model_store = model_store
+        self._recorder = recorder
         self._policies = policies
         self._refused = refused
         self._poll_seconds = poll_seconds
-        self._seats: dict[int, Seats] = {}
+        self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
         self._bad_shares: dict[str, str] = {}
         self._loading = CapacityLimiter(LOADS_AT_ONCE)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="alias-follower", daemon=True)
 
-    async def lineup(self, tenant_id: int) -> Lineup:
+    async def assignment(self, tenant_id: int) -> ModelAssignment:
         """Return who decides the tenant's payments now; brings evicted models back.
 
         Raises:
             NoModel: the tenant has no version under `production` that passed its checks, and is
                 not in test mode; or it was evicted and can neither be read nor downloaded.
         """
-        seats = self._seats.get(tenant_id)
-        if seats is None or (seats.champion is None and not seats.is_test):
+        deployment = self._deployments.get(tenant_id)
+        if deployment is None or (deployment.champion is None and not deployment.is_test):
             raise NoModel("No model version is in production for this tenant; promote one.")
-        champion = None if seats.champion is None else await self._model(seats.champion)
+        champion = None if deployment.champion is None else await self._model(deployment.champion)
         canary = None
-        if seats.challenger is not None and seats.canary_percent > 0:
+        if deployment.challenger is not None and deployment.canary_percent > 0:
             try:
-                canary = await self._model(seats.challenger)
+                canary = await self._model(deployment.challenger)
             except NoModel:
-                logger.warning("%s: the champion decides for its canary", seats.challenger.name)
-        return Lineup(seats, champion, canary, self._policies.in_force(tenant_id))
+                logger.warning(
+                    "%s: the champion decides for its canary", deployment.challenger.name
+                )
+        return ModelAssignment(deployment, champion, canary, self._policies.in_force(tenant_id))
 
     async def _model(self, version: RegisteredVersion) -> FraudModel:
-        resident = self._shelf.resident(version)
+        resident = self._model_store.resident(version)
         if resident is not None:
             return resident
         try:
-            return await to_thread.run_sync(self._shelf.load, version, limiter=self._loading)
+            return await to_thread.run_sync(self._model_store.load, version, limiter=self._loading)
         except (RegistryUnavailable, ModelRefused) as error:
             name = f"{version.name} version {version.version}"
             logger.warning("%s had left memory and cannot come back: %s", name, error)
@@ -100,12 +102,12 @@ class TenantModels:
 
     def in_use(self) -> dict[str, int]:
         """Return the version in production by model name."""
-        champions = [seats.champion for seats in list(self._seats.values())]
+        champions = [deployment.champion for deployment in list(self._deployments.values())]
         return {version.name: version.version for version in champions if version}
 
     def can_decide(self) -> bool:
         """Whether there is a tenant whose payments can be decided, or its fixed tests."""
-        return bool(self._seats)
+        return bool(self._deployments)
 
     def start(self) -> None:
         """Look at every alias once, then keep following in the background."""
@@ -123,49 +125,49 @@ class TenantModels:
     def refresh(self) -> None:
         """Look at every tenant, policy and alias once, and change what has moved."""
         try:
-            tenants = self._registrar.tenants()
+            tenants = self._recorder.tenants()
             # Before any seat: a tenant's first score is at its own policy.
             self._policies.refresh()
         except SentinelError as error:
             logger.warning("tenants cannot be listed: %s", error.detail)
             return
-        found = self._shelf.look({tenant.model_name for tenant in tenants})
+        found = self._model_store.look({tenant.model_name for tenant in tenants})
         try:
-            self._seat(tenants, found)
+            self._deploy(tenants, found)
             self._refused.deliver(tenants)
         except SentinelError as error:
             logger.warning("who serves cannot be recorded yet: %s", error.detail)
-        for gone in self._seats.keys() - {tenant.id for tenant in tenants}:
-            del self._seats[gone]
+        for gone in self._deployments.keys() - {tenant.id for tenant in tenants}:
+            del self._deployments[gone]
         self._count_swaps(found)
-        MODELS_IN_MEMORY.set(self._shelf.models_in_memory)
+        MODELS_IN_MEMORY.set(self._model_store.models_in_memory)
 
-    def _seat(self, tenants: Sequence[Tenant], found: dict[str, Versions]) -> None:
+    def _deploy(self, tenants: Sequence[Tenant], found: dict[str, Versions]) -> None:
         shares = {name: self._share(versions.challenger) for name, versions in found.items()}
-        moved: dict[str, dict[int, Seats]] = defaultdict(dict)
+        moved: dict[str, dict[int, DeploymentState]] = defaultdict(dict)
         for tenant in tenants:
             versions = found[tenant.model_name]
             challenger = versions.challenger if versions.production else None
             share = shares[tenant.model_name] if challenger else 0.0
-            seats = Seats(tenant.is_test, versions.production, challenger, share)
-            if self._seats.get(tenant.id) != seats:
-                moved[tenant.model_name][tenant.id] = seats
-        for name, seats_by_tenant in moved.items():
+            deployment = DeploymentState(tenant.is_test, versions.production, challenger, share)
+            if self._deployments.get(tenant.id) != deployment:
+                moved[tenant.model_name][tenant.id] = deployment
+        for name, deployments_by_tenant in moved.items():
             champion = found[name].production
             try:
                 if champion:
-                    self._registrar.record_champions(list(seats_by_tenant), champion)
-                for tenant_id, seats in seats_by_tenant.items():
-                    self._registrar.record(tenant_id, seats)
-                    self._take(tenant_id, seats)
+                    self._recorder.record_champions(list(deployments_by_tenant), champion)
+                for tenant_id, deployment in deployments_by_tenant.items():
+                    self._recorder.record(tenant_id, deployment)
+                    self._take(tenant_id, deployment)
             except (RegistryUnavailable, ModelRefused) as error:
                 logger.warning("%s cannot be loaded: %s", name, error)
 
-    def _take(self, tenant_id: int, seats: Seats) -> None:
-        if seats.champion is None and not seats.is_test:
-            self._seats.pop(tenant_id, None)
+    def _take(self, tenant_id: int, deployment: DeploymentState) -> None:
+        if deployment.champion is None and not deployment.is_test:
+            self._deployments.pop(tenant_id, None)
         else:
-            self._seats[tenant_id] = seats
+            self._deployments[tenant_id] = deployment
 
     def _share(self, challenger: RegisteredVersion | None) -> float:
         """Read the challenger's canary share; one that is no share is none, and said once."""

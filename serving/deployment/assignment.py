@@ -46,7 +46,7 @@ def percent_from(text: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Seats:
+class DeploymentState:
     """What a tenant's row and its registered model's aliases say; holds no model in memory.
 
     Attributes:
@@ -63,24 +63,24 @@ class Seats:
 
 
 @dataclass(frozen=True, slots=True)
-class Lineup:
+class ModelAssignment:
     """Resolved once a request and carried by its item, so that no reply mixes two.
 
     Attributes:
-        seats: who should decide.
+        deployment: who should decide.
         champion: the production model; None only for a tenant in test mode that has none.
         canary: the challenger's model, where it decides for some accounts.
         policy: the tenant's own, which overrides the versions'; or None.
     """
 
-    seats: Seats
+    deployment: DeploymentState
     champion: FraudModel | None
     canary: FraudModel | None = None
     policy: TenantPolicy | None = None
 
     def is_fixed_test(self, transaction: Transaction) -> bool:
         """Whether the table of fixed tests answers, and no model."""
-        return self.seats.is_test and is_fixed(transaction)
+        return self.deployment.is_test and is_fixed(transaction)
 
     def decider(self, transaction: Transaction) -> FraudModel:
         """Return the model that decides a transaction which is no fixed test.
@@ -90,7 +90,7 @@ class Lineup:
         """
         canary = self.canary
         if canary is not None and canary.version is not None:
-            percent = self.seats.canary_percent
+            percent = self.deployment.canary_percent
             if is_canary(canary.version, percent, transaction.name_orig):
                 return canary
         if self.champion is None:
@@ -107,8 +107,8 @@ class Lineup:
 
     def shadow_of(self, decided_by: ModelVersion) -> RegisteredVersion | None:
         """Return the version that did not decide and is to score too; None without a challenger."""
-        challenger = self.seats.challenger
+        challenger = self.deployment.challenger
         if challenger is None:
             return None
         is_challengers = decided_by == ModelVersion(challenger.name, challenger.version)
-        return self.seats.champion if is_challengers else challenger
+        return self.deployment.champion if is_challengers else challenger

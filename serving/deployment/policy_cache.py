@@ -16,7 +16,7 @@ STOP_WITHIN_S = 0.5
 LISTEN_AGAIN_AFTER_S = 1.0
 
 
-class PolicyBook:
+class PolicyCache:
     """Which policy is in force for which tenant: read by every request.
 
     A thread listens to Postgres; whoever looks at the aliases looks at the policies too, so that

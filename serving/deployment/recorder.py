@@ -10,31 +10,31 @@ from sqlalchemy import Engine
 
 from observability.metrics import REFUSALS
 from persistence.deployments import (
-    NotedSeats,
-    noted_seats,
+    RecordedDeployment,
     record_challenger,
     record_promotions,
     record_refusal,
     record_test_model,
+    recorded_deployments,
 )
 from persistence.tenants import Tenant, list_tenants
 from registry.client.base import RegisteredVersion
-from registry.store.model_store import Shelf
+from registry.store.model_store import ModelStore
 from scoring.prediction import ModelVersion
-from serving.deployment.assignment import Seats
+from serving.deployment.assignment import DeploymentState
 
 
-class Registrar:
+class DeploymentRecorder:
     """Notes who serves a tenant, and only what has changed since it was noted last.
 
     A process that starts reads in one query what is noted: with 500 tenants it need not write
     anything. The rows are those of all processes, and whoever sees a change first writes it.
     """
 
-    def __init__(self, engine: Engine, shelf: Shelf) -> None:
+    def __init__(self, engine: Engine, model_store: ModelStore) -> None:
         self._engine = engine
-        self._shelf = shelf
-        self._noted: dict[int, NotedSeats] = {}
+        self._model_store = model_store
+        self._noted: dict[int, RecordedDeployment] = {}
         self._has_read = False
         self._test_tenants: set[int] = set()
 
@@ -45,7 +45,7 @@ class Registrar:
             StoreUnavailable: Postgres is away.
         """
         if not self._has_read:
-            self._noted = noted_seats(self._engine)
+            self._noted = recorded_deployments(self._engine)
             self._has_read = True
         return list_tenants(self._engine)
 
@@ -57,30 +57,34 @@ class Registrar:
             ModelRefused, RegistryUnavailable: the version was evicted and cannot be loaded again.
         """
         named = _named(champion)
-        new = [i for i in tenant_ids if self._noted.get(i, NotedSeats()).champion != named]
+        new = [i for i in tenant_ids if self._noted.get(i, RecordedDeployment()).champion != named]
         if new:
-            record_promotions(self._engine, new, self._shelf.load(champion))
+            record_promotions(self._engine, new, self._model_store.load(champion))
             for tenant_id in new:
-                noted = self._noted.get(tenant_id, NotedSeats())
+                noted = self._noted.get(tenant_id, RecordedDeployment())
                 self._noted[tenant_id] = replace(noted, champion=named)
 
-    def record(self, tenant_id: int, seats: Seats) -> None:
+    def record(self, tenant_id: int, deployment: DeploymentState) -> None:
         """Let predictions of a tenant refer to whoever else has a seat; idempotent.
 
         Raises:
             StoreUnavailable: Postgres is away.
             ModelRefused, RegistryUnavailable: a version that was evicted cannot be loaded again.
         """
-        if seats.is_test and tenant_id not in self._test_tenants:
+        if deployment.is_test and tenant_id not in self._test_tenants:
             record_test_model(self._engine, tenant_id)
             self._test_tenants.add(tenant_id)
-        noted = self._noted.get(tenant_id, NotedSeats())
+        noted = self._noted.get(tenant_id, RecordedDeployment())
         now = replace(
-            noted, challenger=_named(seats.challenger), canary_percent=seats.canary_percent
+            noted,
+            challenger=_named(deployment.challenger),
+            canary_percent=deployment.canary_percent,
         )
         if now != noted:
-            challenger = self._shelf.load(seats.challenger) if seats.challenger else None
-            record_challenger(self._engine, tenant_id, challenger, seats.canary_percent)
+            challenger = (
+                self._model_store.load(deployment.challenger) if deployment.challenger else None
+            )
+            record_challenger(self._engine, tenant_id, challenger, deployment.canary_percent)
             self._noted[tenant_id] = now
 
 
@@ -88,7 +92,7 @@ def _named(version: RegisteredVersion | None) -> ModelVersion | None:
     return ModelVersion(version.name, version.version) if version else None
 
 
-class RefusalNotes:
+class RefusalRecorder:
     """Refusals that Postgres has not yet; kept until it does."""
 
     def __init__(self, engine: Engine) -> None:

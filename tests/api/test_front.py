@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from scoring.errors import Overloaded, StoreUnavailable
-from serving.fast_path import CLIENT_CLOSED_REQUEST, Front
+from serving.fast_path import CLIENT_CLOSED_REQUEST, FastPath
 from web.problems import MEDIA_TYPE
 from web.request_metrics import REQUESTS
 
@@ -23,11 +23,11 @@ async def below(_scope: Any, _receive: Any, send: Any) -> None:
     await Response("below")(_scope, _receive, send)
 
 
-def a_front(api: Api, *, timeout_s: float = 5, max_in_flight: int = 2) -> Front:
-    return Front(below, {"/api": api}, timeout_s, max_in_flight)
+def a_fast_path(api: Api, *, timeout_s: float = 5, max_in_flight: int = 2) -> FastPath:
+    return FastPath(below, {"/api": api}, timeout_s, max_in_flight)
 
 
-async def call(front: Front, path: str = "/api", method: str = "POST") -> tuple[int, Any, bytes]:
+async def call(front: FastPath, path: str = "/api", method: str = "POST") -> tuple[int, Any, bytes]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -51,16 +51,16 @@ def raises(error: Exception) -> Api:
 
 
 def test_a_post_to_an_apis_path_is_answered_by_the_api() -> None:
-    assert anyio.run(call, a_front(answers))[2] == b"answered"
+    assert anyio.run(call, a_fast_path(answers))[2] == b"answered"
 
 
 @pytest.mark.parametrize("path", ["/", "/api/", "/API", "/apis"])
 def test_every_other_path_goes_to_the_application_below(path: str) -> None:
-    assert anyio.run(call, a_front(answers), path)[2] == b"below"
+    assert anyio.run(call, a_fast_path(answers), path)[2] == b"below"
 
 
 def test_another_method_is_told_which_one_there_is() -> None:
-    status, headers, _ = anyio.run(call, a_front(answers), "/api", "GET")
+    status, headers, _ = anyio.run(call, a_fast_path(answers), "/api", "GET")
     assert (status, headers["allow"], headers["content-type"]) == (405, "POST", MEDIA_TYPE)
 
 
@@ -74,7 +74,7 @@ def test_another_method_is_told_which_one_there_is() -> None:
     ],
 )
 def test_an_error_of_the_api_is_answered_with_its_status(error: Exception, status: int) -> None:
-    told, _, body = anyio.run(call, a_front(raises(error)))
+    told, _, body = anyio.run(call, a_fast_path(raises(error)))
     assert told == status
     assert b"secret" not in body
 
@@ -91,7 +91,7 @@ def test_a_request_that_takes_too_long_is_given_up_whatever_it_ends_in() -> None
             raise Overloaded("Full.")
 
     for api in (sleeps, ends_in_an_error):
-        status, headers, body = anyio.run(call, a_front(api, timeout_s=0.01))
+        status, headers, body = anyio.run(call, a_fast_path(api, timeout_s=0.01))
         assert (status, headers["content-type"]) == (504, MEDIA_TYPE)
         assert "external_id" in json.loads(body)["detail"]
 
@@ -105,7 +105,7 @@ def test_one_request_too_many_is_turned_away_and_room_is_made_again() -> None:
             await go.wait()
             return Response()
 
-        front = a_front(waits, max_in_flight=2)
+        front = a_fast_path(waits, max_in_flight=2)
 
         async def ask() -> None:
             found.append((await call(front))[0])
@@ -132,5 +132,5 @@ def test_what_is_answered_is_counted_by_path_and_status() -> None:
         )
 
     before = counted()
-    anyio.run(call, a_front(answers), "/api", "GET")
+    anyio.run(call, a_fast_path(answers), "/api", "GET")
     assert counted() == before + 1

@@ -8,7 +8,14 @@ import threading
 
 import pytest
 
-from observability.deferred import DUE_ROWS, QUIET_S, Later, LoopLater, after_answer, keep_later
+from observability.deferred import (
+    DUE_ROWS,
+    QUIET_S,
+    DeferredQueue,
+    LoopDeferredQueue,
+    after_answer,
+    set_deferred_queue,
+)
 
 
 def test_what_fails_is_logged_and_the_rest_is_done(caplog: pytest.LogCaptureFixture) -> None:
@@ -16,7 +23,7 @@ def test_what_fails_is_logged_and_the_rest_is_done(caplog: pytest.LogCaptureFixt
         raise ValueError("no")
 
     told: list[int] = []
-    later = Later()
+    later = DeferredQueue()
     later.add(fails, 1)
     later.add(lambda: told.append(1), 1)
     with caplog.at_level(logging.ERROR, "sentinel.api"):
@@ -29,7 +36,7 @@ def test_what_fails_is_logged_and_the_rest_is_done(caplog: pytest.LogCaptureFixt
 def test_it_waits_until_it_is_quiet() -> None:
     async def answers() -> list[int]:
         told: list[int] = []
-        later = LoopLater(asyncio.get_running_loop())
+        later = LoopDeferredQueue(asyncio.get_running_loop())
         for number in range(DUE_ROWS - 1):
             later.add(lambda number=number: told.append(number), 1)
             await asyncio.sleep(QUIET_S / 10)
@@ -45,7 +52,7 @@ def test_it_waits_until_it_is_quiet() -> None:
 def test_while_answers_keep_coming_no_more_is_put_off_than_is_due() -> None:
     async def answers() -> tuple[int, int]:
         told: list[bool] = []
-        later = LoopLater(asyncio.get_running_loop())
+        later = LoopDeferredQueue(asyncio.get_running_loop())
         most = 0
         for number in range(20 * DUE_ROWS):
             later.add(lambda: told.append(True), 1)
@@ -62,7 +69,7 @@ def test_while_answers_keep_coming_no_more_is_put_off_than_is_due() -> None:
 def test_a_thread_keeps_its_own() -> None:
     async def answer() -> list[str]:
         told: list[str] = []
-        keep_later(LoopLater(asyncio.get_running_loop()))
+        set_deferred_queue(LoopDeferredQueue(asyncio.get_running_loop()))
         after_answer(lambda: told.append("later"), 1)
         other = threading.Thread(target=after_answer, args=(lambda: told.append("at once"), 1))
         other.start()

@@ -22,11 +22,11 @@ from scoring.errors import NoModel, StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from serving.batching.batch_scorer import Batches
-from serving.batching.inline_scorer import LoneScores
+from serving.batching.batch_scorer import BatchScorer
+from serving.batching.inline_scorer import InlineScorer
 from serving.batching.item import Item
 from serving.batching.predictor import Predictor
-from serving.deployment.assignment import Lineup, Seats
+from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.shadow import ShadowScorer
 from tests.factories import a_decision, a_model, a_transaction
 from tests.proxy import Proxy
@@ -44,17 +44,17 @@ def log(service_engine: Engine, make_tenant: Callable[..., Tenant]) -> DecisionL
     return log
 
 
-def lone(log: DecisionLog) -> LoneScores:
+def inline_scorer(log: DecisionLog) -> InlineScorer:
     nobody = cast("ShadowScorer", None)  # there is no challenger
-    return LoneScores(Batches(log, Predictor(BoosterLocks()), nobody), log)
+    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), nobody), log)
 
 
 def an_item(
     champion: FraudModel | None, canary: FraudModel | None = None, tenant_id: int = 7
 ) -> Item:
-    seats = Seats(is_test=True, champion=None, challenger=None, canary_percent=0.0)
-    lineup = Lineup(seats, champion, canary)
-    return Item(tenant_id, lineup, [a_transaction()], 0.0, Origin("a-request"))
+    deployment = DeploymentState(is_test=True, champion=None, challenger=None, canary_percent=0.0)
+    assignment = ModelAssignment(deployment, champion, canary)
+    return Item(tenant_id, assignment, [a_transaction()], 0.0, Origin("a-request"))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_it_is_stored_and_answered_as_a_batch_of_one(
 ) -> None:
     tenant_id = make_tenant().id
     item = an_item(compiled, tenant_id=tenant_id)
-    answer = asyncio.run(lone(log).decide(item))
+    answer = asyncio.run(inline_scorer(log).decide(item))
     assert isinstance(answer, list)
     told = orjson.loads(answer[0] + b"}")
     stored = read_decision(service_engine, tenant_id, UUID(told["prediction_id"]))
@@ -81,7 +81,7 @@ def test_it_is_stored_and_answered_as_a_batch_of_one(
 
 
 def test_what_cannot_be_decided_is_its_own_error(log: DecisionLog) -> None:
-    answer = asyncio.run(lone(log).decide(an_item(None)))
+    answer = asyncio.run(inline_scorer(log).decide(an_item(None)))
     assert isinstance(answer, NoModel)
 
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: 
     with Proxy(database) as proxy:
         log = DecisionLog(open_database(proxy.url, role=SERVICE_ROLE))
         proxy.cut_before_reply(b"C1305486145")
-        answer = asyncio.run(lone(log).decide(an_item(compiled)))
+        answer = asyncio.run(inline_scorer(log).decide(an_item(compiled)))
     assert isinstance(answer, StoreUnavailable)
 
 
@@ -97,10 +97,10 @@ def test_it_fits_where_the_trees_are_compiled_and_a_connection_is_at_hand(
     compiled: FraudModel, log: DecisionLog, service_engine: Engine
 ) -> None:
     by_lightgbm = replace(compiled, compiled=None)
-    assert lone(log).fits(an_item(compiled))
-    assert lone(log).fits(an_item(None))
-    assert lone(log).fits(an_item(compiled, canary=compiled))
-    assert not lone(log).fits(an_item(by_lightgbm))
-    assert not lone(log).fits(an_item(compiled, canary=by_lightgbm))
+    assert inline_scorer(log).fits(an_item(compiled))
+    assert inline_scorer(log).fits(an_item(None))
+    assert inline_scorer(log).fits(an_item(compiled, canary=compiled))
+    assert not inline_scorer(log).fits(an_item(by_lightgbm))
+    assert not inline_scorer(log).fits(an_item(compiled, canary=by_lightgbm))
     service_engine.dispose()
-    assert not lone(log).fits(an_item(compiled))
+    assert not inline_scorer(log).fits(an_item(compiled))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scoring.errors import StoreUnavailable
-from web.single_flight_cache import Recent
+from web.single_flight_cache import SingleFlightCache
 
 
 class Clock:
@@ -36,16 +36,18 @@ class Oracle:
         return answer
 
 
-def with_recent(story: Callable[[Recent, Clock, Oracle], Awaitable[Any]], most: int = 4) -> None:
+def with_recent(
+    story: Callable[[SingleFlightCache, Clock, Oracle], Awaitable[Any]], most: int = 4
+) -> None:
     async def run() -> None:
         clock = Clock()
-        await story(Recent(30, most, clock), clock, Oracle())
+        await story(SingleFlightCache(30, most, clock), clock, Oracle())
 
     asyncio.run(run())
 
 
 def test_an_answer_serves_for_its_time_and_is_then_asked_for_again() -> None:
-    async def story(recent: Recent, clock: Clock, oracle: Oracle) -> None:
+    async def story(recent: SingleFlightCache, clock: Clock, oracle: Oracle) -> None:
         assert await recent.get("a", oracle) == 1
         clock.now_s = 29.9
         assert await recent.get("a", oracle) == 1
@@ -56,7 +58,7 @@ def test_an_answer_serves_for_its_time_and_is_then_asked_for_again() -> None:
 
 
 def test_other_questions_have_other_answers() -> None:
-    async def story(recent: Recent, _clock: Clock, oracle: Oracle) -> None:
+    async def story(recent: SingleFlightCache, _clock: Clock, oracle: Oracle) -> None:
         assert await recent.get((1, "a"), oracle) == 1
         assert await recent.get((2, "a"), oracle) == 2
 
@@ -64,7 +66,7 @@ def test_other_questions_have_other_answers() -> None:
 
 
 def test_many_who_ask_at_once_cost_one_answer() -> None:
-    async def story(recent: Recent, _clock: Clock, oracle: Oracle) -> None:
+    async def story(recent: SingleFlightCache, _clock: Clock, oracle: Oracle) -> None:
         answers = await asyncio.gather(*(recent.get("a", oracle) for _ in range(20)))
         assert answers == [1] * 20
 
@@ -72,7 +74,7 @@ def test_many_who_ask_at_once_cost_one_answer() -> None:
 
 
 def test_a_failure_reaches_all_who_wait_and_is_not_remembered() -> None:
-    async def story(recent: Recent, _clock: Clock, oracle: Oracle) -> None:
+    async def story(recent: SingleFlightCache, _clock: Clock, oracle: Oracle) -> None:
         oracle.away = True
         both = await asyncio.gather(
             recent.get("a", oracle), recent.get("a", oracle), return_exceptions=True
@@ -85,7 +87,7 @@ def test_a_failure_reaches_all_who_wait_and_is_not_remembered() -> None:
 
 
 def test_who_hangs_up_leaves_the_answer_to_the_others() -> None:
-    async def story(recent: Recent, _clock: Clock, oracle: Oracle) -> None:
+    async def story(recent: SingleFlightCache, _clock: Clock, oracle: Oracle) -> None:
         first = asyncio.create_task(recent.get("a", oracle))
         await asyncio.sleep(0)
         second = asyncio.create_task(recent.get("a", oracle))
@@ -99,7 +101,7 @@ def test_who_hangs_up_leaves_the_answer_to_the_others() -> None:
 
 
 def test_no_more_than_so_many_are_kept() -> None:
-    async def story(recent: Recent, clock: Clock, oracle: Oracle) -> None:
+    async def story(recent: SingleFlightCache, clock: Clock, oracle: Oracle) -> None:
         for i in range(5):
             clock.now_s = i
             await recent.get(i, oracle)

@@ -9,26 +9,26 @@ import anyio
 import pytest
 
 from observability.deferred import DUE_ROWS, QUIET_S, after_answer
-from serving.batching.worker_thread import Worker
+from serving.batching.worker_thread import WorkerThread
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
+def worker() -> Iterator[WorkerThread]:
     """A worker that has begun."""
-    worker = Worker("a worker")
+    worker = WorkerThread("a worker")
     worker.start()
     yield worker
     worker.stop()
 
 
-def test_a_call_is_answered_from_the_workers_thread(worker: Worker) -> None:
+def test_a_call_is_answered_from_the_workers_thread(worker: WorkerThread) -> None:
     def where(argument: str) -> str:
         return f"{argument} {threading.current_thread().name}"
 
     assert anyio.run(worker.call, where, "on") == "on a worker"
 
 
-def test_what_a_function_raises_is_the_callers_and_the_worker_goes_on(worker: Worker) -> None:
+def test_what_a_function_raises_is_the_callers_and_the_worker_goes_on(worker: WorkerThread) -> None:
     def fails(_: object) -> None:
         raise ValueError("no")
 
@@ -37,7 +37,7 @@ def test_what_a_function_raises_is_the_callers_and_the_worker_goes_on(worker: Wo
     assert anyio.run(worker.call, str, 7) == "7"
 
 
-def test_a_caller_who_has_gone_does_not_stop_the_worker(worker: Worker) -> None:
+def test_a_caller_who_has_gone_does_not_stop_the_worker(worker: WorkerThread) -> None:
     go = threading.Event()
 
     async def leave() -> None:
@@ -50,7 +50,7 @@ def test_a_caller_who_has_gone_does_not_stop_the_worker(worker: Worker) -> None:
 
 
 def test_what_is_left_for_after_the_answer_runs_after_it_whether_or_not_one_fails(
-    worker: Worker,
+    worker: WorkerThread,
 ) -> None:
     done = threading.Event()
     may = threading.Event()
@@ -79,7 +79,7 @@ def test_off_a_worker_nothing_is_put_off() -> None:
     assert called
 
 
-def test_while_calls_keep_coming_only_as_much_is_put_off_as_is_due(worker: Worker) -> None:
+def test_while_calls_keep_coming_only_as_much_is_put_off_as_is_due(worker: WorkerThread) -> None:
     told: list[int] = []
     most = 0
     all_wait = threading.Event()
@@ -103,7 +103,7 @@ def test_while_calls_keep_coming_only_as_much_is_put_off_as_is_due(worker: Worke
     assert most == DUE_ROWS
 
 
-def test_a_large_batch_is_told_of_before_the_next_is_begun(worker: Worker) -> None:
+def test_a_large_batch_is_told_of_before_the_next_is_begun(worker: WorkerThread) -> None:
     told: list[bool] = []
 
     def answers(_: object) -> bool:
@@ -117,7 +117,7 @@ def test_a_large_batch_is_told_of_before_the_next_is_begun(worker: Worker) -> No
     assert anyio.run(calls) == [False, True]
 
 
-def test_once_it_is_quiet_nothing_is_put_off(worker: Worker) -> None:
+def test_once_it_is_quiet_nothing_is_put_off(worker: WorkerThread) -> None:
     told = threading.Event()
     anyio.run(worker.call, lambda _: after_answer(told.set, 1), None)
     assert told.wait(1000 * QUIET_S)

@@ -11,7 +11,7 @@ import click
 import kubernetes_validate
 import pytest
 
-from api.dependencies import DESK_CONNECTIONS
+from api.dependencies import API_CONNECTIONS
 from app.openapi import document as openapi
 from app.startup import BACKGROUND_CONNECTIONS
 from persistence.engine import POOL_SIZE
@@ -196,7 +196,7 @@ def test_the_connections_that_postgres_has_to_have_are_said(name: str) -> None:
     scalers = of_kind(documents, "HorizontalPodAutoscaler")
     assert scalers or name != "production"
     for scaler in scalers:
-        a_pod = POOL_SIZE + BACKGROUND_CONNECTIONS + DESK_CONNECTIONS
+        a_pod = POOL_SIZE + BACKGROUND_CONNECTIONS + API_CONNECTIONS
         surge = the(documents, "Deployment")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
         ending = 2
         jobs = len(of_kind(documents, "CronJob")) + 1

@@ -105,7 +105,7 @@ def test_a_repeated_request_is_no_second_decision(watched: Watched) -> None:
     first = watched.service.post("/score", body, watched.key).json()
     again = watched.service.post("/score", body, watched.key).json()
     assert again["prediction_id"] == first["prediction_id"]
-    # Batches are told of in turn: with this one in it, the repeated one would be too.
+    # BatchScorer are told of in turn: with this one in it, the repeated one would be too.
     watched.service.post("/score", body | {"external_id": "another"}, watched.key)
     until(watched, lambda: reviewed() >= before + 2)
     assert reviewed() == before + 2

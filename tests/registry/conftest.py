@@ -1,4 +1,4 @@
-"""A shelf of one's own on the session's MLflow server, and names that nobody else uses."""
+"""A model_store of one's own on the session's MLflow server, and names that nobody else uses."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from mlflow import MlflowClient
 
 from registry.client.base import RegisteredVersion, RegistryReader
 from registry.client.factory import open_registry
-from registry.store.model_store import Shelf, Versions
+from registry.store.model_store import ModelStore, Versions
 from tests.stack import Publish, publisher
 
 
 @dataclass
 class Following:
-    """A shelf and what it told."""
+    """A model_store and what it told."""
 
-    shelf: Shelf
+    model_store: ModelStore
     root: Path
     refusals: list[tuple[RegisteredVersion, str]] = field(default_factory=list)
     evictions: list[int] = field(default_factory=list)
 
     def look(self, name: str) -> Versions:
         """Look at one name."""
-        return self.shelf.look([name])[name]
+        return self.model_store.look([name])[name]
 
     def production(self, name: str) -> int | None:
         """The number of the production version that should serve now."""
@@ -98,15 +98,15 @@ def follow(mlflow_server: str, tmp_path: Path) -> Follow:
     ) -> Following:
         refusals: list[tuple[RegisteredVersion, str]] = []
         evictions: list[int] = []
-        root = root or tmp_path / f"shelf-{uuid4().hex[:8]}"
-        shelf = Shelf(
+        root = root or tmp_path / f"model_store-{uuid4().hex[:8]}"
+        model_store = ModelStore(
             open_registry(uri or mlflow_server),
             root,
             max_models=max_models,
             on_refusal=lambda version, reason: refusals.append((version, reason)),
             on_eviction=lambda: evictions.append(1),
         )
-        return Following(shelf, root, refusals, evictions)
+        return Following(model_store, root, refusals, evictions)
 
     return make
 

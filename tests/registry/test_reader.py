@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
 from registry.client.factory import open_registry
-from registry.client.rest_client import HttpRegistry
+from registry.client.rest_client import RestClient
 from registry.names import CANARY_TAG, CHALLENGER, MODEL_PATH, PRODUCTION
 from scoring.errors import ModelRefused
 from tests.stack import Publish
@@ -154,7 +154,7 @@ def test_a_server_that_is_away_is_told_from_one_that_has_nothing(away: str, tmp_
 
 def test_a_server_that_is_no_mlflow_is_told_in_a_sentence(mlflow_server: str) -> None:
     # The UI answers every path below it with a page.
-    registry = HttpRegistry(f"{mlflow_server}/health?")
+    registry = RestClient(f"{mlflow_server}/health?")
     with pytest.raises(RegistryUnavailable, match="MLflow's answer is not understood"):
         registry.client.aliases(["fraud-demo"])
 

@@ -1,4 +1,4 @@
-"""The shelf follows aliases, refuses what is bad once, and keeps serving while MLflow is away."""
+"""The model_store follows aliases, refuses what is bad once, and keeps serving while MLflow is away."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_both_aliases_are_followed_as_they_move(
     publish(name, a_model(1), alias=CHALLENGER)
     assert (following.production(name), following.challenger(name)) == (1, 2)
     client.set_registered_model_alias(name, PRODUCTION, "2")
-    assert following.look(name).production == following.shelf._reader.find(name, 2)
+    assert following.look(name).production == following.model_store._reader.find(name, 2)
     assert following.challenger(name) is None, "the production version challenges nobody"
     client.set_registered_model_alias(name, CHALLENGER, "1")
     assert (following.production(name), following.challenger(name)) == (2, 1)
@@ -83,7 +83,7 @@ def test_a_loaded_model_decides_as_the_version_it_is(
     following = follow()
     version = following.look(name).production
     assert version is not None
-    loaded = following.shelf.load(version)
+    loaded = following.model_store.load(version)
     assert loaded.version is not None
     assert (loaded.version.name, loaded.version.version) == (name, 1)
     rows = feature_rows(20)
@@ -127,7 +127,7 @@ def test_a_version_that_fails_a_check_is_refused_once_and_the_one_before_it_stay
     assert refused.version == 2
     assert reason in told
     assert client.get_model_version(name, "2").tags[REFUSED_TAG] == told
-    assert folders(following, name) == {"1"}, "what was refused does not lie on the shelf"
+    assert folders(following, name) == {"1"}, "what was refused does not lie on the model_store"
 
 
 def test_a_challenger_that_is_refused_is_no_challenger(
@@ -164,7 +164,7 @@ def test_one_bad_version_keeps_no_other_name_from_being_followed(
     names = [f"{name}-{number}" for number in range(4)]
     for number, each in enumerate(names):
         publish(each, a_model(number), **({"spoil": shift_golden} if number == 2 else {}))
-    found = follow().shelf.look(names)
+    found = follow().model_store.look(names)
     assert [found[each].production is None for each in names] == [False, False, True, False]
 
 
@@ -178,7 +178,9 @@ def test_a_registered_model_made_anew_is_loaded_anew(
         version = following.look(name).production
         assert version is not None
         assert version.version == 1
-        assert (following.shelf.load(version).margins(rows) == a_model(seed).margins(rows)).all()
+        assert (
+            following.model_store.load(version).margins(rows) == a_model(seed).margins(rows)
+        ).all()
         client.delete_registered_model(name)
 
 
@@ -189,10 +191,10 @@ def test_when_mlflow_goes_away_nothing_changes(
     publish(name, a_model(1), alias=CHALLENGER)
     following = follow()
     before = following.look(name)
-    following.shelf._reader = follow(away).shelf._reader
+    following.model_store._reader = follow(away).model_store._reader
     assert following.look(name) == before
     assert before.production is not None
-    assert following.shelf.load(before.production).version is not None
+    assert following.model_store.load(before.production).version is not None
 
 
 def test_without_mlflow_at_the_start_the_last_good_versions_come_from_disk(
@@ -212,7 +214,7 @@ def test_without_mlflow_at_the_start_the_last_good_versions_come_from_disk(
     challenger = after.look(name).challenger
     assert challenger is not None
     assert challenger.tags[CANARY_TAG] == "20"
-    assert after.shelf.load(challenger).version is not None
+    assert after.model_store.load(challenger).version is not None
     assert after.look(f"{name}-unknown").production is None
 
 
@@ -231,8 +233,8 @@ def test_a_refusal_that_cannot_be_tagged_at_once_is_tagged_later(
 ) -> None:
     publish(name, spoil=shift_golden)
     following = follow()
-    reader = following.shelf._reader
-    elsewhere = follow(away).shelf._reader
+    reader = following.model_store._reader
+    elsewhere = follow(away).model_store._reader
     tag = reader.tag
     reader.tag = elsewhere.tag  # type: ignore[method-assign]
     following.look(name)
@@ -266,14 +268,14 @@ def test_equal_files_under_two_names_are_one_model_in_memory(
     for each in names:
         publish(each, a_model(4))
     following = follow()
-    found = following.shelf.look(names)
+    found = following.model_store.look(names)
     versions = [found[each].production for each in names]
-    first, second = (following.shelf.load(version) for version in versions if version)
+    first, second = (following.model_store.load(version) for version in versions if version)
     assert first.booster is second.booster
     assert first.calibrator is second.calibrator
     assert first.policy is second.policy
     assert [m.version.name for m in (first, second) if m.version] == names
-    assert following.shelf.models_in_memory == 1
+    assert following.model_store.models_in_memory == 1
 
 
 def test_the_model_used_least_lately_leaves_memory_and_comes_back_from_disk(
@@ -285,19 +287,19 @@ def test_the_model_used_least_lately_leaves_memory_and_comes_back_from_disk(
         publish(each, a_model(number))
     versions = [following.look(each).production for each in names[:2]]
     assert versions[0] is not None
-    assert following.shelf.resident(versions[0]) is not None
+    assert following.model_store.resident(versions[0]) is not None
     versions.append(following.look(names[2]).production)
     first, second, third = (version for version in versions if version)
-    assert following.shelf.resident(second) is None
-    assert following.shelf.resident(first) is following.shelf.load(first)
+    assert following.model_store.resident(second) is None
+    assert following.model_store.resident(first) is following.model_store.load(first)
     assert len(following.evictions) == 1
-    following.shelf._disk._reader = follow(away).shelf._reader
-    assert following.shelf.load(second).version is not None
-    assert following.shelf.resident(third) is None
-    assert following.shelf.models_in_memory == 2
+    following.model_store._disk._reader = follow(away).model_store._reader
+    assert following.model_store.load(second).version is not None
+    assert following.model_store.resident(third) is None
+    assert following.model_store.models_in_memory == 2
     shutil.rmtree(following.root)
     with pytest.raises(RegistryUnavailable):
-        following.shelf.load(third)
+        following.model_store.load(third)
 
 
 def test_an_evicted_model_is_verified_again_when_it_comes_back(
@@ -311,9 +313,9 @@ def test_an_evicted_model_is_verified_again_when_it_comes_back(
     following.look(f"{name}-b")
     (golden,) = (following.root / name).glob("*/golden.json")
     shift_golden(golden.parent)
-    following.shelf._disk._reader = follow(away).shelf._reader
+    following.model_store._disk._reader = follow(away).model_store._reader
     with pytest.raises(RegistryUnavailable):
-        following.shelf.load(version)
+        following.model_store.load(version)
 
 
 def test_rolling_back_is_warm(
@@ -324,12 +326,12 @@ def test_rolling_back_is_warm(
         publish(name, a_model(seed))
         following.look(name)
     client.set_registered_model_alias(name, PRODUCTION, "1")
-    following.shelf._disk._reader = None  # type: ignore[assignment]
+    following.model_store._disk._reader = None  # type: ignore[assignment]
     began_s = time.perf_counter()
     version = following.look(name).production
     assert version is not None
     assert version.version == 1
-    assert following.shelf.resident(version) is not None
+    assert following.model_store.resident(version) is not None
     assert time.perf_counter() - began_s < 0.5
 
 
@@ -339,7 +341,7 @@ def test_the_five_versions_used_last_stay_on_disk_and_what_serves_always_does(
     following = follow()
     publish(name)
     following.look(name)
-    reader = following.shelf._reader
+    reader = following.model_store._reader
     abandoned = following.root / name / ".unfinished-long-ago"
     abandoned.mkdir()
     shutil.copystat("/", abandoned)
@@ -347,7 +349,7 @@ def test_the_five_versions_used_last_stay_on_disk_and_what_serves_always_does(
         publish(name, a_model(number), alias=None)
         version = reader.find(name, number)
         assert version is not None
-        following.shelf.load(version)
+        following.model_store.load(version)
     assert folders(following, name) - {".unfinished"} == {"1", "4", "5", "6", "7", "8"}
     assert follow(root=following.root).production(name) == 1
 
@@ -357,14 +359,14 @@ def test_many_threads_that_load_one_version_share_one_model(
 ) -> None:
     publish(name)
     following = follow(max_models=1)
-    version = following.shelf._reader.find(name, 1)
+    version = following.model_store._reader.find(name, 1)
     assert version is not None
     loaded: list[object] = []
     together = threading.Barrier(8)
 
     def load(version: RegisteredVersion) -> None:
         together.wait()
-        loaded.append(following.shelf.load(version))
+        loaded.append(following.model_store.load(version))
 
     threads = [threading.Thread(target=load, args=[version]) for _ in range(8)]
     for thread in threads:
@@ -379,10 +381,10 @@ def test_many_threads_that_load_one_version_share_one_model(
 def test_loading_what_must_not_serve_says_why(publish: Publish, follow: Follow, name: str) -> None:
     publish(name, spoil_mlmodel=Path.unlink)
     following = follow()
-    version = following.shelf._reader.find(name, 1)
+    version = following.model_store._reader.find(name, 1)
     assert version is not None
     with pytest.raises(ModelRefused, match=f"{MLMODEL} is missing"):
-        following.shelf.load(version)
+        following.model_store.load(version)
 
 
 def test_sixty_names_on_ten_models_stay_within_the_bound(
@@ -401,15 +403,15 @@ def test_sixty_names_on_ten_models_stay_within_the_bound(
         store.create_model_version(each, same.source, same.run_id)
         store.set_registered_model_alias(each, PRODUCTION, "1")
     following = follow(sqlite_registry, max_models=4)
-    found = following.shelf.look(names)
-    assert following.shelf.models_in_memory == 4
+    found = following.model_store.look(names)
+    assert following.model_store.models_in_memory == 4
     assert len(following.evictions) >= 6
     rows = feature_rows(5)
     for number, each in enumerate(names):
         version = found[each].production
         assert version is not None
-        model = following.shelf.load(version)
+        model = following.model_store.load(version)
         assert model.version is not None
         assert model.version.name == each
         assert (model.margins(rows) == a_model(number % 10).margins(rows)).all()
-        assert following.shelf.models_in_memory == 4
+        assert following.model_store.models_in_memory == 4

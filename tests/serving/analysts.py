@@ -25,7 +25,7 @@ _DAY_MS = 86_400_000
 
 
 class Analyst:
-    """Somebody at a desk: a tenant's key, and decisions of the tenant to look at."""
+    """Somebody at a dependencies: a tenant's key, and decisions of the tenant to look at."""
 
     def __init__(self, system: System, tenant: Tenant, *scopes: str) -> None:
         self.system, self.tenant = system, tenant

@@ -31,7 +31,7 @@ UNLINKED = (
     ("get", "/models"),
     ("get", "/drift"),
 )
-"""Routes that no walk from a score leads to."""
+"""Endpoints that no walk from a score leads to."""
 
 
 def test_walks_over_the_contract_find_no_500_and_no_undocumented_status(system: System) -> None:

@@ -22,14 +22,14 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_analyst_sees_what_was_decided_even_after_a_promotion(system: System) -> None:
-    desk = Analyst(system, find_tenant(system.engine, "demo"))
+    dependencies = Analyst(system, find_tenant(system.engine, "demo"))
     scored = system.score(a_body(external_id="seen-1")).json()
-    before = desk.get(f"/transactions/{scored['transaction_id']}").json()
+    before = dependencies.get(f"/transactions/{scored['transaction_id']}").json()
     system.publish("fraud-test_review", a_model(seed=9, threshold=0.9))
     system.service.child.wait_until(
         lambda: system.score(a_body()).json()["model"] != scored["model"], 10
     )
-    after = desk.get(f"/transactions/{scored['transaction_id']}").json()
+    after = dependencies.get(f"/transactions/{scored['transaction_id']}").json()
     assert after == before
     told = after["prediction"]
     for name in ("prediction_id", "score", "margin", "base_value", "threshold", "model"):

@@ -17,7 +17,7 @@ from scoring.features import FEATURES
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.factories import a_model, feature_rows
-from training.pipeline.calibration import Comparison
+from training.pipeline.calibration import KindMetrics
 from training.pipeline.evaluation import Evaluation, evaluate
 from training.reporting.model_card import (
     CardFacts,
@@ -50,7 +50,7 @@ def facts(evaluation: Evaluation, **changes: Any) -> CardFacts:
         "threshold_source": "net savings",
         "evaluation": evaluation,
         "calibrator_kind": "sigmoid",
-        "comparisons": [Comparison("sigmoid", 0.01, 0.002, 0.0003, 0.0, 0.1)],
+        "comparisons": [KindMetrics("sigmoid", 0.01, 0.002, 0.0003, 0.0, 0.1)],
         "provenance": {"seed": "7"},
     }
     return CardFacts(**values | changes)

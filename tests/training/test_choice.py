@@ -32,13 +32,13 @@ def test_of_those_within_one_standard_error_the_fastest_is_taken() -> None:
     assert choice.chosen is not None
     assert choice.best.number == 0
     assert choice.chosen.number == 1
-    assert [s.is_tied for s in choice.standings] == [True, True, False]
+    assert [s.is_tied for s in choice.ranked] == [True, True, False]
 
 
 def test_a_fraud_that_one_misses_and_another_finds_is_chance_and_three_are_not() -> None:
     """One more: 1,000 behind, error 1,000. Three: 3,000 behind, error sqrt(3) * 1,000."""
     choice = chosen(a_candidate(0), a_candidate(1, missed=1), a_candidate(2, missed=3))
-    one, three = choice.standings[1:]
+    one, three = choice.ranked[1:]
     assert (one.behind, three.behind) == (1000.0, 3000.0)
     assert one.behind_error == pytest.approx(1000, rel=1e-3)
     assert three.behind_error == pytest.approx(np.sqrt(3) * 1000, rel=1e-3)
@@ -47,20 +47,20 @@ def test_a_fraud_that_one_misses_and_another_finds_is_chance_and_three_are_not()
 
 def test_the_error_is_what_a_paired_bootstrap_over_payments_gives() -> None:
     best, other = a_candidate(0, alarms=40), a_candidate(1, missed=7, alarms=3)
-    standing = choose([best, other], VALUES, 0.0).standings[1]
+    candidate = choose([best, other], VALUES, 0.0).ranked[1]
     rng = np.random.default_rng(0)
     difference = np.zeros(ROWS)
     difference[best.reviewed] += VALUES[best.reviewed]
     difference[other.reviewed] -= VALUES[other.reviewed]
     draws = [difference[rng.integers(0, ROWS, ROWS)].sum() for _ in range(2000)]
-    assert standing.behind == difference.sum()
-    assert standing.behind_error == pytest.approx(np.std(draws), rel=0.06)
+    assert candidate.behind == difference.sum()
+    assert candidate.behind_error == pytest.approx(np.std(draws), rel=0.06)
 
 
 def test_the_savings_and_their_error_are_those_of_the_reviewed() -> None:
-    standing = chosen(a_candidate(0, missed=10, alarms=50)).standings[0]
-    assert standing.savings == 90 * FRAUD - 50 * ALARM
-    assert standing.savings_error == pytest.approx(np.sqrt(90) * FRAUD, rel=0.01)
+    candidate = chosen(a_candidate(0, missed=10, alarms=50)).ranked[0]
+    assert candidate.savings == 90 * FRAUD - 50 * ALARM
+    assert candidate.savings_error == pytest.approx(np.sqrt(90) * FRAUD, rel=0.01)
 
 
 def test_what_is_above_the_budget_neither_wins_nor_sets_the_mark() -> None:
@@ -68,8 +68,8 @@ def test_what_is_above_the_budget_neither_wins_nor_sets_the_mark() -> None:
     assert choice.best is not None
     assert choice.chosen is not None
     assert (choice.best.number, choice.chosen.number) == (1, 1)
-    assert [s.fits for s in choice.standings] == [False, True]
-    assert not choice.standings[0].is_tied
+    assert [s.fits for s in choice.ranked] == [False, True]
+    assert not choice.ranked[0].is_tied
 
 
 def test_none_within_the_budget_means_none_chosen() -> None:

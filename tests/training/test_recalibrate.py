@@ -17,7 +17,7 @@ from rich.console import Console
 from persistence.labels.reader import SELECTION_BIAS
 from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION
-from registry.store.model_store import Shelf
+from registry.store.model_store import ModelStore
 from scoring.evaluation.probability_metrics import expected_calibration_error
 from scoring.features import TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
@@ -191,7 +191,7 @@ def test_feedback_mends_a_wrong_calibrator_and_leaves_the_margins_bit_for_bit(
     assert boosters[0] == boosters[1]
     found = registry.find(name, 2)
     assert found is not None
-    model = Shelf(registry, tmp_path / "models").load(found)
+    model = ModelStore(registry, tmp_path / "models").load(found)
     matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
     assert np.array_equal(model.margins(matrix), served_margins), "bit for bit"
     assert model.calibrator != WRONG

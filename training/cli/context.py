@@ -22,7 +22,7 @@ from registry.client.factory import open_registry
 from registry.names import MODEL_PATH
 from registry.publish.tracking import PublishError, Tracking
 from registry.store.disk_cache import MAX_FILE_BYTES
-from registry.store.model_store import Shelf
+from registry.store.model_store import ModelStore
 from scoring.errors import ModelRefused, SentinelError
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
@@ -50,12 +50,12 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The registry that the settings name, and a shelf on which its versions are verified."""
+    """The registry that the settings name, and a model_store on which its versions are verified."""
 
     settings: Settings
     tracking: Tracking
     registry: RegistryReader
-    shelf: Shelf
+    model_store: ModelStore
     reporter: Reporter
 
     def under(self, name: str, alias: str) -> RegisteredVersion:
@@ -77,7 +77,7 @@ class Sources:
         """
         with self.reporter.stage(f"Verify version {version.version}"):
             try:
-                return self.shelf.load(version)
+                return self.model_store.load(version)
             except ModelRefused as error:
                 raise TrainingError(
                     f"{version.name} version {version.version} is refused, as the service would: "
@@ -205,8 +205,8 @@ def sources(reporter: Reporter) -> Iterator[Sources]:
                 registry = open_registry(settings.tracking_uri)
             except ValueError as error:
                 raise click.ClickException(str(error)) from error
-        shelf = Shelf(registry, settings.model_cache)
-        yield Sources(settings, tracking, registry, shelf, reporter)
+        model_store = ModelStore(registry, settings.model_cache)
+        yield Sources(settings, tracking, registry, model_store, reporter)
     except SentinelError as error:
         raise click.ClickException(error.detail) from error
     except (

@@ -34,7 +34,7 @@ def evaluate(
     from registry.client.base import RegistryUnavailable
     from registry.client.factory import open_registry
     from registry.publish.tracking import PublishError, Tracking
-    from registry.store.model_store import Shelf
+    from registry.store.model_store import ModelStore
     from scoring.errors import ModelRefused
     from training.cli.config_file import configuration
     from training.comparison.evaluate_version import judge, log
@@ -56,7 +56,7 @@ def evaluate(
             if version is None:
                 raise TrainingError(f"{name} has no version under the alias {alias}.")
             with reporter.stage(f"Load version {version.version}"):
-                model = Shelf(registry, settings.model_cache).load(version)
+                model = ModelStore(registry, settings.model_cache).load(version)
             with reporter.stage(f"Read {data.name}"):
                 transactions = read(data)
             with reporter.stage("Judge"):

@@ -92,7 +92,7 @@ def tune(
     if tuned.trained is not None:
         show(tuned.trained, console)
     elif tuned.choice.chosen is None:
-        fastest = min(tuned.choice.standings, key=lambda standing: standing.batch_us)
+        fastest = min(tuned.choice.ranked, key=lambda candidate: candidate.batch_us)
         raise click.ClickException(
             f"No model explains a row within {latency_budget_us:g} µs; the fastest, trial "
             f"{fastest.number}, takes {fastest.batch_us:.3g} µs. Nothing is registered. Raise "

@@ -31,7 +31,7 @@ def uncalibrated(margin: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class KindMetrics:
     """One way to calibrate, judged on the later half of the calibrate part.
 
     Attributes:
@@ -61,7 +61,7 @@ class Calibration:
 
     calibrator: Calibrator
     chosen: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[KindMetrics, ...]
 
 
 def calibrate(
@@ -117,12 +117,12 @@ def calibrate(
 
 def _compared(
     kind: str, probability: FloatArray, is_fraud: BoolArray, best: FloatArray
-) -> Comparison:
+) -> KindMetrics:
     losses = log_losses(probability, is_fraud)
     difference = losses - best
     one_fraud = -np.log(is_fraud.mean())
     error = np.sqrt(difference.size * difference.var() + one_fraud**2) / difference.size
-    return Comparison(
+    return KindMetrics(
         kind=kind,
         log_loss=float(losses.mean()),
         brier=brier(probability, is_fraud),

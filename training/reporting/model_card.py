@@ -21,7 +21,7 @@ from scoring.features import FEATURES, FloatArray
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
 from training.data.loading import BoolArray
-from training.pipeline.calibration import Comparison
+from training.pipeline.calibration import KindMetrics
 from training.pipeline.evaluation import Evaluation
 from training.reporting.metric_formats import FIGURES, between, money
 
@@ -103,7 +103,7 @@ class CardFacts:
     threshold_source: str
     evaluation: Evaluation
     calibrator_kind: str
-    comparisons: Sequence[Comparison]
+    comparisons: Sequence[KindMetrics]
     provenance: Mapping[str, str]
     random: Evaluation | None = None
     random_note: str = ""

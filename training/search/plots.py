@@ -20,7 +20,7 @@ def savings_by_latency(choice: Choice, budget_us: float | None) -> Figure:
     for is_tied, colour, label in (
         (True, BLUE, "within one standard error of it"), (False, GREY, "others"),
     ):  # fmt: skip
-        shown = [s for s in choice.standings if s.is_tied is is_tied]
+        shown = [s for s in choice.ranked if s.is_tied is is_tied]
         if shown:
             # Upwards only: who is tied with the best reaches its line.
             axes.errorbar(
@@ -28,9 +28,9 @@ def savings_by_latency(choice: Choice, budget_us: float | None) -> Figure:
                 yerr=[[0.0] * len(shown), [s.behind_error for s in shown]],
                 fmt="o", color=colour, markersize=6, elinewidth=1, capsize=3, label=label,
             )  # fmt: skip
-    for standing in choice.standings:
+    for candidate in choice.ranked:
         axes.annotate(
-            str(standing.number), (standing.batch_us, standing.savings), fontsize=8,
+            str(candidate.number), (candidate.batch_us, candidate.savings), fontsize=8,
             xytext=(5, 4), textcoords="offset points", color=GREY,
         )  # fmt: skip
     if choice.chosen is not None:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from training.search.search import Tuned
-from training.search.selection import Standing
+from training.search.selection import RankedCandidate
 
 SHOWN = 8
 """Of the models that are not chosen, as many as fit on a screen."""
@@ -46,43 +46,43 @@ def _table(tuned: Tuned) -> Table:
         table.add_column(column, justify="right")
     table.add_column("")
     choice, default = tuned.choice, tuned.default
-    ranked = sorted(choice.standings, key=lambda s: (not s.fits, -s.savings, s.batch_us))
+    ranked = sorted(choice.ranked, key=lambda s: (not s.fits, -s.savings, s.batch_us))
     always = {
         choice.chosen.number if choice.chosen else None,
         default.kept.number if default else None,
     }
-    for place, standing in enumerate(ranked):
-        if place >= SHOWN and standing.number not in always:
+    for place, candidate in enumerate(ranked):
+        if place >= SHOWN and candidate.number not in always:
             continue
-        finalist = tuned.finalist(standing)
+        finalist = tuned.finalist(candidate)
         table.add_row(
-            str(standing.number),
-            f"{standing.savings:,.0f} ± {standing.savings_error:,.0f}",
-            f"{standing.behind:,.0f} ± {standing.behind_error:,.0f}",
+            str(candidate.number),
+            f"{candidate.savings:,.0f} ± {candidate.savings_error:,.0f}",
+            f"{candidate.behind:,.0f} ± {candidate.behind_error:,.0f}",
             f"{finalist.kept.leaves:,}",
-            f"{standing.batch_us:.1f}",
+            f"{candidate.batch_us:.1f}",
             f"{finalist.latency.single_us:.0f}",
-            _remark(standing, tuned),
-            style="bold" if standing == choice.chosen else "" if standing.is_tied else "dim",
+            _remark(candidate, tuned),
+            style="bold" if candidate == choice.chosen else "" if candidate.is_tied else "dim",
         )
     return table
 
 
-def _remark(standing: Standing, tuned: Tuned) -> str:
+def _remark(candidate: RankedCandidate, tuned: Tuned) -> str:
     remarks = []
-    if standing == tuned.choice.chosen:
+    if candidate == tuned.choice.chosen:
         remarks.append("chosen")
-    if standing == tuned.choice.best:
+    if candidate == tuned.choice.best:
         remarks.append("best")
-    if tuned.default is not None and standing.number == tuned.default.kept.number:
+    if tuned.default is not None and candidate.number == tuned.default.kept.number:
         remarks.append("train's own")
-    if not standing.fits:
+    if not candidate.fits:
         remarks.append("above the budget")
     return ", ".join(remarks)
 
 
-def _why(chosen: Standing, best: Standing, tuned: Tuned) -> str:
-    tied = sum(standing.is_tied for standing in tuned.choice.standings)
+def _why(chosen: RankedCandidate, best: RankedCandidate, tuned: Tuned) -> str:
+    tied = sum(candidate.is_tied for candidate in tuned.choice.ranked)
     if tied == 1:
         reason = "no other is within one standard error of its savings"
     elif chosen == best:

@@ -17,7 +17,7 @@ from training.progress import Reporter
 from training.search import plots
 from training.search.latency import Latency, measure
 from training.search.search_space import SPACE_VERSION
-from training.search.selection import Candidate, Choice, Standing, choose
+from training.search.selection import Candidate, Choice, RankedCandidate, choose
 from training.search.study import Asked, Counts, Kept, Pruned, Study, open_study
 from training.search.trial import Material, attempt, halves
 from training.tracking.provenance import git_commit
@@ -75,9 +75,9 @@ class Tuned:
         """`train`'s own parameters, unless that trial failed."""
         return next((f for f in self.finalists if f.kept.is_default), None)
 
-    def finalist(self, standing: Standing) -> Finalist:
-        """Return the finalist of a standing."""
-        return next(f for f in self.finalists if f.kept.number == standing.number)
+    def finalist(self, candidate: RankedCandidate) -> Finalist:
+        """Return the finalist of a candidate."""
+        return next(f for f in self.finalists if f.kept.number == candidate.number)
 
 
 def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
@@ -256,7 +256,7 @@ def _log(
 ) -> None:
     for finalist in finalists:
         run.log_later(finalist.kept.run_id, _latency_metrics(finalist.latency))
-    run.log_json("standings.json", {"standings": [asdict(s) for s in choice.standings]})
+    run.log_json("ranked.json", {"ranked": [asdict(s) for s in choice.ranked]})
     run.log_picture(
         "savings_by_latency.png", plots.savings_by_latency(choice, search.latency_budget_us)
     )

@@ -33,7 +33,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RankedCandidate:
     """How a candidate stands beside the best one.
 
     Attributes:
@@ -62,22 +62,22 @@ class Choice:
     """Who won.
 
     Attributes:
-        standings: in the order of the trials.
+        ranked: in the order of the trials.
         best: saves the most of those within the budget, or None where none is.
         chosen: explains fastest of those tied with the best, or None.
     """
 
-    standings: tuple[Standing, ...]
-    best: Standing | None
-    chosen: Standing | None
+    ranked: tuple[RankedCandidate, ...]
+    best: RankedCandidate | None
+    chosen: RankedCandidate | None
 
-    def standing(self, number: int) -> Standing | None:
-        """Return a trial's standing, or None where it was no candidate."""
-        return next((s for s in self.standings if s.number == number), None)
+    def candidate(self, number: int) -> RankedCandidate | None:
+        """Return a trial's candidate, or None where it was no candidate."""
+        return next((s for s in self.ranked if s.number == number), None)
 
     def improves_on(self, number: int) -> bool:
         """Whether the chosen one saves more or explains faster than trial `number`."""
-        other = self.standing(number)
+        other = self.candidate(number)
         if self.chosen is None or self.chosen.number == number:
             return False
         if other is None or not other.is_tied:
@@ -113,14 +113,14 @@ def choose(
     """
     fitting = [c for c in candidates if budget_us is None or c.batch_us <= budget_us]
     best = max(fitting, key=lambda c: (float(values[c.reviewed].sum()), -c.batch_us), default=None)
-    standings = tuple(
+    ranked = tuple(
         _standing(c, best, values, average_fraud, fits=any(c is other for other in fitting))
         for c in candidates
     )
-    tied = [standing for standing in standings if standing.is_tied]
+    tied = [candidate for candidate in ranked if candidate.is_tied]
     return Choice(
-        standings,
-        best=next((s for s in standings if best is not None and s.number == best.number), None),
+        ranked,
+        best=next((s for s in ranked if best is not None and s.number == best.number), None),
         chosen=min(tied, key=lambda s: (s.batch_us, s.behind), default=None),
     )
 
@@ -132,7 +132,7 @@ def _standing(
     average_fraud: float,
     *,
     fits: bool,
-) -> Standing:
+) -> RankedCandidate:
     reviewed = values[candidate.reviewed]
     better = np.empty(0, dtype=np.int64) if best is None else best.reviewed
     difference = np.concatenate(
@@ -141,7 +141,7 @@ def _standing(
             -values[np.setdiff1d(candidate.reviewed, better, assume_unique=True)],
         ]
     )
-    return Standing(
+    return RankedCandidate(
         number=candidate.number,
         batch_us=candidate.batch_us,
         savings=float(reviewed.sum()),

@@ -23,7 +23,7 @@ from persistence import api_keys, tenants
 from persistence.engine import open_database
 from persistence.maintenance import migrate
 from registry.client.base import RegisteredVersion, RegistryUnavailable
-from registry.client.rest_client import HttpRegistry
+from registry.client.rest_client import RestClient
 from registry.names import CANDIDATE, PRODUCTION, model_name
 from scoring.errors import SentinelError
 from sentinel.local.demo import samples, state
@@ -165,7 +165,7 @@ class Demo:
             state.write_environment(self._environment_file, environment)
             self._service = self._start_service()
             mlflow.wait_until_ready()
-        registry = HttpRegistry(mlflow.url)
+        registry = RestClient(mlflow.url)
         name = model_name(TENANT)
         version = registry.resolve(name, PRODUCTION)
         if not version or (self._data and not state.is_trained_on(self._home, self._data)):
@@ -275,7 +275,7 @@ class Demo:
         if status:
             raise DemoError("The training did not succeed, so there is nothing to serve.")
 
-    def _promote(self, registry: HttpRegistry, name: str) -> RegisteredVersion:
+    def _promote(self, registry: RestClient, name: str) -> RegisteredVersion:
         """Point `production` at what was just trained, as a person does in the MLflow UI."""
         trained = registry.resolve(name, CANDIDATE)
         if trained is None:
