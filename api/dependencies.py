@@ -28,8 +28,7 @@ Answer = TypeVar("Answer")
 
 
 class ApiDependencies:
-    """What every mounted route needs; one a process, set as `state.dependencies` when the service
-    opens.
+    """What every management route needs; one a process.
 
     Args:
         engine: the pool, of API_CONNECTIONS.

@@ -1,4 +1,4 @@
-"""The model_store follows aliases, refuses what is bad once, and keeps serving while MLflow is away."""
+"""The store follows aliases, refuses a bad version once, and serves on while MLflow is away."""
 
 from __future__ import annotations
 
