@@ -27,7 +27,7 @@ test: $(INSTALLED) chromium prometheus ## Run every test, against a real Postgre
 	@$(PY) -m pytest
 
 test-unit: $(INSTALLED) ## Run only the tests that take no server and no minutes
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest tests/unit
 
 check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms and the lock files
 	@$(PY) -m ruff check .
@@ -35,7 +35,7 @@ check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms 
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m pip check
-	@$(PY) -m pytest -q tests/test_requirements.py
+	@$(PY) -m pytest -q tests/unit/tools/test_lock_files.py
 
 # Without one every test but those that take it still runs, and those fail with the same sentence.
 chromium: | $(PY)
@@ -45,7 +45,7 @@ prometheus: | $(PY)
 	@$(PY) -m tools.prometheus || true
 
 screens: $(INSTALLED) chromium ## Take the pictures of docs/lifecycle.md anew, in a demo that runs
-	@$(PY) -m tests.browser.screens
+	@$(PY) -m tests.e2e.browser.screenshots
 
 bench: $(INSTALLED) ## Compare with other stacks side by side, about 25 minutes; QUICK=1: the goals' ratios alone
 	@$(PY) -m benchmarks $(if $(QUICK),--quick)
@@ -59,7 +59,7 @@ image: $(INSTALLED) ## Build the service's container image; ENGINE=docker|podman
 
 test-image: $(INSTALLED) ## Build the image and serve from it, on a real Postgres and MLflow; Debian, root
 	@$(PY) -m tools.containers
-	@$(PY) -m pytest tests/image -m image
+	@$(PY) -m pytest tests/e2e/image -m image
 
 up: $(INSTALLED) ## Start service, Postgres, MLflow, Prometheus and Grafana in containers (compose.yaml)
 	@$(PY) deploy/compose/up.py

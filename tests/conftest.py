@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-pytest_plugins = ["tests.postgres", "tests.stack", "tests.training.matured"]
+pytest_plugins = [
+    "tests.support.postgres",
+    "tests.support.stack",
+    "tests.support.system",
+    "tests.support.training_data",
+    "tests.support.matured_decisions",
+]
 
 
 @pytest.fixture(scope="session")

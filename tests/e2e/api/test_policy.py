@@ -1,0 +1,248 @@
+"""The threshold as policy, over HTTP: changed at once, for new decisions and for no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persistence.api_keys import issue_key
+from persistence.tenants import create_tenant, find_tenant
+from tests.support.factories import a_body, a_model
+from tests.support.review_client import POLICY, Analyst, refused
+from tests.support.stack import KEY_SECRET, serving
+from tests.support.system import System
+
+pytestmark = pytest.mark.slow
+
+COSTS = {"missed_fraud": 1000.0, "missed_fraud_share": 0.0, "false_alarm": 5.0}
+
+
+@pytest.fixture
+def admin(system: System) -> Analyst:
+    """An administrator of the tenant whose model really decides; no policy is left behind."""
+    admin = Analyst(system, find_tenant(system.engine, "demo"), "review", "admin", "score")
+    assert admin.withdraw_policy().status_code == 200
+    return admin
+
+
+def test_a_new_threshold_decides_the_next_transaction_and_leaves_the_stored_ones(
+    system: System, admin: Analyst
+) -> None:
+    before = system.score(a_body(external_id="before")).json()
+    flagged = before["decision"] == "review"
+    threshold = 0.999 if flagged else before["score"] / 2
+    case = admin.get(f"/transactions/{before['transaction_id']}").json()
+    told = admin.put_policy(threshold=threshold)
+    assert told.status_code == 200
+    after = system.score(a_body()).json()
+    assert after["score"] == before["score"]
+    assert (after["decision"] == "review") is not flagged
+    assert after["threshold"] == threshold == told.json()["threshold"]
+
+    again = system.score(a_body(external_id="before")).json()
+    assert {**again, "latency_ms": 0} == {**before, "latency_ms": 0}
+    assert admin.get(f"/transactions/{before['transaction_id']}").json() == case
+    explained = system.service.post(
+        "/explain", {"prediction_id": before["prediction_id"]}, system.review_key
+    ).json()
+    assert explained["threshold"] == before["threshold"]
+    assert explained["decision"] == before["decision"]
+    waiting = {item["transaction_id"] for item in admin.walk("/queue")}
+    assert (before["transaction_id"] in waiting) is flagged
+    assert (after["transaction_id"] in waiting) is not flagged
+    (stored,) = system.rows(
+        "SELECT policy_id FROM predictions WHERE id = :id", id=after["prediction_id"]
+    )
+    assert stored["policy_id"] == told.json()["id"]
+
+
+def test_bulk_scores_and_explanations_are_at_the_new_policy_too(
+    system: System, admin: Analyst
+) -> None:
+    admin.put_policy(threshold=0.001, high_from=0.002)
+    bulk = system.service.post(
+        "/score/batch", {"transactions": [a_body(), a_body()]}, system.key
+    ).json()
+    assert {row["threshold"] for row in bulk["results"]} == {0.001}
+    assert {row["risk_band"] for row in bulk["results"]} == {"high"}
+    explained = system.service.post("/explain", {"transaction": a_body()}, system.key).json()
+    assert explained["threshold"] == 0.001
+
+
+def test_a_withdrawn_policy_gives_the_versions_own_back(system: System, admin: Analyst) -> None:
+    own = admin.get("/policy").json()
+    assert (own["source"], own["id"], own["threshold"]) == ("model", None, 0.05)
+    set_ = admin.put_policy(threshold=0.2).json()
+    assert (set_["source"], set_["threshold"]) == ("tenant", 0.2)
+    assert set_["actor"] == admin.key.split("_")[1]
+    assert set_["version_policy"]["threshold"] == 0.05
+    assert admin.get("/policy").json() == set_
+    withdrawn = admin.withdraw_policy().json()
+    numbers = ("threshold", "high_from", "cost_model", "source", "id")
+    assert [withdrawn[name] for name in numbers] == [own[name] for name in numbers]
+    assert withdrawn["actor"] == admin.key.split("_")[1]
+    assert withdrawn["since"] > set_["since"]
+    assert system.score(a_body()).json()["threshold"] == 0.05
+
+
+def test_a_promotion_does_not_withdraw_the_tenants_policy(system: System) -> None:
+    tenant = create_tenant(system.engine, "promoting", "fraud-promoting")
+    admin = Analyst(system, tenant, "score", "review", "admin")
+
+    def score() -> Any:
+        return system.service.post("/score", a_body(), admin.key)
+
+    system.publish("fraud-promoting", a_model())
+    system.service.child.wait_until(lambda: score().status_code == 200, 10)
+    admin.put_policy(threshold=0.123)
+    system.publish("fraud-promoting", a_model(seed=2, threshold=0.4))
+    system.service.child.wait_until(lambda: score().json()["model"]["version"] == 2, 10)
+    assert score().json()["threshold"] == 0.123
+    told = admin.get("/policy").json()
+    assert (told["source"], told["threshold"]) == ("tenant", 0.123)
+    assert told["version_policy"]["model"] == {"name": "fraud-promoting", "version": 2}
+    assert told["version_policy"]["threshold"] == 0.4
+    assert admin.withdraw_policy().json()["threshold"] == 0.4
+    assert score().json()["threshold"] == 0.4
+
+
+def test_another_process_hears_of_it_without_waiting_for_its_next_look(
+    system: System,
+    admin: Analyst,
+    mlflow_server: str,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+) -> None:
+    with serving(
+        system.database,
+        mlflow_server,
+        tmp_path,
+        free_port(),
+        SENTINEL_ALIAS_POLL_SECONDS="60",
+    ) as other:
+        other.wait_until_ready()
+
+        def threshold() -> float:
+            reply = other.post("/score", a_body(), system.key)
+            return float(reply.json()["threshold"])
+
+        for told in (0.11, 0.22):
+            admin.put_policy(threshold=told)
+            other.child.wait_until(lambda told=told: threshold() == told, 2)
+        admin.withdraw_policy()
+        other.child.wait_until(lambda: threshold() == POLICY.threshold, 2)
+
+
+def test_the_audit_log_tells_who_changed_which_numbers(analyst: Analyst) -> None:
+    analyst.put_policy(threshold=0.1)
+    analyst.put_policy(threshold=0.2)
+    analyst.withdraw_policy()
+    analyst.put_policy(threshold=0.3)
+    entries = analyst.walk("/audit", action="policy.created")[::-1]
+    assert {entry["actor"] for entry in entries} == {analyst.key.split("_")[1]}
+    before = [entry["before"]["policy"]["threshold"] for entry in entries]
+    after = [
+        entry["after"]["policy"] and entry["after"]["policy"]["threshold"] for entry in entries
+    ]
+    assert before == [0.05, 0.1, 0.2, 0.05]
+    assert after == [0.1, 0.2, None, 0.3]
+
+
+def test_the_same_policy_again_and_a_withdrawal_of_none_change_nothing(analyst: Analyst) -> None:
+    assert analyst.withdraw_policy().json()["source"] == "model"
+    first = analyst.put_policy(threshold=0.1).json()
+    assert analyst.put_policy(threshold=0.1).json() == first
+    assert len(analyst.walk("/audit", action="policy.created")) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"high_from": 0.9}, {"threshold": 0.05, "high_from": 0.9, "cost_model": COSTS}),
+        ({"threshold": 0.7}, {"threshold": 0.7, "high_from": 0.7, "cost_model": COSTS}),
+        (
+            {"cost_model": {"missed_fraud": 95}},
+            {"threshold": 0.05, "high_from": 0.5, "cost_model": COSTS | {"missed_fraud": 95.0}},
+        ),
+        (
+            {"cost_model": {"missed_fraud_share": 1}, "threshold": 0.02},
+            {"threshold": 0.02, "high_from": 0.5, "cost_model": COSTS | {"missed_fraud_share": 1}},
+        ),
+    ],
+)
+def test_what_is_left_out_stays_and_flat_costs_alone_choose_the_threshold(
+    analyst: Analyst, change: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    told = analyst.put_policy(**change)
+    assert told.status_code == 200, told.text
+    assert {name: told.json()[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({}, "body"),
+        ({"surprise": 1}, "surprise"),
+        ({"threshold": 0}, "threshold"),
+        ({"threshold": 1}, "threshold"),
+        ({"threshold": None}, "threshold"),
+        ({"threshold": "0.5"}, "threshold"),
+        ({"high_from": 1}, "high_from"),
+        ({"high_from": 0.01}, "high_from"),
+        ({"threshold": 0.6, "high_from": 0.5}, "high_from"),
+        ({"cost_model": None}, "cost_model"),
+        ({"cost_model": {}}, "cost_model"),
+        ({"cost_model": {"surprise": 1}}, "cost_model.surprise"),
+        ({"cost_model": {"missed_fraud": -1}}, "cost_model.missed_fraud"),
+        ({"cost_model": {"missed_fraud": 0}}, "cost_model.missed_fraud"),
+        ({"cost_model": {"false_alarm": 0}}, "cost_model.false_alarm"),
+        ({"cost_model": {"false_alarm": "5"}}, "cost_model.false_alarm"),
+        ({"cost_model": {"missed_fraud_share": 1}}, "threshold"),
+        ({"cost_model": {"missed_fraud": 1e-30, "false_alarm": 1e12}}, "cost_model"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_422_by_name_and_changes_nothing(
+    analyst: Analyst, change: dict[str, Any], field: str
+) -> None:
+    before = analyst.get("/policy").json()
+    refused(analyst.put_policy(**change), 422, field)
+    assert analyst.get("/policy").json() == before
+    assert not analyst.walk("/audit", action="policy.created")
+
+
+def test_numbers_that_json_cannot_say_are_422(analyst: Analyst) -> None:
+    client = analyst.system.service.client
+    for body in (b'{"threshold": NaN}', b'{"threshold": 1e999}', b"{", b"[]", b"null"):
+        refused_ = client.put("/policy", content=body, headers=analyst.headers)
+        assert refused_.status_code == 422, body
+    refused(client.put("/policy", content=b"x" * 100_000, headers=analyst.headers), 413)
+    refused(
+        client.put("/policy?dry_run=1", json={"threshold": 0.1}, headers=analyst.headers),
+        422,
+        "dry_run",
+    )
+
+
+def test_reviewers_read_the_policy_and_administrators_change_it(
+    hire: Callable[..., Analyst],
+) -> None:
+    reviewer, administrator, scorer = hire("review"), hire("admin"), hire("score")
+    assert reviewer.get("/policy").json()["threshold"] == POLICY.threshold
+    refused(reviewer.put_policy(threshold=0.1), 403)
+    refused(reviewer.withdraw_policy(), 403)
+    assert administrator.put_policy(threshold=0.1).status_code == 200
+    refused(administrator.get("/policy"), 403)
+    refused(scorer.get("/policy"), 403)
+    refused(scorer.put_policy(threshold=0.1), 403)
+
+
+def test_without_a_production_version_there_is_no_policy_to_change(system: System) -> None:
+    tenant = create_tenant(system.engine, "modelless", "fraud-modelless")
+    key = issue_key(system.engine, tenant.id, ("review", "admin"), KEY_SECRET)
+    headers = {"Authorization": f"Bearer {key}"}
+    for method, body in (("GET", None), ("PUT", {"threshold": 0.1}), ("DELETE", None)):
+        reply = system.service.client.request(method, "/policy", json=body, headers=headers)
+        assert refused(reply, 503)["type"].endswith("no-production-model")

@@ -1,0 +1,154 @@
+"""Tenant A tries every route for what is tenant B's: 404, never 403, never a row.
+
+The routes are those of the OpenAPI document: a new one fails here until somebody says how it is
+tried.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from persistence.api_keys import SCOPES, issue_key
+from persistence.drift.checks import check_drift
+from persistence.tenants import create_tenant, find_tenant
+from scoring.prediction import ModelVersion
+from tests.support.drift_data import last_day
+from tests.support.factories import a_body, a_model
+from tests.support.stack import KEY_SECRET
+from tests.support.system import System
+
+pytestmark = pytest.mark.slow
+
+WITHOUT_TENANTS = {("get", "/livez"), ("get", "/readyz"), ("get", "/metrics")}
+
+
+class Strangers:
+    """Tenant B's decision, reviewed, and how tenant A may ask for it."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        mine = find_tenant(system.engine, "demo")
+        theirs = create_tenant(system.engine, "theirs", "fraud-theirs")
+        system.publish("fraud-theirs", a_model(seed=4))
+        self.my_key = issue_key(system.engine, mine.id, SCOPES, KEY_SECRET)
+        self.their_key = issue_key(system.engine, theirs.id, SCOPES, KEY_SECRET)
+        body = a_body(external_id="theirs-1", nameOrig="C-theirs", nameDest="C-theirs-too")
+        system.service.child.wait_until(
+            lambda: system.service.post("/score", body, self.their_key).status_code == 200, 10
+        )
+        self.body = body
+        self.scored = system.service.post("/score", body, self.their_key).json()
+        system.service.post("/score", a_body(), self.their_key)
+        said = {"label": "escalated", "rationale": "a secret of theirs"}
+        path = f"/transactions/{self.scored['transaction_id']}/feedback"
+        assert system.service.post(path, said, self.their_key).status_code == 201
+        check_drift(
+            system.engine,
+            theirs.id,
+            last_day(),
+            {ModelVersion("fraud-theirs", 1): "a secret of theirs"},
+        )
+        changed = self.ask("put", "/policy", self.their_key, json={"threshold": 0.0625})
+        assert changed.status_code == 200
+
+    def ask(self, method: str, path: str, key: str, **more: Any) -> httpx.Response:
+        return self.system.service.client.request(
+            method, path, headers={"Authorization": f"Bearer {key}"}, **more
+        )
+
+    def tries(self) -> dict[tuple[str, str], list[tuple[int, str, dict[str, Any]]]]:
+        """For each route: the status to expect, the path, and the rest of the request."""
+        transaction = f"/transactions/{self.scored['transaction_id']}"
+        searches: list[dict[str, str]] = [
+            {},
+            {"external_id": "theirs-1"},
+            {"account": "C-theirs"},
+            {"from": "2020-01-01"},
+        ]
+        lists: list[dict[str, str]] = [{}, {"decision": "approve"}, {"undecided": "false"}]
+
+        def cursor(path: str) -> str:
+            page = self.ask("get", path, self.their_key, params={"limit": 1}).json()
+            return str(page["next_cursor"])
+
+        def listing(path: str, queries: list[dict[str, str]]) -> list[Any]:
+            stolen = (422, path, {"params": {"cursor": cursor(path)}})
+            return [stolen, *((200, path, {"params": query}) for query in queries)]
+
+        said = {"label": "confirmed_fraud", "rationale": "not mine"}
+        return {
+            ("post", "/score"): [(200, "/score", {"json": self.body})],
+            ("post", "/score/batch"): [
+                (200, "/score/batch", {"json": {"transactions": [self.body]}})
+            ],
+            ("post", "/explain"): [
+                (404, "/explain", {"json": {"prediction_id": self.scored["prediction_id"]}})
+            ],
+            ("get", "/queue"): listing("/queue", lists),
+            ("get", "/transactions"): listing("/transactions", searches),
+            ("get", "/transactions.csv"): [
+                (200, "/transactions.csv", {"params": query}) for query in searches
+            ],
+            ("get", "/transactions/{id}"): [(404, transaction, {})],
+            ("post", "/transactions/{id}/feedback"): [
+                (404, f"{transaction}/feedback", {"json": said})
+            ],
+            ("get", "/policy"): [(200, "/policy", {})],
+            ("put", "/policy"): [(200, "/policy", {"json": {"threshold": 0.07}})],
+            ("delete", "/policy"): [(200, "/policy", {})],
+            ("get", "/tuner"): [(200, "/tuner", {"params": {"maturity_days": 0}})],
+            ("get", "/models"): [(200, "/models", {"params": {"maturity_days": 0}})],
+            ("get", "/drift"): [(200, "/drift", {})],
+            ("get", "/audit"): listing("/audit", [{}, {"action": "feedback.created"}]),
+        }
+
+
+def test_every_route_gives_another_tenants_ids_404_and_never_a_row(system: System) -> None:
+    strangers = Strangers(system)
+    tries = strangers.tries()
+    document = system.service.client.get("/openapi.json").json()
+    routes = {(method, path) for path, item in document["paths"].items() for method in item}
+    assert routes == set(tries) | WITHOUT_TENANTS
+    before = (system.count("feedback"), system.count("predictions"))
+    theirs = (
+        strangers.scored["transaction_id"],
+        strangers.scored["prediction_id"],
+        "a secret of theirs",
+        "fraud-theirs",
+        "0.0625",
+        strangers.their_key.split("_")[1],
+    )
+    for (method, route), requests in tries.items():
+        for status, path, more in requests:
+            reply = strangers.ask(method, path, strangers.my_key, **more)
+            assert reply.status_code == status, f"{method} {route}: {reply.text}"
+            # A 404 repeats the id it was asked for, nothing else.
+            asked = path if status == 404 else ""
+            asked += str(more.get("json", "")) if status == 404 else ""
+            for secret in theirs:
+                assert secret in asked or secret not in reply.text, f"{method} {route}"
+    own = strangers.ask("get", "/policy", strangers.their_key).json()
+    assert (own["source"], own["threshold"]) == ("tenant", 0.0625)
+    # /score and /score/batch made one decision of tenant A's own under that external_id.
+    assert (system.count("feedback"), system.count("predictions")) == (before[0], before[1] + 1)
+
+
+def test_the_same_requests_with_their_own_key_find_it(system: System) -> None:
+    """Otherwise the test above could pass because nothing is ever found."""
+    key = issue_key(system.engine, find_tenant(system.engine, "theirs").id, SCOPES, KEY_SECRET)
+    headers = {"Authorization": f"Bearer {key}"}
+    found = system.service.client.get(
+        "/transactions", params={"external_id": "theirs-1"}, headers=headers
+    ).json()["items"]
+    assert [item["feedback"]["rationale"] for item in found] == ["a secret of theirs"]
+    client = system.service.client
+    assert client.get("/policy", headers=headers).json()["threshold"] == 0.0625
+    models = client.get("/models", headers=headers).json()
+    assert models["production"]["model"]["name"] == "fraud-theirs"
+    (drifting,) = client.get("/drift", headers=headers).json()["versions"]
+    assert drifting["note"] == "a secret of theirs"
+    tuner = client.get("/tuner", params={"maturity_days": 0}, headers=headers).json()
+    assert tuner["matured"] == 1, "the escalated one is left out"

@@ -1,0 +1,164 @@
+"""The tuner over HTTP: its numbers are those of a hand count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from persistence.labels.reader import SELECTION_BIAS
+from tests.support.review_client import Analyst, refused
+from tests.support.system import System
+
+pytestmark = pytest.mark.slow
+
+SCORES = [i / 100 for i in range(1, 31)]
+FRAUDS = (0.07, 0.19, 0.22, 0.28, 0.3)
+ESCALATED = (0.11, 0.26)
+HONEST = (0.29, 0.05)
+
+
+@pytest.fixture
+def reviewed(analyst: Analyst) -> Analyst:
+    """An analyst who has gone through thirty decisions of 100 each."""
+    for score, decision in zip(SCORES, analyst.decided(*SCORES, amount=100.0), strict=True):
+        for label, told in (
+            ("confirmed_fraud", FRAUDS),
+            ("escalated", ESCALATED),
+            ("false_positive", HONEST),
+        ):
+            if score in told:
+                analyst.say(decision.transaction_id, label)
+    return analyst
+
+
+def counted(threshold: float, missed_fraud: float, false_alarm: float) -> dict[str, Any]:
+    """Count by hand what a threshold would have done."""
+    alerts = [s for s in SCORES if s >= threshold and s not in ESCALATED]
+    caught = sum(s in FRAUDS for s in alerts)
+    return {
+        "threshold": threshold,
+        "alerts": len(alerts),
+        "alerts_per_day": len(alerts),
+        "caught": caught,
+        "missed": len(FRAUDS) - caught,
+        "false_alarms": len(alerts) - caught,
+        "net_savings": caught * missed_fraud - (len(alerts) - caught) * false_alarm,
+    }
+
+
+def test_each_threshold_is_reckoned_as_by_hand(reviewed: Analyst) -> None:
+    told = reviewed.get("/tuner", maturity_days=0).json()
+    left = [s for s in SCORES if s not in ESCALATED]
+    suggested = told["suggested"]["threshold"]
+    assert told["curve"] == [counted(score, 1000, 5) for score in sorted({*left, suggested})]
+    assert told["current"] == counted(0.05, 1000, 5)
+    assert told["best"] == counted(0.07, 1000, 5)
+    assert told["cost_model"] == {
+        "missed_fraud": 1000.0,
+        "missed_fraud_share": 0.0,
+        "false_alarm": 5.0,
+    }
+    assert (told["matured"], told["labelled"], told["frauds"]) == (28, 7, 5)
+    assert told["presumed_honest"] == 21
+    assert told["selection_bias"] == SELECTION_BIAS
+    assert not told["truncated"]
+    assert told["note"] is None
+    assert told["window"]["from"] < told["window"]["to"] <= told["as_of"]
+
+
+def test_other_costs_have_another_best_threshold(reviewed: Analyst) -> None:
+    told = reviewed.get("/tuner", maturity_days=0, missed_fraud=30, false_alarm=10).json()
+    assert told["best"] == counted(0.28, 30, 10)
+    told = reviewed.get(
+        "/tuner", maturity_days=0, missed_fraud=0, missed_fraud_share=0.5, false_alarm=5
+    ).json()
+    assert told["current"] == counted(0.05, 50, 5)
+
+
+def test_the_threshold_and_the_costs_in_force_are_those_of_the_policy(reviewed: Analyst) -> None:
+    reviewed.put_policy(threshold=0.215, cost_model={"missed_fraud": 40})
+    told = reviewed.get("/tuner", maturity_days=0).json()
+    assert told["current"] == counted(0.215, 40, 5)
+    assert told["current"] in told["curve"]
+    assert told["cost_model"]["missed_fraud"] == 40
+    assert told["curve"] == sorted(told["curve"], key=lambda point: point["threshold"])
+
+
+def test_what_is_too_young_or_too_old_is_left_out(analyst: Analyst) -> None:
+    for days_ago in (10, 40, 80, 125):
+        (fraud, _) = analyst.decided(0.9, 0.2, days_ago=days_ago)
+        analyst.say(fraud.transaction_id, "confirmed_fraud")
+    assert analyst.get("/tuner").json()["matured"] == 4
+    assert analyst.get("/tuner", maturity_days=5).json()["matured"] == 6
+    assert analyst.get("/tuner", window_days=20).json()["matured"] == 2
+    assert analyst.get("/tuner", window_days=100).json()["matured"] == 6
+    point = analyst.get("/tuner").json()["current"]
+    assert point["alerts_per_day"] == pytest.approx(4 / 50, rel=1e-3)
+
+
+def test_without_matured_decisions_or_frauds_it_says_so_and_invents_nothing(
+    analyst: Analyst,
+) -> None:
+    def told(**parameters: Any) -> dict[str, Any]:
+        reply = analyst.get("/tuner", **parameters)
+        assert reply.status_code == 200
+        found: dict[str, Any] = reply.json()
+        assert (found["current"], found["best"], found["curve"]) == (None, None, [])
+        return found
+
+    assert "No decision has matured" in told()["note"]
+    analyst.decided(0.9, 0.8)
+    assert told()["matured"] == 0
+    found = told(maturity_days=0, window_days=1)
+    assert found["matured"] == 2
+    assert "None of the 2 matured decisions is a confirmed fraud" in found["note"]
+
+
+def test_a_long_curve_is_thinned_and_keeps_what_matters(analyst: Analyst) -> None:
+    scores = [0.001 + i / 2000 for i in range(1200)]
+    stored = analyst.decided(*scores)
+    for i in (700, 900, 1100):
+        analyst.say(stored[i].transaction_id, "confirmed_fraud")
+    analyst.put_policy(threshold=0.3333)
+    told = analyst.get("/tuner", maturity_days=0).json()
+    assert told["matured"] == 1200
+    assert 100 < len(told["curve"]) <= 200
+    for name in ("current", "best", "suggested"):
+        assert told[name] in told["curve"]
+    assert told["best"]["alerts"] == 500
+    assert told["current"]["threshold"] == 0.3333
+    assert [point["alerts"] for point in told["curve"]] == sorted(
+        (point["alerts"] for point in told["curve"]), reverse=True
+    )
+    assert told["curve"][0]["alerts"] == 1200
+    assert told["curve"][-1]["alerts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("maturity_days=-1", "maturity_days"),
+        ("maturity_days=x", "maturity_days"),
+        ("maturity_days=nan", "maturity_days"),
+        ("window_days=0", "window_days"),
+        ("window_days=inf", "window_days"),
+        ("window_days=1e9", "window_days"),
+        ("missed_fraud=-5", "missed_fraud"),
+        ("missed_fraud=0", "missed_fraud"),
+        ("missed_fraud_share=inf", "missed_fraud_share"),
+        ("false_alarm=0", "false_alarm"),
+        ("false_alarm=", "false_alarm"),
+        ("threshold=0.5", "threshold"),
+    ],
+)
+def test_a_bad_parameter_is_422_and_named(analyst: Analyst, query: str, field: str) -> None:
+    client = analyst.system.service.client
+    refused(client.get(f"/tuner?{query}", headers=analyst.headers), 422, field)
+
+
+def test_it_needs_the_scope_review(system: System, hire: Callable[..., Analyst]) -> None:
+    refused(hire("admin").get("/tuner"), 403)
+    refused(hire("score").get("/tuner"), 403)
+    refused(system.service.client.get("/tuner?surprise=1"), 401)

@@ -1,0 +1,115 @@
+"""`bentoml build` makes a Bento that holds what serving needs, and it serves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from persistence.api_keys import issue_key
+from persistence.tenants import create_tenant
+from sentinel.local.processes import Child
+from tests.support.paths import PROJECT
+from tests.support.stack import KEY_SECRET, Publish
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BENTOML_HOME with the built Bento in it."""
+    home = tmp_path_factory.mktemp("bentoml")
+    subprocess.run(
+        [sys.executable, "-m", "bentoml", "build", "--version", "test"],
+        cwd=PROJECT,
+        env=environment(home),
+        check=True,
+    )
+    return home
+
+
+def environment(store: Path) -> dict[str, str]:
+    return {**os.environ, "BENTOML_HOME": str(store), "BENTOML_DO_NOT_TRACK": "True"}
+
+
+def test_it_holds_the_serving_rooms_and_their_hashed_packages_only(store: Path) -> None:
+    bento = store / "bentos/sentinel/test"
+    assert {path.name for path in (bento / "src").iterdir()} == {
+        *("service.py", "api", "persistence", "registry", "scoring", "sentinel"),
+        *("deploy", "LICENSE", "bentofile.yaml"),
+    }
+    assert {path.name for path in (bento / "src/deploy").rglob("*.*")} == {
+        *("entrypoint.sh", "health.py", "precompile.py", "sentinel.sh"),
+    }
+    assert list((bento / "src/persistence/migrations/versions").glob("0001*.py"))
+    packages = (bento / "env/python/requirements.txt").read_text()
+    assert "lightgbm==" in packages
+    assert "--hash=sha256:" in packages
+    assert "mlflow" not in packages
+
+
+def test_it_carries_the_dockerfile_of_its_image(store: Path) -> None:
+    bento = store / "bentos/sentinel/test"
+    assert (bento / "env/docker/Dockerfile").read_text().strip() == (
+        PROJECT / "deploy/image/Dockerfile.template"
+    ).read_text().strip()
+    assert os.access(bento / "src/deploy/image/entrypoint.sh", os.X_OK)
+
+
+def test_it_serves_from_its_own_files(
+    store: Path,
+    tmp_path: Path,
+    database: str,
+    engine: Engine,
+    mlflow_server: str,
+    publish: Publish,
+    free_port: Callable[[], int],
+) -> None:
+    tenant = create_tenant(engine, "demo", "fraud-bento")
+    publish("fraud-bento")
+    key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
+    port = free_port()
+    child = Child(
+        "the Bento",
+        [sys.executable, "-m", "bentoml", "serve", "sentinel:test", "--port", str(port)],
+        log=tmp_path / "bento.log",
+        environment={
+            **environment(store),
+            "DATABASE_URL": database,
+            "MLFLOW_TRACKING_URI": mlflow_server,
+            "SENTINEL_HOME": str(tmp_path / "home"),
+            "SENTINEL_KEY_SECRET": KEY_SECRET.decode(),
+        },
+        directory=tmp_path,
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"{url}/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    transaction = {
+        "step": 1,
+        "type": "TRANSFER",
+        "amount": 181.0,
+        "nameOrig": "C1305486145",
+        "oldbalanceOrg": 181.0,
+        "nameDest": "C553264065",
+        "oldbalanceDest": 0.0,
+    }
+    try:
+        child.wait_until(ready, 60)
+        headers = {"Authorization": f"Bearer {key}"}
+        reply = httpx.post(f"{url}/score", json=transaction, headers=headers)
+    finally:
+        child.stop()
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["model"] == {"name": "fraud-bento", "version": 1}

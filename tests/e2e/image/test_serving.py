@@ -1,0 +1,231 @@
+"""A container of it scores, explains, follows a promotion, and ends without losing a decision."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.containers import Container, Store
+from tests.support.factories import a_body, a_model
+from tests.support.postgres_proxy import Proxy
+from tests.support.stack import KEY_SECRET, Publish, publisher
+
+pytestmark = [pytest.mark.slow, pytest.mark.image, pytest.mark.timeout(900)]
+
+MODEL = "fraud-demo"
+CLIENTS = 16
+GRACE_S = 30
+
+
+@dataclass
+class System:
+    """A running container with its Postgres and MLflow."""
+
+    container: Container
+    url: str
+    key: str
+    database: str
+    environment: dict[str, str]
+    publish: Publish
+    registry: MlflowClient
+    ready_after_s: float
+
+    def post(self, path: str, json: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.post(self.url + path, json=json, headers=headers, timeout=30, trust_env=False)
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(self.url + "/readyz", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def wait_until_ready(self) -> float:
+        return self.container.wait_until(self.is_ready, 60)
+
+    def stored(self) -> set[str]:
+        with psycopg.connect(self.database) as connection:
+            found = connection.execute(
+                "SELECT t.external_id FROM transactions t"
+                " JOIN predictions p ON p.transaction_id = t.id WHERE t.external_id IS NOT NULL"
+            )
+            return {row[0] for row in found}
+
+
+@pytest.fixture(scope="module")
+def system(
+    store: Store,
+    image: str,
+    make_database: Callable[..., str],
+    mlflow_server: str,
+    free_port: Callable[[], int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[System]:
+    """Everything set up by commands of the image: the schema, a tenant and its key."""
+    publish = publisher(mlflow_server, tmp_path_factory.mktemp("models"))
+    publish(MODEL)
+    database = make_database()
+    port = free_port()
+    # The embedded Postgres listens on a socket of its owner's alone.
+    with Proxy(database) as proxy:
+        environment = {
+            "DATABASE_URL": proxy.url,
+            "MLFLOW_TRACKING_URI": mlflow_server,
+            "SENTINEL_KEY_SECRET": KEY_SECRET.decode(),
+        }
+        options = (
+            "--network=host",
+            *(f"--env={name}={value}" for name, value in environment.items()),
+        )
+
+        def sentinel(*arguments: str) -> str:
+            done = store.run(image, "sentinel", *arguments, options=options)
+            assert done.returncode == 0, done.stderr
+            return done.stdout.strip()
+
+        assert "revision" in sentinel("db", "upgrade")
+        sentinel("tenants", "create", "demo")
+        key = sentinel("keys", "issue", "--tenant", "demo", "--scopes", "score,review")
+        name = "sentinel-under-test"
+        container = store.start(image, name, (*options, f"--env=BENTOML_PORT={port}"))
+        system = System(
+            container,
+            f"http://127.0.0.1:{port}",
+            key,
+            database,
+            environment,
+            publish,
+            MlflowClient(mlflow_server, registry_uri=mlflow_server),
+            ready_after_s=0,
+        )
+        system.ready_after_s = system.wait_until_ready()
+        yield system
+        store.podman("rm", "--force", "--volumes", "--time=0", name)
+
+
+def test_it_is_ready_soon_and_healthy(system: System) -> None:
+    print(f"ready after {system.ready_after_s:.1f} s")
+    assert system.ready_after_s < 30
+    assert system.container.check_health() == "healthy"
+
+
+def test_it_scores_and_explains_what_it_stores(system: System) -> None:
+    scored = system.post("/score", a_body(external_id="first"))
+    assert scored.status_code == 200, scored.text
+    decided = scored.json()
+    assert decided["model"] == {"name": MODEL, "version": 1}
+    explained = system.post("/explain", {"prediction_id": decided["prediction_id"]}).json()
+    contributions = [feature["contribution"] for feature in explained["features"]]
+    assert explained["base_value"] + sum(contributions) == pytest.approx(
+        decided["margin"], abs=1e-9
+    )
+    assert "first" in system.stored()
+
+
+def test_it_writes_into_its_volume_alone_and_runs_as_its_user(system: System) -> None:
+    in_it = system.container.run("sh", "-c", "cd && find . -maxdepth 1 | sort").split()
+    assert in_it == [".", "./bentoml", "./kernel", "./models", "./tmp"]
+    assert system.container.run("id", "-u") == "10001"
+
+
+def test_a_promotion_is_followed_while_clients_score(system: System) -> None:
+    with Load(system) as load:
+        load.wait_for(100)
+        second = system.publish(MODEL, a_model(seed=1))
+        system.container.wait_until(lambda: load.versions[-1] == second, 10)
+        load.wait_for(100)
+    assert load.failed == []
+    assert set(load.versions) == {1, second}
+
+
+def test_a_worker_that_dies_is_replaced(system: System) -> None:
+    (worker,) = workers_of(system)
+    worker.kill()
+    worker.wait(10)
+    system.wait_until_ready()
+    assert system.post("/score", a_body()).status_code == 200
+    assert [
+        zombie for zombie in workers_of(system) if zombie.status() == psutil.STATUS_ZOMBIE
+    ] == []
+
+
+def test_it_stops_when_asked_and_loses_nothing_that_it_accepted(system: System) -> None:
+    before = system.stored()
+    with Load(system) as load:
+        load.wait_for(200)
+        began = time.monotonic()
+        status = system.container.stop(GRACE_S)
+        took_s = time.monotonic() - began
+    print(f"stopped after {took_s:.1f} s with status {status}")
+    assert status == 0
+    assert took_s < GRACE_S
+    assert load.failed == []
+    # What was not accepted got no answer and left nothing behind.
+    assert system.stored() - before == load.answered
+
+
+def workers_of(system: System) -> list[psutil.Process]:
+    """The processes below the container's first."""
+    return psutil.Process(system.container.state["Pid"]).children()
+
+
+@dataclass
+class Load:
+    """Clients that score without pause, a connection each time, until the block ends.
+
+    Attributes:
+        answered: the external ids of the replies with status 200.
+        failed: replies with another status.
+        versions: the model versions of the replies, in order.
+    """
+
+    system: System
+    answered: set[str] = field(default_factory=set)
+    failed: list[str] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._client, args=(client,)) for client in range(CLIENTS)
+        ]
+
+    def _client(self, client: int) -> None:
+        number = 0
+        while not self._stop.is_set():
+            number += 1
+            name = f"{id(self)}-{client}-{number}"
+            try:
+                reply = self.system.post("/score", a_body(external_id=name))
+            except httpx.TransportError:  # it no longer accepts
+                time.sleep(0.1)
+                continue
+            if reply.is_success:
+                self.answered.add(name)
+                self.versions.append(reply.json()["model"]["version"])
+            else:
+                self.failed.append(f"{reply.status_code} {reply.text}")
+
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more were answered."""
+        goal = len(self.versions) + more
+        self.system.container.wait_until(lambda: len(self.versions) >= goal, 60)
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()

@@ -1,0 +1,128 @@
+"""The alerts: checked by promtool, evaluated by a Prometheus that watched a service, explained."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from observability.metrics import SHADOW_DROPPED
+from tests.e2e.observability.conftest import Watched
+from tests.support.paths import PROJECT
+from tests.support.prometheus import (
+    DASHBOARDS,
+    DEPLOY,
+    RULES,
+    alerts,
+    metric_names,
+    panels,
+    promtool,
+    rules,
+)
+
+RUNBOOKS = PROJECT / "docs" / "runbooks.md"
+NOT_IN_A_CALM_RUN = {f"{metric._name}_total" for metric in (SHADOW_DROPPED,)}
+"""Metrics that have no series as long as nothing goes wrong."""
+
+
+def test_promtool_accepts_the_configuration() -> None:
+    promtool("check", "config", "prometheus.yml")
+
+
+def test_promtool_accepts_the_one_for_a_cluster_but_for_what_debian_leaves_out(
+    tmp_path: Path,
+) -> None:
+    """Debian's Prometheus is built without the search for Kubernetes' pods."""
+    settings = yaml.safe_load((DEPLOY / "prometheus" / "kubernetes.yml").read_text())
+    (job,) = settings["scrape_configs"]
+    (search,) = job.pop("kubernetes_sd_configs")
+    assert search["role"] == "pod"
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(settings))
+    (tmp_path / "alerts.yaml").write_text(RULES.read_text())
+    promtool("check", "config", "prometheus.yml", folder=tmp_path)
+
+
+@pytest.mark.parametrize("configuration", ["prometheus.yml", "kubernetes.yml"])
+def test_the_job_has_the_name_that_rules_and_dashboards_ask_for(configuration: str) -> None:
+    settings = yaml.safe_load((DEPLOY / "prometheus" / configuration).read_text())
+    assert [job["job_name"] for job in settings["scrape_configs"]] == ["sentinel"]
+    asked = [rule["expr"] for rule in rules()]
+    asked += [
+        target["expr"] for path in DASHBOARDS for p in panels(path) for target in p["targets"]
+    ]
+    for expression in asked:
+        selectors = re.findall(r"\{([^}]*)\}", expression)
+        assert all('job="sentinel"' in selector for selector in selectors), expression
+
+
+def test_the_pods_that_are_searched_are_those_of_the_deployment() -> None:
+    settings = yaml.safe_load((DEPLOY / "prometheus" / "kubernetes.yml").read_text())
+    (search,) = settings["scrape_configs"][0]["kubernetes_sd_configs"]
+    (selector,) = search["selectors"]
+    wanted = dict(label.split("=") for label in selector["label"].split(","))
+    pod = yaml.safe_load((DEPLOY / "kubernetes/base/deployment.yaml").read_text())
+    assert wanted.items() <= pod["spec"]["template"]["metadata"]["labels"].items()
+    (container,) = pod["spec"]["template"]["spec"]["containers"]
+    assert "http" in {port["name"] for port in container["ports"]}
+
+
+def test_promtool_finds_nothing_to_say_against_the_rules() -> None:
+    promtool("check", "rules", "--lint=all", "--lint-fatal", "alerts.yaml")
+
+
+@pytest.mark.slow
+def test_each_alert_fires_when_it_should_and_not_when_it_should_not() -> None:
+    promtool("test", "rules", "alerts_test.yaml")
+    cases = yaml.safe_load((DEPLOY / "prometheus" / "alerts_test.yaml").read_text())["tests"]
+    outcomes = defaultdict(set)
+    for case in cases:
+        for check in case["alert_rule_test"]:
+            outcomes[check["alertname"]].add(bool(check["exp_alerts"]))
+    assert dict(outcomes) == {name: {True, False} for name in alerts()}
+
+
+@pytest.mark.parametrize("rule", alerts().values(), ids=list(alerts()))
+def test_an_alert_says_how_bad_what_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    told = rule["annotations"]
+    assert told["summary"].endswith(".")
+    assert told["description"].endswith(".")
+    assert told["runbook_url"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+
+
+def test_each_alert_has_a_section_in_the_runbooks_and_each_section_an_alert() -> None:
+    sections = re.findall(r"(?m)^## (Sentinel\w+)$", RUNBOOKS.read_text())
+    assert sorted(sections) == sorted(alerts())
+    for section in RUNBOOKS.read_text().split("\n## Sentinel")[1:]:
+        assert re.findall(r"(?m)^\*\*(.+?)\*\*", section) == ["Means.", "Look first.", "Mend."]
+
+
+@pytest.mark.slow
+def test_every_rule_names_metrics_that_the_service_has(watched: Watched) -> None:
+    known = watched.prometheus.names() | NOT_IN_A_CALM_RUN
+    for rule in rules():
+        names = metric_names(rule["expr"])
+        assert names, rule["expr"]
+        assert names <= known, names - known
+        watched.prometheus.evaluate(rule["expr"])
+
+
+@pytest.mark.slow
+def test_prometheus_evaluates_every_rule_and_none_is_ill(watched: Watched) -> None:
+    groups = watched.prometheus.ask("rules")["groups"]
+    evaluated = {rule["name"]: rule for group in groups for rule in group["rules"]}
+    assert {rule.get("alert") or rule["record"] for rule in rules()} == evaluated.keys()
+    assert {rule["health"] for rule in evaluated.values()} == {"ok"}
+
+
+@pytest.mark.slow
+def test_a_healthy_service_raises_nothing_but_the_refusal_it_has_been_given(
+    watched: Watched,
+) -> None:
+    raised = watched.prometheus.ask("alerts")["alerts"]
+    firing = {alert["labels"]["alertname"] for alert in raised if alert["state"] == "firing"}
+    assert firing == {"SentinelModelRefused"}

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+
+from sentinel.local.demo.state import read_environment, write_environment
+from sentinel.local.postgres.embedded import EmbeddedPostgres
+from tests.support.paths import PROJECT
+from training.data.simulator import simulate
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+
+UP = "Ctrl-C stops everything."
+
+
+@dataclass
+class Machine:
+    """A folder with a home and ports of its own, and the commands one types there."""
+
+    home: Path
+    port: int
+    mlflow_port: int
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, command: str, **environment: str) -> subprocess.Popen[str]:
+        """Run `sentinel <command>` without waiting."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sentinel", command],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env={
+                **{key: value for key, value in os.environ.items() if key != "DATABASE_URL"},
+                "PYTHONUNBUFFERED": "1",
+                "SENTINEL_HOME": str(self.home),
+                "PORT": str(self.port),
+                "MLFLOW_PORT": str(self.mlflow_port),
+                **environment,
+            },
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, command: str, **environment: str) -> tuple[int, str]:
+        """Run `sentinel <command>` to its end; its status and all it said."""
+        process = self.start(command, **environment)
+        said = process.communicate(timeout=120)[0]
+        return process.returncode, said
+
+    def demo(self, **environment: str) -> tuple[subprocess.Popen[str], str]:
+        """Run the demo until it serves; it and what it said until then."""
+        process = self.start("demo", **environment)
+        said = ""
+        for line in process.stdout or ():
+            said += line
+            if UP in line:
+                return process, said
+        raise AssertionError(f"the demo ended with {process.wait()}:\n{said}")
+
+    def stop(self, process: subprocess.Popen[str], number: int = signal.SIGINT) -> int:
+        """Signal the demo and wait for its end."""
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        return process.returncode
+
+    def processes(self) -> list[str]:
+        """Every living process that was started for this home."""
+        mark = str(self.home)
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                    environment = process.environ()
+                    if environment.get("SENTINEL_HOME") == mark or mark in process.cmdline():
+                        found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def machine(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Machine]:
+    home = tmp_path_factory.mktemp("demo") / ".sentinel"
+    machine = Machine(home, free_port(), free_port())
+    yield machine
+    for process in machine.started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    machine.run("stop")
+    EmbeddedPostgres(home).stop()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "month.parquet"
+    pq.write_table(simulate(60_000, seed=5), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def first_run(machine: Machine, data: Path) -> tuple[subprocess.Popen[str], str]:
+    """The demo's first run, trained on the data, still serving."""
+    return machine.demo(DATA=str(data))
+
+
+def replies(said: str) -> list[dict[str, object]]:
+    return [json.loads(block) for block in re.findall(r"(?ms)^\{$.*?^\}$", said)]
+
+
+def test_it_trains_promotes_and_scores_transactions(
+    first_run: tuple[subprocess.Popen[str], str],
+) -> None:
+    _, said = first_run
+    assert "Promoted fraud-demo version 1 to production." in said
+    scored = replies(said)
+    assert len(scored) == 4
+    for reply in scored:
+        assert reply["model"] == {"name": "fraud-demo", "version": 1}
+        assert 0 <= float(str(reply["score"])) <= 1
+
+
+@pytest.mark.usefixtures("first_run")
+def test_it_writes_settings_that_work_and_that_nobody_else_can_read(machine: Machine) -> None:
+    path = machine.home / "demo.env"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    settings = read_environment(path)
+    assert set(settings) == {
+        "SENTINEL_URL",
+        "SENTINEL_API_KEY",
+        "MLFLOW_TRACKING_URI",
+        "DATABASE_URL",
+        "SENTINEL_KEY_SECRET",
+    }
+    assert httpx.get(settings["SENTINEL_URL"] + "/readyz").json()["ready"] is True
+    assert httpx.get(settings["MLFLOW_TRACKING_URI"] + "/health").text == "OK"
+    with psycopg.connect(settings["DATABASE_URL"]) as connection:
+        assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (4,)
+
+
+def test_the_curl_line_scores_again(first_run: tuple[subprocess.Popen[str], str]) -> None:
+    (line,) = (line for line in first_run[1].splitlines() if "curl" in line)
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["model"]["name"] == "fraud-demo"
+
+
+def test_a_second_demo_in_the_folder_is_told_of_the_first(
+    first_run: tuple[subprocess.Popen[str], str], machine: Machine
+) -> None:
+    status, said = machine.run("demo")
+    assert status == 1
+    assert f"process {first_run[0].pid}, http://127.0.0.1:{machine.port}" in said
+    assert len(said.splitlines()) == 1
+    assert machine.run("stop")[0] == 1, "nor does `make clean` pull the folder from under it"
+    assert httpx.get(f"http://127.0.0.1:{machine.port}/readyz").is_success
+
+
+@pytest.mark.usefixtures("first_run")
+def test_a_busy_port_is_named_before_anything_is_started(machine: Machine, tmp_path: Path) -> None:
+    status, said = machine.run("demo", SENTINEL_HOME=str(tmp_path / "other"))
+    assert status == 1
+    assert said == (
+        f"Error: Port {machine.port} for the service is used by another program: stop that, or "
+        "choose another port with PORT=<port>.\n"
+    )
+    assert not (tmp_path / "other/postgres").exists()
+
+
+def test_ctrl_c_stops_all_that_it_started_and_the_next_run_uses_it_again(
+    first_run: tuple[subprocess.Popen[str], str], machine: Machine, data: Path
+) -> None:
+    key = read_environment(machine.home / "demo.env")["SENTINEL_API_KEY"]
+    assert machine.stop(first_run[0]) == 0
+    assert machine.processes() == []
+
+    begun = time.monotonic()
+    again, said = machine.demo(DATA=str(data))
+    assert time.monotonic() - begun < 45
+    assert "Promoted" not in said
+    assert {json.dumps(reply["model"]) for reply in replies(said)} == {
+        '{"name": "fraud-demo", "version": 1}'
+    }
+    assert read_environment(machine.home / "demo.env")["SENTINEL_API_KEY"] == key
+    assert machine.stop(again, signal.SIGTERM) == 0
+    assert machine.processes() == []
+
+
+@pytest.mark.usefixtures("first_run")
+def test_changed_data_are_trained_on_and_a_service_that_dies_ends_the_demo(
+    machine: Machine, data: Path
+) -> None:
+    os.utime(data, (1, 1))
+    demo, said = machine.demo(DATA=str(data))
+    assert "Promoted fraud-demo version 2 to production." in said
+    assert {json.dumps(reply["model"]) for reply in replies(said)} == {
+        '{"name": "fraud-demo", "version": 2}'
+    }
+    (service,) = (
+        child
+        for child in psutil.Process(demo.pid).children()
+        if "service:Sentinel" in child.cmdline()
+    )
+    service.kill()
+    rest = demo.communicate(timeout=60)[0]
+    assert demo.returncode == 1
+    assert "The service ended unexpectedly with status -9; " in rest
+    assert machine.processes() == []
+
+
+@pytest.mark.usefixtures("first_run")
+def test_after_a_kill_the_next_run_clears_up_and_serves(machine: Machine) -> None:
+    killed, _ = machine.demo()
+    killed.kill()
+    killed.communicate()
+    assert machine.processes(), "a killed demo cannot stop what it started"
+    again, said = machine.demo()
+    assert len(replies(said)) == 4
+    again.kill()
+    again.communicate()
+    assert machine.run("stop") == (0, "Stopped what was left running.\n")
+    assert machine.processes() == []
+
+
+def test_a_missing_data_file_is_named_before_anything_is_started(machine: Machine) -> None:
+    status, said = machine.run("demo", DATA="no-such.csv")
+    assert (status, said) == (1, "Error: DATA=no-such.csv: there is no such file.\n")
+
+
+def test_data_that_cannot_be_trained_on_end_it_and_promote_nothing(
+    machine: Machine, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("step,type\n1,PAYMENT\n")
+    status, said = machine.run("demo", DATA=str(bad))
+    assert status == 1
+    assert "amount" in said, "the missing column is named"
+    assert said.endswith("Error: The training did not succeed, so there is nothing to serve.\n")
+    assert "Traceback" not in said
+    assert machine.processes() == []
+
+
+@pytest.mark.parametrize("text", ["plain", "with 'quotes' and $dollars", "p@/x?host=/a b&port=1"])
+def test_settings_survive_the_file_and_a_shell(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "demo.env"
+    write_environment(path, {"NAME": text})
+    assert read_environment(path) == {"NAME": text}
+    sourced = f'. {shlex.quote(str(path))}; printf %s "$NAME"'
+    done = subprocess.run(["sh", "-c", sourced], capture_output=True, text=True, check=True)
+    assert done.stdout == text

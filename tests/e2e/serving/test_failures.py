@@ -1,0 +1,137 @@
+"""When a part is away: the truth in /readyz, clear refusals, and no decision that is not stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from persistence.api_keys import issue_key
+from persistence.engine import open_database
+from persistence.maintenance import migrate
+from persistence.tenants import create_tenant
+from sentinel.local.mlflow_server import MlflowServer
+from sentinel.local.postgres.embedded import EmbeddedPostgres
+from tests.support.factories import a_body
+from tests.support.stack import KEY_SECRET, publisher, serving
+
+pytestmark = pytest.mark.slow
+
+
+def prepare(database: str) -> str:
+    """Migrate, add the tenant `demo` and return a key of its."""
+    migrate.upgrade(database)
+    engine = open_database(database)
+    tenant = create_tenant(engine, "demo", "fraud-demo")
+    key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
+    engine.dispose()
+    return key
+
+
+def test_ready_is_not_green_with_postgres_down_and_scoring_is_503_until_it_is_back(
+    mlflow_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+    make_home: Callable[[], Path],
+) -> None:
+    scratch = tmp_path_factory.mktemp("away")
+    postgres = EmbeddedPostgres(make_home())
+    database = postgres.start()
+    key = prepare(database)
+    publisher(mlflow_server, scratch)("fraud-demo")
+    with serving(database, mlflow_server, scratch, free_port()) as service:
+        service.wait_until_ready()
+        assert service.post("/score", a_body(), key).status_code == 200
+        postgres.stop()
+        ready = service.client.get("/readyz")
+        assert ready.status_code == 503
+        assert "Postgres" in ready.json()["detail"]
+        assert service.client.get("/livez").status_code == 200
+        refused = service.post("/score", a_body(), key)
+        assert refused.status_code == 503
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert postgres.start() == database
+        service.wait_until_ready()
+        service.child.wait_until(
+            lambda: service.post("/score", a_body(), key).status_code == 200, 10
+        )
+    postgres.stop()
+
+
+def test_with_mlflow_away_the_last_good_version_serves_even_after_a_restart(
+    make_database: Callable[..., str],
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+) -> None:
+    scratch = tmp_path_factory.mktemp("mlflow-away")
+    database = make_database()
+    key = prepare(database)
+    mlflow = MlflowServer(scratch / "mlflow", free_port())
+    mlflow.wait_until_ready()
+    version = publisher(mlflow.url, scratch)("fraud-demo")
+    with serving(database, mlflow.url, scratch, free_port()) as service:
+        service.wait_until_ready()
+        mlflow.stop()
+        assert service.post("/score", a_body(), key).status_code == 200
+    with serving(database, mlflow.url, scratch, free_port()) as service:
+        service.wait_until_ready()
+        reply = service.post("/score", a_body(), key)
+        assert reply.status_code == 200
+        assert reply.json()["model"]["version"] == version
+
+
+def test_a_database_without_the_schema_is_not_ready_and_says_what_to_do(
+    make_database: Callable[..., str],
+    mlflow_server: str,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+) -> None:
+    with serving(make_database(), mlflow_server, tmp_path, free_port()) as service:
+        reply = service.client.get("/readyz")
+        assert reply.status_code == 503
+        assert "sentinel db upgrade" in reply.json()["detail"]
+        assert service.client.get("/livez").status_code == 200
+
+
+def test_a_later_releases_schema_leaves_the_pods_before_it_ready(
+    database: str, engine: Engine, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    tenant = create_tenant(engine, "demo", "fraud-later")
+    publisher(mlflow_server, tmp_path)("fraud-later")
+    key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with serving(database, mlflow_server, tmp_path, free_port()) as service:
+        service.wait_until_ready()
+        assert service.post("/score", a_body(), key).status_code == 200
+
+
+def test_there_is_no_default_secret_in_code_and_the_missing_setting_is_named(
+    database: str, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    with (
+        pytest.raises(Exception, match="ended unexpectedly"),
+        serving(database, mlflow_server, tmp_path, free_port(), SENTINEL_KEY_SECRET=""),
+    ):
+        pass
+    log = (tmp_path / "service.log").read_text()
+    assert "SENTINEL_KEY_SECRET is not set" in log
+    assert "Traceback" not in log
+
+
+def test_the_document_and_the_page_are_served(
+    database: str, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    with serving(database, mlflow_server, tmp_path, free_port()) as service:
+        document = service.client.get("/openapi.json").json()
+        assert {"/score", "/score/batch", "/explain", "/readyz"} <= set(document["paths"])
+        responses = document["paths"]["/score"]["post"]["responses"]
+        assert {"200", "401", "403", "413", "422", "429", "503", "504"} <= set(responses)
+        page = service.client.get("/docs").text
+        for asset in ("swagger-ui.css", "swagger-ui-bundle.js"):
+            assert asset in page
+            found = httpx.get(f"{service.url}/static_content/{asset}")
+            assert found.status_code == 200

@@ -1,0 +1,162 @@
+"""The main job over HTTP: scored, explained, stored before the reply."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from scoring.features import FEATURE_NAMES
+from tests.support.factories import a_body, a_model
+from tests.support.system import System
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_score_is_stored_before_the_reply_and_adds_up(system: System) -> None:
+    reply = system.score(a_body())
+    assert reply.status_code == 200
+    told = reply.json()
+    (row,) = system.rows("SELECT * FROM predictions WHERE id = :id", id=told["prediction_id"])
+    assert row["transaction_id"] == UUID(told["transaction_id"])
+    for name in ("score", "margin", "base_value", "threshold", "risk_band", "decision"):
+        assert row[name] == told[name]
+    assert row["base_value"] + sum(row["contributions"].values()) == pytest.approx(
+        row["margin"], abs=1e-9
+    )
+    for feature in told["top_features"]:
+        assert row["contributions"][feature["name"]] == feature["contribution"]
+        assert row["features"][feature["name"]] == feature["value"]
+    assert 0 < row["latency_ms"] <= told["latency_ms"]
+
+
+def send_from(clients: int, system: System, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
+    """Send bodies from so many clients at once, each with a connection of its own."""
+
+    def client(share: list[dict[str, Any]]) -> list[httpx.Response]:
+        headers = {"Authorization": f"Bearer {system.key}"}
+        with httpx.Client(base_url=system.service.url, timeout=30, headers=headers) as http:
+            return [http.post("/score", json=body) for body in share]
+
+    with ThreadPoolExecutor(clients) as pool:
+        shares = pool.map(client, [bodies[i::clients] for i in range(clients)])
+        return [reply for share in shares for reply in share]
+
+
+def test_every_reply_of_64_concurrent_clients_has_its_own_row(system: System) -> None:
+    amounts = [float(i) for i in range(1, 257)]
+    before = system.count("predictions")
+    replies = send_from(64, system, [a_body(amount=amount) for amount in amounts])
+    assert {reply.status_code for reply in replies} == {200}
+    ids = [reply.json()["prediction_id"] for reply in replies]
+    stored = system.rows(
+        "SELECT p.id, p.score, t.amount FROM predictions p JOIN transactions t"
+        " ON (t.tenant_id, t.id) = (p.tenant_id, p.transaction_id)"
+    )
+    by_id = {str(row["id"]): row for row in stored}
+    assert len(set(ids)) == len(ids)
+    told = [by_id[reply.json()["prediction_id"]] for reply in replies]
+    assert sorted(row["amount"] for row in told) == amounts
+    for reply, row in zip(replies, told, strict=True):
+        sent = json.loads(reply.request.content)
+        assert (row["amount"], row["score"]) == (sent["amount"], reply.json()["score"])
+    assert system.count("predictions") == before + len(amounts)
+
+
+def test_concurrent_clients_share_batches(system: System) -> None:
+    def batches() -> tuple[float, float]:
+        found = {"sum": 0.0, "count": 0.0}
+        for line in system.service.client.get("/metrics").text.splitlines():
+            if 'method_name="score_batch"' in line:
+                for suffix in found:
+                    if line.startswith(f"bentoml_service_adaptive_batch_size_{suffix}"):
+                        found[suffix] += float(line.rpartition(" ")[2])
+        return found["sum"], found["count"]
+
+    items_before, batches_before = batches()
+    send_from(64, system, [a_body()] * 640)
+    # Told once it has been answered.
+    system.service.child.wait_until(lambda: batches()[0] - items_before == 640, 5)
+    items_after, batches_after = batches()
+    assert (items_after - items_before) / (batches_after - batches_before) > 1.5
+
+
+def test_a_batch_replies_in_order_and_agrees_with_single_scores(system: System) -> None:
+    bodies = [a_body(amount=float(10**i), type=t) for i, t in enumerate(("PAYMENT", "CASH_OUT"))]
+    reply = system.service.post("/score/batch", {"transactions": bodies}, system.key)
+    assert reply.status_code == 200
+    results = reply.json()["results"]
+    for body, result in zip(bodies, results, strict=True):
+        single = system.score(body).json()
+        assert result["score"] == single["score"]
+        assert result["top_features"] == single["top_features"]
+    assert reply.json()["total_latency_ms"] > 0
+
+
+def test_a_batch_of_a_thousand_is_stored_whole(system: System) -> None:
+    before = system.count("predictions")
+    bodies = [a_body(amount=float(i)) for i in range(1000)]
+    reply = system.service.post("/score/batch", {"transactions": bodies}, system.key)
+    assert len(reply.json()["results"]) == 1000
+    assert system.count("predictions") == before + 1000
+
+
+def test_the_same_external_id_returns_the_stored_reply(system: System) -> None:
+    first = system.score(a_body(external_id="order-1")).json()
+    again = system.score(a_body(external_id="order-1")).json()
+    assert first.pop("latency_ms") > 0
+    assert again.pop("latency_ms") > 0
+    assert again == first
+
+
+def test_the_idempotency_header_stands_in_for_the_external_id(system: System) -> None:
+    header = {"Idempotency-Key": "order-2"}
+    first = system.score(a_body(), headers=header).json()
+    by_header = system.score(a_body(), headers=header).json()
+    by_field = system.score(a_body(external_id="order-2")).json()
+    assert first["prediction_id"] == by_header["prediction_id"] == by_field["prediction_id"]
+
+
+def test_the_same_external_id_with_another_body_is_422(system: System) -> None:
+    system.score(a_body(external_id="order-3"))
+    reply = system.score(a_body(external_id="order-3", amount=1.0))
+    assert reply.status_code == 422
+    assert "order-3" in reply.json()["detail"]
+
+
+def test_an_explanation_names_every_feature_and_adds_up(system: System) -> None:
+    reply = system.service.post("/explain", {"transaction": a_body()}, system.key)
+    assert reply.status_code == 200
+    told = reply.json()
+    assert [f["name"] for f in told["features"]] == list(FEATURE_NAMES)
+    total = told["base_value"] + sum(f["contribution"] for f in told["features"])
+    assert total == pytest.approx(told["margin"], abs=1e-9)
+    assert len(told["reasons"]) == 5
+    assert "TRANSFER" in " ".join(told["reasons"])
+
+
+def test_explaining_a_transaction_stores_nothing(system: System) -> None:
+    before = system.count("transactions")
+    system.service.post("/explain", {"transaction": a_body()}, system.key)
+    assert system.count("transactions") == before
+
+
+def test_a_stored_prediction_is_explained_by_the_version_that_made_it(system: System) -> None:
+    scored = system.score(a_body()).json()
+    other = system.publish(scored["model"]["name"], a_model(seed=7), alias="production")
+    system.service.child.wait_until(
+        lambda: system.score(a_body()).json()["model"]["version"] == other, 10
+    )
+    explained = system.service.post(
+        "/explain", {"prediction_id": scored["prediction_id"]}, system.review_key
+    ).json()
+    assert explained["model"] == scored["model"]
+    for name in ("score", "margin", "base_value", "threshold", "decision"):
+        assert explained[name] == scored[name]
+    contributions = {f["name"]: f["contribution"] for f in explained["features"]}
+    for feature in scored["top_features"]:
+        assert contributions[feature["name"]] == feature["contribution"]

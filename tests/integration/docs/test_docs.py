@@ -1,0 +1,127 @@
+"""What the documentation points at is there, and what it tells to run can be run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from sentinel.cli.main import main as sentinel
+from tests.support.docs_runner import GUIDE, blocks
+from tests.support.paths import PROJECT
+from training.__main__ import cli as training
+
+PAGES = sorted(
+    [PROJECT / "README.md", *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("deploy/**/*.md")]
+)
+FENCE = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.M | re.S)
+INDENTED = re.compile(r"(?:^    .*\n)+", re.M)
+QUOTED = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^()\s]+)\)")
+# At the beginning of a line, or behind what hands a command on; up to a comment or another command.
+COMMAND = re.compile(
+    r"(?:^|exec |; |operator )(?:(make|sentinel)|[\w/.]*python -m (training)) "
+    r"((?:(?!  | [<>#&]|[;|)\\\n]).)+)",
+    re.M,
+)
+TARGET = re.compile(r"^([a-z-]+):", re.M)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of each `make`, `sentinel` and `python -m training` that a page tells to run."""
+    prose = page.read_text()
+    said = "\n".join(
+        [
+            *FENCE.findall(prose),
+            *(re.sub(r"^    (\$ )?", "", block, flags=re.M) for block in INDENTED.findall(prose)),
+            *QUOTED.findall(prose),
+        ]
+    )
+    for match in COMMAND.finditer(said):
+        yield [match[1] or match[2], *(word.strip("'\"") for word in match[3].split())]
+
+
+def unknown(words: list[str]) -> str | None:
+    """Say what of a command does not exist."""
+    program, *rest = words
+    if program == "make":
+        targets = TARGET.findall((PROJECT / "Makefile").read_text())
+        missing = [word for word in rest if "=" not in word and word not in targets]
+        return f"make has no target {missing[0]}" if missing else None
+    command: click.Command = {"sentinel": sentinel, "training": training}[program]
+    context = click.Context(command)
+    while isinstance(command, click.Group):
+        if not rest:
+            return None  # names the group
+        name = rest.pop(0)
+        if name.startswith("-"):
+            return None if name == "--help" else f"{program} has no option {name}"
+        found = command.get_command(context, name)
+        if found is None:
+            return f"{program} has no command {name}"
+        command = found
+    options = {word for parameter in command.params for word in parameter.opts} | {"--help"}
+    for word in rest:
+        if word.startswith("--") and word.partition("=")[0] not in options:
+            return f"{program} {command.name} has no option {word}"
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for link in LINK.findall(page.read_text()):
+        if "://" in link:
+            continue
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link} leads nowhere"
+        if heading:
+            assert heading in headings(target), f"{link}: there is no such heading"
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub and GitLab make them."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", line.lower()).strip().replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_command_of_a_page_exists(page: Path) -> None:
+    wrong = {" ".join(words): reason for words in commands(page) if (reason := unknown(words))}
+    assert wrong == {}
+
+
+def test_the_guides_commands_are_found_and_a_wrong_one_is_told() -> None:
+    found = list(commands(GUIDE))
+    assert {words[0] for words in found} == {"make", "sentinel", "training"}
+    assert len(found) > 12
+    assert unknown(["make", "coffee"]) == "make has no target coffee"
+    assert unknown(["sentinel", "db", "drop"]) == "sentinel has no command drop"
+    assert unknown(["sentinel", "db", "maintain", "--forget"])
+    assert unknown(["training", "promote", "--tenant", "acme", "--now"])
+    assert unknown(["training", "promote", "--tenant", "acme", "--force"]) is None
+
+
+def test_the_guides_files_and_cluster_objects_exist() -> None:
+    text = GUIDE.read_text()
+    # A file, or kubectl's short name of the Deployment.
+    paths = set(re.findall(r"(?<![\w/])(?:deploy|docs)/[\w./-]*\w", text)) - {"deploy/sentinel"}
+    assert len(paths) > 3
+    assert [path for path in sorted(paths) if not (PROJECT / path).exists()] == []
+    manifests = "\n".join(
+        file.read_text() for file in (PROJECT / "deploy/kubernetes").rglob("*.yaml")
+    )
+    for name in re.findall(r"cronjob[ /]([\w-]+)|deploy(?:ment)?/(sentinel)\b", text):
+        assert f"name: {name[0] or name[1]}\n" in manifests
+    for label in re.findall(r"-l app\.kubernetes\.io/(component=\w+)", text):
+        assert label.replace("=", ": ") in manifests
+
+
+def test_every_block_of_the_guide_that_is_marked_is_run_by_a_test() -> None:
+    files = ("tests/support/operated_system.py", "tests/e2e/operations/test_backup.py")
+    tests = "".join((PROJECT / name).read_text() for name in files)
+    not_run = [name for name in blocks() if f'"{name}"' not in tests]
+    assert not_run == ["addresses"]  # examples, which the test replaces by its own

@@ -1,0 +1,68 @@
+"""Drift as metrics: what is in production now, and no series for what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine, text
+
+from observability.drift_metrics import DriftMetrics
+from persistence.deployments import record_promotion
+from persistence.drift.checks import check_drift
+from persistence.tenants import Tenant
+from scoring.errors import StoreUnavailable
+from scoring.evaluation.drift import SCORE, Binned
+from scoring.prediction import ModelVersion
+from tests.support.drift_data import decide, last_day, payments, trained
+from tests.support.factories import a_model
+
+VERSION = ModelVersion("fraud-demo", 1)
+
+
+def series(metrics: DriftMetrics) -> dict[tuple[str, ...], float]:
+    """Every sample by its name and the values of its labels."""
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    return {
+        (sample.name.removeprefix("sentinel_drift_"), *sample.labels.values()): sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+    }
+
+
+def test_a_version_that_leaves_production_takes_its_series_along(
+    engine: Engine, service_engine: Engine, make_tenant: Callable[..., Tenant]
+) -> None:
+    tenant, metrics = make_tenant(), DriftMetrics(service_engine)
+    assert series(metrics) == {}
+    decide(engine, tenant.id, VERSION, payments(500))
+    bins = trained()
+    of_an_earlier_release = {"an_old_feature": Binned((1.0,), (0.5, 0.5), 5000)}
+    check_drift(engine, tenant.id, last_day(), {VERSION: bins | of_an_earlier_release})
+    metrics.refresh()
+    found = series(metrics)
+    assert found["window_rows", "fraud-demo"] == 500
+    measured = {name for name, binned in bins.items() if binned.edges}
+    assert SCORE in measured
+    assert {labels[2] for labels in found if labels[0] == "psi"} == measured
+
+    record_promotion(engine, tenant.id, a_model(version=ModelVersion("fraud-demo", 2)))
+    metrics.refresh()
+    assert series(metrics) == {}
+
+
+def test_while_the_store_does_not_answer_what_was_known_stays(
+    engine: Engine, service_engine: Engine, make_tenant: Callable[..., Tenant]
+) -> None:
+    tenant, metrics = make_tenant(), DriftMetrics(service_engine)
+    check_drift(engine, tenant.id, last_day(), {VERSION: trained()})
+    metrics.refresh()
+    known = series(metrics)
+    assert known
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE drift_checks RENAME TO gone"))
+    with pytest.raises(StoreUnavailable):
+        metrics.refresh()
+    assert series(metrics) == known

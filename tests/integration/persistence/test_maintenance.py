@@ -1,0 +1,253 @@
+"""The partitions: made ahead, the default ones emptied, old months dropped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import sleep
+from urllib.parse import urlsplit
+
+import pytest
+from alembic import command
+from click.testing import CliRunner
+from sqlalchemy import Engine, text
+
+from persistence.decisions.rows import Decided, read_decision
+from persistence.decisions.writer import DecisionLog
+from persistence.deployments import record_promotion
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database
+from persistence.maintenance import migrate
+from persistence.maintenance.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
+from persistence.tenancy import SERVICE_ROLE
+from persistence.tenants import Tenant, create_tenant
+from scoring.errors import NotFound
+from scoring.prediction import ModelVersion
+from sentinel.cli.main import main
+from tests.integration.persistence.test_tenancy import (
+    test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained as policies,
+)
+from tests.support.factories import a_decision, a_model
+from tests.support.partition_months import (
+    NOW,
+    THIS,
+    Rows,
+    decided_in,
+    months,
+    partition_of,
+    starting,
+)
+
+MakeTenant = Callable[..., Tenant]
+
+
+def test_this_month_and_those_ahead_are_there_after_an_upgrade(engine: Engine) -> None:
+    assert months(engine) == [THIS.plus(i) for i in range(MONTHS_AHEAD + 1)]
+
+
+def test_a_month_later_one_more_month_is_made_and_a_second_run_finds_nothing_to_do(
+    owner: Engine, engine: Engine
+) -> None:
+    said: list[str] = []
+    later = starting(THIS.plus(1).year, THIS.plus(1).month)
+    maintain(owner, later, report=said.append)
+    assert months(engine)[-1] == THIS.plus(1 + MONTHS_AHEAD)
+    assert said == [f"Made the partitions of {THIS.plus(1 + MONTHS_AHEAD)}."]
+    maintain(owner, later, report=said.append)
+    assert "nothing to do" in said[-1]
+
+
+def test_new_partitions_carry_policies_and_the_schema_is_what_the_tables_say(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
+) -> None:
+    decide(THIS.plus(-1))
+    maintain(owner, NOW)
+    maintain(owner, starting(THIS.year + 1, THIS.month), retain_months=12)
+    policies(rows)
+    command.check(migrate.alembic_config(engine))
+    assert rows("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
+
+
+def test_a_decision_of_a_month_that_nobody_made_is_kept_and_maintenance_puts_it_in_its_month(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
+) -> None:
+    stray = decide(THIS.plus(-2), feedback=True, external_id="stray")
+    far = decide(THIS.plus(40))
+    assert partition_of(rows, stray) == {"predictions_default", "transactions_default"}
+    said: list[str] = []
+    maintain(owner, NOW, report=said.append)
+    assert partition_of(rows, stray) == {
+        THIS.plus(-2).partition_of("predictions"),
+        THIS.plus(-2).partition_of("transactions"),
+    }
+    assert f"Moved 1 of {THIS.plus(-2)} out of the default partitions." in said
+    assert "Left 1 of later months in the default partitions until then." in said
+    assert partition_of(rows, far) == {"predictions_default", "transactions_default"}
+    assert read_decision(engine, stray.tenant_id, stray.prediction_id).prediction == (
+        stray.prediction
+    )
+    (again,) = DecisionLog(engine).write([a_decision(stray.tenant_id, external_id="stray")])
+    assert isinstance(again, Decided)
+    assert again.prediction_id == stray.prediction_id
+    assert len(rows("SELECT FROM feedback")) == 1
+
+
+def test_an_upgrade_works_too_where_rows_of_this_month_lie_in_the_default_partition(
+    database: str, owner: Engine, decide: Callable[..., Decided], rows: Rows
+) -> None:
+    with owner.begin() as connection:
+        for table in ("predictions", "transactions"):
+            connection.execute(text(f"DROP TABLE {THIS.partition_of(table)} CASCADE"))
+    stray = decide(THIS)
+    migrate.upgrade(database)
+    assert THIS.partition_of("predictions") in partition_of(rows, stray)
+
+
+def test_retention_drops_old_months_whole_and_leaves_newer_ones(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
+) -> None:
+    ages = [3, 2, 1, 0]
+    stored = {age: decide(THIS.plus(-age), feedback=True, external_id=f"{age}") for age in ages}
+    said: list[str] = []
+    maintain(owner, NOW, retain_months=1, report=said.append)
+    assert months(engine)[0] == THIS.plus(-1)
+    assert (
+        f"Dropped {THIS.plus(-2)}: 1 decisions, 1 idempotency keys, 1 entries of feedback." in said
+    )
+    for age, decided in stored.items():
+        if age > 1:
+            with pytest.raises(NotFound):
+                read_decision(engine, decided.tenant_id, decided.prediction_id)
+        else:
+            read_decision(engine, decided.tenant_id, decided.prediction_id)
+    assert {r["key"] for r in rows("SELECT key FROM idempotency_keys")} == {"0", "1"}
+    assert {r["transaction_id"] for r in rows("SELECT transaction_id FROM feedback")} == {
+        stored[0].transaction_id,
+        stored[1].transaction_id,
+    }
+    removed = rows("SELECT actor FROM audit_log WHERE action = 'feedback.removed'")
+    assert removed == [{"actor": "sentinel db"}] * 2
+    assert isinstance(DecisionLog(engine).write([a_decision(stored[0].tenant_id)])[0], Decided)
+
+
+def test_a_key_that_was_dropped_with_its_decision_is_decided_anew(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided]
+) -> None:
+    old = decide(THIS.plus(-3), external_id="order-1")
+    maintain(owner, NOW, retain_months=2)
+    new = decide(external_id="order-1", amount=1.0)
+    assert new.prediction_id != old.prediction_id
+    maintain(owner, NOW, retain_months=2)
+    (again,) = DecisionLog(engine).write(
+        [a_decision(new.tenant_id, external_id="order-1", amount=1.0)]
+    )
+    assert isinstance(again, Decided)
+    assert again.prediction_id == new.prediction_id
+
+
+def test_nothing_is_dropped_unless_a_retention_is_named(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided]
+) -> None:
+    ancient = decide(THIS.plus(-100))
+    maintain(owner, NOW)
+    assert read_decision(engine, ancient.tenant_id, ancient.prediction_id)
+
+
+def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided]
+) -> None:
+    decide(THIS.plus(-5))
+    before = months(engine)
+    said: list[str] = []
+    maintain(owner, NOW, retain_months=2, dry_run=True, report=said.append)
+    assert said == [
+        f"Would move 1 of {THIS.plus(-5)} out of the default partitions.",
+        f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys and feedback.",
+    ]
+    assert months(engine) == before
+
+
+def test_a_look_up_by_id_reads_one_partition(
+    engine: Engine, decide: Callable[..., Decided]
+) -> None:
+    decided = decide()
+    for table, id_ in [
+        ("predictions", decided.prediction_id),
+        ("transactions", decided.transaction_id),
+    ]:
+        with engine.connect() as connection:
+            plan = connection.execute(
+                text(f"EXPLAIN SELECT * FROM {table} WHERE tenant_id = :t AND id = :i"),  # noqa: S608
+                {"t": decided.tenant_id, "i": id_},
+            )
+            scans = [line for line in plan.scalars() if " on " in line]
+        assert len(scans) == 1
+        assert THIS.partition_of(table) in scans[0]
+
+
+def test_a_second_run_waits_for_the_first(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided]
+) -> None:
+    decide(THIS.plus(-3))
+    said: list[str] = []
+    with engine.begin() as first:
+        first.execute(text("SELECT pg_advisory_lock(:a, 1)"), {"a": 0x53E47})
+        second = threading.Thread(
+            target=maintain, args=(owner, NOW), kwargs={"report": said.append}
+        )
+        second.start()
+        sleep(0.5)
+        assert said == ["Another run is at work on this database; waiting for its end."]
+        first.execute(text("SELECT pg_advisory_unlock(:a, 1)"), {"a": 0x53E47})
+    second.join(30)
+    assert f"Moved 1 of {THIS.plus(-3)} out of the default partitions." in said
+
+
+def test_the_tables_owner_need_not_be_a_superuser(
+    make_database: Callable[..., str], postgres_url: str
+) -> None:
+    url = make_database()
+    parts = urlsplit(url)
+    name = parts.path.removeprefix("/")
+    plain = url.replace(parts.netloc, "plain_owner:secret@")
+    superuser = open_database(postgres_url)
+    with superuser.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in (
+            "CREATE ROLE plain_owner LOGIN CREATEROLE PASSWORD 'secret'",
+            "GRANT sentinel_service TO plain_owner WITH ADMIN OPTION",
+            f"ALTER DATABASE {name} OWNER TO plain_owner",
+        ):
+            connection.execute(text(statement))
+    superuser.dispose()
+    migrate.upgrade(plain)
+    owner = open_database(plain, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
+    service = open_database(plain, role=SERVICE_ROLE)
+    tenant = create_tenant(owner, "demo", "fraud-demo")
+    record_promotion(owner, tenant.id, a_model(version=ModelVersion("fraud-demo", 1)))
+    old, new = (decided_in(service, tenant.id, month) for month in (THIS.plus(-3), THIS))
+    maintain(owner, NOW)
+    assert THIS.plus(-3) in months(owner)
+    assert read_decision(service, old.tenant_id, old.prediction_id)
+    maintain(owner, NOW, retain_months=1)
+    assert read_decision(service, new.tenant_id, new.prediction_id)
+    with pytest.raises(NotFound):
+        read_decision(service, old.tenant_id, old.prediction_id)
+    with pytest.raises(MaintenanceError, match="owns"):
+        maintain(service, starting(THIS.year + 1, 1))
+    owner.dispose()
+    service.dispose()
+
+
+def test_the_command_says_what_it_did(
+    database: str, decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+    decide(THIS.plus(-3))
+    run = CliRunner().invoke(main, ["db", "maintain", "--retain-months", "2"])
+    assert run.exit_code == 0, run.output
+    assert f"Dropped {THIS.plus(-3)}: 1 decisions" in run.output
+    refused = CliRunner().invoke(main, ["db", "maintain", "--retain-months", "0"])
+    assert refused.exit_code != 0
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    away = CliRunner().invoke(main, ["db", "maintain"])
+    assert away.exit_code == 1
+    assert "Postgres cannot be reached" in away.output

@@ -1,0 +1,190 @@
+"""How Postgres answers the review pages: by index, looking at few rows, however many there are."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from persistence.decisions.insert_sql import REPLAY
+from persistence.decisions.rows import Decided
+from persistence.deployments import record_promotion
+from persistence.engine import open_database
+from persistence.maintenance.partitions import Month, make_months
+from persistence.review.search import Search, find_transactions
+from persistence.review.worklist import (
+    Place,
+    read_case,
+    read_worklist,
+)
+from persistence.tenancy import SERVICE_ROLE, tenant_transaction
+from persistence.tenants import create_tenant
+from scoring.prediction import ModelVersion
+from tests.support.factories import a_model
+from tests.support.review_data import NOW, at, decide, ms, say, store
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Thousands of decisions of two tenants in three months, and statistics about them."""
+
+    engine: Engine
+    tenant_id: int
+    stored: list[Decided]
+
+
+@pytest.fixture(scope="module")
+def crowd(make_database: Callable[..., str], migrated_template: str) -> Iterator[Crowd]:
+    """A crowd that tests only look at."""
+    url = make_database(template=migrated_template)
+    owner, engine = open_database(url), open_database(url, role=SERVICE_ROLE)
+    with owner.begin() as connection:
+        make_months(connection, [Month.of(NOW).plus(-months) for months in (1, 2)])
+    chance = random.Random(0)  # noqa: S311 - a test
+    stored: list[Decided] = []
+    for slug in ("mine", "other"):
+        tenant = create_tenant(owner, slug, "fraud-demo")
+        record_promotion(owner, tenant.id, a_model(version=ModelVersion("fraud-demo", 1)))
+        batch = [
+            at(
+                decide(
+                    tenant,
+                    chance.random() ** 4,
+                    external_id=f"order-{i}",
+                    name_orig=f"C{chance.randrange(400)}",
+                    name_dest=f"C{chance.randrange(400)}",
+                ),
+                NOW - timedelta(seconds=chance.randrange(60 * 86_400)),
+            )
+            for i in range(3000)
+        ]
+        for start in range(0, len(batch), 1000):
+            store(owner, *batch[start : start + 1000])
+        stored += batch
+    for decision in stored[:20]:
+        say(engine, decision, "confirmed_fraud")
+    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    yield Crowd(engine, stored[0].tenant_id, stored[:3000])
+    engine.dispose()
+    owner.dispose()
+
+
+def plans(engine: Engine, call: Callable[[], object]) -> list[dict[str, Any]]:
+    """How Postgres runs the statements of a call: every node of their plans."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        call()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    (setting, settings), *queries = statements
+    assert queries
+    nodes: list[dict[str, Any]] = []
+    with engine.begin() as connection:
+        connection.exec_driver_sql(setting, settings)
+        for query, parameters in queries:
+            told = connection.exec_driver_sql(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", parameters
+            ).scalar_one()
+            nodes += walk(told[0]["Plan"])
+    return nodes
+
+
+def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", []):
+        yield from walk(child)
+
+
+LARGE = ("predictions", "shadow_scores", "transactions")
+
+
+def rows_read(nodes: list[dict[str, Any]], table: str) -> float:
+    """How many rows of a large table's partitions were looked at, those passed over included."""
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes
+        if node.get("Relation Name", "").startswith(table)
+    )
+
+
+def scanned_whole(nodes: list[dict[str, Any]]) -> set[str]:
+    """The large tables' partitions that were read from end to end; empty ones may be."""
+    return {
+        node["Relation Name"]
+        for node in nodes
+        if node["Node Type"] == "Seq Scan"
+        and node["Relation Name"].startswith(LARGE)
+        and node["Actual Rows"] + node.get("Rows Removed by Filter", 0) > 0
+    }
+
+
+@pytest.mark.parametrize("undecided", [True, False])
+@pytest.mark.parametrize("bands", [["high"], ["low"], ["high", "medium"]])
+@pytest.mark.parametrize("after", [None, Place(0.5, UUID(int=2**127))])
+def test_no_queue_page_counts_or_fetches_every_id(
+    crowd: Crowd, undecided: bool, bands: Any, after: Place | None
+) -> None:
+    nodes = plans(
+        crowd.engine,
+        lambda: read_worklist(
+            crowd.engine, crowd.tenant_id, bands, undecided=undecided, limit=50, after=after
+        ),
+    )
+    assert not scanned_whole(nodes)
+    # 51 of each band, one more in each partition that waits to be merged, and the page's own 50.
+    assert rows_read(nodes, "predictions") <= len(bands) * (51 + 6) + 50
+    assert rows_read(nodes, "transactions") <= 50
+
+
+def test_the_transaction_page_reads_one_row_of_each_large_table(crowd: Crowd) -> None:
+    asked = crowd.stored[7].transaction_id
+    nodes = plans(crowd.engine, lambda: read_case(crowd.engine, crowd.tenant_id, asked))
+    assert not scanned_whole(nodes)
+    assert rows_read(nodes, "predictions") == rows_read(nodes, "transactions") == 1
+    decided_in = {n["Relation Name"] for n in nodes if "predictions" in n.get("Relation Name", "")}
+    assert len(decided_in) == 1, "a look-up by id reads its month alone"
+
+
+def test_the_search_by_external_id_reads_two_rows_of_each_large_table(crowd: Crowd) -> None:
+    search = Search(external_id="order-1234")
+    nodes = plans(
+        crowd.engine, lambda: find_transactions(crowd.engine, crowd.tenant_id, search, limit=50)
+    )
+    assert not scanned_whole(nodes)
+    assert rows_read(nodes, "transactions") == 2
+    assert rows_read(nodes, "predictions") == 2
+    assert rows_read(nodes, "idempotency_keys") == 1
+
+
+@pytest.mark.parametrize(
+    "search", [Search(), Search(account="C7"), Search(from_ms=ms(NOW) - 86_400_000)]
+)
+def test_a_search_reads_about_as_many_rows_as_it_shows(crowd: Crowd, search: Search) -> None:
+    nodes = plans(
+        crowd.engine, lambda: find_transactions(crowd.engine, crowd.tenant_id, search, limit=20)
+    )
+    assert not scanned_whole(nodes)
+    assert rows_read(nodes, "transactions") <= 2 * (21 + 6) + 20
+
+
+def test_the_look_up_of_an_idempotency_key_reads_no_table_whole(crowd: Crowd) -> None:
+    keys = [f"order-{i}" for i in range(0, 3000, 60)]
+    with tenant_transaction(crowd.engine, crowd.tenant_id) as connection:
+        told = connection.exec_driver_sql(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {REPLAY}", ([crowd.tenant_id] * len(keys), keys)
+        ).scalar_one()
+    nodes = list(walk(told[0]["Plan"]))
+    assert not scanned_whole(nodes)
+    assert rows_read(nodes, "predictions") == rows_read(nodes, "transactions") == len(keys)

@@ -1,0 +1,219 @@
+"""The review of decisions: the worklist, cases, feedback and the audit log, in Postgres."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine
+
+from persistence.api_keys import issue_key
+from persistence.deployments import record_promotion
+from persistence.maintenance.partitions import Month, make_months
+from persistence.review.audit import read_audit
+from persistence.review.cases import Case
+from persistence.review.search import Search, find_transactions
+from persistence.review.worklist import (
+    BANDS_OF,
+    Place,
+    read_case,
+    read_worklist,
+)
+from persistence.tenants import Tenant
+from scoring.errors import NotFound
+from scoring.prediction import ModelVersion
+from tests.support.factories import a_model
+from tests.support.review_data import NOW, at, decide, ids, say, store
+
+Rows = Callable[..., list[dict[str, Any]]]
+MakeTenant = Callable[..., Tenant]
+
+
+def worklist(engine: Engine, tenant: Tenant, **how: Any) -> list[Case]:
+    wanted = {"bands": BANDS_OF["review"], "undecided": True, "limit": 200}
+    return read_worklist(engine, tenant.id, **wanted | how).entries
+
+
+def test_the_worklist_is_sorted_by_score_over_bands_and_months(
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    with engine.begin() as connection:
+        make_months(connection, [Month.of(NOW).plus(-1)])
+    batch = [
+        at(decide(tenant, score), NOW - timedelta(days=days))
+        for score in (0.9, 0.06, 0.5, 0.01, 0.06)
+        for days in (0, 40, 65)
+    ]
+    store(engine, *batch)
+    listed = worklist(service_engine, tenant)
+    expected = sorted(
+        (d for d in batch if d.prediction.score > 0.05),
+        key=lambda d: (d.prediction.score, d.prediction_id),
+        reverse=True,
+    )
+    assert ids(listed) == [d.transaction_id for d in expected]
+    low = worklist(service_engine, tenant, bands=["low"])
+    assert {case.decided.prediction.decision for case in low} == {"approve"}
+    assert len(low) == 3
+
+
+def test_pages_show_each_case_once_while_cases_come_and_are_settled(
+    service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant, chance = make_tenant(), random.Random(1)  # noqa: S311 - a test
+    # Few distinct scores, so that pages end among equals.
+    batch = [decide(tenant, chance.choice((0.1, 0.2, 0.6, 0.7))) for _ in range(100)]
+    store(service_engine, *batch)
+    seen: list[UUID] = []
+    after, more = None, True
+    while more:
+        page = read_worklist(
+            service_engine, tenant.id, BANDS_OF["review"], undecided=True, limit=7, after=after
+        )
+        seen += ids(page.entries)
+        last, more = page.entries[-1].decided, page.more
+        after = Place(last.prediction.score, last.prediction_id)
+        store(service_engine, decide(tenant, 0.65), decide(tenant, 0.15))
+        say(service_engine, last, "false_positive")
+    assert len(seen) == len(set(seen))
+    assert set(seen) >= {d.transaction_id for d in batch}
+
+
+def test_two_decisions_do_not_duplicate_a_queue_item_and_the_latest_shows(
+    service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    decision, other = decide(tenant, 0.9), decide(tenant, 0.8)
+    store(service_engine, decision, other)
+    say(service_engine, decision, "escalated", "first look")
+    say(service_engine, decision, "escalated", "second look")
+    listed = worklist(service_engine, tenant)
+    assert ids(listed) == [decision.transaction_id, other.transaction_id]
+    assert [said.rationale for said in listed[0].feedback] == ["second look"]
+    say(service_engine, decision, "confirmed_fraud")
+    say(service_engine, decision, "false_positive", "was the holder")
+    assert ids(worklist(service_engine, tenant)) == [other.transaction_id]
+    (settled,) = worklist(service_engine, tenant, undecided=False)
+    assert settled.feedback[0].label == "false_positive"
+    assert not settled.undecided
+
+
+def test_escalating_puts_a_settled_case_back_on_the_worklist(
+    service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    decision = decide(tenant)
+    store(service_engine, decision)
+    say(service_engine, decision, "false_positive")
+    assert worklist(service_engine, tenant) == []
+    say(service_engine, decision, "escalated")
+    (back,) = worklist(service_engine, tenant)
+    assert back.undecided
+
+
+def test_a_case_reads_as_it_was_decided_with_its_history_latest_first(
+    service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    decision = decide(tenant, external_id="order-1")
+    store(service_engine, decision)
+    for rationale in ("one", "two", "three"):
+        say(service_engine, decision, "escalated", rationale)
+    record_promotion(
+        service_engine, tenant.id, a_model(threshold=0.9, version=ModelVersion("fraud-demo", 2))
+    )
+    case = read_case(service_engine, tenant.id, decision.transaction_id)
+    assert case.decided.prediction == decision.prediction
+    assert case.decided.transaction == decision.transaction
+    assert [said.rationale for said in case.feedback] == ["three", "two", "one"]
+    assert {said.actor for said in case.feedback} == {"analyst"}
+
+
+def test_feedback_is_audited_with_its_actor(
+    service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    decision = decide(tenant)
+    store(service_engine, decision)
+    say(service_engine, decision, "confirmed_fraud", "account was stolen")
+    (entry,) = read_audit(service_engine, tenant.id, action="feedback.created", limit=5).entries
+    assert entry.actor == "analyst"
+    assert entry.before is None
+    assert entry.after is not None
+    assert entry.after["rationale"] == "account was stolen"
+    assert entry.after["transaction_id"] == str(decision.transaction_id)
+
+
+def test_of_analysts_at_once_the_latest_word_is_the_one_that_settles(
+    service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    decisions = [decide(tenant) for _ in range(10)]
+    store(service_engine, *decisions)
+    with ThreadPoolExecutor(4) as analysts:
+        said = [
+            analysts.submit(say, service_engine, decision, label)
+            for decision in decisions
+            for label in ("escalated", "confirmed_fraud", "escalated", "false_positive")
+        ]
+        for each in said:
+            each.result()
+    for decision in decisions:
+        case = read_case(service_engine, tenant.id, decision.transaction_id)
+        assert len(case.feedback) == 4
+        assert case.undecided == (case.feedback[0].label == "escalated")
+
+
+@pytest.mark.parametrize("transaction_id", [uuid4(), UUID(int=2**128 - 1), UUID(int=0)])
+def test_a_transaction_that_is_not_there_is_not_found(
+    service_engine: Engine, make_tenant: MakeTenant, transaction_id: UUID
+) -> None:
+    tenant = make_tenant()
+    with pytest.raises(NotFound):
+        read_case(service_engine, tenant.id, transaction_id)
+    with pytest.raises(NotFound):
+        say(service_engine, decide(tenant)._replace(transaction_id=transaction_id), "escalated")
+
+
+def test_another_tenants_transaction_is_not_found_and_takes_no_feedback(
+    service_engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
+    mine, other = make_tenant("mine"), make_tenant("other")
+    theirs = decide(other, external_id="order-1", name_orig="C1")
+    store(service_engine, theirs)
+    with pytest.raises(NotFound):
+        read_case(service_engine, mine.id, theirs.transaction_id)
+    with pytest.raises(NotFound):
+        say(service_engine, theirs._replace(tenant_id=mine.id), "confirmed_fraud")
+    assert rows("SELECT 1 FROM feedback") == rows("SELECT 1 FROM predictions WHERE reviewed") == []
+    assert worklist(service_engine, mine) == []
+    for search in (Search(), Search(external_id="order-1"), Search(account="C1")):
+        assert find_transactions(service_engine, mine.id, search, limit=5).entries == []
+
+
+def test_the_audit_log_is_read_newest_first_page_by_page(
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    make_tenant("other")
+    for _ in range(5):
+        issue_key(engine, tenant.id, ("score",), b"secret")
+    whole = read_audit(service_engine, tenant.id, action=None, limit=50)
+    assert not whole.more
+    assert [e.action for e in whole.entries] == [
+        *["key.created"] * 5,
+        "promotion.created",
+        "tenant.created",
+    ]
+    first = read_audit(service_engine, tenant.id, action="key.created", limit=3)
+    rest = read_audit(
+        service_engine, tenant.id, action="key.created", limit=3, before_id=first.entries[-1].id
+    )
+    assert (first.more, rest.more) == (True, False)
+    assert first.entries + rest.entries == whole.entries[:5]

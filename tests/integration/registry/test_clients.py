@@ -1,0 +1,164 @@
+"""Both readers give the same answers about versions, aliases, tags and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
+from registry.client.factory import open_registry
+from registry.client.rest_client import RestClient
+from registry.names import CANARY_TAG, CHALLENGER, MODEL_PATH, PRODUCTION
+from scoring.errors import ModelRefused
+from tests.support.stack import Publish
+
+pytestmark = pytest.mark.slow
+
+
+def test_one_look_gives_both_aliases_of_every_name(
+    registry: RegistryReader, publish_there: Publish, name: str
+) -> None:
+    for each in (name, f"{name}-b"):
+        publish_there(each, alias=PRODUCTION)
+        publish_there(each, alias=CHALLENGER)
+    publish_there(f"{name}-c", alias=None)
+    found = registry.client.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
+    assert found == {
+        name: {alias: registry.resolve(name, alias) for alias in (PRODUCTION, CHALLENGER)},
+        f"{name}-b": {
+            alias: registry.resolve(f"{name}-b", alias) for alias in (PRODUCTION, CHALLENGER)
+        },
+        f"{name}-c": {},
+        f"{name}-absent": {},
+    }
+    assert found[name][PRODUCTION].version == 1
+    assert found[name][CHALLENGER].version == 2
+
+
+def test_a_name_that_the_filter_language_cannot_hold_is_looked_at_too(
+    registry: RegistryReader, publish_there: Publish, name: str
+) -> None:
+    odd = f'{name} o\'hara, (50%) "x"'
+    publish_there(odd)
+    publish_there(name)
+    found = registry.client.aliases([odd, name])
+    assert [version[PRODUCTION].name for version in found.values()] == [odd, name]
+
+
+def test_more_names_than_fit_one_search_are_all_looked_at(
+    registry: RegistryReader, publish_there: Publish, name: str
+) -> None:
+    publish_there(name)
+    names = [f"{name}-{number}" for number in range(-250, 0)] + [name]
+    found = registry.client.aliases(names)
+    assert len(found) == 251
+    assert [each for each in names if found[each]] == [name]
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_change_of_the_challengers_tag_is_seen_by_the_next_look(
+    tracking_uri: str, registry: RegistryReader, publish_there: Publish, name: str, newer: bool
+) -> None:
+    number = str(publish_there(name, alias=CHALLENGER))
+    if newer:
+        publish_there(name, alias=PRODUCTION)
+    client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+    def percent() -> str | None:
+        return registry.client.aliases([name])[name][CHALLENGER].tags.get(CANARY_TAG)
+
+    assert percent() is None
+    for value in ("5", "50"):
+        client.set_model_version_tag(name, number, CANARY_TAG, value)
+        assert percent() == value
+    client.delete_model_version_tag(name, number, CANARY_TAG)
+    assert percent() is None
+
+
+def test_a_registered_model_made_anew_is_not_taken_for_the_old_one(
+    tracking_uri: str, registry: RegistryReader, publish_there: Publish, name: str
+) -> None:
+    client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+    def made_with_two_versions() -> RegisteredVersion:
+        publish_there(name)
+        publish_there(name, alias=None)
+        return registry.client.aliases([name])[name][PRODUCTION]
+
+    old = made_with_two_versions()
+    client.delete_registered_model(name)
+    assert registry.client.aliases([name]) == {name: {}}
+    new = made_with_two_versions()
+    assert (new.name, new.version) == (old.name, old.version)
+    assert new != old
+
+
+def test_tags_come_with_a_version_but_do_not_make_it_another(
+    tracking_uri: str, registry: RegistryReader, publish_there: Publish, name: str
+) -> None:
+    number = publish_there(name)
+    before = registry.find(name, number)
+    client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+    client.set_model_version_tag(name, str(number), "team", "fraud")
+    after = registry.find(name, number)
+    assert before == after
+    assert after is not None
+    assert after.tags["team"] == "fraud"
+    assert hash(before) == hash(after)
+
+
+def test_what_is_absent_is_none_and_not_an_error(
+    registry: RegistryReader, publish_there: Publish, name: str
+) -> None:
+    assert registry.find(name, 1) is None
+    assert registry.resolve(name, PRODUCTION) is None
+    publish_there(name, alias=None)
+    assert registry.find(name, 2) is None
+    assert registry.resolve(name, PRODUCTION) is None
+
+
+def test_a_file_arrives_whole_and_an_absent_one_is_told(
+    registry: RegistryReader, publish_there: Publish, name: str, tmp_path: Path
+) -> None:
+    content = b"\x00\xff\r\n" * 100_000
+
+    def add(folder: Path) -> None:
+        (folder / "more.bin").write_bytes(content)
+
+    version = registry.find(name, publish_there(name, spoil=add))
+    assert version is not None
+    to = tmp_path / "arrived"
+    assert registry.download(version, f"{MODEL_PATH}/more.bin", to, len(content))
+    assert to.read_bytes() == content
+    assert not registry.download(version, f"{MODEL_PATH}/absent.bin", to, len(content))
+    with pytest.raises(ModelRefused, match=r"arrived is larger than 399,999 bytes"):
+        registry.download(version, f"{MODEL_PATH}/more.bin", to, len(content) - 1)
+
+
+def test_a_server_that_is_away_is_told_from_one_that_has_nothing(away: str, tmp_path: Path) -> None:
+    registry = open_registry(away)
+    version = RegisteredVersion("fraud-demo", 1, 0)
+    asked = [
+        lambda: registry.client.aliases(["fraud-demo"]),
+        lambda: registry.resolve("fraud-demo", PRODUCTION),
+        lambda: registry.find("fraud-demo", 1),
+        lambda: registry.download(version, "MLmodel", tmp_path / "MLmodel", 1),
+        lambda: registry.tag(version, "key", "value"),
+    ]
+    for ask in asked:
+        with pytest.raises(RegistryUnavailable, match="MLflow did not answer"):
+            ask()
+
+
+def test_a_server_that_is_no_mlflow_is_told_in_a_sentence(mlflow_server: str) -> None:
+    # The UI answers every path below it with a page.
+    registry = RestClient(f"{mlflow_server}/health?")
+    with pytest.raises(RegistryUnavailable, match="MLflow's answer is not understood"):
+        registry.client.aliases(["fraud-demo"])
+
+
+def test_a_uri_of_another_kind_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"'ftp://nowhere'; it has to be an http\(s\):// or a"):
+        open_registry("ftp://nowhere")

@@ -1,0 +1,127 @@
+"""A stored decision can be recomputed from its model version, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, text
+
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.deployments import record_promotion, record_test_model
+from persistence.policies import set_policy
+from persistence.tenants import create_tenant
+from scoring.model.sandbox import fixed_prediction
+from scoring.policy import CostModel, Policy
+from scoring.prediction import ModelVersion
+from sentinel.cli.main import main
+from sentinel.operations.replay import differences
+from tests.support.factories import a_decision, a_model, a_prediction
+from tests.support.stack import Publish
+
+pytestmark = pytest.mark.slow
+
+MODEL = "fraud-replayed"
+
+
+@pytest.fixture
+def replay(
+    database: str, mlflow_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[object], Result]:
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    monkeypatch.setenv("SENTINEL_HOME", str(tmp_path / "home"))
+    return lambda prediction_id: CliRunner().invoke(main, ["replay", str(prediction_id)])
+
+
+@pytest.fixture
+def decided(engine: Engine, publish: Publish) -> Decided:
+    """A decision of a registered version, stored."""
+    version = ModelVersion(MODEL, publish(MODEL, a_model(seed=2)))
+    model = a_model(seed=2, version=version)
+    tenant = create_tenant(engine, "acme", MODEL)
+    record_promotion(engine, tenant.id, model)
+    blank = a_decision(tenant.id, amount=1234.56)
+    decided = blank._replace(prediction=model.predict([blank.transaction])[0])
+    DecisionLog(engine).write([decided])
+    return decided
+
+
+def test_a_decision_is_repeated_to_the_last_bit(
+    replay: Callable[[object], Result], decided: Decided
+) -> None:
+    result = replay(decided.prediction_id)
+    assert result.exit_code == 0
+    assert repr(decided.prediction.margin) in result.output
+
+
+def test_a_decision_at_a_policy_of_the_tenants_own_is_repeated_at_that_policy(
+    replay: Callable[[object], Result], decided: Decided, engine: Engine
+) -> None:
+    before = set_policy(engine, decided.tenant_id, Policy.at(0.011, CostModel()), "admin")
+    version = decided.prediction.model
+    model = a_model(seed=2, version=version)
+    blank = a_decision(decided.tenant_id)._replace(policy_id=before.id)
+    (prediction,) = model.predict([blank.transaction], [Policy.at(0.011, CostModel())])
+    DecisionLog(engine).write([blank._replace(prediction=prediction)])
+    set_policy(engine, decided.tenant_id, Policy.at(0.9, CostModel()), "admin")
+    assert prediction.threshold != decided.prediction.threshold
+    assert replay(blank.prediction_id).exit_code == 0
+    # At the version's own policy it would not repeat.
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE predictions SET policy_id = NULL"))
+    result = replay(blank.prediction_id)
+    assert result.exit_code == 1
+    assert "threshold: 0.011 is now 0.05" in result.output
+
+
+def test_a_fixed_test_is_repeated_without_a_model(
+    replay: Callable[[object], Result], engine: Engine
+) -> None:
+    tenant = create_tenant(engine, "tester", "fraud-none", is_test=True)
+    record_test_model(engine, tenant.id)
+    blank = a_decision(tenant.id, name_orig="TEST-HIGH")
+    DecisionLog(engine).write([blank._replace(prediction=fixed_prediction(blank.transaction))])
+    result = replay(blank.prediction_id)
+    assert result.exit_code == 0
+    assert "sentinel-test version 1" in result.output
+
+
+def test_a_decision_that_was_tampered_with_is_shown_with_status_1(
+    replay: Callable[[object], Result], decided: Decided, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE predictions SET margin = margin + 1e-12"))
+    result = replay(decided.prediction_id)
+    assert result.exit_code == 1
+    assert "margin: " in result.output
+    assert "does not repeat" in result.output
+
+
+def test_a_prediction_that_is_not_there_is_one_sentence(
+    replay: Callable[[object], Result], decided: Decided
+) -> None:
+    result = replay(decided.transaction_id)
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert replay("seven").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"margin": 0.0}, "margin"),
+        ({"score": 0.5}, "score"),
+        ({"threshold": 0.5}, "threshold"),
+        ({"decision": "approve"}, "decision"),
+        ({"contributions": [9.0, *a_prediction().contributions[1:]]}, "contribution of type"),
+        ({"features": [9.0, *a_prediction().features[1:]]}, "feature type"),
+    ],
+)
+def test_every_number_is_compared(change: dict[str, Any], named: str) -> None:
+    assert differences(a_prediction(), a_prediction()) == []
+    (found,) = differences(a_prediction(), a_prediction(**change))
+    assert found.what == named

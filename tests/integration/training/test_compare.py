@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from persistence.labels.reader import SELECTION_BIAS
+from persistence.policies import set_policy
+from registry.names import CHALLENGER, PRODUCTION
+from scoring.policy import CostModel, Policy
+from tests.support.matured_decisions import (
+    Past,
+    Training,
+    fraud_model,
+    labels_of,
+    registered,
+    some_transactions,
+    write_csv,
+)
+from tests.support.stack import Publish
+from training.data.loading import read
+
+pytestmark = pytest.mark.slow
+
+TIMID, BOLD = fraud_model(threshold=0.9), fraud_model()
+"""The same probabilities; one reviews far too little."""
+
+
+def test_stored_decisions_and_shadow_scores_are_compared_and_logged(
+    past: Past, publish: Publish, training: Training, mlflow_server: str
+) -> None:
+    name = past.tenant.model_name
+    champion = registered(past, TIMID, publish(name, TIMID))
+    challenger = registered(past, BOLD, publish(name, BOLD, alias=CHALLENGER))
+    transactions = some_transactions(2_000)
+    is_fraud = labels_of(transactions)
+    past.serve(champion, transactions, challenger, is_fraud=is_fraud)
+
+    done = training("compare", "--tenant", past.tenant.slug)
+    assert done.exit_code == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "version 1 (champion)" in said
+    assert "version 2 (challenger)" in said
+    assert f"2,000 transactions, {is_fraud.sum()} frauds" in said
+    assert re.search(r"version 2 saves [\d,]+ more \(95 %: [\d,]+ to [\d,]+\) than version 1", said)
+    assert "30 to 120 days old" in said
+    assert SELECTION_BIAS in said
+
+    url = re.search(r"Run: (http\S+)", done.stdout)
+    assert url is not None
+    assert url[1].startswith(mlflow_server)
+    client = MlflowClient(mlflow_server)
+    run = client.get_run(url[1].rsplit("/", 1)[1])
+    figures = run.data.metrics
+    assert run.info.status == "FINISHED"
+    assert run.data.params["maturity_days"] == "30.0"
+    assert run.data.params["config.tenant"] == past.tenant.slug
+    assert figures["frauds"] == is_fraud.sum()
+    matrix_review = [p.decision == "review" for p in challenger.predict(transactions)]
+    assert figures["challenger_alerts"] == sum(matrix_review)
+    assert figures["challenger_caught"] == (np.array(matrix_review) & is_fraud).sum()
+    low, high = (figures[f"net_savings_difference_{end}"] for end in ("low", "high"))
+    assert 0 < low <= figures["net_savings_difference"] <= high
+    written = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/comparison.json"))
+    assert written["figures"]["is_better"] is True
+    assert written["verdict"] in done.stdout.replace("\n", " ")
+
+
+def test_the_tenants_own_cost_model_is_what_counts(
+    past: Past, publish: Publish, training: Training
+) -> None:
+    name = past.tenant.model_name
+    champion = registered(past, TIMID, publish(name, TIMID))
+    challenger = registered(past, BOLD, publish(name, BOLD, alias=CHALLENGER))
+    transactions = some_transactions(1_000)
+    past.serve(champion, transactions, challenger, is_fraud=labels_of(transactions))
+    set_policy(past.engine, past.tenant.id, Policy.at(0.5, CostModel(1.0, 0.0, 90.0)), "tests")
+    done = training("compare", "--tenant", past.tenant.slug)
+    assert done.exit_code == 0, done.stderr
+    assert re.search(r"version 2 saves [\d,]+ less \(95 %: -", done.stdout), done.stdout
+
+
+def test_both_decide_a_labelled_file(
+    past: Past, publish: Publish, training: Training, tmp_path: Path
+) -> None:
+    publish(past.tenant.model_name, TIMID)
+    publish(past.tenant.model_name, BOLD, alias=CHALLENGER)
+    transactions = some_transactions(1_500, seed=5)
+    path = write_csv(tmp_path / "month.csv", transactions, labels_of(transactions))
+    done = training("compare", "--tenant", past.tenant.slug, "--data", path, "--from-step", 100)
+    assert done.exit_code == 0, done.stderr
+    hours = [t.step for t in transactions if t.step >= 100]
+    assert f"{len(hours):,} transactions of month.csv (hours {min(hours)} to {max(hours)})" in (
+        " ".join(done.stdout.split())
+    )
+
+
+def test_what_a_version_was_made_from_does_not_judge_it(
+    past: Past, publish: Publish, training: Training, mlflow_server: str, tmp_path: Path
+) -> None:
+    name = past.tenant.model_name
+    publish(name, TIMID)
+    publish(name, BOLD, alias=CHALLENGER)
+    transactions = some_transactions(2_000, seed=6)
+    path = write_csv(tmp_path / "month.csv", transactions, labels_of(transactions, seed=6))
+    client = MlflowClient(mlflow_server)
+    made = client.get_model_version(name, "2")
+    client.log_param(made.run_id, "data_fingerprint", read(path).fingerprint)
+    client.log_param(made.run_id, "test_steps", "400 to 742")
+    done = training("compare", "--tenant", past.tenant.slug, "--data", path)
+    assert done.exit_code == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "Version 2 was made from month.csv; only its hours from 400 on" in said
+    assert "of month.csv (hours 400 to" in said
+
+
+def test_what_is_missing_is_said(
+    past: Past, publish: Publish, training: Training, tmp_path: Path
+) -> None:
+    def refused(*arguments: object) -> str:
+        done = training("compare", "--tenant", past.tenant.slug, *arguments)
+        assert done.exit_code == 1
+        return " ".join(done.stderr.split())
+
+    name = past.tenant.model_name
+    assert f"{name} has no version under the alias production" in refused()
+    champion = registered(past, TIMID, publish(name, TIMID, alias=PRODUCTION))
+    assert f"{name} has no version under the alias challenger" in refused()
+    challenger = registered(past, BOLD, publish(name, BOLD, alias=CHALLENGER))
+    assert "There are no transactions 30 to 120 days old that" in refused()
+    transactions = some_transactions(300)
+    is_fraud = np.arange(300) < 7
+    past.serve(champion, transactions, challenger, is_fraud=is_fraud)
+    said = refused()
+    assert "both scored 300 transactions 30 to 120 days old, but only 7 of them are frauds" in said
+    assert "at least 20 are needed" in said
+    assert "There are no transactions 200 to 290" in refused("--maturity-days", 200)
+    path = write_csv(tmp_path / "few.csv", transactions, is_fraud)
+    assert "few.csv has 300 transactions and 7 frauds" in refused("--data", path)
+
+
+def test_an_unknown_tenant_is_told_how_to_be_made(training: Training) -> None:
+    done = training("compare", "--tenant", "nobody")
+    assert done.exit_code == 1
+    assert "There is no tenant 'nobody'; `sentinel tenants create nobody` makes one." in done.stderr
+
+
+def test_steps_without_a_file_are_refused(training: Training) -> None:
+    done = training("compare", "--tenant", "demo", "--from-step", 3)
+    assert done.exit_code == 2
+    assert "--from-step and --until-step need --data." in done.stderr

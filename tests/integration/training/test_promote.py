@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import getpass
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from registry.names import CANDIDATE, CHALLENGER, PRODUCTION
+from registry.publish.promotion import EVIDENCE_TAG, PROMOTED_AT_TAG, PROMOTED_BY_TAG
+from scoring.model.fraud_model import FraudModel
+from tests.support.matured_decisions import (
+    Past,
+    Training,
+    fraud_model,
+    labels_of,
+    registered,
+    some_transactions,
+    write_csv,
+)
+from tests.support.stack import Publish
+
+pytestmark = pytest.mark.slow
+
+TIMID, BOLD = fraud_model(threshold=0.9), fraud_model()
+Aliases = Callable[[], dict[str, str]]
+
+
+@pytest.fixture
+def aliases(past: Past, mlflow_server: str) -> Aliases:
+    """A look at the aliases of the tenant's registered model."""
+    client = MlflowClient(mlflow_server)
+
+    def look() -> dict[str, str]:
+        found = client.get_registered_model(past.tenant.model_name).aliases
+        return {alias: number for alias, number in found.items() if alias != CANDIDATE}
+
+    return look
+
+
+def with_a_past(past: Past, publish: Publish, first: FraudModel, second: FraudModel) -> None:
+    name = past.tenant.model_name
+    champion = registered(past, first, publish(name, first))
+    challenger = registered(past, second, publish(name, second, alias=CHALLENGER))
+    transactions = some_transactions(1_500)
+    past.serve(champion, transactions, challenger, is_fraud=labels_of(transactions))
+
+
+def test_a_better_challenger_is_promoted_with_its_evidence(
+    past: Past, publish: Publish, training: Training, aliases: Aliases, mlflow_server: str
+) -> None:
+    with_a_past(past, publish, TIMID, BOLD)
+    done = training("promote", "--tenant", past.tenant.slug)
+    assert done.exit_code == 0, done.stderr
+    assert aliases() == {PRODUCTION: "2"}, "and it is no challenger any more"
+    assert f"{past.tenant.model_name} version 2 is in production." in done.stdout
+    tags = MlflowClient(mlflow_server).get_model_version(past.tenant.model_name, "2").tags
+    assert tags[PROMOTED_BY_TAG] == getpass.getuser()
+    when = datetime.fromisoformat(tags[PROMOTED_AT_TAG])
+    assert abs(datetime.now(UTC) - when) < timedelta(minutes=5)
+    assert re.search(r"version 2 saves [\d,]+ more .* http\S+/runs/\w+$", tags[EVIDENCE_TAG])
+
+    again = training("promote", "--tenant", past.tenant.slug, "--version", 2)
+    assert again.exit_code == 0
+    assert "version 2 is in production already." in again.stdout
+
+
+def test_a_worse_challenger_is_refused_by_how_much_unless_forced(
+    past: Past, publish: Publish, training: Training, aliases: Aliases, mlflow_server: str
+) -> None:
+    with_a_past(past, publish, BOLD, TIMID)
+    before = aliases()
+    refused = training("promote", "--tenant", past.tenant.slug)
+    assert refused.exit_code == 1
+    assert re.search(
+        rf"{past.tenant.model_name} version 2 saves [\d,]+ less \(95 %: -[\d,]+ to -[\d,]+\) than "
+        r"version 1 over 1,500 matured transactions .*; promote it all the same with --force\.",
+        " ".join(refused.stderr.split()),
+    )
+    assert "frauds missed" in refused.stdout, "the table is shown all the same"
+    assert aliases() == before
+
+    forced = training("promote", "--tenant", past.tenant.slug, "--force")
+    assert forced.exit_code == 0, forced.stderr
+    assert re.search(r"version 2 saves [\d,]+ less", forced.stdout)
+    assert aliases() == {PRODUCTION: "2"}
+    tags = MlflowClient(mlflow_server).get_model_version(past.tenant.model_name, "2").tags
+    assert tags[EVIDENCE_TAG].startswith("Forced. ")
+
+
+def test_the_first_promotion_needs_no_evidence(
+    past: Past, publish: Publish, training: Training, aliases: Aliases
+) -> None:
+    publish(past.tenant.model_name, BOLD, alias=None)
+    done = training("promote", "--tenant", past.tenant.slug, "--alias", "candidate")
+    assert done.exit_code == 0, done.stderr
+    assert "The first promotion" in done.stdout
+    assert aliases() == {PRODUCTION: "1"}
+
+
+def test_what_the_service_would_refuse_is_not_promoted_even_by_force(
+    past: Past, publish: Publish, training: Training, aliases: Aliases
+) -> None:
+    name = past.tenant.model_name
+    publish(name, TIMID)
+
+    def spoil(folder: Path) -> None:
+        (folder / "calibrator.json").write_text('{"kind": "sigmoid", "slope": 2, "intercept": 0}')
+
+    publish(name, BOLD, alias=CHALLENGER, spoil=spoil)
+    done = training("promote", "--tenant", past.tenant.slug, "--force")
+    assert done.exit_code == 1
+    assert f"{name} version 2 is refused, as the service would: golden rows" in " ".join(
+        done.stderr.split()
+    )
+    assert aliases() == {PRODUCTION: "1", CHALLENGER: "2"}
+
+
+def test_a_version_without_shadow_scores_needs_a_file(
+    past: Past, publish: Publish, training: Training, aliases: Aliases, tmp_path: Path
+) -> None:
+    name = past.tenant.model_name
+    publish(name, TIMID)
+    publish(name, BOLD, alias=None)
+    slug = past.tenant.slug
+    refused = training("promote", "--tenant", slug, "--version", 2)
+    assert refused.exit_code == 1
+    assert "has no shadow scores, for it is not the challenger" in " ".join(refused.stderr.split())
+    assert "--force" in refused.stderr
+    transactions = some_transactions(1_500, seed=4)
+    path = write_csv(tmp_path / "month.csv", transactions, labels_of(transactions, seed=4))
+    done = training("promote", "--tenant", slug, "--version", 2, "--data", path)
+    assert done.exit_code == 0, done.stderr
+    assert "1,500 transactions of month.csv" in done.stdout
+    assert aliases() == {PRODUCTION: "2"}
+
+
+def test_what_does_not_exist_is_said(past: Past, publish: Publish, training: Training) -> None:
+    name, slug = past.tenant.model_name, past.tenant.slug
+    publish(name, TIMID)
+    for arguments, said in (
+        (("--version", 9), f"{name} has no version 9."),
+        ((), f"{name} has no version under the alias challenger."),
+        (("--version", 1, "--alias", "challenger"), "give one of them"),
+    ):
+        done = training("promote", "--tenant", slug, *arguments)
+        assert done.exit_code != 0
+        assert said in " ".join(done.stderr.split())

@@ -1,0 +1,91 @@
+"""A model that knows what it was trained on, and decisions about payments like those, or not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import Engine
+
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.drift.bin_counts import Window
+from persistence.uuid7 import unix_ms_of
+from scoring.evaluation.drift import Binned, training_distribution
+from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.model.fraud_model import FraudModel
+from scoring.prediction import ModelVersion
+from tests.support.factories import a_decision, a_model, a_prediction, feature_rows
+from training.pipeline.distribution import distribution
+
+TRAINING_ROWS = 20_000
+
+
+def some_scores(count: int, seed: int = 0) -> FloatArray:
+    """Scores as of a model that finds most payments honest."""
+    return np.random.default_rng(seed).beta(0.3, 6, count)
+
+
+@cache
+def training_numbers() -> dict[str, Any]:
+    """What training writes into `features.json`."""
+    return distribution(feature_rows(TRAINING_ROWS), some_scores(TRAINING_ROWS))
+
+
+def trained() -> dict[str, Binned]:
+    """The same, as it is read."""
+    return training_distribution(training_numbers())
+
+
+def a_model_with_distribution(**changes: Any) -> FraudModel:
+    """A small, whole model that carries its training distribution."""
+    return replace(a_model(**changes), distribution=training_numbers())
+
+
+def payments(count: int, **factors: float) -> FloatArray:
+    """Features like those of training, seen by nobody; those that are named are multiplied."""
+    matrix = feature_rows(count, seed=2)
+    for name, factor in factors.items():
+        matrix[:, FEATURE_NAMES.index(name)] *= factor
+    return matrix
+
+
+def last_day() -> Window:
+    """The 24 hours until now."""
+    now = datetime.now(UTC)
+    return Window(now - timedelta(hours=24), now)
+
+
+def decide(
+    engine: Engine,
+    tenant_id: int,
+    version: ModelVersion,
+    features: FloatArray,
+    scores: FloatArray | None = None,
+    moment: datetime | None = None,
+) -> list[Decided]:
+    """Store a decision for each row of features, an hour ago unless told otherwise."""
+    moment = moment or datetime.now(UTC) - timedelta(hours=1)
+    scores = some_scores(len(features), seed=1) if scores is None else scores
+    made = [
+        _at(a_decision(tenant_id), moment)._replace(
+            prediction=a_prediction(score=score, features=row, model=version),
+        )
+        for row, score in zip(features.tolist(), scores.tolist(), strict=True)
+    ]
+    for start in range(0, len(made), 1000):
+        batch = made[start : start + 1000]
+        assert DecisionLog(engine).write(batch) == batch
+    return made
+
+
+def _at(decision: Decided, moment: datetime) -> Decided:
+    shift = int(moment.timestamp() * 1000) - unix_ms_of(decision.transaction_id) << 80
+    return decision._replace(
+        transaction_id=UUID(int=decision.transaction_id.int + shift),
+        prediction_id=UUID(int=decision.prediction_id.int + shift),
+    )

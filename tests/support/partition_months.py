@@ -1,0 +1,63 @@
+"""Decisions of a month, and where they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.maintenance.partitions import Month, months_made
+from persistence.tenancy import tenant_transaction
+from persistence.uuid7 import new_ids
+from tests.support.factories import a_decision
+
+Rows = Callable[..., list[dict[str, Any]]]
+NOW = datetime.now(UTC)
+THIS = Month.of(NOW)
+
+
+def decided_in(
+    engine: Engine, tenant_id: int, month: Month = THIS, *, feedback: bool = False, **changes: Any
+) -> Decided:
+    """Store a decision whose ids are of a month."""
+    start = month.first_id.int
+    transaction_id, prediction_id = (UUID(int=start | id_.int % (1 << 80)) for id_ in new_ids(1)[0])
+    decided = a_decision(tenant_id, **changes)._replace(
+        transaction_id=transaction_id,
+        prediction_id=prediction_id,
+    )
+    assert DecisionLog(engine).write([decided]) == [decided]
+    if feedback:
+        with tenant_transaction(engine, tenant_id) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO feedback (tenant_id, transaction_id, label, rationale, actor)"
+                    " VALUES (:t, :x, 'escalated', 'to see', 'tests')"
+                ),
+                {"t": tenant_id, "x": transaction_id},
+            )
+    return decided
+
+
+def months(engine: Engine) -> list[Month]:
+    with engine.connect() as connection:
+        return sorted(months_made(connection))
+
+
+def starting(year: int, month: int) -> datetime:
+    return datetime(year, month, 1, tzinfo=UTC)
+
+
+def partition_of(rows: Rows, decided: Decided) -> set[str]:
+    found = rows(
+        "SELECT tableoid::regclass::text AS name FROM predictions WHERE id = :p"
+        " UNION ALL SELECT tableoid::regclass::text FROM transactions WHERE id = :t",
+        p=decided.prediction_id,
+        t=decided.transaction_id,
+    )
+    return {row["name"] for row in found}

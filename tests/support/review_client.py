@@ -1,0 +1,91 @@
+"""Analysts: somebody with a key who reviews a tenant's decisions over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import httpx
+
+from persistence.api_keys import issue_key
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.tenants import Tenant
+from scoring.policy import CostModel, Policy
+from scoring.prediction import ModelVersion
+from tests.support.factories import a_decision
+from tests.support.stack import KEY_SECRET
+
+if TYPE_CHECKING:
+    from tests.support.system import System
+
+PROBLEM = "application/problem+json"
+POLICY = Policy.at(0.05, CostModel())
+_DAY_MS = 86_400_000
+
+
+class Analyst:
+    """Somebody at a dependencies: a tenant's key, and decisions of the tenant to look at."""
+
+    def __init__(self, system: System, tenant: Tenant, *scopes: str) -> None:
+        self.system, self.tenant = system, tenant
+        self.key = issue_key(system.engine, tenant.id, scopes or ("review",), KEY_SECRET)
+        self.headers = {"Authorization": f"Bearer {self.key}"}
+
+    def get(self, path: str, **parameters: Any) -> httpx.Response:
+        return self.system.service.client.get(path, params=parameters, headers=self.headers)
+
+    def put_policy(self, **changes: Any) -> httpx.Response:
+        client = self.system.service.client
+        return client.put("/policy", json=changes, headers=self.headers)
+
+    def withdraw_policy(self) -> httpx.Response:
+        return self.system.service.client.delete("/policy", headers=self.headers)
+
+    def say(self, transaction_id: Any, label: str = "false_positive", **body: Any) -> Any:
+        path = f"/transactions/{transaction_id}/feedback"
+        said = {"label": label, "rationale": "seen"} | body
+        return self.system.service.post(path, said, self.key)
+
+    def decided(
+        self, *scores: float, days_ago: float = 0, version: int = 1, **transaction: Any
+    ) -> list[Decided]:
+        """Store decisions with these scores, as the service would."""
+        made = [a_decision(self.tenant.id, score, **transaction) for score in scores]
+        earlier = int(days_ago * _DAY_MS) << 80
+        made = [
+            decision._replace(
+                transaction_id=UUID(int=decision.transaction_id.int - earlier),
+                prediction_id=UUID(int=decision.prediction_id.int - earlier),
+                prediction=decision.prediction._replace(
+                    model=ModelVersion(self.tenant.model_name, version),
+                    risk_band=POLICY.risk_band(score),
+                    decision=POLICY.decide(score),
+                ),
+            )
+            for decision, score in zip(made, scores, strict=True)
+        ]
+        assert DecisionLog(self.system.engine).write(made) == made
+        return made
+
+    def walk(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Every entry, page by page."""
+        entries: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.get(path, **parameters, **cursor).json()
+            entries += page["items"]
+            if page["next_cursor"] is None:
+                return entries
+            assert page["items"]
+            cursor = {"cursor": page["next_cursor"]}
+
+
+def refused(reply: httpx.Response, status: int, *fields: str) -> dict[str, Any]:
+    """Check that a reply is our problem and names the fields."""
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"] == PROBLEM
+    told: dict[str, Any] = reply.json()
+    assert told["status"] == status
+    assert tuple(error["field"] for error in told.get("errors", [])) == fields
+    return told

@@ -1,0 +1,23 @@
+"""What the other model would have said about a decision."""
+
+from __future__ import annotations
+
+from persistence.decisions.rows import Decided
+from persistence.decisions.shadow_scores import ShadowScore
+from scoring.prediction import ModelVersion
+from tests.support.review_data import POLICY
+
+
+def a_shadow_score(
+    decision: Decided, score: float = 0.25, model: ModelVersion | None = None
+) -> ShadowScore:
+    """The challenger's, version 2, unless told otherwise."""
+    return ShadowScore(
+        tenant_id=decision.tenant_id,
+        prediction_id=decision.prediction_id,
+        model=model or ModelVersion("fraud-demo", 2),
+        margin=-1.1,
+        score=score,
+        threshold=POLICY.threshold,
+        decision=POLICY.decide(score),
+    )

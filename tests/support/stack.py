@@ -1,0 +1,237 @@
+"""The real parts below the tests: migrated databases, an MLflow server, the service over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pytest
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from sqlalchemy import Connection, Engine, text
+
+from persistence import api_keys
+from persistence.deployments import record_promotion
+from persistence.engine import open_database
+from persistence.maintenance import migrate
+from persistence.tenancy import SERVICE_ROLE
+from persistence.tenants import Tenant, create_tenant
+from registry.names import MLMODEL, MODEL_PATH, PRODUCTION, model_name
+from registry.publish.registration import registering
+from registry.publish.tracking import Tracking
+from scoring.model.fraud_model import FraudModel
+from scoring.prediction import ModelVersion
+from sentinel.local.mlflow_server import MlflowServer
+from sentinel.local.processes import Child
+from tests.support.factories import a_model, feature_rows
+from tests.support.paths import PROJECT
+
+KEY_SECRET = b"a secret of the tests"
+
+
+@pytest.fixture(scope="session")
+def migrated_template(make_database: Callable[..., str]) -> str:
+    """The URL of a database that the migrations built; copied, never written."""
+    url = make_database()
+    migrate.upgrade(url)
+    return url
+
+
+@pytest.fixture
+def database(make_database: Callable[..., str], migrated_template: str) -> str:
+    """The URL of a fresh, migrated database."""
+    return make_database(template=migrated_template)
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[Engine]:
+    """A pool on the test's own database."""
+    engine = open_database(database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def service_engine(database: str) -> Iterator[Engine]:
+    """A pool that acts as the service does: a role that owns nothing."""
+    engine = open_database(database, role=SERVICE_ROLE)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
+    """A way to look into the database, whatever the code under test says."""
+
+    def select(statement: str, **values: Any) -> list[dict[str, Any]]:
+        connection: Connection
+        with engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement), values).mappings()]
+
+    return select
+
+
+@pytest.fixture
+def make_tenant(engine: Engine) -> Callable[..., Tenant]:
+    """A factory of tenants that model version 1 serves."""
+
+    def make(slug: str = "demo") -> Tenant:
+        tenant = create_tenant(engine, slug, model_name(slug))
+        version = ModelVersion("fraud-demo", 1)
+        record_promotion(engine, tenant.id, a_model(version=version))
+        return tenant
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[str]:
+    """The URL of a real MLflow server."""
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"), free_port())
+    server.wait_until_ready()
+    yield server.url
+    server.stop()
+
+
+class Publish(Protocol):
+    """Registers a model and returns its version's number.
+
+    Before the alias is moved (None: it is not), `spoil` may change the folder of the version's
+    model files where MLflow keeps it, and `spoil_mlmodel` the MLmodel file.
+    """
+
+    def __call__(
+        self,
+        name: str,
+        model: FraudModel | None = None,
+        *,
+        alias: str | None = PRODUCTION,
+        spoil: Callable[[Path], object] = ...,
+        spoil_mlmodel: Callable[[Path], object] = ...,
+    ) -> int: ...
+
+
+def untouched(_path: Path) -> None:
+    """Spoil nothing."""
+
+
+def publisher(tracking_uri: str, scratch: Path) -> Publish:
+    """A way to register models: training's own."""
+    client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+    numbers = itertools.count(1)
+
+    def publish(
+        name: str,
+        model: FraudModel | None = None,
+        *,
+        alias: str | None = PRODUCTION,
+        spoil: Callable[[Path], object] = untouched,
+        spoil_mlmodel: Callable[[Path], object] = untouched,
+    ) -> int:
+        folder = scratch / f"published-{next(numbers)}" / "model"
+        folder.mkdir(parents=True)
+        (model or a_model()).save(folder, feature_rows(8))
+        # Anew each time: it also tells MLflow's module-wide state which server is meant.
+        tracking = Tracking(tracking_uri, scratch / "artifacts")
+        with (
+            tracking.run("tests", name, {}) as run,
+            registering(run, folder, name, tags={}, metrics={}) as version,
+        ):
+            number = str(version.version)
+            stored = Path(download_artifacts(client.get_model_version_download_uri(name, number)))
+            spoil(stored / MODEL_PATH)
+            spoil_mlmodel(stored / MLMODEL)
+        if alias:
+            client.set_registered_model_alias(name, alias, number)
+        return version.version
+
+    return publish
+
+
+@pytest.fixture
+def publish(mlflow_server: str, tmp_path: Path) -> Publish:
+    """A factory of registered versions on the session's MLflow server."""
+    return publisher(mlflow_server, tmp_path)
+
+
+class Service:
+    """A running service and how to talk to it."""
+
+    def __init__(self, url: str, child: Child, stack: ExitStack) -> None:
+        self.url = url
+        self.child = child
+        self._stack = stack
+        self._of_thread = threading.local()
+
+    @property
+    def client(self) -> httpx.Client:
+        """This thread's client: one shared by 64 threads read from sockets it had closed."""
+        if not hasattr(self._of_thread, "client"):
+            client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+            self._of_thread.client = self._stack.enter_context(client)
+        found: httpx.Client = self._of_thread.client
+        return found
+
+    def post(self, path: str, json: Any, key: str | None = None, **more: Any) -> httpx.Response:
+        """POST a JSON body with a key."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return self.client.post(path, json=json, headers=headers | more.pop("headers", {}), **more)
+
+    def wait_until_ready(self, seconds: float = 30) -> None:
+        """Wait until a payment can be decided."""
+        self.child.wait_until(lambda: self.client.get("/readyz").is_success, seconds)
+
+
+@contextmanager
+def serving(
+    database: str, tracking_uri: str, home: Path, port: int, **environment: str
+) -> Iterator[Service]:
+    """Run `bentoml serve` until the block ends; ready when it accepts requests."""
+    child = Child(
+        "the service",
+        [sys.executable, "-m", "bentoml", "serve", "service:Sentinel", "--port", str(port)],
+        log=home / "service.log",
+        environment={
+            **os.environ,
+            "DATABASE_URL": database,
+            "MLFLOW_TRACKING_URI": tracking_uri,
+            "SENTINEL_HOME": str(home),
+            "SENTINEL_KEY_SECRET": KEY_SECRET.decode(),
+            "SENTINEL_ALIAS_POLL_SECONDS": "0.2",
+            "BENTOML_DO_NOT_TRACK": "True",
+            "BENTOML_HOME": str(home / "bentoml"),
+            **environment,
+        },
+        directory=PROJECT,
+    )
+    with ExitStack() as stack:
+        stack.callback(child.stop)
+        service = Service(f"http://127.0.0.1:{port}", child, stack)
+
+        def alive() -> bool:
+            try:
+                return service.client.get("/livez").is_success
+            except httpx.TransportError:
+                return False
+
+        child.wait_until(alive, 60)
+        yield service
+
+
+@pytest.fixture
+def issue(engine: Engine) -> Callable[..., str]:
+    """A factory of API keys."""
+
+    def make(tenant: Tenant, *scopes: str) -> str:
+        return api_keys.issue_key(engine, tenant.id, scopes or ("score", "review"), KEY_SECRET)
+
+    return make

@@ -1,0 +1,93 @@
+"""One service for the module's tests: its database, its tenant, its model, its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from persistence.api_keys import issue_key
+from persistence.deployments import record_promotion
+from persistence.engine import open_database
+from persistence.tenants import create_tenant
+from scoring.prediction import ModelVersion
+from tests.support.factories import a_model
+from tests.support.review_client import Analyst
+from tests.support.stack import KEY_SECRET, Publish, Service, publisher, serving
+
+
+@dataclass(frozen=True)
+class System:
+    """A whole system with one tenant, `demo`, whose model is in production."""
+
+    service: Service
+    engine: Engine
+    database: str
+    publish: Publish
+    key: str
+    review_key: str
+
+    def score(self, body: Any, **more: Any) -> httpx.Response:
+        """POST /score with the demo tenant's key."""
+        return self.service.post("/score", body, self.key, **more)
+
+    def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """Look into the database."""
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement), values).mappings()]
+
+    def count(self, table: str) -> int:
+        """Count a table's rows."""
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0]["count"])  # noqa: S608
+
+
+@pytest.fixture(scope="module")
+def system(
+    make_database: Callable[..., str],
+    migrated_template: str,
+    mlflow_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+    request: pytest.FixtureRequest,
+) -> Iterator[System]:
+    """A running system of the module's own."""
+    home: Path = tmp_path_factory.mktemp("service")
+    database = make_database(template=migrated_template)
+    engine = open_database(database)
+    publish = publisher(mlflow_server, home)
+    # Modules share the MLflow server, so each has a registered model of its own.
+    model = f"fraud-{request.module.__name__.rpartition('.')[2]}"
+    tenant = create_tenant(engine, "demo", model)
+    publish(model, a_model())
+    key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
+    review_key = issue_key(engine, tenant.id, ("review",), KEY_SECRET)
+    with serving(database, mlflow_server, home, free_port()) as service:
+        service.wait_until_ready()
+        yield System(service, engine, database, publish, key, review_key)
+    engine.dispose()
+
+
+@pytest.fixture
+def hire(system: System) -> Callable[..., Analyst]:
+    """A factory of analysts of new tenants."""
+
+    def make(*scopes: str) -> Analyst:
+        slug = f"bank-{uuid4().hex[:8]}"
+        tenant = create_tenant(system.engine, slug, f"fraud-{slug}")
+        version = ModelVersion(tenant.model_name, 1)
+        record_promotion(system.engine, tenant.id, a_model(version=version))
+        return Analyst(system, tenant, *scopes)
+
+    return make
+
+
+@pytest.fixture
+def analyst(hire: Callable[..., Analyst]) -> Analyst:
+    """An analyst of a tenant that nobody else uses."""
+    return hire("review", "admin")

@@ -1,0 +1,70 @@
+"""CSV: what a spreadsheet opens is what was stored, and none of it runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.review.csv_export import CSV_COLUMNS, FORMULA_STARTS, csv_header, csv_lines
+from persistence.review.cases import Case, Feedback
+from tests.support.factories import a_decision
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def a_case(rationale: str | None = None, **transaction: Any) -> Case:
+    decided = a_decision(1, **transaction)._replace(decided_at=NOW)
+    said = Feedback(1, "escalated", rationale or "", "abcdefghij", NOW)
+    return Case(decided, undecided=True, feedback=(said,) if rationale else ())
+
+
+def parsed(*cases: Case) -> list[dict[str, str]]:
+    text = (csv_header() + csv_lines(cases)).decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_a_line_holds_the_decision_and_its_latest_feedback() -> None:
+    case = a_case("looked, saw", external_id="order-1")
+    (row,) = parsed(case)
+    assert tuple(row) == CSV_COLUMNS
+    assert row["transaction_id"] == str(case.decided.transaction_id)
+    assert row["decided_at"] == "2026-01-31 12:00:00+00:00"
+    assert float(row["amount"]) == case.decided.transaction.amount
+    assert float(row["score"]) == case.decided.prediction.score
+    assert (row["feedback"], row["rationale"]) == ("escalated", "looked, saw")
+    assert parsed(a_case())[0]["rationale"] == parsed(a_case())[0]["external_id"] == ""
+
+
+@pytest.mark.parametrize("start", FORMULA_STARTS)
+def test_a_csv_formula_is_exported_as_text(start: str) -> None:
+    formula = f'{start}HYPERLINK("http://x","y")'
+    (row,) = parsed(a_case(formula))
+    assert row["rationale"] == f"'{formula}"
+
+
+@pytest.mark.parametrize("column", ["external_id", "nameOrig", "nameDest"])
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)"])
+def test_a_csv_formula_in_an_account_or_id_is_exported_as_text(column: str, formula: str) -> None:
+    attribute = {"nameOrig": "name_orig", "nameDest": "name_dest"}.get(column, column)
+    (row,) = parsed(a_case(**{attribute: formula}))
+    assert row[column] == f"'{formula}"
+
+
+def test_a_negative_number_stays_a_number() -> None:
+    line = csv_lines([a_case(oldbalance_org=-3.5)]).decode()
+    assert ",-3.5," in line
+    assert parsed(a_case(oldbalance_org=-3.5))[0]["oldbalanceOrg"] == "-3.5"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50))
+def test_no_text_leaves_its_cell_or_begins_a_formula(rationale: str) -> None:
+    (row,) = parsed(a_case(rationale))
+    told = row["rationale"]
+    assert told in {rationale, f"'{rationale}"}
+    assert not told.startswith(FORMULA_STARTS)

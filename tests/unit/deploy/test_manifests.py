@@ -1,0 +1,221 @@
+"""deploy/kubernetes renders, is what Kubernetes knows, and keeps our policies in every overlay."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+import click
+import kubernetes_validate
+import pytest
+
+from api.dependencies import API_CONNECTIONS
+from app.openapi import document as openapi
+from app.startup import BACKGROUND_CONNECTIONS
+from persistence.engine import POOL_SIZE
+from scoring import __version__
+from sentinel.cli.main import main
+from sentinel.settings import Settings
+from tests.support.kustomize import (
+    EVERYTHING,
+    KUBERNETES,
+    OVERLAYS,
+    name_of,
+    of_kind,
+    pods,
+    render,
+    the,
+)
+
+OLDEST = "1.30"
+INSIDE = {"/livez", "/readyz", "/metrics"}
+
+
+def test_there_are_overlays_for_development_and_production() -> None:
+    assert {"dev", "production"} <= set(OVERLAYS)
+
+
+@pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_kubernetes_knows_every_field(folder: str, version: str) -> None:
+    documents = render(folder)
+    assert documents
+    for document in documents:
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_the_check_of_fields_finds_one_that_kubernetes_does_not_know() -> None:
+    deployment = the(render("overlays/production"), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    container["readynessProbe"] = container.pop("readinessProbe")
+    with pytest.raises(kubernetes_validate.ValidationError, match="readynessProbe"):
+        kubernetes_validate.validate(deployment, OLDEST, strict=True)
+
+
+def test_the_hook_before_the_end_is_why_older_kubernetes_will_not_do() -> None:
+    deployment = the(render("overlays/production"), "Deployment")
+    with pytest.raises(kubernetes_validate.ValidationError, match="sleep"):
+        kubernetes_validate.validate(deployment, "1.28", strict=True)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_has_everything_the_service_needs(name: str) -> None:
+    kinds = {document["kind"] for document in render(f"overlays/{name}")}
+    wanted = {"Namespace", "ServiceAccount", "ConfigMap", "Service", "Deployment", "Ingress"}
+    assert wanted | {"CronJob", "NetworkPolicy"} <= kinds
+    if name == "production":
+        assert {"HorizontalPodAutoscaler", "PodDisruptionBudget"} <= kinds
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlays_migration_is_of_the_same_release_place_and_image(name: str) -> None:
+    overlay, (migration,) = render(f"overlays/{name}"), render(f"migration/{name}")
+    assert migration["kind"] == "Job"
+    assert migration["metadata"]["name"] == f"sentinel-migration-{__version__.replace('.', '-')}"
+    assert migration["metadata"]["namespace"] == the(overlay, "Namespace")["metadata"]["name"]
+    images = {c["image"] for pod in pods([*overlay, migration]) for c in pod.containers}
+    (image,) = images
+    assert image.rpartition("/")[2] == f"sentinel:{__version__}"
+
+
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_every_pod_says_which_release_it_is(folder: str) -> None:
+    for pod in pods(render(folder)):
+        assert pod.labels["app.kubernetes.io/version"] == __version__
+
+
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_everything_is_in_the_overlays_namespace(folder: str) -> None:
+    documents = render(folder)
+    namespaces = {d["metadata"].get("namespace") for d in documents if d["kind"] != "Namespace"}
+    assert len(namespaces) == 1
+    assert None not in namespaces
+
+
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_every_secret_is_documented_with_its_keys(folder: str) -> None:
+    readme = (KUBERNETES / "README.md").read_text()
+    for document in render(folder):
+        for name, key in secret_references(document):
+            assert re.search(rf"create secret generic {name} .*--from-file={key}=", readme)
+    for ingress in of_kind(render(folder), "Ingress"):
+        for tls in ingress["spec"].get("tls", []):
+            assert f"create secret tls {tls['secretName']} " in readme
+
+
+def secret_references(value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        found = [secret_references(inner) for inner in value.values()]
+        if "secretKeyRef" in value:
+            found.append([(value["secretKeyRef"]["name"], value["secretKeyRef"]["key"])])
+    elif isinstance(value, list):
+        found = [secret_references(inner) for inner in value]
+    else:
+        return []
+    return [pair for pairs in found for pair in pairs]
+
+
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_every_command_is_one_that_sentinel_has(folder: str) -> None:
+    for pod in pods(render(folder)):
+        for box in pod.containers:
+            # The image's own entry point prepares the volume, and its own command serves.
+            assert "command" not in box
+            if "args" not in box:
+                assert pod.kind == "Deployment"
+                continue
+            program, *words = box["args"]
+            assert program == "sentinel"
+            command: click.Command | None = main
+            for word in words:
+                if word.startswith("-"):
+                    break
+                assert isinstance(command, click.Group)
+                command = command.get_command(click.Context(command), word)
+            assert command is not None, f"{pod.owner}: {box['args']}"
+            assert not isinstance(command, click.Group)
+
+
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_every_setting_is_one_that_sentinel_reads(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = render(folder)
+    prefix = str(Settings.model_config["env_prefix"])
+    known = {
+        str(field.validation_alias or f"{prefix}{name}".upper())
+        for name, field in Settings.model_fields.items()
+    }
+    given: dict[str, str] = {}
+    for settings in of_kind(documents, "ConfigMap"):
+        given |= settings["data"]
+    for pod in pods(documents):
+        for box in pod.containers:
+            for variable in box.get("env", []):
+                given[variable["name"]] = variable.get("value", "postgresql://secret")
+    assert set(given) <= known | {name for name in given if name.startswith("OTEL_")}
+    for name in [name for name in os.environ if name in known]:
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    written_to = Settings().home_path
+    for pod in pods(documents):
+        for box in pod.containers:
+            assert str(written_to) in {mount["mountPath"] for mount in box["volumeMounts"]}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_callers_reach_every_documented_route_and_neither_health_nor_metrics(name: str) -> None:
+    paths = [
+        (path["path"], path["pathType"])
+        for rule in the(render(f"overlays/{name}"), "Ingress")["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    ]
+
+    def reached(route: str) -> bool:
+        return any(
+            route == path or (kind == "Prefix" and route.startswith(f"{path}/"))
+            for path, kind in paths
+        )
+
+    routes = set(json.loads(openapi())["paths"])
+    assert {route for route in routes if not reached(route)} == INSIDE
+
+
+def test_production_is_reached_by_tls_alone() -> None:
+    spec = the(render("overlays/production"), "Ingress")["spec"]
+    hosts = {rule["host"] for rule in spec["rules"]}
+    assert hosts == {host for tls in spec["tls"] for host in tls["hosts"]}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_connections_that_postgres_has_to_have_are_said(name: str) -> None:
+    documents = render(f"overlays/{name}")
+    scalers = of_kind(documents, "HorizontalPodAutoscaler")
+    assert scalers or name != "production"
+    for scaler in scalers:
+        a_pod = POOL_SIZE + BACKGROUND_CONNECTIONS + API_CONNECTIONS
+        surge = the(documents, "Deployment")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+        ending = 2
+        jobs = len(of_kind(documents, "CronJob")) + 1
+        needed = (scaler["spec"]["maxReplicas"] + surge + ending) * a_pod + jobs
+        said = scaler["metadata"]["annotations"]["sentinel/database-connections"]
+        assert int(said) == needed
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_prometheus_finds_the_metrics(name: str) -> None:
+    template = the(render(f"overlays/{name}"), "Deployment")["spec"]["template"]
+    told = template["metadata"]["annotations"]
+    (port,) = template["spec"]["containers"][0]["ports"]
+    assert told["prometheus.io/scrape"] == "true"
+    assert told["prometheus.io/port"] == str(port["containerPort"])
+    assert told["prometheus.io/path"] in INSIDE
+
+
+def test_names_are_said_once_each() -> None:
+    for folder in EVERYTHING:
+        names = [name_of(document) for document in render(folder)]
+        assert len(names) == len(set(names))

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoring.features import FEATURE_NAMES, FEATURES, TransactionColumns, feature_matrix
+from scoring.prediction import ModelVersion
+from scoring.reasons import reasons, sentence
+from scoring.transaction import (
+    MAX_AMOUNT,
+    MAX_BALANCE,
+    MAX_STEP,
+    TRANSACTION_TYPES,
+    Transaction,
+)
+from tests.support.factories import a_model, a_transaction
+from training.data.loading import from_table
+
+money = st.one_of(
+    st.floats(0, MAX_AMOUNT, allow_nan=False),
+    st.integers(0, 10**12).map(lambda cents: cents / 100),
+)
+balances = st.one_of(st.floats(-MAX_BALANCE, MAX_BALANCE), money, st.just(0.0), st.just(-0.0))
+accounts = st.from_regex(r"[CM][!-~]{0,63}", fullmatch=True)
+
+
+@st.composite
+def transactions(draw: st.DrawFn) -> Transaction:
+    amount = draw(money)
+    return Transaction(
+        step=draw(st.integers(0, MAX_STEP)),
+        type=draw(st.sampled_from(TRANSACTION_TYPES)),
+        amount=amount,
+        name_orig=draw(accounts),
+        # Often the amount itself: that is the case the features look for.
+        oldbalance_org=draw(st.one_of(st.just(amount), balances)),
+        name_dest=draw(accounts),
+        oldbalance_dest=draw(balances),
+    )
+
+
+def as_table(rows: list[Transaction]) -> pa.Table:
+    return pa.table(
+        {
+            "step": [row.step for row in rows],
+            "type": [row.type for row in rows],
+            "amount": [row.amount for row in rows],
+            "nameOrig": [row.name_orig for row in rows],
+            "oldbalanceOrg": [row.oldbalance_org for row in rows],
+            "nameDest": [row.name_dest for row in rows],
+            "oldbalanceDest": [row.oldbalance_dest for row in rows],
+            "isFraud": [0] * len(rows),
+        }
+    )
+
+
+def served(transaction: Transaction) -> np.ndarray[Any, Any]:
+    return feature_matrix(TransactionColumns.from_transactions([transaction]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(transactions(), min_size=1, max_size=20))
+def test_training_and_serving_compute_the_same_bits(rows: list[Transaction]) -> None:
+    rows = sorted(rows, key=lambda row: row.step)
+    trained = feature_matrix(from_table(as_table(rows), "test").columns)
+    row_by_row = np.vstack([served(row) for row in rows])
+    assert trained.tobytes() == row_by_row.tobytes()
+
+
+@given(transactions())
+def test_every_feature_of_a_valid_transaction_is_finite(transaction: Transaction) -> None:
+    assert np.isfinite(served(transaction)).all()
+
+
+def test_a_matrix_is_ready_for_lightgbm() -> None:
+    matrix = feature_matrix(TransactionColumns.from_transactions([a_transaction()] * 3))
+    assert matrix.shape == (3, len(FEATURE_NAMES))
+    assert matrix.dtype == np.float64
+    assert matrix.flags.c_contiguous
+
+
+def test_no_feature_reads_the_balance_after_the_decision() -> None:
+    assert not any("new" in feature.name or "new" in feature.description for feature in FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "value"),
+    [
+        ({"amount": 0.3, "oldbalance_org": 0.1 + 0.2}, "empties_account", 1.0),
+        ({"amount": 100.0, "oldbalance_org": 100.01}, "empties_account", 0.0),
+        ({"amount": 0.0, "oldbalance_org": 0.0}, "empties_account", 0.0),
+        ({"amount": 50.0, "oldbalance_org": 99.0}, "amount_share", 0.5),
+        ({"amount": 50.0, "oldbalance_org": -99.0}, "amount_share", 50.0),
+        ({"oldbalance_dest": 0.0}, "dest_is_empty", 1.0),
+        ({"oldbalance_dest": 0.01}, "dest_is_empty", 0.0),
+        ({"name_dest": "M1"}, "dest_is_merchant", 1.0),
+        ({"name_dest": "C1"}, "dest_is_merchant", 0.0),
+        ({"step": 49}, "hour_of_day", 1.0),
+    ],
+)
+def test_a_feature_has_the_value_it_says(changes: dict[str, Any], name: str, value: float) -> None:
+    assert served(a_transaction(**changes))[0, FEATURE_NAMES.index(name)] == value
+
+
+@pytest.mark.parametrize("name", FEATURE_NAMES)
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_every_feature_has_a_sentence_in_both_directions(name: str, value: float) -> None:
+    raised, lowered = sentence(name, value, 0.5), sentence(name, value, -0.5)
+    assert raised.endswith("which raises the log-odds by 0.50.")
+    assert lowered.endswith("which lowers the log-odds by 0.50.")
+
+
+def test_a_feature_without_a_sentence_is_an_error() -> None:
+    with pytest.raises(ValueError, match="shoe_size"):
+        sentence("shoe_size", 1.0, 1.0)
+
+
+def test_reasons_are_the_largest_contributions_in_order() -> None:
+    prediction = a_model(version=ModelVersion("fraud-demo", 1)).predict([a_transaction()])[0]
+    top = prediction.top_features()
+    sizes = [abs(prediction.contributions[i]) for i in top]
+    assert sizes == sorted(map(abs, prediction.contributions), reverse=True)[:5]
+    assert len(reasons(prediction)) == sum(size > 0 for size in sizes)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shap
+
+from scoring.errors import ModelRefused
+from scoring.features import FEATURES_VERSION
+from scoring.model.fraud_model import GOLDEN_TOLERANCE, MODEL_FILES, FraudModel
+from scoring.policy import CostModel, Policy
+from scoring.prediction import ModelVersion
+from tests.support.factories import a_model, a_transaction, feature_rows
+
+VERSION = ModelVersion("fraud-demo", 1)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    a_model().save(tmp_path, feature_rows(8))
+    return tmp_path
+
+
+def edit(path: Path, change: Callable[[Any], Any]) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def test_base_value_plus_contributions_is_the_margin() -> None:
+    batch = a_model().explain_matrix(feature_rows(500, seed=3))
+    added_up = batch.base_value + batch.contributions.sum(axis=1)
+    np.testing.assert_allclose(added_up, batch.margins, rtol=0, atol=1e-9)
+
+
+def test_the_calibrator_of_the_margin_is_the_score() -> None:
+    model = a_model()
+    batch = model.explain_matrix(feature_rows(500, seed=3))
+    assert model.calibrator(batch.margins).tobytes() == batch.scores.tobytes()
+
+
+def test_contributions_are_those_of_shap() -> None:
+    model, matrix = a_model(), feature_rows(50, seed=4)
+    explainer = shap.TreeExplainer(model.booster)
+    np.testing.assert_allclose(
+        model.explain_matrix(matrix).contributions, explainer.shap_values(matrix), atol=1e-12
+    )
+
+
+def test_a_row_scores_alike_alone_and_in_a_batch() -> None:
+    model, matrix = a_model(), feature_rows(64, seed=5)
+    batch = model.explain_matrix(matrix)
+    alone = model.explain_matrix(np.ascontiguousarray(matrix[17:18]))
+    assert alone.margins[0] == batch.margins[17]
+    assert alone.contributions[0].tobytes() == batch.contributions[17].tobytes()
+
+
+def test_a_loaded_model_says_exactly_what_the_saved_one_said(saved: Path) -> None:
+    model, again = a_model(), FraudModel.load(saved, VERSION)
+    matrix = feature_rows(200, seed=6)
+    before, after = model.as_served().explain_matrix(matrix), again.explain_matrix(matrix)
+    assert after.margins.tobytes() == before.margins.tobytes()
+    assert after.contributions.tobytes() == before.contributions.tobytes()
+    assert after.scores.tobytes() == before.scores.tobytes()
+    assert (again.policy, again.version) == (model.policy, VERSION)
+
+
+def test_a_model_is_five_plain_files(saved: Path) -> None:
+    assert sorted(path.name for path in saved.iterdir()) == sorted(MODEL_FILES)
+    for path in saved.iterdir():
+        path.read_text("utf-8")
+
+
+def test_an_unregistered_model_decides_nothing() -> None:
+    with pytest.raises(ValueError, match="registered version"):
+        a_model().predict([a_transaction()])
+
+
+def test_predictions_come_in_order_and_name_their_version() -> None:
+    transactions = [a_transaction(amount=float(10**i)) for i in range(6)]
+    predictions = a_model(version=VERSION).predict(transactions)
+    assert [p.features[1] for p in predictions] == [t.amount for t in transactions]
+    assert {p.model for p in predictions} == {VERSION}
+
+
+@pytest.mark.parametrize("name", MODEL_FILES)
+def test_a_missing_file_is_refused_by_name(saved: Path, name: str) -> None:
+    (saved / name).unlink()
+    with pytest.raises(ModelRefused, match=f"{name} is missing"):
+        FraudModel.load(saved)
+
+
+@pytest.mark.parametrize("name", MODEL_FILES)
+@pytest.mark.parametrize("content", ["", "not a model", "[]"])
+def test_a_spoilt_file_is_refused_by_name(saved: Path, name: str, content: str) -> None:
+    (saved / name).write_text(content)
+    with pytest.raises(ModelRefused, match=name.split(".")[0]):
+        FraudModel.load(saved)
+
+
+def test_features_of_another_release_are_refused(saved: Path) -> None:
+    edit(saved / "features.json", lambda v: v.update(version=FEATURES_VERSION + 1))
+    with pytest.raises(ModelRefused, match="this release computes version"):
+        FraudModel.load(saved)
+
+
+def test_features_of_another_order_are_refused(saved: Path) -> None:
+    edit(saved / "features.json", lambda v: v["names"].reverse())
+    with pytest.raises(ModelRefused, match="other features"):
+        FraudModel.load(saved)
+
+
+def test_a_booster_with_other_features_is_refused(saved: Path) -> None:
+    path = saved / "booster.txt"
+    path.write_text(path.read_text().replace("amount_share", "amount_shore"))
+    with pytest.raises(ModelRefused, match=r"booster\.txt"):
+        FraudModel.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [("margins", "margin"), ("scores", "score"), ("contributions", "contributions")],
+)
+def test_a_golden_row_off_by_more_than_the_tolerance_is_refused(
+    saved: Path, key: str, word: str
+) -> None:
+    def shift(value: Any) -> None:
+        values = np.array(value[key])
+        values.flat[3] += 2 * GOLDEN_TOLERANCE
+        value[key] = values.tolist()
+
+    edit(saved / "golden.json", shift)
+    with pytest.raises(ModelRefused, match=f"the {word} is off by"):
+        FraudModel.load(saved)
+
+
+def test_a_golden_row_within_the_tolerance_is_taken(saved: Path) -> None:
+    def shift(value: Any) -> None:
+        value["margins"][0] += GOLDEN_TOLERANCE / 10
+
+    edit(saved / "golden.json", shift)
+    FraudModel.load(saved)
+
+
+@pytest.mark.parametrize("key", ["features", "margins", "contributions", "scores", "base_value"])
+def test_golden_rows_that_lack_a_part_are_refused(saved: Path, key: str) -> None:
+    edit(saved / "golden.json", lambda v: v.pop(key))
+    with pytest.raises(ModelRefused, match=r"golden\.json"):
+        FraudModel.load(saved)
+
+
+def test_golden_rows_without_a_row_are_refused(saved: Path) -> None:
+    edit(saved / "golden.json", lambda v: v.update(features=[]))
+    with pytest.raises(ModelRefused, match=r"golden\.json"):
+        FraudModel.load(saved)
+
+
+def test_a_threshold_out_of_range_is_refused(saved: Path) -> None:
+    edit(saved / "policy.json", lambda v: v.update(threshold=1.2))
+    with pytest.raises(ModelRefused, match=r"policy\.json: threshold"):
+        FraudModel.load(saved)
+
+
+def test_each_transaction_is_decided_at_its_own_policy() -> None:
+    model = a_model(version=ModelVersion("fraud-demo", 3))
+    policies = [Policy.at(threshold, CostModel()) for threshold in (0.01, 0.9)]
+    lenient, strict = model.predict([a_transaction()] * 2, policies)
+    (own,) = model.predict([a_transaction()])
+    assert (lenient.threshold, strict.threshold, own.threshold) == (0.01, 0.9, 0.05)
+    assert (lenient.decision, strict.decision) == ("review", "approve")
+    assert lenient.margin == strict.margin == own.margin
