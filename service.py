@@ -102,7 +102,7 @@ class Sentinel:
         )
         self.app.inline_scorer["score_batch"] = self.parts.inline_scorer
         self.routes = Endpoints(self.parts.engine, self.parts.auth, self.parts.models, self.app)
-        REVIEW.state.desk = self.parts.dependencies
+        REVIEW.state.dependencies = self.parts.dependencies
 
     @bentoml.on_shutdown
     def close(self) -> None:
