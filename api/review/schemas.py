@@ -14,7 +14,7 @@ from persistence.review.cases import Label
 from persistence.review.search import MAX_AMOUNT_DAYS, Search
 from scoring.policy import Decision, RiskBand
 from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
-from web.schemas import Account, FeatureOut, ModelOut
+from web.schemas import Account, FeatureOut, ModelOut, Timestamp
 
 MAX_PAGE = 200
 MAX_EXPORT_ROWS = 100_000
@@ -38,6 +38,7 @@ Instant = Annotated[
     datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
 ExternalId = Annotated[str, Field(pattern=EXTERNAL_ID_PATTERN)]
+TransactionType = Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
 Action = Annotated[str, Field(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,40}$")]
 Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)]
 # A parameter that is not sent is absent; nobody can send a null in a query.
@@ -155,14 +156,14 @@ class FeedbackOut(BaseModel):
     label: Label
     rationale: str
     actor: str = Field(description="public prefix of the API key")
-    created_at: datetime
+    created_at: Timestamp
 
 
 class TransactionOut(BaseModel):
     """A transaction as it was submitted."""
 
     step: int
-    type: Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
+    type: TransactionType
     amount: float
     nameOrig: str  # noqa: N815
     oldbalanceOrg: float  # noqa: N815
@@ -176,7 +177,7 @@ class CaseOut(BaseModel):
 
     transaction_id: UUID
     prediction_id: UUID
-    decided_at: datetime
+    decided_at: Timestamp
     transaction: TransactionOut
     score: float = Field(description="calibrated probability of fraud")
     risk_band: RiskBand
@@ -209,7 +210,7 @@ class PredictionOut(BaseModel):
     decision: Decision
     threshold: float
     model: ModelOut
-    decided_at: datetime
+    decided_at: Timestamp
 
 
 class CaseDetail(BaseModel):
@@ -226,7 +227,7 @@ class AuditEntryOut(BaseModel):
     """One change."""
 
     id: int
-    at: datetime
+    at: Timestamp
     actor: str = Field(description="an API key's prefix, `mlflow`, or a database user")
     action: str
     before: dict[str, Any] | None

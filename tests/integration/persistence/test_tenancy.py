@@ -14,7 +14,6 @@ from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_challenger, record_promotion, record_refusal
 from persistence.drift.checks import check_drift
-from persistence.policies import set_policy
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import Tenant
@@ -23,6 +22,7 @@ from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.drift_data import last_day, trained
 from tests.support.factories import a_decision, a_model
+from tests.support.policies import set_policy
 from tests.support.shadow_data import a_shadow_score
 
 Rows = Callable[..., list[dict[str, Any]]]

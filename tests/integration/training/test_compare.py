@@ -10,7 +10,6 @@ import pytest
 from mlflow import MlflowClient
 
 from persistence.labels.reader import SELECTION_BIAS
-from persistence.policies import set_policy
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.policy import CostModel, Policy
 from tests.support.matured_decisions import (
@@ -22,6 +21,7 @@ from tests.support.matured_decisions import (
     some_transactions,
     write_csv,
 )
+from tests.support.policies import set_policy
 from tests.support.stack import Publish
 from training.data.loading import read
 

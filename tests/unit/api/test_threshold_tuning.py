@@ -1,4 +1,4 @@
-"""Tuning without a database: which points are told, and what cannot be said."""
+"""The tuner without a database: which points a curve has, and when there is none."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.models.schemas import MAX_POINTS
-from api.models.threshold_tuning import Tuning, tune
+from api.models.threshold_tuning import MAX_POINTS, Tuning, tune
 from persistence.labels.reader import MaturedDecisions
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
@@ -33,23 +32,23 @@ def matured(scores: Any, frauds: Any = ()) -> MaturedDecisions:
 
 
 def tuned(scores: Any, frauds: Any, costs: CostModel = COSTS, threshold: float = 0.05) -> Tuning:
-    told = tune(matured(scores, frauds), costs, threshold)
-    assert isinstance(told, Tuning)
-    return told
+    found = tune(matured(scores, frauds), costs, threshold)
+    assert isinstance(found, Tuning)
+    return found
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, MAX_POINTS - 3, MAX_POINTS, 500, 20_000])
 @pytest.mark.parametrize("threshold", [1e-300, 0.25, 0.4321, 1 - 1e-9])
 def test_the_points_are_few_in_order_and_hold_what_matters(count: int, threshold: float) -> None:
-    told = tuned(np.linspace(0.001, 0.9, count), [count // 2, count - 1], threshold=threshold)
-    thresholds = [point.threshold for point in told.curve]
+    found = tuned(np.linspace(0.001, 0.9, count), [count // 2, count - 1], threshold=threshold)
+    thresholds = [point.threshold for point in found.curve]
     assert thresholds == sorted(set(thresholds))
     assert len(thresholds) <= MAX_POINTS
     assert len(thresholds) >= min(count, 100)
-    for point in (told.current, told.best, told.suggested):
-        assert point in told.curve
-    assert told.current.threshold == threshold
-    assert told.curve[0].flagged == count
+    for point in (found.current, found.best, found.suggested):
+        assert point in found.curve
+    assert found.current.threshold == threshold
+    assert found.curve[0].flagged == count
 
 
 def test_a_curve_that_fits_is_whole() -> None:
@@ -71,6 +70,6 @@ def test_a_curve_that_only_loses_says_so() -> None:
 
 @pytest.mark.parametrize(("scores", "reason"), [([], "No decision"), ([0.1, 0.9], "None of the 2")])
 def test_what_cannot_be_said_is_a_sentence(scores: list[float], reason: str) -> None:
-    told = tune(matured(scores), COSTS, 0.05)
-    assert isinstance(told, str)
-    assert told.startswith(reason)
+    found = tune(matured(scores), COSTS, 0.05)
+    assert isinstance(found, str)
+    assert found.startswith(reason)
