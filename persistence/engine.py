@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from persistence.pool import CountingPool
 from persistence.timeout_connection import connect_with_timeout
-from scoring.errors import StoreUnavailable
+from scoring.errors import SchemaMissing, StoreUnavailable
 
 POOL_SIZE = 5
 CONNECT_TIMEOUT_S = 3
@@ -32,8 +32,6 @@ _DEAD_NETWORK = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-
-_NO_SCHEMA = "The database has not this release's schema; run `sentinel db upgrade`."
 
 
 class DatabaseUrlError(ValueError):
@@ -114,11 +112,11 @@ def saying_unavailable() -> Iterator[None]:
     except (OperationalError, PoolTimeoutError, psycopg.OperationalError) as error:
         # The service's role is made by the migrations, so it is missing where they have not run.
         if 'invalid value for parameter "role"' in str(error):
-            raise StoreUnavailable(_NO_SCHEMA) from error
+            raise SchemaMissing from error
         raise StoreUnavailable("Postgres cannot be reached; try again shortly.") from error
     except ProgrammingError as error:
         if isinstance(error.orig, UndefinedTable):
-            raise StoreUnavailable(_NO_SCHEMA) from error
+            raise SchemaMissing from error
         raise
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -1,20 +1,16 @@
-"""Tenants: who shares the deployment, and which registered model is theirs."""
+"""Tenants: the banks and payment companies that share the deployment."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from persistence.engine import transaction
 from persistence.tables.tenants import TenantRow
-from scoring.errors import FieldError, InvalidRequest, NotFound
-
-if TYPE_CHECKING:
-    pass
+from scoring.errors import FieldError, InvalidRequest, TenantNotFound
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
 
@@ -25,9 +21,10 @@ class Tenant:
 
     Attributes:
         id: number in this database.
-        slug: lower-case letters, digits and dashes, 2 to 40 characters.
-        model_name: its registered model in MLflow.
-        is_test: in test mode, where fixed test transactions are answered without a model.
+        slug: name of lower-case letters, digits and dashes, 2 to 40 characters.
+        model_name: name of its registered model in MLflow.
+        is_test: whether it is in test mode, where fixed test transactions are decided without a
+            model.
     """
 
     id: int
@@ -41,6 +38,12 @@ _COLUMNS = (TenantRow.id, TenantRow.slug, TenantRow.model_name, TenantRow.is_tes
 
 def create_tenant(engine: Engine, slug: str, model_name: str, is_test: bool = False) -> Tenant:
     """Add a tenant.
+
+    Args:
+        engine: pool that acts as the tables' owner.
+        slug: name of the tenant.
+        model_name: name of its registered model in MLflow.
+        is_test: whether it begins in test mode.
 
     Raises:
         InvalidRequest: the slug is malformed or taken.
@@ -71,7 +74,7 @@ def find_tenant(engine: Engine, slug: str) -> Tenant:
     """Return the tenant with that slug.
 
     Raises:
-        NotFound: there is none.
+        TenantNotFound: there is none.
     """
     with transaction(engine) as connection:
         row = connection.execute(select(*_COLUMNS).where(TenantRow.slug == slug)).one_or_none()
@@ -82,11 +85,12 @@ def set_test_mode(engine: Engine, slug: str, is_test: bool) -> Tenant:
     """Put the tenant with that slug in test mode, or make it live.
 
     Args:
-        engine: acts as the tables' owner.
-        slug, is_test: which, and what.
+        engine: pool that acts as the tables' owner.
+        slug: name of the tenant.
+        is_test: whether it is in test mode from now on.
 
     Raises:
-        NotFound: there is none.
+        TenantNotFound: there is none.
     """
     statement = (
         update(TenantRow).where(TenantRow.slug == slug).values(is_test=is_test).returning(*_COLUMNS)
@@ -98,5 +102,5 @@ def set_test_mode(engine: Engine, slug: str, is_test: bool) -> Tenant:
 
 def _found(row: Row[tuple[int, str, str, bool]] | None, slug: str) -> Tenant:
     if row is None:
-        raise NotFound(f"There is no tenant {slug!r}; `sentinel tenants create {slug}` makes one.")
+        raise TenantNotFound(slug)
     return Tenant(*row)

@@ -6,12 +6,14 @@
     ├── Unauthenticated          401
     ├── Forbidden                403
     ├── NotFound                 404
+    │   └── TenantNotFound       404
     ├── InFlight                 409
     ├── PayloadTooLarge          413
     ├── IdempotencyMismatch      422
     ├── Overloaded               429
     ├── NoModel                  503
     ├── StoreUnavailable         503
+    │   └── SchemaMissing        503  (the database has not this release's schema)
     ├── NotStorable              500  (a row that Postgres refuses)
     └── ModelRefused             500  (a model version that must not serve)
 
@@ -89,6 +91,18 @@ class NotFound(SentinelError):
     title = "Not found"
 
 
+class TenantNotFound(NotFound):
+    """There is no tenant with that slug.
+
+    Args:
+        slug: name of the tenant.
+    """
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is no tenant {slug!r}.")
+        self.slug = slug
+
+
 class InFlight(SentinelError):
     """The first request with this idempotency key has not been answered yet."""
 
@@ -135,6 +149,13 @@ class StoreUnavailable(SentinelError):
     status = 503
     code = "store-unavailable"
     title = "The decision log is unavailable"
+
+
+class SchemaMissing(StoreUnavailable):
+    """The database has not this release's schema."""
+
+    def __init__(self) -> None:
+        super().__init__("The database has not this release's schema.")
 
 
 class NotStorable(SentinelError):

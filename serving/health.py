@@ -9,7 +9,7 @@ from starlette.responses import Response
 from persistence.maintenance.migrate import current_revision, head_revision, is_older
 from scoring.errors import SentinelError
 from serving.deployment.alias_follower import AliasFollower
-from web.problems import MEDIA_TYPE
+from web.problems import MEDIA_TYPE, detail_of
 
 
 def report(engine: Engine, models: AliasFollower) -> Response:
@@ -32,7 +32,7 @@ def _postgres(engine: Engine) -> str:
     try:
         revision = current_revision(engine)
     except SentinelError as error:
-        return error.detail
+        return detail_of(error)
     # A later release's schema still serves this one (docs/decisions/0003-migrations.md): while a
     # rolling update goes on, the pods that it replaces have to stay ready.
     if is_older(revision):

@@ -1,4 +1,4 @@
-"""The wire of drift."""
+"""Wire schemas of drift."""
 
 from __future__ import annotations
 

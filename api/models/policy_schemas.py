@@ -1,4 +1,4 @@
-"""The wire of policies: what an administrator changes, and what is in force."""
+"""Wire schemas of policies: a change, and what is in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wire schemas of the tuner and the model versions; `policy_schemas.py` has the policies."""
+"""Wire schemas of the tuner and the model versions."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from api.request_body import BodyReader, JsonBody
 from api.review import schemas
 from api.review.csv_export import csv_header, csv_lines
 from api.review.responses import audit_page, case_detail, case_page, feedback_out
+from api.review.search_query import to_search
 from persistence.review.audit import read_audit
 from persistence.review.cases import Case, Page
 from persistence.review.search import find_transactions
@@ -95,7 +96,7 @@ async def search_transactions(
 
     An amount by itself needs a time range of 31 days at most. Scope: review.
     """
-    search = query.to_search()
+    search = to_search(query)
     cursor_key = (caller.tenant_id, "transactions", search)
     before = (
         UUID(dependencies.cursors.open(query.cursor, *cursor_key)[0])
@@ -132,7 +133,7 @@ async def export_transactions(
     dependencies: CurrentDependencies,
 ) -> StreamingResponse:
     """The same search as one file. Scope: review."""
-    search = query.to_search()
+    search = to_search(query)
 
     async def read(count: int, before: UUID | None) -> Page[Case]:
         return await dependencies.ask(

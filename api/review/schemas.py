@@ -1,4 +1,4 @@
-"""The wire of the review routes: what analysts and auditors ask and what they get."""
+"""Wire schemas of the review routes: queries, bodies and replies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from api.pagination import MAX_CURSOR_LENGTH
 from persistence.review.cases import Label
-from persistence.review.search import MAX_AMOUNT_DAYS, Search
+from persistence.review.search import MAX_AMOUNT_DAYS
 from scoring.policy import Decision, RiskBand
 from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
 from web.schemas import Account, FeatureOut, ModelOut, Timestamp
@@ -88,21 +88,6 @@ class SearchQuery(_Query):
     )
     to: Instant | Absent = Field(default=None, description="decided before this time (ISO 8601)")
 
-    def to_search(self) -> Search:
-        """Return what to look for in the terms of persistence.
-
-        Raises:
-            InvalidRequest: the filters cannot go together; names one.
-        """
-        return Search(
-            external_id=self.external_id,
-            account=self.account,
-            amount_min=self.amount_min,
-            amount_max=self.amount_max,
-            from_ms=_unix_ms(self.from_),
-            to_ms=_unix_ms(self.to),
-        )
-
 
 class TransactionsQuery(SearchQuery, _PageQuery):
     """A search, page by page."""
@@ -126,10 +111,6 @@ class AuditQuery(_PageQuery):
         default=None,
         description="only this, such as key.created, promotion.changed, feedback.created",
     )
-
-
-def _unix_ms(moment: datetime | None) -> int | None:
-    return None if moment is None else max(0, int(moment.timestamp() * 1000))
 
 
 class FeedbackIn(BaseModel):

@@ -1,4 +1,4 @@
-"""What `sentinel monitor` found: written by it, read by the service."""
+"""The findings of the drift monitor: it writes them, the service reads them."""
 
 from __future__ import annotations
 

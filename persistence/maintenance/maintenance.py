@@ -59,7 +59,11 @@ T = TypeVar("T")
 
 
 class MaintenanceError(Exception):
-    """Maintenance could not be done; the message is one sentence that says what to do."""
+    """Maintenance could not be done; the message is one sentence."""
+
+
+class PauseTooShort(MaintenanceError):
+    """Scoring would have to wait for longer than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +272,8 @@ def _in_a_pause(connection: Connection, pause_s: float, work: Callable[[], T]) -
             # Postgres ends the connection with the transaction; its reason may get lost with it.
             cut_off = error.connection_invalidated and time.monotonic() - begun_s >= pause_s
             if cut_off or isinstance(error.orig, errors.TransactionTimeout):
-                raise MaintenanceError(
-                    f"Scoring would have to wait longer than {pause_s:g} s, so nothing was changed;"
-                    " let it wait longer with --pause, when few payments come."
+                raise PauseTooShort(
+                    f"Scoring would have to wait longer than {pause_s:g} s, so nothing was changed."
                 ) from error
             if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
                 raise

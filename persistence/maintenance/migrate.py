@@ -1,4 +1,4 @@
-"""Schema migrations: run by `sentinel db upgrade`, checked by readiness, never run by serving."""
+"""Schema migrations: an operator runs them, readiness checks them, serving never runs them."""
 
 from __future__ import annotations
 

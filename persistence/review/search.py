@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import time_ns
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Select, or_, select, union
@@ -13,27 +13,43 @@ from persistence.review.cases import Case, Page, read_cases
 from persistence.tables.decisions import IdempotencyKeyRow, PredictionRow, TransactionRow
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at
-from scoring.errors import FieldError, InvalidRequest
 
 MAX_AMOUNT_DAYS = 31
-"""Amounts have no index of their own: one more would cost every payment, for few searches. So an
-amount is looked for in a month of transactions at most."""
+"""Amounts have no index of their own: one more would cost every payment, for few searches. So a
+search by amount reads a month of transactions at most."""
 _DAY_MS = 24 * 60 * 60 * 1000
+
+
+class InvalidSearch(ValueError):
+    """A search that finds nothing, or that would read every transaction.
+
+    Args:
+        backward_range: range that ends before it begins; None where an amount is searched for in
+            more than MAX_AMOUNT_DAYS days.
+    """
+
+    def __init__(self, backward_range: Literal["time", "amount"] | None = None) -> None:
+        super().__init__(
+            f"the range of {backward_range} ends before it begins"
+            if backward_range
+            else f"an amount is searched for in at most {MAX_AMOUNT_DAYS} days"
+        )
+        self.backward_range = backward_range
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What to look for; None means any.
+    """Conditions that a transaction has to meet; None means any.
 
     Attributes:
-        external_id: the caller's own id.
-        account: the payer's or the receiver's.
+        external_id: the client's own id of the transaction.
+        account: account that pays or receives.
         amount_min, amount_max: money, both included.
         from_ms, to_ms: Unix milliseconds of the decision, 0 to 2^48 - 1; `to_ms` is not included.
 
     Raises:
-        InvalidRequest: a range ends before it begins, or an amount is looked for in more than
-            MAX_AMOUNT_DAYS days; names the parameter of the request.
+        InvalidSearch: a range ends before it begins, or an amount is searched for in more than
+            MAX_AMOUNT_DAYS days.
     """
 
     external_id: str | None = None
@@ -45,16 +61,11 @@ class Search:
 
     def __post_init__(self) -> None:
         if _is_backwards(self.from_ms, self.to_ms):
-            raise _invalid("to", "must not be earlier than from")
+            raise InvalidSearch("time")
         if _is_backwards(self.amount_min, self.amount_max):
-            raise _invalid("amount_max", "must not be less than amount_min")
+            raise InvalidSearch("amount")
         if self._is_by_amount_alone() and not self._spans_at_most_ms(MAX_AMOUNT_DAYS * _DAY_MS):
-            field = "amount_max" if self.amount_min is None else "amount_min"
-            raise _invalid(
-                field,
-                f"needs a time range of {MAX_AMOUNT_DAYS} days at most (from, to), an account or an"
-                " external_id beside it",
-            )
+            raise InvalidSearch
 
     def _is_by_amount_alone(self) -> bool:
         is_by_amount = self.amount_min is not None or self.amount_max is not None
@@ -71,10 +82,11 @@ def find_transactions(
     """Return a page of transactions with their decisions and latest feedback, newest first.
 
     Args:
-        engine, tenant_id: whose.
-        search: what to look for.
-        limit: at most so many.
-        before: the id of the last transaction of the page before.
+        engine: pool of connections.
+        tenant_id: tenant whose transactions are searched.
+        search: conditions that they meet.
+        limit: most transactions of the page.
+        before: id of the last transaction of the page before.
     """
     statement = _statement(tenant_id, search, limit + 1, before)
     with tenant_transaction(engine, tenant_id) as connection:
@@ -107,7 +119,7 @@ def _conditions(tenant_id: int, search: Search, before: UUID | None) -> list[Col
     conditions = [TransactionRow.tenant_id == tenant_id]
     if before is not None:
         conditions.append(TransactionRow.id < before)
-    # An id carries its time and partitions are ranges of ids, so these two leave out whole months.
+    # An id carries its time and partitions are ranges of ids, so these two skip whole months.
     if search.from_ms is not None:
         conditions.append(TransactionRow.id >= first_id_at(search.from_ms))
     if search.to_ms is not None:
@@ -120,7 +132,7 @@ def _conditions(tenant_id: int, search: Search, before: UUID | None) -> list[Col
 
 
 def _claimed(tenant_id: int, external_id: str) -> ColumnElement[UUID]:
-    """The transaction that an `external_id` stands for, by the key of idempotent scoring."""
+    """Return the id of the transaction with an `external_id`, by the key of idempotent scoring."""
     return (
         select(PredictionRow.transaction_id)
         .join(
@@ -135,7 +147,3 @@ def _claimed(tenant_id: int, external_id: str) -> ColumnElement[UUID]:
 
 def _is_backwards(low: float | None, high: float | None) -> bool:
     return low is not None and high is not None and low > high
-
-
-def _invalid(field: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{field} {message}.", errors=(FieldError(field, message),))

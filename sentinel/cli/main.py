@@ -26,6 +26,7 @@ from registry.client.base import RegistryUnavailable
 from registry.client.factory import open_registry
 from registry.names import model_name
 from scoring.errors import SentinelError
+from sentinel.errors import sentence
 from sentinel.local.database_url import database_url
 from sentinel.local.postgres.embedded import EmbeddedPostgresError
 from sentinel.local.terminal import step
@@ -68,11 +69,10 @@ def _sentences() -> Iterator[None]:
         DatabaseUrlError,
         EmbeddedPostgresError,
         RegistryUnavailable,
-        maintenance.MaintenanceError,
     ) as error:
         raise click.ClickException(str(error)) from error
-    except SentinelError as error:
-        raise click.ClickException(error.detail) from error
+    except (SentinelError, maintenance.MaintenanceError) as error:
+        raise click.ClickException(sentence(error)) from error
 
 
 @contextmanager

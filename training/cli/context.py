@@ -26,6 +26,7 @@ from registry.store.model_store import ModelStore
 from scoring.errors import ModelRefused, SentinelError
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
+from sentinel.errors import sentence
 from sentinel.local.database_url import database_url
 from sentinel.local.postgres.embedded import EmbeddedPostgresError
 from sentinel.settings import Settings
@@ -208,7 +209,7 @@ def sources(reporter: Reporter) -> Iterator[Sources]:
         model_store = ModelStore(registry, settings.model_cache)
         yield Sources(settings, tracking, registry, model_store, reporter)
     except SentinelError as error:
-        raise click.ClickException(error.detail) from error
+        raise click.ClickException(sentence(error)) from error
     except (
         TrainingError,
         PublishError,

@@ -26,6 +26,7 @@ from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.client.rest_client import RestClient
 from registry.names import CANDIDATE, PRODUCTION, model_name
 from scoring.errors import SentinelError
+from sentinel.errors import sentence
 from sentinel.local.demo import samples, state
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
@@ -77,7 +78,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except SentinelError as error:
-        raise click.ClickException(error.detail) from error
+        raise click.ClickException(sentence(error)) from error
     except (
         DemoError,
         state.DemoRunning,
