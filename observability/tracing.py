@@ -1,8 +1,8 @@
 """Traces over OpenTelemetry: a span a request, and spans of the batch that decided it.
 
 Switched on by OTEL_EXPORTER_OTLP_ENDPOINT (or its _TRACES_ form); the exporter, the sampler and the
-resource take OpenTelemetry's other standard variables. Switched off, a request and a batch look at
-`TRACES.on` once each, and neither SDK nor exporter is imported.
+resource take OpenTelemetry's other standard variables. Switched off, a request and a batch read
+`Traces.on` once each, and neither SDK nor exporter is imported.
 
 A batch belongs to many requests, and a span has one parent: it is the child of the first of them
 that is sampled, and is linked to the other sampled ones.
@@ -150,7 +150,3 @@ class Traces:
 def _wall_offset_ns() -> int:
     """Return what makes `perf_counter()` in nanoseconds the wall-clock time that spans carry."""
     return time.time_ns() - int(perf_counter() * 1e9)
-
-
-TRACES = Traces()
-"""Of this process: the front is built before the service opens."""

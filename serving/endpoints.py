@@ -26,7 +26,7 @@ class Queue(Protocol):
         """Put an item into the next batch of a batchable method; its answer, or its error."""
 
 
-class Endpoints:
+class ScoringEndpoints:
     """The scoring routes of a process that is connected.
 
     Args:

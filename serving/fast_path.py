@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from observability.request_id import HEADER, Origin, request_id
-from observability.tracing import TRACES
+from observability.tracing import Traces
 from scoring.errors import SentinelError
 from web.problems import problem, problem_of_status
 from web.request_metrics import count_request
@@ -38,17 +38,24 @@ class FastPath:
 
     Args:
         app: what it wraps.
-        apis: the API of each path; looked at anew for each request.
+        apis: API of each path; read again for each request, since start-up adds them.
+        traces: tracer of the process.
         timeout_s: after which a request is given up (504).
         max_in_flight: how many requests of these paths are worked on at a time; one more is
             turned away (429).
     """
 
     def __init__(
-        self, app: ASGIApp, apis: Mapping[str, Api], timeout_s: float, max_in_flight: int
+        self,
+        app: ASGIApp,
+        apis: Mapping[str, Api],
+        traces: Traces,
+        timeout_s: float,
+        max_in_flight: int,
     ) -> None:
         self._app = app
         self._apis = apis
+        self._traces = traces
         self._timeout_s = timeout_s
         self._max_in_flight = max_in_flight
         self._in_flight = 0
@@ -68,8 +75,8 @@ class FastPath:
             await self._app(scope, receive, _naming(send, named))
             return
         span = None
-        if TRACES.on:
-            span = TRACES.begin_request(method, path, scope["headers"], identity, arrived_s)
+        if self._traces.on:
+            span = self._traces.begin_request(method, path, scope["headers"], identity, arrived_s)
         scope["origin"] = Origin(identity, span)
         response = await self._answer(api, Request(scope, receive))
         response.raw_headers.append(named)
@@ -78,7 +85,7 @@ class FastPath:
         finally:
             count_request(path, response.status_code, perf_counter() - arrived_s)
             if span is not None:
-                TRACES.end_request(span, response.status_code)
+                self._traces.end_request(span, response.status_code)
 
     async def _answer(self, api: Api, request: Request) -> Response:
         """Return the API's answer, or the problem that kept it from answering."""

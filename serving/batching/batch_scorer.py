@@ -1,4 +1,4 @@
-"""What happens to one adaptive batch: score, explain and decide it, store it, answer each item."""
+"""One adaptive batch: score, explain, decide, store, answer each item."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from observability.batch_stages import Stopwatch
+from observability.batch_stages import Api, Stopwatch
+from observability.tracing import Traces
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, Outcome
 from persistence.uuid7 import new_ids
@@ -14,9 +15,9 @@ from scoring.errors import SentinelError
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction
-from serving.batching.item import Answer, Item
+from serving.batching.item import Answer, AnsweredBatch, Item
 from serving.batching.predictor import Predictor, deciders_of
-from serving.batching.telemetry import tell_of_batch
+from serving.batching.telemetry import BatchReport
 from serving.responses import RenderedReplies
 from serving.shadow import ShadowScorer, ShadowTask
 
@@ -53,17 +54,21 @@ class BatchScorer:
     """Decides batches of items of many tenants. Blocking; called on worker threads.
 
     Args:
-        log: stores decisions before they are answered.
-        predictor: decides.
-        shadow: scores what is stored with the model that did not decide.
+        log: decision log that stores before the reply.
+        predictor: scorer of the items' transactions.
+        shadow: scorer that scores stored decisions with the model that did not decide.
+        traces: tracer of the process.
     """
 
-    def __init__(self, log: DecisionLog, predictor: Predictor, shadow: ShadowScorer) -> None:
+    def __init__(
+        self, log: DecisionLog, predictor: Predictor, shadow: ShadowScorer, traces: Traces
+    ) -> None:
         self._log = log
         self._predictor = predictor
         self._shadow = shadow
+        self._traces = traces
 
-    def score(self, items: Sequence[Item]) -> list[Answer]:
+    def score(self, items: Sequence[Item]) -> AnsweredBatch:
         """Decide one transaction per item and store all in one statement."""
         scores = self.decide(items)
         try:
@@ -85,12 +90,12 @@ class BatchScorer:
         watch.lap("decide")
         return Scores(items, watch, failed, list(decided), list(decided.values()))
 
-    def answer(self, scores: Scores, stored: Sequence[Outcome]) -> list[Answer]:
-        """Answer each item, and tell of the batch.
+    def answer(self, scores: Scores, stored: Sequence[Outcome]) -> AnsweredBatch:
+        """Answer each item.
 
         Args:
-            scores: the batch.
-            stored: what became of each of its decisions.
+            scores: batch that is decided.
+            stored: for each of its decisions, the stored decision or the error.
         """
         answers: dict[int, Answer] = {**scores.failed}
         new: list[tuple[Item, Decided]] = []
@@ -105,17 +110,16 @@ class BatchScorer:
         self._offer(new)
         if scores.decided:
             scores.watch.lap("store")
-        tell_of_batch(
-            scores.watch.times("score", len(scores.items)),
+        return self._answered(
+            "score",
             scores.items,
+            scores.watch,
+            [answers[i] for i in range(len(scores.items))],
             [decided.prediction for _, decided in new],
-            failed=sum(isinstance(answer, SentinelError) for answer in answers.values()),
-            is_stored=True,
         )
-        return [answers[i] for i in range(len(scores.items))]
 
-    def score_bulk(self, items: Sequence[Item]) -> list[Answer]:
-        """Decide many transactions per item; each item is one transaction of its own."""
+    def score_bulk(self, items: Sequence[Item]) -> AnsweredBatch:
+        """Decide many transactions per item; each item is stored by one database transaction."""
         watch = Stopwatch(item.queued_s for item in items)
         answers: list[Answer] = []
         new: list[tuple[Item, Decided]] = []
@@ -130,14 +134,8 @@ class BatchScorer:
                 new += [(item, decided) for decided in stored if decided.decided_at is None]
             watch.lap("store")
         self._offer(new)
-        tell_of_batch(
-            watch.times("bulk", sum(len(item.transactions) for item in items)),
-            items,
-            [decided.prediction for _, decided in new],
-            failed=sum(isinstance(answer, SentinelError) for answer in answers),
-            is_stored=True,
-        )
-        return answers
+        predicted = [decided.prediction for _, decided in new]
+        return self._answered("bulk", items, watch, answers, predicted)
 
     def _store_whole(
         self, item: Item, watch: Stopwatch, rendered: RenderedReplies
@@ -164,19 +162,32 @@ class BatchScorer:
             {item.tenant_id}, parts(), lambda: rendered.make(made), has_keys=has_keys
         )
 
-    def explain(self, items: Sequence[Item]) -> list[list[Prediction] | SentinelError]:
+    def explain(self, items: Sequence[Item]) -> AnsweredBatch:
         """Score and explain without storing."""
         watch = Stopwatch(item.queued_s for item in items)
         predicted = self._predictor.predict(items, watch)
         explained = [answer for answer in predicted if not isinstance(answer, SentinelError)]
-        tell_of_batch(
-            watch.times("explain", len(items)),
-            items,
-            [prediction for predictions in explained for prediction in predictions],
-            failed=len(predicted) - len(explained),
-            is_stored=False,
+        predictions = [prediction for answer in explained for prediction in answer]
+        return self._answered("explain", items, watch, predicted, predictions)
+
+    def _answered(
+        self,
+        api: Api,
+        items: Sequence[Item],
+        watch: Stopwatch,
+        answers: Sequence[Answer | list[Prediction]],
+        predicted: Sequence[Prediction],
+    ) -> AnsweredBatch:
+        report = BatchReport(
+            times=watch.times(api, sum(len(item.transactions) for item in items)),
+            origins=[item.origin for item in items],
+            tenants=len({item.tenant_id for item in items}),
+            predicted=predicted,
+            failed=sum(isinstance(answer, SentinelError) for answer in answers),
+            is_stored=api != "explain",
+            traces=self._traces,
         )
-        return predicted
+        return AnsweredBatch(answers, report)
 
     def _offer(self, stored: Iterable[tuple[Item, Decided]]) -> None:
         tasks = []

@@ -218,8 +218,8 @@ def test_a_collector_that_is_away_does_not_hold_up_the_end(
 def test_switched_off_the_exporter_is_not_even_imported() -> None:
     program = (
         "import sys, serving.fast_path, serving.batching.batch_scorer\n"
-        "from observability.tracing import TRACES\n"
-        "assert not TRACES.on\n"
+        "from observability.tracing import Traces\n"
+        "assert not Traces().on\n"
         "assert 'opentelemetry.exporter.otlp.proto' not in sys.modules\n"
         "assert 'requests' not in sys.modules\n"
     )

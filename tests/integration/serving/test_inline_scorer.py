@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from observability.request_id import Origin
+from observability.tracing import Traces
 from persistence.decisions.rows import read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
@@ -24,7 +25,7 @@ from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from serving.batching.batch_scorer import BatchScorer
 from serving.batching.inline_scorer import InlineScorer
-from serving.batching.item import Item
+from serving.batching.item import Answer, Item
 from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.shadow import ShadowScorer
@@ -46,7 +47,12 @@ def log(service_engine: Engine, make_tenant: Callable[..., Tenant]) -> DecisionL
 
 def inline_scorer(log: DecisionLog) -> InlineScorer:
     nobody = cast("ShadowScorer", None)  # there is no challenger
-    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), nobody), log)
+    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), nobody, Traces()), log)
+
+
+def decide(log: DecisionLog, item: Item) -> Answer:
+    (answer,), _report = asyncio.run(inline_scorer(log).decide(item))
+    return cast("Answer", answer)
 
 
 def an_item(
@@ -71,7 +77,7 @@ def test_it_is_stored_and_answered_as_a_batch_of_one(
 ) -> None:
     tenant_id = make_tenant().id
     item = an_item(compiled, tenant_id=tenant_id)
-    answer = asyncio.run(inline_scorer(log).decide(item))
+    answer = decide(log, item)
     assert isinstance(answer, list)
     told = orjson.loads(answer[0] + b"}")
     stored = read_decision(service_engine, tenant_id, UUID(told["prediction_id"]))
@@ -81,7 +87,7 @@ def test_it_is_stored_and_answered_as_a_batch_of_one(
 
 
 def test_what_cannot_be_decided_is_its_own_error(log: DecisionLog) -> None:
-    answer = asyncio.run(inline_scorer(log).decide(an_item(None)))
+    answer = decide(log, an_item(None))
     assert isinstance(answer, NoModel)
 
 
@@ -89,7 +95,7 @@ def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: 
     with Proxy(database) as proxy:
         log = DecisionLog(open_database(proxy.url, role=SERVICE_ROLE))
         proxy.cut_before_reply(b"C1305486145")
-        answer = asyncio.run(inline_scorer(log).decide(an_item(compiled)))
+        answer = decide(log, an_item(compiled))
     assert isinstance(answer, StoreUnavailable)
 
 

@@ -54,7 +54,7 @@ import sys, service
 from app.import_blocker import COMPANIONS, without
 with without(COMPANIONS):
     import lightgbm, numba.np.arraymath
-import app.startup, api.review.routes, app.bento
+import app.startup, app.management, app.bento
 print(sorted(set(COMPANIONS) & set(sys.modules)))
 """
     assert told_by(program) == "[]"

@@ -1,10 +1,9 @@
-"""On an event loop, what was left for later is done once it is quiet or enough is due."""
+"""An event loop runs deferred work once it is quiet or enough is due."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 
 import pytest
 
@@ -13,72 +12,52 @@ from observability.deferred import (
     QUIET_S,
     DeferredQueue,
     LoopDeferredQueue,
-    after_answer,
-    set_deferred_queue,
 )
 
 
-def test_what_fails_is_logged_and_the_rest_is_done(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_and_the_rest_still_runs(caplog: pytest.LogCaptureFixture) -> None:
     def fails() -> None:
         raise ValueError("no")
 
-    told: list[int] = []
-    later = DeferredQueue()
-    later.add(fails, 1)
-    later.add(lambda: told.append(1), 1)
+    done: list[int] = []
+    deferred = DeferredQueue()
+    deferred.add(fails, 1)
+    deferred.add(lambda: done.append(1), 1)
     with caplog.at_level(logging.ERROR, "sentinel.api"):
-        later.do()
-    assert told == [1]
-    assert later.rows == 0
-    assert "after an answer failed" in caplog.text
+        deferred.run()
+    assert done == [1]
+    assert deferred.rows == 0
+    assert "deferred until after the reply failed" in caplog.text
 
 
-def test_it_waits_until_it_is_quiet() -> None:
+def test_work_waits_until_the_loop_is_quiet() -> None:
     async def answers() -> list[int]:
-        told: list[int] = []
-        later = LoopDeferredQueue(asyncio.get_running_loop())
+        done: list[int] = []
+        deferred = LoopDeferredQueue(asyncio.get_running_loop())
         for number in range(DUE_ROWS - 1):
-            later.add(lambda number=number: told.append(number), 1)
+            deferred.add(lambda number=number: done.append(number), 1)
             await asyncio.sleep(QUIET_S / 10)
-        before = list(told)
+        before = list(done)
         await asyncio.sleep(100 * QUIET_S)
-        return [len(before), *told]
+        return [len(before), *done]
 
-    left, *told = asyncio.run(answers())
+    left, *done = asyncio.run(answers())
     assert left < DUE_ROWS - 1
-    assert told == list(range(DUE_ROWS - 1))
+    assert done == list(range(DUE_ROWS - 1))
 
 
-def test_while_answers_keep_coming_no_more_is_put_off_than_is_due() -> None:
+def test_under_steady_load_no_more_work_is_deferred_than_is_due() -> None:
     async def answers() -> tuple[int, int]:
-        told: list[bool] = []
-        later = LoopDeferredQueue(asyncio.get_running_loop())
+        done: list[bool] = []
+        deferred = LoopDeferredQueue(asyncio.get_running_loop())
         most = 0
         for number in range(20 * DUE_ROWS):
-            later.add(lambda: told.append(True), 1)
-            most = max(most, number + 1 - len(told))
+            deferred.add(lambda: done.append(True), 1)
+            most = max(most, number + 1 - len(done))
             await asyncio.sleep(QUIET_S / 4)
-        return most, len(told)
+        return most, len(done)
 
-    most, told = asyncio.run(answers())
+    most, done = asyncio.run(answers())
     # It looks every QUIET_S, in which a few more may come.
     assert most < 3 * DUE_ROWS
-    assert told > 10 * DUE_ROWS
-
-
-def test_a_thread_keeps_its_own() -> None:
-    async def answer() -> list[str]:
-        told: list[str] = []
-        set_deferred_queue(LoopDeferredQueue(asyncio.get_running_loop()))
-        after_answer(lambda: told.append("later"), 1)
-        other = threading.Thread(target=after_answer, args=(lambda: told.append("at once"), 1))
-        other.start()
-        other.join()
-        await asyncio.sleep(100 * QUIET_S)
-        return told
-
-    found: list[list[str]] = []
-    loop = threading.Thread(target=lambda: found.append(asyncio.run(answer())))
-    loop.start()
-    loop.join()
-    assert found == [["at once", "later"]]
+    assert done > 10 * DUE_ROWS

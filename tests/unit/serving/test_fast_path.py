@@ -1,4 +1,4 @@
-"""The front: POST to an API's path is answered within limits; all else goes to the app below."""
+"""The fast path answers POST to the scoring routes within limits and passes all else on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from observability.tracing import Traces
 from scoring.errors import Overloaded, StoreUnavailable
 from serving.fast_path import CLIENT_CLOSED_REQUEST, FastPath
 from web.problems import MEDIA_TYPE
@@ -24,17 +25,19 @@ async def below(_scope: Any, _receive: Any, send: Any) -> None:
 
 
 def a_fast_path(api: Api, *, timeout_s: float = 5, max_in_flight: int = 2) -> FastPath:
-    return FastPath(below, {"/api": api}, timeout_s, max_in_flight)
+    return FastPath(below, {"/api": api}, Traces(), timeout_s, max_in_flight)
 
 
-async def call(front: FastPath, path: str = "/api", method: str = "POST") -> tuple[int, Any, bytes]:
+async def call(
+    fast_path: FastPath, path: str = "/api", method: str = "POST"
+) -> tuple[int, Any, bytes]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method, "headers": [], "query_string": b""}
-    await front({**scope, "server": ("here", 80)}, None, send)  # type: ignore[arg-type]
+    await fast_path({**scope, "server": ("here", 80)}, None, send)  # type: ignore[arg-type]
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, sent[1]["body"]
 
@@ -105,10 +108,10 @@ def test_one_request_too_many_is_turned_away_and_room_is_made_again() -> None:
             await go.wait()
             return Response()
 
-        front = a_fast_path(waits, max_in_flight=2)
+        fast_path = a_fast_path(waits, max_in_flight=2)
 
         async def ask() -> None:
-            found.append((await call(front))[0])
+            found.append((await call(fast_path))[0])
 
         async with anyio.create_task_group() as group:
             for _ in range(3):
@@ -117,7 +120,7 @@ def test_one_request_too_many_is_turned_away_and_room_is_made_again() -> None:
             assert found == [429]
             go.set()
         assert sorted(found) == [200, 200, 429]
-        assert (await call(front))[0] == 200
+        assert (await call(fast_path))[0] == 200
 
     anyio.run(run)
 
