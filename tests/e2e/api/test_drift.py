@@ -24,8 +24,6 @@ from tests.support.factories import a_model, feature_rows
 from tests.support.review_client import refused
 from tests.support.stack import KEY_SECRET, Service, publisher, serving
 
-pytestmark = pytest.mark.slow
-
 PREDICTIONS = 1000
 
 

@@ -16,8 +16,6 @@ from tests.support.factories import a_body, a_model
 from tests.support.review_client import Analyst, refused
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 TRANSACTIONS = 80
 FRAUDS = 30
 

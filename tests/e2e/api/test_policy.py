@@ -15,8 +15,6 @@ from tests.support.review_client import POLICY, Analyst, refused
 from tests.support.stack import KEY_SECRET, serving
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 COSTS = {"missed_fraud": 1000.0, "missed_fraud_share": 0.0, "false_alarm": 5.0}
 
 

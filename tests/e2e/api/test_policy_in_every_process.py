@@ -17,8 +17,6 @@ from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET, Service, serving
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 MODEL = "fraud-test_policy_everywhere"
 TOLD_WITHIN_S = 1.0
 

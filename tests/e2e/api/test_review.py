@@ -18,8 +18,6 @@ from tests.support.factories import a_body, a_model
 from tests.support.review_client import Analyst, refused
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 
 def test_the_analyst_sees_what_was_decided_even_after_a_promotion(system: System) -> None:
     dependencies = Analyst(system, find_tenant(system.engine, "demo"))

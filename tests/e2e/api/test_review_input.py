@@ -9,8 +9,6 @@ import pytest
 from tests.support.review_client import Analyst, refused
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize("path", ["/queue", "/transactions", "/audit"])
 def test_a_forged_or_foreign_cursor_is_422(analyst: Analyst, hire: Any, path: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-import pytest
 
 from persistence.api_keys import SCOPES, issue_key
 from persistence.drift.checks import check_drift
@@ -19,8 +18,6 @@ from tests.support.drift_data import last_day
 from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 WITHOUT_TENANTS = {("get", "/livez"), ("get", "/readyz"), ("get", "/metrics")}
 

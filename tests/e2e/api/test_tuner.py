@@ -11,8 +11,6 @@ from persistence.labels.reader import SELECTION_BIAS
 from tests.support.review_client import Analyst, refused
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 SCORES = [i / 100 for i in range(1, 31)]
 FRAUDS = (0.07, 0.19, 0.22, 0.28, 0.3)
 ESCALATED = (0.11, 0.26)

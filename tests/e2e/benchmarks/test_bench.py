@@ -26,8 +26,6 @@ RATIOS = {
 }
 STACKS = ("sentinel", "reference_pinned", "floor")
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from threading import Event
 from typing import Any
 
 import httpx
-import pytest
 from mlflow import MlflowClient
 from sqlalchemy import Engine
 
@@ -24,8 +23,6 @@ from tests.support.chromium import browsing
 from tests.support.factories import a_body, a_model
 from tests.support.mlflow_ui import move_alias
 from tests.support.stack import KEY_SECRET, Publish, serving
-
-pytestmark = pytest.mark.slow
 
 MODEL = "fraud-clicked"
 CLIENTS = 16

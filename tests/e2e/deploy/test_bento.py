@@ -18,8 +18,6 @@ from sentinel.local.processes import Child
 from tests.support.paths import PROJECT
 from tests.support.stack import KEY_SECRET, Publish
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import psutil
-import pytest
 from sqlalchemy import Engine, text
 
 from persistence.api_keys import issue_key
@@ -20,8 +19,6 @@ from tests.support.factories import a_body
 from tests.support.kustomize import Document, render, the
 from tests.support.load_balancer import Balancer
 from tests.support.stack import KEY_SECRET, Publish, Service, serving
-
-pytestmark = pytest.mark.slow
 
 CLIENTS = 16
 NEWS_S = 3.0

@@ -13,7 +13,7 @@ from tests.e2e.image.conftest import SECRETS
 from tests.support.containers import Store
 from tests.support.paths import PROJECT
 
-pytestmark = [pytest.mark.slow, pytest.mark.image, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
 
 
 def test_it_is_smaller_than_600_mb(store: Store, image: str) -> None:

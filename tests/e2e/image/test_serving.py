@@ -19,7 +19,7 @@ from tests.support.factories import a_body, a_model
 from tests.support.postgres_proxy import Proxy
 from tests.support.stack import KEY_SECRET, Publish, publisher
 
-pytestmark = [pytest.mark.slow, pytest.mark.image, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
 
 MODEL = "fraud-demo"
 CLIENTS = 16

@@ -74,7 +74,6 @@ def test_promtool_finds_nothing_to_say_against_the_rules() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", "alerts.yaml")
 
 
-@pytest.mark.slow
 def test_each_alert_fires_when_it_should_and_not_when_it_should_not() -> None:
     promtool("test", "rules", "alerts_test.yaml")
     cases = yaml.safe_load((DEPLOY / "prometheus" / "alerts_test.yaml").read_text())["tests"]
@@ -101,7 +100,6 @@ def test_each_alert_has_a_section_in_the_runbooks_and_each_section_an_alert() ->
         assert re.findall(r"(?m)^\*\*(.+?)\*\*", section) == ["Means.", "Look first.", "Mend."]
 
 
-@pytest.mark.slow
 def test_every_rule_names_metrics_that_the_service_has(watched: Watched) -> None:
     known = watched.prometheus.names() | NOT_IN_A_CALM_RUN
     for rule in rules():
@@ -111,7 +109,6 @@ def test_every_rule_names_metrics_that_the_service_has(watched: Watched) -> None
         watched.prometheus.evaluate(rule["expr"])
 
 
-@pytest.mark.slow
 def test_prometheus_evaluates_every_rule_and_none_is_ill(watched: Watched) -> None:
     groups = watched.prometheus.ask("rules")["groups"]
     evaluated = {rule["name"]: rule for group in groups for rule in group["rules"]}
@@ -119,7 +116,6 @@ def test_prometheus_evaluates_every_rule_and_none_is_ill(watched: Watched) -> No
     assert {rule["health"] for rule in evaluated.values()} == {"ok"}
 
 
-@pytest.mark.slow
 def test_a_healthy_service_raises_nothing_but_the_refusal_it_has_been_given(
     watched: Watched,
 ) -> None:

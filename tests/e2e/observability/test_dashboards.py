@@ -28,7 +28,6 @@ def named(case: Any) -> str:
     return case if isinstance(case, str) else case["title"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("_dashboard", "panel"), ALL, ids=named)
 def test_a_panel_shows_something(watched: Watched, _dashboard: str, panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
@@ -43,7 +42,6 @@ def test_a_panel_shows_something(watched: Watched, _dashboard: str, panel: dict[
             assert any(sample["value"][1] != "NaN" for sample in samples), expression
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("_dashboard", "panel"), ALL, ids=named)
 def test_a_legend_names_labels_that_the_answer_has(
     watched: Watched, _dashboard: str, panel: dict[str, Any]
@@ -54,7 +52,6 @@ def test_a_legend_names_labels_that_the_answer_has(
                 assert part.split("}}")[0] in sample["metric"], target["legendFormat"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_its_variables_have_values(watched: Watched, path: Path) -> None:
     for variable in json.loads(path.read_text())["templating"]["list"]:

@@ -121,7 +121,6 @@ def told_of(error: BaseException, logger: logging.Logger) -> None:
         logger.exception("refused: %s", error)
 
 
-@pytest.mark.slow
 def test_a_row_that_postgres_refuses_is_not_quoted(
     log: Log, stream: io.StringIO, engine: Engine
 ) -> None:
@@ -164,13 +163,11 @@ def lines_of(watched: Watched, ids: list[str]) -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.mark.slow
 def test_every_line_of_a_service_is_json(watched: Watched) -> None:
     loggers = {line["logger"] for line in watched.log()}
     assert {"bentoml.serve", "sentinel.registry", "sentinel.batches"} <= loggers
 
 
-@pytest.mark.slow
 def test_a_batch_is_one_line_that_joins_it_to_its_requests(watched: Watched) -> None:
     reply = watched.service.post(
         "/score", a_body(), watched.key, headers={"X-Request-ID": "till-7/000123"}
@@ -187,7 +184,6 @@ def test_a_batch_is_one_line_that_joins_it_to_its_requests(watched: Watched) -> 
     assert all(0 <= ms < 10_000 for ms in line["stages_ms"].values())
 
 
-@pytest.mark.slow
 def test_every_request_under_load_is_in_one_line_with_its_batch_mates(watched: Watched) -> None:
     ids = [f"load-{i}" for i in range(400)]
     requests = [watched.payments(1, X_Request_ID=i)[0] for i in ids]
@@ -197,7 +193,6 @@ def test_every_request_under_load_is_in_one_line_with_its_batch_mates(watched: W
     assert len(lines) < len(ids)
 
 
-@pytest.mark.slow
 def test_every_reply_has_an_id_whatever_became_of_the_request(watched: Watched) -> None:
     client = watched.service.client
     given = {"X-Request-ID": "mine"}
@@ -214,7 +209,6 @@ def test_every_reply_has_an_id_whatever_became_of_the_request(watched: Watched) 
     assert made != client.get("/livez").headers["x-request-id"]
 
 
-@pytest.mark.slow
 def test_nothing_personal_is_in_the_log(watched: Watched) -> None:
     secrets = {"nameOrig": "C7777777771", "nameDest": "C8888888882", "amount": 98765.43}
     watched.service.post("/score", a_body(**secrets), watched.key)

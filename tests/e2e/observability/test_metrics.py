@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.observability.conftest import MODEL, Watched
 from tests.support.factories import a_body
 from tests.support.load import request, send
-
-pytestmark = pytest.mark.slow
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 

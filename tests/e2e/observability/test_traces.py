@@ -111,7 +111,6 @@ def caller(sampled: bool = True) -> tuple[str, str]:
     return trace_id, f"00-{trace_id}-00f067aa0ba902b7-0{int(sampled)}"
 
 
-@pytest.mark.slow
 def test_a_payment_is_traced_from_its_caller_to_the_store(
     traced: tuple[Service, str], collector: Collector
 ) -> None:
@@ -143,7 +142,6 @@ def test_a_payment_is_traced_from_its_caller_to_the_store(
     assert collector.resource["deployment.environment.name"] == "tests"
 
 
-@pytest.mark.slow
 def test_every_payment_under_load_has_exactly_one_batch_its_own_or_one_that_links_it(
     traced: tuple[Service, str], collector: Collector
 ) -> None:
@@ -174,7 +172,6 @@ def test_every_payment_under_load_has_exactly_one_batch_its_own_or_one_that_link
     assert len(named("batch score")) < count
 
 
-@pytest.mark.slow
 def test_an_analysts_request_is_traced_by_its_routes_template_and_probes_are_not(
     traced: tuple[Service, str], collector: Collector
 ) -> None:
@@ -188,7 +185,6 @@ def test_an_analysts_request_is_traced_by_its_routes_template_and_probes_are_not
     assert collector.trace(trace_id).keys() == {"GET /transactions/{id}"}
 
 
-@pytest.mark.slow
 def test_what_its_caller_does_not_sample_is_not_sent(
     traced: tuple[Service, str], collector: Collector
 ) -> None:
@@ -201,7 +197,6 @@ def test_what_its_caller_does_not_sample_is_not_sent(
     assert not collector.trace(unsampled)
 
 
-@pytest.mark.slow
 def test_a_collector_that_is_away_does_not_hold_up_the_end(
     monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
 ) -> None:

@@ -23,8 +23,6 @@ from tests.support.operated_system import Bank, Held
 from tests.support.postgres_server import BINARIES, HOST, Server
 from tests.support.stack import Service, publisher, serving
 
-pytestmark = pytest.mark.slow
-
 Serve = Callable[[Bank], AbstractContextManager[Service]]
 DECISIONS = {"dump": 45, "point": 46}
 

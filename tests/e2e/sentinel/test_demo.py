@@ -24,7 +24,7 @@ from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.support.paths import PROJECT
 from training.data.simulator import simulate
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 UP = "Ctrl-C stops everything."
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from persistence.api_keys import issue_key, key_prefix, revoke_key
 from persistence.tenants import find_tenant
 from tests.support.factories import a_body
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 FELT_WITHIN_S = 5
 

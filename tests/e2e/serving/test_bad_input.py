@@ -11,8 +11,6 @@ import pytest
 from tests.support.factories import a_body
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 PROBLEM = "application/problem+json"
 
 

@@ -10,8 +10,6 @@ from serving.deployment.assignment import is_canary
 from tests.support.factories import a_body, a_model
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 MODEL = "fraud-test_canary"
 ACCOUNTS = [f"C{number}" for number in range(60)]
 

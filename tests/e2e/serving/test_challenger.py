@@ -15,8 +15,6 @@ from tests.support.factories import a_body, a_model
 from tests.support.stack import serving
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 MODEL = "fraud-test_challenger"
 CHALLENGER = a_model(seed=21, threshold=0.2)
 

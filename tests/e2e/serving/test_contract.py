@@ -19,7 +19,7 @@ from persistence.api_keys import issue_key
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 EXAMPLES = 2_000
 STEPS = 10

@@ -18,8 +18,6 @@ from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.support.factories import a_body
 from tests.support.stack import KEY_SECRET, publisher, serving
 
-pytestmark = pytest.mark.slow
-
 
 def prepare(database: str) -> str:
     """Migrate, add the tenant `demo` and return a key of its."""

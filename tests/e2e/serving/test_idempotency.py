@@ -18,8 +18,6 @@ from tests.support.factories import a_body
 from tests.support.stack import Service, serving
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def serve_beside(

@@ -18,8 +18,6 @@ from persistence.tenants import create_tenant
 from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET, Publish, Service, publisher, serving
 
-pytestmark = pytest.mark.slow
-
 TENANTS = 500
 REGISTERED = 20
 DIFFERENT = 10

@@ -21,8 +21,6 @@ from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET, Service, serving
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 MODEL = "fraud-test_promotion"
 CLIENTS = 16
 

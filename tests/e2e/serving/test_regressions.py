@@ -22,8 +22,6 @@ from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def neighbour_key(system: System) -> str:

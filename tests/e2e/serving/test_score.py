@@ -14,8 +14,6 @@ from scoring.features import FEATURE_NAMES
 from tests.support.factories import a_body, a_model
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_score_is_stored_before_the_reply_and_adds_up(system: System) -> None:
     reply = system.score(a_body())

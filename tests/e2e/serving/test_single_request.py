@@ -12,14 +12,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import orjson
-import pytest
 from sqlalchemy import text
 
 from tests.support.factories import a_body
 from tests.support.load import request
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 STORED = "SELECT external_id FROM transactions WHERE external_id IS NOT NULL"
 

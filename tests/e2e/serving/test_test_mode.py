@@ -12,8 +12,6 @@ from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 EXPECTED = {
     "TEST-APPROVE": ("approve", "low"),
     "TEST-REVIEW": ("review", "medium"),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner
 from sqlalchemy import Engine
 
@@ -17,8 +16,6 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.review.worklist import BANDS_OF, read_worklist
-
-pytestmark = pytest.mark.slow
 
 Rows = Callable[..., list[dict[str, Any]]]
 

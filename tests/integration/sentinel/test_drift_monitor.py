@@ -58,7 +58,6 @@ def checks(engine: Engine, tenant: Tenant) -> list[Check]:
     return run.checks
 
 
-@pytest.mark.slow
 def test_it_measures_every_tenants_version_over_the_window(
     monitor: Monitor, serve: Any, engine: Engine
 ) -> None:
@@ -79,7 +78,6 @@ def test_it_measures_every_tenants_version_over_the_window(
         assert levels["oldbalance_dest"] == "stable"
 
 
-@pytest.mark.slow
 def test_a_short_window_an_empty_one_and_one_tenant_alone(
     monitor: Monitor, serve: Any, engine: Engine
 ) -> None:
@@ -104,7 +102,6 @@ def test_a_short_window_an_empty_one_and_one_tenant_alone(
     assert (unknown.exit_code, "no tenant 'nobody'" in unknown.output) == (1, True)
 
 
-@pytest.mark.slow
 def test_a_version_without_a_distribution_says_why_and_the_others_are_measured(
     monitor: Monitor, serve: Any, engine: Engine
 ) -> None:
@@ -133,7 +130,6 @@ def test_a_version_without_a_distribution_says_why_and_the_others_are_measured(
     assert "does not have the version any more" in str(former.note)
 
 
-@pytest.mark.slow
 def test_without_mlflow_nothing_is_stored_and_the_status_says_so(
     monitor: Monitor, serve: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +141,6 @@ def test_without_mlflow_nothing_is_stored_and_the_status_says_so(
     assert latest_run(engine, tenant.id) is None
 
 
-@pytest.mark.slow
 def test_without_any_version_it_says_that_there_is_nothing(monitor: Monitor) -> None:
     result = monitor()
     assert (result.exit_code, "nothing to store" in result.output) == (0, True)

@@ -20,8 +20,6 @@ import pytest
 from sentinel.local.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from tests.support.paths import PROJECT
 
-pytestmark = pytest.mark.slow
-
 FORK = multiprocessing.get_context("fork")
 
 

@@ -15,8 +15,6 @@ import pytest
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.processes import Ledger, ProcessError
 
-pytestmark = pytest.mark.slow
-
 LOG_A_MODEL = """
 import sys
 import mlflow

@@ -23,8 +23,6 @@ from sentinel.operations.replay import differences
 from tests.support.factories import a_decision, a_model, a_prediction
 from tests.support.stack import Publish
 
-pytestmark = pytest.mark.slow
-
 MODEL = "fraud-replayed"
 
 

@@ -31,8 +31,6 @@ from serving.shadow import ShadowScorer
 from tests.support.factories import a_decision, a_model, a_transaction
 from tests.support.postgres_proxy import Proxy
 
-pytestmark = pytest.mark.slow
-
 VERSION = ModelVersion("fraud-demo", 1)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-import pytest
 from mlflow import MlflowClient
 
 from persistence.labels.reader import SELECTION_BIAS
@@ -24,8 +23,6 @@ from tests.support.matured_decisions import (
 )
 from tests.support.stack import Publish
 from training.data.loading import read
-
-pytestmark = pytest.mark.slow
 
 TIMID, BOLD = fraud_model(threshold=0.9), fraud_model()
 """The same probabilities; one reviews far too little."""

@@ -63,7 +63,6 @@ def test_hours_without_transactions_are_refused_in_a_sentence() -> None:
         judge(a_model(version=VERSION), transactions(), from_step=1000)
 
 
-@pytest.mark.slow
 def test_the_command_judges_the_version_under_an_alias(
     mlflow_server: str, publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

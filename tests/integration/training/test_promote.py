@@ -23,8 +23,6 @@ from tests.support.matured_decisions import (
 )
 from tests.support.stack import Publish
 
-pytestmark = pytest.mark.slow
-
 TIMID, BOLD = fraud_model(threshold=0.9), fraud_model()
 Aliases = Callable[[], dict[str, str]]
 

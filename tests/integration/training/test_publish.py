@@ -10,7 +10,6 @@ from registry.publish.registration import registering
 from registry.publish.tracking import PublishError, Tracking
 from tests.support.factories import a_model, feature_rows
 
-pytestmark = pytest.mark.slow
 NAME = "fraud-demo"
 
 

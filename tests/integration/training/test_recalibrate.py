@@ -142,7 +142,6 @@ def test_too_few_labels_say_how_many_there_are_and_are_needed() -> None:
     )
 
 
-@pytest.mark.slow
 def test_feedback_mends_a_wrong_calibrator_and_leaves_the_margins_bit_for_bit(
     past: Past, publish: Publish, training: Training, mlflow_server: str, tmp_path: Path
 ) -> None:
@@ -198,7 +197,6 @@ def test_feedback_mends_a_wrong_calibrator_and_leaves_the_margins_bit_for_bit(
     assert model.policy.cost_model == production.policy.cost_model
 
 
-@pytest.mark.slow
 def test_a_file_serves_as_well_and_a_right_calibrator_is_not_replaced(
     past: Past, publish: Publish, training: Training, mlflow_server: str, tmp_path: Path
 ) -> None:
@@ -220,7 +218,6 @@ def test_a_file_serves_as_well_and_a_right_calibrator_is_not_replaced(
     assert sorted(int(version.version) for version in found) == [1, 2, 3]
 
 
-@pytest.mark.slow
 def test_too_few_matured_labels_leave_nothing_in_mlflow(
     past: Past, publish: Publish, training: Training, mlflow_server: str
 ) -> None:
@@ -237,7 +234,6 @@ def test_too_few_matured_labels_leave_nothing_in_mlflow(
     assert client.get_experiment_by_name(name) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--from-feedback", "--data", __file__)])
 def test_the_labels_come_from_one_place(training: Training, arguments: tuple[str, ...]) -> None:
     done = training("calibrate", "--tenant", "demo", *arguments)

@@ -83,7 +83,6 @@ def test_a_mistake_gets_a_sentence(train: Train, arguments: tuple[str, ...], sai
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "said"),
     [
@@ -104,7 +103,6 @@ def test_bad_data_leave_nothing_in_mlflow(
     assert runs(client, "demo") == []
 
 
-@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_told_at_once(
     train: Train, free_port: Callable[[], int]
 ) -> None:
@@ -116,7 +114,6 @@ def test_a_server_that_does_not_answer_is_told_at_once(
     assert time.monotonic() - began < 30
 
 
-@pytest.mark.slow
 def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     train: Train, month_csv: Path, mlflow_server: str, tmp_path: Path
 ) -> None:
@@ -211,7 +208,6 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     assert replies.decision[1] == model.policy.decide(replies.score[1])
 
 
-@pytest.mark.slow
 def test_the_candidate_moves_and_tenants_stay_apart(
     train: Train, month_csv: Path, tmp_path: Path
 ) -> None:
@@ -228,7 +224,6 @@ def test_the_candidate_moves_and_tenants_stay_apart(
     assert policies[0] != policies[1], "the cost model reaches the policy"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_registers_nothing_and_says_so(
     number: signal.Signals, tmp_path: Path

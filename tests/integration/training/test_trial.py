@@ -91,7 +91,6 @@ def test_a_model_with_more_to_explain_takes_longer() -> None:
     assert small_latency.batch_us < small_latency.single_us, "a batch shares what a call costs"
 
 
-@pytest.mark.slow
 def test_a_trial_that_fails_does_not_end_the_search(month: pa.Table, tmp_path: Path) -> None:
     data = from_table(month, "simulator")
     parts = split(data.step, data.is_fraud)
@@ -114,7 +113,6 @@ def test_a_trial_that_fails_does_not_end_the_search(month: pa.Table, tmp_path: P
     assert "Error" in below[0].data.tags["reason"]
 
 
-@pytest.mark.slow
 def test_a_search_goes_on_in_its_run_unless_that_was_deleted(tmp_path: Path) -> None:
     tracking = Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
     with tracking.run("fraud-acme", "tune", {}) as first:

@@ -142,7 +142,6 @@ def searched(tune: Tune, home: Path, mlflow_server: str, data: Path) -> Iterator
     return said
 
 
-@pytest.mark.slow
 def test_an_interrupted_search_goes_on_where_it_stopped(searched: dict[str, str]) -> None:
     assert "Interrupted; the same command goes on with the search." in searched["terminated"]
     for name, least in (("terminated", 3), ("done", 5)):
@@ -154,7 +153,6 @@ def test_an_interrupted_search_goes_on_where_it_stopped(searched: dict[str, str]
     assert "trial 0 (train's own parameters) saves" in searched["killed"]
 
 
-@pytest.mark.slow
 def test_each_trial_is_a_run_below_the_search(
     searched: dict[str, str], client: MlflowClient
 ) -> None:
@@ -184,7 +182,6 @@ def test_each_trial_is_a_run_below_the_search(
     assert pictures == {"plots/savings_by_latency.png"}
 
 
-@pytest.mark.slow
 def test_the_chosen_model_is_registered_by_the_pipeline_of_train(
     searched: dict[str, str], client: MlflowClient
 ) -> None:
@@ -205,7 +202,6 @@ def test_the_chosen_model_is_registered_by_the_pipeline_of_train(
     assert int(leaves[1].replace(",", "")) == chosen.data.metrics["leaves"], "the same trees"
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("searched")
 def test_a_budget_that_nothing_fits_registers_nothing_and_keeps_the_trials(
     tune: Tune, client: MlflowClient
@@ -220,7 +216,6 @@ def test_a_budget_that_nothing_fits_registers_nothing_and_keeps_the_trials(
     assert client.get_model_version_by_alias("fraud-searcher", CANDIDATE).version == before
 
 
-@pytest.mark.slow
 def test_a_search_that_finds_nothing_better_registers_nothing(
     tune: Tune, client: MlflowClient
 ) -> None:
@@ -231,7 +226,6 @@ def test_a_search_that_finds_nothing_better_registers_nothing(
     assert search_of(client, "globex").info.status == "FINISHED"
 
 
-@pytest.mark.slow
 def test_after_the_time_no_trial_begins(tune: Tune) -> None:
     done = tune("--trials", 50, "--timeout-minutes", 0.001, "--tenant", "initech")
     assert done.returncode == 0, done.stderr
