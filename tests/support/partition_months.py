@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,8 +14,8 @@ from persistence.maintenance.partitions import Month, months_made
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import new_ids
 from tests.support.factories import a_decision
+from tests.support.fixture_types import Rows
 
-Rows = Callable[..., list[dict[str, Any]]]
 NOW = datetime.now(UTC)
 THIS = Month.of(NOW)
 

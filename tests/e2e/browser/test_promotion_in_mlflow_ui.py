@@ -21,6 +21,7 @@ from persistence.tenants import create_tenant
 from registry.names import PRODUCTION
 from tests.support.chromium import browsing
 from tests.support.factories import a_body, a_model
+from tests.support.fixture_types import Rows
 from tests.support.mlflow_ui import move_alias
 from tests.support.stack import KEY_SECRET, Publish, serving
 
@@ -93,7 +94,7 @@ def test_promoting_and_rolling_back_by_clicking_in_mlflow_loses_no_request(
     engine: Engine,
     mlflow_server: str,
     publish: Publish,
-    rows: Callable[..., list[dict[str, Any]]],
+    rows: Rows,
     free_port: Callable[[], int],
     tmp_path: Path,
 ) -> None:

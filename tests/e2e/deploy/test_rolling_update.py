@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -16,6 +15,7 @@ from sqlalchemy import Engine, text
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
 from tests.support.factories import a_body
+from tests.support.fixture_types import Rows
 from tests.support.kustomize import Document, render, the
 from tests.support.load_balancer import Balancer
 from tests.support.stack import KEY_SECRET, Publish, Service, serving
@@ -95,7 +95,7 @@ def test_no_request_fails_and_each_is_stored_once_while_every_pod_is_replaced(
     mlflow_server: str,
     free_port: Callable[[], int],
     tmp_path: Path,
-    rows: Callable[..., list[dict[str, Any]]],
+    rows: Rows,
 ) -> None:
     tenant = create_tenant(engine, "demo", "fraud-rolling-update")
     publish(tenant.model_name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from click.testing import CliRunner
 from sqlalchemy import Engine
@@ -16,8 +15,7 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.review.worklist import BANDS_OF, read_worklist
-
-Rows = Callable[..., list[dict[str, Any]]]
+from tests.support.fixture_types import Rows
 
 
 def test_the_loaded_decisions_pass_every_check_of_the_schema_and_answer_retries(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
@@ -11,12 +9,12 @@ from sqlalchemy import Engine, text
 from observability.drift_metrics import DriftMetrics
 from persistence.deployments import record_promotion
 from persistence.drift.checks import check_drift
-from persistence.tenants import Tenant
 from scoring.errors import StoreUnavailable
 from scoring.evaluation.drift import SCORE, Binned
 from scoring.prediction import ModelVersion
 from tests.support.drift_data import decide, last_day, payments, trained
 from tests.support.factories import a_model
+from tests.support.fixture_types import MakeTenant
 
 VERSION = ModelVersion("fraud-demo", 1)
 
@@ -33,7 +31,7 @@ def series(metrics: DriftMetrics) -> dict[tuple[str, ...], float]:
 
 
 def test_a_version_that_leaves_production_takes_its_series_along(
-    engine: Engine, service_engine: Engine, make_tenant: Callable[..., Tenant]
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, metrics = make_tenant(), DriftMetrics(service_engine)
     assert series(metrics) == {}
@@ -54,7 +52,7 @@ def test_a_version_that_leaves_production_takes_its_series_along(
 
 
 def test_while_the_store_does_not_answer_what_was_known_stays(
-    engine: Engine, service_engine: Engine, make_tenant: Callable[..., Tenant]
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, metrics = make_tenant(), DriftMetrics(service_engine)
     check_drift(engine, tenant.id, last_day(), {VERSION: trained()})

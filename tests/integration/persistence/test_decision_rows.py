@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.tenants import Tenant
 from persistence.uuid7 import new_ids
 from scoring.errors import IdempotencyMismatch, InvalidRequest, NotFound
 from scoring.features import FEATURE_NAMES
 from tests.support.factories import a_decision, write_whole
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
 
 
 def test_a_decision_reads_back_to_the_last_bit(engine: Engine, make_tenant: MakeTenant) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,15 +20,13 @@ from persistence.deployments import (
     record_test_model,
     served_versions,
 )
-from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants, set_test_mode
+from persistence.tenants import create_tenant, find_tenant, list_tenants, set_test_mode
 from scoring.errors import NotFound
 from scoring.model import sandbox
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision, a_model, a_transaction
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
 
 REGISTERED_MS = 1_700_000_000_000
 

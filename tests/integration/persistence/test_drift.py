@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from persistence.drift.checks import NOTHING_DECIDED, check_drift, drift_in_prod
 from persistence.engine import open_database
 from persistence.maintenance.partitions import Month, make_months
 from persistence.tenancy import tenant_transaction
-from persistence.tenants import Tenant, create_tenant
+from persistence.tenants import create_tenant
 from scoring.evaluation.drift import SCORE, Binned, shift
 from scoring.features import FEATURE_NAMES
 from scoring.model import sandbox
@@ -26,8 +25,8 @@ from scoring.prediction import ModelVersion
 from tests.integration.persistence.test_query_plans import plans
 from tests.support.drift_data import decide, last_day, payments, some_scores, trained
 from tests.support.factories import a_model, feature_rows
+from tests.support.fixture_types import MakeTenant, Rows
 
-MakeTenant = Callable[..., Tenant]
 VERSION = ModelVersion("fraud-demo", 1)
 
 DELICATE = np.array(
@@ -180,7 +179,7 @@ def test_an_empty_window_and_a_version_that_carries_nothing_say_so(
 
 
 def test_the_latest_run_counts_and_those_of_more_than_a_quarter_go(
-    engine: Engine, make_tenant: MakeTenant, rows: Callable[..., list[dict[str, Any]]]
+    engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
     assert latest_run(engine, tenant.id) is None

@@ -32,14 +32,12 @@ from persistence.maintenance.partitions import PARTITIONED, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
 from persistence.policies import set_policy
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.policy import CostModel, Policy
 from tests.support.factories import a_decision
+from tests.support.fixture_types import MakeTenant
 from tests.support.partition_months import NOW, THIS
 from tests.support.review_data import at
 from tests.support.shadow_data import a_shadow_score
-
-MakeTenant = Callable[..., Tenant]
 
 HERE = Path(__file__).parent
 

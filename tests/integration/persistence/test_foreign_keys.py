@@ -17,13 +17,11 @@ from persistence.decisions.writer import DecisionLog
 from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.retention import delete_keys, delete_late_keys, drop_month
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
-from persistence.tenants import Tenant
 from scoring.errors import InFlight, InvalidRequest, NotStorable
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision, write_whole
-from tests.support.partition_months import NOW, THIS, Rows, decided_in
-
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.partition_months import NOW, THIS, decided_in
 
 MISSING = {
     "a prediction's transaction": """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -17,12 +17,9 @@ from persistence.decisions.writer import DecisionLog, Outcome, storing
 from persistence.engine import open_database
 from persistence.pipeline.libpq import round_trip
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InFlight
 from tests.support.factories import a_decision
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
 
 DUPLICATES = 64
 

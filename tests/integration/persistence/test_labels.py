@@ -27,10 +27,9 @@ from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from tests.integration.persistence.test_query_plans import scanned_whole, walk
 from tests.support.factories import a_model
+from tests.support.fixture_types import MakeTenant
 from tests.support.review_data import NOW, at, decide, say, store
 from tests.support.shadow_data import a_shadow_score
-
-MakeTenant = Callable[..., Tenant]
 
 CHAMPION, CHALLENGER = ModelVersion("fraud-demo", 1), ModelVersion("fraud-demo", 2)
 SPAN: dict[str, Any] = {"maturity_days": 30.0, "window_days": 60.0, "limit": 1000, "now": NOW}

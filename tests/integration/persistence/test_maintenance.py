@@ -19,7 +19,7 @@ from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
 from persistence.maintenance.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant, create_tenant
+from persistence.tenants import create_tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
@@ -27,17 +27,15 @@ from tests.integration.persistence.test_tenancy import (
     test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained as policies,
 )
 from tests.support.factories import a_decision, a_model
+from tests.support.fixture_types import Rows
 from tests.support.partition_months import (
     NOW,
     THIS,
-    Rows,
     decided_in,
     months,
     partition_of,
     starting,
 )
-
-MakeTenant = Callable[..., Tenant]
 
 
 def test_this_month_and_those_ahead_are_there_after_an_upgrade(engine: Engine) -> None:

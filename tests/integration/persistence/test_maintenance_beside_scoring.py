@@ -12,12 +12,10 @@ from sqlalchemy import Engine, text
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.maintenance.maintenance import MaintenanceError, maintain
-from persistence.tenants import Tenant
 from scoring.errors import StoreUnavailable
 from tests.support.factories import a_decision
-from tests.support.partition_months import NOW, THIS, Rows, months, partition_of
-
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import Rows
+from tests.support.partition_months import NOW, THIS, months, partition_of
 
 
 def test_scoring_goes_on_while_months_are_made_moved_and_dropped(

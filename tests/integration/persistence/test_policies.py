@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -15,13 +13,10 @@ from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.policies import current_policies, current_policy, listen, set_policy
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import Tenant
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.policy import CostModel, Policy
 from tests.support.factories import a_decision, a_model
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
 
 STRICT = Policy(CostModel(0, 1, 5), threshold=0.01, high_from=0.4)
 LAX = Policy.at(0.7, CostModel())

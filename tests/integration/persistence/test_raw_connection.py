@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from psycopg.pq import TransactionStatus
@@ -12,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from persistence.engine import open_database
 from persistence.raw_connection import driver_connection
+from tests.support.fixture_types import Rows
 
 CLAIM = "INSERT INTO idempotency_keys VALUES (1, 'left', '', gen_random_uuid())"
 
@@ -58,7 +58,7 @@ def by_the_driver_in_autocommit_mode_and_failing(engine: Engine) -> None:
     ],
 )
 def test_what_was_not_committed_is_rolled_back_before_the_next_has_the_connection(
-    engine: Engine, borrow: Callable[[Engine], None], rows: Callable[..., list[dict[str, Any]]]
+    engine: Engine, borrow: Callable[[Engine], None], rows: Rows
 ) -> None:
     with contextlib.suppress(RuntimeError):
         borrow(engine)

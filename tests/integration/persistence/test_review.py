@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -28,10 +27,8 @@ from persistence.tenants import Tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_model
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.review_data import NOW, at, decide, ids, say, store
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
 
 
 def worklist(engine: Engine, tenant: Tenant, **how: Any) -> list[Case]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,11 +10,9 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.review.search import Search, find_transactions
-from persistence.tenants import Tenant
 from scoring.errors import InvalidRequest
+from tests.support.fixture_types import MakeTenant
 from tests.support.review_data import NOW, at, decide, ids, ms, store
-
-MakeTenant = Callable[..., Tenant]
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,13 @@ from persistence.decisions.shadow_scores import ShadowLog
 from persistence.engine import open_database
 from persistence.maintenance.maintenance import maintain
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision
-from tests.support.partition_months import NOW, THIS, Rows
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.partition_months import NOW, THIS
 from tests.support.postgres_proxy import Proxy
 from tests.support.shadow_data import a_shadow_score
-
-MakeTenant = Callable[..., Tenant]
 
 
 def test_a_batch_of_several_tenants_is_stored_whole(

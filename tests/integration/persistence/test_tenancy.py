@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -17,16 +14,13 @@ from persistence.drift.checks import check_drift
 from persistence.policies import set_policy
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import Tenant
 from scoring.errors import NotStorable
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.drift_data import last_day, trained
 from tests.support.factories import a_decision, a_model
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.shadow_data import a_shadow_score
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
 
 WITHOUT_TENANT = {
     "tenants": "is the list of tenants itself: slugs and model names, which the follower reads",

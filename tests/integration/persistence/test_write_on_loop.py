@@ -15,12 +15,11 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, Outcome
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InFlight, NotStorable, StoreUnavailable
 from tests.support.factories import a_decision
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.postgres_proxy import Proxy
 
-Rows = Callable[..., list[dict[str, Any]]]
 Run = Callable[[Coroutine[Any, Any, Outcome]], Outcome]
 
 STORED = "SELECT id FROM predictions"
@@ -49,7 +48,7 @@ def log(proxy: Proxy) -> Iterator[DecisionLog]:
 
 
 @pytest.fixture
-def decide(make_tenant: Callable[..., Tenant], log: DecisionLog) -> Callable[..., Decided]:
+def decide(make_tenant: MakeTenant, log: DecisionLog) -> Callable[..., Decided]:
     """A factory of decisions; the log's connection is open and at rest."""
     tenant_id = make_tenant().id
     log.write([a_decision(tenant_id)])

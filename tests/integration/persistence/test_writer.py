@@ -15,13 +15,10 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import InvalidRequest, StoreUnavailable
 from tests.support.factories import a_decision, write_whole
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.postgres_proxy import Proxy
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
 
 
 @pytest.fixture

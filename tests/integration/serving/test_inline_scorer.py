@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 from uuid import UUID
@@ -17,7 +16,6 @@ from persistence.decisions.rows import read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import NoModel, StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
@@ -29,13 +27,14 @@ from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.shadow import ShadowScorer
 from tests.support.factories import a_decision, a_model, a_transaction
+from tests.support.fixture_types import MakeTenant
 from tests.support.postgres_proxy import Proxy
 
 VERSION = ModelVersion("fraud-demo", 1)
 
 
 @pytest.fixture
-def log(service_engine: Engine, make_tenant: Callable[..., Tenant]) -> DecisionLog:
+def log(service_engine: Engine, make_tenant: MakeTenant) -> DecisionLog:
     """A log with a connection at hand."""
     log = DecisionLog(service_engine)
     log.write([a_decision(make_tenant("another").id)])
@@ -64,7 +63,7 @@ def compiled() -> FraudModel:
 def test_it_is_stored_and_answered_as_a_batch_of_one(
     compiled: FraudModel,
     log: DecisionLog,
-    make_tenant: Callable[..., Tenant],
+    make_tenant: MakeTenant,
     service_engine: Engine,
 ) -> None:
     tenant_id = make_tenant().id
