@@ -33,10 +33,9 @@ from persistence.pipeline.binary_arrays import DOCUMENTS
 from persistence.policies import set_policy
 from persistence.tenancy import SERVICE_ROLE
 from scoring.policy import CostModel, Policy
-from tests.support.factories import a_decision
+from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant
 from tests.support.partition_months import NOW, THIS
-from tests.support.review_data import at
 from tests.support.shadow_data import a_shadow_score
 
 HERE = Path(__file__).parent
@@ -188,7 +187,7 @@ def test_an_upgrade_takes_over_what_the_previous_release_has_stored(
         known = {"policy": Jsonb({}), "calibrator_kind": "sigmoid"}
         previous("record_model_version", version | known)
         new = a_decision(1)  # in the default partition: its month has none
-        old = at(a_decision(1, external_id="old"), NOW - timedelta(days=NOW.day))
+        old = decision_at(a_decision(1, external_id="old"), NOW - timedelta(days=NOW.day))
         previous.insert([new, old])
     upgrade(url)
     for decided in (new, old):

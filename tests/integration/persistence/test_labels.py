@@ -26,9 +26,9 @@ from scoring.features import TransactionColumns
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from tests.integration.persistence.test_query_plans import scanned_whole, walk
-from tests.support.factories import a_model
+from tests.support.factories import a_model, decision_at
 from tests.support.fixture_types import MakeTenant
-from tests.support.review_data import NOW, at, decide, say, store
+from tests.support.review_data import NOW, decide, say, store
 from tests.support.shadow_data import a_shadow_score
 
 CHAMPION, CHALLENGER = ModelVersion("fraud-demo", 1), ModelVersion("fraud-demo", 2)
@@ -37,7 +37,7 @@ SPAN: dict[str, Any] = {"maturity_days": 30.0, "window_days": 60.0, "limit": 100
 
 def old(tenant: Tenant, days: float, score: float = 0.2, **transaction: Any) -> Decided:
     """A decision that was made so many days ago."""
-    return at(decide(tenant, score, **transaction), NOW - timedelta(days=days))
+    return decision_at(decide(tenant, score, **transaction), NOW - timedelta(days=days))
 
 
 def by(decision: Decided, model: ModelVersion) -> Decided:

@@ -26,8 +26,8 @@ from persistence.review.worklist import (
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import create_tenant
 from scoring.prediction import ModelVersion
-from tests.support.factories import a_model
-from tests.support.review_data import NOW, at, decide, ms, say, store
+from tests.support.factories import a_model, decision_at
+from tests.support.review_data import NOW, decide, ms, say, store
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def crowd(make_database: Callable[..., str], migrated_template: str) -> Iterator
         tenant = create_tenant(owner, slug, "fraud-demo")
         record_promotion(owner, tenant.id, a_model(version=ModelVersion("fraud-demo", 1)))
         batch = [
-            at(
+            decision_at(
                 decide(
                     tenant,
                     chance.random() ** 4,

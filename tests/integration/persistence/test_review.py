@@ -26,9 +26,9 @@ from persistence.review.worklist import (
 from persistence.tenants import Tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
-from tests.support.factories import a_model
+from tests.support.factories import a_model, decision_at
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.review_data import NOW, at, decide, ids, say, store
+from tests.support.review_data import NOW, decide, ids, say, store
 
 
 def worklist(engine: Engine, tenant: Tenant, **how: Any) -> list[Case]:
@@ -43,7 +43,7 @@ def test_the_worklist_is_sorted_by_score_over_bands_and_months(
     with engine.begin() as connection:
         make_months(connection, [Month.of(NOW).plus(-1)])
     batch = [
-        at(decide(tenant, score), NOW - timedelta(days=days))
+        decision_at(decide(tenant, score), NOW - timedelta(days=days))
         for score in (0.9, 0.06, 0.5, 0.01, 0.06)
         for days in (0, 40, 65)
     ]

@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 
 from persistence.review.search import Search, find_transactions
 from scoring.errors import InvalidRequest
+from tests.support.factories import decision_at
 from tests.support.fixture_types import MakeTenant
-from tests.support.review_data import NOW, at, decide, ids, ms, store
+from tests.support.review_data import NOW, decide, ids, ms, store
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_search_finds_what_fits_newest_first(
             name_dest=receiver,
             amount=float(amount),
         )
-        named[name] = at(decision, NOW - timedelta(days=days))
+        named[name] = decision_at(decision, NOW - timedelta(days=days))
     store(service_engine, *named.values())
     page = find_transactions(service_engine, tenant.id, search, limit=3)
     assert ids(page.entries) == [named[name].transaction_id for name in found]
@@ -72,7 +73,7 @@ def test_a_search_by_account_pages_without_gaps_or_repeats(
 ) -> None:
     tenant = make_tenant()
     batch = [
-        at(
+        decision_at(
             decide(tenant, name_orig=f"C{i % 3}", name_dest=f"C{i % 2}"),
             NOW - timedelta(minutes=i),
         )
