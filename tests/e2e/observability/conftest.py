@@ -21,7 +21,7 @@ from scoring.prediction import ModelVersion
 from sentinel.operations.drift_monitor import monitor
 from tests.support.drift_data import a_model_with_distribution, decide, last_day, payments
 from tests.support.factories import a_body, a_model
-from tests.support.load import request, send
+from tests.support.load import request, score_request, send
 from tests.support.prometheus import Prometheus, scraping
 from tests.support.stack import KEY_SECRET, Publish, Service, publisher, serving
 
@@ -42,12 +42,11 @@ class Watched:
 
     def payments(self, count: int, **headers: str) -> list[bytes]:
         """Return requests to /score, each of another account; a quarter goes to review."""
-        key = {"Authorization": f"Bearer {self.key}", "Content_Type": "application/json"}
         bodies = (
             a_body(nameOrig=f"C{10_000_000 + i}", **({} if i % 4 == 0 else {"type": "PAYMENT"}))
             for i in range(count)
         )
-        return [request("POST", "/score", orjson.dumps(b), **key, **headers) for b in bodies]
+        return [score_request(body, self.key, **headers) for body in bodies]
 
     def metrics(self) -> str:
         """Return what /metrics says."""
@@ -110,13 +109,12 @@ def live_through_a_day(system: Watched, tracking_uri: str) -> None:
         spoil=lambda folder: (folder / "booster.txt").write_text("not a model"),
     )
     child.wait_until(lambda: "sentinel_model_refusals_total{" in system.metrics(), 15)
-    bulk = orjson.dumps({"transactions": [a_body()] * 50})
-    key = {"Authorization": f"Bearer {system.key}"}
+    bulk = score_request({"transactions": [a_body()] * 50}, system.key, "/score/batch")
     # So that whatever has begun is scraped twice, and a rate is known.
     for _ in range(4):
         send(url, system.payments(600))
         send(url, [request("POST", "/score", b"{}"), request("GET", "/nothing/here")])
-        send(url, [request("POST", "/score/batch", bulk, **key)] * 4, clients=2)
+        send(url, [bulk] * 4, clients=2)
     child.wait_until(lambda: "sentinel_shadow_scored_total{" in system.metrics(), 15)
     for name in ("sentinel_shadow_scored_total", "sentinel_model_refusals_total"):
         child.wait_until(lambda name=name: system.prometheus.evaluate(f"rate({name}{{}}[30s])"), 15)

@@ -12,7 +12,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
-import orjson
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -22,7 +21,7 @@ from persistence.api_keys import issue_key
 from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from tests.support.factories import a_body
-from tests.support.load import request, send
+from tests.support.load import score_request, send
 from tests.support.paths import PROJECT
 from tests.support.stack import KEY_SECRET, Service, publisher, serving
 
@@ -148,15 +147,7 @@ def test_every_payment_under_load_has_exactly_one_batch_its_own_or_one_that_link
     service, key = traced
     collector.spans.clear()
     count = 200
-    requests = [
-        request(
-            "POST",
-            "/score",
-            orjson.dumps(a_body(nameOrig=f"C{10_000_000 + i}")),
-            Authorization=f"Bearer {key}",
-        )
-        for i in range(count)
-    ]
+    requests = [score_request(a_body(nameOrig=f"C{10_000_000 + i}"), key) for i in range(count)]
     assert set(send(service.url, requests, clients=32)) == {200}
 
     def named(name: str) -> list[Span]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import Engine
 
@@ -16,6 +13,7 @@ from persistence.api_keys import issue_key
 from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from tests.support.factories import a_body, a_model
+from tests.support.load import exchange, score_request
 from tests.support.stack import KEY_SECRET, Publish, Service, publisher, serving
 
 TENANTS = 500
@@ -78,22 +76,14 @@ def metric(service: Service, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
-def score_all(crowd: Crowd, service: Service, clients: int = 16) -> list[tuple[int, str, str]]:
-    """Score once for every tenant, from so many clients; status, model asked for and told."""
-
-    def client(share: list[tuple[str, str]]) -> list[tuple[int, str, str]]:
-        with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as http:
-            replies = []
-            for name, key in share:
-                headers = {"Authorization": f"Bearer {key}"}
-                reply = http.post("/score", json=a_body(), headers=headers)
-                told = reply.json().get("model", {}).get("name", reply.text)
-                replies.append((reply.status_code, name, told))
-            return replies
-
-    with ThreadPoolExecutor(clients) as pool:
-        shares = [crowd.keys[i::clients] for i in range(clients)]
-        return list(itertools.chain.from_iterable(pool.map(client, shares)))
+def score_all(crowd: Crowd, service: Service) -> list[tuple[int, str, str]]:
+    """Score once for every tenant; return the statuses, the models wanted and the models used."""
+    requests = [score_request(a_body(), key) for _, key in crowd.keys]
+    replies = exchange(service.url, requests)
+    return [
+        (reply.status, name, reply.json().get("model", {}).get("name", reply.text.decode()))
+        for (name, _), reply in zip(crowd.keys, replies, strict=True)
+    ]
 
 
 def test_a_process_starts_in_reasonable_time_and_shares_equal_models(

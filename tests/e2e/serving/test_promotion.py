@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,11 @@ from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
 from scoring.model.fraud_model import MODEL_FILES
 from tests.support.factories import a_body, a_model
+from tests.support.load import Load
 from tests.support.stack import KEY_SECRET, Service, serving
 from tests.support.system import System
 
 MODEL = "fraud-test_promotion"
-CLIENTS = 16
 
 
 def serving_version(system: System) -> int:
@@ -31,49 +29,6 @@ def serving_version(system: System) -> int:
 
 def until_serving(system: System, version: int, seconds: float = 5) -> None:
     system.service.child.wait_until(lambda: serving_version(system) == version, seconds)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What one client was told once, by which process."""
-
-    url: str
-    status: int
-    version: int
-    told: tuple[float, float, float]
-
-
-class Load:
-    """16 clients that score without pause until the block ends, half of them at each process."""
-
-    def __init__(self, key: str, *services: Service) -> None:
-        self.replies: list[Reply] = []
-        self._headers = {"Authorization": f"Bearer {key}"}
-        self._stop = threading.Event()
-        urls = [service.url for service in services]
-        self._threads = [
-            threading.Thread(target=self._client, args=(urls[i % len(urls)],))
-            for i in range(CLIENTS)
-        ]
-
-    def _client(self, url: str) -> None:
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
-            while not self._stop.is_set():
-                reply = http.post("/score", json=a_body(), headers=self._headers)
-                told = reply.json()
-                numbers = (told["score"], told["base_value"], told["threshold"])
-                version = told["model"]["version"]
-                self.replies.append(Reply(url, reply.status_code, version, numbers))
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -102,20 +57,25 @@ def test_under_load_every_process_follows_within_5_seconds_and_no_request_fails_
     system: System, other: Service
 ) -> None:
     services = (system.service, other)
-    with Load(system.key, *services) as load:
+    with Load(system.key, [service.url for service in services]) as load:
         for seed in (3, 4):
             version = system.publish(MODEL, a_model(seed=seed, threshold=seed / 100))
             for service in services:
                 until_version(service, system.key, version)
     assert {reply.status for reply in load.replies} == {200}
-    for service in services:
-        served = {reply.version for reply in load.replies if reply.url == service.url}
-        assert len(served) == 3
-    # Each version always tells the same, in every process: no reply mixes two.
-    told: dict[int, set[tuple[float, float, float]]] = {}
+    served: dict[str, set[int]] = {}
+    numbers: dict[int, set[tuple[float, float, float]]] = {}
     for reply in load.replies:
-        told.setdefault(reply.version, set()).add(reply.told)
-    assert [len(numbers) for numbers in told.values()] == [1, 1, 1]
+        body = reply.json()
+        version = body["model"]["version"]
+        served.setdefault(reply.url, set()).add(version)
+        same = (body["score"], body["base_value"], body["threshold"])
+        numbers.setdefault(version, set()).add(same)
+    assert {url: len(versions) for url, versions in served.items()} == {
+        service.url: 3 for service in services
+    }
+    # Every process computes the same numbers for a version: no reply mixes two.
+    assert [len(of_version) for of_version in numbers.values()] == [1, 1, 1]
 
 
 def test_rolling_back_is_moving_the_alias_back_and_takes_under_a_second(

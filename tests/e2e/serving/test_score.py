@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from scoring.features import FEATURE_NAMES
 from tests.support.factories import a_body, a_model
+from tests.support.load import exchange, score_request, send
 from tests.support.system import System
 
 
@@ -32,24 +29,12 @@ def test_a_score_is_stored_before_the_reply_and_adds_up(system: System) -> None:
     assert 0 < row["latency_ms"] <= told["latency_ms"]
 
 
-def send_from(clients: int, system: System, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
-    """Send bodies from so many clients at once, each with a connection of its own."""
-
-    def client(share: list[dict[str, Any]]) -> list[httpx.Response]:
-        headers = {"Authorization": f"Bearer {system.key}"}
-        with httpx.Client(base_url=system.service.url, timeout=30, headers=headers) as http:
-            return [http.post("/score", json=body) for body in share]
-
-    with ThreadPoolExecutor(clients) as pool:
-        shares = pool.map(client, [bodies[i::clients] for i in range(clients)])
-        return [reply for share in shares for reply in share]
-
-
 def test_every_reply_of_64_concurrent_clients_has_its_own_row(system: System) -> None:
     amounts = [float(i) for i in range(1, 257)]
     before = system.count("predictions")
-    replies = send_from(64, system, [a_body(amount=amount) for amount in amounts])
-    assert {reply.status_code for reply in replies} == {200}
+    requests = [score_request(a_body(amount=amount), system.key) for amount in amounts]
+    replies = exchange(system.service.url, requests, clients=64)
+    assert {reply.status for reply in replies} == {200}
     ids = [reply.json()["prediction_id"] for reply in replies]
     stored = system.rows(
         "SELECT p.id, p.score, t.amount FROM predictions p JOIN transactions t"
@@ -57,11 +42,9 @@ def test_every_reply_of_64_concurrent_clients_has_its_own_row(system: System) ->
     )
     by_id = {str(row["id"]): row for row in stored}
     assert len(set(ids)) == len(ids)
-    told = [by_id[reply.json()["prediction_id"]] for reply in replies]
-    assert sorted(row["amount"] for row in told) == amounts
-    for reply, row in zip(replies, told, strict=True):
-        sent = json.loads(reply.request.content)
-        assert (row["amount"], row["score"]) == (sent["amount"], reply.json()["score"])
+    for amount, reply in zip(amounts, replies, strict=True):
+        row = by_id[reply.json()["prediction_id"]]
+        assert (row["amount"], row["score"]) == (amount, reply.json()["score"])
     assert system.count("predictions") == before + len(amounts)
 
 
@@ -76,8 +59,8 @@ def test_concurrent_clients_share_batches(system: System) -> None:
         return found["sum"], found["count"]
 
     items_before, batches_before = batches()
-    send_from(64, system, [a_body()] * 640)
-    # Told once it has been answered.
+    send(system.service.url, [score_request(a_body(), system.key)] * 640, clients=64)
+    # A batch is counted after its answers.
     system.service.child.wait_until(lambda: batches()[0] - items_before == 640, 5)
     items_after, batches_after = batches()
     assert (items_after - items_before) / (batches_after - batches_before) > 1.5

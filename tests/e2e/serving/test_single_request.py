@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import orjson
 from sqlalchemy import text
 
 from tests.support.factories import a_body
-from tests.support.load import request
+from tests.support.load import score_request
 from tests.support.system import System
 
 STORED = "SELECT external_id FROM transactions WHERE external_id IS NOT NULL"
@@ -70,10 +69,9 @@ def test_a_caller_who_hangs_up_leaves_a_whole_decision_and_a_process_that_goes_o
 ) -> None:
     assert system.score(a_body()).status_code == 200
     place = urlsplit(system.service.url)
-    body = orjson.dumps(a_body(external_id="hung-up"))
     with postgres_waiting(system):
         with socket.create_connection((place.hostname, place.port)) as caller:
-            caller.sendall(request("POST", "/score", body, Authorization=f"Bearer {system.key}"))
+            caller.sendall(score_request(a_body(external_id="hung-up"), system.key))
             until_postgres_has(system, 1)
         time.sleep(0.1)
     again = system.score(a_body(external_id="hung-up"))
