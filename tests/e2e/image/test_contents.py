@@ -9,8 +9,7 @@ import subprocess
 import pytest
 
 from scoring import __version__
-from tests.e2e.image.conftest import SECRETS
-from tests.support.containers import Store
+from tests.support.containers import SECRETS, Store
 from tests.support.paths import PROJECT
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from observability.metrics import SHADOW_DROPPED
-from tests.e2e.observability.conftest import Watched
+from tests.support.observed_service import Watched
 from tests.support.paths import PROJECT
 from tests.support.prometheus import (
     DASHBOARDS,

@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from observability import logging as logs
 from serving.schemas import TransactionIn
-from tests.e2e.observability.conftest import Watched
 from tests.support.factories import a_body
 from tests.support.load import send
+from tests.support.observed_service import Watched
 
 Log = Callable[..., logging.Logger]
 PERSON = "C1305486145"

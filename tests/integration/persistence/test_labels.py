@@ -25,9 +25,9 @@ from persistence.tenants import Tenant, create_tenant
 from scoring.features import TransactionColumns
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
-from tests.integration.persistence.test_query_plans import scanned_whole, walk
 from tests.support.factories import a_model, decision_at
 from tests.support.fixture_types import MakeTenant
+from tests.support.query_plans import scanned_whole, walk
 from tests.support.review_data import NOW, decide, say, store
 from tests.support.shadow_data import a_shadow_score
 

@@ -23,9 +23,6 @@ from persistence.tenants import create_tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
-from tests.integration.persistence.test_tenancy import (
-    test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained as policies,
-)
 from tests.support.factories import a_decision, a_model
 from tests.support.fixture_types import Rows
 from tests.support.partition_months import (
@@ -36,6 +33,7 @@ from tests.support.partition_months import (
     partition_of,
     starting,
 )
+from tests.support.row_security import check_row_security
 
 
 def test_this_month_and_those_ahead_are_there_after_an_upgrade(engine: Engine) -> None:
@@ -60,7 +58,7 @@ def test_new_partitions_carry_policies_and_the_schema_is_what_the_tables_say(
     decide(THIS.plus(-1))
     maintain(owner, NOW)
     maintain(owner, starting(THIS.year + 1, THIS.month), retain_months=12)
-    policies(rows)
+    check_row_security(rows)
     command.check(migrate.alembic_config(engine))
     assert rows("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
 

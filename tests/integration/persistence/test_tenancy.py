@@ -20,33 +20,14 @@ from scoring.prediction import ModelVersion
 from tests.support.drift_data import last_day, trained
 from tests.support.factories import a_decision, a_model
 from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.row_security import WITHOUT_TENANT, check_row_security
 from tests.support.shadow_data import a_shadow_score
-
-WITHOUT_TENANT = {
-    "tenants": "is the list of tenants itself: slugs and model names, which the follower reads",
-    "alembic_version": "holds the schema's revision",
-}
 
 
 def test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained(
     rows: Rows,
 ) -> None:
-    tables = rows(
-        """
-        SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AS forced,
-            EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AS policy,
-            EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
-                AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS of_tenants
-        FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-        """
-    )
-    assert {t["name"] for t in tables} >= set(Base.metadata.tables)
-    for table in tables:
-        if table["of_tenants"]:
-            assert table["forced"], f"{table['name']} has tenants and no forced row security"
-            assert table["policy"], f"{table['name']} has tenants and no policy"
-        else:
-            assert table["name"] in WITHOUT_TENANT, f"{table['name']} has no tenant; explain why"
+    check_row_security(rows)
 
 
 def test_every_index_of_a_table_with_tenants_begins_with_the_tenant(rows: Rows) -> None:

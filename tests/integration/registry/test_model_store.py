@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG, CHALLENGER, MLMODEL, PRODUCTION, REFUSED_TAG
 from scoring.errors import ModelRefused
-from tests.integration.registry.conftest import Follow, Following
 from tests.support.factories import a_model, feature_rows
+from tests.support.followed_store import Follow, Following
 from tests.support.stack import Publish, publisher
 
 
