@@ -1,4 +1,4 @@
-"""A rolling update under load, at the numbers of the production manifest, loses no request."""
+"""A rolling update under load, with the timings of the production manifest, loses no request."""
 
 from __future__ import annotations
 

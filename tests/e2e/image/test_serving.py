@@ -1,4 +1,4 @@
-"""A container of it scores, explains, follows a promotion, and ends without losing a decision."""
+"""A container scores, explains, follows a promotion, and stops without losing a decision."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def system(
         store.podman("rm", "--force", "--volumes", "--time=0", name)
 
 
-def test_it_is_ready_soon_and_healthy(system: System) -> None:
+def test_the_container_is_ready_within_30_seconds_and_healthy(system: System) -> None:
     print(f"ready after {system.ready_after_s:.1f} s")
     assert system.ready_after_s < 30
     assert system.container.check_health() == "healthy"
 
 
-def test_it_scores_and_explains_what_it_stores(system: System) -> None:
+def test_the_container_scores_explains_and_stores(system: System) -> None:
     scored = system.post("/score", a_body(external_id="first"))
     assert scored.status_code == 200, scored.text
     decided = scored.json()
@@ -132,7 +132,7 @@ def test_it_scores_and_explains_what_it_stores(system: System) -> None:
     assert decided["prediction_id"] in system.stored()
 
 
-def test_it_writes_into_its_volume_alone_and_runs_as_its_user(system: System) -> None:
+def test_the_container_writes_only_to_its_volume_as_its_user(system: System) -> None:
     in_it = system.container.run("sh", "-c", "cd && find . -maxdepth 1 | sort").split()
     assert in_it == [".", "./bentoml", "./kernel", "./models", "./tmp"]
     assert system.container.run("id", "-u") == "10001"
@@ -162,7 +162,7 @@ def test_a_worker_that_dies_is_replaced(system: System) -> None:
     ] == []
 
 
-def test_it_stops_when_asked_and_loses_nothing_that_it_accepted(system: System) -> None:
+def test_a_stopped_container_has_stored_every_accepted_request(system: System) -> None:
     before = system.stored()
     numbers = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""The dashboards: every panel is asked of a real Prometheus that watched a service under load."""
+"""Every panel of the dashboards has samples in a Prometheus that scrapes a service under load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def named(case: Any) -> str:
 
 
 @pytest.mark.parametrize(("_dashboard", "panel"), ALL, ids=named)
-def test_a_panel_shows_something(watched: Watched, _dashboard: str, panel: dict[str, Any]) -> None:
+def test_a_panel_has_samples(watched: Watched, _dashboard: str, panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         expression = query(target)
         samples = watched.prometheus.evaluate(expression)
@@ -53,7 +53,7 @@ def test_a_legend_names_labels_that_the_answer_has(
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_its_variables_have_values(watched: Watched, path: Path) -> None:
+def test_a_dashboards_variables_have_values(watched: Watched, path: Path) -> None:
     for variable in json.loads(path.read_text())["templating"]["list"]:
         if variable["type"] == "query":
             asked = variable["query"]["query"]
@@ -63,7 +63,7 @@ def test_its_variables_have_values(watched: Watched, path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_it_fits_any_grafana(path: Path) -> None:
+def test_a_dashboard_names_no_instance_of_grafana(path: Path) -> None:
     dashboard = json.loads(path.read_text())
     assert dashboard["uid"] == f"sentinel-{path.stem}"
     assert "id" not in dashboard
@@ -86,7 +86,7 @@ def test_no_two_panels_overlap_or_share_an_id(path: Path) -> None:
         assert beside or below, f"{one} lies on {other}"
 
 
-def test_grafana_is_told_where_prometheus_and_the_dashboards_are() -> None:
+def test_grafana_is_provisioned_with_prometheus_and_the_dashboards() -> None:
     provisioning = DEPLOY / "grafana" / "provisioning"
     (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
         "datasources"
@@ -98,7 +98,7 @@ def test_grafana_is_told_where_prometheus_and_the_dashboards_are() -> None:
     assert provider["type"] == "file"
 
 
-def test_compose_puts_them_where_they_are_looked_for() -> None:
+def test_compose_mounts_the_dashboards_at_the_provisioned_path() -> None:
     services = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
     provisioning = DEPLOY / "grafana/provisioning/dashboards/sentinel.yaml"
     (provider,) = yaml.safe_load(provisioning.read_text())["providers"]

@@ -1,4 +1,4 @@
-"""Traces: what a collector gets when it is named, and that nothing is made when it is not."""
+"""Spans go to the configured OpenTelemetry collector; without one, none are made."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_an_analysts_request_is_traced_by_its_routes_template_and_probes_are_not
     assert collector.trace(trace_id).keys() == {"GET /transactions/{id}"}
 
 
-def test_what_its_caller_does_not_sample_is_not_sent(
+def test_a_request_that_its_caller_does_not_sample_is_not_exported(
     traced: tuple[Service, str], collector: Collector
 ) -> None:
     service, key = traced
@@ -188,7 +188,7 @@ def test_what_its_caller_does_not_sample_is_not_sent(
     assert not collector.trace(unsampled)
 
 
-def test_a_collector_that_is_away_does_not_hold_up_the_end(
+def test_an_unreachable_collector_does_not_delay_the_shutdown(
     monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
@@ -201,7 +201,7 @@ def test_a_collector_that_is_away_does_not_hold_up_the_end(
     assert not traces.on
 
 
-def test_switched_off_the_exporter_is_not_even_imported() -> None:
+def test_without_a_collector_the_exporter_is_not_imported() -> None:
     program = (
         "import sys, serving.fast_path, serving.batching.batch_scorer\n"
         "from observability.tracing import TRACES\n"

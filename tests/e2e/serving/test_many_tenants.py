@@ -1,4 +1,4 @@
-"""500 tenants on 20 registered models: start, memory, eviction, and what a look costs."""
+"""500 tenants on 20 registered models: start-up time, memory, eviction, and the cost of a poll."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def score_all(crowd: Crowd, service: Service) -> list[tuple[int, str, str]]:
     ]
 
 
-def test_a_process_starts_in_reasonable_time_and_shares_equal_models(
+def test_a_process_starts_within_its_time_and_shares_equal_models(
     crowd: Crowd, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     begun = time.monotonic()
@@ -106,7 +106,7 @@ def test_a_process_starts_in_reasonable_time_and_shares_equal_models(
         assert min(spent) < TENANTS / 2, spent
 
 
-def test_with_little_room_models_are_evicted_and_no_request_fails(
+def test_at_the_memory_limit_models_are_evicted_and_no_request_fails(
     crowd: Crowd, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     room = {"SENTINEL_MODELS_IN_MEMORY": str(IN_MEMORY)}

@@ -1,4 +1,4 @@
-"""The store benchmark: it measures what it says, on rows that the product would have written."""
+"""The store benchmark measures every operation on rows that pass the schema's checks."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_benchmark_compares_two_stores_and_writes_its_figures(
         assert figures["ratio"] > 0
 
 
-def test_two_sizes_are_needed_the_smaller_first() -> None:
+def test_the_benchmark_needs_two_sizes_the_smaller_first() -> None:
     run = CliRunner().invoke(main, ["--rows", "6000", "--rows", "2000"])
     assert run.exit_code == 2
     assert "the smaller first" in run.output

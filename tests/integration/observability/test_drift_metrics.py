@@ -1,4 +1,4 @@
-"""Drift as metrics: what is in production now, and no series for what is not known."""
+"""Drift metrics exist for versions in production that have been measured, and for no others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def series(metrics: DriftMetrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_a_version_that_leaves_production_takes_its_series_along(
+def test_a_version_that_leaves_production_has_no_series_any_more(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, metrics = make_tenant(), DriftMetrics(service_engine)
@@ -51,7 +51,7 @@ def test_a_version_that_leaves_production_takes_its_series_along(
     assert series(metrics) == {}
 
 
-def test_while_the_store_does_not_answer_what_was_known_stays(
+def test_while_the_store_is_unavailable_the_last_series_stay(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, metrics = make_tenant(), DriftMetrics(service_engine)

@@ -1,4 +1,4 @@
-"""API keys: shown once, stored as keyed hashes, refused when in doubt."""
+"""API keys are stored as keyed hashes and refused when malformed, revoked or expired."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.fixture_types import MakeTenant, Rows
 SECRET = b"a secret of the tests"
 
 
-def test_a_key_is_known_by_its_tenant_and_scopes(engine: Engine, make_tenant: MakeTenant) -> None:
+def test_a_verified_key_has_its_tenant_and_scopes(engine: Engine, make_tenant: MakeTenant) -> None:
     tenant = make_tenant("acme")
     principal = verify_key(engine, issue_key(engine, tenant.id, ("score",), SECRET), SECRET)
     assert principal is not None
@@ -24,7 +24,9 @@ def test_a_key_is_known_by_its_tenant_and_scopes(engine: Engine, make_tenant: Ma
     assert principal.scopes == {"score"}
 
 
-def test_the_database_holds_no_key(engine: Engine, make_tenant: MakeTenant, rows: Rows) -> None:
+def test_the_database_holds_the_prefix_of_a_key_and_not_its_secret(
+    engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
     key = issue_key(engine, make_tenant().id, ("score",), SECRET)
     stored = repr(rows("SELECT * FROM api_keys"))
     assert key.split("_")[1] in stored
@@ -76,12 +78,12 @@ def test_an_unknown_scope_is_refused(
 
 
 @pytest.mark.parametrize("slug", ["", "x", "Acme", "-acme", "a b", "a" * 41, "acme\n"])
-def test_a_malformed_slug_is_refused(engine: Engine, slug: str) -> None:
+def test_a_malformed_tenant_slug_is_refused(engine: Engine, slug: str) -> None:
     with pytest.raises(InvalidRequest):
         create_tenant(engine, slug, "fraud")
 
 
-def test_a_taken_slug_is_refused_by_name(engine: Engine) -> None:
+def test_a_taken_tenant_slug_is_refused_by_name(engine: Engine) -> None:
     made = create_tenant(engine, "acme", "fraud-acme")
     with pytest.raises(InvalidRequest, match="acme"):
         create_tenant(engine, "acme", "fraud-acme")

@@ -1,4 +1,4 @@
-"""Drift in Postgres: counted as numpy would, stored so that it can be reckoned again."""
+"""Postgres counts drift bins as numpy does and stores them so that they can be recomputed."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_only_the_windows_decisions_of_the_version_and_the_tenant_count(
     assert {name: sum(found) for name, found in counts.items()} == dict.fromkeys(trained(), 8)
 
 
-def test_the_version_in_production_is_looked_at_even_when_it_decided_nothing(
+def test_the_production_version_is_included_without_decisions(
     engine: Engine, make_tenant: MakeTenant
 ) -> None:
     assert versions_in(engine, make_tenant().id, last_day()) == {VERSION: 0}
@@ -123,7 +123,9 @@ def test_a_prediction_without_a_feature_is_in_none_of_its_bins(
     assert sum(counts[SCORE]) == 4
 
 
-def test_counting_reads_the_windows_months_alone(engine: Engine, make_tenant: MakeTenant) -> None:
+def test_counting_reads_only_the_partitions_of_the_windows_months(
+    engine: Engine, make_tenant: MakeTenant
+) -> None:
     tenant, window = make_tenant(), last_day()
     months = {Month.of(window.since), Month.of(window.until)}
     with engine.begin() as connection:
@@ -141,7 +143,9 @@ def test_counting_reads_the_windows_months_alone(engine: Engine, make_tenant: Ma
     assert read == {month.partition_of("predictions") for month in months}
 
 
-def test_what_is_stored_can_be_reckoned_again(engine: Engine, make_tenant: MakeTenant) -> None:
+def test_a_stored_check_can_be_recomputed_from_its_counts(
+    engine: Engine, make_tenant: MakeTenant
+) -> None:
     tenant, window = make_tenant(), last_day()
     decide(engine, tenant.id, VERSION, payments(2000, oldbalance_dest=4.0))
     check_drift(engine, tenant.id, window, {VERSION: trained()})
@@ -160,7 +164,7 @@ def test_what_is_stored_can_be_reckoned_again(engine: Engine, make_tenant: MakeT
     assert check.measures[0].name == SCORE
 
 
-def test_an_empty_window_and_a_version_that_carries_nothing_say_so(
+def test_an_empty_window_and_a_missing_distribution_are_stored_as_notes(
     engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, old = make_tenant(), ModelVersion("fraud-demo", 2)
@@ -178,7 +182,7 @@ def test_an_empty_window_and_a_version_that_carries_nothing_say_so(
     assert silent.measures == ()
 
 
-def test_the_latest_run_counts_and_those_of_more_than_a_quarter_go(
+def test_the_latest_run_is_read_and_runs_older_than_90_days_are_deleted(
     engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
@@ -195,7 +199,7 @@ def test_the_latest_run_counts_and_those_of_more_than_a_quarter_go(
     assert rows("SELECT count(*) FROM drift_measures")[0]["count"] == len(trained())
 
 
-def test_the_service_reads_its_tenants_run_and_never_another_ones(
+def test_the_service_reads_only_the_tenants_own_run(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     mine, other = make_tenant("mine"), make_tenant("other")
@@ -205,7 +209,7 @@ def test_the_service_reads_its_tenants_run_and_never_another_ones(
     assert latest_run(service_engine, other.id) is None
 
 
-def test_a_model_of_several_tenants_is_told_by_the_one_that_drifts_most(
+def test_a_shared_models_psi_is_the_largest_of_its_tenants(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     calm, moved, unseen = (make_tenant(slug) for slug in ("calm", "moved", "unseen"))

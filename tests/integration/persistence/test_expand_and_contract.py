@@ -1,4 +1,4 @@
-"""During a deployment the release before this one runs on this one's schema: what it says works.
+"""The SQL of the previous release works on this release's schema.
 
 Its SQL is kept, as it was released, in `release_<revision>.sql`; see docs/decisions.
 """
@@ -146,7 +146,7 @@ def test_the_previous_release_decides_on_this_schema(
         previous("insert_shadow_scores", shadows([a_shadow_score(d) for d in batch]))
 
 
-def test_either_release_answers_what_the_other_has_decided(
+def test_each_release_answers_a_key_that_the_other_release_decided(
     service_engine: Engine, make_tenant: MakeTenant, previous: Previous
 ) -> None:
     tenant_id = make_tenant().id
@@ -166,7 +166,7 @@ def test_either_release_answers_what_the_other_has_decided(
     assert row["body_digest"] == body_digest(again.transaction)
 
 
-def test_an_upgrade_takes_over_what_the_previous_release_has_stored(
+def test_an_upgrade_keeps_the_rows_of_the_previous_release(
     make_database: Callable[..., str],
 ) -> None:
     url = make_database()

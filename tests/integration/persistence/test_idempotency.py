@@ -1,4 +1,4 @@
-"""One `external_id`, one decision: however many ask at once, and from wherever."""
+"""One `external_id` has one decision, whatever the number of concurrent writers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_64_concurrent_duplicates_are_one_decision(
     assert answered_ids(outcomes) == stored
 
 
-def test_duplicates_that_cross_between_batches_neither_double_nor_deadlock(
+def test_duplicates_in_opposite_order_are_stored_once_without_a_deadlock(
     database: str, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant_id = make_tenant().id
@@ -88,7 +88,7 @@ def _write_in_a_process(
     answers.put([str(o.prediction_id) if isinstance(o, Decided) else None for o in outcomes])
 
 
-def test_two_processes_that_ask_for_the_same_keys_decide_each_once(
+def test_two_processes_with_the_same_keys_store_each_once(
     database: str, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant_id = make_tenant().id
@@ -112,7 +112,7 @@ def test_two_processes_that_ask_for_the_same_keys_decide_each_once(
         assert {one, other} - {None} == {expected[key]}
 
 
-def test_a_key_that_another_session_holds_is_in_flight_at_once_and_its_batch_mates_are_stored(
+def test_a_key_held_by_another_session_is_in_flight_and_the_rest_of_the_batch_is_stored(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant_id = make_tenant().id
@@ -133,7 +133,7 @@ def test_a_key_that_another_session_holds_is_in_flight_at_once_and_its_batch_mat
     assert answered.prediction_id == held.prediction_id
 
 
-def test_a_session_that_gives_up_leaves_the_key_to_the_next(
+def test_a_rolled_back_key_can_be_stored_by_the_next_session(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant_id = make_tenant().id

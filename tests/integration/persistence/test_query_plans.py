@@ -1,4 +1,4 @@
-"""How Postgres answers the review pages: by index, looking at few rows, however many there are."""
+"""Review queries use indexes and read few rows, whatever the size of the tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a borrower leaves behind does not meet the next one, though the pool resets nothing."""
+"""A connection is clean when it is lent again, although the pool resets nothing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def by_the_driver_in_autocommit_mode_and_failing(engine: Engine) -> None:
         by_the_driver_in_autocommit_mode_and_failing,
     ],
 )
-def test_what_was_not_committed_is_rolled_back_before_the_next_has_the_connection(
+def test_uncommitted_changes_are_rolled_back_before_the_connection_is_lent_again(
     engine: Engine, borrow: Callable[[Engine], None], rows: Rows
 ) -> None:
     with contextlib.suppress(RuntimeError):

@@ -1,4 +1,4 @@
-"""Searching transactions: what fits, newest first, and nothing that would read everything."""
+"""Searches find matching transactions, newest first, and unbounded ones are refused."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ DAY_MS = 86_400_000
         ({"from_ms": 2, "to_ms": 1}, "to"),
     ],
 )
-def test_a_search_that_would_read_everything_or_nothing_is_refused_by_name(
+def test_an_unbounded_or_contradictory_search_is_refused_with_its_field(
     wrong: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
@@ -127,5 +127,5 @@ def test_a_search_that_would_read_everything_or_nothing_is_refused_by_name(
         {"amount_max": 1.0, "external_id": "order-1"},
     ],
 )
-def test_a_search_by_amount_within_bounds_is_taken(good: dict[str, Any]) -> None:
+def test_a_search_by_amount_within_bounds_is_accepted(good: dict[str, Any]) -> None:
     assert Search(**good)

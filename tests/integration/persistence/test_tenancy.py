@@ -1,4 +1,4 @@
-"""Tenancy that the database enforces, whatever the code above it forgets."""
+"""Postgres keeps tenants apart by row-level security, whatever the code does."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_batch_of_several_tenants_is_written_by_the_service_role(
     assert {r["tenant_id"] for r in rows("SELECT tenant_id FROM predictions")} == set(tenants)
 
 
-def test_a_row_cannot_point_into_another_tenant(engine: Engine, make_tenant: MakeTenant) -> None:
+def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: MakeTenant) -> None:
     mine, other = fill(engine, make_tenant)
     with (
         pytest.raises(IntegrityError, match="foreign key"),
@@ -171,7 +171,7 @@ def test_a_row_cannot_point_into_another_tenant(engine: Engine, make_tenant: Mak
         "DELETE FROM drift_checks",
     ],
 )
-def test_the_service_cannot_rewrite_what_was_decided(
+def test_the_service_role_may_not_change_or_delete_decisions(
     service_engine: Engine, make_tenant: MakeTenant, statement: str
 ) -> None:
     tenant = make_tenant()
@@ -207,7 +207,7 @@ def test_the_service_records_a_promotion_and_repeats_are_not_audited(
     assert promotions == [("promotion.created", "1"), ("promotion.changed", "2")]
 
 
-def test_a_row_that_postgres_refuses_fails_alone(
+def test_a_row_refused_by_postgres_fails_alone(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
@@ -233,7 +233,7 @@ def test_a_row_that_postgres_refuses_fails_alone(
         ("UPDATE refusals SET reason = 'another'", "refusal.changed"),
     ],
 )
-def test_each_audited_table_fires_with_actor_before_and_after(
+def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
     engine: Engine, make_tenant: MakeTenant, rows: Rows, change: str, action: str
 ) -> None:
     mine, other = fill(engine, make_tenant)
@@ -246,7 +246,9 @@ def test_each_audited_table_fires_with_actor_before_and_after(
     assert "digest" not in entry["before"]
 
 
-def test_creating_is_audited_too(engine: Engine, make_tenant: MakeTenant, rows: Rows) -> None:
+def test_creating_is_audited_in_every_audited_table(
+    engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
     mine, _ = fill(engine, make_tenant)
     actions = {
         r["action"] for r in rows("SELECT action FROM audit_log WHERE tenant_id = :t", t=mine)

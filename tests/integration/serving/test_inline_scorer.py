@@ -1,4 +1,4 @@
-"""When a payment is decided on the event loop: alone, and where nothing would hold the loop up."""
+"""A single payment is decided on the event loop when nothing would block it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def compiled() -> FraudModel:
     return a_model(version=VERSION).as_served()
 
 
-def test_it_is_stored_and_answered_as_a_batch_of_one(
+def test_an_inline_decision_is_stored_and_answered_as_a_batch_of_one(
     compiled: FraudModel,
     log: DecisionLog,
     make_tenant: MakeTenant,
@@ -77,12 +77,14 @@ def test_it_is_stored_and_answered_as_a_batch_of_one(
     assert told["margin"] == stored.prediction.margin
 
 
-def test_what_cannot_be_decided_is_its_own_error(log: DecisionLog) -> None:
+def test_without_a_model_the_answer_is_no_model(log: DecisionLog) -> None:
     answer = asyncio.run(inline_scorer(log).decide(an_item(None)))
     assert isinstance(answer, NoModel)
 
 
-def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: str) -> None:
+def test_a_lost_connection_is_answered_with_store_unavailable(
+    compiled: FraudModel, database: str
+) -> None:
     with Proxy(database) as proxy:
         log = DecisionLog(open_database(proxy.url, role=SERVICE_ROLE))
         proxy.cut_before_reply(b"C1305486145")
@@ -90,7 +92,7 @@ def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: 
     assert isinstance(answer, StoreUnavailable)
 
 
-def test_it_fits_where_the_trees_are_compiled_and_a_connection_is_at_hand(
+def test_inline_scoring_needs_compiled_trees_and_a_connection_at_hand(
     compiled: FraudModel, log: DecisionLog, service_engine: Engine
 ) -> None:
     by_lightgbm = replace(compiled, compiled=None)

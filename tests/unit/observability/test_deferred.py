@@ -1,4 +1,4 @@
-"""On an event loop, what was left for later is done once it is quiet or enough is due."""
+"""Deferred callbacks run when the event loop is idle or enough rows are due."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from observability.deferred import (
 )
 
 
-def test_what_fails_is_logged_and_the_rest_is_done(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_callback_is_logged_and_the_rest_run(caplog: pytest.LogCaptureFixture) -> None:
     def fails() -> None:
         raise ValueError("no")
 
@@ -33,7 +33,7 @@ def test_what_fails_is_logged_and_the_rest_is_done(caplog: pytest.LogCaptureFixt
     assert "after an answer failed" in caplog.text
 
 
-def test_it_waits_until_it_is_quiet() -> None:
+def test_deferred_callbacks_run_when_the_loop_is_idle() -> None:
     async def answers() -> list[int]:
         told: list[int] = []
         later = LoopDeferredQueue(asyncio.get_running_loop())
@@ -49,7 +49,7 @@ def test_it_waits_until_it_is_quiet() -> None:
     assert told == list(range(DUE_ROWS - 1))
 
 
-def test_while_answers_keep_coming_no_more_is_put_off_than_is_due() -> None:
+def test_under_load_the_number_of_deferred_rows_is_bounded() -> None:
     async def answers() -> tuple[int, int]:
         told: list[bool] = []
         later = LoopDeferredQueue(asyncio.get_running_loop())
@@ -66,7 +66,7 @@ def test_while_answers_keep_coming_no_more_is_put_off_than_is_due() -> None:
     assert told > 10 * DUE_ROWS
 
 
-def test_a_thread_keeps_its_own() -> None:
+def test_each_thread_has_its_own_queue() -> None:
     async def answer() -> list[str]:
         told: list[str] = []
         set_deferred_queue(LoopDeferredQueue(asyncio.get_running_loop()))

@@ -1,4 +1,4 @@
-"""Workers: one thread each, answers in turn, what nobody waits for afterwards."""
+"""A worker thread answers calls in order and runs deferred callbacks after them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_call_is_answered_from_the_workers_thread(worker: WorkerThread) -> Non
     assert anyio.run(worker.call, where, "on") == "on a worker"
 
 
-def test_what_a_function_raises_is_the_callers_and_the_worker_goes_on(worker: WorkerThread) -> None:
+def test_an_exception_reaches_the_caller_and_the_worker_continues(worker: WorkerThread) -> None:
     def fails(_: object) -> None:
         raise ValueError("no")
 
@@ -37,7 +37,7 @@ def test_what_a_function_raises_is_the_callers_and_the_worker_goes_on(worker: Wo
     assert anyio.run(worker.call, str, 7) == "7"
 
 
-def test_a_caller_who_has_gone_does_not_stop_the_worker(worker: WorkerThread) -> None:
+def test_a_cancelled_caller_does_not_stop_the_worker(worker: WorkerThread) -> None:
     go = threading.Event()
 
     async def leave() -> None:
@@ -49,7 +49,7 @@ def test_a_caller_who_has_gone_does_not_stop_the_worker(worker: WorkerThread) ->
     anyio.run(leave)
 
 
-def test_what_is_left_for_after_the_answer_runs_after_it_whether_or_not_one_fails(
+def test_deferred_callbacks_run_after_the_answer_also_when_one_fails(
     worker: WorkerThread,
 ) -> None:
     done = threading.Event()
@@ -73,13 +73,13 @@ def test_what_is_left_for_after_the_answer_runs_after_it_whether_or_not_one_fail
     assert done.wait(5)
 
 
-def test_off_a_worker_nothing_is_put_off() -> None:
+def test_outside_a_worker_callbacks_run_at_once() -> None:
     called: list[Callable[[], None]] = []
     after_answer(lambda: called.append(print), 1)
     assert called
 
 
-def test_while_calls_keep_coming_only_as_much_is_put_off_as_is_due(worker: WorkerThread) -> None:
+def test_under_load_the_worker_defers_a_bounded_number_of_rows(worker: WorkerThread) -> None:
     told: list[int] = []
     most = 0
     all_wait = threading.Event()
@@ -103,7 +103,7 @@ def test_while_calls_keep_coming_only_as_much_is_put_off_as_is_due(worker: Worke
     assert most == DUE_ROWS
 
 
-def test_a_large_batch_is_told_of_before_the_next_is_begun(worker: WorkerThread) -> None:
+def test_the_callback_of_a_large_batch_runs_before_the_next_call(worker: WorkerThread) -> None:
     told: list[bool] = []
 
     def answers(_: object) -> bool:
@@ -117,7 +117,7 @@ def test_a_large_batch_is_told_of_before_the_next_is_begun(worker: WorkerThread)
     assert anyio.run(calls) == [False, True]
 
 
-def test_once_it_is_quiet_nothing_is_put_off(worker: WorkerThread) -> None:
+def test_an_idle_worker_runs_its_callbacks(worker: WorkerThread) -> None:
     told = threading.Event()
     anyio.run(worker.call, lambda _: after_answer(told.set, 1), None)
     assert told.wait(1000 * QUIET_S)
