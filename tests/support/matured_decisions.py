@@ -7,9 +7,8 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import time
-from uuid import UUID
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_challenger, record_promotion
 from persistence.review.worklist import add_feedback
 from persistence.tenants import Tenant, create_tenant
+from persistence.uuid7 import new_ids
 from registry.names import model_name
 from scoring.evaluation.probability_metrics import BoolArray
 from scoring.features import FloatArray, TransactionColumns, feature_matrix
@@ -30,7 +30,7 @@ from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from scoring.transaction import Transaction
-from tests.support.factories import a_booster, a_transaction, write_whole
+from tests.support.factories import a_booster, a_transaction, decision_at, write_whole
 from training.__main__ import cli
 
 _numbers = itertools.count(1)
@@ -78,12 +78,6 @@ def labels_of(transactions: Sequence[Transaction], seed: int = 0) -> BoolArray:
     return drawn
 
 
-def id_at(unix_s: float) -> UUID:
-    """A UUIDv7 of a moment."""
-    low = 0b10 << 62 | next(_numbers)
-    return UUID(int=int(unix_s * 1000) << 80 | 0x7 << 76 | low)
-
-
 @dataclass
 class Past:
     """A tenant in a real database, and its stored past."""
@@ -108,11 +102,18 @@ class Past:
         record_promotion(self.engine, self.tenant.id, champion)
         if challenger is not None:
             record_challenger(self.engine, self.tenant.id, challenger, 0.0)
-        moments = time() - np.linspace(*days_ago, len(transactions)) * 86_400
+        now = datetime.now(UTC)
         decided = [
-            Decided(self.tenant.id, id_at(moment), id_at(moment), transaction, prediction, 1.0)
-            for moment, transaction, prediction in zip(
-                moments, transactions, champion.predict(transactions), strict=True
+            decision_at(
+                Decided(self.tenant.id, *ids, transaction, prediction, 1.0),
+                now - timedelta(days=days),
+            )
+            for days, ids, transaction, prediction in zip(
+                np.linspace(*days_ago, len(transactions)).tolist(),
+                new_ids(len(transactions)),
+                transactions,
+                champion.predict(transactions),
+                strict=True,
             )
         ]
         for start in range(0, len(decided), 500):

@@ -31,6 +31,7 @@ from scoring.prediction import ModelVersion
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.processes import Child
 from tests.support.factories import a_model, feature_rows
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.paths import PROJECT
 
 KEY_SECRET = b"a secret of the tests"
@@ -67,7 +68,7 @@ def service_engine(database: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
+def rows(engine: Engine) -> Rows:
     """A way to look into the database, whatever the code under test says."""
 
     def select(statement: str, **values: Any) -> list[dict[str, Any]]:
@@ -79,7 +80,7 @@ def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def make_tenant(engine: Engine) -> Callable[..., Tenant]:
+def make_tenant(engine: Engine) -> MakeTenant:
     """A factory of tenants that model version 1 serves."""
 
     def make(slug: str = "demo") -> Tenant:

@@ -1,4 +1,4 @@
-"""One service for the module's tests: its database, its tenant, its model, its keys."""
+"""A running service for the tests of a module, with a tenant, its model and its keys."""
 
 from __future__ import annotations
 
@@ -24,12 +24,19 @@ from tests.support.stack import KEY_SECRET, Publish, Service, publisher, serving
 
 @dataclass(frozen=True)
 class System:
-    """A whole system with one tenant, `demo`, whose model is in production."""
+    """A running service with one tenant, `demo`, whose model is in production.
+
+    Attributes:
+        model: name of the tenant's registered model, the module's own.
+        key: API key with the scope `score`.
+        review_key: API key with the scope `review`.
+    """
 
     service: Service
     engine: Engine
     database: str
     publish: Publish
+    model: str
     key: str
     review_key: str
 
@@ -38,7 +45,7 @@ class System:
         return self.service.post("/score", body, self.key, **more)
 
     def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
-        """Look into the database."""
+        """Return what a SELECT finds, by column."""
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(text(statement), values).mappings()]
 
@@ -56,7 +63,7 @@ def system(
     free_port: Callable[[], int],
     request: pytest.FixtureRequest,
 ) -> Iterator[System]:
-    """A running system of the module's own."""
+    """A service with a database of its own, shared by the module's tests."""
     home: Path = tmp_path_factory.mktemp("service")
     database = make_database(template=migrated_template)
     engine = open_database(database)
@@ -69,7 +76,7 @@ def system(
     review_key = issue_key(engine, tenant.id, ("review",), KEY_SECRET)
     with serving(database, mlflow_server, home, free_port()) as service:
         service.wait_until_ready()
-        yield System(service, engine, database, publish, key, review_key)
+        yield System(service, engine, database, publish, model, key, review_key)
     engine.dispose()
 
 
@@ -89,5 +96,5 @@ def hire(system: System) -> Callable[..., Analyst]:
 
 @pytest.fixture
 def analyst(hire: Callable[..., Analyst]) -> Analyst:
-    """An analyst of a tenant that nobody else uses."""
+    """An analyst of a tenant of the test's own."""
     return hire("review", "admin")

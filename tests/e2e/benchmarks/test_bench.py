@@ -1,4 +1,4 @@
-"""The comparison of stacks, run small: its shape and that it measures; nothing about speed."""
+"""The benchmark of the stacks, run small: the shape of its results, not their speed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ RATIOS = {
     "shap_b64_vs_pred_contrib",
 }
 STACKS = ("sentinel", "reference_pinned", "floor")
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +85,7 @@ def test_the_compiled_explanation_equals_lightgbms(results: dict[str, Any]) -> N
         assert times["pred_contrib_cpu_ms"] > 0
 
 
-def test_the_machine_the_command_and_what_postgres_promises_stand_beside(
+def test_the_results_name_the_machine_the_command_and_the_durability_of_postgres(
     results: dict[str, Any],
 ) -> None:
     assert results["command"].startswith("python -m benchmarks --quick")
@@ -98,7 +96,7 @@ def test_the_machine_the_command_and_what_postgres_promises_stand_beside(
     assert results["models"]["tiny"] == results["models"]["tiny"] | {"trees": 12, "leaves": 180}
 
 
-def test_the_page_says_what_the_results_say(results: dict[str, Any], tmp_path: Path) -> None:
+def test_the_page_shows_the_figures_of_the_results(results: dict[str, Any], tmp_path: Path) -> None:
     written, page = tmp_path / "latest.json", tmp_path / "page.md"
     written.write_text(json.dumps(results))
     page.write_text(f"Before.\n\n{BEGIN}\nold figures\n{END}\n\nAfter.\n")

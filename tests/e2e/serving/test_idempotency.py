@@ -1,4 +1,4 @@
-"""One `external_id`, one decision: over HTTP, across service processes, and when one is killed."""
+"""One `external_id` has one decision, across service processes and when one is killed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ import pytest
 from tests.support.factories import a_body
 from tests.support.stack import Service, serving
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ def kill(service: Service) -> None:
             process.kill()
 
 
-def test_64_duplicates_at_two_services_are_one_decision(
+def test_64_concurrent_duplicates_at_two_services_are_one_decision(
     system: System, serve_beside: Callable[[], Any]
 ) -> None:
     body = a_body(external_id="both-at-once")
@@ -74,7 +72,7 @@ def test_64_duplicates_at_two_services_are_one_decision(
         assert all(answer[name] == answers[0][name] for answer in answers)
 
 
-def test_after_a_kill_under_load_each_key_has_one_decision_and_a_retry_returns_it(
+def test_after_a_kill_under_load_a_retry_returns_the_one_decision_of_each_key(
     system: System, serve_beside: Callable[[], Any]
 ) -> None:
     keys = [f"killed-{i}" for i in range(3000)]

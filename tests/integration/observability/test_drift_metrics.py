@@ -1,8 +1,6 @@
-"""Drift as metrics: what is in production now, and no series for what is not known."""
+"""Drift metrics exist for versions in production that have been measured, and for no others."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,12 +9,12 @@ from sqlalchemy import Engine, text
 from observability.drift_metrics import DriftMetrics
 from persistence.deployments import record_promotion
 from persistence.drift.checks import check_drift
-from persistence.tenants import Tenant
 from scoring.errors import StoreUnavailable
 from scoring.evaluation.drift import SCORE, Binned
 from scoring.prediction import ModelVersion
 from tests.support.drift_data import decide, last_day, payments, trained
 from tests.support.factories import a_model
+from tests.support.fixture_types import MakeTenant
 
 VERSION = ModelVersion("fraud-demo", 1)
 
@@ -32,8 +30,8 @@ def series(metrics: DriftMetrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_a_version_that_leaves_production_takes_its_series_along(
-    engine: Engine, service_engine: Engine, make_tenant: Callable[..., Tenant]
+def test_a_version_that_leaves_production_has_no_series_any_more(
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, metrics = make_tenant(), DriftMetrics(service_engine)
     assert series(metrics) == {}
@@ -53,8 +51,8 @@ def test_a_version_that_leaves_production_takes_its_series_along(
     assert series(metrics) == {}
 
 
-def test_while_the_store_does_not_answer_what_was_known_stays(
-    engine: Engine, service_engine: Engine, make_tenant: Callable[..., Tenant]
+def test_while_the_store_is_unavailable_the_last_series_stay(
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, metrics = make_tenant(), DriftMetrics(service_engine)
     check_drift(engine, tenant.id, last_day(), {VERSION: trained()})

@@ -1,4 +1,4 @@
-"""Where Prometheus comes from, and what is said where there is none; nothing is fetched."""
+"""`make prometheus` finds an installed Prometheus or says what to install; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def make_sure(folder: Path, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_one_that_is_there_is_taken_without_a_word(tmp_path: Path) -> None:
+def test_an_installed_prometheus_is_accepted_silently(tmp_path: Path) -> None:
     program(tmp_path, "prometheus")
     program(tmp_path, "promtool")
     done = make_sure(tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_one_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prometheus_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "prometheus")
     program(tmp_path, "promtool")
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     assert find() == tmp_path
 
 
-def test_a_named_one_that_does_not_run_is_told_and_no_other_taken(tmp_path: Path) -> None:
+def test_a_named_prometheus_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     program(tmp_path, "prometheus")
     program(tmp_path, "promtool")
     broken = tmp_path / "broken"
@@ -62,7 +62,7 @@ def test_a_named_one_that_does_not_run_is_told_and_no_other_taken(tmp_path: Path
     assert done.stderr == f"{VARIABLE}={broken} holds no prometheus and promtool that run.\n"
 
 
-def test_without_one_and_without_apt_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_prometheus_and_apt_the_error_says_what_to_install(tmp_path: Path) -> None:
     done = make_sure(tmp_path)
     assert done.returncode == 1
     assert done.stderr == (

@@ -1,4 +1,4 @@
-"""What is read at each scrape: the pools, the versions in use, the process."""
+"""Each scrape reads the connection pools, the production versions, and the process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from observability.runtime_metrics import LiveMetrics
 from persistence.engine import open_database
-
-pytestmark = pytest.mark.slow
 
 
 def value(live: LiveMetrics, series: str) -> float:
@@ -25,7 +23,7 @@ def small(database: str) -> Engine:
     return open_database(database, pool_size=2)
 
 
-def test_a_pool_tells_its_size_and_what_is_in_use_now(small: Engine) -> None:
+def test_a_pools_size_use_and_checkouts_are_metrics(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
     with small.connect():
         assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 1
@@ -34,7 +32,7 @@ def test_a_pool_tells_its_size_and_what_is_in_use_now(small: Engine) -> None:
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 1
 
 
-def test_who_waits_for_a_connection_is_counted_and_who_gets_none(small: Engine) -> None:
+def test_waits_and_timeouts_of_a_pool_are_counted(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
     with small.connect(), small.connect(), pytest.raises(PoolTimeoutError):
         small.connect()
@@ -43,7 +41,7 @@ def test_who_waits_for_a_connection_is_counted_and_who_gets_none(small: Engine) 
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 2
 
 
-def test_a_pool_that_is_emptied_after_a_failure_counts_on(small: Engine) -> None:
+def test_a_disposed_pool_keeps_its_counts(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
     for _ in range(3):
         with small.connect() as connection:
@@ -52,7 +50,7 @@ def test_a_pool_that_is_emptied_after_a_failure_counts_on(small: Engine) -> None
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 3
 
 
-def test_what_threads_ask_at_once_is_counted(small: Engine) -> None:
+def test_checkouts_of_concurrent_threads_are_counted(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
 
     def ask(_: int) -> None:
@@ -74,7 +72,7 @@ def test_a_model_without_a_version_in_production_has_no_series() -> None:
     assert value(live, 'sentinel_model_version{model="fraud-b"}') == 1
 
 
-def test_the_process_tells_its_memory_and_cpu() -> None:
+def test_the_memory_and_cpu_of_the_process_are_metrics() -> None:
     live = LiveMetrics({}, dict)
     assert value(live, "process_resident_memory_bytes") > 1e6
     assert value(live, "process_cpu_seconds_total") > 0

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
-from persistence.tenants import Tenant
+from tests.support.fixture_types import MakeTenant
 from tests.support.partition_months import decided_in
 
 
@@ -23,6 +23,6 @@ def owner(database: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def decide(engine: Engine, make_tenant: Callable[..., Tenant]) -> Callable[..., Decided]:
+def decide(engine: Engine, make_tenant: MakeTenant) -> Callable[..., Decided]:
     """A factory of stored decisions of a month, with feedback when asked for."""
     return partial(decided_in, engine, make_tenant().id)

@@ -1,4 +1,4 @@
-"""One OpenAPI document for every route, whose links lead somewhere."""
+"""One OpenAPI document describes every route, and its links and references resolve."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_what_its_schema_says(name: str) -> None:
+def test_an_example_is_valid_by_its_schema(name: str) -> None:
     example = DOCUMENT["components"]["schemas"][name]["example"]
     read = EXAMPLES[name].model_validate_json(json.dumps(example))
     told = json.loads(read.model_dump_json(by_alias=True, exclude_unset=True))

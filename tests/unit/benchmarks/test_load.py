@@ -1,4 +1,4 @@
-"""The load generator, against a server that answers as it is told."""
+"""The benchmark's load generator counts replies and ends on an error."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def drive(port: int, clients: int = 4, seconds: float = 0.1) -> LoadResult:
 
 
 @pytest.mark.parametrize("split", [None, 10, 37, 45])
-def test_replies_are_counted_however_they_are_cut(split: int | None) -> None:
+def test_replies_are_counted_at_any_split_of_their_bytes(split: int | None) -> None:
     with answering(lambda: ok(b"x" * 200, split=split)) as port:
         found = drive(port)
     assert len(found.latencies_ms) > 4

@@ -1,4 +1,4 @@
-"""The canary's share of accounts: fixed, growing without loss, of the right size."""
+"""The canary's share of accounts is stable, of the right size, and grows without loss."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def test_the_share_of_accounts_is_the_percentage(percent: float) -> None:
     assert abs(share - percent) < 5 * (percent * (100 - percent) / len(ACCOUNTS)) ** 0.5
 
 
-def test_nobody_at_0_and_everybody_at_100() -> None:
+def test_no_account_is_in_at_0_percent_and_every_one_at_100() -> None:
     assert those_in(0.0) == set()
     assert those_in(100.0) == set(ACCOUNTS)
 
 
-def test_growing_the_percentage_keeps_those_who_were_in() -> None:
+def test_a_larger_percentage_keeps_the_accounts_of_a_smaller_one() -> None:
     assert those_in(1.0) < those_in(10.0) < those_in(60.0)
 
 
-def test_another_version_draws_other_accounts() -> None:
+def test_another_version_selects_other_accounts() -> None:
     others = those_in(10.0, ModelVersion("fraud-demo", 8))
     assert len(others & those_in(10.0)) < len(others) / 2
 
@@ -56,6 +56,6 @@ def test_a_share_is_a_decimal_number(text: str, percent: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "ten", "-1", "100.1", "nan", "inf", "5%"])
-def test_what_is_no_share_is_named(text: str) -> None:
+def test_an_invalid_share_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a number from 0 to 100"):
         percent_from(text)

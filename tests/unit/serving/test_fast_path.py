@@ -1,4 +1,4 @@
-"""The fast path answers POST to the scoring routes within limits and passes all else on."""
+"""The fast path answers POST to its routes within limits and passes all else on."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def a_fast_path(api: Api, *, timeout_s: float = 5, max_in_flight: int = 2) -> Fa
     return FastPath(below, {"/api": api}, Traces(), timeout_s, max_in_flight)
 
 
-async def call(
-    fast_path: FastPath, path: str = "/api", method: str = "POST"
-) -> tuple[int, Any, bytes]:
+async def call(fast_path: FastPath, path: str = "/api", method: str = "POST") -> tuple[int, Any, bytes]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -62,7 +60,7 @@ def test_every_other_path_goes_to_the_application_below(path: str) -> None:
     assert anyio.run(call, a_fast_path(answers), path)[2] == b"below"
 
 
-def test_another_method_is_told_which_one_there_is() -> None:
+def test_another_method_is_405_with_the_allowed_one() -> None:
     status, headers, _ = anyio.run(call, a_fast_path(answers), "/api", "GET")
     assert (status, headers["allow"], headers["content-type"]) == (405, "POST", MEDIA_TYPE)
 
@@ -82,7 +80,7 @@ def test_an_error_of_the_api_is_answered_with_its_status(error: Exception, statu
     assert b"secret" not in body
 
 
-def test_a_request_that_takes_too_long_is_given_up_whatever_it_ends_in() -> None:
+def test_a_request_over_its_time_is_504_also_when_it_then_fails() -> None:
     async def sleeps(_request: Request) -> Response:
         await anyio.sleep(10)
         raise AssertionError
@@ -99,7 +97,7 @@ def test_a_request_that_takes_too_long_is_given_up_whatever_it_ends_in() -> None
         assert "external_id" in json.loads(body)["detail"]
 
 
-def test_one_request_too_many_is_turned_away_and_room_is_made_again() -> None:
+def test_a_request_over_the_limit_is_429_until_another_ends() -> None:
     async def run() -> None:
         go = anyio.Event()
         found: list[int] = []
@@ -125,7 +123,7 @@ def test_one_request_too_many_is_turned_away_and_room_is_made_again() -> None:
     anyio.run(run)
 
 
-def test_what_is_answered_is_counted_by_path_and_status() -> None:
+def test_replies_are_counted_by_path_and_status() -> None:
     def counted() -> float:
         samples = [s for metric in REQUESTS.collect() for s in metric.samples]
         return sum(

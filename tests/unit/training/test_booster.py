@@ -1,3 +1,5 @@
+"""Fitting a booster is reproducible and uses the fit part alone."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -69,7 +71,9 @@ def test_trees_after_the_best_round_are_not_kept(
     assert fitted.leaves <= 3000
 
 
-def test_every_round_is_told(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> None:
+def test_every_round_is_reported(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray
+) -> None:
     told: list[int] = []
     losses: list[float] = []
 
@@ -82,7 +86,7 @@ def test_every_round_is_told(data: LabelledTransactions, parts: Split, matrix: F
     assert tuple(losses) == again.stopping_log_loss
 
 
-def test_what_a_round_raises_ends_the_fit(
+def test_an_exception_of_the_round_callback_ends_the_fit(
     data: LabelledTransactions, parts: Split, matrix: FloatArray
 ) -> None:
     class Enough(Exception):

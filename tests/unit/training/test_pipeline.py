@@ -1,4 +1,4 @@
-"""Nothing that is served was chosen by looking at the part that is reported."""
+"""Nothing that is served is chosen on the part that is reported."""
 
 from __future__ import annotations
 

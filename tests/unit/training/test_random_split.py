@@ -1,4 +1,4 @@
-"""A random split beside the one by time: the same sizes, other rows."""
+"""The random split has the sizes of the split by time, with other rows."""
 
 from __future__ import annotations
 

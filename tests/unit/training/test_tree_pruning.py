@@ -1,3 +1,5 @@
+"""Trimming removes the last trees with little effect and changes nothing else."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -52,13 +54,13 @@ def trimmed(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> Fit
     return fitted(data, parts, matrix, trimmed=True)
 
 
-def test_the_last_trees_that_bring_little_are_not_served(whole: Fitted, trimmed: Fitted) -> None:
+def test_the_last_trees_with_little_effect_are_removed(whole: Fitted, trimmed: Fitted) -> None:
     assert trimmed.rounds < whole.rounds
     assert trimmed.leaves < whole.leaves
     assert trimmed.stopping_log_loss == whole.stopping_log_loss, "the same fit"
 
 
-def test_what_is_left_scores_as_the_first_trees_did_to_the_last_bit(
+def test_a_trimmed_model_scores_as_its_first_trees_to_the_last_bit(
     whole: Fitted, trimmed: Fitted, matrix: FloatArray
 ) -> None:
     expected = whole.booster.predict(matrix, raw_score=True, num_iteration=trimmed.rounds)
@@ -67,7 +69,7 @@ def test_what_is_left_scores_as_the_first_trees_did_to_the_last_bit(
     assert np.array_equal(trimmed.booster.predict(matrix[:500], pred_contrib=True), explained)
 
 
-def test_what_is_left_finds_frauds_about_as_well(
+def test_a_trimmed_model_finds_frauds_about_as_well(
     data: LabelledTransactions, parts: Split, matrix: FloatArray, whole: Fitted, trimmed: Fitted
 ) -> None:
     rows = parts.test.rows
@@ -94,7 +96,7 @@ def test_a_trimmed_model_loads_and_explains_alike(
     assert np.abs(added_up - after.margins).max() < 1e-9
 
 
-def test_trees_that_all_count_stay() -> None:
+def test_trees_with_an_effect_are_kept() -> None:
     matrix = feature_rows(2000, seed=5)
     booster = a_booster()
     certain = booster.predict(matrix) > 0.5
@@ -104,6 +106,6 @@ def test_trees_that_all_count_stay() -> None:
     assert few > 1
 
 
-def test_trees_after_the_best_round_do_not_come_back(whole: Fitted, matrix: FloatArray) -> None:
+def test_trees_after_the_best_round_stay_removed(whole: Fitted, matrix: FloatArray) -> None:
     labels = np.random.default_rng(0).random(3000) < 0.01
     assert fewest_rounds(whole.booster, 5, matrix[:3000], labels) <= 5

@@ -1,4 +1,4 @@
-"""Authentication: who calls, with which scopes, remembered only for seconds."""
+"""Authentication: API keys, scopes, and results cached for seconds."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def require(authenticator: Authenticator, header: str | None, *scopes: str) -> P
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", KEY, "Bearer x"])
-def test_without_a_bearer_key_nobody_is_asked(header: str | None) -> None:
+def test_without_a_bearer_key_the_database_is_not_queried(header: str | None) -> None:
     keys = Keys(a_principal("score"))
     with pytest.raises(Unauthenticated):
         require(Authenticator(keys.verify), header, "score")
@@ -71,7 +71,7 @@ def test_one_of_several_scopes_is_enough() -> None:
     assert found == keys.answer
 
 
-def test_an_expired_key_is_refused_even_while_it_is_remembered() -> None:
+def test_an_expired_key_is_refused_while_it_is_cached() -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     with pytest.raises(Unauthenticated):
         require(
@@ -81,7 +81,7 @@ def test_an_expired_key_is_refused_even_while_it_is_remembered() -> None:
         )
 
 
-def test_a_revocation_is_felt_when_the_verdict_is_forgotten() -> None:
+def test_a_revoked_key_is_refused_when_the_cached_result_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify, clock)
     for _ in range(3):
@@ -96,7 +96,7 @@ def test_a_revocation_is_felt_when_the_verdict_is_forgotten() -> None:
     assert keys.asked == 2
 
 
-def test_callers_who_come_at_once_ask_the_database_once() -> None:
+def test_concurrent_callers_query_the_database_once() -> None:
     keys = Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify)
 
@@ -108,7 +108,7 @@ def test_callers_who_come_at_once_ask_the_database_once() -> None:
     assert keys.asked == 1
 
 
-def test_a_verdict_is_refreshed_while_it_still_serves() -> None:
+def test_a_cached_result_is_refreshed_before_it_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify, clock)
 
@@ -125,7 +125,7 @@ def test_a_verdict_is_refreshed_while_it_still_serves() -> None:
     assert anyio.run(scenario) == [1, 1, 2]
 
 
-def test_a_refresh_that_fails_leaves_the_verdict_to_its_end() -> None:
+def test_a_failed_refresh_keeps_the_cached_result_until_it_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(lambda key: fail_or(keys, key), clock)
 

@@ -1,4 +1,4 @@
-"""Answers that are remembered: asked once, for a while, and never somebody else's."""
+"""The cache calls once for concurrent callers, keeps an answer for its time, and bounds its size."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def with_recent(
     asyncio.run(run())
 
 
-def test_an_answer_serves_for_its_time_and_is_then_asked_for_again() -> None:
+def test_a_cached_answer_is_used_until_it_expires() -> None:
     async def story(recent: SingleFlightCache, clock: Clock, oracle: Oracle) -> None:
         assert await recent.get("a", oracle) == 1
         clock.now_s = 29.9
@@ -57,7 +57,7 @@ def test_an_answer_serves_for_its_time_and_is_then_asked_for_again() -> None:
     with_recent(story)
 
 
-def test_other_questions_have_other_answers() -> None:
+def test_each_key_has_its_own_answer() -> None:
     async def story(recent: SingleFlightCache, _clock: Clock, oracle: Oracle) -> None:
         assert await recent.get((1, "a"), oracle) == 1
         assert await recent.get((2, "a"), oracle) == 2
@@ -65,7 +65,7 @@ def test_other_questions_have_other_answers() -> None:
     with_recent(story)
 
 
-def test_many_who_ask_at_once_cost_one_answer() -> None:
+def test_concurrent_callers_share_one_call() -> None:
     async def story(recent: SingleFlightCache, _clock: Clock, oracle: Oracle) -> None:
         answers = await asyncio.gather(*(recent.get("a", oracle) for _ in range(20)))
         assert answers == [1] * 20
@@ -73,7 +73,7 @@ def test_many_who_ask_at_once_cost_one_answer() -> None:
     with_recent(story)
 
 
-def test_a_failure_reaches_all_who_wait_and_is_not_remembered() -> None:
+def test_a_failure_reaches_every_waiting_caller_and_is_not_cached() -> None:
     async def story(recent: SingleFlightCache, _clock: Clock, oracle: Oracle) -> None:
         oracle.away = True
         both = await asyncio.gather(
@@ -86,7 +86,7 @@ def test_a_failure_reaches_all_who_wait_and_is_not_remembered() -> None:
     with_recent(story)
 
 
-def test_who_hangs_up_leaves_the_answer_to_the_others() -> None:
+def test_a_cancelled_caller_leaves_the_answer_to_the_others() -> None:
     async def story(recent: SingleFlightCache, _clock: Clock, oracle: Oracle) -> None:
         first = asyncio.create_task(recent.get("a", oracle))
         await asyncio.sleep(0)
@@ -100,7 +100,7 @@ def test_who_hangs_up_leaves_the_answer_to_the_others() -> None:
     with_recent(story)
 
 
-def test_no_more_than_so_many_are_kept() -> None:
+def test_the_oldest_answer_is_evicted_at_the_limit() -> None:
     async def story(recent: SingleFlightCache, clock: Clock, oracle: Oracle) -> None:
         for i in range(5):
             clock.now_s = i

@@ -1,4 +1,4 @@
-"""What the service's processes import, each asked in a process of its own."""
+"""Service processes do not import packages that serving does not need."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def told_by(program: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_process_that_watches_over_the_workers_imports_no_room_that_scores_or_stores() -> None:
+def test_the_supervising_process_imports_no_package_that_scores_or_stores() -> None:
     heavy = {"lightgbm", "numba", "numpy", "sqlalchemy", "fastapi", "mlflow", "pandas", "sklearn"}
     assert told_by(f"import sys, service; print(sorted({heavy} & set(sys.modules)))") == "[]"
 
 
-def test_lightgbm_and_numba_do_without_their_companions_which_can_be_imported_afterwards() -> None:
+def test_blocked_packages_are_not_needed_and_can_be_imported_afterwards() -> None:
     program = """
 import sys
 from app.import_blocker import COMPANIONS, without
@@ -48,7 +48,7 @@ print(pandas.DataFrame({"a": [1]})["a"].sum(), scipy.linalg.det(numpy.eye(2)))
     assert told_by(program) == "1 1.0"
 
 
-def test_opening_the_service_imports_none_of_the_companions() -> None:
+def test_starting_the_service_imports_none_of_the_blocked_packages() -> None:
     program = """
 import sys, service
 from app.import_blocker import COMPANIONS, without
