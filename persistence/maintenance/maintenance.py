@@ -27,7 +27,7 @@ from psycopg import errors
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from persistence.engine import saying_unavailable
+from persistence.errors import translate_errors
 from persistence.maintenance.foreign_keys import references_set_aside, unvalidated, validate
 from persistence.maintenance.partitions import (
     PARTITIONED,
@@ -43,6 +43,7 @@ from persistence.maintenance.retention import (
     drop_month,
 )
 from persistence.tenancy import every_tenants_transaction, see_all_tenants
+from scoring.errors import CommandError
 
 MONTHS_AHEAD = 3
 PAUSE_S = 3.0
@@ -58,7 +59,7 @@ Report = Callable[[str], None]
 T = TypeVar("T")
 
 
-class MaintenanceError(Exception):
+class MaintenanceError(CommandError):
     """Maintenance could not be done; the message is one sentence that says what to do."""
 
 
@@ -130,7 +131,7 @@ def maintain(
 @contextmanager
 def _saying_why() -> Iterator[None]:
     try:
-        with saying_unavailable():
+        with translate_errors():
             yield
     except DBAPIError as error:
         if isinstance(error.orig, errors.InsufficientPrivilege):

@@ -11,12 +11,8 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from persistence.engine import (
-    OPERATOR_TIMEOUT_S,
-    open_database,
-    saying_unavailable,
-    transaction,
-)
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database, transaction
+from persistence.errors import translate_errors
 from persistence.maintenance.maintenance import MaintenanceError, maintain
 
 if TYPE_CHECKING:
@@ -48,7 +44,7 @@ def upgrade(url: str) -> str:
     """
     engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
     try:
-        with saying_unavailable():
+        with translate_errors():
             _migrate(engine)
         maintain(engine, datetime.now(UTC))
         return current_revision(engine) or "none"

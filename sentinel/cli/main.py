@@ -15,25 +15,18 @@ from sqlalchemy import Engine
 
 from persistence import api_keys, tenants
 from persistence.drift.bin_counts import Window
-from persistence.engine import (
-    OPERATOR_TIMEOUT_S,
-    STATEMENT_TIMEOUT_S,
-    DatabaseUrlError,
-    open_database,
-)
+from persistence.engine import OPERATOR_TIMEOUT_S, STATEMENT_TIMEOUT_S, open_database
 from persistence.maintenance import maintenance, migrate
-from registry.client.base import RegistryUnavailable
 from registry.client.factory import open_registry
 from registry.names import model_name
-from scoring.errors import SentinelError
+from sentinel.errors import CommandGroup
 from sentinel.local.database_url import database_url
-from sentinel.local.postgres.embedded import EmbeddedPostgresError
 from sentinel.local.terminal import step
 from sentinel.operations.drift_monitor import monitor, parse_window, show
-from sentinel.settings import Settings, SettingsError
+from sentinel.settings import Settings
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     """Adds the one-machine commands where their packages (the `training` extra) are installed."""
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -59,34 +52,16 @@ def main() -> None:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn a foreseeable error into one sentence on stderr and exit status 1."""
-    try:
-        yield
-    except (
-        SettingsError,
-        DatabaseUrlError,
-        EmbeddedPostgresError,
-        RegistryUnavailable,
-        maintenance.MaintenanceError,
-    ) as error:
-        raise click.ClickException(str(error)) from error
-    except SentinelError as error:
-        raise click.ClickException(error.detail) from error
-
-
-@contextmanager
 def _database(
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
 ) -> Iterator[tuple[Engine, Settings]]:
-    with _sentences():
-        settings = Settings()
-        with database_url(settings) as url:
-            engine = open_database(url, pool_size=1, statement_timeout_s=statement_timeout_s)
-            try:
-                yield engine, settings
-            finally:
-                engine.dispose()
+    settings = Settings()
+    with database_url(settings) as url:
+        engine = open_database(url, pool_size=1, statement_timeout_s=statement_timeout_s)
+        try:
+            yield engine, settings
+        finally:
+            engine.dispose()
 
 
 @main.group("tenants")
@@ -191,7 +166,7 @@ def db_group() -> None:
 @db_group.command("upgrade")
 def upgrade() -> None:
     """Bring the database to this release's schema; safe to repeat."""
-    with _sentences(), database_url(Settings()) as url:
+    with database_url(Settings()) as url:
         revision = migrate.upgrade(url)
     click.echo(f"The database is at revision {revision}.")
 

@@ -6,13 +6,11 @@ already from an earlier run is used again.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,13 +20,13 @@ import httpx
 from persistence import api_keys, tenants
 from persistence.engine import open_database
 from persistence.maintenance import migrate
-from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.client.base import RegisteredVersion
 from registry.client.rest_client import RestClient
 from registry.names import CANDIDATE, PRODUCTION, model_name
-from scoring.errors import SentinelError
+from scoring.errors import CommandError
 from sentinel.local.demo import samples, state
 from sentinel.local.mlflow_server import MlflowServer
-from sentinel.local.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child, Ledger, ProcessError, check_port
 from sentinel.local.terminal import console, reach_loopback_directly, step, stop_on_signals
 from sentinel.settings import Settings
@@ -40,7 +38,7 @@ _FREE_BYTES = 1_000_000_000
 _SERVICE_SECONDS = 90.0
 
 
-class DemoError(Exception):
+class DemoError(CommandError):
     """The demo cannot go on; the message is one sentence."""
 
 
@@ -57,8 +55,10 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
     """Train, promote and serve a model on this machine until Ctrl-C."""
     settings = Settings().model_copy(update={"database_url": None})
     ready = False
+    stop_on_signals()
+    reach_loopback_directly()
     try:
-        with sentences(), ExitStack() as stack:
+        with ExitStack() as stack:
             running = Demo(settings, data, port, mlflow_port, stack)
             running.prepare()
             running.serve()
@@ -69,37 +69,15 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
         raise SystemExit(0 if ready else 130) from None
 
 
-@contextlib.contextmanager
-def sentences() -> Iterator[None]:
-    """Let signals end the block, and turn what can be foreseen into one sentence and status 1."""
-    stop_on_signals()
-    reach_loopback_directly()
-    try:
-        yield
-    except SentinelError as error:
-        raise click.ClickException(error.detail) from error
-    except (
-        DemoError,
-        state.DemoRunning,
-        EmbeddedPostgresError,
-        ProcessError,
-        RegistryUnavailable,
-    ) as error:
-        raise click.ClickException(str(error)) from error
-
-
 @click.command("stop")
 def stop() -> None:
     """Stop what a demo that was killed has left running."""
     home = Settings().home_path
     if not home.is_dir():
         return
-    try:
-        with state.only_demo(home, "stopping"):
-            ended = Ledger(home / "demo.processes.json").end_leftovers()
-            ended += EmbeddedPostgres(home).stop()
-    except (state.DemoRunning, EmbeddedPostgresError) as error:
-        raise click.ClickException(str(error)) from error
+    with state.only_demo(home, "stopping"):
+        ended = Ledger(home / "demo.processes.json").end_leftovers()
+        ended += EmbeddedPostgres(home).stop()
     if ended:
         click.echo("Stopped what was left running.")
 

@@ -24,7 +24,7 @@ def test_one_look_gives_both_aliases_of_every_name(
         publish_there(each, alias=PRODUCTION)
         publish_there(each, alias=CHALLENGER)
     publish_there(f"{name}-c", alias=None)
-    found = registry.client.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
+    found = registry.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
     assert found == {
         name: {alias: registry.resolve(name, alias) for alias in (PRODUCTION, CHALLENGER)},
         f"{name}-b": {
@@ -43,7 +43,7 @@ def test_a_name_that_the_filter_language_cannot_hold_is_looked_at_too(
     odd = f'{name} o\'hara, (50%) "x"'
     publish_there(odd)
     publish_there(name)
-    found = registry.client.aliases([odd, name])
+    found = registry.aliases([odd, name])
     assert [version[PRODUCTION].name for version in found.values()] == [odd, name]
 
 
@@ -52,7 +52,7 @@ def test_more_names_than_fit_one_search_are_all_looked_at(
 ) -> None:
     publish_there(name)
     names = [f"{name}-{number}" for number in range(-250, 0)] + [name]
-    found = registry.client.aliases(names)
+    found = registry.aliases(names)
     assert len(found) == 251
     assert [each for each in names if found[each]] == [name]
 
@@ -67,7 +67,7 @@ def test_a_change_of_the_challengers_tag_is_seen_by_the_next_look(
     client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
     def percent() -> str | None:
-        return registry.client.aliases([name])[name][CHALLENGER].tags.get(CANARY_TAG)
+        return registry.aliases([name])[name][CHALLENGER].tags.get(CANARY_TAG)
 
     assert percent() is None
     for value in ("5", "50"):
@@ -85,11 +85,11 @@ def test_a_registered_model_made_anew_is_not_taken_for_the_old_one(
     def made_with_two_versions() -> RegisteredVersion:
         publish_there(name)
         publish_there(name, alias=None)
-        return registry.client.aliases([name])[name][PRODUCTION]
+        return registry.aliases([name])[name][PRODUCTION]
 
     old = made_with_two_versions()
     client.delete_registered_model(name)
-    assert registry.client.aliases([name]) == {name: {}}
+    assert registry.aliases([name]) == {name: {}}
     new = made_with_two_versions()
     assert (new.name, new.version) == (old.name, old.version)
     assert new != old
@@ -141,7 +141,7 @@ def test_a_server_that_is_away_is_told_from_one_that_has_nothing(away: str, tmp_
     registry = open_registry(away)
     version = RegisteredVersion("fraud-demo", 1, 0)
     asked = [
-        lambda: registry.client.aliases(["fraud-demo"]),
+        lambda: registry.aliases(["fraud-demo"]),
         lambda: registry.resolve("fraud-demo", PRODUCTION),
         lambda: registry.find("fraud-demo", 1),
         lambda: registry.download(version, "MLmodel", tmp_path / "MLmodel", 1),
@@ -156,7 +156,7 @@ def test_a_server_that_is_no_mlflow_is_told_in_a_sentence(mlflow_server: str) ->
     # The UI answers every path below it with a page.
     registry = RestClient(f"{mlflow_server}/health?")
     with pytest.raises(RegistryUnavailable, match="MLflow's answer is not understood"):
-        registry.client.aliases(["fraud-demo"])
+        registry.aliases(["fraud-demo"])
 
 
 def test_a_uri_of_another_kind_is_refused_in_a_sentence() -> None:
