@@ -14,7 +14,6 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import click
 import httpx
 
 from persistence import api_keys, tenants
@@ -28,7 +27,7 @@ from sentinel.local.demo import samples, state
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child, Ledger, ProcessError, check_port
-from sentinel.local.terminal import console, reach_loopback_directly, step, stop_on_signals
+from sentinel.local.terminal import console, step
 from sentinel.settings import Settings
 
 TENANT = "demo"
@@ -40,46 +39,6 @@ _SERVICE_SECONDS = 90.0
 
 class DemoError(CommandError):
     """The demo cannot go on; the message is one sentence."""
-
-
-@click.command("demo")
-@click.option(
-    "--data",
-    envvar="DATA",
-    type=click.Path(path_type=Path),
-    help="Train on this CSV or Parquet file in the PaySim schema.  [default: the simulator]",
-)
-@click.option("--port", envvar="PORT", default=3000, type=click.IntRange(1, 65535))
-@click.option("--mlflow-port", envvar="MLFLOW_PORT", default=5000, type=click.IntRange(1, 65535))
-def demo(data: Path | None, port: int, mlflow_port: int) -> None:
-    """Train, promote and serve a model on this machine until Ctrl-C."""
-    settings = Settings().model_copy(update={"database_url": None})
-    ready = False
-    stop_on_signals()
-    reach_loopback_directly()
-    try:
-        with ExitStack() as stack:
-            running = Demo(settings, data, port, mlflow_port, stack)
-            running.prepare()
-            running.serve()
-            ready = True
-            running.show()
-            running.watch()
-    except KeyboardInterrupt:
-        raise SystemExit(0 if ready else 130) from None
-
-
-@click.command("stop")
-def stop() -> None:
-    """Stop what a demo that was killed has left running."""
-    home = Settings().home_path
-    if not home.is_dir():
-        return
-    with state.only_demo(home, "stopping"):
-        ended = Ledger(home / "demo.processes.json").end_leftovers()
-        ended += EmbeddedPostgres(home).stop()
-    if ended:
-        click.echo("Stopped what was left running.")
 
 
 class Demo:
@@ -284,3 +243,18 @@ class Demo:
         except httpx.HTTPError:
             return False
         return reply.is_success and reply.json()["models"].get(version.name) == version.version
+
+
+def stop_leftovers(home: Path) -> bool:
+    """Stop what a demo that was killed has left running; return whether there was anything.
+
+    Args:
+        home: state of this installation, which exists.
+
+    Raises:
+        DemoRunning: the demo is still alive.
+        EmbeddedPostgresError: its Postgres cannot be stopped.
+    """
+    with state.only_demo(home, "stopping"):
+        ended = bool(Ledger(home / "demo.processes.json").end_leftovers())
+        return EmbeddedPostgres(home).stop() or ended
