@@ -16,7 +16,7 @@ from persistence.deployments import (
     ServedVersion,
     list_refusals,
     record_challenger,
-    record_promotion,
+    record_promotions,
     record_refusal,
     record_test_model,
     served_versions,
@@ -116,7 +116,7 @@ def test_the_versions_that_served_are_told_with_what_they_are_now(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, other = make_tenant(), make_tenant("other")
-    record_promotion(service_engine, tenant.id, version(2))
+    record_promotions(service_engine, [tenant.id], version(2))
     record_challenger(service_engine, tenant.id, version(3), 7.5)
     record_test_model(service_engine, tenant.id)
     challenger, production, before = served_versions(service_engine, tenant.id)
