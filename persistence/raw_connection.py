@@ -4,7 +4,7 @@ What a pipeline sends between two Syncs is one transaction, committed by the sec
 begins one: https://www.postgresql.org/docs/current/protocol-flow.html. With psycopg's own BEGIN and
 COMMIT it would be three round trips, since each of them ends with a Sync; so psycopg's statements
 are sent in autocommit mode. libpq knows no such mode, and a batch of decisions does without: to
-set it, unset it and have SQLAlchemy reset what is at rest was 3 % of a single /score.
+set it, unset it and have SQLAlchemy reset idle connections was 3 % of scoring one payment.
 """
 
 from __future__ import annotations

@@ -60,7 +60,11 @@ T = TypeVar("T")
 
 
 class MaintenanceError(CommandError):
-    """Maintenance could not be done; the message is one sentence that says what to do."""
+    """Maintenance could not be done."""
+
+
+class PauseTooShort(MaintenanceError):
+    """The work takes longer than the pause that scoring may have to make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +273,8 @@ def _in_a_pause(connection: Connection, pause_s: float, work: Callable[[], T]) -
             # Postgres ends the connection with the transaction; its reason may get lost with it.
             cut_off = error.connection_invalidated and time.monotonic() - begun_s >= pause_s
             if cut_off or isinstance(error.orig, errors.TransactionTimeout):
-                raise MaintenanceError(
-                    f"Scoring would have to wait longer than {pause_s:g} s, so nothing was changed;"
-                    " let it wait longer with --pause, when few payments come."
+                raise PauseTooShort(
+                    f"Scoring would have to wait longer than {pause_s:g} s, so nothing was changed."
                 ) from error
             if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
                 raise

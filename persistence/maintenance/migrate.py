@@ -1,4 +1,4 @@
-"""Schema migrations: run by `sentinel db upgrade`, checked by readiness, never run by serving."""
+"""Schema migrations: an operator runs them, readiness checks them, serving never runs them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def alembic_config(engine: Engine) -> Config:
 
 
 def upgrade(url: str) -> str:
-    """Bring a database to this release's schema, make the partitions that the next months need.
+    """Bring a database to this release's schema, and make the partitions of the coming months.
 
     Returns:
         The revision it is at.

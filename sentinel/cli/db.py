@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import click
@@ -13,6 +15,21 @@ from sentinel.local.database_url import database_url
 from sentinel.settings import Settings
 
 
+@contextmanager
+def _pause_hint() -> Iterator[None]:
+    """Add the option that helps to a PauseTooShort.
+
+    Raises:
+        click.ClickException: in place of it.
+    """
+    try:
+        yield
+    except maintenance.PauseTooShort as error:
+        raise click.ClickException(
+            f"{str(error).rstrip('.')}; let it wait longer with --pause, when few payments come."
+        ) from error
+
+
 @click.group("db")
 def db_group() -> None:
     """Upgrade the database's schema, and keep its partitions."""
@@ -21,7 +38,7 @@ def db_group() -> None:
 @db_group.command("upgrade")
 def upgrade() -> None:
     """Bring the database to this release's schema; safe to repeat."""
-    with database_url(Settings()) as url:
+    with _pause_hint(), database_url(Settings()) as url:
         revision = migrate.upgrade(url)
     click.echo(f"The database is at revision {revision}.")
 
@@ -46,7 +63,7 @@ def maintain(retain_months: int | None, pause: float, dry_run: bool) -> None:
 
     Run it every month, or every day; while it runs the service goes on scoring.
     """
-    with connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
+    with _pause_hint(), connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
         maintenance.maintain(
             engine,
             datetime.now(UTC),
