@@ -16,6 +16,11 @@ from sentinel.errors import CommandGroup
 from sentinel.settings import SettingsError
 from training.errors import NoEvidence
 
+FORESEEABLE = (
+    *(DatabaseUrlError, NoEvidence, RegistryUnavailable, SettingsError, StoreUnavailable),
+    *(TrackingUriError, maintenance.MaintenanceError),
+)
+
 
 def run(error: Exception) -> tuple[int, str, BaseException | None]:
     def fail() -> None:
@@ -26,18 +31,7 @@ def run(error: Exception) -> tuple[int, str, BaseException | None]:
     return done.exit_code, done.stderr, done.exception
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        DatabaseUrlError,
-        NoEvidence,
-        RegistryUnavailable,
-        SettingsError,
-        StoreUnavailable,
-        TrackingUriError,
-        maintenance.MaintenanceError,
-    ],
-)
+@pytest.mark.parametrize("kind", FORESEEABLE)
 def test_a_foreseeable_error_is_its_sentence_and_status_1(kind: type[Exception]) -> None:
     assert run(kind("One sentence."))[:2] == (1, "Error: One sentence.\n")
 
