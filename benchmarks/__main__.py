@@ -95,7 +95,8 @@ def main(
     # Imported late: they take seconds that `--help` and a usage error should not.
     from benchmarks.results import document, show, written
     from benchmarks.runner import Measured
-    from sentinel.local.demo.demo import sentences
+    from sentinel.errors import translate_errors
+    from sentinel.local.terminal import reach_loopback_directly, stop_on_signals
 
     plan = QUICK if quick else EVERYTHING
     plan = replace(
@@ -120,7 +121,9 @@ def main(
     explained: dict[str, Any] = {}
     begun = time.monotonic()
     interrupted = False
-    with sentences():
+    stop_on_signals()
+    reach_loopback_directly()
+    with translate_errors():
         try:
             _measure(plan, home.resolve(), data, here, about, measured, explained, console)
         except KeyboardInterrupt:

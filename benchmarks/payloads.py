@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scoring.features import FloatArray, TransactionColumns, feature_matrix
-from scoring.transaction import Transaction
+from scoring.transaction import from_wire
 
 TYPES = ("PAYMENT", "CASH_OUT", "CASH_IN", "TRANSFER", "DEBIT")
 TYPE_SHARES = (0.34, 0.35, 0.22, 0.083, 0.007)
@@ -40,18 +40,7 @@ def transactions(count: int, seed: int = 7) -> list[dict[str, Any]]:
 
 def features_of(bodies: Sequence[dict[str, Any]]) -> FloatArray:
     """Return the model's inputs for transactions in wire form, float64 (n, features)."""
-    submitted = [
-        Transaction(
-            step=body["step"],
-            type=body["type"],
-            amount=body["amount"],
-            name_orig=body["nameOrig"],
-            oldbalance_org=body["oldbalanceOrg"],
-            name_dest=body["nameDest"],
-            oldbalance_dest=body["oldbalanceDest"],
-        )
-        for body in bodies
-    ]
+    submitted = [from_wire(body) for body in bodies]
     return feature_matrix(TransactionColumns.from_transactions(submitted))
 
 

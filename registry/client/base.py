@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from scoring.errors import SentinelError
 
-class RegistryUnavailable(Exception):
+
+class RegistryUnavailable(SentinelError):
     """MLflow did not answer, or answered with an error of its own."""
+
+    status = 503
+    code = "registry-unavailable"
+    title = "The model registry is unavailable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotion
+from persistence.deployments import record_challenger, record_promotions
 from persistence.review.worklist import add_feedback
 from persistence.tenants import Tenant, create_tenant
 from persistence.uuid7 import new_ids
@@ -99,7 +99,7 @@ class Past:
         Returns:
             The champion's margins, float64 (n,).
         """
-        record_promotion(self.engine, self.tenant.id, champion)
+        record_promotions(self.engine, [self.tenant.id], champion)
         if challenger is not None:
             record_challenger(self.engine, self.tenant.id, challenger, 0.0)
         now = datetime.now(UTC)

@@ -55,7 +55,7 @@ def promote(
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
     from registry.client.base import RegisteredVersion
     from scoring.prediction import ModelVersion
-    from training.cli.context import Sources, sources
+    from training.cli.context import Sources, open_sources
     from training.comparison.compare import Compared, compare
     from training.comparison.promote import NotBetter
     from training.comparison.promote import promote as run
@@ -74,7 +74,8 @@ def promote(
         return version
 
     console = Console()
-    with Reporter(console) as reporter, sources(reporter) as found, ExitStack() as stack:
+    with Reporter(console) as reporter, ExitStack() as stack:
+        found = open_sources(reporter)
         name = model_name(tenant)
         # A first promotion needs no Postgres, and a tenant may not be in it yet.
         store = None

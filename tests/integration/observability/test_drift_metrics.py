@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
 
 from observability.drift_metrics import DriftMetrics
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.drift.checks import check_drift
 from scoring.errors import StoreUnavailable
 from scoring.evaluation.drift import SCORE, Binned
@@ -46,7 +46,7 @@ def test_a_version_that_leaves_production_has_no_series_any_more(
     assert SCORE in measured
     assert {labels[2] for labels in found if labels[0] == "psi"} == measured
 
-    record_promotion(engine, tenant.id, a_model(version=ModelVersion("fraud-demo", 2)))
+    record_promotions(engine, [tenant.id], a_model(version=ModelVersion("fraud-demo", 2)))
     metrics.refresh()
     assert series(metrics) == {}
 

@@ -28,7 +28,9 @@ def a_fast_path(api: Api, *, timeout_s: float = 5, max_in_flight: int = 2) -> Fa
     return FastPath(below, {"/api": api}, Traces(), timeout_s, max_in_flight)
 
 
-async def call(fast_path: FastPath, path: str = "/api", method: str = "POST") -> tuple[int, Any, bytes]:
+async def call(
+    fast_path: FastPath, path: str = "/api", method: str = "POST"
+) -> tuple[int, Any, bytes]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
