@@ -1,4 +1,4 @@
-"""Cursors: good for one query of one tenant, and nothing that anybody made up is taken for one."""
+"""Cursors: valid for one query of one tenant; a text that the service did not make is refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_cursor_of_another_tenant_or_query_is_refused(
 
 
 @given(st.text(max_size=120))
-def test_what_nobody_sealed_is_refused(cursor: str) -> None:
+def test_a_text_that_the_service_did_not_make_is_refused(cursor: str) -> None:
     assert refuses(cursor, 1, "queue")
 
 
