@@ -1,4 +1,4 @@
-"""Without Postgres, MLflow or a setting, /readyz is 503 and no undecided payment gets a decision."""
+"""Without Postgres, MLflow or a setting, /readyz is 503 and no payment is decided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trial of the search: cross-fitted thresholds, measured latency, and failures that do not end it."""
+"""A trial: cross-fitted thresholds, measured latency, failures that do not end the search."""
 
 from __future__ import annotations
 
