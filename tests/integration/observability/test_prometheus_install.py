@@ -1,4 +1,4 @@
-"""`make prometheus` finds an installed Prometheus or says what to install; nothing is downloaded."""
+"""`make prometheus` finds an installed Prometheus or says what to install; it downloads nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trial of the search: cross-fitted thresholds, measured latency, and failures that do not end it."""
+"""A trial of the search: cross-fitted thresholds, latency, and failures that do not end it."""
 
 from __future__ import annotations
 

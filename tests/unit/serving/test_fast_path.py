@@ -1,4 +1,4 @@
-"""The fast path answers POST to its routes within limits; all else goes to the application below."""
+"""The fast path answers POST to its routes within limits; all else goes to the app below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache calls once for concurrent callers, keeps an answer for its time, and bounds its size."""
+"""The cache calls once for concurrent callers, keeps an answer for a time, and bounds its size."""
 
 from __future__ import annotations
 
