@@ -22,7 +22,7 @@ def test_one_call_returns_both_aliases_of_every_name(
         publish_there(each, alias=PRODUCTION)
         publish_there(each, alias=CHALLENGER)
     publish_there(f"{name}-c", alias=None)
-    found = registry.client.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
+    found = registry.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
     assert found == {
         name: {alias: registry.resolve(name, alias) for alias in (PRODUCTION, CHALLENGER)},
         f"{name}-b": {
@@ -41,7 +41,7 @@ def test_a_name_with_characters_of_the_filter_language_is_found(
     odd = f'{name} o\'hara, (50%) "x"'
     publish_there(odd)
     publish_there(name)
-    found = registry.client.aliases([odd, name])
+    found = registry.aliases([odd, name])
     assert [version[PRODUCTION].name for version in found.values()] == [odd, name]
 
 
@@ -50,7 +50,7 @@ def test_more_names_than_fit_one_search_are_all_found(
 ) -> None:
     publish_there(name)
     names = [f"{name}-{number}" for number in range(-250, 0)] + [name]
-    found = registry.client.aliases(names)
+    found = registry.aliases(names)
     assert len(found) == 251
     assert [each for each in names if found[each]] == [name]
 
@@ -65,7 +65,7 @@ def test_a_changed_tag_of_the_challenger_is_in_the_next_call(
     client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
     def percent() -> str | None:
-        return registry.client.aliases([name])[name][CHALLENGER].tags.get(CANARY_TAG)
+        return registry.aliases([name])[name][CHALLENGER].tags.get(CANARY_TAG)
 
     assert percent() is None
     for value in ("5", "50"):
@@ -83,11 +83,11 @@ def test_a_recreated_registered_model_is_not_equal_to_the_old_one(
     def made_with_two_versions() -> RegisteredVersion:
         publish_there(name)
         publish_there(name, alias=None)
-        return registry.client.aliases([name])[name][PRODUCTION]
+        return registry.aliases([name])[name][PRODUCTION]
 
     old = made_with_two_versions()
     client.delete_registered_model(name)
-    assert registry.client.aliases([name]) == {name: {}}
+    assert registry.aliases([name]) == {name: {}}
     new = made_with_two_versions()
     assert (new.name, new.version) == (old.name, old.version)
     assert new != old
@@ -139,7 +139,7 @@ def test_an_unreachable_server_raises_registry_unavailable(away: str, tmp_path: 
     registry = open_registry(away)
     version = RegisteredVersion("fraud-demo", 1, 0)
     asked = [
-        lambda: registry.client.aliases(["fraud-demo"]),
+        lambda: registry.aliases(["fraud-demo"]),
         lambda: registry.resolve("fraud-demo", PRODUCTION),
         lambda: registry.find("fraud-demo", 1),
         lambda: registry.download(version, "MLmodel", tmp_path / "MLmodel", 1),
@@ -156,7 +156,7 @@ def test_a_server_other_than_mlflow_raises_registry_unavailable_in_a_sentence(
     # The UI answers every path below it with a page.
     registry = RestClient(f"{mlflow_server}/health?")
     with pytest.raises(RegistryUnavailable, match="MLflow's answer is not understood"):
-        registry.client.aliases(["fraud-demo"])
+        registry.aliases(["fraud-demo"])
 
 
 def test_a_uri_of_another_kind_is_refused_in_a_sentence() -> None:
