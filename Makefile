@@ -29,7 +29,7 @@ test: $(INSTALLED) chromium prometheus ## Run every test, against a real Postgre
 	@$(PY) -m tests
 
 test-unit: $(INSTALLED) ## Run the unit tests alone: under a minute, no server
-	@$(PY) -m pytest tests/unit --numprocesses=auto
+	@$(PY) -m tests unit
 
 check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms and the lock files
 	@$(PY) -m ruff check .

@@ -1,11 +1,12 @@
 """Run every test: unit, integration and end to end, one part after the other.
 
-`make test` runs it. A part that fails does not keep the next one from running. Arguments go to
-each pytest: `python -m tests -x -k promotion`.
+`make test` runs it. A part that fails does not keep the next one from running. Names of parts that
+come first choose them, other arguments go to each pytest: `python -m tests e2e -x -k promotion`.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -28,18 +29,22 @@ PARTS = {
 }
 WORKERS = min(os.cpu_count() or 1, 4)
 """Processes that run a part. Each has a Postgres and an MLflow of its own: about 0.5 GB."""
+# The processes fill the cores already: more threads of OpenMP and OpenBLAS would only wait.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def main(arguments: list[str]) -> int:
     """Run the parts and print the totals; 0 when all passed, 1 otherwise."""
+    chosen = list(itertools.takewhile(PARTS.__contains__, arguments))
+    parts, options = chosen or list(PARTS), arguments[len(chosen) :]
     began = time.monotonic()
     totals: Counter[str] = Counter()
     lines = []
     all_passed = True
-    for number, (part, what) in enumerate(PARTS.items(), 1):
-        print(f"\n{'#' * 8} Part {number} of {len(PARTS)}: {part} ({what})", flush=True)
+    for number, part in enumerate(parts, 1):
+        print(f"\n{'#' * 8} Part {number} of {len(parts)}: {part} ({PARTS[part]})", flush=True)
         part_began = time.monotonic()
-        status, counts = run(part, arguments)
+        status, counts = run(part, options)
         all_passed &= status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
         totals.update(counts)
         lines.append(f"{part:11} {in_words(counts)} in {time.monotonic() - part_began:.0f} s")
@@ -50,15 +55,16 @@ def main(arguments: list[str]) -> int:
     return int(not all_passed)
 
 
-def run(part: str, arguments: list[str]) -> tuple[int, dict[str, int]]:
+def run(part: str, options: list[str]) -> tuple[int, dict[str, int]]:
     """Run one part; its exit status, and its number of tests by outcome."""
     with tempfile.TemporaryDirectory(prefix="sentinel-counts-") as folder:
         counts = Path(folder) / "counts.json"
         command = [
             *(sys.executable, "-m", "pytest", f"tests/{part}", f"--numprocesses={WORKERS}"),
-            *("-p", "tests.support.counts", f"--counts={counts}", *arguments),
+            *("-p", "tests.support.counts", f"--counts={counts}", *options),
         ]
-        status = subprocess.run(command, cwd=PROJECT, check=False).returncode
+        environment = {**os.environ, **ENVIRONMENT}
+        status = subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
         # pytest writes none where it ends before the first test, as for an unknown option.
         return status, json.loads(counts.read_text()) if counts.exists() else {}
 

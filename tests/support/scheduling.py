@@ -15,7 +15,28 @@ if TYPE_CHECKING:
 FOLDERS = ("tests/e2e/observability",)
 """Folders whose files share one running service (a fixture of scope `package`)."""
 
-LONGEST_FIRST: tuple[str, ...] = ()
+LONGEST_FIRST = (
+    "tests/unit/scoring/test_comparison.py",
+    "tests/unit/training/test_study.py",
+    "tests/unit/training/test_calibration.py",
+    "tests/unit/scoring/test_features.py",
+    "tests/integration/training/test_tune.py",
+    "tests/integration/training/test_train_command.py",
+    "tests/integration/sentinel/test_mlflow_server.py",
+    "tests/integration/registry/test_model_store.py",
+    "tests/integration/sentinel/test_embedded_postgres.py",
+    "tests/integration/sentinel/test_drift_monitor.py",
+    "tests/integration/benchmarks/test_store.py",
+    "tests/e2e/serving/test_contract.py",
+    "tests/e2e/sentinel/test_demo.py",
+    "tests/e2e/observability",
+    "tests/e2e/benchmarks/test_bench.py",
+    "tests/e2e/deploy/test_rolling_update.py",
+    "tests/e2e/operations/test_backup.py",
+    "tests/e2e/serving/test_many_tenants.py",
+    "tests/e2e/serving/test_promotion.py",
+    "tests/e2e/browser/test_promotion_in_mlflow_ui.py",
+)
 """Files and folders to begin with, by measured time: a long one that begins last ends alone."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,31 @@ def system(
         service.wait_until_ready()
         yield System(service, engine, database, publish, model, key, review_key)
     engine.dispose()
+
+
+ServeBeside = Callable[..., AbstractContextManager[Service]]
+
+
+@pytest.fixture(scope="module")
+def serve_beside(
+    system: System,
+    mlflow_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+) -> ServeBeside:
+    """A factory of further service processes on the system's database, ready to decide.
+
+    `serve_beside(NAME=value, ...)` starts one with more settings until its block ends.
+    """
+
+    @contextmanager
+    def serve(**environment: str) -> Iterator[Service]:
+        home: Path = tmp_path_factory.mktemp("beside")
+        with serving(system.database, mlflow_server, home, free_port(), **environment) as service:
+            service.wait_until_ready()
+            yield service
+
+    return serve
 
 
 @pytest.fixture

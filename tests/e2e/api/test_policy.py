@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from persistence.tenants import create_tenant, find_tenant
 from tests.support.factories import a_body, a_model
 from tests.support.review_client import Analyst, refused
 from tests.support.review_data import POLICY
-from tests.support.stack import KEY_SECRET, serving
-from tests.support.system import System
+from tests.support.stack import KEY_SECRET
+from tests.support.system import ServeBeside, System
 
 COSTS = {"missed_fraud": 1000.0, "missed_fraud_share": 0.0, "false_alarm": 5.0}
 
@@ -109,20 +108,9 @@ def test_a_promotion_does_not_withdraw_the_tenants_policy(system: System) -> Non
 
 
 def test_another_process_applies_a_new_policy_before_its_next_poll(
-    system: System,
-    admin: Analyst,
-    mlflow_server: str,
-    tmp_path: Path,
-    free_port: Callable[[], int],
+    system: System, admin: Analyst, serve_beside: ServeBeside
 ) -> None:
-    with serving(
-        system.database,
-        mlflow_server,
-        tmp_path,
-        free_port(),
-        SENTINEL_ALIAS_POLL_SECONDS="60",
-    ) as other:
-        other.wait_until_ready()
+    with serve_beside(SENTINEL_ALIAS_POLL_SECONDS="60") as other:
 
         def threshold() -> float:
             reply = other.post("/score", a_body(), system.key)

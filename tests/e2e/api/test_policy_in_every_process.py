@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -14,8 +13,8 @@ from sqlalchemy import text
 from persistence.api_keys import issue_key
 from persistence.tenants import find_tenant
 from tests.support.factories import a_body, a_model
-from tests.support.stack import KEY_SECRET, Service, serving
-from tests.support.system import System
+from tests.support.stack import KEY_SECRET, Service
+from tests.support.system import ServeBeside, System
 
 TOLD_WITHIN_S = 1.0
 
@@ -27,17 +26,9 @@ def admin_key(system: System) -> str:
 
 
 @pytest.fixture(scope="module")
-def other(
-    system: System,
-    mlflow_server: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
-) -> Iterator[Service]:
-    """A second process, which looks by itself only once a minute."""
-    home: Path = tmp_path_factory.mktemp("other")
-    rarely = {"SENTINEL_ALIAS_POLL_SECONDS": "60"}
-    with serving(system.database, mlflow_server, home, free_port(), **rarely) as service:
-        service.wait_until_ready()
+def other(serve_beside: ServeBeside) -> Iterator[Service]:
+    """A second process, which polls only once a minute."""
+    with serve_beside(SENTINEL_ALIAS_POLL_SECONDS="60") as service:
         yield service
 
 

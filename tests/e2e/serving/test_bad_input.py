@@ -1,4 +1,4 @@
-"""Invalid input gets the right status and the field, writes nothing; serving continues."""
+"""Invalid input gets the right status and its field, writes nothing, and serving continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A canary decides for a share of accounts; the other version scores in shadow."""
+"""A canary decides for a share of accounts; the version that did not decide scores in shadow."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from mlflow import MlflowClient
 
 from scoring.features import FEATURE_NAMES
 from tests.support.factories import a_body, a_model
-from tests.support.stack import serving
-from tests.support.system import System
+from tests.support.system import ServeBeside, System
 
 CHALLENGER = a_model(seed=21, threshold=0.2)
 
@@ -113,15 +111,11 @@ def test_without_the_alias_nothing_is_scored_in_shadow(system: System, mlflow_se
 
 
 def test_a_graceful_stop_scores_the_shadow_queue_to_its_end(
-    system: System,
-    mlflow_server: str,
-    tmp_path: Path,
-    free_port: Callable[[], int],
+    system: System, serve_beside: ServeBeside
 ) -> None:
     system.publish(system.model, CHALLENGER, alias="challenger")
     before = system.count("shadow_scores")
-    with serving(system.database, mlflow_server, tmp_path, free_port()) as other:
-        other.wait_until_ready()
+    with serve_beside() as other:
         for _ in range(3):
             body = {"transactions": [a_body(amount=float(i)) for i in range(1000)]}
             assert other.post("/score/batch", body, system.key).status_code == 200

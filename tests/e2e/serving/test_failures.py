@@ -1,4 +1,4 @@
-"""Without Postgres, MLflow or a setting, /readyz is 503 and no payment is decided."""
+"""Without Postgres, MLflow or a setting the service is not ready and stores no half decision."""
 
 from __future__ import annotations
 

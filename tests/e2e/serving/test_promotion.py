@@ -17,8 +17,8 @@ from persistence.tenants import create_tenant
 from scoring.model.fraud_model import MODEL_FILES
 from tests.support.factories import a_body, a_model
 from tests.support.load import Load
-from tests.support.stack import KEY_SECRET, Service, serving
-from tests.support.system import System
+from tests.support.stack import KEY_SECRET, Service
+from tests.support.system import ServeBeside, System
 
 
 def serving_version(system: System) -> int:
@@ -30,16 +30,9 @@ def until_serving(system: System, version: int, seconds: float = 5) -> None:
 
 
 @pytest.fixture(scope="module")
-def other(
-    system: System,
-    mlflow_server: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
-) -> Iterator[Service]:
+def other(serve_beside: ServeBeside) -> Iterator[Service]:
     """A second process on the same database and MLflow."""
-    home = tmp_path_factory.mktemp("other")
-    with serving(system.database, mlflow_server, home, free_port()) as service:
-        service.wait_until_ready()
+    with serve_beside() as service:
         yield service
 
 

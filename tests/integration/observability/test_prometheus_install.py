@@ -1,4 +1,4 @@
-"""`make prometheus` finds an installed Prometheus or says what to install."""
+"""`make prometheus` finds an installed Prometheus or says what to install; it downloads nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.support.paths import PROJECT
 from tools.prometheus import VARIABLE, find
 
-SCRIPT = PROJECT / "requirements" / "prometheus.py"
+SCRIPT = PROJECT / "tools" / "prometheus.py"
 
 
 def program(folder: Path, name: str, status: int = 0) -> None:
@@ -29,6 +29,7 @@ def make_sure(folder: Path, **environment: str) -> subprocess.CompletedProcess[s
     )
     return subprocess.run(
         [sys.executable, "-c", outside, folder, SCRIPT],
+        cwd=PROJECT,
         env=kept | {"PATH": str(folder)} | environment,
         capture_output=True,
         text=True,

@@ -33,13 +33,6 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 @pytest.fixture
-def proxy(database: str) -> Iterator[Proxy]:
-    """A proxy in front of the test's database."""
-    with Proxy(database) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def log(proxy: Proxy) -> Iterator[DecisionLog]:
     """A log that reaches the database through the proxy, on one connection, and gives up soon."""
     engine = open_database(proxy.url, role=SERVICE_ROLE, pool_size=1, statement_timeout_s=0.2)

@@ -22,13 +22,6 @@ from tests.support.postgres_proxy import Proxy
 
 
 @pytest.fixture
-def proxy(database: str) -> Iterator[Proxy]:
-    """A proxy in front of the test's database."""
-    with Proxy(database) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def open_log(proxy: Proxy) -> Iterator[Callable[..., DecisionLog]]:
     """A factory of decision logs that reach the database through the proxy."""
     engines: list[Engine] = []

@@ -1,4 +1,4 @@
-"""`python -m training promote` promotes a better version; another one takes --force."""
+"""`python -m training promote` promotes a better version with its evidence."""
 
 from __future__ import annotations
 

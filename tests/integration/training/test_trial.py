@@ -1,4 +1,4 @@
-"""A trial: cross-fitted thresholds, measured latency, failures that do not end the search."""
+"""A trial of the search: cross-fitted thresholds, latency, and failures that do not end it."""
 
 from __future__ import annotations
 

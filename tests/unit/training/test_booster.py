@@ -5,37 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from scoring.evaluation.probability_metrics import log_losses
-from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
+from scoring.features import FEATURE_NAMES, FloatArray
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data.loading import LabelledTransactions, from_table
-from training.data.split import Split, split
+from training.data.loading import LabelledTransactions
+from training.data.split import Split
 from training.pipeline.booster import FitParameters, Fitted, fit
 from training.pipeline.distribution import FEATURE_QUANTILES, binned, distribution
 from training.pipeline.golden_rows import golden_rows
 from training.pipeline.metrics import quality
 
 Fit = Callable[..., Fitted]
-
-
-@pytest.fixture(scope="module")
-def data(month: pa.Table) -> LabelledTransactions:
-    return from_table(month, "simulator")
-
-
-@pytest.fixture(scope="module")
-def parts(data: LabelledTransactions) -> Split:
-    return split(data.step, data.is_fraud)
-
-
-@pytest.fixture(scope="module")
-def matrix(data: LabelledTransactions) -> FloatArray:
-    return feature_matrix(data.columns)
 
 
 @pytest.fixture(scope="module")

@@ -5,34 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from scoring.features import FloatArray, feature_matrix
+from scoring.features import FloatArray
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from tests.support.factories import a_booster, feature_rows
-from training.data.loading import LabelledTransactions, from_table
-from training.data.split import Split, split
+from training.data.loading import LabelledTransactions
+from training.data.split import Split
 from training.pipeline.booster import FitParameters, Fitted, fit
 from training.pipeline.metrics import quality
 from training.pipeline.tree_pruning import fewest_rounds
-
-
-@pytest.fixture(scope="module")
-def data(month: pa.Table) -> LabelledTransactions:
-    return from_table(month, "simulator")
-
-
-@pytest.fixture(scope="module")
-def parts(data: LabelledTransactions) -> Split:
-    return split(data.step, data.is_fraud)
-
-
-@pytest.fixture(scope="module")
-def matrix(data: LabelledTransactions) -> FloatArray:
-    return feature_matrix(data.columns)
 
 
 def fitted(
