@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from scoring.arrays import BoolArray, FloatArray, IntArray
 from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
-from scoring.evaluation.probability_metrics import BoolArray, equal_count_bins, log_losses
-from scoring.features import FloatArray
+from scoring.evaluation.probability_metrics import equal_count_bins, log_losses
 from scoring.policy import CostModel
 
 MIN_FRAUDS = 20
@@ -180,7 +179,7 @@ def _decision_figures(
 
 
 def _resampled(
-    counts: NDArray[np.int64],
+    counts: IntArray,
     values: Sequence[FloatArray],
     resamples: int,
     rng: np.random.Generator,

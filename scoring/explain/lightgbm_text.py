@@ -10,11 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scoring.features import FloatArray
-
-IntArray = NDArray[np.int64]
+from scoring.arrays import FloatArray, IntArray
 
 # decision_type's bits: https://github.com/microsoft/LightGBM/blob/v4.6.0/include/LightGBM/tree.h
 _CATEGORICAL = 1

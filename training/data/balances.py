@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from training.data.loading import BoolArray
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from scoring.arrays import BoolArray, FloatArray, IntArray
 
 
 def settle(
-    account: Ints, cents: Ints, share: Floats, is_credit: BoolArray, opening: Ints
-) -> tuple[Ints, Ints, Ints]:
+    account: IntArray, cents: IntArray, share: FloatArray, is_credit: BoolArray, opening: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
     """Run every account's movements in order; a balance never falls below 0.
 
     The k-th movements of all accounts are settled at once, so that an amount may depend on the
