@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.arrays import FloatArray
-from scoring.features import TransactionColumns, feature_matrix
+from scoring.features import FloatArray, TransactionColumns, feature_matrix
 from scoring.transaction import Transaction
 
 TYPES = ("PAYMENT", "CASH_OUT", "CASH_IN", "TRANSFER", "DEBIT")

@@ -21,8 +21,7 @@ from persistence.decisions.rows import Decided, body_digest, read_decision
 from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.partitions import Month, make_months, months_made
 from persistence.tenants import create_tenant
-from scoring.arrays import FloatArray
-from scoring.features import FEATURE_NAMES, TransactionColumns, feature_matrix
+from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
 from scoring.transaction import Transaction
 
 TENANTS = 8

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -10,7 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from persistence.engine import transaction
 from persistence.tables.tenants import TenantRow
 from scoring.errors import FieldError, InvalidRequest, NotFound
-from scoring.tenant_slug import is_slug
+
+if TYPE_CHECKING:
+    pass
+
+_SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ def create_tenant(engine: Engine, slug: str, model_name: str, is_test: bool = Fa
     Raises:
         InvalidRequest: the slug is malformed or taken.
     """
-    if not is_slug(slug):
+    if not _SLUG.match(slug):
         message = "must begin with a letter and be 2 to 40 lower-case letters, digits or dashes"
         raise InvalidRequest(f"The slug {slug!r} {message}.", errors=(FieldError("slug", message),))
     statement = (

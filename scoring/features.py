@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.arrays import FloatArray
 from scoring.transaction import TYPE_CODES, Transaction
 
 FEATURES_VERSION = 1
 """Raised whenever a feature's meaning changes; a model trained on another version is refused."""
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.arrays import BoolArray, FloatArray
+from scoring.features import FloatArray
 
 Decision = Literal["approve", "review"]
 RiskBand = Literal["low", "medium", "high"]
@@ -54,7 +55,9 @@ class CostModel:
             raise ValueError("a missed fraud that costs a share of its amount has no one threshold")
         return self.false_alarm / (self.false_alarm + self.missed_fraud)
 
-    def net_savings(self, amount: FloatArray, is_fraud: BoolArray, flagged: BoolArray) -> float:
+    def net_savings(
+        self, amount: FloatArray, is_fraud: NDArray[np.bool_], flagged: NDArray[np.bool_]
+    ) -> float:
         """Return the money saved against approving everything: frauds caught minus false alarms.
 
         Args:
@@ -63,7 +66,7 @@ class CostModel:
         caught = float(self.missed_costs(amount)[is_fraud & flagged].sum())
         return caught - self.false_alarm * int(np.count_nonzero(flagged & ~is_fraud))
 
-    def perfect_savings(self, amount: FloatArray, is_fraud: BoolArray) -> float:
+    def perfect_savings(self, amount: FloatArray, is_fraud: NDArray[np.bool_]) -> float:
         """Return the savings of flagging exactly the frauds."""
         return self.net_savings(amount, is_fraud, is_fraud)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scoring.arrays import FloatArray
+from scoring.features import FloatArray
 from scoring.policy import Decision, RiskBand
 
 TOP_FEATURES = 5

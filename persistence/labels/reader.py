@@ -18,6 +18,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, TextClause
 
 from persistence.labels.sql import (
@@ -32,8 +33,7 @@ from persistence.labels.sql import (
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
-from scoring.arrays import BoolArray, FloatArray, IntArray
-from scoring.features import TransactionColumns
+from scoring.features import FloatArray, TransactionColumns
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from scoring.transaction import TRANSACTION_TYPES
@@ -46,6 +46,9 @@ SELECTION_BIAS = (
 """Said wherever figures of these labels are shown."""
 MATURITY_DAYS = 30.0
 """Most chargebacks have come in by then."""
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +258,9 @@ def _cut(connection: Connection, nth: TextClause, given: dict[str, Any]) -> bool
     return len(ids) > 1
 
 
-def _columns(connection: Connection, statement: str, given: Mapping[str, Any]) -> FloatArray:
+def _columns(
+    connection: Connection, statement: str, given: Mapping[str, Any]
+) -> NDArray[np.float64]:
     """Return the columns of a statement that selects nothing but float8, float64 (k, n)."""
     # The driver's binary rows: 200,000 of eight columns take 0.2 s of CPU to fetch; as text and
     # through SQLAlchemy 0.85 s.

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.arrays import FloatArray, IntArray
+from scoring.features import FloatArray
 
 LEVEL = 0.95
 
@@ -50,7 +51,9 @@ def percentile_interval(value: float, resampled: FloatArray) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
-def draws(counts: IntArray, resamples: int, rng: np.random.Generator) -> Iterator[FloatArray]:
+def draws(
+    counts: NDArray[np.int64], resamples: int, rng: np.random.Generator
+) -> Iterator[FloatArray]:
     """Draw all rows with replacement, and tell of each group how many of its rows were drawn.
 
     To draw n rows is a multinomial draw over groups of rows that the figure cannot tell apart, so

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.arrays import BoolArray, FloatArray, IntArray
 from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
-from scoring.evaluation.probability_metrics import equal_count_bins, log_losses
+from scoring.evaluation.probability_metrics import BoolArray, equal_count_bins, log_losses
+from scoring.features import FloatArray
 from scoring.policy import CostModel
 
 MIN_FRAUDS = 20
@@ -179,7 +180,7 @@ def _decision_figures(
 
 
 def _resampled(
-    counts: IntArray,
+    counts: NDArray[np.int64],
     values: Sequence[FloatArray],
     resamples: int,
     rng: np.random.Generator,

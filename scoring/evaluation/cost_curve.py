@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.arrays import BoolArray, FloatArray
+from scoring.evaluation.probability_metrics import BoolArray
+from scoring.features import FloatArray
 from scoring.policy import CostModel
 
 

@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scoring.arrays import FloatArray
+from scoring.features import FloatArray
 
 SCORE = "score"
 """The name of the calibrated score among what is measured."""

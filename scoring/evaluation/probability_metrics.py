@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.arrays import BoolArray, FloatArray
+from scoring.features import FloatArray
+
+BoolArray = NDArray[np.bool_]
 
 ECE_BINS = 15
 

@@ -11,9 +11,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.arrays import FloatArray, IntArray
 from scoring.explain.kernel import MAX_BITS, NO_TABLE, POINTS, WIDTH, Forest, fill
-from scoring.explain.lightgbm_text import Tree, UnsupportedTrees
+from scoring.explain.lightgbm_text import IntArray, Tree, UnsupportedTrees
+from scoring.features import FloatArray
 
 TABLE_BYTES = 160 * 2**20
 """Memory for one model's tables; the leaves of the largest ones beyond it are computed anew for

@@ -18,9 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from scoring.arrays import FloatArray, IntArray
-from scoring.explain.lightgbm_text import MISSING_NAN, MISSING_ZERO
-from scoring.features import FEATURE_NAMES
+from scoring.explain.lightgbm_text import MISSING_NAN, MISSING_ZERO, IntArray
+from scoring.features import FEATURE_NAMES, FloatArray
 
 WIDTH = len(FEATURE_NAMES) + 1
 """Numbers in a table's row: a contribution a feature, and the margin."""

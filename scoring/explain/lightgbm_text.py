@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.arrays import FloatArray, IntArray
+from scoring.features import FloatArray
+
+IntArray = NDArray[np.int64]
 
 # decision_type's bits: https://github.com/microsoft/LightGBM/blob/v4.6.0/include/LightGBM/tree.h
 _CATEGORICAL = 1

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 
-from scoring.arrays import FloatArray
 from scoring.explain.compiler import forest_of
 from scoring.explain.kernel import WIDTH, Forest, explain
 from scoring.explain.lightgbm_text import Tree, UnsupportedTrees, trees_of
-from scoring.features import FEATURE_NAMES
+from scoring.features import FEATURE_NAMES, FloatArray
 
 logger = logging.getLogger("sentinel.scoring")
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scoring.arrays import FloatArray
+from scoring.features import FloatArray
 
 PROBABILITY_FLOOR = 1e-6
 """No finite sample supports a probability of 0 or 1; isotonic fits give both without this bound."""

@@ -16,10 +16,15 @@ from typing import Any, TypeVar
 import lightgbm as lgb
 import numpy as np
 
-from scoring.arrays import FloatArray
 from scoring.errors import ModelRefused
 from scoring.explain.treeshap import CompiledTrees, by_lightgbm, compile_trees
-from scoring.features import FEATURE_NAMES, FEATURES_VERSION, TransactionColumns, feature_matrix
+from scoring.features import (
+    FEATURE_NAMES,
+    FEATURES_VERSION,
+    FloatArray,
+    TransactionColumns,
+    feature_matrix,
+)
 from scoring.model.calibration import Calibrator, calibrator_from_numbers, sigmoid
 from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion, Prediction, ScoredBatch

@@ -15,9 +15,8 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.drift.bin_counts import Window
 from persistence.uuid7 import unix_ms_of
-from scoring.arrays import FloatArray
 from scoring.evaluation.drift import Binned, training_distribution
-from scoring.features import FEATURE_NAMES
+from scoring.features import FEATURE_NAMES, FloatArray
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision, a_model, a_prediction, feature_rows

@@ -13,8 +13,7 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.pipeline.libpq import idle
 from persistence.uuid7 import new_ids
-from scoring.arrays import FloatArray
-from scoring.features import FEATURE_NAMES, TransactionColumns, feature_matrix
+from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy

@@ -23,8 +23,8 @@ from persistence.deployments import record_challenger, record_promotion
 from persistence.review.worklist import add_feedback
 from persistence.tenants import Tenant, create_tenant
 from registry.names import model_name
-from scoring.arrays import BoolArray, FloatArray
-from scoring.features import TransactionColumns, feature_matrix
+from scoring.evaluation.probability_metrics import BoolArray
+from scoring.features import FloatArray, TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy

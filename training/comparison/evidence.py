@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from persistence.labels.reader import SELECTION_BIAS, MaturedPairs
-from scoring.arrays import BoolArray, FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Decisions
-from scoring.features import feature_matrix
+from scoring.features import FloatArray, feature_matrix
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
-from training.data.loading import LabelledTransactions
+from training.data.loading import BoolArray, LabelledTransactions
 from training.data.maturity_window import Window
 from training.errors import NoEvidence
 

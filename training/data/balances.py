@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.arrays import BoolArray, FloatArray, IntArray
+from training.data.loading import BoolArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 def settle(
-    account: IntArray, cents: IntArray, share: FloatArray, is_credit: BoolArray, opening: IntArray
-) -> tuple[IntArray, IntArray, IntArray]:
+    account: Ints, cents: Ints, share: Floats, is_credit: BoolArray, opening: Ints
+) -> tuple[Ints, Ints, Ints]:
     """Run every account's movements in order; a balance never falls below 0.
 
     The k-th movements of all accounts are settled at once, so that an amount may depend on the

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from persistence.labels.reader import SELECTION_BIAS, MaturedTransactions
-from scoring.arrays import BoolArray, FloatArray
-from scoring.features import TransactionColumns
-from training.data.loading import LabelledTransactions
+from scoring.features import FloatArray, TransactionColumns
+from training.data.loading import BoolArray, LabelledTransactions
 from training.data.maturity_window import Window
 
 

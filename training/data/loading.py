@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
+from numpy.typing import NDArray
 
-from scoring.arrays import BoolArray, FloatArray
-from scoring.features import TransactionColumns
+from scoring.features import FloatArray, TransactionColumns
 from scoring.transaction import (
     ACCOUNT_PATTERN,
     MAX_ACCOUNT_LENGTH,
@@ -29,6 +29,8 @@ from scoring.transaction import (
     TRANSACTION_TYPES,
 )
 from training.errors import TrainingError
+
+BoolArray = NDArray[np.bool_]
 
 INPUT_COLUMNS = (
     "step",

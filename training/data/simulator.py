@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scoring.arrays import BoolArray, FloatArray, IntArray
-from training.data.balances import settle
+from training.data.balances import Floats, Ints, settle
+from training.data.loading import BoolArray
 
 HOURS = 744
 DEFAULT_ROWS = 250_000
@@ -57,12 +57,12 @@ class _Events:
         is_fraud: whether it is one (not whether anybody said so).
     """
 
-    time: FloatArray
-    kind: IntArray
-    payer: IntArray
-    receiver: IntArray
-    cents: IntArray
-    share: FloatArray
+    time: Floats
+    kind: Ints
+    payer: Ints
+    receiver: Ints
+    cents: Ints
+    share: Floats
     is_fraud: BoolArray
 
 
@@ -119,7 +119,7 @@ def simulate(rows: int = DEFAULT_ROWS, seed: int = 7) -> pa.Table:
     ).filter(pa.array(kept))
 
 
-def _opening_balances(rng: np.random.Generator, people: _People) -> IntArray:
+def _opening_balances(rng: np.random.Generator, people: _People) -> Ints:
     """Return cents by account number; a quarter of the accounts is empty, merchants have none."""
     sizes = (people.customers, people.receivers, people.agents, people.mules)
     medians = (600_000.0, 250_000.0, 3_000_000.0, 60_000.0)
@@ -166,7 +166,7 @@ def _legitimate(rng: np.random.Generator, people: _People, count: int) -> _Event
     )
 
 
-def _own_emptying(rng: np.random.Generator, time: FloatArray, kind: IntArray) -> FloatArray:
+def _own_emptying(rng: np.random.Generator, time: Floats, kind: Ints) -> Floats:
     """Return 1.0 where customers move their own whole balance, three times as many by its end.
 
     That is what makes yesterday's probabilities too high and calibration on recent data worth it.
@@ -176,13 +176,13 @@ def _own_emptying(rng: np.random.Generator, time: FloatArray, kind: IntArray) ->
     return (rng.random(time.size) < chance * habit).astype(np.float64)
 
 
-def _rounded_by_people(rng: np.random.Generator, cents: FloatArray, share: float) -> IntArray:
+def _rounded_by_people(rng: np.random.Generator, cents: Floats, share: float) -> Ints:
     """Round some amounts to the thousand, as people do."""
     round_ones = (rng.random(cents.size) < share) & (cents > 200_000)
     return np.where(round_ones, np.rint(cents / 100_000) * 100_000, np.rint(cents)).astype(np.int64)
 
 
-def _thefts(rng: np.random.Generator, people: _People, count: int, opening: IntArray) -> _Events:
+def _thefts(rng: np.random.Generator, people: _People, count: int, opening: Ints) -> _Events:
     """Return the TRANSFERs of takeovers: mostly the whole balance, by night, less so in time."""
     day = rng.integers(HOURS // 24, size=count)
     late = (day + 0.5) / (HOURS // 24)
@@ -206,8 +206,8 @@ def _thefts(rng: np.random.Generator, people: _People, count: int, opening: IntA
 
 
 def _cash_outs(
-    rng: np.random.Generator, people: _People, outgoing: _Events, taken: IntArray, opening: IntArray
-) -> tuple[_Events, IntArray, IntArray]:
+    rng: np.random.Generator, people: _People, outgoing: _Events, taken: Ints, opening: Ints
+) -> tuple[_Events, Ints, Ints]:
     """Return what mules cash out within hours, and their balances before and after.
 
     A mule cashes out everything, or the loot alone, or a part of it.
@@ -234,7 +234,7 @@ def _cash_outs(
     return events, before, before - amount
 
 
-def _order(first: _Events, second: _Events) -> IntArray:
+def _order(first: _Events, second: _Events) -> Ints:
     return np.argsort(np.concatenate([first.time, second.time]), kind="stable")
 
 
@@ -259,11 +259,11 @@ def _reported(rng: np.random.Generator, events: _Events) -> BoolArray:
 def _table(
     events: _Events,
     people: _People,
-    amount: IntArray,
-    before: IntArray,
-    after: IntArray,
-    receiver_before: IntArray,
-    receiver_after: IntArray,
+    amount: Ints,
+    before: Ints,
+    after: Ints,
+    receiver_before: Ints,
+    receiver_after: Ints,
     reported: BoolArray,
 ) -> pa.Table:
     merchant = events.receiver >= people.offset("merchants")
@@ -287,7 +287,7 @@ def _table(
     )
 
 
-def _account_names(account: IntArray, merchant: BoolArray) -> pa.Array:
+def _account_names(account: Ints, merchant: BoolArray) -> pa.Array:
     # Multiplication by a number coprime to 9 * 10^8 scatters account numbers without a collision.
     number = 1_000_000_000 + (account * 479_001_599) % 900_000_000
     letter = pa.array(np.where(merchant, "M", "C"))

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 import lightgbm as lgb
 import numpy as np
 
-from scoring.arrays import BoolArray, FloatArray
-from scoring.features import FEATURE_NAMES
+from scoring.features import FEATURE_NAMES, FloatArray
+from training.data.loading import BoolArray
 from training.data.split import Split
 from training.pipeline.tree_pruning import fewest_rounds
 

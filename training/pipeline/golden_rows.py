@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.arrays import FloatArray
-from scoring.features import FEATURE_NAMES
+from scoring.features import FEATURE_NAMES, FloatArray
 from scoring.policy import Policy
 
 ROWS_A_TYPE = 4

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.arrays import BoolArray, FloatArray, IntArray
 from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
-from scoring.evaluation.probability_metrics import equal_count_bins
+from scoring.evaluation.probability_metrics import BoolArray, equal_count_bins
+from scoring.features import FloatArray
 from scoring.policy import Policy
 
 LOG_ODDS_STEP = 0.05
@@ -117,7 +117,7 @@ class _Groups:
         return _ratio((precision * frauds).sum(axis=1), frauds.sum(axis=1))
 
 
-def _combined(*keys: NDArray[Any]) -> IntArray:
+def _combined(*keys: NDArray[Any]) -> NDArray[np.int64]:
     """Return one whole number for each distinct row of the keys, int64 (n,)."""
     combined = np.zeros(keys[0].shape, dtype=np.int64)
     for key in keys:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import lightgbm as lgb
 import numpy as np
 
-from scoring.arrays import BoolArray, FloatArray
+from scoring.features import FloatArray
+from training.data.loading import BoolArray
 
 
 def fewest_rounds(

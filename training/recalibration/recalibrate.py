@@ -11,10 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from scoring.arrays import FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, compare
 from scoring.evaluation.cost_curve import CostCurve, cost_curve
-from scoring.features import feature_matrix
+from scoring.features import FloatArray, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy

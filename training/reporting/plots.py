@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from scoring.arrays import BoolArray, FloatArray
 from scoring.evaluation.cost_curve import CostCurve
-from scoring.features import FEATURES
+from scoring.features import FEATURES, FloatArray
 from scoring.model.calibration import PROBABILITY_FLOOR
+from training.data.loading import BoolArray
 from training.pipeline.evaluation import Evaluation
 
 BLUE, ORANGE, GREY = "#2563a8", "#d97706", "#6b7280"

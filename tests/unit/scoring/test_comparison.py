@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.arrays import BoolArray, FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, TooFewFrauds, compare
-from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
+from scoring.evaluation.probability_metrics import (
+    BoolArray,
+    brier,
+    expected_calibration_error,
+    log_losses,
+)
+from scoring.features import FloatArray
 from scoring.policy import CostModel
 
 FLAT, BY_AMOUNT = CostModel(), CostModel(0.0, 1.0, 5.0)

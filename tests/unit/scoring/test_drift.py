@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, entropy
 
-from scoring.arrays import FloatArray
 from scoring.evaluation.drift import MODERATE, SCORE, Binned, Shift, shift, training_distribution
-from scoring.features import FEATURE_NAMES
+from scoring.features import FEATURE_NAMES, FloatArray
 from tests.support.factories import feature_rows
 from training.pipeline.distribution import distribution
 

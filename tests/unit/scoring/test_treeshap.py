@@ -11,13 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scoring.arrays import FloatArray
 from scoring.explain import compiler
 from scoring.explain.compiler import GROWTH, forest_of
 from scoring.explain.kernel import BLOCK, MAX_BITS
 from scoring.explain.lightgbm_text import UnsupportedTrees, trees_of
 from scoring.explain.treeshap import CompiledTrees, by_lightgbm, compile_trees
-from scoring.features import FEATURE_NAMES
+from scoring.features import FEATURE_NAMES, FloatArray
 
 COLUMNS = len(FEATURE_NAMES)
 

@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scoring.arrays import FloatArray
 from scoring.evaluation.probability_metrics import log_losses
-from scoring.features import FEATURE_NAMES, feature_matrix
+from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy

@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scoring.arrays import FloatArray
-from scoring.features import feature_matrix
+from scoring.features import FloatArray, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
