@@ -19,7 +19,7 @@ from tests.support.system import System
 
 pytestmark = pytest.mark.slow
 
-MODEL = "fraud-test_policy_in_every_process"
+MODEL = "fraud-test_policy_everywhere"
 TOLD_WITHIN_S = 1.0
 
 

@@ -1,4 +1,4 @@
-"""The shadow queue: it never blocks, it is bounded, and `stop` scores what it holds."""
+"""The shadow queue never blocks and never exceeds its capacity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def dropped() -> float:
     return told or 0.0
 
 
-def test_what_there_is_no_room_for_is_dropped_and_counted() -> None:
+def test_tasks_beyond_the_queues_capacity_are_dropped_and_counted() -> None:
     # Nobody works on the queue: it is not started.
     scorer = ShadowScorer(NOBODY, NOBODY, BoosterLocks(), capacity=10)
     before = dropped()

@@ -1,4 +1,4 @@
-"""Authentication: the caller of a key, its scopes, and how long a verification counts."""
+"""Authentication: API keys, scopes, and results cached for seconds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def a_principal(*scopes: str, expires_at: datetime | None = None) -> Principal:
 
 
 class Keys:
-    """The database's result for any key, and the number of look-ups."""
+    """The database's answers, counted."""
 
     def __init__(self, answer: Principal | None) -> None:
         self.answer = answer
@@ -53,7 +53,7 @@ def require(authenticator: Authenticator, header: str | None, *scopes: str) -> P
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", KEY, "Bearer x"])
-def test_without_a_bearer_key_the_database_is_not_read(header: str | None) -> None:
+def test_without_a_bearer_key_the_database_is_not_queried(header: str | None) -> None:
     keys = Keys(a_principal("score"))
     with pytest.raises(Unauthenticated):
         require(Authenticator(keys.verify), header, "score")
@@ -71,7 +71,7 @@ def test_one_of_several_scopes_is_enough() -> None:
     assert found == keys.answer
 
 
-def test_an_expired_key_is_refused_even_while_its_verification_is_kept() -> None:
+def test_an_expired_key_is_refused_while_it_is_cached() -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     with pytest.raises(Unauthenticated):
         require(
@@ -81,7 +81,7 @@ def test_an_expired_key_is_refused_even_while_its_verification_is_kept() -> None
         )
 
 
-def test_a_revoked_key_is_refused_once_its_verification_is_no_longer_kept() -> None:
+def test_a_revoked_key_is_refused_when_the_cached_result_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify, clock)
     for _ in range(3):
@@ -96,7 +96,7 @@ def test_a_revoked_key_is_refused_once_its_verification_is_no_longer_kept() -> N
     assert keys.asked == 2
 
 
-def test_callers_at_one_moment_cost_one_look_up() -> None:
+def test_concurrent_callers_query_the_database_once() -> None:
     keys = Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify)
 
@@ -108,7 +108,7 @@ def test_callers_at_one_moment_cost_one_look_up() -> None:
     assert keys.asked == 1
 
 
-def test_a_key_is_verified_again_while_its_verification_still_counts() -> None:
+def test_a_cached_result_is_refreshed_before_it_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify, clock)
 
@@ -121,11 +121,11 @@ def test_a_key_is_verified_again_while_its_verification_still_counts() -> None:
         await anyio.sleep(0.2)
         return [*asked, keys.asked]
 
-    # The second caller had its reply before the refresh that it started reached the database.
+    # The second caller was answered before the refresh it began had asked.
     assert anyio.run(scenario) == [1, 1, 2]
 
 
-def test_a_refresh_that_fails_leaves_the_verification_in_place_to_its_end() -> None:
+def test_a_failed_refresh_keeps_the_cached_result_until_it_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(lambda key: fail_or(keys, key), clock)
 
