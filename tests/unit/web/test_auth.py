@@ -26,7 +26,7 @@ def a_principal(*scopes: str, expires_at: datetime | None = None) -> Principal:
 
 
 class Keys:
-    """The database's result for any key, and the number of look-ups."""
+    """The database's answers, counted."""
 
     def __init__(self, answer: Principal | None) -> None:
         self.answer = answer
@@ -121,7 +121,7 @@ def test_a_cached_result_is_refreshed_before_it_expires() -> None:
         await anyio.sleep(0.2)
         return [*asked, keys.asked]
 
-    # The second caller had its reply before the refresh that it started reached the database.
+    # The second caller was answered before the refresh it began had asked.
     assert anyio.run(scenario) == [1, 1, 2]
 
 

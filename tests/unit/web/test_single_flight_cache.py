@@ -1,4 +1,4 @@
-"""The cache with single flight: one load a key, for a while, and no caller disturbs another."""
+"""The cache calls once for concurrent callers, keeps an answer for a time, and bounds its size."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def until_idle() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_value_serves_for_its_time_and_is_then_loaded_again() -> None:
+def test_a_cached_answer_is_used_until_it_expires() -> None:
     async def story(cache: SingleFlightCache[int], clock: Clock, load: Loader) -> None:
         assert await cache.get("a", load) == 1
         clock.now_s = 29.9
@@ -96,7 +96,7 @@ def test_a_load_that_takes_longer_than_its_value_serves_reaches_its_callers() ->
     run(story)
 
 
-def test_each_key_has_its_own_value() -> None:
+def test_each_key_has_its_own_answer() -> None:
     async def story(cache: SingleFlightCache[int], _clock: Clock, load: Loader) -> None:
         assert await cache.get((1, "a"), load) == 1
         assert await cache.get((2, "a"), load) == 2
@@ -132,7 +132,7 @@ def test_a_value_that_is_false_is_a_value(nothing: object) -> None:
     assert calls == 1
 
 
-def test_many_callers_at_one_moment_cost_one_load() -> None:
+def test_concurrent_callers_share_one_call() -> None:
     async def story(cache: SingleFlightCache[int], _clock: Clock, load: Loader) -> None:
         values = await asyncio.gather(*(cache.get("a", load) for _ in range(20)))
         assert values == [1] * 20
@@ -140,7 +140,7 @@ def test_many_callers_at_one_moment_cost_one_load() -> None:
     run(story)
 
 
-def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
+def test_a_failure_reaches_every_waiting_caller_and_is_not_cached() -> None:
     async def story(cache: SingleFlightCache[int], _clock: Clock, load: Loader) -> None:
         load.away = True
         both = await asyncio.gather(
@@ -153,7 +153,7 @@ def test_a_failure_reaches_all_who_wait_and_is_not_kept() -> None:
     run(story)
 
 
-def test_a_caller_who_is_cancelled_leaves_the_load_to_the_others() -> None:
+def test_a_cancelled_caller_leaves_the_answer_to_the_others() -> None:
     async def story(cache: SingleFlightCache[int], _clock: Clock, load: Loader) -> None:
         first = asyncio.create_task(cache.get("a", load))
         await asyncio.sleep(0)
@@ -215,7 +215,7 @@ def test_a_refresh_that_fails_leaves_the_value_and_is_not_logged(
     assert caplog.records == []
 
 
-def test_no_more_values_than_the_bound_are_kept() -> None:
+def test_the_oldest_answer_is_evicted_at_the_limit() -> None:
     async def story(cache: SingleFlightCache[int], clock: Clock, load: Loader) -> None:
         for i in range(5):
             clock.now_s = i
