@@ -1,8 +1,8 @@
-"""The models that are benchmarked, of several sizes, as each stack wants to have them.
+"""The models that are benchmarked, of several sizes, in the form that each system loads.
 
 `small` is what training registers; the others are fitted here, deterministically, on a simulated
-month: deep enough trees to have exactly as many leaves as told. A scikit-learn classifier is made
-around the very same trees for the reference.
+month: deep enough trees to have exactly as many leaves as SHAPES gives. A scikit-learn classifier
+is made around the very same trees for the reference.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def _train(uri: str, home: Path, data: Path | None) -> None:
             check=False,
         )
     if done.returncode:
-        last = (log.read_text().strip() or "it said nothing").splitlines()[-1]
+        last = (log.read_text().strip() or "it printed nothing").splitlines()[-1]
         raise ModelError(f"The training did not succeed: {last}")
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks.load import LoadError, LoadResult, Target, Usage, run_load
+from benchmarks.load import Endpoint, LoadError, LoadResult, Usage, run_load
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def answering(reply: Callable[[], list[bytes]]) -> Iterator[int]:
         request_queue_size = 64
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(endpoint=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
 
@@ -45,8 +45,8 @@ def ok(body: bytes, *, split: int | None = None) -> list[bytes]:
 
 
 def drive(port: int, clients: int = 4, seconds: float = 0.1) -> LoadResult:
-    target = Target("127.0.0.1", port, "/score", {})
-    return run_load(target, [b"{}"], clients, seconds, lambda: Usage(0.0, 0.0), 0.02)
+    endpoint = Endpoint("127.0.0.1", port, "/score", {})
+    return run_load(endpoint, [b"{}"], clients, seconds, lambda: Usage(0.0, 0.0), 0.02)
 
 
 @pytest.mark.parametrize("split", [None, 10, 37, 45])
@@ -73,7 +73,7 @@ def test_a_reply_that_is_not_200_ends_the_load_and_is_quoted() -> None:
 
 def test_a_server_that_hangs_up_ends_the_load() -> None:
     with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(endpoint=server.serve_forever, daemon=True).start()
         with pytest.raises(LoadError, match="closed the connection"):
             drive(server.server_address[1], clients=1)
         server.shutdown()
