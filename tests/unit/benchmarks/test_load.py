@@ -34,7 +34,7 @@ def answering(reply: Callable[[], list[bytes]]) -> Iterator[int]:
         request_queue_size = 64
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(endpoint=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
 
@@ -73,7 +73,7 @@ def test_a_reply_that_is_not_200_ends_the_load_and_is_quoted() -> None:
 
 def test_a_server_that_hangs_up_ends_the_load() -> None:
     with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
-        threading.Thread(endpoint=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(LoadError, match="closed the connection"):
             drive(server.server_address[1], clients=1)
         server.shutdown()
