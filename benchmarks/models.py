@@ -30,10 +30,10 @@ from sklearn.preprocessing import LabelEncoder
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION, model_name
 from registry.publish.registration import registering
 from registry.publish.tracking import Tracking
-from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
+from scoring.features import FEATURE_NAMES, BoolArray, FloatArray, feature_matrix
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data.loading import BoolArray, from_table
+from training.data.loading import from_table
 from training.data.simulator import simulate
 from training.pipeline.calibration import fit_sigmoid
 from training.pipeline.golden_rows import golden_rows
