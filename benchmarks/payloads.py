@@ -1,4 +1,4 @@
-"""Request bodies: the same transactions for every stack, each in the form that it reads."""
+"""Request bodies: the same transactions for every system, in the form that it reads."""
 
 from __future__ import annotations
 
@@ -46,11 +46,13 @@ def features_of(bodies: Sequence[dict[str, Any]]) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How a stack wants to be asked.
+    """The routes and request bodies of a system.
 
     Attributes:
-        score_path, batch_path: its routes; no batch_path: it takes one transaction at a time.
-        one: the body for one transaction. many: for several.
+        score_path: route for one transaction.
+        batch_path: route for several; None where a request holds one transaction.
+        one: makes the body for one transaction.
+        many: makes the body for several.
     """
 
     score_path: str
@@ -62,7 +64,7 @@ class Wire:
         """Return bodies to send in turn.
 
         Args:
-            rows: of a batch; None: of one transaction each, for the route that takes one.
+            rows: number of transactions in a body; None makes bodies for `score_path`.
         """
         return _bodies(self, rows)
 

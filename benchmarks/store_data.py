@@ -79,7 +79,7 @@ def load(engine: Engine, rows: int, progress: Callable[[int], None]) -> None:
         engine: acts as a superuser, so that rows which are consistent by construction need not be
             checked one by one; with OPERATOR_TIMEOUT_S.
         rows: decisions, evenly over MONTHS months up to now and unevenly over TENANTS tenants.
-        progress: told how many rows have come.
+        progress: called with the number of rows that were added.
     """
     tenants = [create_tenant(engine, f"bank-{i}", MODEL).id for i in range(TENANTS)]
     now = datetime.now(UTC)

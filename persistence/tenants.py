@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, Row, insert, select, update
@@ -11,8 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from persistence.engine import transaction
 from persistence.tables.tenants import TenantRow
 from scoring.errors import FieldError, InvalidRequest, UnknownTenant
-
-_SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
+from scoring.tenant import is_slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def create_tenant(engine: Engine, slug: str, model_name: str, is_test: bool = Fa
     Raises:
         InvalidRequest: the slug is malformed or taken.
     """
-    if not _SLUG.match(slug):
+    if not is_slug(slug):
         message = "must begin with a letter and be 2 to 40 lower-case letters, digits or dashes"
         raise InvalidRequest(f"The slug {slug!r} {message}.", errors=(FieldError("slug", message),))
     statement = (

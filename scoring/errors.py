@@ -30,7 +30,7 @@ Each package defines its own classes of them; they are caught in two places: `we
 renders a SentinelError (RFC 9457), `sentinel/errors.py` ends a command on either. A library's
 errors become ours where the library is called, by a `translate_errors` of that library:
 `persistence/errors.py` (psycopg, SQLAlchemy), `registry/client/rest_client.py` (httpx),
-`registry/client/mlflow_errors.py` (MLflow).
+`registry/client/mlflow_errors.py` (MLflow), `training/search/study.py` (Optuna).
 """
 
 from __future__ import annotations

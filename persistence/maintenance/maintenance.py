@@ -109,7 +109,7 @@ def maintain(
             as the owner, or this Postgres is too old. Nothing is half-done.
         StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
     """
-    with _saying_why(), engine.connect() as connection, _alone(connection, report):
+    with _translate_errors(), engine.connect() as connection, _alone(connection, report):
         _check_version(connection)
         work = _look(connection, now, retain_months)
         if dry_run:
@@ -133,7 +133,8 @@ def maintain(
 
 
 @contextmanager
-def _saying_why() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
+    """Translate as persistence does, and a missing privilege into MaintenanceError."""
     try:
         with translate_errors():
             yield

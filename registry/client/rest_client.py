@@ -1,7 +1,7 @@
-"""The registry behind an MLflow server, over HTTP: https://mlflow.org/docs/latest/rest-api.html.
+"""Read the registry of an MLflow server over HTTP: https://mlflow.org/docs/latest/rest-api.html.
 
-Asked by ourselves, so that serving needs neither MLflow nor pandas (345 MB of site-packages against
-872).
+Without MLflow's own client, so that serving needs neither MLflow nor pandas: 345 MB of
+site-packages instead of 872.
 """
 
 from __future__ import annotations

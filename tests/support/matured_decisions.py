@@ -23,8 +23,7 @@ from persistence.review.worklist import add_feedback
 from persistence.tenants import Tenant, create_tenant
 from persistence.uuid7 import new_ids
 from registry.names import model_name
-from scoring.evaluation.probability_metrics import BoolArray
-from scoring.features import FloatArray, TransactionColumns, feature_matrix
+from scoring.features import BoolArray, FloatArray, TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy

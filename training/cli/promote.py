@@ -60,10 +60,10 @@ def promote(
     from training.comparison.promote import NotBetter
     from training.comparison.promote import promote as run
     from training.comparison.report import show_comparison
-    from training.comparison.summary import say
     from training.data.maturity_window import Window
     from training.errors import NoEvidence, TrainingError
     from training.progress import Reporter
+    from training.reporting.tables import print_line
 
     def chosen(found: Sources, name: str) -> RegisteredVersion:
         if number is None:
@@ -120,6 +120,6 @@ def promote(
             raise
     if comparison:
         show_comparison(comparison, console)
-    say(console, said, style="bold")
+    print_line(console, said, style="bold")
     if url := found.tracking.version_url(ModelVersion(version.name, version.version)):
-        say(console, f"Version: {url}")
+        print_line(console, f"Version: {url}")

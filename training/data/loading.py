@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
-from numpy.typing import NDArray
 
-from scoring.features import FloatArray, TransactionColumns
+from scoring.features import BoolArray, FloatArray, TransactionColumns
 from scoring.transaction import (
     ACCOUNT_PATTERN,
     MAX_ACCOUNT_LENGTH,
@@ -30,8 +29,6 @@ from scoring.transaction import (
     WIRE_NAMES,
 )
 from training.errors import TrainingError
-
-BoolArray = NDArray[np.bool_]
 
 LABEL = "isFraud"
 COLUMNS = (*WIRE_NAMES.values(), LABEL)
@@ -79,6 +76,20 @@ class LabelledTransactions:
     def step(self) -> FloatArray:
         """Hours, non-decreasing, float64 (n,)."""
         return self.columns.step
+
+    def rows_of_hours(self, from_step: int | None, until_step: int | None) -> slice:
+        """Return the rows of the hours from_step to until_step, both included.
+
+        Args:
+            from_step: first hour; None begins at the first row.
+            until_step: last hour; None ends at the last row.
+        """
+        first = None if from_step is None else np.searchsorted(self.step, from_step, side="left")
+        end = None if until_step is None else np.searchsorted(self.step, until_step, side="right")
+        return slice(
+            0 if first is None else int(first),
+            len(self) if end is None else int(end),
+        )
 
     def __len__(self) -> int:
         return int(self.is_fraud.shape[0])
