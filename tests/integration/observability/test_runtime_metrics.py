@@ -1,4 +1,4 @@
-"""What is read at each scrape: the pools, the versions in use, the process."""
+"""The metrics read at each scrape: the pools, the versions in use and the process."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ def value(live: LiveMetrics, series: str) -> float:
 
 
 @pytest.fixture
-def small(database: str) -> Engine:
-    """A pool of two."""
+def small_engine(database: str) -> Engine:
+    """An engine whose pool has two connections."""
     return open_database(database, pool_size=2)
 
 
-def test_a_pool_tells_its_size_and_what_is_in_use_now(small: Engine) -> None:
-    live = LiveMetrics({"score": small}, dict)
-    with small.connect():
+def test_a_pool_reports_its_size_and_the_connections_in_use(small_engine: Engine) -> None:
+    live = LiveMetrics({"score": small_engine}, dict)
+    with small_engine.connect():
         assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 1
     assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 0
     assert value(live, 'sentinel_db_pool_size{pool="score"}') == 2
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 1
 
 
-def test_who_waits_for_a_connection_is_counted_and_who_gets_none(small: Engine) -> None:
-    live = LiveMetrics({"score": small}, dict)
-    with small.connect(), small.connect(), pytest.raises(PoolTimeoutError):
-        small.connect()
+def test_waits_and_timeouts_of_a_pool_are_counted(small_engine: Engine) -> None:
+    live = LiveMetrics({"score": small_engine}, dict)
+    with small_engine.connect(), small_engine.connect(), pytest.raises(PoolTimeoutError):
+        small_engine.connect()
     assert value(live, 'sentinel_db_pool_timeouts_total{pool="score"}') == 1
     assert value(live, 'sentinel_db_pool_wait_seconds_total{pool="score"}') > 1.9
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 2
 
 
-def test_a_pool_that_is_emptied_after_a_failure_counts_on(small: Engine) -> None:
-    live = LiveMetrics({"score": small}, dict)
+def test_a_disposed_pool_keeps_its_counts(small_engine: Engine) -> None:
+    live = LiveMetrics({"score": small_engine}, dict)
     for _ in range(3):
-        with small.connect() as connection:
+        with small_engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-        small.dispose()
+        small_engine.dispose()
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 3
 
 
-def test_what_threads_ask_at_once_is_counted(small: Engine) -> None:
-    live = LiveMetrics({"score": small}, dict)
+def test_concurrent_checkouts_are_counted(small_engine: Engine) -> None:
+    live = LiveMetrics({"score": small_engine}, dict)
 
-    def ask(_: int) -> None:
-        with small.connect() as connection:
+    def query(_: int) -> None:
+        with small_engine.connect() as connection:
             connection.execute(text("SELECT pg_sleep(0.01)"))
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(ask, range(40)))
+        list(threads.map(query, range(40)))
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 40
     assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 0
 
@@ -74,7 +74,7 @@ def test_a_model_without_a_version_in_production_has_no_series() -> None:
     assert value(live, 'sentinel_model_version{model="fraud-b"}') == 1
 
 
-def test_the_process_tells_its_memory_and_cpu() -> None:
+def test_the_process_reports_its_memory_and_cpu() -> None:
     live = LiveMetrics({}, dict)
     assert value(live, "process_resident_memory_bytes") > 1e6
     assert value(live, "process_cpu_seconds_total") > 0

@@ -1,4 +1,4 @@
-"""When a payment is decided on the event loop: alone, and where nothing would hold the loop up."""
+"""A single payment is decided on the event loop when nothing would block the loop."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ VERSION = ModelVersion("fraud-demo", 1)
 
 @pytest.fixture
 def log(service_engine: Engine, make_tenant: Callable[..., Tenant]) -> DecisionLog:
-    """A log with a connection at hand."""
+    """A log with a free connection."""
     log = DecisionLog(service_engine)
     log.write([a_decision(make_tenant("another").id)])
     return log
 
 
 def inline_scorer(log: DecisionLog) -> InlineScorer:
-    nobody = cast("ShadowScorer", None)  # there is no challenger
-    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), nobody, Traces()), log)
+    no_shadow = cast("ShadowScorer", None)  # there is no challenger
+    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), no_shadow, Traces()), log)
 
 
 def decide(log: DecisionLog, item: Item) -> Answer:
@@ -65,11 +65,11 @@ def an_item(
 
 @pytest.fixture(scope="module")
 def compiled() -> FraudModel:
-    """A model as it is served."""
+    """A model with compiled trees, as the service loads it."""
     return a_model(version=VERSION).as_served()
 
 
-def test_it_is_stored_and_answered_as_a_batch_of_one(
+def test_the_decision_is_stored_and_answered(
     compiled: FraudModel,
     log: DecisionLog,
     make_tenant: Callable[..., Tenant],
@@ -79,19 +79,21 @@ def test_it_is_stored_and_answered_as_a_batch_of_one(
     item = an_item(compiled, tenant_id=tenant_id)
     answer = decide(log, item)
     assert isinstance(answer, list)
-    told = orjson.loads(answer[0] + b"}")
-    stored = read_decision(service_engine, tenant_id, UUID(told["prediction_id"]))
+    reply = orjson.loads(answer[0] + b"}")
+    stored = read_decision(service_engine, tenant_id, UUID(reply["prediction_id"]))
     assert stored.transaction == item.transactions[0]
     assert [stored.prediction] == compiled.predict(item.transactions)
-    assert told["margin"] == stored.prediction.margin
+    assert reply["margin"] == stored.prediction.margin
 
 
-def test_what_cannot_be_decided_is_its_own_error(log: DecisionLog) -> None:
+def test_an_item_without_a_model_is_answered_with_its_error(log: DecisionLog) -> None:
     answer = decide(log, an_item(None))
     assert isinstance(answer, NoModel)
 
 
-def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: str) -> None:
+def test_an_item_that_postgres_does_not_store_is_answered_with_its_error(
+    compiled: FraudModel, database: str
+) -> None:
     with Proxy(database) as proxy:
         log = DecisionLog(open_database(proxy.url, role=SERVICE_ROLE))
         proxy.cut_before_reply(b"C1305486145")
@@ -99,7 +101,7 @@ def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: 
     assert isinstance(answer, StoreUnavailable)
 
 
-def test_it_fits_where_the_trees_are_compiled_and_a_connection_is_at_hand(
+def test_an_item_fits_when_the_trees_are_compiled_and_a_connection_is_free(
     compiled: FraudModel, log: DecisionLog, service_engine: Engine
 ) -> None:
     by_lightgbm = replace(compiled, compiled=None)

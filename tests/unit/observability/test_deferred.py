@@ -1,4 +1,4 @@
-"""An event loop runs deferred work once it is quiet or enough is due."""
+"""An event loop runs deferred work once it is quiet or `DUE_ROWS` rows are due."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from observability.deferred import (
 )
 
 
-def test_a_failure_is_logged_and_the_rest_still_runs(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_and_the_other_functions_still_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def fails() -> None:
         raise ValueError("no")
 
@@ -31,7 +33,7 @@ def test_a_failure_is_logged_and_the_rest_still_runs(caplog: pytest.LogCaptureFi
 
 
 def test_work_waits_until_the_loop_is_quiet() -> None:
-    async def answers() -> list[int]:
+    async def add_work() -> list[int]:
         done: list[int] = []
         deferred = LoopDeferredQueue(asyncio.get_running_loop())
         for number in range(DUE_ROWS - 1):
@@ -41,13 +43,13 @@ def test_work_waits_until_the_loop_is_quiet() -> None:
         await asyncio.sleep(100 * QUIET_S)
         return [len(before), *done]
 
-    left, *done = asyncio.run(answers())
+    left, *done = asyncio.run(add_work())
     assert left < DUE_ROWS - 1
     assert done == list(range(DUE_ROWS - 1))
 
 
-def test_under_steady_load_no_more_work_is_deferred_than_is_due() -> None:
-    async def answers() -> tuple[int, int]:
+def test_under_steady_load_the_deferred_work_stays_bounded() -> None:
+    async def add_work() -> tuple[int, int]:
         done: list[bool] = []
         deferred = LoopDeferredQueue(asyncio.get_running_loop())
         most = 0
@@ -57,7 +59,7 @@ def test_under_steady_load_no_more_work_is_deferred_than_is_due() -> None:
             await asyncio.sleep(QUIET_S / 4)
         return most, len(done)
 
-    most, done = asyncio.run(answers())
-    # It looks every QUIET_S, in which a few more may come.
+    most, done = asyncio.run(add_work())
+    # The loop checks every QUIET_S; a few more are added in between.
     assert most < 3 * DUE_ROWS
     assert done > 10 * DUE_ROWS
