@@ -1,4 +1,4 @@
-"""The management application: every route but the scoring routes and BentoML's own."""
+"""The management application: every route except the scoring routes and BentoML's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from web.problems import invalid_parameters_reply, problem_reply
 
 
 def create_app(dependencies: ApiDependencies) -> FastAPI:
-    """Create the application.
+    """Return the FastAPI application with every management route.
 
     Args:
         dependencies: database pool, authentication and caches that the routes use.

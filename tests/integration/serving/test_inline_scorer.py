@@ -43,8 +43,8 @@ def log(service_engine: Engine, make_tenant: MakeTenant) -> DecisionLog:
 
 
 def inline_scorer(log: DecisionLog) -> InlineScorer:
-    nobody = cast("ShadowScorer", None)  # there is no challenger
-    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), nobody, Traces()), log)
+    no_shadow = cast("ShadowScorer", None)  # there is no challenger
+    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), no_shadow, Traces()), log)
 
 
 def decide(log: DecisionLog, item: Item) -> Answer:
@@ -62,7 +62,7 @@ def an_item(
 
 @pytest.fixture(scope="module")
 def compiled() -> FraudModel:
-    """A model as it is served."""
+    """A model with compiled trees, as the service loads it."""
     return a_model(version=VERSION).as_served()
 
 
@@ -76,11 +76,11 @@ def test_an_inline_decision_is_stored_and_answered_as_a_batch_of_one(
     item = an_item(compiled, tenant_id=tenant_id)
     answer = decide(log, item)
     assert isinstance(answer, list)
-    told = orjson.loads(answer[0] + b"}")
-    stored = read_decision(service_engine, tenant_id, UUID(told["prediction_id"]))
+    reply = orjson.loads(answer[0] + b"}")
+    stored = read_decision(service_engine, tenant_id, UUID(reply["prediction_id"]))
     assert stored.transaction == item.transactions[0]
     assert [stored.prediction] == compiled.predict(item.transactions)
-    assert told["margin"] == stored.prediction.margin
+    assert reply["margin"] == stored.prediction.margin
 
 
 def test_without_a_model_the_answer_is_no_model(log: DecisionLog) -> None:

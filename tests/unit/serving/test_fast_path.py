@@ -77,8 +77,8 @@ def test_another_method_is_405_with_the_allowed_one() -> None:
     ],
 )
 def test_an_error_of_the_api_is_answered_with_its_status(error: Exception, status: int) -> None:
-    told, _, body = anyio.run(call, a_fast_path(raises(error)))
-    assert told == status
+    replied, _, body = anyio.run(call, a_fast_path(raises(error)))
+    assert replied == status
     assert b"secret" not in body
 
 
@@ -102,7 +102,7 @@ def test_a_request_over_its_time_is_504_also_when_it_then_fails() -> None:
 def test_a_request_over_the_limit_is_429_until_another_ends() -> None:
     async def run() -> None:
         go = anyio.Event()
-        found: list[int] = []
+        statuses: list[int] = []
 
         async def waits(_request: Request) -> Response:
             await go.wait()
@@ -110,16 +110,16 @@ def test_a_request_over_the_limit_is_429_until_another_ends() -> None:
 
         fast_path = a_fast_path(waits, max_in_flight=2)
 
-        async def ask() -> None:
-            found.append((await call(fast_path))[0])
+        async def request() -> None:
+            statuses.append((await call(fast_path))[0])
 
         async with anyio.create_task_group() as group:
             for _ in range(3):
-                group.start_soon(ask)
+                group.start_soon(request)
             await anyio.wait_all_tasks_blocked()
-            assert found == [429]
+            assert statuses == [429]
             go.set()
-        assert sorted(found) == [200, 200, 429]
+        assert sorted(statuses) == [200, 200, 429]
         assert (await call(fast_path))[0] == 200
 
     anyio.run(run)
