@@ -11,14 +11,12 @@ from functools import cache
 from typing import Any
 
 import orjson
+from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
-from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from api.drift.routes import router as drift_router
 from api.models.routes import router as models_router
@@ -29,13 +27,14 @@ from app.scoring_operations import router as scoring_router
 from scoring import __version__
 from web.schemas import Problem
 
-_ROUTERS = (scoring_router, models_router, drift_router, review_router)
+ROUTERS = (models_router, drift_router, review_router)
+"""Routers of the management routes."""
 
 
 @cache
 def document() -> bytes:
     """Return the OpenAPI 3.1 document as JSON."""
-    routes = [route for router in _ROUTERS for route in router.routes]
+    routes = [route for router in (scoring_router, *ROUTERS) for route in router.routes]
     paths = get_openapi(title="", version="", routes=routes)["paths"]
     operations = [route for route in routes if isinstance(route, APIRoute)]
     references, definitions = _schemas(operations)
@@ -115,25 +114,23 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-async def openapi_json(_: Request) -> Response:
-    """Serve the document."""
+pages = APIRouter(include_in_schema=False)
+"""The documentation pages."""
+
+
+@pages.get("/openapi.json")
+async def openapi_json() -> Response:
+    """Serve the OpenAPI document."""
     return Response(document(), media_type="application/json")
 
 
-async def docs_page(_: Request) -> Response:
-    """Serve the page."""
+@pages.get("/docs")
+async def docs_page() -> Response:
+    """Serve the page that shows the document."""
     return HTMLResponse(_PAGE)
 
 
-async def index(_: Request) -> Response:
-    """Send a browser to the page."""
+@pages.get("/")
+async def index() -> Response:
+    """Redirect a browser to the page."""
     return RedirectResponse("/docs")
-
-
-PAGES = Starlette(
-    routes=[
-        Route("/", index),
-        Route("/docs", docs_page),
-        Route("/openapi.json", openapi_json),
-    ]
-)

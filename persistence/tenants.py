@@ -1,8 +1,7 @@
-"""Tenants: the banks and payment companies that share the deployment."""
+"""Tenants: who shares the deployment, and which registered model is theirs."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, Row, insert, select, update
@@ -10,9 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from persistence.engine import transaction
 from persistence.tables.tenants import TenantRow
-from scoring.errors import FieldError, InvalidRequest, TenantNotFound
-
-_SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
+from scoring.errors import FieldError, InvalidRequest, UnknownTenant
+from scoring.tenant import is_slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +19,9 @@ class Tenant:
 
     Attributes:
         id: number in this database.
-        slug: name of lower-case letters, digits and dashes, 2 to 40 characters.
-        model_name: name of its registered model in MLflow.
-        is_test: whether it is in test mode, where fixed test transactions are decided without a
-            model.
+        slug: lower-case letters, digits and dashes, 2 to 40 characters.
+        model_name: its registered model in MLflow.
+        is_test: in test mode, where fixed test transactions are answered without a model.
     """
 
     id: int
@@ -39,16 +36,10 @@ _COLUMNS = (TenantRow.id, TenantRow.slug, TenantRow.model_name, TenantRow.is_tes
 def create_tenant(engine: Engine, slug: str, model_name: str, is_test: bool = False) -> Tenant:
     """Add a tenant.
 
-    Args:
-        engine: pool that acts as the tables' owner.
-        slug: name of the tenant.
-        model_name: name of its registered model in MLflow.
-        is_test: whether it begins in test mode.
-
     Raises:
         InvalidRequest: the slug is malformed or taken.
     """
-    if not _SLUG.match(slug):
+    if not is_slug(slug):
         message = "must begin with a letter and be 2 to 40 lower-case letters, digits or dashes"
         raise InvalidRequest(f"The slug {slug!r} {message}.", errors=(FieldError("slug", message),))
     statement = (
@@ -74,7 +65,7 @@ def find_tenant(engine: Engine, slug: str) -> Tenant:
     """Return the tenant with that slug.
 
     Raises:
-        TenantNotFound: there is none.
+        UnknownTenant: there is none.
     """
     with transaction(engine) as connection:
         row = connection.execute(select(*_COLUMNS).where(TenantRow.slug == slug)).one_or_none()
@@ -85,12 +76,11 @@ def set_test_mode(engine: Engine, slug: str, is_test: bool) -> Tenant:
     """Put the tenant with that slug in test mode, or make it live.
 
     Args:
-        engine: pool that acts as the tables' owner.
-        slug: name of the tenant.
-        is_test: whether it is in test mode from now on.
+        engine: acts as the tables' owner.
+        slug, is_test: which, and what.
 
     Raises:
-        TenantNotFound: there is none.
+        UnknownTenant: there is none.
     """
     statement = (
         update(TenantRow).where(TenantRow.slug == slug).values(is_test=is_test).returning(*_COLUMNS)
@@ -102,5 +92,5 @@ def set_test_mode(engine: Engine, slug: str, is_test: bool) -> Tenant:
 
 def _found(row: Row[tuple[int, str, str, bool]] | None, slug: str) -> Tenant:
     if row is None:
-        raise TenantNotFound(slug)
+        raise UnknownTenant(slug)
     return Tenant(*row)

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures of every part, and how tests are shared between processes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 pytest_plugins = [
+    "tests.support.scheduling",
     "tests.support.postgres",
     "tests.support.stack",
     "tests.support.system",

@@ -18,7 +18,6 @@ from scoring.errors import (
     FieldError,
     InvalidRequest,
     MalformedRequest,
-    SchemaMissing,
     SentinelError,
 )
 
@@ -57,7 +56,7 @@ def problem_response(error: Exception) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
         if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
             headers["Retry-After"] = "1"
-        body = _body(error.code, error.title, error.status, detail_of(error), error.errors)
+        body = _body(error.code, error.title, error.status, error.detail, error.errors)
         return Response(body, error.status, headers, MEDIA_TYPE)
     if not isinstance(error, HTTPException):
         error = HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -69,13 +68,6 @@ def problem_response(error: Exception) -> Response:
     return Response(
         _body(code, HTTPStatus(status).phrase, status, detail), status, headers, MEDIA_TYPE
     )
-
-
-def detail_of(error: SentinelError) -> str:
-    """Return what a caller reads about an error: its detail, and the command that helps."""
-    if isinstance(error, SchemaMissing):
-        return f"{error.detail.removesuffix('.')}; run `sentinel db upgrade`."
-    return error.detail
 
 
 async def handle_error(_: Request, error: Exception) -> Response:

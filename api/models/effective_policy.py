@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from persistence.deployments import PROMOTER, ServedVersion, served_versions
+from persistence.deployments import MLFLOW_ACTOR, ServedVersion, served_versions
 from persistence.policies import TenantPolicy, insert_policy, lock_policies, newest_policy
 from persistence.tenancy import tenant_transaction
 from scoring.errors import NoModel
@@ -75,7 +75,7 @@ class TenantDeployment:
             )
         if production is None or production.production_since is None:
             raise NoModel("No model version is in production for this tenant; promote one.")
-        since, actor = production.production_since, PROMOTER
+        since, actor = production.production_since, MLFLOW_ACTOR
         if newest and newest.created_at > since:
             since, actor = newest.created_at, newest.actor
         return EffectivePolicy(production.policy, None, since, actor, production)

@@ -6,13 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response, StreamingResponse
 
 from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Admin, CurrentDependencies, Reviewer
-from api.drift.routes import router as drift_router
-from api.models.routes import router as models_router
 from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems
 from api.request_body import BodyReader, JsonBody
 from api.review import schemas
@@ -23,8 +20,6 @@ from persistence.review.audit import read_audit
 from persistence.review.cases import Case, Page
 from persistence.review.search import find_transactions
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
-from scoring.errors import SentinelError
-from web.problems import handle_error
 
 EXPORT_PAGE = 1000
 """Rows of an export that are read, and held in memory, at a time."""
@@ -244,13 +239,3 @@ async def read_audit_log(
         dependencies.cursors.seal([page.entries[-1].id], *cursor_key) if page.more else None
     )
     return audit_page(page, next_cursor)
-
-
-# The application that the service mounts; it sets `REVIEW.state.dependencies` when it opens.
-REVIEW = FastAPI(
-    openapi_url=None,
-    redirect_slashes=False,
-    exception_handlers={SentinelError: handle_error, RequestValidationError: handle_error},
-)
-for included in (models_router, drift_router, router):
-    REVIEW.include_router(included)

@@ -8,14 +8,18 @@ from api.review.schemas import SearchQuery
 from persistence.review.search import MAX_AMOUNT_DAYS, InvalidSearch, Search
 from scoring.errors import FieldError, InvalidRequest
 
-_MESSAGES = {
-    "time": ("to", "must not be earlier than from"),
-    "amount": ("amount_max", "must not be less than amount_min"),
+_BACKWARDS = {
+    "to": "must not be earlier than from",
+    "amount_max": "must not be less than amount_min",
 }
+_TOO_WIDE = (
+    f"needs a time range of {MAX_AMOUNT_DAYS} days at most (from, to), an account or an"
+    " external_id beside it"
+)
 
 
 def to_search(query: SearchQuery) -> Search:
-    """Return what a query searches for.
+    """Return the search that a query describes.
 
     Raises:
         InvalidRequest: the filters contradict each other; names one of the query's parameters.
@@ -30,14 +34,8 @@ def to_search(query: SearchQuery) -> Search:
             to_ms=_unix_ms(query.to),
         )
     except InvalidSearch as error:
-        if error.backward_range:
-            parameter, message = _MESSAGES[error.backward_range]
-        else:
-            parameter = "amount_max" if query.amount_min is None else "amount_min"
-            message = (
-                f"needs a time range of {MAX_AMOUNT_DAYS} days at most (from, to), an account or an"
-                " external_id beside it"
-            )
+        parameter = "to" if error.field == "to_ms" else error.field
+        message = _BACKWARDS[parameter] if error.is_backwards else _TOO_WIDE
         raise InvalidRequest(
             f"{parameter} {message}.", errors=(FieldError(parameter, message),)
         ) from error

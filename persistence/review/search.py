@@ -1,10 +1,10 @@
-"""Searching transactions: by their own id, account, amount and time, newest first."""
+"""Search transactions by their own id, account, amount and time, newest first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from time import time_ns
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Select, or_, select, union
@@ -15,37 +15,38 @@ from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at
 
 MAX_AMOUNT_DAYS = 31
-"""Amounts have no index of their own: one more would cost every payment, for few searches. So a
-search by amount reads a month of transactions at most."""
+"""Amounts have no index of their own: one more would cost every payment, for few searches. So an
+amount is looked for in a month of transactions at most."""
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
 class InvalidSearch(ValueError):
-    """A search that finds nothing, or that would read every transaction.
+    """The filters of a search cannot go together.
 
-    Args:
-        backward_range: range that ends before it begins; None where an amount is searched for in
+    Attributes:
+        field: name of the filter of `Search` that has to change.
+        is_backwards: whether its range ends before it begins; else an amount is searched for in
             more than MAX_AMOUNT_DAYS days.
     """
 
-    def __init__(self, backward_range: Literal["time", "amount"] | None = None) -> None:
-        super().__init__(
-            f"the range of {backward_range} ends before it begins"
-            if backward_range
-            else f"an amount is searched for in at most {MAX_AMOUNT_DAYS} days"
-        )
-        self.backward_range = backward_range
+    def __init__(self, field: str, *, is_backwards: bool) -> None:
+        reason = "ends before it begins" if is_backwards else "needs a shorter time range"
+        super().__init__(f"{field} {reason}")
+        self.field = field
+        self.is_backwards = is_backwards
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Conditions that a transaction has to meet; None means any.
+    """The filters of a search; None leaves one out.
 
     Attributes:
-        external_id: the client's own id of the transaction.
-        account: account that pays or receives.
-        amount_min, amount_max: money, both included.
-        from_ms, to_ms: Unix milliseconds of the decision, 0 to 2^48 - 1; `to_ms` is not included.
+        external_id: the caller's own id of the transaction.
+        account: account that paid or received.
+        amount_min: least amount.
+        amount_max: largest amount.
+        from_ms: first Unix millisecond of the decision, 0 to 2^48 - 1.
+        to_ms: Unix millisecond after the last one.
 
     Raises:
         InvalidSearch: a range ends before it begins, or an amount is searched for in more than
@@ -61,11 +62,12 @@ class Search:
 
     def __post_init__(self) -> None:
         if _is_backwards(self.from_ms, self.to_ms):
-            raise InvalidSearch("time")
+            raise InvalidSearch("to_ms", is_backwards=True)
         if _is_backwards(self.amount_min, self.amount_max):
-            raise InvalidSearch("amount")
+            raise InvalidSearch("amount_max", is_backwards=True)
         if self._is_by_amount_alone() and not self._spans_at_most_ms(MAX_AMOUNT_DAYS * _DAY_MS):
-            raise InvalidSearch
+            field = "amount_max" if self.amount_min is None else "amount_min"
+            raise InvalidSearch(field, is_backwards=False)
 
     def _is_by_amount_alone(self) -> bool:
         is_by_amount = self.amount_min is not None or self.amount_max is not None
@@ -82,11 +84,11 @@ def find_transactions(
     """Return a page of transactions with their decisions and latest feedback, newest first.
 
     Args:
-        engine: pool of connections.
+        engine: pool whose role may read the tenant's rows.
         tenant_id: tenant whose transactions are searched.
-        search: conditions that they meet.
-        limit: most transactions of the page.
-        before: id of the last transaction of the page before.
+        search: filters that a transaction has to pass.
+        limit: most transactions of a page.
+        before: id of the last transaction of the previous page.
     """
     statement = _statement(tenant_id, search, limit + 1, before)
     with tenant_transaction(engine, tenant_id) as connection:
@@ -119,7 +121,7 @@ def _conditions(tenant_id: int, search: Search, before: UUID | None) -> list[Col
     conditions = [TransactionRow.tenant_id == tenant_id]
     if before is not None:
         conditions.append(TransactionRow.id < before)
-    # An id carries its time and partitions are ranges of ids, so these two skip whole months.
+    # An id carries its time and partitions are ranges of ids, so these two leave out whole months.
     if search.from_ms is not None:
         conditions.append(TransactionRow.id >= first_id_at(search.from_ms))
     if search.to_ms is not None:
@@ -132,7 +134,7 @@ def _conditions(tenant_id: int, search: Search, before: UUID | None) -> list[Col
 
 
 def _claimed(tenant_id: int, external_id: str) -> ColumnElement[UUID]:
-    """Return the id of the transaction with an `external_id`, by the key of idempotent scoring."""
+    """The transaction that an `external_id` stands for, by the key of idempotent scoring."""
     return (
         select(PredictionRow.transaction_id)
         .join(

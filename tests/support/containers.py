@@ -16,6 +16,13 @@ import psutil
 # What the kernel lets this process hand on: runc asks for more, and is refused, inside a sandbox.
 _LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096")
 
+SECRETS = {
+    "DATABASE_URL": "postgresql://owner:a-password-of-the-builder@db/sentinel",
+    "SENTINEL_KEY_SECRET": "a-key-secret-of-the-builder",
+    "BENTOML_ANYTHING": "a-setting-of-the-builder",
+}
+"""Environment of the build, of which nothing may be in the image."""
+
 
 class Store:
     """Images and containers below one directory."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 from sqlalchemy import Engine
@@ -14,12 +13,11 @@ from sqlalchemy import Engine
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.drift.bin_counts import Window
-from persistence.uuid7 import unix_ms_of
 from scoring.evaluation.drift import Binned, training_distribution
 from scoring.features import FEATURE_NAMES, FloatArray
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from tests.support.factories import a_decision, a_model, a_prediction, feature_rows
+from tests.support.factories import a_decision, a_model, a_prediction, decision_at, feature_rows
 from training.pipeline.distribution import distribution
 
 TRAINING_ROWS = 20_000
@@ -72,7 +70,7 @@ def decide(
     moment = moment or datetime.now(UTC) - timedelta(hours=1)
     scores = some_scores(len(features), seed=1) if scores is None else scores
     made = [
-        _at(a_decision(tenant_id), moment)._replace(
+        decision_at(a_decision(tenant_id), moment)._replace(
             prediction=a_prediction(score=score, features=row, model=version),
         )
         for row, score in zip(features.tolist(), scores.tolist(), strict=True)
@@ -81,11 +79,3 @@ def decide(
         batch = made[start : start + 1000]
         assert DecisionLog(engine).write(batch) == batch
     return made
-
-
-def _at(decision: Decided, moment: datetime) -> Decided:
-    shift = int(moment.timestamp() * 1000) - unix_ms_of(decision.transaction_id) << 80
-    return decision._replace(
-        transaction_id=UUID(int=decision.transaction_id.int + shift),
-        prediction_id=UUID(int=decision.prediction_id.int + shift),
-    )

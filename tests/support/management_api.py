@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from api.dependencies import ApiDependencies
 from api.pagination import Cursors
-from api.review.routes import REVIEW
+from app.management import create_app
 from persistence.api_keys import Principal
 from web.auth import Authenticator
 from web.problems import ProblemBackstop
@@ -34,14 +34,16 @@ def send(
         requests: tenant (0: nobody), method, path with its query, and body: JSON, bytes or None.
         refresh_policy: function that puts a tenant's policy in force in this process.
     """
-    REVIEW.state.dependencies = ApiDependencies(
+    dependencies = ApiDependencies(
         engine, Authenticator(_verify), Cursors(b"secret"), refresh_policy
     )
-    return anyio.run(_send, requests)
+    return anyio.run(_send, ProblemBackstop(create_app(dependencies)), requests)
 
 
-async def _send(requests: Iterable[tuple[int, str, str, Any]]) -> list[httpx.Response]:
-    transport = httpx.ASGITransport(ProblemBackstop(REVIEW))
+async def _send(
+    app: ProblemBackstop, requests: Iterable[tuple[int, str, str, Any]]
+) -> list[httpx.Response]:
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sentinel") as client:
         return [
             await client.request(

@@ -7,9 +7,8 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import time
-from uuid import UUID
 
 import numpy as np
 import pytest
@@ -19,18 +18,18 @@ from sqlalchemy import Engine
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotion
+from persistence.deployments import record_challenger, record_promotions
 from persistence.review.worklist import add_feedback
 from persistence.tenants import Tenant, create_tenant
+from persistence.uuid7 import new_ids
 from registry.names import model_name
-from scoring.evaluation.probability_metrics import BoolArray
-from scoring.features import FloatArray, TransactionColumns, feature_matrix
+from scoring.features import BoolArray, FloatArray, TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from scoring.transaction import Transaction
-from tests.support.factories import a_booster, a_transaction, write_whole
+from tests.support.factories import a_booster, a_transaction, decision_at, write_whole
 from training.__main__ import cli
 
 _numbers = itertools.count(1)
@@ -78,12 +77,6 @@ def labels_of(transactions: Sequence[Transaction], seed: int = 0) -> BoolArray:
     return drawn
 
 
-def id_at(unix_s: float) -> UUID:
-    """A UUIDv7 of a moment."""
-    low = 0b10 << 62 | next(_numbers)
-    return UUID(int=int(unix_s * 1000) << 80 | 0x7 << 76 | low)
-
-
 @dataclass
 class Past:
     """A tenant in a real database, and its stored past."""
@@ -105,14 +98,21 @@ class Past:
         Returns:
             The champion's margins, float64 (n,).
         """
-        record_promotion(self.engine, self.tenant.id, champion)
+        record_promotions(self.engine, [self.tenant.id], champion)
         if challenger is not None:
             record_challenger(self.engine, self.tenant.id, challenger, 0.0)
-        moments = time() - np.linspace(*days_ago, len(transactions)) * 86_400
+        now = datetime.now(UTC)
         decided = [
-            Decided(self.tenant.id, id_at(moment), id_at(moment), transaction, prediction, 1.0)
-            for moment, transaction, prediction in zip(
-                moments, transactions, champion.predict(transactions), strict=True
+            decision_at(
+                Decided(self.tenant.id, *ids, transaction, prediction, 1.0),
+                now - timedelta(days=days),
+            )
+            for days, ids, transaction, prediction in zip(
+                np.linspace(*days_ago, len(transactions)).tolist(),
+                new_ids(len(transactions)),
+                transactions,
+                champion.predict(transactions),
+                strict=True,
             )
         ]
         for start in range(0, len(decided), 500):

@@ -18,7 +18,7 @@ from mlflow.artifacts import download_artifacts
 from sqlalchemy import Connection, Engine, text
 
 from persistence import api_keys
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE
@@ -31,6 +31,7 @@ from scoring.prediction import ModelVersion
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.processes import Child
 from tests.support.factories import a_model, feature_rows
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.paths import PROJECT
 
 KEY_SECRET = b"a secret of the tests"
@@ -67,7 +68,7 @@ def service_engine(database: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
+def rows(engine: Engine) -> Rows:
     """A way to look into the database, whatever the code under test says."""
 
     def select(statement: str, **values: Any) -> list[dict[str, Any]]:
@@ -79,13 +80,13 @@ def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def make_tenant(engine: Engine) -> Callable[..., Tenant]:
+def make_tenant(engine: Engine) -> MakeTenant:
     """A factory of tenants that model version 1 serves."""
 
     def make(slug: str = "demo") -> Tenant:
         tenant = create_tenant(engine, slug, model_name(slug))
         version = ModelVersion("fraud-demo", 1)
-        record_promotion(engine, tenant.id, a_model(version=version))
+        record_promotions(engine, [tenant.id], a_model(version=version))
         return tenant
 
     return make

@@ -1,4 +1,4 @@
-"""One OpenAPI document for every route, whose links lead somewhere."""
+"""One OpenAPI document describes every route, and its links and references resolve."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPERATIONS = {
 WITH_A_KEY = {route: o for route, o in OPERATIONS.items() if o.get("security") != []}
 
 
-def test_every_operation_has_a_name_of_its_own() -> None:
+def test_every_operation_id_is_unique() -> None:
     names = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(names) == len(set(names))
 
@@ -85,13 +85,13 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_what_its_schema_says(name: str) -> None:
+def test_an_example_is_valid_by_its_schema(name: str) -> None:
     example = DOCUMENT["components"]["schemas"][name]["example"]
     read = EXAMPLES[name].model_validate_json(json.dumps(example))
     assert json.loads(read.model_dump_json(by_alias=True, exclude_unset=True)) == example
 
 
-def test_every_link_and_reference_leads_somewhere() -> None:
+def test_every_link_and_reference_resolves() -> None:
     by_name = {operation["operationId"]: operation for operation in OPERATIONS.values()}
     links = [
         link
@@ -110,7 +110,7 @@ def test_every_link_and_reference_leads_somewhere() -> None:
 def _references(node: Any) -> list[str]:
     if isinstance(node, dict):
         here = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
-        return here + [found for child in node.values() for found in _references(child)]
+        return here + [reference for child in node.values() for reference in _references(child)]
     if isinstance(node, list):
-        return [found for child in node for found in _references(child)]
+        return [reference for child in node for reference in _references(child)]
     return []

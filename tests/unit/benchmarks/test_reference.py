@@ -1,4 +1,4 @@
-"""The reference computes what the service computes, so that the comparison is one."""
+"""The benchmark's reference service computes the same features and explanations."""
 
 from __future__ import annotations
 

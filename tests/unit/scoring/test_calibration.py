@@ -1,3 +1,5 @@
+"""Calibrators are monotonic, bounded and serialised bit for bit."""
+
 from __future__ import annotations
 
 import json
@@ -37,7 +39,7 @@ margins = st.lists(st.floats(-700, 700), min_size=1, max_size=30)
 
 
 @given(calibrators, margins)
-def test_calibration_never_reorders_and_never_says_certain(
+def test_calibration_keeps_the_order_and_stays_off_0_and_1(
     calibrator: Calibrator, values: list[float]
 ) -> None:
     probability = calibrator(np.sort(np.array(values)))
@@ -48,7 +50,7 @@ def test_calibration_never_reorders_and_never_says_certain(
 
 
 @given(calibrators, margins)
-def test_a_calibrator_survives_json_bit_for_bit(
+def test_a_calibrator_round_trips_through_json_bit_for_bit(
     calibrator: Calibrator, values: list[float]
 ) -> None:
     again = calibrator_from_numbers(json.loads(json.dumps(calibrator.as_numbers())))

@@ -1,3 +1,5 @@
+"""The comparison of two versions equals a row-by-row bootstrap and covers the truth."""
+
 from __future__ import annotations
 
 import time
@@ -123,7 +125,7 @@ def test_the_figures_are_those_of_the_rows(seed: int, rows: int, costs: CostMode
 
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_changing_sides_turns_the_difference_round(seed: int) -> None:
+def test_swapping_the_sides_negates_the_difference(seed: int) -> None:
     champion, challenger, amount, is_fraud = payments(1_000, seed=seed)
     is_fraud[:MIN_FRAUDS] = True
     there = compare(champion, challenger, amount, is_fraud, FLAT, resamples=50)
@@ -141,7 +143,7 @@ def test_a_model_against_itself_differs_by_nothing_at_all() -> None:
     assert not found.is_better, "equal is not better"
 
 
-def test_pairing_tells_models_apart_that_their_own_intervals_do_not() -> None:
+def test_the_paired_difference_separates_models_whose_intervals_overlap() -> None:
     champion, _, amount, is_fraud = payments()
     spared = champion.review & ~is_fraud & (np.arange(is_fraud.size) % 2 == 0)
     challenger = Decisions(champion.score, champion.review & ~spared)
@@ -182,21 +184,21 @@ def test_the_ece_lies_in_its_interval_when_calibration_is_perfect() -> None:
 
 
 @pytest.mark.parametrize("frauds", [0, 1, MIN_FRAUDS - 1])
-def test_too_few_frauds_are_said_and_not_computed_with(frauds: int) -> None:
+def test_too_few_frauds_raise_instead_of_figures(frauds: int) -> None:
     champion, challenger, amount, _ = payments(1_000)
     is_fraud = np.arange(1_000) < frauds
     with pytest.raises(TooFewFrauds, match=rf"^{frauds} of the 1,000 .* at least 20 are needed"):
         compare(champion, challenger, amount, is_fraud, FLAT)
 
 
-def test_nothing_but_frauds_says_nothing_of_false_alarms() -> None:
+def test_frauds_alone_are_refused() -> None:
     champion, challenger, amount, _ = payments(100)
     with pytest.raises(TooFewFrauds, match="All 100"):
         compare(champion, challenger, amount, np.ones(100, dtype=bool), FLAT)
 
 
 @pytest.mark.parametrize("costs", [FLAT, BY_AMOUNT])
-def test_two_hundred_thousand_payments_take_about_a_second(costs: CostModel) -> None:
+def test_two_hundred_thousand_payments_take_less_than_3_cpu_seconds(costs: CostModel) -> None:
     case = payments(200_000)
     began = time.process_time()
     compare(*case, costs)

@@ -1,3 +1,5 @@
+"""The cost curve equals the cost model's savings at every threshold."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -51,7 +53,7 @@ def test_the_chosen_threshold_saves_the_most_but_for_one_fraud(costs: CostModel)
     assert chosen >= curve.savings.max() - costs.missed_costs(amount)[is_fraud].mean()
 
 
-def test_dearer_false_alarms_raise_the_threshold() -> None:
+def test_costlier_false_alarms_raise_the_threshold() -> None:
     score, amount, is_fraud = scored()
     chosen = [
         cost_curve(score, amount, is_fraud, CostModel(1000, 0, alarm)).chosen
@@ -70,7 +72,7 @@ def test_a_threshold_between_well_separated_kinds_stays_below_every_fraud() -> N
     assert curve.chosen_savings == curve.perfect
 
 
-def test_not_everything_is_reviewed_because_frauds_are_dear() -> None:
+def test_costly_frauds_do_not_make_everything_a_review() -> None:
     score = np.concatenate([np.linspace(1e-6, 1e-4, 9_900), np.linspace(0.9, 0.99, 100)])
     is_fraud = score > 0.5
     curve = cost_curve(score, np.full(score.size, 1e9), is_fraud, CostModel(0, 1, 5))
@@ -84,7 +86,7 @@ def test_one_score_for_all_still_gives_a_threshold() -> None:
     assert 0 < curve.chosen <= 0.05
 
 
-def test_any_threshold_can_be_looked_up() -> None:
+def test_the_curve_has_an_outcome_at_any_threshold() -> None:
     score, amount, is_fraud = scored(2_000)
     curve = cost_curve(score, amount, is_fraud, FLAT)
     for threshold in (1e-9, 0.004, 0.05, float(score.max())):
@@ -96,6 +98,6 @@ def test_any_threshold_can_be_looked_up() -> None:
     assert curve.at(above) == Outcome(above, 0.0, 0, 0), "nothing is reviewed"
 
 
-def test_no_fraud_is_refused() -> None:
+def test_a_sample_without_fraud_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a fraud"):
         cost_curve(np.array([0.1, 0.2]), np.ones(2), np.zeros(2, dtype=bool), FLAT)

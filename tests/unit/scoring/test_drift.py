@@ -1,4 +1,4 @@
-"""The population stability index: what it says of a window, and when it says nothing."""
+"""The population stability index, its levels, and when a window is too small for it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_levels_follow_the_usual_rule(first_bin: float, level: str) -> None:
 
 
 @pytest.mark.parametrize("bins", [2, 10, 13])
-def test_a_window_in_which_chance_could_reach_a_level_says_nothing(bins: int) -> None:
+def test_a_window_too_small_for_its_bins_is_insufficient(bins: int) -> None:
     needed = chi2.ppf(0.999, bins - 1) / MODERATE
     few = shift(trained(bins), [int(needed * 0.9), *[0] * (bins - 1)])
     assert (few.level, few.psi) == ("insufficient", None)
@@ -81,7 +81,7 @@ def test_a_window_in_which_chance_could_reach_a_level_says_nothing(bins: int) ->
     assert (enough.level, enough.psi is None) == ("major", False)
 
 
-def test_a_model_trained_on_few_rows_says_nothing_however_large_the_window_is() -> None:
+def test_a_training_sample_too_small_for_its_bins_is_insufficient() -> None:
     assert shift(trained(rows=200), [10_000] * 10).level == "insufficient"
 
 
@@ -108,7 +108,7 @@ def test_only_the_changed_feature_drifts() -> None:
     assert max(psi for psi in rest if psi is not None) < 0.01
 
 
-def test_a_rare_flag_that_becomes_common_is_seen() -> None:
+def test_a_rare_flag_that_becomes_common_is_major_drift() -> None:
     found = shift(Binned((1.0,), (0.999, 0.001), 100_000), [800, 200])
     assert found.level == "major"
 

@@ -1,3 +1,5 @@
+"""Training and serving compute the same features, and each has its reasons."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -77,7 +79,7 @@ def test_every_feature_of_a_valid_transaction_is_finite(transaction: Transaction
     assert np.isfinite(served(transaction)).all()
 
 
-def test_a_matrix_is_ready_for_lightgbm() -> None:
+def test_the_feature_matrix_is_contiguous_float64() -> None:
     matrix = feature_matrix(TransactionColumns.from_transactions([a_transaction()] * 3))
     assert matrix.shape == (3, len(FEATURE_NAMES))
     assert matrix.dtype == np.float64
@@ -103,7 +105,9 @@ def test_no_feature_reads_the_balance_after_the_decision() -> None:
         ({"step": 49}, "hour_of_day", 1.0),
     ],
 )
-def test_a_feature_has_the_value_it_says(changes: dict[str, Any], name: str, value: float) -> None:
+def test_a_feature_has_the_value_of_its_definition(
+    changes: dict[str, Any], name: str, value: float
+) -> None:
     assert served(a_transaction(**changes))[0, FEATURE_NAMES.index(name)] == value
 
 

@@ -1,3 +1,5 @@
+"""A model explains its scores exactly, and damaged model files are refused by name."""
+
 from __future__ import annotations
 
 import json
@@ -59,7 +61,7 @@ def test_a_row_scores_alike_alone_and_in_a_batch() -> None:
     assert alone.contributions[0].tobytes() == batch.contributions[17].tobytes()
 
 
-def test_a_loaded_model_says_exactly_what_the_saved_one_said(saved: Path) -> None:
+def test_a_loaded_model_scores_as_the_saved_one_bit_for_bit(saved: Path) -> None:
     model, again = a_model(), FraudModel.load(saved, VERSION)
     matrix = feature_rows(200, seed=6)
     before, after = model.as_served().explain_matrix(matrix), again.explain_matrix(matrix)
@@ -75,7 +77,7 @@ def test_a_model_is_five_plain_files(saved: Path) -> None:
         path.read_text("utf-8")
 
 
-def test_an_unregistered_model_decides_nothing() -> None:
+def test_an_unregistered_model_makes_no_predictions() -> None:
     with pytest.raises(ValueError, match="registered version"):
         a_model().predict([a_transaction()])
 
@@ -96,7 +98,7 @@ def test_a_missing_file_is_refused_by_name(saved: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", MODEL_FILES)
 @pytest.mark.parametrize("content", ["", "not a model", "[]"])
-def test_a_spoilt_file_is_refused_by_name(saved: Path, name: str, content: str) -> None:
+def test_a_malformed_file_is_refused_by_name(saved: Path, name: str, content: str) -> None:
     (saved / name).write_text(content)
     with pytest.raises(ModelRefused, match=name.split(".")[0]):
         FraudModel.load(saved)
@@ -138,7 +140,7 @@ def test_a_golden_row_off_by_more_than_the_tolerance_is_refused(
         FraudModel.load(saved)
 
 
-def test_a_golden_row_within_the_tolerance_is_taken(saved: Path) -> None:
+def test_a_golden_row_within_the_tolerance_is_accepted(saved: Path) -> None:
     def shift(value: Any) -> None:
         value["margins"][0] += GOLDEN_TOLERANCE / 10
 

@@ -1,3 +1,5 @@
+"""Cost models, thresholds and risk bands."""
+
 from __future__ import annotations
 
 import json
@@ -45,7 +47,7 @@ def test_nothing_saves_more_than_flagging_exactly_the_frauds(flagged: list[bool]
     "costs",
     [(-1, 0, 5), (1000, 0, 0), (0, 0, 5), (float("nan"), 0, 5), (1000, float("inf"), 5)],
 )
-def test_costs_that_make_no_sense_are_refused(costs: tuple[float, float, float]) -> None:
+def test_invalid_costs_are_refused(costs: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="cost"):
         CostModel(*costs)
 
@@ -72,7 +74,7 @@ def test_a_threshold_outside_zero_and_one_is_refused(threshold: float) -> None:
         Policy(CostModel(), threshold, 0.5)
 
 
-def test_a_policy_survives_json() -> None:
+def test_a_policy_round_trips_through_json() -> None:
     policy = Policy.at(1 / 3, CostModel(0, 1, 5))
     assert policy_from_numbers(json.loads(json.dumps(policy.as_numbers()))) == policy
 

@@ -1,3 +1,5 @@
+"""Brier score, log loss and calibration error."""
+
 from __future__ import annotations
 
 import numpy as np

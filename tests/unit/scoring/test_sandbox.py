@@ -1,4 +1,4 @@
-"""The fixed test transactions: always the same answer, which adds up."""
+"""Fixed test transactions have a fixed prediction that adds up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.factories import a_transaction
     ],
 )
 @pytest.mark.parametrize("amount", [0.0, 12.5, 1e12])
-def test_each_has_its_answer_whatever_else_it_says(
+def test_a_fixed_test_account_alone_determines_the_prediction(
     name: str, decision: str, band: str, amount: float
 ) -> None:
     transaction = a_transaction(name_orig=name, amount=amount, type="PAYMENT", step=3)
@@ -30,7 +30,7 @@ def test_each_has_its_answer_whatever_else_it_says(
     assert told.features == features
 
 
-def test_no_other_account_is_a_fixed_test() -> None:
+def test_no_other_account_is_a_fixed_test_account() -> None:
     assert all(is_fixed(a_transaction(name_orig=name)) for name in FIXED_TESTS)
     assert not any(
         is_fixed(a_transaction(name_orig=name)) for name in ("TEST", "test-high", "TEST-HIGH2")

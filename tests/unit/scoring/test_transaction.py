@@ -1,3 +1,5 @@
+"""A transaction outside its bounds is refused with every invalid field."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -41,11 +43,11 @@ def test_every_bad_field_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("kind", TRANSACTION_TYPES)
-def test_every_known_type_is_taken(kind: str) -> None:
+def test_every_known_type_is_accepted(kind: str) -> None:
     assert a_transaction(type=kind).type == kind
 
 
-def test_the_bounds_themselves_are_taken() -> None:
+def test_the_bounds_themselves_are_accepted() -> None:
     a_transaction(
         step=MAX_STEP, amount=MAX_AMOUNT, oldbalance_org=-MAX_BALANCE, oldbalance_dest=MAX_BALANCE,
         name_orig="!" * 64, external_id="~" * 128,

@@ -1,4 +1,4 @@
-"""The compiled explanations are LightGBM's own, whatever the trees."""
+"""The compiled explanations equal LightGBM's for any supported trees."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_random_models_are_explained_as_lightgbm_does(
     assert_same(booster, compiled, matrix)
 
 
-def test_values_on_a_threshold_and_next_to_it_go_where_lightgbm_sends_them() -> None:
+def test_values_on_a_threshold_and_next_to_it_follow_lightgbms_branch() -> None:
     booster = a_booster(trees=20, num_leaves=31)
     compiled = compile_trees(booster)
     assert compiled is not None
@@ -125,7 +125,7 @@ def test_each_row_is_explained_the_same_alone_and_in_a_batch() -> None:
         assert alone.margins[0] == together.margins[i]
 
 
-def test_leaves_that_lie_together_share_a_table_of_hardly_more_rows() -> None:
+def test_neighbouring_leaves_share_a_table() -> None:
     trees = trees_of(a_booster(trees=30, num_leaves=40).model_to_string())
     made = forest_of(trees)
     leaves = np.diff(made.leaf_start)
@@ -160,7 +160,7 @@ def test_the_quadrature_is_gauss_and_legendres() -> None:
         np.testing.assert_allclose(made.weights[n, :n][by_point], weights / 2, atol=1e-15)
 
 
-def test_the_tables_stay_within_their_memory() -> None:
+def test_the_tables_stay_within_their_memory_limit() -> None:
     read = trees_of(a_booster(trees=30, num_leaves=40).model_to_string())
     for table_bytes in (0, 1_000, 100_000):
         assert forest_of(read, table_bytes).table.nbytes <= table_bytes
@@ -174,7 +174,7 @@ def test_the_tables_stay_within_their_memory() -> None:
         ({"linear_tree": True}, "linear leaves"),
     ],
 )
-def test_trees_that_tables_cannot_say_are_left_to_lightgbm_with_a_warning(
+def test_unsupported_trees_are_left_to_lightgbm_with_a_warning(
     changes: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "sentinel.scoring"):
@@ -197,7 +197,7 @@ def test_categorical_splits_are_left_to_lightgbm() -> None:
     assert compile_trees(booster) is None
 
 
-def test_compiled_trees_that_are_off_are_not_used(
+def test_compiled_trees_that_differ_from_lightgbm_are_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def spoiled(*given: Any) -> Any:

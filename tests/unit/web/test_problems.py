@@ -1,4 +1,4 @@
-"""Every error becomes a problem, also one that the server below words itself."""
+"""Every error reply is an RFC 9457 problem, whatever the server below sends."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def body(text: bytes, *, more: bool = False) -> Message:
 
 
 @pytest.mark.parametrize("status", [404, 405, 429, 500, 504])
-def test_a_foreign_error_is_rewritten_as_a_problem(status: int) -> None:
+def test_an_error_of_the_server_below_is_rewritten_as_a_problem(status: int) -> None:
     sent = run(says(start(status, **{"content-type": "text/plain", "allow": "GET"}), body(b"no")))
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     assert (sent[0]["status"], headers["content-type"]) == (status, MEDIA_TYPE)
@@ -67,20 +67,20 @@ def test_a_foreign_error_is_rewritten_as_a_problem(status: int) -> None:
     assert len(sent) == 2
 
 
-def test_a_problem_and_a_good_reply_pass_untouched() -> None:
+def test_a_problem_and_a_successful_reply_pass_unchanged() -> None:
     for kind in (start(422, **{"content-type": MEDIA_TYPE}), start(200)):
         messages = [kind, body(b"{}")]
         assert run(says(*messages)) == messages
 
 
 @pytest.mark.parametrize("answer", [(), (start(500), body(b"Internal Server Error"))])
-def test_an_exception_becomes_a_problem_and_the_connection_lives(answer: Any) -> None:
+def test_an_exception_becomes_a_problem_without_its_details(answer: Any) -> None:
     sent = run(says(*answer, then=RuntimeError("a detail")))
     assert sent[0]["status"] == 500
     assert "a detail" not in sent[1]["body"].decode()
 
 
-def test_a_body_that_breaks_off_is_not_passed_for_a_whole_one() -> None:
+def test_a_body_that_fails_midway_raises_instead_of_ending() -> None:
     with pytest.raises(RuntimeError):
         run(says(start(200), body(b"id,amount", more=True), then=RuntimeError("Postgres left")))
 
