@@ -1,8 +1,8 @@
 """The fast path: answers the scoring routes in front of the framework's router and middlewares.
 
 BentoML's contexts, spans, time-out, concurrency limit and routing, each with its own `send`
-wrapper, take half of the CPU of a /score (docs/performance.md). So this middleware finds the API by its
-exact path and applies the same limits.
+wrapper, take half of the CPU of a /score (docs/performance.md). So this middleware finds the API by
+its exact path and applies the same limits.
 """
 
 from __future__ import annotations
