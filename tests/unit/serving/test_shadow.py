@@ -13,7 +13,7 @@ from serving.shadow import ShadowScorer, ShadowTask
 from tests.support.factories import a_model
 
 VERSION = RegisteredVersion("fraud-queue", 2, 0)
-UNUSED = cast("Any", None)
+NOBODY = cast("Any", None)
 
 
 def tasks(count: int) -> list[ShadowTask]:
@@ -21,13 +21,13 @@ def tasks(count: int) -> list[ShadowTask]:
 
 
 def dropped() -> float:
-    value = REGISTRY.get_sample_value("sentinel_shadow_dropped_total", {"model": VERSION.name})
-    return value or 0.0
+    told = REGISTRY.get_sample_value("sentinel_shadow_dropped_total", {"model": VERSION.name})
+    return told or 0.0
 
 
-def test_decisions_beyond_the_capacity_are_dropped_and_counted() -> None:
-    # The scorer is not started, so the queue is not emptied.
-    scorer = ShadowScorer(UNUSED, UNUSED, BoosterLocks(), capacity=10)
+def test_what_there_is_no_room_for_is_dropped_and_counted() -> None:
+    # Nobody works on the queue: it is not started.
+    scorer = ShadowScorer(NOBODY, NOBODY, BoosterLocks(), capacity=10)
     before = dropped()
     scorer.offer(tasks(8))
     assert dropped() == before
