@@ -25,7 +25,7 @@ ROLES = "pg_dumpall --globals-only --restrict-key=x -d service=admin"
 
 @dataclass(frozen=True)
 class Held:
-    """What the server held at a moment, read without a backup.
+    """The server's contents at a moment, read without a backup.
 
     Attributes:
         rows: number of rows of each table, and a digest of all of them.
@@ -40,7 +40,7 @@ class Held:
 
 @dataclass
 class Bank:
-    """The system and what outlives its server.
+    """The system, and what is kept when its server is lost.
 
     Attributes:
         asked: request body and reply by external_id.

@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 
 
 class Server:
-    """A server at a port of the loopback interface, whose data can be destroyed and created again."""
+    """A server at a port of the loopback interface; its data can be destroyed and created again."""
 
     def __init__(self, home: Path, port: int, account: Account) -> None:
         """Prepare its folders; nothing is started yet."""
