@@ -1,11 +1,13 @@
-"""The BentoML service: every route, each one call into the rooms below.
+"""The BentoML service: every route, each one call into the packages below.
 
-`bentoml serve service:Sentinel` serves it. The three `*_batch` methods are adaptively batched by
-BentoML and have no route of their own; requests reach them one item at a time.
+`bentoml serve service:Sentinel` serves it. `SentinelApp` (`app/bento.py`) calls `open` once and
+then passes requests to `score`, `score_many` and `explain`. The three `*_batch` methods have no
+route: items that `SentinelApp.enqueue` takes reach them in adaptive batches. docs/architecture.md
+follows a /score from here to its reply.
 
-`bentoml serve` imports this file twice: in its own process, which checks the settings and watches
-over the workers, and in each worker, which alone comes to `open`. So the rooms that bring LightGBM,
-Numba and SQLAlchemy along are imported there (docs/performance.md).
+`bentoml serve` imports this file twice: in its own process, which checks the settings and
+supervises the workers, and in each worker. Only a worker calls `open`, so the packages that need
+LightGBM, Numba and SQLAlchemy are imported there (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from bentoml.exceptions import BentoMLException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.import_blocker import COMPANIONS, without
+from app.import_blocker import UNUSED_PACKAGES, blocked_imports
 from app.service_class import SentinelService
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
@@ -31,19 +33,17 @@ from serving import schemas
 
 if TYPE_CHECKING:
     from app.bento import SentinelApp
-    from scoring.prediction import Prediction
-    from serving.batching.item import Answer
 
-# Looking for cycles every 700 objects was 7 % of the CPU of 1000 rows, whose objects are freed by
-# their references, and 0.2 s of a start.
+# Python's threshold of 700 objects takes 7 % of the CPU of 1000 rows, whose objects are freed by
+# their reference counts, and 0.2 s of a start.
 gc.set_threshold(50_000, 20, 50)
 
 MAX_BATCH_REQUESTS = 256
 MAX_BULK_REQUESTS = 2
-"""Of up to 1000 rows each: a larger batch would only make its first caller wait."""
+"""Each holds up to 1000 rows; a larger batch would only delay its first caller."""
 SHED_AFTER_MS = 5_000
-"""BentoML sheds on an overestimate of the wait; well above any goal, so that load is bounded by
-`max_concurrency` (429) and not by a guess."""
+"""BentoML rejects items when it estimates a longer wait. The estimate is too high, so this limit is
+well above any latency target, and `max_concurrency` (429) bounds the load."""
 
 
 @bentoml.service(
@@ -58,14 +58,16 @@ SHED_AFTER_MS = 5_000
 class Sentinel:
     """Fraud decisions with calibrated probabilities, exact reasons and a durable log."""
 
-    app: SentinelApp
-
     def __init__(self) -> None:
         _set_up_log()
 
     @bentoml.on_deployment
     def check() -> None:
-        """Refuse to start, in one sentence, on settings that cannot work."""
+        """Check the settings before a worker starts.
+
+        Raises:
+            BentoMLException: a setting cannot work; one sentence that names it.
+        """
         try:
             _set_up_log()
             settings = Settings()
@@ -76,22 +78,23 @@ class Sentinel:
         except (ValueError, SettingsError, EmbeddedPostgresError) as error:
             raise BentoMLException(str(error)) from error
 
-    @bentoml.on_startup
-    def open(self) -> None:
-        """Connect this worker to Postgres and the registry, and load what is in production."""
-        with without(COMPANIONS):
+    def open(self, app: SentinelApp) -> None:
+        """Connect this worker to Postgres and the registry, and load the production models.
+
+        Args:
+            app: application of this process, which calls this once, before any request.
+        """
+        with blocked_imports(UNUSED_PACKAGES):
             import lightgbm  # noqa: F401
             import numba.np.arraymath  # noqa: F401
-        from api.review.routes import REVIEW
         from app.startup import connect
-        from observability.tracing import TRACES
-        from serving.endpoints import Endpoints
+        from serving.endpoints import ScoringEndpoints
 
         settings = Settings()
         self.resources = ExitStack()
         if settings.otlp_endpoint:
-            self.resources.callback(TRACES.start(__version__))
-        self.parts = connect(
+            self.resources.callback(app.traces.start(__version__))
+        self.dependencies = connect(
             self.resources,
             database_url=self.resources.enter_context(database_url(settings)),
             tracking_uri=settings.tracking_uri,
@@ -99,60 +102,61 @@ class Sentinel:
             key_secret=settings.resolve_key_secret(),
             models_in_memory=settings.models_in_memory,
             poll_seconds=settings.alias_poll_seconds,
+            traces=app.traces,
         )
-        self.app.inline_scorer["score_batch"] = self.parts.inline_scorer
-        self.routes = Endpoints(self.parts.engine, self.parts.auth, self.parts.models, self.app)
-        REVIEW.state.desk = self.parts.dependencies
+        self.endpoints = ScoringEndpoints(
+            self.dependencies.engine,
+            self.dependencies.auth,
+            self.dependencies.alias_follower,
+            queue=app,
+        )
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """Stop following, finish the shadow scores and give the connections back."""
+        """Stop following aliases, finish the shadow scores and close the connections."""
         self.resources.close()
 
     @bentoml.api(route="/score", input_spec=schemas.TransactionIn, output_spec=schemas.ScoreReply)
     async def score(self, request: Request) -> Response:
-        """Decide one transaction: scored, explained and stored before the reply."""
-        return await self.routes.score(request)
+        """Score, explain and store one transaction, then reply with the decision."""
+        return await self.endpoints.score(request)
 
     @bentoml.api(
         route="/score/batch", input_spec=schemas.BatchRequest, output_spec=schemas.BatchReply
     )
     async def score_many(self, request: Request) -> Response:
-        """Decide up to 1000 transactions: all stored, or none."""
-        return await self.routes.score_many(request)
+        """Decide up to 1000 transactions; Postgres stores all of them or none."""
+        return await self.endpoints.score_many(request)
 
     @bentoml.api(
         route="/explain", input_spec=schemas.ExplainRequest, output_spec=schemas.ExplainReply
     )
     async def explain(self, request: Request) -> Response:
         """Explain a transaction, or a stored prediction as it was decided."""
-        return await self.routes.explain(request)
+        return await self.endpoints.explain(request)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BATCH_REQUESTS, max_latency_ms=SHED_AFTER_MS)
-    def score_batch(self, items: list[Any]) -> list[Any]:
+    def score_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - AnsweredBatch; BentoML declares lists
         """Decide one adaptive batch of /score requests."""
-        answers: list[Answer] = self.parts.batches.score(items)
-        return answers
+        return self.dependencies.batch_scorer.score(items)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BULK_REQUESTS, max_latency_ms=SHED_AFTER_MS)
-    def bulk_batch(self, items: list[Any]) -> list[Any]:
+    def bulk_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - AnsweredBatch; BentoML declares lists
         """Decide one adaptive batch of /score/batch requests."""
-        answers: list[Answer] = self.parts.batches.score_bulk(items)
-        return answers
+        return self.dependencies.batch_scorer.score_bulk(items)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BATCH_REQUESTS, max_latency_ms=SHED_AFTER_MS)
-    def explain_batch(self, items: list[Any]) -> list[Any]:
+    def explain_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - AnsweredBatch; BentoML declares lists
         """Explain one adaptive batch of /explain requests."""
-        answers: list[list[Prediction] | Exception] = list(self.parts.batches.explain(items))
-        return answers
+        return self.dependencies.batch_scorer.explain(items)
 
-    def __metrics__(self, counted: str) -> str:
-        """Add to what BentoML counted what is read at each scrape."""
-        return counted + self.parts.live.exposition()
+    def __metrics__(self, bentoml_metrics: str) -> str:
+        """Return BentoML's metrics followed by those that are read at each scrape."""
+        return bentoml_metrics + self.dependencies.metrics.exposition()
 
     async def readiness(self) -> Response:
-        """Say whether this process can decide a payment now, and if not, why."""
-        return await self.routes.readiness()
+        """Return 200 when this process can decide a payment now, else 503 with the reason."""
+        return await self.endpoints.readiness()
 
 
 def _set_up_log() -> None:

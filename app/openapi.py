@@ -6,17 +6,17 @@ from functools import cache
 from typing import Any
 
 import orjson
+from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from api.drift import schemas as drift_schemas
+from api.drift.routes import DRIFT
 from api.models import policy_schemas
 from api.models import schemas as lifecycle_schemas
+from api.models.routes import LIFECYCLE
 from api.openapi_responses import (
     ANYWHERE,
     links_to_transaction,
@@ -29,6 +29,9 @@ from api.review.routes import REVIEW
 from scoring import __version__
 from serving import schemas
 from web.schemas import Problem
+
+ROUTERS = (REVIEW, LIFECYCLE, DRIFT)
+"""Routers of the management routes."""
 
 _ROUTES: tuple[tuple[str, str, str, type[BaseModel], type[BaseModel]], ...] = (
     (
@@ -58,8 +61,9 @@ _ROUTES: tuple[tuple[str, str, str, type[BaseModel], type[BaseModel]], ...] = (
 
 @cache
 def document() -> bytes:
-    """Return the OpenAPI 3.1 document as JSON: the scoring routes, the review routes, health."""
-    reviewing = get_openapi(title="", version="", routes=REVIEW.routes)
+    """Return the OpenAPI 3.1 document as JSON: scoring, management and health."""
+    routes = [route for router in ROUTERS for route in router.routes]
+    management = get_openapi(title="", version="", routes=routes)
     models = [(m, mode) for _, _, _, i, o in _ROUTES for m, mode in _both(i, o)]
     models += _both(review_schemas.FeedbackIn, Problem)
     models += _both(policy_schemas.PolicyIn, policy_schemas.PolicyOut)
@@ -78,11 +82,11 @@ def document() -> bytes:
             },
             "paths": {
                 **{route[0]: {"post": _operation(*route)} for route in _ROUTES},
-                **reviewing["paths"],
+                **management["paths"],
                 **_HEALTH,
             },
             "components": {
-                "schemas": reviewing["components"]["schemas"] | definitions["$defs"],
+                "schemas": management["components"]["schemas"] | definitions["$defs"],
                 "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             },
             "security": [{"key": []}],
@@ -151,25 +155,23 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-async def openapi_json(_: Request) -> Response:
-    """Serve the document."""
+pages = APIRouter(include_in_schema=False)
+"""The documentation pages."""
+
+
+@pages.get("/openapi.json")
+async def openapi_json() -> Response:
+    """Serve the OpenAPI document."""
     return Response(document(), media_type="application/json")
 
 
-async def docs_page(_: Request) -> Response:
-    """Serve the page."""
+@pages.get("/docs")
+async def docs_page() -> Response:
+    """Serve the page that shows the document."""
     return HTMLResponse(_PAGE)
 
 
-async def index(_: Request) -> Response:
-    """Send a browser to the page."""
+@pages.get("/")
+async def index() -> Response:
+    """Redirect a browser to the page."""
     return RedirectResponse("/docs")
-
-
-PAGES = Starlette(
-    routes=[
-        Route("/", index),
-        Route("/docs", docs_page),
-        Route("/openapi.json", openapi_json),
-    ]
-)

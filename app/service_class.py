@@ -1,8 +1,7 @@
-"""The class of the BentoML service: what a worker serves, imported once it comes to that.
+"""The class of the BentoML service, which builds the application in a worker only.
 
-`bentoml serve` runs a process that watches over the workers. It makes the service too, but serves
-nothing, so neither the application's packages nor those of the pages are imported before
-`to_asgi`.
+`bentoml serve` runs a process that supervises the workers. That process creates the service but
+serves nothing, so the application's packages are imported in `to_asgi`, which only a worker calls.
 """
 
 from __future__ import annotations
@@ -16,20 +15,14 @@ if TYPE_CHECKING:
 
 
 class SentinelService(bentoml.Service[Any]):
-    """A BentoML service that serves through SentinelApp; its class gets the app as `app`."""
+    """A BentoML service that serves through `app.bento.SentinelApp`."""
 
     def to_asgi(self, is_main: bool = True) -> Starlette:
-        """Build the ASGI application (called once a worker)."""
-        from api.review.routes import REVIEW
+        """Return the ASGI application; called once a worker."""
         from app.bento import SentinelApp
-        from app.openapi import PAGES
 
-        for mounted in (REVIEW, PAGES):
-            self.mount_asgi_app(mounted)
         self.inject_config()
-        factory = SentinelApp(self, is_main=is_main)
-        self.inner.app = factory
-        app: Starlette = factory()
-        # A path with a slash too many is not there, rather than a redirect nobody documented.
+        app: Starlette = SentinelApp(self, is_main=is_main)()
+        # A path with an extra slash gets 404, not a redirect that no document describes.
         app.router.redirect_slashes = False
         return app

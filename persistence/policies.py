@@ -17,7 +17,8 @@ from typing import Any, cast
 import psycopg
 from sqlalchemy import Engine, insert, select, true
 
-from persistence.engine import saying_unavailable, transaction
+from persistence.engine import transaction
+from persistence.errors import translate_errors
 from persistence.raw_connection import PostgresConnection
 from persistence.tables.deployments import PolicyRow
 from persistence.tables.tenants import TenantRow
@@ -146,7 +147,7 @@ def listen(engine: Engine) -> Iterator[PolicyChanges]:
     Raises:
         StoreUnavailable: Postgres cannot be reached.
     """
-    with saying_unavailable():
+    with translate_errors():
         pooled = engine.connect()
         connection = cast("PostgresConnection", pooled.connection.driver_connection)
         pooled.detach()

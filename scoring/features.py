@@ -18,6 +18,7 @@ FEATURES_VERSION = 1
 """Raised whenever a feature's meaning changes; a model trained on another version is refused."""
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

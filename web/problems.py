@@ -8,8 +8,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import orjson
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 
 from scoring.errors import FieldError, InvalidRequest, MalformedRequest, SentinelError
@@ -65,6 +67,20 @@ def named(findings: Sequence[tuple[tuple[int | str, ...], str]]) -> InvalidReque
     fields = ", ".join(dict.fromkeys(e.field for e in errors[:5]))
     more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
     return InvalidRequest(f"Not valid: {fields}{more}.", errors=errors)
+
+
+async def problem_reply(_: Request, error: Exception) -> Response:
+    """Render an error of the tree (FastAPI's exception handler)."""
+    assert isinstance(error, SentinelError)  # noqa: S101 - it is registered for no other
+    return problem(error)
+
+
+async def invalid_parameters_reply(_: Request, error: Exception) -> Response:
+    """Render FastAPI's findings: each parameter by its name, with the first rule it breaks."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for no other
+    # A parameter that may be absent is a union, whose every branch has a finding.
+    first = {found["loc"][1]: found["msg"] for found in reversed(error.errors())}
+    return problem(named([((name,), message) for name, message in reversed(first.items())]))
 
 
 _DETAILS = {

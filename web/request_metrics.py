@@ -1,22 +1,21 @@
-"""Prometheus metrics with bounded labels: the route's template, never the raw path."""
+"""Count and time requests, labelled by the route's template, never by the raw path."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import bentoml
 
-from observability.tracing import TRACES
+from observability.tracing import Traces
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 UNKNOWN_ROUTE = "unknown"
-NOT_TRACED = frozenset({"/livez", "/readyz", "/metrics"})
-"""Asked every few seconds; nobody looks for their spans."""
 REQUESTS = bentoml.metrics.Counter(
     name="sentinel_requests_total",
     documentation="HTTP requests by route template and status",
@@ -31,43 +30,48 @@ LATENCY = bentoml.metrics.Histogram(
 
 
 class RequestMetrics:
-    """Counts and times every request that the front does not answer (ASGI middleware).
+    """Counts and times every request that the fast path does not answer (ASGI middleware).
 
     Args:
-        app: what it wraps.
-        fixed: the paths without parameters; any other is labelled by its matched route's template.
+        app: application that it wraps.
+        system_paths: paths of BentoML's own routes; any other request is labelled by the template
+            of the route that it matched.
+        traces: tracer of the process.
     """
 
-    def __init__(self, app: ASGIApp, fixed: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, system_paths: Collection[str], traces: Traces) -> None:
         self._app = app
-        self._fixed = fixed
+        self._system_paths = system_paths
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the class."""
+        """Pass a request on, then count it and record its span."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         arrived_s = perf_counter()
         status = 500
 
-        async def observed(message: Message) -> None:
+        async def send_observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, observed)
+            await self._app(scope, receive, send_observed)
         finally:
             path = scope["path"]
             matched = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
-            template = path if path in self._fixed else matched
+            template = path if path in self._system_paths else matched
             count_request(template, status, perf_counter() - arrived_s)
-            if TRACES.on and path not in NOT_TRACED:
-                identity = scope["origin"].request_id
+            if self._traces.on and path not in self._system_paths:
+                request_id = scope["origin"].request_id
                 headers = scope["headers"]
-                span = TRACES.begin_request(scope["method"], template, headers, identity, arrived_s)
-                TRACES.end_request(span, status)
+                span = self._traces.begin_request(
+                    scope["method"], template, headers, request_id, arrived_s
+                )
+                self._traces.end_request(span, status)
 
 
 @cache
@@ -79,9 +83,9 @@ def count_request(route: str, status: int, duration_s: float) -> None:
     """Count a request that was answered.
 
     Args:
-        route: the route's template, never the raw path.
-        status: HTTP.
-        duration_s: from its arrival to the last byte of the reply, seconds.
+        route: template of the route, never the raw path.
+        status: HTTP status of the reply.
+        duration_s: seconds from the arrival to the last byte of the reply.
     """
     counter, histogram = _series(route, status)
     counter.inc()

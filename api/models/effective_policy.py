@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from persistence.deployments import PROMOTER, ServedVersion, served_versions
+from persistence.deployments import MLFLOW_ACTOR, ServedVersion, served_versions
 from persistence.policies import TenantPolicy, current_policy
 from scoring.errors import NoModel
 from scoring.policy import Policy
@@ -70,7 +70,7 @@ class TenantDeployment:
             return PolicyInForce(said.policy, said.id, said.created_at, said.actor, production)
         if production is None or production.production_since is None:
             raise NoModel("No model version is in production for this tenant; promote one.")
-        since, actor = production.production_since, PROMOTER
+        since, actor = production.production_since, MLFLOW_ACTOR
         if said and said.created_at > since:
             since, actor = said.created_at, said.actor
         return PolicyInForce(production.policy, None, since, actor, production)

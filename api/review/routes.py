@@ -1,10 +1,4 @@
-"""The review routes: the worklist, transactions, feedback and the audit log, on FastAPI.
-
-Mounted into the BentoML service, with those of `api/models/routes.py` and `api/drift/routes.py`;
-the service
-sets `REVIEW.state.dependencies` when it opens. Replies and problems look like those of the scoring
-routes.
-"""
+"""The review routes: the worklist, transactions, feedback and the audit log."""
 
 from __future__ import annotations
 
@@ -12,13 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import FastAPI, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Admin, CurrentDependencies, Reviewer
-from api.drift.routes import DRIFT
-from api.models.routes import LIFECYCLE
 from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems, reference
 from api.review import schemas
 from api.review.csv_export import csv_header, csv_lines
@@ -27,17 +18,13 @@ from persistence.review.audit import read_audit
 from persistence.review.cases import Case, Page
 from persistence.review.search import find_transactions
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
-from scoring.errors import SentinelError
 from web.body import read_body
-from web.problems import named, problem
 from web.responses import json_reply
 
 EXPORT_PAGE = 1000
 """Rows of an export that are read, and held in memory, at a time."""
 
-REVIEW = FastAPI(openapi_url=None, redirect_slashes=False)
-REVIEW.include_router(LIFECYCLE)
-REVIEW.include_router(DRIFT)
+REVIEW = APIRouter()
 
 
 TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` of a decision")]
@@ -263,17 +250,3 @@ def _cases(page: Page[Case], cursor_after: Callable[[Case], str]) -> Response:
             "next_cursor": cursor_after(page.entries[-1]) if page.more and page.entries else None,
         }
     )
-
-
-@REVIEW.exception_handler(SentinelError)
-async def refused(_: Request, error: SentinelError) -> Response:
-    """Render an error of the tree."""
-    return problem(error)
-
-
-@REVIEW.exception_handler(RequestValidationError)
-async def not_valid(_: Request, error: RequestValidationError) -> Response:
-    """Render FastAPI's findings: each parameter by its name, with the first thing it must be."""
-    # A parameter that may be absent is a union, whose every branch has a finding.
-    first = {found["loc"][1]: found["msg"] for found in reversed(error.errors())}
-    return problem(named([((name,), message) for name, message in reversed(first.items())]))

@@ -11,7 +11,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from api.pagination import MAX_CURSOR_LENGTH
 from persistence.review.cases import Label
-from persistence.review.search import MAX_AMOUNT_DAYS, Search
+from persistence.review.search import MAX_AMOUNT_DAYS, InvalidSearch, Search
+from scoring.errors import FieldError, InvalidRequest
 from scoring.policy import Decision, RiskBand
 from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
 from web.schemas import Account, FeatureOut, ModelOut
@@ -19,6 +20,14 @@ from web.schemas import Account, FeatureOut, ModelOut
 MAX_PAGE = 200
 MAX_EXPORT_ROWS = 100_000
 MAX_RATIONALE_LENGTH = 2000
+_BACKWARDS = {
+    "to": "must not be earlier than from",
+    "amount_max": "must not be less than amount_min",
+}
+_TOO_WIDE = (
+    f"needs a time range of {MAX_AMOUNT_DAYS} days at most (from, to), an account or an"
+    " external_id beside it"
+)
 # Line breaks and tabs are text; at least one character is neither a space nor one of those.
 _TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 RATIONALE_PATTERN = rf"^{_TEXT}*[^\x00-\x20\x7f-\xa0]{_TEXT}*$"
@@ -93,14 +102,21 @@ class SearchQuery(_Query):
         Raises:
             InvalidRequest: the filters cannot go together; names one.
         """
-        return Search(
-            external_id=self.external_id,
-            account=self.account,
-            amount_min=self.amount_min,
-            amount_max=self.amount_max,
-            from_ms=_unix_ms(self.from_),
-            to_ms=_unix_ms(self.to),
-        )
+        try:
+            return Search(
+                external_id=self.external_id,
+                account=self.account,
+                amount_min=self.amount_min,
+                amount_max=self.amount_max,
+                from_ms=_unix_ms(self.from_),
+                to_ms=_unix_ms(self.to),
+            )
+        except InvalidSearch as error:
+            parameter = "to" if error.field == "to_ms" else error.field
+            message = _BACKWARDS[parameter] if error.is_backwards else _TOO_WIDE
+            raise InvalidRequest(
+                f"{parameter} {message}.", errors=(FieldError(parameter, message),)
+            ) from error
 
 
 class TransactionsQuery(SearchQuery, _PageQuery):

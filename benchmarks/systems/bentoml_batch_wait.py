@@ -1,4 +1,4 @@
-"""The service with BentoML's own rule for how long a batch waits for company.
+"""The service with BentoML's own rule for how long a batch waits.
 
 `bentoml serve benchmarks.systems.bentoml_batch_wait:Sentinel`. A single
 request is left to that rule too. Everything else is the service as it is.
@@ -14,4 +14,4 @@ from service import Sentinel
 __all__ = ["Sentinel"]
 
 app.bento.EagerOptimizer = dispatcher.Optimizer  # type: ignore[misc]
-app.bento.SentinelApp._has_no_company = lambda *_: False  # type: ignore[method-assign]
+app.bento.SentinelApp._is_idle = lambda *_: False  # type: ignore[method-assign]

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.bento import BatchItem, SentinelApp
+from app.bento import SentinelApp
 from scoring.errors import SentinelError
 from service import Sentinel
+from serving.batching.item import Item
 
 __all__ = ["Sentinel"]
 
 
-async def _decide_inline(self: SentinelApp, batchable: str, item: BatchItem) -> Any:  # noqa: ANN401
+async def _decide_inline(self: SentinelApp, batchable: str, item: Item) -> Any:  # noqa: ANN401
     decide = getattr(self._service_instance, batchable).local
-    (answer,) = await self._to_thread(decide, [item])
+    (answer,), report = await self._to_thread(decide, [item])
+    report.write()
     if isinstance(answer, SentinelError):
         raise answer
     return answer

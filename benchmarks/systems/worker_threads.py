@@ -10,4 +10,4 @@ from service import Sentinel
 
 __all__ = ["Sentinel"]
 
-app.bento.SentinelApp._has_no_company = lambda *_: False  # type: ignore[method-assign]
+app.bento.SentinelApp._is_idle = lambda *_: False  # type: ignore[method-assign]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.evaluation.probability_metrics import BoolArray
-from scoring.features import FloatArray
+from scoring.features import BoolArray, FloatArray
 from scoring.policy import CostModel
 
 

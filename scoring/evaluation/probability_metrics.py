@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import FloatArray
-
-BoolArray = NDArray[np.bool_]
+from scoring.features import BoolArray, FloatArray
 
 ECE_BINS = 15
 

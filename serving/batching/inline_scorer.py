@@ -1,8 +1,8 @@
-"""A /score without company is decided where it is, on the event loop.
+"""Decide a single /score on the event loop, when no other request is waiting.
 
-It has no batch to wait for, and two hops to a worker thread and back would be a ninth of its time
-(docs/decisions/0010). The loop serves others while Postgres stores it; what it is held up for is
-one row's features, explanation and parameters.
+Passing it to a worker thread and back would take a ninth of the request's time
+(docs/decisions/0010-a-lone-payment.md). The loop serves other requests while Postgres stores the
+decision; it is busy only for one row's features, explanation and parameters.
 """
 
 from __future__ import annotations
@@ -10,34 +10,33 @@ from __future__ import annotations
 from persistence.decisions.writer import DecisionLog, Outcome
 from scoring.errors import SentinelError
 from serving.batching.batch_scorer import BatchScorer
-from serving.batching.item import Answer, Item
+from serving.batching.item import AnsweredBatch, Item
 
 
 class InlineScorer:
     """Decides and stores one transaction at a time on the running event loop.
 
     Args:
-        batches: whose way of deciding and answering it is.
-        log: stores decisions before they are answered.
+        batch_scorer: scorer that decides the item and makes its answer.
+        log: decision log that stores the decision before the reply.
     """
 
-    def __init__(self, batches: BatchScorer, log: DecisionLog) -> None:
-        self._batches = batches
+    def __init__(self, batch_scorer: BatchScorer, log: DecisionLog) -> None:
+        self._batch_scorer = batch_scorer
         self._log = log
 
     def fits(self, item: Item) -> bool:
-        """Whether nothing would hold the loop up: LightGBM, or a connection to be opened."""
+        """Whether `decide` would not block the loop: no LightGBM call, no connection to open."""
         models = (item.assignment.champion, item.assignment.canary)
         return all(m is None or m.compiled for m in models) and self._log.is_at_hand()
 
-    async def decide(self, item: Item) -> Answer:
-        """Decide an item's only transaction, and store it."""
-        scores = self._batches.decide([item])
-        stored: list[Outcome] = []
-        for decided in scores.decided:
+    async def decide(self, item: Item) -> AnsweredBatch:
+        """Decide and store an item's only transaction, and return its answer as a batch of one."""
+        batch = self._batch_scorer.decide([item])
+        outcomes: list[Outcome] = []
+        for decided in batch.decisions:
             try:
-                stored.append(await self._log.write_on_loop(decided, scores.render))
+                outcomes.append(await self._log.write_on_loop(decided, batch.render))
             except SentinelError as error:
-                stored.append(error)
-        (answer,) = self._batches.answer(scores, stored)
-        return answer
+                outcomes.append(error)
+        return self._batch_scorer.answer(batch, outcomes)

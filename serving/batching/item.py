@@ -1,28 +1,30 @@
-"""What waits for a batch, and what a batch answers."""
+"""The items of a batch and their answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any, NamedTuple
 
 from observability.request_id import Origin
 from scoring.errors import SentinelError
 from scoring.transaction import Transaction
+from serving.batching.telemetry import BatchReport
 from serving.deployment.assignment import ModelAssignment
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One request in a batch. It carries its tenant: batch-mates belong to others.
+    """One request in a batch, with its tenant, since a batch holds requests of several tenants.
 
     Attributes:
-        tenant_id: whose rows are written.
-        assignment: who decides, resolved once for the whole request.
-        transactions: at least one; more than one is stored whole or not at all.
-        arrived_s: `perf_counter()` when the request arrived.
-        origin: the request, for the log and the traces.
-        queued_s: `perf_counter()` when the item was made, to wait for its batch.
+        tenant_id: tenant whose rows are written.
+        assignment: models and policy that decide, resolved once for the whole request.
+        transactions: transactions to decide, at least one; all of them are stored, or none.
+        arrived_s: `perf_counter()` at the arrival of the request.
+        origin: id and span of the request, for the log and the traces.
+        queued_s: `perf_counter()` at the start of the wait for the batch.
     """
 
     tenant_id: int
@@ -34,5 +36,12 @@ class Item:
 
 
 Answer = list[bytes] | SentinelError
-"""An item's decisions in its order, rendered, or its own error: an exception would fail its
-batch-mates."""
+"""The rendered decisions of an item, in the order of its transactions, or the item's error. An
+error is returned, not raised: an exception would fail every other item of the batch."""
+
+
+class AnsweredBatch(NamedTuple):
+    """The answers of a batch, in the order of its items, and the report to write after them."""
+
+    answers: Sequence[Any]
+    report: BatchReport

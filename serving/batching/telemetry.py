@@ -1,13 +1,14 @@
-"""What is told of a batch once it has ended: metrics, one line of the log, spans.
+"""The report of a batch: metrics, one log line and spans.
 
-The line names the requests by their ids, the models and the stages; no account, amount or key.
+The log line contains request ids, models and stages, and no account, amount or key.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import bentoml
 
 from observability.batch_stages import BatchTimes, observe, spent_s
-from observability.deferred import after_answer
-from observability.tracing import TRACES
+from observability.request_id import Origin
+from observability.tracing import Traces
 
 if TYPE_CHECKING:
     from scoring.prediction import Prediction
-    from serving.batching.item import Item
 
 logger = logging.getLogger("sentinel.batches")
 
@@ -30,58 +30,61 @@ DECISIONS = bentoml.metrics.Counter(
     labelnames=["model", "decision"],
 )
 
-# A generator would hash each model anew: 1 ms of 1000 rows, which the next batch waits for.
+# A generator would hash each model for every row: 1 ms for 1000 rows, which delays the next batch.
 _MODEL_AND_DECISION = attrgetter("model.name", "model.version", "decision")
 
 
-def tell_of_batch(
-    times: BatchTimes,
-    items: Sequence[Item],
-    predicted: Iterable[Prediction],
-    *,
-    failed: int,
-    is_stored: bool,
-) -> None:
-    """Tell of a batch, soon after its worker has answered it.
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """Facts about a batch that are counted, logged and traced after its replies.
 
-    Args:
-        times: what it did when.
-        items: the requests in it.
-        predicted: what was decided or explained anew.
-        failed: how many of the items were answered with an error.
-        is_stored: whether `predicted` are decisions, in Postgres.
+    Attributes:
+        times: stages of the batch.
+        origins: requests in the batch, with their ids and spans.
+        tenants: number of tenants in the batch.
+        predictions: predictions that this batch made; repeated requests are left out.
+        failed: number of items that were answered with an error.
+        is_stored: whether Postgres has stored `predictions` as decisions.
+        traces: tracer of the process.
     """
-    after_answer(lambda: _tell(times, items, predicted, failed, is_stored), times.rows)
 
+    times: BatchTimes
+    origins: Sequence[Origin]
+    tenants: int
+    predictions: Sequence[Prediction]
+    failed: int
+    is_stored: bool
+    traces: Traces
 
-def _tell(
-    times: BatchTimes,
-    items: Sequence[Item],
-    predicted: Iterable[Prediction],
-    failed: int,
-    is_stored: bool,
-) -> None:
-    observe(times)
-    told = Tally(map(_MODEL_AND_DECISION, predicted))
-    if is_stored:
-        for (name, _, decision), count in told.items():
-            _decided(name, decision).inc(count)
-    if logger.isEnabledFor(logging.INFO):
-        fields = {
-            "api": times.api,
-            "requests": len(items),
-            "rows": times.rows,
-            "tenants": len({item.tenant_id for item in items}),
-            "failed": failed,
-            "models": sorted({f"{name}/{version}" for name, version, _ in told}),
-            "stages_ms": {stage: round(s * 1e3, 3) for stage, s in spent_s(times).items()},
-            "request_ids": [item.origin.request_id for item in items],
-        }
-        logger.info("batch", extra={"fields": fields})
-    if TRACES.on:
-        TRACES.record_batch(times, [i.origin.span for i in items if i.origin.span is not None])
+    @property
+    def rows(self) -> int:
+        """Number of transactions in the batch."""
+        return self.times.rows
+
+    def write(self) -> None:
+        """Count the batch, write its log line and record its spans."""
+        observe(self.times)
+        counts = Tally(map(_MODEL_AND_DECISION, self.predictions))
+        if self.is_stored:
+            for (name, _, decision), count in counts.items():
+                _decisions(name, decision).inc(count)
+        if logger.isEnabledFor(logging.INFO):
+            fields = {
+                "api": self.times.api,
+                "requests": len(self.origins),
+                "rows": self.times.rows,
+                "tenants": self.tenants,
+                "failed": self.failed,
+                "models": sorted({f"{name}/{version}" for name, version, _ in counts}),
+                "stages_ms": {stage: round(s * 1e3, 3) for stage, s in spent_s(self.times).items()},
+                "request_ids": [origin.request_id for origin in self.origins],
+            }
+            logger.info("batch", extra={"fields": fields})
+        if self.traces.on:
+            spans = [origin.span for origin in self.origins if origin.span is not None]
+            self.traces.record_batch(self.times, spans)
 
 
 @cache
-def _decided(model: str, decision: str) -> Any:  # noqa: ANN401 - prometheus_client's, by BentoML
+def _decisions(model: str, decision: str) -> Any:  # noqa: ANN401 - prometheus_client's, by BentoML
     return DECISIONS.labels(model=model, decision=decision)

@@ -1,26 +1,32 @@
-"""The threads that decide batches, one a queue, so that the event loop never waits for Postgres."""
+"""A thread that decides the batches of one queue, so that the event loop does not wait."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from observability.deferred import DUE_ROWS, QUIET_S, DeferredQueue, set_deferred_queue
+from observability.deferred import DUE_ROWS, QUIET_S, DeferredQueue
+from serving.batching.item import AnsweredBatch
 
-_Job = tuple[asyncio.Future[Any], Callable[[Any], Any], Any]
+Decide = Callable[[Sequence[Any]], AnsweredBatch]
+"""A function that decides the items of a batch and returns their answers."""
+_Job = tuple[asyncio.Future[Sequence[Any]], Decide, Sequence[Any]]
 
 
 class WorkerThread:
-    """One thread that calls functions in turn, and answers to an event loop.
+    """One thread that decides batches in turn and returns their answers to an event loop.
 
-    `loop.run_in_executor` does the same for any executor through two futures and a condition a
-    call: 8 % of the CPU of a single /score.
+    The thread writes a batch's report after its answers, once no further batch waits or
+    `DUE_ROWS` rows are due.
+
+    `loop.run_in_executor` would do the same, but its two futures and a condition per call take 8 %
+    of the CPU of a single /score.
 
     Args:
-        name: of the thread.
+        name: name of the thread.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,55 +34,65 @@ class WorkerThread:
         self._thread = Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, once what was asked for before is done."""
+        """Stop the thread after the batches that were queued before this call and their reports."""
         self._jobs.put(None)
         if self._thread.is_alive():
             self._thread.join()
 
-    async def call(self, function: Callable[[Any], Any], argument: Any) -> Any:  # noqa: ANN401
-        """Return what the function returns on the worker's thread, or raise what it raises."""
+    async def call(self, decide: Decide, items: Sequence[Any]) -> Sequence[Any]:
+        """Decide a batch on the thread and return its answers.
+
+        Args:
+            decide: function that the thread calls with the items; its exception is raised here.
+            items: items of the batch.
+        """
         future = asyncio.get_running_loop().create_future()
-        self._jobs.put((future, function, argument))
-        return await future
+        self._jobs.put((future, decide, items))
+        answers: Sequence[Any] = await future
+        return answers
 
     def _work(self) -> None:
-        later = DeferredQueue()
-        set_deferred_queue(later)
-        while job := self._next(later):
-            future, function, argument = job
-            found: Any = None
+        deferred = DeferredQueue()
+        while job := self._next(deferred):
+            future, decide, items = job
+            answered: AnsweredBatch | None = None
             error: BaseException | None = None
             try:
-                found = function(argument)
-            except BaseException as raised:  # noqa: BLE001 - the caller's to handle
+                answered = decide(items)
+            except BaseException as raised:  # noqa: BLE001 - the caller handles it
                 error = raised
-            future.get_loop().call_soon_threadsafe(_answer, future, found, error)
-            # What a batch held is not kept until the next one comes.
-            del job, future, argument, found, error
-        later.do()
+            answers = answered.answers if answered else ()
+            future.get_loop().call_soon_threadsafe(_resolve, future, answers, error)
+            if answered:
+                deferred.add(answered.report.write, answered.report.rows)
+            # Release the batch's objects before the wait for the next one.
+            del job, future, items, answered, answers, error
+        deferred.run()
 
-    def _next(self, later: DeferredQueue) -> _Job | None:
-        """Wait for a call; None: to end."""
-        if not later.rows:
+    def _next(self, deferred: DeferredQueue) -> _Job | None:
+        """Return the next job, and run deferred work that is due; None stops the thread."""
+        if not deferred.rows:
             return self._jobs.get()
         try:
             job = self._jobs.get(timeout=QUIET_S)
         except Empty:
-            later.do()
+            deferred.run()
             return self._jobs.get()
-        if later.rows >= DUE_ROWS:
-            later.do()
+        if deferred.rows >= DUE_ROWS:
+            deferred.run()
         return job
 
 
-def _answer(future: asyncio.Future[Any], found: object, error: BaseException | None) -> None:
+def _resolve(
+    future: asyncio.Future[Sequence[Any]], answers: Sequence[Any], error: BaseException | None
+) -> None:
     if future.done():
-        return  # whoever asked has gone
+        return  # the caller was cancelled
     if error is None:
-        future.set_result(found)
+        future.set_result(answers)
     else:
         future.set_exception(error)

@@ -18,13 +18,12 @@ from sqlalchemy import Engine
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotion
+from persistence.deployments import record_challenger, record_promotions
 from persistence.review.worklist import add_feedback
 from persistence.tenants import Tenant, create_tenant
 from persistence.uuid7 import new_ids
 from registry.names import model_name
-from scoring.evaluation.probability_metrics import BoolArray
-from scoring.features import FloatArray, TransactionColumns, feature_matrix
+from scoring.features import BoolArray, FloatArray, TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
@@ -99,7 +98,7 @@ class Past:
         Returns:
             The champion's margins, float64 (n,).
         """
-        record_promotion(self.engine, self.tenant.id, champion)
+        record_promotions(self.engine, [self.tenant.id], champion)
         if challenger is not None:
             record_challenger(self.engine, self.tenant.id, challenger, 0.0)
         now = datetime.now(UTC)

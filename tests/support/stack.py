@@ -18,7 +18,7 @@ from mlflow.artifacts import download_artifacts
 from sqlalchemy import Connection, Engine, text
 
 from persistence import api_keys
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE
@@ -86,7 +86,7 @@ def make_tenant(engine: Engine) -> MakeTenant:
     def make(slug: str = "demo") -> Tenant:
         tenant = create_tenant(engine, slug, model_name(slug))
         version = ModelVersion("fraud-demo", 1)
-        record_promotion(engine, tenant.id, a_model(version=version))
+        record_promotions(engine, [tenant.id], a_model(version=version))
         return tenant
 
     return make

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from scoring.prediction import ModelVersion
@@ -114,7 +114,7 @@ def hire(system: System) -> Callable[..., Analyst]:
         slug = f"bank-{uuid4().hex[:8]}"
         tenant = create_tenant(system.engine, slug, f"fraud-{slug}")
         version = ModelVersion(tenant.model_name, 1)
-        record_promotion(system.engine, tenant.id, a_model(version=version))
+        record_promotions(system.engine, [tenant.id], a_model(version=version))
         return Analyst(system, tenant, *scopes)
 
     return make

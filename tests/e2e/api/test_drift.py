@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.tenants import Tenant, create_tenant
 from registry.client.factory import open_registry
@@ -61,7 +61,7 @@ def monitored(
     def tenant(slug: str, model: Any) -> Tenant:
         made = create_tenant(engine, slug, f"fraud-drift-{slug}")
         version = ModelVersion(made.model_name, publish(made.model_name, model))
-        record_promotion(engine, made.id, a_model(version=version))
+        record_promotions(engine, [made.id], a_model(version=version))
         return made
 
     def decided(whose: Tenant, **factors: float) -> None:

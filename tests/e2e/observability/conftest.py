@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from registry.client.factory import open_registry
@@ -43,7 +43,7 @@ def watched(
         model = a_model_with_distribution(seed=number, threshold=THRESHOLD)
         assert publish(MODEL, model, alias=alias) == number
         version = ModelVersion(MODEL, number)
-        record_promotion(engine, tenant.id, replace(model, version=version))
+        record_promotions(engine, [tenant.id], replace(model, version=version))
         decide(engine, tenant.id, version, payments(500))
     assert list(monitor(engine, open_registry(mlflow_server), [tenant], last_day()))
     engine.dispose()

@@ -204,8 +204,8 @@ def test_an_unreachable_collector_does_not_delay_the_shutdown(
 def test_without_a_collector_the_exporter_is_not_imported() -> None:
     program = (
         "import sys, serving.fast_path, serving.batching.batch_scorer\n"
-        "from observability.tracing import TRACES\n"
-        "assert not TRACES.on\n"
+        "from observability.tracing import Traces\n"
+        "assert not Traces().on\n"
         "assert 'opentelemetry.exporter.otlp.proto' not in sys.modules\n"
         "assert 'requests' not in sys.modules\n"
     )

@@ -18,8 +18,8 @@ def value(live: LiveMetrics, series: str) -> float:
 
 
 @pytest.fixture
-def small(database: str) -> Engine:
-    """A pool of two."""
+def small_engine(database: str) -> Engine:
+    """An engine whose pool has two connections."""
     return open_database(database, pool_size=2)
 
 
@@ -44,21 +44,21 @@ def test_waits_and_timeouts_of_a_pool_are_counted(small: Engine) -> None:
 def test_a_disposed_pool_keeps_its_counts(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
     for _ in range(3):
-        with small.connect() as connection:
+        with small_engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-        small.dispose()
+        small_engine.dispose()
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 3
 
 
 def test_checkouts_of_concurrent_threads_are_counted(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
 
-    def ask(_: int) -> None:
-        with small.connect() as connection:
+    def query(_: int) -> None:
+        with small_engine.connect() as connection:
             connection.execute(text("SELECT pg_sleep(0.01)"))
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(ask, range(40)))
+        list(threads.map(query, range(40)))
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 40
     assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 0
 

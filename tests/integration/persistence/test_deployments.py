@@ -15,7 +15,7 @@ from persistence.deployments import (
     ServedVersion,
     list_refusals,
     record_challenger,
-    record_promotion,
+    record_promotions,
     record_refusal,
     record_test_model,
     served_versions,
@@ -113,7 +113,7 @@ def test_served_versions_come_newest_first_with_their_current_roles(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, other = make_tenant(), make_tenant("other")
-    record_promotion(service_engine, tenant.id, version(2))
+    record_promotions(service_engine, [tenant.id], version(2))
     record_challenger(service_engine, tenant.id, version(3), 7.5)
     record_test_model(service_engine, tenant.id)
     challenger, production, before = served_versions(service_engine, tenant.id)

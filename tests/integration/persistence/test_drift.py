@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from persistence.deployments import record_challenger, record_promotion, record_test_model
+from persistence.deployments import record_challenger, record_promotions, record_test_model
 from persistence.drift.bin_counts import bin_counts, versions_in
 from persistence.drift.checks import NOTHING_DECIDED, check_drift, drift_in_production, latest_run
 from persistence.engine import open_database
@@ -45,7 +45,7 @@ def delicate(make_database: Callable[..., str], migrated_template: str) -> Itera
     """Decisions whose features and scores lie on edges and beside them; only looked at."""
     engine = open_database(make_database(template=migrated_template))
     tenant = create_tenant(engine, "demo", "fraud-demo")
-    record_promotion(engine, tenant.id, a_model(version=VERSION))
+    record_promotions(engine, [tenant.id], a_model(version=VERSION))
     features = np.resize(NEIGHBOURS, (len(NEIGHBOURS), len(FEATURE_NAMES)))
     scores = np.clip(NEIGHBOURS, 0, 1)
     decide(engine, tenant.id, VERSION, features, scores)
@@ -168,8 +168,8 @@ def test_an_empty_window_and_a_missing_distribution_are_stored_as_notes(
     engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, old = make_tenant(), ModelVersion("fraud-demo", 2)
-    record_promotion(engine, tenant.id, a_model(version=old))
-    record_promotion(engine, tenant.id, a_model(version=VERSION))
+    record_promotions(engine, [tenant.id], a_model(version=old))
+    record_promotions(engine, [tenant.id], a_model(version=VERSION))
     decide(engine, tenant.id, old, feature_rows(3))
     check_drift(engine, tenant.id, last_day(), {old: "It carries none.", VERSION: trained()})
     run = latest_run(engine, tenant.id)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog
-from persistence.deployments import record_challenger, record_promotion, record_test_model
+from persistence.deployments import record_challenger, record_promotions, record_test_model
 from persistence.engine import open_database
 from persistence.labels import reader, sql
 from persistence.labels.reader import read_matured, read_matured_pairs, read_matured_transactions
@@ -236,7 +236,7 @@ def crowd(make_database: Callable[..., str], migrated_template: str) -> Iterator
     tenants = []
     for slug in ("mine", "other"):
         tenants.append(create_tenant(owner, slug, "fraud-demo"))
-        record_promotion(owner, tenants[-1].id, a_model(version=CHAMPION))
+        record_promotions(owner, [tenants[-1].id], a_model(version=CHAMPION))
         batch = [old(tenants[-1], chance.uniform(0, 80)) for _ in range(2000)]
         store(engine, *batch)
         ShadowLog(engine).write([a_shadow_score(d) for d in batch])

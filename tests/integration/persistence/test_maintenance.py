@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
 from persistence.maintenance.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
@@ -218,7 +218,7 @@ def test_the_tables_owner_need_not_be_a_superuser(
     owner = open_database(plain, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
     service = open_database(plain, role=SERVICE_ROLE)
     tenant = create_tenant(owner, "demo", "fraud-demo")
-    record_promotion(owner, tenant.id, a_model(version=ModelVersion("fraud-demo", 1)))
+    record_promotions(owner, [tenant.id], a_model(version=ModelVersion("fraud-demo", 1)))
     old, new = (decided_in(service, tenant.id, month) for month in (THIS.plus(-3), THIS))
     maintain(owner, NOW)
     assert THIS.plus(-3) in months(owner)

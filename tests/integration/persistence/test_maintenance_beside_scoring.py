@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
-from persistence.maintenance.maintenance import MaintenanceError, maintain
+from persistence.maintenance.maintenance import MaintenanceError, PauseTooShort, maintain
 from scoring.errors import StoreUnavailable
 from tests.support.factories import a_decision
 from tests.support.fixture_types import Rows
@@ -74,7 +74,7 @@ def test_a_move_that_would_block_scoring_beyond_the_pause_is_rolled_back(
     owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     stray = decide(THIS.plus(-3))
-    with pytest.raises(MaintenanceError, match=r"--pause"):
+    with pytest.raises(PauseTooShort):
         maintain(owner, NOW, pause_s=0.001)
     assert partition_of(rows, stray) == {"predictions_default", "transactions_default"}
     maintain(owner, NOW)

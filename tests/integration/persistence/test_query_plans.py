@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.insert_sql import REPLAY
 from persistence.decisions.rows import Decided
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.search import Search, find_transactions
@@ -51,7 +51,7 @@ def crowd(make_database: Callable[..., str], migrated_template: str) -> Iterator
     stored: list[Decided] = []
     for slug in ("mine", "other"):
         tenant = create_tenant(owner, slug, "fraud-demo")
-        record_promotion(owner, tenant.id, a_model(version=ModelVersion("fraud-demo", 1)))
+        record_promotions(owner, [tenant.id], a_model(version=ModelVersion("fraud-demo", 1)))
         batch = [
             decision_at(
                 decide(

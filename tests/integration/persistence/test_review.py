@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.audit import read_audit
 from persistence.review.cases import Case
@@ -122,8 +122,8 @@ def test_a_case_has_the_stored_decision_and_its_feedback_latest_first(
     store(service_engine, decision)
     for rationale in ("one", "two", "three"):
         say(service_engine, decision, "escalated", rationale)
-    record_promotion(
-        service_engine, tenant.id, a_model(threshold=0.9, version=ModelVersion("fraud-demo", 2))
+    record_promotions(
+        service_engine, [tenant.id], a_model(threshold=0.9, version=ModelVersion("fraud-demo", 2))
     )
     case = read_case(service_engine, tenant.id, decision.transaction_id)
     assert case.decided.prediction == decision.prediction

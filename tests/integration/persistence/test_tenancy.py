@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from persistence.api_keys import issue_key, verify_key
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotion, record_refusal
+from persistence.deployments import record_challenger, record_promotions, record_refusal
 from persistence.drift.checks import check_drift
 from persistence.policies import set_policy
 from persistence.tables import Base
@@ -201,7 +201,7 @@ def test_the_service_records_a_promotion_and_repeats_are_not_audited(
     for _ in range(2):
         for version in (2, 2):
             model = a_model(version=ModelVersion("fraud-demo", version))
-            record_promotion(service_engine, tenant.id, model)
+            record_promotions(service_engine, [tenant.id], model)
     seen = rows("SELECT action, after->>'version' AS version FROM audit_log ORDER BY id")
     promotions = [(r["action"], r["version"]) for r in seen if r["action"][:9] == "promotion"]
     assert promotions == [("promotion.created", "1"), ("promotion.changed", "2")]

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.drift.checks import Check, latest_run
 from persistence.tenants import Tenant, create_tenant
 from scoring.evaluation.drift import SCORE
@@ -46,7 +46,7 @@ def serve(engine: Engine, publish: Publish) -> Callable[..., tuple[Tenant, Model
         number = publish(name, a_model_with_distribution(), spoil=spoil)
         version = ModelVersion(name, number)
         tenant = create_tenant(engine, slug, name)
-        record_promotion(engine, tenant.id, a_model(version=version))
+        record_promotions(engine, [tenant.id], a_model(version=version))
         return tenant, version
 
     return make
@@ -116,8 +116,8 @@ def test_a_version_without_a_distribution_has_a_note_and_the_others_are_measured
     broken, _ = serve("broken", garble)
     sound, version = serve("sound")
     gone = ModelVersion(version.name, 99)
-    record_promotion(engine, sound.id, a_model(version=gone))
-    record_promotion(engine, sound.id, a_model(version=version))
+    record_promotions(engine, [sound.id], a_model(version=gone))
+    record_promotions(engine, [sound.id], a_model(version=version))
     decide(engine, sound.id, gone, feature_rows(2))
     assert monitor().exit_code == 0
     for tenant, why in ((old, "carries no training distribution"), (broken, "cannot be read")):

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotion, record_test_model
+from persistence.deployments import record_promotions, record_test_model
 from persistence.policies import set_policy
 from persistence.tenants import create_tenant
 from scoring.model.sandbox import fixed_prediction
@@ -42,7 +42,7 @@ def decided(engine: Engine, publish: Publish) -> Decided:
     version = ModelVersion(MODEL, publish(MODEL, a_model(seed=2)))
     model = a_model(seed=2, version=version)
     tenant = create_tenant(engine, "acme", MODEL)
-    record_promotion(engine, tenant.id, model)
+    record_promotions(engine, [tenant.id], model)
     blank = a_decision(tenant.id, amount=1234.56)
     decided = blank._replace(prediction=model.predict([blank.transaction])[0])
     DecisionLog(engine).write([decided])

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from observability.request_id import Origin
+from observability.tracing import Traces
 from persistence.decisions.rows import read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
@@ -22,7 +23,7 @@ from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from serving.batching.batch_scorer import BatchScorer
 from serving.batching.inline_scorer import InlineScorer
-from serving.batching.item import Item
+from serving.batching.item import Answer, Item
 from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.shadow import ShadowScorer
@@ -42,8 +43,13 @@ def log(service_engine: Engine, make_tenant: MakeTenant) -> DecisionLog:
 
 
 def inline_scorer(log: DecisionLog) -> InlineScorer:
-    nobody = cast("ShadowScorer", None)  # there is no challenger
-    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), nobody), log)
+    no_shadow = cast("ShadowScorer", None)  # there is no challenger
+    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), no_shadow, Traces()), log)
+
+
+def decide(log: DecisionLog, item: Item) -> Answer:
+    (answer,), _report = asyncio.run(inline_scorer(log).decide(item))
+    return cast("Answer", answer)
 
 
 def an_item(
@@ -56,7 +62,7 @@ def an_item(
 
 @pytest.fixture(scope="module")
 def compiled() -> FraudModel:
-    """A model as it is served."""
+    """A model with compiled trees, as the service loads it."""
     return a_model(version=VERSION).as_served()
 
 
@@ -68,17 +74,17 @@ def test_an_inline_decision_is_stored_and_answered_as_a_batch_of_one(
 ) -> None:
     tenant_id = make_tenant().id
     item = an_item(compiled, tenant_id=tenant_id)
-    answer = asyncio.run(inline_scorer(log).decide(item))
+    answer = decide(log, item)
     assert isinstance(answer, list)
-    told = orjson.loads(answer[0] + b"}")
-    stored = read_decision(service_engine, tenant_id, UUID(told["prediction_id"]))
+    reply = orjson.loads(answer[0] + b"}")
+    stored = read_decision(service_engine, tenant_id, UUID(reply["prediction_id"]))
     assert stored.transaction == item.transactions[0]
     assert [stored.prediction] == compiled.predict(item.transactions)
-    assert told["margin"] == stored.prediction.margin
+    assert reply["margin"] == stored.prediction.margin
 
 
 def test_without_a_model_the_answer_is_no_model(log: DecisionLog) -> None:
-    answer = asyncio.run(inline_scorer(log).decide(an_item(None)))
+    answer = decide(log, an_item(None))
     assert isinstance(answer, NoModel)
 
 
@@ -88,7 +94,7 @@ def test_a_lost_connection_is_answered_with_store_unavailable(
     with Proxy(database) as proxy:
         log = DecisionLog(open_database(proxy.url, role=SERVICE_ROLE))
         proxy.cut_before_reply(b"C1305486145")
-        answer = asyncio.run(inline_scorer(log).decide(an_item(compiled)))
+        answer = decide(log, an_item(compiled))
     assert isinstance(answer, StoreUnavailable)
 
 

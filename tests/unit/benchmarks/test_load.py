@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks.load import LoadError, LoadResult, Target, Usage, run_load
+from benchmarks.load import Endpoint, LoadError, LoadResult, Usage, run_load
 
 
 @contextmanager
@@ -45,8 +45,8 @@ def ok(body: bytes, *, split: int | None = None) -> list[bytes]:
 
 
 def drive(port: int, clients: int = 4, seconds: float = 0.1) -> LoadResult:
-    target = Target("127.0.0.1", port, "/score", {})
-    return run_load(target, [b"{}"], clients, seconds, lambda: Usage(0.0, 0.0), 0.02)
+    endpoint = Endpoint("127.0.0.1", port, "/score", {})
+    return run_load(endpoint, [b"{}"], clients, seconds, lambda: Usage(0.0, 0.0), 0.02)
 
 
 @pytest.mark.parametrize("split", [None, 10, 37, 45])

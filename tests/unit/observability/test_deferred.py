@@ -1,84 +1,95 @@
-"""Deferred callbacks run when the event loop is idle or enough rows are due."""
+"""Deferred work runs after the reply: when the event loop is quiet or enough rows are due."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+from collections.abc import Callable
+from typing import cast
 
 import pytest
 
-from observability.deferred import (
-    DUE_ROWS,
-    QUIET_S,
-    DeferredQueue,
-    LoopDeferredQueue,
-    after_answer,
-    set_deferred_queue,
-)
+from observability.deferred import DUE_ROWS, QUIET_S, DeferredQueue, LoopDeferredQueue
 
 
-def test_a_failing_callback_is_logged_and_the_rest_run(caplog: pytest.LogCaptureFixture) -> None:
+class FakeLoop:
+    """An event loop whose clock the test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now_s
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> object:
+        self._timers.append((self.now_s + delay_s, callback))
+        return object()
+
+    def advance(self, seconds: float) -> None:
+        self.now_s += seconds
+        due = [timer for timer in self._timers if timer[0] <= self.now_s + 1e-9]
+        self._timers = [timer for timer in self._timers if timer not in due]
+        for _, callback in due:
+            callback()
+
+
+@pytest.fixture
+def loop() -> FakeLoop:
+    """A loop at time 0."""
+    return FakeLoop()
+
+
+@pytest.fixture
+def queue(loop: FakeLoop) -> LoopDeferredQueue:
+    """The queue of the loop."""
+    return LoopDeferredQueue(cast("asyncio.AbstractEventLoop", loop))
+
+
+def test_a_failure_is_logged_and_the_rest_still_runs(caplog: pytest.LogCaptureFixture) -> None:
     def fails() -> None:
         raise ValueError("no")
 
-    told: list[int] = []
-    later = DeferredQueue()
-    later.add(fails, 1)
-    later.add(lambda: told.append(1), 1)
+    done: list[int] = []
+    deferred = DeferredQueue()
+    deferred.add(fails, 1)
+    deferred.add(lambda: done.append(1), 1)
     with caplog.at_level(logging.ERROR, "sentinel.api"):
-        later.do()
-    assert told == [1]
-    assert later.rows == 0
-    assert "after an answer failed" in caplog.text
+        deferred.run()
+    assert done == [1]
+    assert deferred.rows == 0
+    assert "deferred until after the reply failed" in caplog.text
 
 
-def test_deferred_callbacks_run_when_the_loop_is_idle() -> None:
-    async def answers() -> list[int]:
-        told: list[int] = []
-        later = LoopDeferredQueue(asyncio.get_running_loop())
-        for number in range(DUE_ROWS - 1):
-            later.add(lambda number=number: told.append(number), 1)
-            await asyncio.sleep(QUIET_S / 10)
-        before = list(told)
-        await asyncio.sleep(100 * QUIET_S)
-        return [len(before), *told]
-
-    left, *told = asyncio.run(answers())
-    assert left < DUE_ROWS - 1
-    assert told == list(range(DUE_ROWS - 1))
+def test_work_waits_until_the_loop_is_quiet(loop: FakeLoop, queue: LoopDeferredQueue) -> None:
+    done: list[int] = []
+    for number in range(DUE_ROWS - 1):
+        queue.add(lambda number=number: done.append(number), 1)
+        loop.advance(QUIET_S / 2)
+    assert done == []
+    loop.advance(QUIET_S / 2)
+    assert done == list(range(DUE_ROWS - 1))
 
 
-def test_under_load_the_number_of_deferred_rows_is_bounded() -> None:
-    async def answers() -> tuple[int, int]:
-        told: list[bool] = []
-        later = LoopDeferredQueue(asyncio.get_running_loop())
-        most = 0
-        for number in range(20 * DUE_ROWS):
-            later.add(lambda: told.append(True), 1)
-            most = max(most, number + 1 - len(told))
-            await asyncio.sleep(QUIET_S / 4)
-        return most, len(told)
-
-    most, told = asyncio.run(answers())
-    # It looks every QUIET_S, in which a few more may come.
-    assert most < 3 * DUE_ROWS
-    assert told > 10 * DUE_ROWS
+def test_under_steady_load_no_more_work_is_deferred_than_is_due(
+    loop: FakeLoop, queue: LoopDeferredQueue
+) -> None:
+    done: list[int] = []
+    most = 0
+    for number in range(20 * DUE_ROWS):
+        queue.add(lambda number=number: done.append(number), 1)
+        most = max(most, number + 1 - len(done))
+        loop.advance(QUIET_S / 4)
+    # The queue is checked every QUIET_S, in which four more may come.
+    assert most <= DUE_ROWS + 4
+    assert len(done) > 18 * DUE_ROWS
 
 
-def test_each_thread_has_its_own_queue() -> None:
-    async def answer() -> list[str]:
-        told: list[str] = []
-        set_deferred_queue(LoopDeferredQueue(asyncio.get_running_loop()))
-        after_answer(lambda: told.append("later"), 1)
-        other = threading.Thread(target=after_answer, args=(lambda: told.append("at once"), 1))
-        other.start()
-        other.join()
-        await asyncio.sleep(100 * QUIET_S)
-        return told
+def test_a_real_event_loop_runs_the_work_by_itself() -> None:
+    async def main() -> bool:
+        done = asyncio.Event()
+        LoopDeferredQueue(asyncio.get_running_loop()).add(done.set, 1)
+        assert not done.is_set()
+        return await asyncio.wait_for(done.wait(), 5)
 
-    found: list[list[str]] = []
-    loop = threading.Thread(target=lambda: found.append(asyncio.run(answer())))
-    loop.start()
-    loop.join()
-    assert found == [["at once", "later"]]
+    assert asyncio.run(main())

@@ -1,4 +1,4 @@
-"""The fast path answers POST to its routes within limits; all else goes to the app below."""
+"""The fast path answers POST to its routes within limits and passes all else on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from observability.tracing import Traces
 from scoring.errors import Overloaded, StoreUnavailable
 from serving.fast_path import CLIENT_CLOSED_REQUEST, FastPath
 from web.problems import MEDIA_TYPE
@@ -24,17 +25,19 @@ async def below(_scope: Any, _receive: Any, send: Any) -> None:
 
 
 def a_fast_path(api: Api, *, timeout_s: float = 5, max_in_flight: int = 2) -> FastPath:
-    return FastPath(below, {"/api": api}, timeout_s, max_in_flight)
+    return FastPath(below, {"/api": api}, Traces(), timeout_s, max_in_flight)
 
 
-async def call(front: FastPath, path: str = "/api", method: str = "POST") -> tuple[int, Any, bytes]:
+async def call(
+    fast_path: FastPath, path: str = "/api", method: str = "POST"
+) -> tuple[int, Any, bytes]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method, "headers": [], "query_string": b""}
-    await front({**scope, "server": ("here", 80)}, None, send)  # type: ignore[arg-type]
+    await fast_path({**scope, "server": ("here", 80)}, None, send)  # type: ignore[arg-type]
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, sent[1]["body"]
 
@@ -74,8 +77,8 @@ def test_another_method_is_405_with_the_allowed_one() -> None:
     ],
 )
 def test_an_error_of_the_api_is_answered_with_its_status(error: Exception, status: int) -> None:
-    told, _, body = anyio.run(call, a_fast_path(raises(error)))
-    assert told == status
+    replied, _, body = anyio.run(call, a_fast_path(raises(error)))
+    assert replied == status
     assert b"secret" not in body
 
 
@@ -99,25 +102,25 @@ def test_a_request_over_its_time_is_504_also_when_it_then_fails() -> None:
 def test_a_request_over_the_limit_is_429_until_another_ends() -> None:
     async def run() -> None:
         go = anyio.Event()
-        found: list[int] = []
+        statuses: list[int] = []
 
         async def waits(_request: Request) -> Response:
             await go.wait()
             return Response()
 
-        front = a_fast_path(waits, max_in_flight=2)
+        fast_path = a_fast_path(waits, max_in_flight=2)
 
-        async def ask() -> None:
-            found.append((await call(front))[0])
+        async def request() -> None:
+            statuses.append((await call(fast_path))[0])
 
         async with anyio.create_task_group() as group:
             for _ in range(3):
-                group.start_soon(ask)
+                group.start_soon(request)
             await anyio.wait_all_tasks_blocked()
-            assert found == [429]
+            assert statuses == [429]
             go.set()
-        assert sorted(found) == [200, 200, 429]
-        assert (await call(front))[0] == 200
+        assert sorted(statuses) == [200, 200, 429]
+        assert (await call(fast_path))[0] == 200
 
     anyio.run(run)
 

@@ -10,7 +10,7 @@ import pytest
 
 from persistence.api_keys import Principal
 from scoring.errors import Forbidden, StoreUnavailable, Unauthenticated
-from web.auth import REFRESHED_AFTER_S, REMEMBERED_S, Authenticator
+from web.auth import KEEP_S, REFRESH_AFTER_S, Authenticator
 
 KEY = "sk_abcdefghij_" + "A" * 32 + "00000000"
 
@@ -88,7 +88,7 @@ def test_a_revoked_key_is_refused_when_the_cached_result_expires() -> None:
         require(authenticator, f"Bearer {KEY}", "score")
     assert keys.asked == 1
     keys.answer = None
-    clock.now_s = REMEMBERED_S + 0.1
+    clock.now_s = KEEP_S + 0.1
     with pytest.raises(Unauthenticated):
         require(authenticator, f"Bearer {KEY}", "score")
     with pytest.raises(Unauthenticated):
@@ -114,7 +114,7 @@ def test_a_cached_result_is_refreshed_before_it_expires() -> None:
 
     async def scenario() -> list[int]:
         asked = []
-        for now_s in (0.0, REFRESHED_AFTER_S + 0.1):
+        for now_s in (0.0, REFRESH_AFTER_S + 0.1):
             clock.now_s = now_s
             await authenticator.require(f"Bearer {KEY}", "score")
             asked.append(keys.asked)
@@ -132,10 +132,10 @@ def test_a_failed_refresh_keeps_the_cached_result_until_it_expires() -> None:
     async def scenario() -> None:
         await authenticator.require(f"Bearer {KEY}", "score")
         keys.answer = None
-        clock.now_s = REFRESHED_AFTER_S + 0.1
+        clock.now_s = REFRESH_AFTER_S + 0.1
         await authenticator.require(f"Bearer {KEY}", "score")
         await anyio.sleep(0.2)
-        clock.now_s = REMEMBERED_S + 0.1
+        clock.now_s = KEEP_S + 0.1
         with pytest.raises(StoreUnavailable):
             await authenticator.require(f"Bearer {KEY}", "score")
 
