@@ -52,8 +52,13 @@ class ServedVersion:
     canary_percent: float | None
 
 
-def served_versions(engine: Engine, tenant_id: int) -> list[ServedVersion]:
-    """Return the registered versions that have served a tenant, the latest first."""
+def served_versions(connection: Connection, tenant_id: int) -> list[ServedVersion]:
+    """Return the registered versions that have served a tenant, the latest first.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose versions are read.
+    """
     production, challenger = (
         and_(
             row.tenant_id == ModelVersionRow.tenant_id,
@@ -78,11 +83,10 @@ def served_versions(engine: Engine, tenant_id: int) -> list[ServedVersion]:
         .where(ModelVersionRow.tenant_id == tenant_id, ModelVersionRow.name != sandbox.MODEL.name)
         .order_by(ModelVersionRow.first_served_at.desc(), ModelVersionRow.version.desc())
     )
-    with tenant_transaction(engine, tenant_id) as connection:
-        return [
-            ServedVersion(ModelVersion(name, version), policy_from_numbers(policy), *rest)
-            for name, version, policy, *rest in connection.execute(statement)
-        ]
+    return [
+        ServedVersion(ModelVersion(name, version), policy_from_numbers(policy), *rest)
+        for name, version, policy, *rest in connection.execute(statement)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
