@@ -36,7 +36,6 @@ from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant
 from tests.support.partition_months import NOW, THIS
 from tests.support.policies import set_policy
-from tests.support.review_data import at
 from tests.support.shadow_data import a_shadow_score
 
 HERE = Path(__file__).parent

@@ -18,8 +18,8 @@ from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.drift_data import last_day, trained
 from tests.support.factories import a_decision, a_model
-from tests.support.policies import set_policy
 from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.policies import set_policy
 from tests.support.row_security import WITHOUT_TENANT, check_row_security
 from tests.support.shadow_data import a_shadow_score
 
