@@ -1,8 +1,8 @@
 """The fast path: answers the scoring routes in front of the framework's router and middlewares.
 
 BentoML's contexts, spans, time-out, concurrency limit and routing, each with its own `send`
-wrapper, take half of the CPU of a /score (docs/performance.md). So this middleware looks the API up
-by its exact path and applies the same limits.
+wrapper, take half of the CPU of a /score (docs/performance.md). So this middleware finds the API by
+its exact path and applies the same limits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class FastPath:
 
     Args:
         app: application that answers every other path.
-        apis: API of each path (`/score`: `Sentinel.score`); start-up fills the mapping.
+        apis: API of each path (`/score`: `Sentinel.score`); start-up fills the mapping after this.
         traces: tracer of the process.
         timeout_s: seconds after which a request is cancelled (504).
         max_in_flight: largest number of requests to these paths that run at a time; one more is

@@ -19,7 +19,7 @@ pytest_plugins = [
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """A factory of ports of the loopback interface that nobody listens on."""
+    """A factory of free ports of the loopback interface."""
 
     def find() -> int:
         with socket.socket() as probe:

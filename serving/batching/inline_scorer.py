@@ -1,7 +1,7 @@
 """Decide a single /score on the event loop, when no other request is waiting.
 
 Passing it to a worker thread and back would take a ninth of the request's time
-(docs/decisions/0010-a-lone-payment.md). The loop serves other requests while Postgres stores the
+(docs/decisions/0010-single-request.md). The loop serves other requests while Postgres stores the
 decision; it is busy only for one row's features, explanation and parameters.
 """
 

@@ -1,4 +1,4 @@
-"""A model that knows what it was trained on, and decisions about payments like those, or not."""
+"""A model with its training distribution, and stored decisions with and without drift."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ TRAINING_ROWS = 20_000
 
 
 def some_scores(count: int, seed: int = 0) -> FloatArray:
-    """Scores as of a model that finds most payments honest."""
+    """Scores of which most are low, float64 (count,)."""
     return np.random.default_rng(seed).beta(0.3, 6, count)
 
 
 @cache
 def training_numbers() -> dict[str, Any]:
-    """What training writes into `features.json`."""
+    """The distribution that training writes into `features.json`."""
     return distribution(feature_rows(TRAINING_ROWS), some_scores(TRAINING_ROWS))
 
 
 def trained() -> dict[str, Binned]:
-    """The same, as it is read."""
+    """The same distribution as the service reads it."""
     return training_distribution(training_numbers())
 
 
@@ -45,7 +45,7 @@ def a_model_with_distribution(**changes: Any) -> FraudModel:
 
 
 def payments(count: int, **factors: float) -> FloatArray:
-    """Features like those of training, seen by nobody; those that are named are multiplied."""
+    """Features like those of training, float64 (count, features); named ones are multiplied."""
     matrix = feature_rows(count, seed=2)
     for name, factor in factors.items():
         matrix[:, FEATURE_NAMES.index(name)] *= factor
@@ -66,7 +66,7 @@ def decide(
     scores: FloatArray | None = None,
     moment: datetime | None = None,
 ) -> list[Decided]:
-    """Store a decision for each row of features, an hour ago unless told otherwise."""
+    """Store a decision for each row of features, made at `moment` (default: an hour ago)."""
     moment = moment or datetime.now(UTC) - timedelta(hours=1)
     scores = some_scores(len(features), seed=1) if scores is None else scores
     made = [

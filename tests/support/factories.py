@@ -1,4 +1,4 @@
-"""Factories of domain values: sensible unless told otherwise."""
+"""Factories of domain values with valid defaults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scoring.transaction import Transaction
 
 
 def a_transaction(**changes: Any) -> Transaction:
-    """A transfer that empties an account, unless changed."""
+    """A transfer that empties an account, with changes."""
     values: dict[str, Any] = {
         "step": 212,
         "type": "TRANSFER",

@@ -1,4 +1,4 @@
-"""A tenant with a past: stored decisions, shadow scores and feedback, all older than a month."""
+"""A tenant with stored decisions, shadow scores and feedback older than a month."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RIGHT = SigmoidCalibrator(4.0, 3.0)
 
 
 def fraud_model(calibrator: SigmoidCalibrator = RIGHT, threshold: float = 0.1) -> FraudModel:
-    """A model that is right unless told otherwise."""
+    """A model; with the default calibrator its scores are the frauds' true probabilities."""
     policy = Policy.at(threshold, CostModel(100.0, 0.0, 10.0))
     return FraudModel(a_booster(), calibrator, policy, {})
 
@@ -70,7 +70,7 @@ def some_transactions(count: int, seed: int = 0) -> list[Transaction]:
 
 
 def labels_of(transactions: Sequence[Transaction], seed: int = 0) -> BoolArray:
-    """Draw what became of them."""
+    """Draw which of them are frauds, bool (n,)."""
     matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
     chance = RIGHT(fraud_model().margins(matrix))
     drawn: BoolArray = np.random.default_rng([seed, 1]).random(len(transactions)) < chance
@@ -79,7 +79,7 @@ def labels_of(transactions: Sequence[Transaction], seed: int = 0) -> BoolArray:
 
 @dataclass
 class Past:
-    """A tenant in a real database, and its stored past."""
+    """A tenant in a real database, to be filled with matured decisions."""
 
     engine: Engine
     tenant: Tenant
@@ -142,7 +142,7 @@ class Past:
 
 @pytest.fixture
 def past(engine: Engine) -> Past:
-    """A tenant without a past yet; its registered model is its own on the session's server."""
+    """A tenant without decisions yet, with a registered model of its own."""
     slug = f"life{os.getpid()}-{next(_numbers)}"
     return Past(engine, create_tenant(engine, slug, model_name(slug)))
 

@@ -1,4 +1,4 @@
-"""The real parts below the tests: migrated databases, an MLflow server, the service over HTTP."""
+"""Migrated databases, an MLflow server, registered models, and the running service."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def engine(database: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def service_engine(database: str) -> Iterator[Engine]:
-    """A pool that acts as the service does: a role that owns nothing."""
+    """A pool with the service's role, which owns nothing."""
     engine = open_database(database, role=SERVICE_ROLE)
     yield engine
     engine.dispose()
@@ -69,7 +69,7 @@ def service_engine(database: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def rows(engine: Engine) -> Rows:
-    """A way to look into the database, whatever the code under test says."""
+    """`rows(statement, **values)` returns what a SELECT finds."""
 
     def select(statement: str, **values: Any) -> list[dict[str, Any]]:
         connection: Connection
@@ -122,11 +122,11 @@ class Publish(Protocol):
 
 
 def untouched(_path: Path) -> None:
-    """Spoil nothing."""
+    """Leave the files as they are."""
 
 
 def publisher(tracking_uri: str, scratch: Path) -> Publish:
-    """A way to register models: training's own."""
+    """A function that registers models as training does."""
     client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
     numbers = itertools.count(1)
 
@@ -141,7 +141,7 @@ def publisher(tracking_uri: str, scratch: Path) -> Publish:
         folder = scratch / f"published-{next(numbers)}" / "model"
         folder.mkdir(parents=True)
         (model or a_model()).save(folder, feature_rows(8))
-        # Anew each time: it also tells MLflow's module-wide state which server is meant.
+        # Made for each version: it also sets the server in MLflow's module-wide state.
         tracking = Tracking(tracking_uri, scratch / "artifacts")
         with (
             tracking.run("tests", name, {}) as run,

@@ -1,7 +1,7 @@
 """Replies of the management routes, byte for byte as the first release sent them.
 
-`replies.json` holds the replies of commit 7905b3b, before schema objects, to the requests of
-`tests/support/wire_data.py`, in their order. One sentence is newer: the detail of the 413.
+`replies.json` holds what the code before schema objects (commit 7905b3b) replied to the requests of
+`tests/support/wire_data.py`, in their order.
 """
 
 from __future__ import annotations

@@ -32,5 +32,5 @@ def owner(database: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def decide(engine: Engine, make_tenant: MakeTenant) -> Callable[..., Decided]:
-    """A factory of stored decisions of a month, with feedback when asked for."""
+    """A factory of stored decisions of a month, with feedback where `feedback` is true."""
     return partial(decided_in, engine, make_tenant().id)

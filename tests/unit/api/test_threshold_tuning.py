@@ -42,15 +42,15 @@ def tuned(scores: Any, frauds: Any, costs: CostModel = COSTS, threshold: float =
 def test_the_curves_points_are_limited_in_order_and_hold_the_named_ones(
     count: int, threshold: float
 ) -> None:
-    found = tuned(np.linspace(0.001, 0.9, count), [count // 2, count - 1], threshold=threshold)
-    thresholds = [point.threshold for point in found.curve]
+    tuning = tuned(np.linspace(0.001, 0.9, count), [count // 2, count - 1], threshold=threshold)
+    thresholds = [point.threshold for point in tuning.curve]
     assert thresholds == sorted(set(thresholds))
     assert len(thresholds) <= MAX_POINTS
     assert len(thresholds) >= min(count, 100)
-    for point in (found.current, found.best, found.suggested):
-        assert point in found.curve
-    assert found.current.threshold == threshold
-    assert found.curve[0].flagged == count
+    for point in (tuning.current, tuning.best, tuning.suggested):
+        assert point in tuning.curve
+    assert tuning.current.threshold == threshold
+    assert tuning.curve[0].flagged == count
 
 
 def test_a_curve_that_fits_is_whole() -> None:
@@ -74,6 +74,6 @@ def test_a_curve_without_savings_has_a_note() -> None:
 def test_without_decisions_or_frauds_the_result_is_a_sentence(
     scores: list[float], reason: str
 ) -> None:
-    found = tune(matured(scores), COSTS, 0.05)
-    assert isinstance(found, str)
-    assert found.startswith(reason)
+    tuning = tune(matured(scores), COSTS, 0.05)
+    assert isinstance(tuning, str)
+    assert tuning.startswith(reason)
