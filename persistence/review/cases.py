@@ -1,4 +1,4 @@
-"""Cases: a transaction, what was decided about it and what analysts said, as the pages show it."""
+"""Cases: a transaction with its decision and its feedback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What an analyst said about a transaction.
+    """An analyst's feedback on a transaction.
 
     Attributes:
         id: grows from one to the next.
@@ -133,6 +133,7 @@ def _month_of(transaction_id: UUID) -> Month:
 
 
 def _case(row: Mapping[Any, Any]) -> Case:
-    said = row[_PREFIX + "id"] is not None
-    latest = Feedback(*(row[_PREFIX + column.key] for column in FEEDBACK_COLUMNS)) if said else None
-    return Case(decided_from(row), not row["reviewed"], (latest,) if latest else ())
+    has_feedback = row[_PREFIX + "id"] is not None
+    columns = (row[_PREFIX + column.key] for column in FEEDBACK_COLUMNS)
+    feedback = (Feedback(*columns),) if has_feedback else ()
+    return Case(decided_from(row), not row["reviewed"], feedback)

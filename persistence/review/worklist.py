@@ -1,4 +1,4 @@
-"""The review of decisions: the analysts' worklist, one case, and what they say about it."""
+"""The review of decisions: the analysts' worklist, one case, and its feedback."""
 
 from __future__ import annotations
 
@@ -116,15 +116,18 @@ def add_feedback(
     rationale: str,
     actor: str,
 ) -> Feedback:
-    """Store what an analyst says; what was said before is kept, the latest counts.
+    """Store an analyst's feedback; earlier feedback is kept, the latest counts.
 
     `confirmed_fraud` and `false_positive` settle the case and take it off the worklist;
     `escalated` leaves it there, or puts it back, for somebody else to settle.
 
     Args:
-        engine, tenant_id, transaction_id: whose, and which.
-        label, rationale: what is said.
-        actor: the public prefix of the API key.
+        engine: pool whose role may write the tables.
+        tenant_id: tenant that the transaction belongs to.
+        transaction_id: transaction that is judged.
+        label: what the transaction turned out to be.
+        rationale: reason in the analyst's words.
+        actor: public prefix of the API key.
 
     Raises:
         NotFound: there is no such transaction, or it is another tenant's.
