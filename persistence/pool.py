@@ -12,7 +12,7 @@ _RECYCLE_MARGIN_S = 1.0
 
 
 class PoolCounts:
-    """What a pool has done since it was opened; connections made anew are counted on.
+    """Counts of a pool since it was opened; they go on when it is recreated.
 
     Attributes:
         checkouts: connections handed out.

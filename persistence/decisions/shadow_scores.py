@@ -1,4 +1,4 @@
-"""Shadow scores: what the model that did not decide would have said, batch by batch."""
+"""Shadow scores: those of the model that did not decide, stored batch by batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("sentinel.shadow")
 
 @dataclass(frozen=True, slots=True)
 class ShadowScore:
-    """What a model would have said about a stored prediction's transaction.
+    """A model's score of a stored prediction's transaction, which another model decided.
 
     Attributes:
         tenant_id, prediction_id: whose, and which.

@@ -91,13 +91,14 @@ def check_drift(
     window: Window,
     trained: Mapping[ModelVersion, Mapping[str, Binned] | str],
 ) -> None:
-    """Count, compare and store what versions saw and said in a window: one run of one tenant.
+    """Compare versions' features and scores in a window with training: one run of one tenant.
 
     Args:
-        engine: acts as the tables' owner.
-        tenant_id, window: whose predictions, and which.
-        trained: for each version how features and score were distributed in training, or a
-            sentence on why nobody knows.
+        engine: pool that acts as the tables' owner.
+        tenant_id: tenant whose predictions are counted.
+        window: time span of the predictions.
+        trained: each version's distributions of features and score in training, or a sentence on
+            why they are not known.
 
     Raises:
         StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema; nothing is

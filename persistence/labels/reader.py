@@ -58,7 +58,7 @@ class MaturedDecisions:
         score: float64 (n,), calibrated probability as stored.
         threshold: float64 (n,), the policy's at the decision.
         amount: float64 (n,), money.
-        is_fraud: bool (n,). labelled: bool (n,), an analyst said so; else presumed honest.
+        is_fraud: bool (n,). labelled: bool (n,), by an analyst; else presumed honest.
         decided_at: float64 (n,), Unix seconds.
         model: int64 (n,), index into `models`, the version that decided.
         truncated: there were more within the window than were looked at.
@@ -99,7 +99,7 @@ class MaturedPairs:
 
 @dataclass(frozen=True, slots=True)
 class MaturedTransactions:
-    """n transactions with their labels, newest first, for a model to score anew.
+    """n transactions with their labels, newest first, for a model to score.
 
     Attributes:
         transactions: columns of length n.
@@ -167,7 +167,7 @@ def read_matured_pairs(
     limit: int,
     now: datetime,
 ) -> MaturedPairs:
-    """Return what two versions said about the same mature transactions, whichever decided.
+    """Return two versions' scores of the same mature transactions, whichever decided.
 
     Args:
         engine, tenant_id: whose.

@@ -1,6 +1,6 @@
 """A month that is past its retention: its idempotency keys, its feedback, then its partitions.
 
-A key lives as long as its decision; afterwards the same `external_id` is decided anew.
+A key lives as long as its decision; afterwards the same `external_id` is decided again.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def delete_keys(connection: Connection, month: Month) -> tuple[int, int]:
 
 
 def delete_feedback(connection: Connection, month: Month) -> int:
-    """Delete what was said about a month's transactions or earlier ones; return how much."""
+    """Delete the feedback on transactions up to a month; return the number of rows."""
     return connection.execute(
         text("DELETE FROM feedback WHERE transaction_id < :end"), {"end": month.plus(1).first_id}
     ).rowcount

@@ -1,6 +1,6 @@
 """Waiting for Postgres: on a thread of one's own, or on an event loop that serves others meanwhile.
 
-What is waited for is said by a generator, so that a protocol is written once for both, as psycopg
+A generator yields what is waited for, so that a protocol is written once for both, as psycopg
 does: https://www.psycopg.org/articles/2021/02/16/psycopg3-async/
 """
 
