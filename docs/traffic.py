@@ -69,7 +69,7 @@ def main(payments: int, seed: int, honest_share: float) -> None:
 def score(
     client: httpx.Client, bodies: list[dict[str, Any]], frauds: list[bool], console: Console
 ) -> list[tuple[str, bool]]:
-    """Score every payment; return id and truth of the transactions that analysts learn of."""
+    """Score every payment; return id and label of those that are reviewed or reported."""
     reviewed = []
     for start in track(range(0, len(bodies), BATCH), "Scoring", console=console, transient=True):
         batch = bodies[start : start + BATCH]
