@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit check chromium prometheus screens bench bench-store image test-image up lock clean
+.PHONY: help install demo test test-unit check chromium prometheus screens bench bench-store image test-image up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,11 +23,13 @@ help: ## List the targets
 demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|parquet, PORT=3000, MLFLOW_PORT=5000
 	@$(PY) -m sentinel demo
 
-test: $(INSTALLED) chromium prometheus ## Run every test, against a real Postgres, MLflow, Prometheus and Chromium
-	@$(PY) -m pytest
+install: $(INSTALLED) ## Install the environment into .venv, nothing else
 
-test-unit: $(INSTALLED) ## Run only the tests that take no server and no minutes
-	@$(PY) -m pytest tests/unit
+test: $(INSTALLED) chromium prometheus ## Run every test, against a real Postgres, MLflow, Prometheus and Chromium
+	@$(PY) -m tests
+
+test-unit: $(INSTALLED) ## Run the unit tests alone: under a minute, no server
+	@$(PY) -m tests unit
 
 check: $(INSTALLED) ## Lint, check formatting, types, imports between the packages and the lock files
 	@$(PY) -m ruff check .

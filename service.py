@@ -1,13 +1,13 @@
 """The BentoML service: every route, each one call into the packages below.
 
-`bentoml serve service:Sentinel` serves it. The three `*_batch` methods are adaptively batched by
-BentoML and have no route of their own; requests reach them one item at a time. How a /score gets to
-its reply: docs/architecture.md.
+`bentoml serve service:Sentinel` serves it. `SentinelApp` (`app/bento.py`) calls `open` once and
+then passes requests to `score`, `score_many` and `explain`. The three `*_batch` methods have no
+route: `SentinelApp` passes them the items of an adaptive batch. docs/architecture.md follows a
+/score from here to its reply.
 
 `bentoml serve` imports this file twice: in its own process, which checks the settings and
-supervises
-the workers, and in each worker, which alone calls `open`. So the packages that need LightGBM, Numba
-and SQLAlchemy are imported there (docs/performance.md).
+supervises the workers, and in each worker. Only a worker calls `open`, so the packages that need
+LightGBM, Numba and SQLAlchemy are imported there (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bentoml.exceptions import BentoMLException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.import_blocker import COMPANIONS, without
+from app.import_blocker import UNUSED_PACKAGES, blocked_imports
 from app.service_class import SentinelService
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
@@ -34,16 +34,16 @@ from serving import schemas
 if TYPE_CHECKING:
     from app.bento import SentinelApp
 
-# Looking for cycles every 700 objects was 7 % of the CPU of 1000 rows, whose objects are freed by
-# their references, and 0.2 s of a start.
+# Python's threshold of 700 objects takes 7 % of the CPU of 1000 rows, whose objects are freed by
+# their reference counts, and 0.2 s of a start.
 gc.set_threshold(50_000, 20, 50)
 
 MAX_BATCH_REQUESTS = 256
 MAX_BULK_REQUESTS = 2
-"""Of up to 1000 rows each: a larger batch would only make its first caller wait."""
+"""Each holds up to 1000 rows; a larger batch would only delay its first caller."""
 SHED_AFTER_MS = 5_000
-"""BentoML sheds on an overestimate of the wait; well above any goal, so that load is bounded by
-`max_concurrency` (429) and not by a guess."""
+"""BentoML rejects items when it estimates a longer wait. The estimate is too high, so this limit is
+well above any latency target, and `max_concurrency` (429) bounds the load."""
 
 
 @bentoml.service(
@@ -63,7 +63,11 @@ class Sentinel:
 
     @bentoml.on_deployment
     def check() -> None:
-        """Refuse to start, in one sentence, on settings that cannot work."""
+        """Check the settings before a worker starts.
+
+        Raises:
+            BentoMLException: a setting cannot work; one sentence that names it.
+        """
         try:
             _set_up_log()
             settings = Settings()
@@ -78,9 +82,9 @@ class Sentinel:
         """Connect this worker to Postgres and the registry, and load the production models.
 
         Args:
-            app: application that serves this instance; it calls this once, before any request.
+            app: application of this process, which calls this once, before any request.
         """
-        with without(COMPANIONS):
+        with blocked_imports(UNUSED_PACKAGES):
             import lightgbm  # noqa: F401
             import numba.np.arraymath  # noqa: F401
         from app.startup import connect
@@ -101,7 +105,10 @@ class Sentinel:
             traces=app.traces,
         )
         self.endpoints = ScoringEndpoints(
-            self.dependencies.engine, self.dependencies.auth, self.dependencies.models, queue=app
+            self.dependencies.engine,
+            self.dependencies.auth,
+            self.dependencies.alias_follower,
+            queue=app,
         )
 
     @bentoml.on_shutdown
@@ -111,14 +118,14 @@ class Sentinel:
 
     @bentoml.api(route="/score", input_spec=schemas.TransactionIn, output_spec=schemas.ScoreReply)
     async def score(self, request: Request) -> Response:
-        """Decide one transaction: scored, explained and stored before the reply."""
+        """Score, explain and store one transaction, then reply with the decision."""
         return await self.endpoints.score(request)
 
     @bentoml.api(
         route="/score/batch", input_spec=schemas.BatchRequest, output_spec=schemas.BatchReply
     )
     async def score_many(self, request: Request) -> Response:
-        """Decide up to 1000 transactions: all stored, or none."""
+        """Decide up to 1000 transactions; Postgres stores all of them or none."""
         return await self.endpoints.score_many(request)
 
     @bentoml.api(
@@ -129,26 +136,26 @@ class Sentinel:
         return await self.endpoints.explain(request)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BATCH_REQUESTS, max_latency_ms=SHED_AFTER_MS)
-    def score_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - an AnsweredBatch; BentoML takes lists
+    def score_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - AnsweredBatch; BentoML declares lists
         """Decide one adaptive batch of /score requests."""
         return self.dependencies.batch_scorer.score(items)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BULK_REQUESTS, max_latency_ms=SHED_AFTER_MS)
-    def bulk_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - an AnsweredBatch; BentoML takes lists
+    def bulk_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - AnsweredBatch; BentoML declares lists
         """Decide one adaptive batch of /score/batch requests."""
         return self.dependencies.batch_scorer.score_bulk(items)
 
     @bentoml.api(batchable=True, max_batch_size=MAX_BATCH_REQUESTS, max_latency_ms=SHED_AFTER_MS)
-    def explain_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - an AnsweredBatch; BentoML takes lists
+    def explain_batch(self, items: list[Any]) -> Any:  # noqa: ANN401 - AnsweredBatch; BentoML declares lists
         """Explain one adaptive batch of /explain requests."""
         return self.dependencies.batch_scorer.explain(items)
 
-    def __metrics__(self, counted: str) -> str:
-        """Return BentoML's metrics and those that are read at each scrape."""
-        return counted + self.dependencies.metrics.exposition()
+    def __metrics__(self, bentoml_metrics: str) -> str:
+        """Return BentoML's metrics followed by those that are read at each scrape."""
+        return bentoml_metrics + self.dependencies.metrics.exposition()
 
     async def readiness(self) -> Response:
-        """Report whether this process can decide a payment now, and if not, why."""
+        """Return 200 when this process can decide a payment now, else 503 with the reason."""
         return await self.endpoints.readiness()
 
 

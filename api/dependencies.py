@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
@@ -12,14 +12,14 @@ from sqlalchemy import Engine
 from api.pagination import Cursors
 from persistence.api_keys import Principal
 from web.auth import Authenticator
-from web.problems import named
+from web.problems import invalid_fields
 from web.single_flight_cache import SingleFlightCache
 
 API_CONNECTIONS = 3
 """Connections, and threads, that these routes have for themselves: however many analysts search,
 they wait for each other and never keep a payment waiting."""
-STUDIED_S = 30.0
-"""How long a study serves, so that a dashboard that refreshes does not read it all each time."""
+KEEP_STUDY_S = 30.0
+"""How long a study serves, so that a dashboard that refreshes does not repeat it each time."""
 MAX_STUDIES = 16
 """Of up to 3 MB each."""
 
@@ -50,7 +50,7 @@ class ApiDependencies:
         self._refresh_policy = refresh_policy
         self._threads = CapacityLimiter(API_CONNECTIONS)
         self._studying = CapacityLimiter(1)
-        self._studies = SingleFlightCache(STUDIED_S, MAX_STUDIES)
+        self._studies: SingleFlightCache[Any] = SingleFlightCache(KEEP_STUDY_S, MAX_STUDIES)
 
     async def ask(
         self,
@@ -69,17 +69,17 @@ class ApiDependencies:
         *args: Asked.args,
         **kwargs: Asked.kwargs,
     ) -> Answer:
-        """Run a query that reads and reckons much: one at a time, its answer remembered.
+        """Run a query that reads and computes much: one at a time, its result kept for a while.
 
-        The answer is shared, so it must not be changed; the arguments are hashable.
+        The result is shared, so it must not be changed; the arguments are hashable.
         """
 
-        async def look() -> Answer:
+        async def load() -> Answer:
             async with self._studying:
                 return await self.ask(query, *args, **kwargs)
 
-        question = (query, args, tuple(sorted(kwargs.items())))
-        return cast("Answer", await self._studies.get(question, look))
+        key = (query, args, tuple(sorted(kwargs.items())))
+        return cast("Answer", await self._studies.get(key, load))
 
     async def refresh_policy(self, tenant_id: int) -> None:
         """Put a tenant's policy in force in this process, before anything else is decided."""
@@ -109,7 +109,7 @@ Admin = Annotated[Principal, _ADMIN]
 
 def _no_parameters(request: Request) -> None:
     if request.query_params:
-        raise named(
+        raise invalid_fields(
             [((name,), "is not a parameter of this route") for name in request.query_params]
         )
 

@@ -1,8 +1,8 @@
-"""Cursors: where a page ended, opaque to callers, and of no use to anybody but whom they were for.
+"""Cursors: the position at which a page ended, opaque and bound to its tenant and query.
 
-A cursor is a position and a keyed checksum over it, the tenant and the query it belongs to. It
-holds nothing secret, only what its page showed; the checksum is what makes a forged one a 422
-instead of a way to ask for arbitrary positions.
+A cursor is a position and an HMAC-SHA-256 of it, the tenant and the query, truncated to 128 bits
+(RFC 2104, section 5), in base64. It holds nothing secret, only what its page showed; the HMAC makes
+a forged cursor a 422. Why not itsdangerous: docs/decisions/0011-libraries.md.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import orjson
 from scoring.errors import FieldError, InvalidRequest
 
 MAX_CURSOR_LENGTH = 200
-_CHECKSUM_BYTES = 16
+_MAC_BYTES = 16
 
 
 class Cursors:
     """Makes and reads cursors.
 
     Args:
-        secret: the service's; cursors are good in every process that has the same.
+        secret: the service's secret; a cursor is valid in every process that has the same.
     """
 
     def __init__(self, secret: bytes) -> None:
-        # A key of its own: no checksum made here can pass for the hash of an API key.
+        # A derived key: no HMAC made here can pass for the hash of an API key.
         self._key = hmac.digest(secret, b"cursors", hashlib.sha256)
 
     def seal(self, position: list[Any], *query: object) -> str:
@@ -37,33 +37,38 @@ class Cursors:
 
         Args:
             position: JSON values.
-            query: what the position is good for: the tenant, the route, every filter.
+            query: tenant, route and every filter that the position belongs to.
         """
         payload = orjson.dumps(position)
-        return _text(self._checksum(payload, query) + payload)
+        return _text(self._mac(payload, query) + payload)
 
     def open(self, cursor: str, *query: object) -> list[Any]:
-        """Return the position that `seal` was given, with the same query.
+        """Return the position of a cursor that `seal` made for the same query.
+
+        Args:
+            cursor: text that the caller sent.
+            query: tenant, route and every filter of the caller's query.
 
         Raises:
-            InvalidRequest: the cursor is not one of ours, or not of this query; names `cursor`.
+            InvalidRequest: `seal` did not make the cursor, or made it for another query; names
+                `cursor`.
         """
         try:
             content = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except (binascii.Error, ValueError):
             content = b""
-        checksum, payload = content[:_CHECKSUM_BYTES], content[_CHECKSUM_BYTES:]
-        is_ours = hmac.compare_digest(checksum, self._checksum(payload, query))
-        # The decoder skips what is not base64, so one position would have many spellings.
+        mac, payload = content[:_MAC_BYTES], content[_MAC_BYTES:]
+        is_ours = hmac.compare_digest(mac, self._mac(payload, query))
+        # The decoder skips characters that are not base64: a position would have many cursors.
         if not is_ours or _text(content) != cursor:
             message = "is not one of this query; send next_cursor as it came, filters unchanged"
             raise InvalidRequest(f"The cursor {message}.", errors=(FieldError("cursor", message),))
         position: list[Any] = orjson.loads(payload)
         return position
 
-    def _checksum(self, payload: bytes, query: tuple[object, ...]) -> bytes:
+    def _mac(self, payload: bytes, query: tuple[object, ...]) -> bytes:
         message = orjson.dumps([*query, payload.decode("latin-1")])
-        return hmac.digest(self._key, message, hashlib.sha256)[:_CHECKSUM_BYTES]
+        return hmac.digest(self._key, message, hashlib.sha256)[:_MAC_BYTES]
 
 
 def _text(content: bytes) -> str:

@@ -1,10 +1,10 @@
-"""BentoML's internals, in the only module that touches them; a contract test holds it to them.
+"""The ASGI application of a worker process; the only module that uses BentoML's internals.
 
-BentoML 1.4 offers two public shapes, neither of which fits a scored, stored and tenant-bound reply:
-a public batchable API takes and returns bare lists and fails every caller in a batch together, and
-a gateway with `bentoml.depends` costs 2 to 3 ms of CPU a request and fails under load. So a plain
-API hands one item to the service's own batchable method in the same process (by its dispatcher,
-+0.3 ms at most), which keeps BentoML's adaptive batching and its metrics. See
+BentoML 1.4 has two public ways to batch, and neither fits a reply that is scored, stored and bound
+to a tenant: a public batchable API takes and returns bare lists, and one error fails every caller
+in its batch; a gateway with `bentoml.depends` costs 2 to 3 ms of CPU a request and fails under
+load. So a plain API passes one item to the dispatcher of a batchable method in the same process
+(+0.3 ms at most), which keeps BentoML's adaptive batching and its metrics. See
 docs/decisions/0001-bentoml-edge.md.
 """
 
@@ -39,21 +39,21 @@ from serving.fast_path import Api, FastPath
 from web.problems import ProblemBackstop
 from web.request_metrics import RequestMetrics
 
-INLINE = "score_batch"
+INLINE_METHOD = "score_batch"
 """The batchable method whose single items are decided on the event loop."""
 SYSTEM_PATHS = ("/livez", "/readyz", "/metrics")
 
 
 class EagerOptimizer(Optimizer):
-    """Never holds a batch back; batches still grow, by what arrives while one is being decided.
+    """An optimizer that starts each batch at once; the items that arrive meanwhile form the next.
 
-    BentoML's own rule waits as long as earlier batches had waited, its own waiting included, so a
-    single client after a burst of 64 stayed at 30 ms a request instead of 3 (`make bench`).
+    BentoML's own optimizer waits as long as earlier batches waited, and counts its own waiting, so
+    a single client after a burst of 64 stays at 30 ms a request instead of 3 (`make bench`).
     """
 
     @property
     def wait(self) -> float:
-        """Seconds that a batch waits for further items: none."""
+        """Seconds that a batch waits for further items: 0."""
         return 0.0
 
     @wait.setter
@@ -61,22 +61,26 @@ class EagerOptimizer(Optimizer):
 
 
 class ConnectedService(Protocol):
-    """The service's instance, as the application uses it."""
+    """The part of a service's instance that the application uses."""
 
     dependencies: Dependencies
 
     def open(self, app: SentinelApp) -> None:
-        """Connect the process; called once, before the first request."""
+        """Connect the process to Postgres and MLflow, once, before the first request."""
 
     async def readiness(self) -> Response:
-        """Report whether this process can decide a payment now."""
+        """Return 200 when this process can decide a payment now, else 503."""
 
 
 class SentinelApp(ServiceAppFactory):
-    """BentoML's application with a fast path for the scoring routes and no public batch route.
+    """BentoML's application with a fast path for the scoring routes and no route for batches.
+
+    A /score takes this way: `FastPath` calls `Sentinel.score`, whose endpoint calls `enqueue`.
+    `enqueue` decides a single item with the `InlineScorer`. Otherwise the dispatcher gathers a
+    batch and calls `_run_batch`, which calls `Sentinel.score_batch` on a `WorkerThread`.
 
     Attributes:
-        traces: tracer of the process, off until the service switches it on.
+        traces: tracer of the process, off until the service starts it.
     """
 
     def __init__(self, service: bentoml.Service[Any], is_main: bool) -> None:
@@ -88,16 +92,17 @@ class SentinelApp(ServiceAppFactory):
         self._workers = {name: WorkerThread(name) for name in self.dispatchers}
         for dispatcher in self.dispatchers.values():
             dispatcher.optimizer = EagerOptimizer(dispatcher.max_latency)
-            dispatcher.get_batch_size = _one
+            dispatcher.get_batch_size = _count_one
         self._queues = {
             name: dispatcher(functools.partial(self._run_batch, name))
             for name, dispatcher in self.dispatchers.items()
         }
 
     async def create_instance(self, app: Starlette) -> None:
-        """Create the service's instance, connect it, bind its APIs and mount the other routes.
+        """Create the service's instance, connect it, bind its APIs and mount the management routes.
 
-        BentoML binds an API again at each access, signature and all: 13 % of the CPU of a /score.
+        Each API is bound once: BentoML binds it at each access and inspects its signature, which
+        takes 13 % of the CPU of a /score.
         """
         await super().create_instance(app)
         service: ConnectedService = self._service_instance
@@ -119,11 +124,11 @@ class SentinelApp(ServiceAppFactory):
                 )
             else:
                 self._apis[method.route] = bound
-        # First, or BentoML's own page would answer at `/`; it matches only the paths that it has.
+        # In front of BentoML's own page at `/`; the mount matches only the paths that it has.
         app.router.routes.insert(0, PassiveMount("/", create_app(service.dependencies.api)))
 
     async def destroy_instance(self, app: Starlette) -> None:
-        """Stop the threads once all batches are answered, and release the instance."""
+        """Stop the worker threads after their last batch, and release the instance."""
         for worker in self._workers.values():
             worker.stop()
         self._deferred.run()
@@ -131,13 +136,13 @@ class SentinelApp(ServiceAppFactory):
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The system routes; the fast path answers the APIs, and batches have no route."""
+        """The system routes; `FastPath` answers the scoring routes, and batches have no route."""
         system = [Route(path, endpoint=getattr(self, path[1:])) for path in SYSTEM_PATHS[:2]]
         return [*system, Route("/metrics", endpoint=self.metrics)]
 
     @property
     def middlewares(self) -> list[Middleware]:
-        """The fast path, then BentoML's, with metrics by route template instead of by raw path."""
+        """`FastPath`, then BentoML's middlewares, with metrics by route template, not by path."""
         fast_path = Middleware(
             FastPath,
             apis=self._apis,
@@ -146,21 +151,28 @@ class SentinelApp(ServiceAppFactory):
             max_in_flight=self.max_concurrency,
         )
         metrics = Middleware(RequestMetrics, system_paths=SYSTEM_PATHS, traces=self.traces)
-        kept = [m for m in super().middlewares if m.cls is not RunnerTrafficMetricsMiddleware]
-        return [fast_path, Middleware(ProblemBackstop), metrics, *kept]
+        inherited = [m for m in super().middlewares if m.cls is not RunnerTrafficMetricsMiddleware]
+        return [fast_path, Middleware(ProblemBackstop), metrics, *inherited]
 
     async def readyz(self, _: Request) -> Response:
-        """Report whether this process can decide a payment now."""
+        """Return 200 when this process can decide a payment now, else 503."""
         response: Response = await self._service_instance.readiness()
         return response
 
-    async def enqueue(self, batchable: str, item: Item) -> Any:  # noqa: ANN401 - its answer
-        """Put one item into a batchable method's next batch and return its answer.
+    async def enqueue(self, batchable: str, item: Item) -> Any:  # noqa: ANN401 - the item's answer
+        """Put one item into the next batch of a batchable method and return the item's answer.
+
+        A single item of `score_batch` is decided on the event loop instead.
+
+        Args:
+            batchable: name of the batchable method of `Sentinel`.
+            item: request that is decided.
 
         Raises:
-            SentinelError: the item's own error, or Overloaded when BentoML sheds it.
+            SentinelError: the item's own error, or Overloaded when BentoML rejects the item.
         """
-        if batchable == INLINE and self._is_idle(batchable) and self._inline_scorer.fits(item):
+        is_inline = batchable == INLINE_METHOD and self._is_idle(batchable)
+        if is_inline and self._inline_scorer.fits(item):
             return await self._decide_inline(batchable, item)
         try:
             return await self._queues[batchable](item)
@@ -168,34 +180,35 @@ class SentinelApp(ServiceAppFactory):
             raise Overloaded("The queue is too long; try again shortly.") from error
 
     def _is_idle(self, batchable: str) -> bool:
-        """Whether an item would be a batch of one, as the latest batch was.
+        """Whether an item would be a batch of one, and the latest batch was one too.
 
-        Right after a batch of several items the next ones are on their way: with 16 clients, one
-        decided at once and 15 that wait for it come to 3,700 a second instead of 4,400.
+        Right after a batch of several items more are about to arrive: with 16 clients, deciding one
+        inline while 15 wait for it reaches 3,700 requests a second instead of 4,400.
         """
         dispatcher = self.dispatchers[batchable]
         is_idle = not dispatcher._queue and not dispatcher._sema.is_locked()
         return is_idle and self._latest_size[batchable] == 1
 
     async def _decide_inline(self, batchable: str, item: Item) -> Any:  # noqa: ANN401 - its answer
-        """Decide an item as the dispatcher would, which begins no batch meanwhile."""
-        one_at_a_time = self.dispatchers[batchable]._sema
-        one_at_a_time.acquire()
+        """Decide an item on the event loop; its semaphore keeps the dispatcher from a batch."""
+        semaphore = self.dispatchers[batchable]._sema
+        semaphore.acquire()
         self._batch_sizes[batchable].observe(1)
         try:
             (answer,), report = await self._inline_scorer.decide(item)
         finally:
-            one_at_a_time.release()
+            semaphore.release()
         self._deferred.add(report.write, report.rows)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     async def _run_batch(self, batchable: str, items: Sequence[Any]) -> Sequence[Any]:
-        """Decide the items that the dispatcher has gathered; it raises answers that are errors.
+        """Decide the items that the dispatcher has gathered, on the method's worker thread.
 
-        BentoML's `batch_infer` makes its closures, takes a batch apart and joins it again at each
-        request: 17 % of a single /score.
+        Answers that are errors are returned; the dispatcher raises each for its own caller.
+        BentoML's `batch_infer` does the same, but makes closures, splits the batch and joins it
+        again at each request: 17 % of a single /score.
         """
         self._latest_size[batchable] = len(items)
         self._batch_sizes[batchable].observe(len(items))
@@ -203,6 +216,6 @@ class SentinelApp(ServiceAppFactory):
         return await self._workers[batchable].call(decide, list(items))
 
 
-def _one(_item: object) -> int:
-    """Return the size that a dispatcher counts an item with: a request is one, however long."""
+def _count_one(_item: object) -> int:
+    """Return the size of an item in its batch: 1 for each request, however many rows it has."""
     return 1

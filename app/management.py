@@ -1,4 +1,4 @@
-"""The management application: every route but the scoring routes and BentoML's own."""
+"""The management application: every route except the scoring routes and BentoML's own."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from fastapi.exceptions import RequestValidationError
 from api.dependencies import ApiDependencies
 from app import openapi
 from scoring.errors import SentinelError
-from web.problems import invalid_parameters_reply, problem_reply
+from web.problems import handle_error
 
 
 def create_app(dependencies: ApiDependencies) -> FastAPI:
-    """Create the application.
+    """Return the FastAPI application with every management route.
 
     Args:
         dependencies: database pool, authentication and caches that the routes use.
     """
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers={SentinelError: handle_error, RequestValidationError: handle_error},
+    )
     app.state.dependencies = dependencies
     for router in (*openapi.ROUTERS, openapi.pages):
         app.include_router(router)
-    app.add_exception_handler(SentinelError, problem_reply)
-    app.add_exception_handler(RequestValidationError, invalid_parameters_reply)
     return app

@@ -1,7 +1,7 @@
-"""The class of the BentoML service: it builds the application in a worker only.
+"""The class of the BentoML service, which builds the application in a worker only.
 
-`bentoml serve` runs a process that supervises the workers. It makes the service too, but serves
-nothing, so the application's packages are not imported before `to_asgi`.
+`bentoml serve` runs a process that supervises the workers. That process creates the service but
+serves nothing, so the application's packages are imported in `to_asgi`, which only a worker calls.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class SentinelService(bentoml.Service[Any]):
     """A BentoML service that serves through `app.bento.SentinelApp`."""
 
     def to_asgi(self, is_main: bool = True) -> Starlette:
-        """Build the ASGI application (called once a worker)."""
+        """Return the ASGI application; called once a worker."""
         from app.bento import SentinelApp
 
         self.inject_config()
         app: Starlette = SentinelApp(self, is_main=is_main)()
-        # A path with a slash too many is 404, rather than a redirect that nothing documents.
+        # A path with an extra slash gets 404, not a redirect that no document describes.
         app.router.redirect_slashes = False
         return app

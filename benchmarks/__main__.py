@@ -1,4 +1,4 @@
-"""`make bench`: every stack side by side in one run; writes results/latest.json."""
+"""`make bench`: measure every system side by side in one run; write results/latest.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from benchmarks.config import EVERYTHING, QUICK, SIZES, STACKS, TINY, Plan
+from benchmarks.config import EVERYTHING, QUICK, SIZES, SYSTEMS, TINY, Plan
 from benchmarks.environment import command, commit, machine
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class _Names(click.ParamType[tuple[str, ...]]):
 
 
 @click.group(invoke_without_command=True)
-@click.option("--quick", is_flag=True, help="Only what the goals' ratios need.")
-@click.option("--stacks", type=_Names(STACKS), help="Comma-separated.  [default: all]")
+@click.option("--quick", is_flag=True, help="Only what the targets' ratios need.")
+@click.option("--systems", type=_Names(SYSTEMS), help="Comma-separated.  [default: all]")
 @click.option(
     "--sizes",
     type=_Names((TINY, *SIZES)),
@@ -77,7 +77,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
 def main(
     context: click.Context,
     quick: bool,
-    stacks: tuple[str, ...] | None,
+    systems: tuple[str, ...] | None,
     sizes: tuple[str, ...] | None,
     rounds: int,
     seconds: float,
@@ -86,7 +86,7 @@ def main(
     home: Path,
     output: Path,
 ) -> None:
-    """Start every stack on this machine, put the same load on each in turn, and compare.
+    """Start every system on this machine, put the same load on each in turn, and compare.
 
     Interrupted, it writes what it has measured by then.
     """
@@ -95,12 +95,13 @@ def main(
     # Imported late: they take seconds that `--help` and a usage error should not.
     from benchmarks.results import document, show, written
     from benchmarks.runner import Measured
-    from sentinel.local.demo.demo import sentences
+    from sentinel.errors import translate_errors
+    from sentinel.local.terminal import reach_loopback_directly, stop_on_signals
 
     plan = QUICK if quick else EVERYTHING
     plan = replace(
         plan,
-        stacks=stacks or plan.stacks,
+        systems=systems or plan.systems,
         sizes=sizes or plan.sizes,
         rounds=rounds,
         seconds=seconds,
@@ -120,7 +121,9 @@ def main(
     explained: dict[str, Any] = {}
     begun = time.monotonic()
     interrupted = False
-    with sentences():
+    stop_on_signals()
+    reach_loopback_directly()
+    with translate_errors():
         try:
             _measure(plan, home.resolve(), data, here, about, measured, explained, console)
         except KeyboardInterrupt:
@@ -149,46 +152,48 @@ def _measure(
 ) -> None:
     from benchmarks.explain import compare
     from benchmarks.models import ModelError, prepare
-    from benchmarks.runner import contest
-    from benchmarks.testbed import Ground, InstallError
+    from benchmarks.runner import run_rounds
+    from benchmarks.testbed import InstallError, Testbed
     from training.errors import TrainingError
 
     begun = time.monotonic()
 
-    def say(what: str) -> None:
+    def report_step(what: str) -> None:
         console.print(f"{time.monotonic() - begun:6.0f} s  {what}", highlight=False, markup=False)
 
-    with ExitStack() as stack:
-        say("starting Postgres and MLflow")
-        ground = Ground(home, stack)
-        about["postgres"] = ground.postgres_settings()
+    with ExitStack() as resources:
+        report_step("starting Postgres and MLflow")
+        testbed = Testbed(home, resources)
+        about["postgres"] = testbed.postgres_settings()
         about["service_environment"] = "this environment"
         if not here:
-            say("installing requirements/serving.lock, unless it is")
+            report_step("installing requirements/serving.lock, unless it is")
             try:
-                ground.install_service()
+                testbed.install_service()
                 about["service_environment"] = "requirements/serving.lock, as in the Bento"
             except InstallError as error:
                 measured.errors["service_environment", "all"] = str(error)
-                say(f"the service runs in this environment, with more packages: {error}")
+                report_step(f"the service runs in this environment, with more packages: {error}")
         models = []
         for size in plan.sizes:
             try:
-                model = prepare(size, home, ground.tracking, ground.mlflow_url, data)
+                model = prepare(size, home, testbed.tracking, testbed.mlflow_url, data)
             except (ModelError, TrainingError) as error:
                 measured.errors["model", size] = str(error)
-                say(f"{size} model: {error}")
+                report_step(f"{size} model: {error}")
                 continue
             models.append(model)
             about["models"][size] = model.facts
-            say(f"{size} model: {model.facts['trees']} trees, {model.facts['leaves']:,} leaves")
+            report_step(
+                f"{size} model: {model.facts['trees']} trees, {model.facts['leaves']:,} leaves"
+            )
         for model in models:
             try:
                 explained[model.size] = compare(model, plan.seconds)
             except ValueError as error:
                 measured.errors["explanation", model.size] = str(error)
-            say(f"{model.size} model: explained")
-        contest(plan, ground, models, measured, say)
+            report_step(f"{model.size} model: explained")
+        run_rounds(plan, testbed, models, measured, report_step)
 
 
 @main.command()
@@ -200,11 +205,11 @@ def _measure(
     type=click.Path(path_type=Path),
 )
 def report(results: Path, page: Path) -> None:
-    """Put the results into the page, between its markers, and draw its picture."""
+    """Write the results into the page, between its markers, and draw its picture."""
     from benchmarks.report import refresh
 
     refresh(results, page)
-    click.echo(f"{page} and its picture say what {results} says.")
+    click.echo(f"{page} and its picture show {results}.")
 
 
 if __name__ == "__main__":

@@ -1,31 +1,34 @@
-"""What a run measures."""
+"""The systems, models and loads that a run measures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-STACKS = (
+SYSTEMS = (
     *("sentinel", "sentinel_2_workers"),
     *("sentinel_unbatched", "sentinel_on_threads", "sentinel_stock_wait"),
-    *("reference", "reference_pinned", "mlserver", "mlflow", "floor", "floor_without_insert"),
+    *("reference", "reference_pinned", "mlserver", "mlflow", "insert_only", "constant_reply"),
 )
 SIZES = ("medium", "small", "large")
 TINY = "tiny"
-"""A model for the harness's own test."""
+"""A model for the test of the benchmark itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured.
+    """The systems, models and loads of a run.
 
     Attributes:
-        stacks, sizes: names; the first size is what the ratios are of.
-        clients: of /score. batches: rows of /score/batch.
-        rounds: each measures everything once. seconds: of one measurement.
+        systems: names of the systems.
+        sizes: names of the models; the ratios are those of the first.
+        clients: numbers of concurrent clients of /score.
+        batches: numbers of rows of a request to /score/batch.
+        rounds: number of rounds; each measures everything once.
+        seconds: length of one measurement.
     """
 
-    stacks: Sequence[str] = STACKS
+    systems: Sequence[str] = SYSTEMS
     sizes: Sequence[str] = SIZES
     clients: Sequence[int] = (1, 16, 64, 256)
     batches: Sequence[int] = (1, 100, 1000)
@@ -35,9 +38,15 @@ class Plan:
 
 EVERYTHING = Plan()
 QUICK = Plan(
-    stacks=("sentinel", "sentinel_2_workers", "sentinel_unbatched", "reference_pinned", "floor"),
+    systems=(
+        "sentinel",
+        "sentinel_2_workers",
+        "sentinel_unbatched",
+        "reference_pinned",
+        "insert_only",
+    ),
     sizes=("medium",),
     clients=(1, 64),
     batches=(1000,),
 )
-"""Only what the goals' ratios need."""
+"""Only what the targets' ratios need."""

@@ -1,4 +1,4 @@
-"""CPU time and memory of a stack and of Postgres, read from the kernel's accounts."""
+"""CPU time and memory of a system and of Postgres, as the kernel accounts them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from benchmarks.load import Usage
 
 
 class Meter:
-    """Reads what a stack's processes and Postgres have used.
+    """Reads what a system's processes and Postgres have used.
 
     Args:
-        pid: of the stack's first process; its descendants are found now.
-        postgres_home: the home whose embedded Postgres is measured.
+        pid: the system's first process, whose descendants are measured with it.
+        postgres_home: home of the embedded Postgres that is measured.
     """
 
     def __init__(self, pid: int, postgres_home: Path) -> None:

@@ -44,13 +44,13 @@ def command() -> str:
 
 def commit() -> str | None:
     """Return the commit of the working directory, or None outside a repository."""
-    asked = subprocess.run(
+    done = subprocess.run(
         ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git is installed
         capture_output=True,
         text=True,
         check=False,
     )
-    return asked.stdout.strip() or None
+    return done.stdout.strip() or None
 
 
 def _cpu_name() -> str:

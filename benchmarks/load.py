@@ -28,7 +28,7 @@ class LoadError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Endpoint:
     """Where the load goes.
 
     Attributes:
@@ -87,20 +87,20 @@ class LoadResult:
 
 
 def run_load(
-    target: Target,
+    endpoint: Endpoint,
     bodies: Sequence[bytes],
     clients: int,
     seconds: float,
     usage: Callable[[], Usage],
     warm_up_s: float,
 ) -> LoadResult:
-    """Drive the target for `seconds` after a warm-up, and until it has answered all it was sent.
+    """Drive the endpoint for `seconds` after a warm-up, and until it has answered all it was sent.
 
     The warm-up goes on until as many replies as there are clients have come: before, the queue is
     shorter than it will be.
 
     Args:
-        target: the route. bodies: sent in turn, shared by the clients.
+        endpoint: the route. bodies: sent in turn, shared by the clients.
         clients: concurrent connections, >= 1.
         seconds: of the measured part; it has one reply at least.
         usage: read at its begin and its end.
@@ -109,8 +109,8 @@ def run_load(
     Raises:
         LoadError: a reply was not 200, or replies stayed away for too long.
     """
-    load = _Load([target.request(body) for body in bodies], clients, seconds, usage, warm_up_s)
-    return uvloop.run(load.run(target.host, target.port))
+    load = _Load([endpoint.request(body) for body in bodies], clients, seconds, usage, warm_up_s)
+    return uvloop.run(load.run(endpoint.host, endpoint.port))
 
 
 class _Load:

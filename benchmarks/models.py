@@ -1,8 +1,8 @@
-"""The models that are benchmarked, of several sizes, as each stack wants to have them.
+"""The models that are benchmarked, of several sizes, in the form that each system loads.
 
 `small` is what training registers; the others are fitted here, deterministically, on a simulated
-month: deep enough trees to have exactly as many leaves as told. A scikit-learn classifier is made
-around the very same trees for the reference.
+month: deep enough trees to have exactly as many leaves as SHAPES gives. A scikit-learn classifier
+is made around the very same trees for the reference.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from sklearn.preprocessing import LabelEncoder
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION, model_name
 from registry.publish.registration import registering
 from registry.publish.tracking import Tracking
-from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
+from scoring.features import FEATURE_NAMES, BoolArray, FloatArray, feature_matrix
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data.loading import BoolArray, from_table
+from training.data.loading import from_table
 from training.data.simulator import simulate
 from training.pipeline.calibration import fit_sigmoid
 from training.pipeline.golden_rows import golden_rows
@@ -219,7 +219,7 @@ def _train(uri: str, home: Path, data: Path | None) -> None:
             check=False,
         )
     if done.returncode:
-        last = (log.read_text().strip() or "it said nothing").splitlines()[-1]
+        last = (log.read_text().strip() or "it printed nothing").splitlines()[-1]
         raise ModelError(f"The training did not succeed: {last}")
 
 

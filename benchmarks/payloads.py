@@ -1,4 +1,4 @@
-"""Request bodies: the same transactions for every stack, each in the form that it reads."""
+"""Request bodies: the same transactions for every system, in the form that it reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scoring.features import FloatArray, TransactionColumns, feature_matrix
-from scoring.transaction import Transaction
+from scoring.transaction import from_wire
 
 TYPES = ("PAYMENT", "CASH_OUT", "CASH_IN", "TRANSFER", "DEBIT")
 TYPE_SHARES = (0.34, 0.35, 0.22, 0.083, 0.007)
@@ -40,28 +40,19 @@ def transactions(count: int, seed: int = 7) -> list[dict[str, Any]]:
 
 def features_of(bodies: Sequence[dict[str, Any]]) -> FloatArray:
     """Return the model's inputs for transactions in wire form, float64 (n, features)."""
-    submitted = [
-        Transaction(
-            step=body["step"],
-            type=body["type"],
-            amount=body["amount"],
-            name_orig=body["nameOrig"],
-            oldbalance_org=body["oldbalanceOrg"],
-            name_dest=body["nameDest"],
-            oldbalance_dest=body["oldbalanceDest"],
-        )
-        for body in bodies
-    ]
+    submitted = [from_wire(body) for body in bodies]
     return feature_matrix(TransactionColumns.from_transactions(submitted))
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How a stack wants to be asked.
+    """The routes and request bodies of a system.
 
     Attributes:
-        score_path, batch_path: its routes; no batch_path: it takes one transaction at a time.
-        one: the body for one transaction. many: for several.
+        score_path: route for one transaction.
+        batch_path: route for several; None where a request holds one transaction.
+        one: makes the body for one transaction.
+        many: makes the body for several.
     """
 
     score_path: str
@@ -73,7 +64,7 @@ class Wire:
         """Return bodies to send in turn.
 
         Args:
-            rows: of a batch; None: of one transaction each, for the route that takes one.
+            rows: number of transactions in a body; None makes bodies for `score_path`.
         """
         return _bodies(self, rows)
 

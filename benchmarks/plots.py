@@ -1,4 +1,4 @@
-"""The picture of a run: what every stack serves, and how long its callers wait."""
+"""The picture of a run: requests a second and latency of every system."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ mpl.use("Agg")
 COLOURS = {
     "sentinel": "#0b6e4f",
     "sentinel_2_workers": "#35a37f",
-    "floor": "#555555",
-    "floor_without_insert": "#aaaaaa",
+    "insert_only": "#555555",
+    "constant_reply": "#aaaaaa",
     "reference": "#e0a4a4",
     "reference_pinned": "#c23b3b",
     "mlserver": "#3b6fc2",
@@ -52,7 +52,7 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
 def _lines(axis: Axes, results: Mapping[str, Any], size: str, what: str, title: str) -> None:
     seen: set[int] = set()
     for name, colour in COLOURS.items():
-        cells = results["stacks"].get(name, {}).get(size, {})
+        cells = results["systems"].get(name, {}).get(size, {})
         of_clients = {
             int(cell.removeprefix("score_c")): row
             for cell, row in cells.items()
@@ -81,7 +81,7 @@ def _batches(axis: Axes, results: Mapping[str, Any], size: str) -> None:
     rates = {
         name: cells["batch_1000"]["rows_per_s"]
         for name in COLOURS
-        if "batch_1000" in (cells := results["stacks"].get(name, {}).get(size, {}))
+        if "batch_1000" in (cells := results["systems"].get(name, {}).get(size, {}))
     }
     bars = axis.barh(list(rates), list(rates.values()), color=[COLOURS[name] for name in rates])
     axis.bar_label(bars, [f"{rate:,.0f}" for rate in rates.values()], padding=3, fontsize=8)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks report`: the page's tables and its picture, made from the results.
+"""`python -m benchmarks report`: make the page's tables and its picture from the results.
 
 What stands between the markers in the page is replaced, so text and JSON cannot disagree.
 """
@@ -44,10 +44,10 @@ def figures(results: Mapping[str, Any]) -> str:
     return "\n\n".join(
         [
             _conditions(results),
-            "### Goals\n\n" + _goals(results),
-            f"![Requests a second and latency of every stack]({PICTURE})",
+            "### Targets\n\n" + _targets(results),
+            f"![Requests a second and latency of every system]({PICTURE})",
             *(
-                f"### {_model_title(results, size)}\n\n{_stacks(results, size)}"
+                f"### {_model_title(results, size)}\n\n{_systems(results, size)}"
                 for size in results["models"]
             ),
             "### Batching\n\n" + _batching(results),
@@ -76,7 +76,7 @@ def _conditions(results: Mapping[str, Any]) -> str:
     )
 
 
-def _goals(results: Mapping[str, Any]) -> str:
+def _targets(results: Mapping[str, Any]) -> str:
     ranges = {
         f"ratios.{name}": f"{number(spread[0])} to {number(spread[1])}"
         for name, spread in results["ratio_ranges"].items()
@@ -84,15 +84,15 @@ def _goals(results: Mapping[str, Any]) -> str:
     }
     rows = [
         (
-            goal["goal"],
-            goal["asked"],
-            number(goal["found"]),
-            ranges.get(goal["figure"], ""),
-            verdict(goal["met"]),
+            target["name"],
+            target["target"],
+            number(target["measured"]),
+            ranges.get(target["figure"], ""),
+            verdict(target["met"]),
         )
-        for goal in results["goals"]
+        for target in results["targets"]
     ]
-    return table(("goal", "asked", "found", "spread over the rounds", ""), rows)
+    return table(("figure", "target", "measured", "spread over the rounds", ""), rows)
 
 
 def _model_title(results: Mapping[str, Any], size: str) -> str:
@@ -100,9 +100,9 @@ def _model_title(results: Mapping[str, Any], size: str) -> str:
     return f"{size.capitalize()} model: {model['trees']} trees, {model['leaves']:,} leaves"
 
 
-def _stacks(results: Mapping[str, Any], size: str) -> str:
+def _systems(results: Mapping[str, Any], size: str) -> str:
     rows = []
-    for name, sizes in results["stacks"].items():
+    for name, sizes in results["systems"].items():
         for cell, row in sizes.get(size, {}).items():
             low, high = row["requests_per_s_range"]
             rows.append(
@@ -120,16 +120,16 @@ def _stacks(results: Mapping[str, Any], size: str) -> str:
         for name, sizes in results["processes"].items()
         if (f := sizes.get(size))
     ]
-    latency = ("stack", "load", "p50 ms", "p95 ms", "p99 ms", "rows/s", "spread")
+    latency = ("system", "load", "p50 ms", "p95 ms", "p99 ms", "rows/s", "spread")
     cpu = ("service CPU ms", "Postgres CPU ms", "client CPU ms")
-    started = ("stack", "largest process, MB", "all its processes, MB", "start to ready, s")
+    started = ("system", "largest process, MB", "all its processes, MB", "start to ready, s")
     return table((*latency, *cpu), rows) + "\n\n" + table(started, memory)
 
 
 def _batching(results: Mapping[str, Any]) -> str:
     size = results["ratios_are_of"]["model"]
-    ways = [way for way in BATCHING if way in results["stacks"]]
-    of_way = {way: results["stacks"][way].get(size, {}) for way in ways}
+    ways = [way for way in BATCHING if way in results["systems"]]
+    of_way = {way: results["systems"][way].get(size, {}) for way in ways}
     cells = [cell for cell in of_way.get("sentinel", {}) if cell.startswith("score")]
     rows = []
     for cell in cells:
@@ -172,7 +172,7 @@ def _errors(results: Mapping[str, Any]) -> str:
 
 
 def load(cell: str) -> str:
-    """Say in words what a cell is."""
+    """Return the words for a cell's load."""
     kind, _, rest = cell.partition("_")
     if kind == "batch":
         return f"batches of {rest}"

@@ -13,8 +13,8 @@ from rich.table import Table
 from benchmarks.ratios import DIRECTIONS, absolutes, best_service, ratios
 from benchmarks.runner import Measured
 from benchmarks.server_under_test import Figures
-from benchmarks.systems.catalogue import STACKS
-from benchmarks.targets import GOALS
+from benchmarks.systems.catalogue import SYSTEMS
+from benchmarks.targets import TARGETS
 
 _RANGED = ("p50_ms", "p99_ms", "requests_per_s")
 
@@ -25,17 +25,17 @@ def document(
     size: str,
     explained: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Put together what was measured.
+    """Return the results of a run as one JSON document.
 
     Args:
-        about: the command, the machine, the models.
-        measured: every round.
-        size: of the model that the ratios are about.
-        explained: by size, from `benchmarks.explain.compare`.
+        about: command, machine and models.
+        measured: figures of every round.
+        size: model that the ratios are about.
+        explained: results of `benchmarks.explain.compare` by size.
     """
-    stacks: dict[str, Any] = {}
+    systems: dict[str, Any] = {}
     for (name, of_size, cell), rounds in measured.cells.items():
-        stacks.setdefault(name, {}).setdefault(of_size, {})[cell] = _summary(rounds)
+        systems.setdefault(name, {}).setdefault(of_size, {})[cell] = _summary(rounds)
     found = ratios(measured, size, explained.get(size))
     results: dict[str, Any] = {
         **about,
@@ -48,14 +48,14 @@ def document(
         },
         "absolute": absolutes(measured, size),
         "explanation": dict(explained),
-        "stacks": stacks,
+        "systems": systems,
         "processes": {
             name: {s: facts for (n, s), facts in measured.facts.items() if n == name}
-            for name in stacks
+            for name in systems
         },
         "errors": {f"{name}, {of_size}": why for (name, of_size), why in measured.errors.items()},
     }
-    results["goals"] = [goal.judge(results) for goal in GOALS]
+    results["targets"] = [target.judge(results) for target in TARGETS]
     return results
 
 
@@ -72,24 +72,25 @@ def written(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - JSON
 
 
 def show(results: Mapping[str, Any], console: Console) -> None:
-    """Print every stack's figures, and the goals."""
+    """Print every system's figures, and the targets."""
     for size, model in results["models"].items():
         table = Table(title=f"{size}: {model['trees']} trees / {model['leaves']:,} leaves")
-        table.add_column("stack", no_wrap=True)
+        table.add_column("system", no_wrap=True)
         for heading in ("load", "p50 ms", "p95 ms", "p99 ms", "rows/s", "spread"):
             table.add_column(heading, justify="right", no_wrap=True)
         for heading in ("CPU ms", "Postgres", "client", "batch"):
             table.add_column(heading, justify="right")
-        for name, sizes in results["stacks"].items():
+        for name, sizes in results["systems"].items():
             for cell, row in sizes.get(size, {}).items():
                 table.add_row(name, cell, *_cells(row))
             table.add_section()
         console.print(table)
-    table = Table(title="Goals")
-    for heading in ("goal", "asked", "found", ""):
+    table = Table(title="Targets")
+    for heading in ("figure", "target", "measured", ""):
         table.add_column(heading)
-    for goal in results["goals"]:
-        table.add_row(goal["goal"], goal["asked"], number(goal["found"]), verdict(goal["met"]))
+    for target in results["targets"]:
+        measured = number(target["measured"])
+        table.add_row(target["name"], target["target"], measured, verdict(target["met"]))
     console.print(table)
     for where, why in results["errors"].items():
         console.print(f"{where}: {why}", highlight=False, markup=False)
@@ -120,13 +121,13 @@ def number(value: float | None) -> str:
 
 
 def verdict(met: bool | None) -> str:
-    """Say whether a goal was met."""
+    """Return the word for whether a target was met."""
     return {True: "met", False: "missed", None: ""}[met]
 
 
-def summary_of(stack: str) -> str:
-    """Say what a stack is."""
-    return STACKS[stack].about
+def summary_of(system: str) -> str:
+    """Return the description of a system."""
+    return SYSTEMS[system].about
 
 
 def _summary(rounds: Sequence[Figures]) -> dict[str, Any]:

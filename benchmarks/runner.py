@@ -1,7 +1,7 @@
-"""Rounds of loads: every stack in turn, the others asleep, so that a mood of the machine meets all.
+"""Rounds of loads: each system in turn, so that the machine's noise affects all alike.
 
-A stack is started once a model. While another has its turn it is stopped (SIGSTOP): it keeps its
-memory and its connections and uses no CPU. What fails is noted, and the rest goes on.
+A system is started once a model. While another is measured it is suspended (SIGSTOP): it keeps its
+memory and its connections and uses no CPU. A system that fails is recorded and left out.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import psycopg
 from benchmarks.config import Plan
 from benchmarks.load import LoadError
 from benchmarks.models import Prepared
-from benchmarks.server_under_test import Figures, Lane, Phase
-from benchmarks.systems.catalogue import STACKS, Launch
-from benchmarks.testbed import Ground, InstallError
+from benchmarks.server_under_test import Figures, Phase, ServerUnderTest
+from benchmarks.systems.catalogue import SYSTEMS, Launch
+from benchmarks.testbed import InstallError, Testbed
 from scoring.errors import SentinelError
 from sentinel.local.processes import ProcessError
 
-WAKING_S = 0.5
-"""For what a stack does beside serving, such as following MLflow, to find its way back."""
+SETTLING_S = 0.5
+"""Time after a resume in which background work, such as following MLflow, catches up."""
 PHASES: tuple[Phase, ...] = ("score", "batch", "burst")
-"""All rounds of one before the next: what has batches and bursts as well has larger tables after
-them, in which each INSERT was a tenth dearer than in those of a stack that has none."""
+"""All rounds of a phase come before the next phase: batches and bursts leave larger tables behind,
+in which an INSERT took a tenth longer than in the tables of a system without them."""
 FAILURES = (
     *(LoadError, ProcessError, InstallError, SentinelError),
     *(OSError, httpx.HTTPError, psutil.Error, psycopg.Error),
@@ -39,12 +39,12 @@ FAILURES = (
 
 @dataclass(slots=True)
 class Measured:
-    """What came of it.
+    """The figures of a run.
 
     Attributes:
-        cells: by stack, size and cell the figures of each round.
-        facts: by stack and size: memory, seconds from start to ready.
-        errors: sentences, by stack and size.
+        cells: figures of each round by system, size and load.
+        facts: memory and seconds from start to ready, by system and size.
+        errors: sentences by system and size.
     """
 
     cells: dict[tuple[str, str, str], list[Figures]] = field(
@@ -54,87 +54,92 @@ class Measured:
     errors: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def contest(
+def run_rounds(
     plan: Plan,
-    ground: Ground,
+    testbed: Testbed,
     models: Sequence[Prepared],
     measured: Measured,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
-    """Measure everything.
+    """Measure every system of the plan with every model.
 
     Args:
-        plan, ground: what, and where.
-        models: one of each of the plan's sizes, in its order.
-        measured: filled as it goes on, so that an interruption leaves what there is.
-        say: told of each step.
+        plan: systems, models and loads.
+        testbed: Postgres, MLflow and files that the systems share.
+        models: one model of each of the plan's sizes, in its order.
+        measured: filled as the run goes on, so that an interruption keeps what was measured.
+        report: called with a line about each step.
     """
     for model in models:
-        with ExitStack() as stack:
-            lanes = []
-            for name, launch in _launches(plan, ground, model, model is models[0], measured, say):
+        with ExitStack() as resources:
+            servers = []
+            for name, launch in _launches(
+                plan, testbed, model, model is models[0], measured, report
+            ):
                 try:
-                    lane = Lane(name, launch, ground, model, plan)
-                    stack.callback(lane.stop)
-                    lane.sleep()
+                    server = ServerUnderTest(name, launch, testbed, model, plan)
+                    resources.callback(server.stop)
+                    server.suspend()
                 except FAILURES as error:
                     measured.errors[name, model.size] = _sentence(error)
-                    say(f"{name}, {model.size}: {_sentence(error)}")
+                    report(f"{name}, {model.size}: {_sentence(error)}")
                 else:
-                    lanes.append(lane)
-                    say(f"{name}, {model.size}: ready after {lane.ready_s:.1f} s")
+                    servers.append(server)
+                    report(f"{name}, {model.size}: ready after {server.ready_s:.1f} s")
             for phase, number in product(PHASES, range(1, plan.rounds + 1)):
-                for lane in list(lanes):
-                    if not (cells := lane.cells(phase)):
+                for server in list(servers):
+                    if not (cells := server.cells(phase)):
                         continue
-                    say(f"{phase}, round {number} of {plan.rounds}, {lane.name}, {model.size}:")
-                    if not _turn(lane, cells, ground, measured, say):
-                        lanes.remove(lane)
-                        lane.stop()
+                    report(
+                        f"{phase}, round {number} of {plan.rounds}, {server.name}, {model.size}:"
+                    )
+                    if not _turn(server, cells, testbed, measured, report):
+                        servers.remove(server)
+                        server.stop()
 
 
 def _launches(
     plan: Plan,
-    ground: Ground,
+    testbed: Testbed,
     model: Prepared,
     is_first: bool,
     measured: Measured,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> list[tuple[str, Launch]]:
-    """Prepare all stacks before any is asleep: dropping a database waits for every backend."""
+    """Prepare all systems before any is suspended: dropping a database waits for every backend."""
     launches = []
-    for name in plan.stacks:
-        if is_first or STACKS[name].main:
+    for name in plan.systems:
+        if is_first or SYSTEMS[name].main:
             try:
-                launches.append((name, STACKS[name].launch(ground, model)))
+                launches.append((name, SYSTEMS[name].launch(testbed, model)))
             except FAILURES as error:
                 measured.errors[name, model.size] = _sentence(error)
-                say(f"{name}, {model.size}: {_sentence(error)}")
+                report(f"{name}, {model.size}: {_sentence(error)}")
     return launches
 
 
 def _turn(
-    lane: Lane,
+    server: ServerUnderTest,
     cells: Sequence[tuple[str, Callable[[], Figures]]],
-    ground: Ground,
+    testbed: Testbed,
     measured: Measured,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> bool:
-    """Give a stack its turn in a round; False when it failed."""
+    """Measure a system in a round; return False when it failed."""
     try:
-        ground.checkpoint()
-        lane.wake()
-        time.sleep(WAKING_S)
+        testbed.checkpoint()
+        server.resume()
+        time.sleep(SETTLING_S)
         for cell, measure in cells:
-            lane.child.check()
+            server.child.check()
             figures = measure()
-            measured.cells[lane.name, lane.size, cell].append(figures)
-            say(f"  {cell}: {figures['rows_per_s']:,.0f} rows/s, p50 {figures['p50_ms']:.2f} ms")
-        measured.facts[lane.name, lane.size] = lane.facts()
-        lane.sleep()
+            measured.cells[server.name, server.size, cell].append(figures)
+            report(f"  {cell}: {figures['rows_per_s']:,.0f} rows/s, p50 {figures['p50_ms']:.2f} ms")
+        measured.facts[server.name, server.size] = server.facts()
+        server.suspend()
     except FAILURES as error:
-        measured.errors[lane.name, lane.size] = _sentence(error)
-        say(f"  {_sentence(error)}")
+        measured.errors[server.name, server.size] = _sentence(error)
+        report(f"  {_sentence(error)}")
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""A lane: one stack with one model, and what can be measured of it."""
+"""A running system with one model, and the measurements of it."""
 
 from __future__ import annotations
 
@@ -14,66 +14,66 @@ import psutil
 
 from benchmarks.config import Plan
 from benchmarks.cpu import Meter, family
-from benchmarks.load import LoadResult, Target, run_load
+from benchmarks.load import Endpoint, LoadResult, run_load
 from benchmarks.models import Prepared
-from benchmarks.systems.catalogue import STACKS, Launch, Stack
-from benchmarks.testbed import Ground
+from benchmarks.systems.catalogue import SYSTEMS, Launch, System
+from benchmarks.testbed import Testbed
 from sentinel.local.processes import Child
 
 READY_S = 120.0
 WARM_UP = 0.25
-"""Of the measured part's seconds."""
+"""Share of the measured part's seconds."""
 WARM_STARTS = 3
-"""Whose median is the time from start to ready: one is up to a fifth off."""
+"""Starts whose median is the time from start to ready; a single one is up to a fifth off."""
 BURST_CLIENTS = 64
 BURST_S = 6.0
 """BentoML's rule looks at how long batches have waited once in 5 s."""
-BURST_STACKS = ("sentinel", "sentinel_stock_wait")
+BURST_SYSTEMS = ("sentinel", "sentinel_stock_wait")
 
 Figures = dict[str, float]
 Phase = Literal["score", "batch", "burst"]
 
 
-class Lane:
-    """One stack with one model, running or asleep."""
+class ServerUnderTest:
+    """One system with one model, running or suspended."""
 
     def __init__(
-        self, name: str, launch: Launch, ground: Ground, model: Prepared, plan: Plan
+        self, name: str, launch: Launch, testbed: Testbed, model: Prepared, plan: Plan
     ) -> None:
-        """Start it, the service again and again: its cache is warm then.
+        """Start it; the service is started several times, so that its cache is warm.
 
         Raises:
             one of `benchmarks.runner.FAILURES`.
         """
         self.name = name
         self.size = model.size
-        self.stack: Stack = STACKS[name]
+        self.system: System = SYSTEMS[name]
         self._plan = plan
-        self._ground = ground
+        self._testbed = testbed
         self._launch = launch
         self.child, self.ready_s = self._started()
-        if self.stack.is_sentinel:
+        if self.system.is_sentinel:
             starts = []
             for _ in range(WARM_STARTS):
                 self.child.stop()
                 self.child, ready_s = self._started()
                 starts.append(ready_s)
             self.ready_s = statistics.median(starts)
-        ground.own(self.child)
-        self._meter = Meter(self.child.identity[0], ground.home)
+        testbed.own(self.child)
+        self._meter = Meter(self.child.identity[0], testbed.home)
 
     def cells(self, phase: Phase) -> list[tuple[str, Callable[[], Figures]]]:
-        """Return what is to be measured in a phase, by name."""
+        """Return the measurements of a phase by the name of their load."""
         plan = self._plan
         if phase == "score":
             return [
                 (f"score_c{clients}", partial(self._score, clients)) for clients in plan.clients
             ]
         if phase == "batch":
-            given = plan.batches if self.stack.main else ()
+            given = plan.batches if self.system.main else ()
             return [(f"batch_{rows}", partial(self._batch, rows)) for rows in given]
         is_first = self.size == plan.sizes[0]
-        if is_first and self.name in BURST_STACKS and set(BURST_STACKS) <= set(plan.stacks):
+        if is_first and self.name in BURST_SYSTEMS and set(BURST_SYSTEMS) <= set(plan.systems):
             return [("score_c1_after_burst", self._inline_after_burst)]
         return []
 
@@ -85,20 +85,20 @@ class Lane:
             "ready_s": round(self.ready_s, 2),
         }
 
-    def sleep(self) -> None:
-        """Stop all its processes."""
+    def suspend(self) -> None:
+        """Suspend all its processes (SIGSTOP)."""
         for process in family(self.child.identity[0]):
             process.suspend()
 
-    def wake(self) -> None:
-        """Let them go on."""
+    def resume(self) -> None:
+        """Resume all its processes."""
         for process in reversed(family(self.child.identity[0])):
             process.resume()
 
     def stop(self) -> None:
         """End it."""
         with contextlib.suppress(psutil.Error):
-            self.wake()
+            self.resume()
         self.child.stop()
 
     def _started(self) -> tuple[Child, float]:
@@ -107,7 +107,7 @@ class Lane:
         child = Child(
             self.name,
             launch.command,
-            log=self._ground.home / "logs" / f"{self.name}.log",
+            log=self._testbed.home / "logs" / f"{self.name}.log",
             environment=launch.environment,
             directory=launch.directory,
         )
@@ -123,12 +123,12 @@ class Lane:
         return child, time.perf_counter() - begun
 
     def _score(self, clients: int, seconds: float | None = None) -> Figures:
-        wire = self.stack.wire
+        wire = self.system.wire
         return self._measured(wire.score_path, wire.bodies(None), clients, 1, seconds)
 
     def _batch(self, rows: int) -> Figures:
-        wire = self.stack.wire
-        assert wire.batch_path is not None  # noqa: S101 - only the main stacks are asked
+        wire = self.system.wire
+        assert wire.batch_path is not None  # noqa: S101 - only the main systems get batches
         return self._measured(wire.batch_path, wire.bodies(rows), 1, rows)
 
     def _inline_after_burst(self) -> Figures:
@@ -138,12 +138,12 @@ class Lane:
     def _measured(
         self, path: str, bodies: list[bytes], clients: int, rows: int, seconds: float | None = None
     ) -> Figures:
-        target = Target("127.0.0.1", self._launch.port, path, self._launch.headers)
+        endpoint = Endpoint("127.0.0.1", self._launch.port, path, self._launch.headers)
         seconds = seconds or self._plan.seconds
         items, batches = self._batched()
-        load = run_load(target, bodies, clients, seconds, self._meter.usage, seconds * WARM_UP)
+        load = run_load(endpoint, bodies, clients, seconds, self._meter.usage, seconds * WARM_UP)
         figures = _figures(load, rows)
-        if self.stack.is_sentinel:
+        if self.system.is_sentinel:
             now = self._batched()
             figures["mean_batch"] = (now[0] - items) / max(1.0, now[1] - batches)
         return figures
@@ -151,7 +151,7 @@ class Lane:
     def _batched(self) -> tuple[float, float]:
         """Items and batches of /score since the service started, from its own metric."""
         totals = {"sum": 0.0, "count": 0.0}
-        if self.stack.is_sentinel:
+        if self.system.is_sentinel:
             url = f"http://127.0.0.1:{self._launch.port}/metrics"
             for line in httpx.get(url, trust_env=False, timeout=10).text.splitlines():
                 for name in totals:

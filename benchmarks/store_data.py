@@ -22,7 +22,7 @@ from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.partitions import Month, make_months, months_made
 from persistence.tenants import create_tenant
 from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
-from scoring.transaction import Transaction
+from scoring.transaction import from_wire
 
 TENANTS = 8
 MONTHS = 12
@@ -79,7 +79,7 @@ def load(engine: Engine, rows: int, progress: Callable[[int], None]) -> None:
         engine: acts as a superuser, so that rows which are consistent by construction need not be
             checked one by one; with OPERATOR_TIMEOUT_S.
         rows: decisions, evenly over MONTHS months up to now and unevenly over TENANTS tenants.
-        progress: told how many rows have come.
+        progress: called with the number of rows that were added.
     """
     tenants = [create_tenant(engine, f"bank-{i}", MODEL).id for i in range(TENANTS)]
     now = datetime.now(UTC)
@@ -158,18 +158,7 @@ def sample(engine: Engine, count: int) -> list[Decided]:
 
 
 def _make_templates(driver: Connection[Any]) -> None:
-    submitted = [
-        Transaction(
-            step=body["step"],
-            type=body["type"],
-            amount=body["amount"],
-            name_orig=body["nameOrig"],
-            oldbalance_org=body["oldbalanceOrg"],
-            name_dest=body["nameDest"],
-            oldbalance_dest=body["oldbalanceDest"],
-        )
-        for body in transactions(_TEMPLATES)
-    ]
+    submitted = [from_wire(body) for body in transactions(_TEMPLATES)]
     features = feature_matrix(TransactionColumns.from_transactions(submitted))
     contributions = np.random.default_rng(0).normal(0, 1, features.shape)
     driver.execute(

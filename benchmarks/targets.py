@@ -1,4 +1,4 @@
-"""The goals, and whether a run met them."""
+"""The targets, and whether a run met them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """One of them.
+class Target:
+    """A bound on one figure of the results.
 
     Attributes:
-        name: for the table.
-        path: where the results hold the figure.
-        limit: and whether it is the least that is asked (`at_least`) or the most.
+        name: name of the figure in the table.
+        path: keys under which the results hold the figure.
+        limit: bound of the figure.
+        at_least: whether the figure has to be at least `limit`; else at most.
     """
 
     name: str
@@ -23,7 +24,7 @@ class Goal:
     at_least: bool
 
     def judge(self, results: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the goal, the figure and whether it was met; None where it was not measured."""
+        """Return the target with the measured figure and whether it was met; None: not measured."""
         value: Any = results
         for key in self.path:
             value = value.get(key) if isinstance(value, Mapping) else None
@@ -32,27 +33,29 @@ class Goal:
             met = value >= self.limit if self.at_least else value <= self.limit
         word = "at least" if self.at_least else "at most"
         return {
-            "goal": self.name,
+            "name": self.name,
             "figure": ".".join(self.path),
-            "asked": f"{word} {self.limit:g}",
-            "found": value,
+            "target": f"{word} {self.limit:g}",
+            "measured": value,
             "met": met,
         }
 
 
-GOALS = (
+TARGETS = (
     *(
-        Goal(name, ("ratios", path), limit, at_least)
+        Target(name, ("ratios", path), limit, at_least)
         for name, path, limit, at_least in (
-            ("p50 at 1 client, times faster than the reference pinned",
+            ("p50 at 1 client, reference pinned to one thread over Sentinel",
              "score_p50_c1_vs_reference_pinned", 8, True),
-            ("p50 at 1 client over the floor's", "score_p50_c1_vs_floor", 2, False),
-            ("requests a second at 64 clients over the reference pinned's",
+            ("p50 at 1 client, Sentinel over the INSERT-only baseline",
+             "score_p50_c1_vs_insert_only", 2, False),
+            ("requests a second at 64 clients, Sentinel over the reference pinned to one thread",
              "score_rps_c64_vs_reference_pinned", 30, True),
-            ("requests a second at 64 clients over the floor's",
-             "score_rps_c64_vs_floor", 0.75, True),
-            ("p99 at 64 clients over the floor's", "score_p99_c64_vs_floor", 4, False),
-            ("rows a second in batches of 1000 over the reference pinned's",
+            ("requests a second at 64 clients, Sentinel over the INSERT-only baseline",
+             "score_rps_c64_vs_insert_only", 0.75, True),
+            ("p99 at 64 clients, Sentinel over the INSERT-only baseline",
+             "score_p99_c64_vs_insert_only", 4, False),
+            ("rows a second in batches of 1000, Sentinel over the reference pinned to one thread",
              "batch1000_rows_vs_reference_pinned", 20, True),
             ("p50 at 1 client, batched over unbatched", "score_p50_c1_vs_unbatched", 1.2, False),
             ("explaining 1 row, times faster than pred_contrib",
@@ -62,16 +65,16 @@ GOALS = (
         )
     ),
     *(
-        Goal(f"explaining {rows} with the large model, times faster than pred_contrib",
+        Target(f"explaining {rows} with the large model, times faster than pred_contrib",
              ("explanation", "large", "rows", key, "times_faster"), limit, True)
         for rows, key, limit in (("1 row", "1", 4), ("64 rows", "64", 7))
     ),
     *(
-        Goal(f"explanation's largest difference from pred_contrib, {size}",
+        Target(f"explanation's largest difference from pred_contrib, {size}",
              ("explanation", size, "largest_difference"), 1e-9, False)
         for size in ("small", "medium", "large")
     ),
-    Goal("service CPU a /score at 64 clients, ms", ("absolute", "cpu_ms_per_score"), 0.5, False),
-    Goal("memory of a service worker, MB", ("absolute", "rss_mb"), 450, False),
-    Goal("start to ready with a warm cache, s", ("absolute", "ready_s"), 3, False),
+    Target("service CPU a /score at 64 clients, ms", ("absolute", "cpu_ms_per_score"), 0.5, False),
+    Target("memory of a service worker, MB", ("absolute", "rss_mb"), 450, False),
+    Target("start to ready with a warm cache, s", ("absolute", "ready_s"), 3, False),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The ground that all stacks stand on: one embedded Postgres, one MLflow server, files, ports."""
+"""What all systems share: one embedded Postgres, one MLflow server, files, ports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 SERVING_LOCK = PROJECT / "requirements" / "serving.lock"
 _INSTALL_S = 1200
 _CONNECTIONS = 300
-"""All stacks keep their pools while they sleep."""
+"""Suspended systems keep their pools."""
 _SETTINGS = (
     *("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers"),
     "max_connections",
@@ -36,31 +36,31 @@ _SETTINGS = (
 
 
 class InstallError(Exception):
-    """A stack's packages could not be installed; the message is pip's last word."""
+    """A system's packages could not be installed; the message is pip's last error."""
 
 
-class Ground:
-    """Everything is started by entering the stack and ended by closing it.
+class Testbed:
+    """Starts Postgres and MLflow, and makes databases and environments for the systems.
 
     Args:
-        home: where all of it lies; kept between runs, databases apart.
-        stack: closed at the end.
+        home: directory of everything; kept between runs, except for the databases.
+        resources: ends everything when it is closed.
 
     Attributes:
-        service_python: the interpreter that runs the service: ours until `install_service`.
+        service_python: interpreter that runs the service: this one until `install_service`.
     """
 
-    def __init__(self, home: Path, stack: ExitStack) -> None:
+    def __init__(self, home: Path, resources: ExitStack) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
         self.service_python = sys.executable
-        self._stack = stack
+        self._resources = resources
         self._ledger = Ledger(home / "bench.processes.json")
         self._ledger.end_leftovers()
-        stack.callback(self._ledger.end_leftovers)
+        resources.callback(self._ledger.end_leftovers)
         self._children: list[Child] = []
         postgres = EmbeddedPostgres(home)
-        stack.callback(postgres.release)
+        resources.callback(postgres.release)
         self._url = postgres.start()
         if int(self.postgres_settings()["max_connections"]) < _CONNECTIONS:
             with self._connected() as connection:
@@ -74,8 +74,8 @@ class Ground:
         self.tracking = Tracking(mlflow.url, home / "mlartifacts")
 
     def own(self, child: Child) -> None:
-        """End a program with everything else, even if we are killed: by our successor."""
-        self._stack.callback(child.stop)
+        """End a program with everything else; after a kill, the next run ends it."""
+        self._resources.callback(child.stop)
         self._children.append(child)
         self._ledger.write(self._children)
 
@@ -106,12 +106,12 @@ class Ground:
             engine.dispose()
 
     def checkpoint(self) -> None:
-        """Write what has been stored so far, so that nobody pays for the one before."""
+        """Write dirty pages, so that a measurement does not pay for the one before."""
         with self._connected() as connection:
             connection.execute("CHECKPOINT")
 
     def postgres_settings(self) -> dict[str, str]:
-        """Return what Postgres promises of a commit."""
+        """Return the settings that decide what a commit costs."""
         with self._connected() as connection:
             return {
                 name: str(connection.execute(f"SHOW {name}").fetchone()[0])  # type: ignore[index]
@@ -132,8 +132,9 @@ class Ground:
         """Return the bin directory of a virtual environment with these packages, made at need.
 
         Args:
-            name: of its folder. requirements: for pip.
-            digest: of the files that they name; another one makes it anew.
+            name: name of its folder.
+            requirements: arguments of `pip install`.
+            digest: digest of the files that the arguments name; another one makes it again.
 
         Raises:
             InstallError: pip could not install them.
@@ -177,9 +178,10 @@ def free_port() -> int:
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """Return our environment without what would tell a stack of another installation.
+    """Return this environment without the variables of another installation.
 
-    Nor to compile all its modules at each start, which takes 5 s and no deployment does.
+    Without PYTHONDONTWRITEBYTECODE too: compiling all modules at each start takes 5 s, which no
+    deployment does.
     """
     ours = (
         *("SENTINEL_", "MLFLOW_", "MLSERVER_", "BENTOML_", "DATABASE_URL", "PG", "OMP_"),

@@ -1,13 +1,13 @@
-"""How long each stage of a batch takes.
+"""Time the stages of a batch.
 
-Stages, in seconds, once a batch each:
+Stages, each observed once a batch, in seconds:
 
-    batch_wait      how long the batch's first caller waited in the queue: the longest wait
-    features        from transactions to the model's inputs
-    score_explain   margin and contributions, which the compiled trees give in one pass, and the
+    batch_wait      the longest wait of an item in the queue
+    features        transactions to feature matrix
+    score_explain   margin and contributions, which the compiled trees return in one pass, and the
                     calibrated probability
     decide          bands, decisions and identifiers
-    store           until Postgres has said that it committed
+    store           write to Postgres, until the commit is confirmed
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ ROWS = bentoml.metrics.Histogram(
 
 @dataclass(frozen=True, slots=True)
 class BatchTimes:
-    """What a batch did when.
+    """The measured stages of a batch.
 
     Attributes:
-        api: what was asked of it.
-        rows: transactions in it.
-        laps: stage, and `perf_counter()` when it began and when it ended, in order of their ends;
+        api: API whose requests the batch holds.
+        rows: number of transactions in the batch.
+        laps: stages with `perf_counter()` at their begin and at their end, in order of their ends;
             a batch for several models has a stage several times.
     """
 
@@ -57,7 +57,7 @@ class Stopwatch:
     """Times the stages of one batch as they end.
 
     Args:
-        queued_s: `perf_counter()` when each item began to wait; at least one.
+        queued_s: `perf_counter()` at the start of each item's wait; at least one.
     """
 
     def __init__(self, queued_s: Iterable[float]) -> None:
@@ -65,18 +65,23 @@ class Stopwatch:
         self._laps: list[tuple[Stage, float, float]] = [("batch_wait", min(queued_s), self._at)]
 
     def lap(self, stage: Stage) -> None:
-        """Say that a stage ends, which began where the one before ended."""
+        """End a stage, which began when the one before it ended."""
         now = perf_counter()
         self._laps.append((stage, self._at, now))
         self._at = now
 
     def times(self, api: Api, rows: int) -> BatchTimes:
-        """Return what was timed."""
+        """Return the stages timed so far.
+
+        Args:
+            api: API whose requests the batch holds.
+            rows: number of transactions in the batch.
+        """
         return BatchTimes(api, rows, tuple(self._laps))
 
 
 def spent_s(times: BatchTimes) -> dict[Stage, float]:
-    """Return the seconds that a batch spent in each stage it went through."""
+    """Return the seconds that a batch spent in each of its stages."""
     spent: dict[Stage, float] = {}
     for stage, began_s, ended_s in times.laps:
         spent[stage] = spent.get(stage, 0.0) + ended_s - began_s
@@ -84,7 +89,7 @@ def spent_s(times: BatchTimes) -> dict[Stage, float]:
 
 
 def observe(times: BatchTimes) -> None:
-    """Count a batch that has ended."""
+    """Observe the stages and the size of a batch in the histograms."""
     for stage, seconds in spent_s(times).items():
         _duration(stage).observe(seconds)
     _rows(times.api).observe(times.rows)

@@ -1,7 +1,7 @@
-"""Work that no caller waits for, such as log lines and metrics, done after the reply.
+"""Run work that no caller waits for, such as log lines and metrics, after the reply.
 
-Done right after each reply it took 11 % of the interpreter's time at one client; done for 16
-replies together it takes 2 %, and p50 is 14 % lower.
+Run after each reply it takes 11 % of the interpreter's time at one client; run for 16 replies
+together it takes 2 %, and p50 is 14 % lower.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Callable
 logger = logging.getLogger("sentinel.api")
 
 QUIET_S = 0.002
-"""Seconds without a reply after which deferred work is done. A single client, whose requests come
-one after the other, sends the next one sooner."""
+"""Seconds without a reply after which deferred work runs. A single client, whose requests come one
+after the other, sends the next one sooner."""
 DUE_ROWS = 16
-"""Rows of deferred work that are not deferred any further."""
+"""Rows of deferred work at which it runs without waiting for a quiet moment."""
 
 
 class DeferredQueue:
-    """Deferred work of one thread, which that thread runs.
+    """Deferred functions of one thread, which that thread runs.
 
     Attributes:
-        rows: rows that the deferred functions report on.
+        rows: number of rows that the deferred functions report on.
     """
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class DeferredQueue:
         """Defer a function.
 
         Args:
-            function: work without a result.
+            function: function without arguments or result.
             rows: number of rows that it reports on, counted against `DUE_ROWS`.
         """
         self._functions.append(function)
         self.rows += rows
 
     def run(self) -> None:
-        """Run and forget every deferred function; a failure is logged and the rest still runs."""
+        """Run every deferred function once; a failure is logged and the others still run."""
         functions, self._functions, self.rows = self._functions, [], 0
         for function in functions:
             try:
@@ -51,7 +51,7 @@ class DeferredQueue:
 
 
 class LoopDeferredQueue(DeferredQueue):
-    """Deferred work that an event loop runs by itself, once it is quiet or enough is due.
+    """Deferred functions that an event loop runs once it is quiet or `DUE_ROWS` rows are due.
 
     Args:
         loop: event loop whose thread adds to the queue.
@@ -64,7 +64,7 @@ class LoopDeferredQueue(DeferredQueue):
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, function: Callable[[], None], rows: int) -> None:
-        """Defer a function until the loop is quiet or enough is due."""
+        """Defer a function until the loop is quiet or `DUE_ROWS` rows are due."""
         super().add(function, rows)
         self._added_s = self._loop.time()
         if self._timer is None:

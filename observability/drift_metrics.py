@@ -1,13 +1,12 @@
-"""Drift as metrics: what `sentinel monitor` stored, read once a minute and told at each scrape.
+"""Drift as metrics: what `sentinel monitor` stored, read once a minute and exported at each scrape.
 
-A model may serve many tenants, and how many is not bounded; a series tells the tenant that drifts
-most. Which one it is, GET /drift tells each of them.
+A model may serve any number of tenants, so a series has no label for the tenant: its value is that
+of the tenant that drifts most. GET /drift gives each tenant its own.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterable
 
 from prometheus_client import Metric
@@ -15,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from observability.background_loop import BackgroundLoop
 from persistence.drift.checks import ModelDrift, drift_in_production
 from scoring.errors import SentinelError
 from scoring.evaluation.drift import SCORE
@@ -22,45 +22,50 @@ from scoring.features import FEATURE_NAMES
 
 logger = logging.getLogger("sentinel.drift")
 
-LOOK_SECONDS = 60.0
+READ_EVERY_S = 60.0
 
 _NAMES = frozenset({*FEATURE_NAMES, SCORE})
-"""Labels are these: a version of an earlier release may have had features of other names."""
+"""Values of the label `feature`, which is so bounded: a version of an earlier release may have
+features of other names."""
 
 
 class DriftMetrics(Collector):
-    """Keeps the latest drift of what is in production, read by a thread of its own.
+    """Exports the latest drift of the versions in production, read in the background.
 
     Args:
-        engine: a pool that keeps no payment waiting.
+        engine: connection pool that scoring does not use.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._latest: dict[str, ModelDrift] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="drift-metrics", daemon=True)
+        self._loop = BackgroundLoop(
+            "drift-metrics",
+            self._refresh_or_warn,
+            READ_EVERY_S,
+            logger=logger,
+            task="reading drift",
+            runs_at_start=True,
+        )
 
     def start(self) -> None:
-        """Look now and every LOOK_SECONDS, in the background."""
-        self._thread.start()
+        """Read now and every READ_EVERY_S, in the background."""
+        self._loop.start()
 
     def stop(self) -> None:
-        """End the thread; waits for a look that has begun."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """Stop reading; waits for a read that has begun."""
+        self._loop.stop()
 
     def refresh(self) -> None:
         """Read what is stored.
 
         Raises:
-            StoreUnavailable: Postgres cannot be asked; what was known stays.
+            StoreUnavailable: Postgres cannot be reached; the values read before stay.
         """
         self._latest = drift_in_production(self._engine)
 
     def collect(self) -> Iterable[Metric]:
-        """Tell what was read last; what could not be measured has no series."""
+        """Return the metrics as they were read last; what was not measured has no series."""
         psi = GaugeMetricFamily(
             "sentinel_drift_psi",
             "Population stability index of the version in production against its training, nats,"
@@ -85,14 +90,8 @@ class DriftMetrics(Collector):
                     psi.add_metric([model, name], value)
         return [psi, rows, computed]
 
-    def _follow(self) -> None:
-        while True:
-            try:
-                self.refresh()
-            except SentinelError as error:
-                logger.warning("drift cannot be read: %s", error.detail)
-            except Exception:
-                # The thread outlives what it did not foresee.
-                logger.exception("reading drift failed; trying again")
-            if self._stopping.wait(LOOK_SECONDS):
-                return
+    def _refresh_or_warn(self) -> None:
+        try:
+            self.refresh()
+        except SentinelError as error:
+            logger.warning("drift cannot be read: %s", error.detail)

@@ -1,7 +1,8 @@
 """The log: one record a line on stderr, as JSON for machines or as text for a person.
 
-Nothing in it is personal by default. What Sentinel says names tenants' models, routes and request
-ids; what a library says of a payment (Postgres quotes the row that it refuses) is left out.
+It holds no personal data by default. Sentinel's own messages name tenants' models, routes and
+request ids; what a library's error quotes of a payment (Postgres quotes the row that it refuses) is
+left out. Why the formatters are ours: docs/decisions/0011-libraries.md.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ Format = Literal["json", "text"]
 Level = Literal["info", "warning", "error"]
 
 SERVERS = ("bentoml", "uvicorn.error", "circus")
-"""Loggers that come with handlers of their own."""
+"""Loggers that have handlers of their own."""
 
 
 def set_up(how: Format | None, level: Level, stream: TextIO | None = None) -> None:
     """Send every record of this process to one place, in one form.
 
     Args:
-        how: the form; None: text on a terminal, JSON anywhere else.
-        level: from which on Sentinel's own records are kept; those of libraries from warning on.
-        stream: where to; None: stderr.
+        how: form of the records; None: text on a terminal, JSON anywhere else.
+        level: lowest level of Sentinel's own records; of those of libraries, it is `warning`.
+        stream: where the records are written; None: stderr.
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
@@ -41,7 +42,7 @@ def set_up(how: Format | None, level: Level, stream: TextIO | None = None) -> No
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # Without anybody to hear it, uvicorn composes no line of each request: 2 % of a single /score.
+    # Without a handler, uvicorn formats no access log: 2 % of the time of a single /score.
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
@@ -61,7 +62,7 @@ class JsonFormatter(logging.Formatter):
         }
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1]:
-            line["error"] = "\n".join(_told(record.exc_info[1]))
+            line["error"] = "\n".join(_traceback(record.exc_info[1]))
         return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
 
 
@@ -75,36 +76,36 @@ class TextFormatter(logging.Formatter):
         for name, value in getattr(record, "fields", {}).items():
             line += f" {name}={value}"
         if record.exc_info and record.exc_info[1]:
-            line += "\n" + "\n".join(_told(record.exc_info[1]))
+            line += "\n" + "\n".join(_traceback(record.exc_info[1]))
         return line
 
 
 def _message(record: logging.LogRecord) -> str:
     args = record.args
     if isinstance(args, tuple) and any(isinstance(arg, BaseException) for arg in args):
-        safe = tuple(_sentence(arg) if isinstance(arg, BaseException) else arg for arg in args)
+        safe = tuple(_redacted(arg) if isinstance(arg, BaseException) else arg for arg in args)
         return str(record.msg) % safe
     return record.getMessage()
 
 
-def _told(error: BaseException) -> Iterator[str]:
-    """A traceback, causes first, without what libraries quote of a payment."""
+def _traceback(error: BaseException) -> Iterator[str]:
+    """Yield a traceback, causes first, without what libraries quote of a payment."""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
-        yield from _told(cause)
+        yield from _traceback(cause)
     yield "".join(format_tb(error.__traceback__)).rstrip()
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {_sentence(error)}"
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {_redacted(error)}"
 
 
-def _sentence(error: BaseException) -> str:
-    """Say what an error says, but for what a library quotes of the rows it was given."""
-    # By their names: a process that only watches over the workers need not import them.
+def _redacted(error: BaseException) -> str:
+    """Return an error's message, without what a library quotes of the rows it was given."""
+    # By its name: the process that supervises the workers need not import the library.
     library = type(error).__module__.partition(".")[0]
     if library == "sqlalchemy" and (cause := getattr(error, "orig", None)):
-        return _sentence(cause)
+        return _redacted(cause)
     if library == "psycopg" and (state := getattr(error, "sqlstate", None)):
         return f"SQLSTATE {state}"
     if library == "pydantic_core":
         return "not valid"
-    # The first line: Postgres's next ones are the detail and the context.
+    # Postgres's first line only: detail and context follow, and quote the row.
     return str(error).partition("\n")[0] if library == "psycopg" else str(error)

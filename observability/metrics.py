@@ -1,13 +1,8 @@
-"""Metrics of models: refusals, swaps, memory, shadow scores."""
+"""Metrics of models: refusals, swaps, memory and shadow scores."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import bentoml
-
-if TYPE_CHECKING:
-    pass
 
 REFUSALS = bentoml.metrics.Counter(
     name="sentinel_model_refusals_total",
@@ -16,26 +11,26 @@ REFUSALS = bentoml.metrics.Counter(
 )
 SWAPS = bentoml.metrics.Counter(
     name="sentinel_model_swaps_total",
-    documentation="Times that another version took over production, by registered model",
+    documentation="Replacements of the version in production, by registered model",
     labelnames=["model"],
 )
 MODELS_IN_MEMORY = bentoml.metrics.Gauge(
     name="sentinel_models_in_memory",
-    documentation="Different models in memory; equal versions count once",
-    # One worker a pod; what a worker before it left behind must not count.
+    documentation="Different models in memory; versions with the same files count once",
+    # One worker a pod; the value of an earlier worker must not count.
     multiprocess_mode="mostrecent",
 )
 EVICTIONS = bentoml.metrics.Counter(
     name="sentinel_model_evictions_total",
-    documentation="Models that left memory for want of room",
+    documentation="Models that were evicted from memory because it was full",
 )
 SHADOW_SCORED = bentoml.metrics.Counter(
     name="sentinel_shadow_scored_total",
-    documentation="Stored decisions that the model which did not decide scored too",
+    documentation="Stored decisions that were scored in shadow by the model that did not decide",
     labelnames=["model"],
 )
 SHADOW_DROPPED = bentoml.metrics.Counter(
     name="sentinel_shadow_dropped_total",
-    documentation="Stored decisions that were not scored in shadow: no room, or no storing",
+    documentation="Stored decisions without a shadow score: the queue was full, or storing failed",
     labelnames=["model"],
 )

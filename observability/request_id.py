@@ -1,7 +1,7 @@
-"""Request ids: the caller's own where it sends a usable one, else a new one.
+"""Request ids: the caller's own when it is usable, else a new one.
 
-They join a caller's logs to ours: the reply carries the id, and so do the line of the batch and the
-spans.
+The reply, the log line of the batch and the spans contain the id, so a caller's logs can be joined
+with the service's.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 HEADER = b"x-request-id"
-"""In requests and in replies; ASGI's header names are lower case."""
+"""Header of requests and replies; ASGI's header names are lower case."""
 
-# Nothing that a log viewer, a shell or a spreadsheet takes for more than text.
+# No character that a log viewer, a shell or a spreadsheet interprets.
 _USABLE = re.compile(rb"[A-Za-z0-9._:/+@-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an item of a batch came from.
+    """The request that an item of a batch belongs to.
 
     Attributes:
-        request_id: of the request.
-        span: of the request, where traces are on.
+        request_id: id of the request.
+        span: span of the request; None when traces are off.
     """
 
     request_id: str
@@ -39,8 +39,8 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the id of a request: 1 to 128 of `A-Z a-z 0-9 . _ : / + @ -`.
 
     Args:
-        headers: of an ASGI scope; the first X-Request-ID counts. One that is too long or has other
-            characters is not refused but replaced.
+        headers: headers of an ASGI scope; the first X-Request-ID counts. An id that is too long or
+            has other characters is replaced.
     """
     for name, value in headers:
         if name == HEADER:

@@ -1,9 +1,8 @@
-"""Metrics that are read when they are asked for: the pools, the versions in use, the process.
+"""Metrics that are read at each scrape: the pools, the versions in use and the process.
 
-What BentoML's metrics client counts goes through files shared by all workers of a service, where a
-series that was written once is never taken out again and the process's own figures are missing.
-Here a model that has left is gone from the next scrape. The figures are those of the worker that
-answers, which is the only one: one worker a pod.
+BentoML's metrics client counts in files that all workers of a service share. A series in them is
+never removed, and the process's own metrics are missing. The metrics here have no series for a
+model that is no longer in use. Each worker reports its own values, and a pod has one worker.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from persistence.pool import CountingPool
 
 
 class LiveMetrics:
-    """What a process says of itself at each scrape.
+    """The metrics of a process that are read at each scrape.
 
     Args:
-        pools: the database pools by name.
-        versions: tells the version in production by registered model.
-        others: more of the kind.
+        pools: database pools by name.
+        versions: function that returns the version in production by registered model.
+        others: further collectors.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class LiveMetrics:
         ProcessCollector(registry=self._registry)
 
     def exposition(self) -> str:
-        """Return them in Prometheus's text format."""
+        """Return the metrics in Prometheus's text format."""
         return generate_latest(self._registry).decode()
 
 
@@ -48,19 +47,19 @@ class _Pools(Collector):
         self._pools = pools
 
     def collect(self) -> Iterable[Metric]:
-        """Read every pool; takes no connection."""
+        """Return the metrics of every pool; takes no connection."""
         size = GaugeMetricFamily(
-            "sentinel_db_pool_size", "Connections that the pool may have", labels=["pool"]
+            "sentinel_db_pool_size", "Largest number of connections of the pool", labels=["pool"]
         )
         in_use = GaugeMetricFamily(
-            "sentinel_db_pool_in_use", "Connections that are handed out now", labels=["pool"]
+            "sentinel_db_pool_in_use", "Connections that are in use now", labels=["pool"]
         )
         checkouts = CounterMetricFamily(
-            "sentinel_db_pool_checkouts", "Connections handed out", labels=["pool"]
+            "sentinel_db_pool_checkouts", "Checkouts of a connection", labels=["pool"]
         )
         waited = CounterMetricFamily(
             "sentinel_db_pool_wait_seconds",
-            "Time that callers waited for a connection, connecting included",
+            "Time that callers waited for a connection, including the time to open it",
             labels=["pool"],
         )
         timeouts = CounterMetricFamily(
@@ -68,7 +67,7 @@ class _Pools(Collector):
         )
         for name, engine in self._pools.items():
             pool = engine.pool
-            assert isinstance(pool, CountingPool)  # noqa: S101 - open_database makes no other
+            assert isinstance(pool, CountingPool)  # noqa: S101 - open_database uses no other
             size.add_metric([name], pool.size())
             in_use.add_metric([name], pool.checkedout())
             checkouts.add_metric([name], pool.counts.checkouts)
@@ -82,7 +81,7 @@ class _Versions(Collector):
         self._versions = versions
 
     def collect(self) -> Iterable[Metric]:
-        """Tell the versions in use; a model without one has no series."""
+        """Return the versions in use; a model without one has no series."""
         version = GaugeMetricFamily(
             "sentinel_model_version",
             "Version in production, by registered model",

@@ -1,11 +1,11 @@
-"""Traces over OpenTelemetry: a span a request, and spans of the batch that decided it.
+"""Traces with OpenTelemetry: one span a request, and the spans of the batch that decides it.
 
-Switched on by OTEL_EXPORTER_OTLP_ENDPOINT (or its _TRACES_ form); the exporter, the sampler and the
-resource take OpenTelemetry's other standard variables. Switched off, a request and a batch read
-`Traces.on` once each, and neither SDK nor exporter is imported.
+OTEL_EXPORTER_OTLP_ENDPOINT (or its _TRACES_ form) switches traces on; OpenTelemetry's other
+standard variables configure the exporter, the sampler and the resource. When traces are off, a
+request and a batch read `Traces.on` once each, and neither SDK nor exporter is imported.
 
-A batch belongs to many requests, and a span has one parent: it is the child of the first of them
-that is sampled, and is linked to the other sampled ones.
+A batch belongs to many requests, but a span has one parent: the batch's span is the child of the
+first sampled request and is linked to the other sampled requests.
 https://opentelemetry.io/docs/specs/otel/overview/#links-between-spans
 """
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 NAME = "sentinel"
 MAX_LINKS = 256
-"""As many as a batch has requests."""
+"""The largest number of requests in a batch."""
 LAST_SPANS_S = 3.0
-"""At the end, how long is spent on sending what waits: a collector may be away."""
+"""Seconds that a stop waits for the last spans to be sent; the collector may be unreachable."""
 
 _W3C = TraceContextTextMapPropagator()
 
 
 class Traces:
-    """The spans of this process.
+    """The tracer of a process.
 
     Attributes:
-        on: whether any are wanted; nothing else may be called where they are not.
+        on: whether traces are on; only then may a method other than `start` be called.
     """
 
     def __init__(self) -> None:
@@ -54,14 +54,14 @@ class Traces:
         request_id: str,
         arrived_s: float,
     ) -> Span:
-        """Begin the span of a request, a child of the caller's where it sends a `traceparent`.
+        """Begin the span of a request, a child of the span in its `traceparent` header, if any.
 
         Args:
-            method: of HTTP.
-            route: the template.
-            headers: of the ASGI scope.
-            request_id: as in the log.
-            arrived_s: `perf_counter()` when it arrived.
+            method: HTTP method of the request.
+            route: template of the route.
+            headers: headers of the ASGI scope.
+            request_id: id of the request, as in the log.
+            arrived_s: `perf_counter()` at the arrival of the request.
         """
         carrier = {
             name.decode("latin-1"): value.decode("latin-1")
@@ -81,18 +81,23 @@ class Traces:
         )
 
     def end_request(self, span: Span, status: int) -> None:
-        """End the span of a request that was answered with a status."""
+        """End the span of a request.
+
+        Args:
+            span: span of the request.
+            status: HTTP status of the reply.
+        """
         span.set_attribute("http.response.status_code", status)
         if status >= 500:
             span.set_status(trace.StatusCode.ERROR)
         span.end()
 
     def record_batch(self, times: BatchTimes, requests: Sequence[Span]) -> None:
-        """Record a batch that has ended, and its stages; nothing where no request is sampled.
+        """Record the spans of a batch and its stages, unless no request is sampled.
 
         Args:
-            times: what it did when.
-            requests: the spans of its requests.
+            times: measured stages of the batch.
+            requests: spans of its requests.
         """
         contexts = [span.get_span_context() for span in requests]
         sampled = [context for context in contexts if context.trace_flags.sampled]
@@ -111,27 +116,27 @@ class Traces:
             attributes={"sentinel.rows": times.rows, "sentinel.requests": len(requests)},
             start_time=at(times.laps[0][1]),
         )
-        inside = trace.set_span_in_context(batch)
+        batch_context = trace.set_span_in_context(batch)
         for stage, began_s, ended_s in times.laps:
-            span = self._tracer.start_span(stage, context=inside, start_time=at(began_s))
+            span = self._tracer.start_span(stage, context=batch_context, start_time=at(began_s))
             span.end(at(ended_s))
         batch.end(at(times.laps[-1][2]))
 
     def start(self, version: str) -> Callable[[], None]:
-        """Begin to send spans to the collector; returns what ends it.
+        """Start to send spans to the collector; return the function that stops it.
 
         Args:
-            version: of this release.
+            version: version of this release.
         """
-        # Half a second and 20 MB that only those pay who trace.
+        # These imports take half a second and 20 MB.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import SpanLimits, TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        ours = Resource.create({"service.name": NAME, "service.version": version})
+        resource = Resource.create({"service.name": NAME, "service.version": version})
         provider = TracerProvider(
-            resource=ours.merge(OTELResourceDetector().detect()),
+            resource=resource.merge(OTELResourceDetector().detect()),
             span_limits=SpanLimits(max_links=MAX_LINKS),
             shutdown_on_exit=False,
         )
@@ -142,11 +147,11 @@ class Traces:
 
     def _stop(self, provider: TracerProvider) -> None:
         self.on = False
-        sending = Thread(target=provider.shutdown, name="last-spans", daemon=True)
-        sending.start()
-        sending.join(LAST_SPANS_S)
+        shutdown = Thread(target=provider.shutdown, name="last-spans", daemon=True)
+        shutdown.start()
+        shutdown.join(LAST_SPANS_S)
 
 
 def _wall_offset_ns() -> int:
-    """Return what makes `perf_counter()` in nanoseconds the wall-clock time that spans carry."""
+    """Return the nanoseconds to add to `perf_counter()` for the wall-clock time of a span."""
     return time.time_ns() - int(perf_counter() * 1e9)

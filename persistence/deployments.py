@@ -1,4 +1,4 @@
-"""The model versions that serve a tenant: as recorded, as refused, and as they are now."""
+"""The tables of model versions: which have served a tenant, serve it now, or were refused."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    and_,
-    case,
-    delete,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, Engine, and_, case, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from persistence.engine import transaction
@@ -24,6 +15,7 @@ from persistence.tables.deployments import (
     ChallengerVersionRow,
     ModelVersionRow,
     ProductionVersionRow,
+    RefusalRow,
 )
 from persistence.tenancy import see_all_tenants, tenant_transaction
 from scoring.model import sandbox
@@ -32,21 +24,23 @@ from scoring.prediction import ModelVersion
 
 if TYPE_CHECKING:
     from scoring.model.fraud_model import FraudModel
-from persistence.tables.deployments import RefusalRow
+
+MLFLOW_ACTOR = "mlflow"
+"""Actor of promotions and refusals in the audit log: they follow what happens in MLflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedVersion:
-    """A version that has served a tenant, be it in shadow.
+    """A version that has served a tenant, in production or in shadow.
 
     Attributes:
-        model: which.
-        policy: the version's own.
-        calibrator_kind: such as `isotonic`.
-        first_served_at: when a service process first took it up for the tenant.
-        production_since: since when it has been the production version; None where it is not now.
-        challenger_since: since when it has been the challenger; None where it is not now.
-        canary_percent: the share of accounts that a challenger decides for, 0 to 100; else None.
+        model: name and number of the version.
+        policy: policy that the version carries.
+        calibrator_kind: kind of its calibrator, such as `isotonic`.
+        first_served_at: time at which a service process first loaded it for the tenant.
+        production_since: time of its promotion; None where it is not in production now.
+        challenger_since: time at which it became the challenger; None where it is not one now.
+        canary_percent: share of accounts that it decides for as challenger, 0 to 100; else None.
     """
 
     model: ModelVersion
@@ -58,17 +52,20 @@ class ServedVersion:
     canary_percent: float | None
 
 
-def served_versions(engine: Engine, tenant_id: int) -> list[ServedVersion]:
-    """Return the registered versions that have served a tenant, the latest to come first."""
-    production = and_(
-        ProductionVersionRow.tenant_id == ModelVersionRow.tenant_id,
-        ProductionVersionRow.name == ModelVersionRow.name,
-        ProductionVersionRow.version == ModelVersionRow.version,
-    )
-    challenger = and_(
-        ChallengerVersionRow.tenant_id == ModelVersionRow.tenant_id,
-        ChallengerVersionRow.name == ModelVersionRow.name,
-        ChallengerVersionRow.version == ModelVersionRow.version,
+def served_versions(connection: Connection, tenant_id: int) -> list[ServedVersion]:
+    """Return the registered versions that have served a tenant, the latest first.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose versions are read.
+    """
+    production, challenger = (
+        and_(
+            row.tenant_id == ModelVersionRow.tenant_id,
+            row.name == ModelVersionRow.name,
+            row.version == ModelVersionRow.version,
+        )
+        for row in (ProductionVersionRow, ChallengerVersionRow)
     )
     statement = (
         select(
@@ -86,20 +83,20 @@ def served_versions(engine: Engine, tenant_id: int) -> list[ServedVersion]:
         .where(ModelVersionRow.tenant_id == tenant_id, ModelVersionRow.name != sandbox.MODEL.name)
         .order_by(ModelVersionRow.first_served_at.desc(), ModelVersionRow.version.desc())
     )
-    with tenant_transaction(engine, tenant_id) as connection:
-        return [
-            ServedVersion(ModelVersion(name, version), policy_from_numbers(policy), *rest)
-            for name, version, policy, *rest in connection.execute(statement)
-        ]
+    return [
+        ServedVersion(ModelVersion(name, version), policy_from_numbers(policy), *rest)
+        for name, version, policy, *rest in connection.execute(statement)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedDeployment:
-    """What the tables say of a tenant.
+    """A tenant's row in the tables of production and challenger versions.
 
     Attributes:
-        champion, challenger: the version noted; None where there is none.
-        canary_percent: the share of accounts that the challenger decides for, 0 to 100.
+        champion: version in production; None where there is none.
+        challenger: version that challenges it; None where there is none.
+        canary_percent: share of accounts that the challenger decides for, 0 to 100.
     """
 
     champion: ModelVersion | None = None
@@ -108,7 +105,7 @@ class RecordedDeployment:
 
 
 def recorded_deployments(engine: Engine) -> dict[int, RecordedDeployment]:
-    """Return what is noted, by tenant: one query, however many tenants there are.
+    """Return the recorded deployments by tenant, in one query for all tenants.
 
     Raises:
         StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
@@ -136,39 +133,22 @@ def recorded_deployments(engine: Engine) -> dict[int, RecordedDeployment]:
         }
 
 
-PROMOTER = "mlflow"
-"""Promotions are made in MLflow; the service only sees them."""
-
-
-def record_promotion(engine: Engine, tenant_id: int, model: FraudModel) -> None:
-    """Note that a version serves one tenant now; errors as for `record_promotions`."""
-    record_promotions(engine, [tenant_id], model)
-
-
 def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudModel) -> None:
-    """Note that a version serves tenants now, so that predictions may refer to it; idempotent.
+    """Record the production version of tenants, so that predictions may refer to it; idempotent.
 
     Args:
-        engine: the pool.
-        tenant_ids: at least one; each once.
-        model: a registered version.
+        engine: pool whose role may write the tables.
+        tenant_ids: tenants that the version serves now; at least one, each once.
+        model: registered version that serves them.
 
     Raises:
         ValueError: the model has no registered version.
         StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
     """
-    version = model.version
-    if version is None:
-        raise ValueError("only a registered version can serve a tenant")
-    served = [
-        {"tenant_id": tenant_id, "name": version.name, "version": version.version}
-        for tenant_id in tenant_ids
-    ]
-    own = {"policy": model.policy.as_numbers(), "calibrator_kind": model.calibrator.kind}
-    known = upsert(ModelVersionRow).values([row | own for row in served])
+    served = [_served_by(model, tenant_id) for tenant_id in tenant_ids]
     now = upsert(ProductionVersionRow).values(served)
-    with tenant_transaction(engine, *tenant_ids, actor=PROMOTER) as connection:
-        connection.execute(known.on_conflict_do_nothing())
+    with tenant_transaction(engine, *tenant_ids, actor=MLFLOW_ACTOR) as connection:
+        _insert_versions(connection, served, model.policy, model.calibrator.kind)
         connection.execute(
             now.on_conflict_do_update(
                 index_elements=["tenant_id"],
@@ -177,8 +157,10 @@ def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudMod
                     "version": now.excluded.version,
                     "since": func.now(),
                 },
-                where=(ProductionVersionRow.name != now.excluded.name)
-                | (ProductionVersionRow.version != now.excluded.version),
+                where=or_(
+                    ProductionVersionRow.name != now.excluded.name,
+                    ProductionVersionRow.version != now.excluded.version,
+                ),
             )
         )
 
@@ -186,27 +168,29 @@ def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudMod
 def record_challenger(
     engine: Engine, tenant_id: int, model: FraudModel | None, canary_percent: float
 ) -> None:
-    """Note which version challenges a tenant's production version now; idempotent.
+    """Record a tenant's challenger; idempotent.
 
     Args:
-        engine, tenant_id: whose.
-        model: the challenger; None where there is none any more.
-        canary_percent: the share of accounts that it decides for, 0 to 100; of no account without
-            a model.
+        engine: pool whose role may write the tables.
+        tenant_id: tenant whose production version is challenged.
+        model: registered version that challenges it; None removes the recorded one.
+        canary_percent: share of accounts that the challenger decides for, 0 to 100.
 
     Raises:
         ValueError: the model has no registered version.
+        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
     """
-    with tenant_transaction(engine, tenant_id, actor=PROMOTER) as connection:
+    with tenant_transaction(engine, tenant_id, actor=MLFLOW_ACTOR) as connection:
         if model is None:
             gone = delete(ChallengerVersionRow).where(ChallengerVersionRow.tenant_id == tenant_id)
             connection.execute(gone)
             return
-        served = _served(tenant_id, model)
-        _make_known(connection, served, model)
+        served = _served_by(model, tenant_id)
+        _insert_versions(connection, [served], model.policy, model.calibrator.kind)
         now = upsert(ChallengerVersionRow).values(**served, canary_percent=canary_percent)
-        moved = (ChallengerVersionRow.name != now.excluded.name) | (
-            ChallengerVersionRow.version != now.excluded.version
+        is_another = or_(
+            ChallengerVersionRow.name != now.excluded.name,
+            ChallengerVersionRow.version != now.excluded.version,
         )
         connection.execute(
             now.on_conflict_do_update(
@@ -215,38 +199,41 @@ def record_challenger(
                     "name": now.excluded.name,
                     "version": now.excluded.version,
                     "canary_percent": now.excluded.canary_percent,
-                    "since": case((moved, func.now()), else_=ChallengerVersionRow.since),
+                    "since": case((is_another, func.now()), else_=ChallengerVersionRow.since),
                 },
-                where=or_(moved, ChallengerVersionRow.canary_percent != canary_percent),
+                where=or_(is_another, ChallengerVersionRow.canary_percent != canary_percent),
             )
         )
 
 
 def record_test_model(engine: Engine, tenant_id: int) -> None:
-    """Let a tenant's predictions refer to what answers fixed test transactions; idempotent."""
-    known = upsert(ModelVersionRow).values(
-        tenant_id=tenant_id,
-        name=sandbox.MODEL.name,
-        version=sandbox.MODEL.version,
-        policy=sandbox.POLICY.as_numbers(),
-        calibrator_kind=sandbox.CALIBRATOR_KIND,
-    )
+    """Record the model of the fixed test transactions for a tenant in test mode; idempotent.
+
+    Raises:
+        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+    """
+    served = _columns(sandbox.MODEL, tenant_id)
     with tenant_transaction(engine, tenant_id) as connection:
-        connection.execute(known.on_conflict_do_nothing())
+        _insert_versions(connection, [served], sandbox.POLICY, sandbox.CALIBRATOR_KIND)
 
 
-def _served(tenant_id: int, model: FraudModel) -> dict[str, Any]:
+def _served_by(model: FraudModel, tenant_id: int) -> dict[str, Any]:
     if model.version is None:
         raise ValueError("only a registered version can serve a tenant")
-    return {"tenant_id": tenant_id, "name": model.version.name, "version": model.version.version}
+    return _columns(model.version, tenant_id)
 
 
-def _make_known(connection: Connection, served: dict[str, Any], model: FraudModel) -> None:
-    """Let predictions refer to a version."""
-    known = upsert(ModelVersionRow).values(
-        **served, policy=model.policy.as_numbers(), calibrator_kind=model.calibrator.kind
-    )
-    connection.execute(known.on_conflict_do_nothing())
+def _columns(version: ModelVersion, tenant_id: int) -> dict[str, Any]:
+    return {"tenant_id": tenant_id, "name": version.name, "version": version.version}
+
+
+def _insert_versions(
+    connection: Connection, served: Sequence[dict[str, Any]], policy: Policy, calibrator_kind: str
+) -> None:
+    """Insert the rows that predictions refer to, where they are missing."""
+    own = {"policy": policy.as_numbers(), "calibrator_kind": calibrator_kind}
+    rows = upsert(ModelVersionRow).values([row | own for row in served])
+    connection.execute(rows.on_conflict_do_nothing())
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +241,11 @@ class Refusal:
     """A registered version that was refused.
 
     Attributes:
-        name, version: as registered in MLflow.
-        registered_ms: when it was registered there, Unix milliseconds.
-        reason: a sentence.
-        at: when it was first refused.
+        name: registered model in MLflow.
+        version: number of the version there.
+        registered_ms: time of its registration there, Unix milliseconds.
+        reason: sentence that names the check it failed.
+        at: time of the first refusal.
     """
 
     name: str
@@ -270,7 +258,7 @@ class Refusal:
 def record_refusal(
     engine: Engine, tenant_id: int, name: str, version: int, registered_ms: int, reason: str
 ) -> None:
-    """Note a refusal, unless this process or another one has noted it; the first reason stays.
+    """Record a refusal; of several for the same version, the first reason is kept.
 
     Raises:
         StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
@@ -282,12 +270,12 @@ def record_refusal(
         registered_ms=registered_ms,
         reason=reason,
     )
-    with tenant_transaction(engine, tenant_id, actor=PROMOTER) as connection:
+    with tenant_transaction(engine, tenant_id, actor=MLFLOW_ACTOR) as connection:
         connection.execute(refused.on_conflict_do_nothing())
 
 
 def list_refusals(engine: Engine, tenant_id: int, limit: int) -> list[Refusal]:
-    """Return a tenant's latest refusals, latest first."""
+    """Return a tenant's latest refusals, at most `limit`, the latest first."""
     statement = (
         select(
             RefusalRow.name,

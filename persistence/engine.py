@@ -1,19 +1,17 @@
-"""The connection pool and the unit of work."""
+"""The connection pool, and a transaction on one of its connections."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
-from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError
 
+from persistence.errors import translate_errors
 from persistence.pool import CountingPool
 from persistence.timeout_connection import connect_with_timeout
-from scoring.errors import StoreUnavailable
+from scoring.errors import CommandError
 
 POOL_SIZE = 5
 CONNECT_TIMEOUT_S = 3
@@ -33,10 +31,8 @@ _DEAD_NETWORK = {
     "keepalives_count": 3,
 }
 
-_NO_SCHEMA = "The database has not this release's schema; run `sentinel db upgrade`."
 
-
-class DatabaseUrlError(ValueError):
+class DatabaseUrlError(CommandError, ValueError):
     """DATABASE_URL is not a Postgres URL; the message shows no password."""
 
 
@@ -102,25 +98,5 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     Raises:
         StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
     """
-    with saying_unavailable(), engine.begin() as connection:
+    with translate_errors(), engine.begin() as connection:
         yield connection
-
-
-@contextmanager
-def saying_unavailable() -> Iterator[None]:
-    """Turn what the driver raises while Postgres is away or not set up into StoreUnavailable."""
-    try:
-        yield
-    except (OperationalError, PoolTimeoutError, psycopg.OperationalError) as error:
-        # The service's role is made by the migrations, so it is missing where they have not run.
-        if 'invalid value for parameter "role"' in str(error):
-            raise StoreUnavailable(_NO_SCHEMA) from error
-        raise StoreUnavailable("Postgres cannot be reached; try again shortly.") from error
-    except ProgrammingError as error:
-        if isinstance(error.orig, UndefinedTable):
-            raise StoreUnavailable(_NO_SCHEMA) from error
-        raise
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StoreUnavailable("Postgres broke off; try again shortly.") from error
-        raise

@@ -17,7 +17,7 @@ from persistence.engine import transaction
 SERVICE_ROLE = "sentinel_service"
 """Owns nothing and cannot bypass row-level security; the service acts as it."""
 OPERATOR = "sentinel db"
-"""The actor of what maintenance deletes."""
+"""Actor of what maintenance deletes, in the audit log."""
 
 _SET = text(
     "SELECT set_config('sentinel.tenant_ids', :tenants, true),"

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from persistence.engine import transaction
 from persistence.tables.tenants import TenantRow
-from scoring.errors import FieldError, InvalidRequest, NotFound
-
-if TYPE_CHECKING:
-    pass
-
-_SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}\Z")
+from scoring.errors import FieldError, InvalidRequest, UnknownTenant
+from scoring.tenant import is_slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ def create_tenant(engine: Engine, slug: str, model_name: str, is_test: bool = Fa
     Raises:
         InvalidRequest: the slug is malformed or taken.
     """
-    if not _SLUG.match(slug):
+    if not is_slug(slug):
         message = "must begin with a letter and be 2 to 40 lower-case letters, digits or dashes"
         raise InvalidRequest(f"The slug {slug!r} {message}.", errors=(FieldError("slug", message),))
     statement = (
@@ -71,7 +65,7 @@ def find_tenant(engine: Engine, slug: str) -> Tenant:
     """Return the tenant with that slug.
 
     Raises:
-        NotFound: there is none.
+        UnknownTenant: there is none.
     """
     with transaction(engine) as connection:
         row = connection.execute(select(*_COLUMNS).where(TenantRow.slug == slug)).one_or_none()
@@ -86,7 +80,7 @@ def set_test_mode(engine: Engine, slug: str, is_test: bool) -> Tenant:
         slug, is_test: which, and what.
 
     Raises:
-        NotFound: there is none.
+        UnknownTenant: there is none.
     """
     statement = (
         update(TenantRow).where(TenantRow.slug == slug).values(is_test=is_test).returning(*_COLUMNS)
@@ -98,5 +92,5 @@ def set_test_mode(engine: Engine, slug: str, is_test: bool) -> Tenant:
 
 def _found(row: Row[tuple[int, str, str, bool]] | None, slug: str) -> Tenant:
     if row is None:
-        raise NotFound(f"There is no tenant {slug!r}; `sentinel tenants create {slug}` makes one.")
+        raise UnknownTenant(slug)
     return Tenant(*row)

@@ -1,22 +1,36 @@
-"""Every error a caller can meet, as one tree that knows its HTTP status.
+"""The errors that callers of the service and of the commands see, and the HTTP status of each.
 
-    SentinelError                500
+    SentinelError                500  what a request can meet
     ├── InvalidRequest           422  (names each field)
     │   └── MalformedRequest     422  (not JSON at all)
     ├── Unauthenticated          401
     ├── Forbidden                403
     ├── NotFound                 404
+    │   └── UnknownTenant        404
     ├── InFlight                 409
     ├── PayloadTooLarge          413
     ├── IdempotencyMismatch      422
     ├── Overloaded               429
     ├── NoModel                  503
     ├── StoreUnavailable         503
+    │   └── SchemaMissing        503
+    ├── RegistryUnavailable      503  (in registry/client/base.py)
     ├── NotStorable              500  (a row that Postgres refuses)
     └── ModelRefused             500  (a model version that must not serve)
 
-The status lives here, on the floor that every room can import, so that no room has to translate
-another's errors; `web/problems.py` is the only place that renders them (RFC 9457).
+    CommandError                      what only a command or a starting process can meet
+    ├── SettingsError, DatabaseUrlError, TrackingUriError
+    ├── EmbeddedPostgresError, ProcessError, DemoError, DemoRunning
+    ├── MaintenanceError
+    ├── PublishError                  (MLflow refuses what training logs)
+    └── TrainingError
+
+The two stand beside each other because no request meets a CommandError: a status would be made up.
+Each package defines its own classes of them; they are caught in two places: `web/problems.py`
+renders a SentinelError (RFC 9457), `sentinel/errors.py` ends a command on either. A library's
+errors become ours where the library is called, by a `translate_errors` of that library:
+`persistence/errors.py` (psycopg, SQLAlchemy), `registry/client/rest_client.py` (httpx),
+`registry/client/mlflow_errors.py` (MLflow), `training/search/study.py` (Optuna).
 """
 
 from __future__ import annotations
@@ -38,7 +52,12 @@ class FieldError:
 
 
 class SentinelError(Exception):
-    """The root; also stands for a fault of our own, whose details stay in the log."""
+    """Anything that a request can meet; by itself a fault of ours, whose details go to the log.
+
+    Attributes:
+        detail: one sentence for the caller.
+        errors: each field that is not valid.
+    """
 
     status = 500
     code = "internal"
@@ -89,6 +108,18 @@ class NotFound(SentinelError):
     title = "Not found"
 
 
+class UnknownTenant(NotFound):
+    """No tenant has that slug.
+
+    Attributes:
+        slug: slug that was looked up.
+    """
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"There is no tenant {slug!r}.")
+        self.slug = slug
+
+
 class InFlight(SentinelError):
     """The first request with this idempotency key has not been answered yet."""
 
@@ -130,11 +161,18 @@ class NoModel(SentinelError):
 
 
 class StoreUnavailable(SentinelError):
-    """Postgres did not say that it took the write; repeating with the `external_id` tells."""
+    """Postgres did not confirm; a repeated request with the same `external_id` is safe."""
 
     status = 503
     code = "store-unavailable"
     title = "The decision log is unavailable"
+
+
+class SchemaMissing(StoreUnavailable):
+    """The database lacks this release's tables or roles."""
+
+    def __init__(self) -> None:
+        super().__init__("The database has not this release's schema; run `sentinel db upgrade`.")
 
 
 class NotStorable(SentinelError):
@@ -149,3 +187,7 @@ class ModelRefused(SentinelError):
 
     code = "model-refused"
     title = "The model version was refused"
+
+
+class CommandError(Exception):
+    """A foreseeable error of a command or of start-up; the message is a sentence for its user."""

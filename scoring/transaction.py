@@ -1,10 +1,13 @@
-"""The transaction: the validated input of everything else."""
+"""The transaction: the validated input of everything else, and its names on the wire."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from scoring.errors import FieldError, InvalidRequest
 
@@ -12,6 +15,21 @@ from scoring.errors import FieldError, InvalidRequest
 # no categorical split is needed (fraud occurs in the last two only).
 TRANSACTION_TYPES = ("PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER")
 TYPE_CODES = {name: code for code, name in enumerate(TRANSACTION_TYPES)}
+
+WIRE_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "step": "step",
+        "type": "type",
+        "amount": "amount",
+        "name_orig": "nameOrig",
+        "oldbalance_org": "oldbalanceOrg",
+        "name_dest": "nameDest",
+        "oldbalance_dest": "oldbalanceDest",
+    }
+)
+"""PaySim's name in requests, replies, files and model signatures, by the attribute of Transaction.
+
+The order is that of a signature's columns and of the digest of an idempotent request."""
 
 MAX_STEP = 1_000_000
 """Hours since the tenant's epoch; 114 years."""
@@ -78,16 +96,41 @@ class Transaction:
                 math.isfinite(self.amount) and 0 <= self.amount <= MAX_AMOUNT,
                 f"must be a finite number from 0 to {MAX_AMOUNT:.0f}",
             ),
-            "oldbalanceOrg": (abs(self.oldbalance_org) <= MAX_BALANCE, _BALANCE_MESSAGE),
-            "oldbalanceDest": (abs(self.oldbalance_dest) <= MAX_BALANCE, _BALANCE_MESSAGE),
-            "nameOrig": (bool(_ACCOUNT.match(self.name_orig)), account),
-            "nameDest": (bool(_ACCOUNT.match(self.name_dest)), account),
+            "oldbalance_org": (abs(self.oldbalance_org) <= MAX_BALANCE, _BALANCE_MESSAGE),
+            "oldbalance_dest": (abs(self.oldbalance_dest) <= MAX_BALANCE, _BALANCE_MESSAGE),
+            "name_orig": (bool(_ACCOUNT.match(self.name_orig)), account),
+            "name_dest": (bool(_ACCOUNT.match(self.name_dest)), account),
             "external_id": (
                 self.external_id is None or bool(_EXTERNAL_ID.match(self.external_id)),
                 f"must be 1 to {MAX_EXTERNAL_ID_LENGTH} printable ASCII characters without spaces",
             ),
         }
-        return [FieldError(field, message) for field, (good, message) in checks.items() if not good]
+        return [
+            FieldError(WIRE_NAMES.get(name, name), message)
+            for name, (is_good, message) in checks.items()
+            if not is_good
+        ]
+
+
+def from_wire(fields: Mapping[str, Any]) -> Transaction:
+    """Make a transaction from fields under their wire names.
+
+    Args:
+        fields: value by wire name; others than WIRE_NAMES and `external_id` are ignored.
+
+    Raises:
+        KeyError: a field is missing.
+        InvalidRequest: a value is outside its range.
+    """
+    return Transaction(
+        **{name: fields[wire] for name, wire in WIRE_NAMES.items()},
+        external_id=fields.get("external_id"),
+    )
+
+
+def to_wire(transaction: Transaction) -> dict[str, Any]:
+    """Return a transaction's fields under their wire names, without its `external_id`."""
+    return {wire: getattr(transaction, name) for name, wire in WIRE_NAMES.items()}
 
 
 _BALANCE_MESSAGE = f"must be a finite number within ±{MAX_BALANCE:.0f}"

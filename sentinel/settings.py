@@ -12,8 +12,10 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from scoring.errors import CommandError
 
-class SettingsError(Exception):
+
+class SettingsError(CommandError):
     """A setting is missing or contradicts another; the message says which and what to do."""
 
 

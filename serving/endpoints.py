@@ -1,4 +1,4 @@
-"""What the APIs do with a request: who calls, what is asked, one item in a batch, one reply."""
+"""The scoring routes: authenticate, read the body, resolve the models, enqueue an item, reply."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from web.body import MAX_BATCH_BODY_BYTES, idempotency_key, read_body
 
 
 class Queue(Protocol):
-    """Where items wait for their batch."""
+    """The queue of items that wait for their batch: `SentinelApp`, in `app/bento.py`."""
 
-    async def enqueue(self, batchable: str, item: Any) -> Any:  # noqa: ANN401 - its answer
-        """Put an item into the next batch of a batchable method; its answer, or its error."""
+    async def enqueue(self, batchable: str, item: Any) -> Any:  # noqa: ANN401 - the item's answer
+        """Put an item into the next batch of a batchable method; return its answer or raise."""
 
 
 class ScoringEndpoints:
-    """The scoring routes of a process that is connected.
+    """The scoring routes of a connected process.
 
     Args:
-        engine: the pool of the payment path.
-        auth: verifies API keys.
-        models: the model and policy that serve each tenant.
-        queue: the batchable methods `score_batch`, `bulk_batch` and `explain_batch`.
+        engine: database pool of the payment path.
+        auth: verifier of API keys.
+        alias_follower: source of the models and the policy that serve each tenant.
+        queue: queue of the batchable methods `score_batch`, `bulk_batch` and `explain_batch`.
     """
 
     def __init__(
-        self, engine: Engine, auth: Authenticator, models: AliasFollower, queue: Queue
+        self, engine: Engine, auth: Authenticator, alias_follower: AliasFollower, queue: Queue
     ) -> None:
         self._engine = engine
         self._auth = auth
-        self._models = models
+        self._alias_follower = alias_follower
         self._queue = queue
 
     async def score(self, request: Request) -> Response:
-        """Decide one transaction."""
+        """Decide one transaction: one item of `score_batch`."""
         arrived_s = perf_counter()
         principal = await self._auth.require(request.headers.get("authorization"), "score")
         body = await read_body(request, schemas.TransactionIn)
         transaction = body.to_domain(idempotency_key(request))
-        assignment = await self._models.assignment(principal.tenant_id)
+        assignment = await self._alias_follower.assignment(principal.tenant_id)
         item = Item(
             principal.tenant_id, assignment, [transaction], arrived_s, request.scope["origin"]
         )
@@ -58,11 +58,11 @@ class ScoringEndpoints:
         return responses.score_reply(decision, arrived_s)
 
     async def score_many(self, request: Request) -> Response:
-        """Decide up to 1000 transactions."""
+        """Decide up to 1000 transactions: one item of `bulk_batch`."""
         arrived_s = perf_counter()
         principal = await self._auth.require(request.headers.get("authorization"), "score")
         body = await read_body(request, schemas.BatchRequest, MAX_BATCH_BODY_BYTES)
-        assignment = await self._models.assignment(principal.tenant_id)
+        assignment = await self._alias_follower.assignment(principal.tenant_id)
         transactions = [t.to_domain() for t in body.transactions]
         item = Item(
             principal.tenant_id, assignment, transactions, arrived_s, request.scope["origin"]
@@ -71,17 +71,17 @@ class ScoringEndpoints:
         return responses.batch_reply(decisions, arrived_s)
 
     async def explain(self, request: Request) -> Response:
-        """Explain a transaction, or a stored prediction."""
+        """Explain a transaction, as one item of `explain_batch`, or a stored prediction."""
         arrived_s = perf_counter()
         principal = await self._auth.require(
             request.headers.get("authorization"), "score", "review"
         )
         body = await read_body(request, schemas.ExplainRequest)
         if body.prediction_id is not None:
-            stored = await self._stored(principal.tenant_id, body.prediction_id)
+            stored = await self._read_stored(principal.tenant_id, body.prediction_id)
             return responses.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
-        assert body.transaction is not None  # noqa: S101 - the schema takes exactly one
-        assignment = await self._models.assignment(principal.tenant_id)
+        assert body.transaction is not None  # noqa: S101 - the schema requires exactly one
+        assignment = await self._alias_follower.assignment(principal.tenant_id)
         transaction = body.transaction.to_domain()
         item = Item(
             principal.tenant_id, assignment, [transaction], arrived_s, request.scope["origin"]
@@ -90,8 +90,8 @@ class ScoringEndpoints:
         return responses.explain_reply(prediction, None, arrived_s)
 
     async def readiness(self) -> Response:
-        """Say whether this process can decide a payment now, and if not, why."""
-        return await to_thread.run_sync(health.report, self._engine, self._models)
+        """Return 200 when this process can decide a payment now, else 503 with the reason."""
+        return await to_thread.run_sync(health.report, self._engine, self._alias_follower)
 
-    async def _stored(self, tenant_id: int, prediction_id: UUID) -> Decided:
+    async def _read_stored(self, tenant_id: int, prediction_id: UUID) -> Decided:
         return await to_thread.run_sync(read_decision, self._engine, tenant_id, prediction_id)

@@ -1,8 +1,8 @@
-"""The front: the payment routes, answered before the framework's router and middlewares.
+"""The fast path: answers the scoring routes in front of the framework's router and middlewares.
 
-BentoML's contexts, spans, time-out, concurrency limit and routing, and a layer of `send` for each
-of them, were half of the CPU of a /score (docs/performance.md). So the APIs are found here, by
-their exact path, and kept to the same limits.
+BentoML's contexts, spans, time-out, concurrency limit and routing, each with its own `send`
+wrapper, take half of the CPU of a /score (docs/performance.md). So this middleware finds the API by
+its exact path and applies the same limits.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from observability.request_id import HEADER, Origin, request_id
 from observability.tracing import Traces
 from scoring.errors import SentinelError
-from web.problems import problem, problem_of_status
+from web.problems import problem_response
 from web.request_metrics import count_request
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sentinel.api")
 
 CLIENT_CLOSED_REQUEST = 499
-"""Nobody reads it; it keeps a caller who hung up (nginx's number) apart from a fault of ours."""
+"""nginx's status for a client that disconnected. No client receives it; in the metrics it
+distinguishes a disconnect from an error of the service."""
 
 Api = Callable[[Request], Awaitable[Response]]
 
@@ -37,12 +39,12 @@ class FastPath:
     """Answers POST to the APIs' paths and passes every other path on (ASGI middleware).
 
     Args:
-        app: what it wraps.
-        apis: API of each path; read again for each request, since start-up adds them.
+        app: application that answers every other path.
+        apis: API of each path (`/score`: `Sentinel.score`); start-up fills the mapping after this.
         traces: tracer of the process.
-        timeout_s: after which a request is given up (504).
-        max_in_flight: how many requests of these paths are worked on at a time; one more is
-            turned away (429).
+        timeout_s: seconds after which a request is cancelled (504).
+        max_in_flight: largest number of requests to these paths that run at a time; one more is
+            rejected (429).
     """
 
     def __init__(
@@ -61,25 +63,25 @@ class FastPath:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the class."""
+        """Answer a request to an API's path, or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         arrived_s = perf_counter()
         path, method = scope["path"], scope["method"]
-        identity = request_id(scope["headers"])
-        named = (HEADER, identity.encode())
+        identifier = request_id(scope["headers"])
+        id_header = (HEADER, identifier.encode())
         api = self._apis.get(path)
         if api is None:
-            scope["origin"] = Origin(identity)
-            await self._app(scope, receive, _naming(send, named))
+            scope["origin"] = Origin(identifier)
+            await self._app(scope, receive, _with_header(send, id_header))
             return
         span = None
         if self._traces.on:
-            span = self._traces.begin_request(method, path, scope["headers"], identity, arrived_s)
-        scope["origin"] = Origin(identity, span)
+            span = self._traces.begin_request(method, path, scope["headers"], identifier, arrived_s)
+        scope["origin"] = Origin(identifier, span)
         response = await self._answer(api, Request(scope, receive))
-        response.raw_headers.append(named)
+        response.raw_headers.append(id_header)
         try:
             await response(scope, receive, send)
         finally:
@@ -88,11 +90,11 @@ class FastPath:
                 self._traces.end_request(span, response.status_code)
 
     async def _answer(self, api: Api, request: Request) -> Response:
-        """Return the API's answer, or the problem that kept it from answering."""
+        """Return the API's response, or the problem that describes its error."""
         if request.method != "POST":
-            return problem_of_status(405, allow="POST")
+            return problem_response(HTTPException(405, headers={"Allow": "POST"}))
         if self._in_flight >= self._max_in_flight:
-            return problem_of_status(429)
+            return problem_response(HTTPException(429))
         self._in_flight += 1
         timer = asyncio.timeout(self._timeout_s)
         try:
@@ -101,25 +103,24 @@ class FastPath:
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except Exception as error:
-            # What is given up may end in an error of its own on its way out.
+            # A cancelled API may raise another error while it unwinds.
             if timer.expired():
-                return problem_of_status(504)
+                return problem_response(HTTPException(504))
             if not isinstance(error, SentinelError):
                 logger.exception("%s failed", request.url.path)
-                return problem_of_status(500)
-            if error.status >= 500:
+            elif error.status >= 500:
                 logger.warning("%s: %s", request.url.path, error.detail)
-            return problem(error)
+            return problem_response(error)
         finally:
             self._in_flight -= 1
 
 
-def _naming(send: Send, named: tuple[bytes, bytes]) -> Send:
-    """Return a `send` that puts a request's id into the head of its reply."""
+def _with_header(send: Send, header: tuple[bytes, bytes]) -> Send:
+    """Return a `send` that adds a header to the response."""
 
-    async def naming(message: Message) -> None:
+    async def send_with_header(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), named]
+            message["headers"] = [*message.get("headers", ()), header]
         await send(message)
 
-    return naming
+    return send_with_header

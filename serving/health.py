@@ -1,4 +1,4 @@
-"""Readiness that tells the truth: Postgres answers with this release's schema, a model serves."""
+"""Readiness: whether Postgres has this release's schema and a model serves."""
 
 from __future__ import annotations
 
@@ -12,36 +12,41 @@ from serving.deployment.alias_follower import AliasFollower
 from web.problems import MEDIA_TYPE
 
 
-def report(engine: Engine, models: AliasFollower) -> Response:
-    """Check Postgres and the models; 200 when a payment can be decided, else 503."""
-    checks = {"postgres": _postgres(engine), "model": _model(models)}
-    ready = all(found == "ok" for found in checks.values())
-    document = {"ready": ready, "checks": checks, "models": models.in_use()}
+def report(engine: Engine, alias_follower: AliasFollower) -> Response:
+    """Check Postgres and the models; return 200 when a payment can be decided, else 503.
+
+    Args:
+        engine: database pool of the payment path.
+        alias_follower: source of the models and the policy that serve each tenant.
+    """
+    checks = {"postgres": _check_postgres(engine), "model": _check_models(alias_follower)}
+    ready = all(result == "ok" for result in checks.values())
+    document = {"ready": ready, "checks": checks, "models": alias_follower.in_use()}
     if ready:
         return Response(orjson.dumps(document), media_type="application/json")
-    about = {
+    problem = {
         "type": "urn:sentinel:problem:not-ready",
         "title": "Not ready",
         "status": 503,
-        "detail": " ".join(found for found in checks.values() if found != "ok"),
+        "detail": " ".join(result for result in checks.values() if result != "ok"),
     }
-    return Response(orjson.dumps(about | document), 503, media_type=MEDIA_TYPE)
+    return Response(orjson.dumps(problem | document), 503, media_type=MEDIA_TYPE)
 
 
-def _postgres(engine: Engine) -> str:
+def _check_postgres(engine: Engine) -> str:
     try:
         revision = current_revision(engine)
     except SentinelError as error:
         return error.detail
-    # A later release's schema still serves this one (docs/decisions/0003-migrations.md): while a
-    # rolling update goes on, the pods that it replaces have to stay ready.
+    # This release works with a later schema (docs/decisions/0003-migrations.md): during a rolling
+    # update the old pods must stay ready.
     if is_older(revision):
         return (
-            f"The database is at revision {revision or 'none'}, this release needs "
+            f"The database is at revision {revision or 'none'}, but this release needs "
             f"{head_revision()}; run `sentinel db upgrade`."
         )
     return "ok"
 
 
-def _model(models: AliasFollower) -> str:
-    return "ok" if models.can_decide() else "No tenant has a model version in production."
+def _check_models(alias_follower: AliasFollower) -> str:
+    return "ok" if alias_follower.can_decide() else "No tenant has a model version in production."

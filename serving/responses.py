@@ -1,4 +1,4 @@
-"""Render decisions as reply bodies; their shapes are declared in `serving/schemas.py`."""
+"""Render decisions as reply bodies; `serving/schemas.py` declares their shapes."""
 
 from __future__ import annotations
 
@@ -17,41 +17,58 @@ from web.responses import _reply, explained, json_reply, model
 
 
 class RenderedReplies:
-    """Decisions rendered while Postgres stores them: a third of the service's time of 1000 rows.
+    """The replies of a batch, rendered while Postgres stores its decisions.
 
-    They lack their end, the latency, which is known when the reply is sent.
+    Rendering takes a third of the service's time for 1000 rows. The replies lack the latency, which
+    `score_reply` and `batch_reply` append when they are sent.
     """
 
     def __init__(self) -> None:
-        self._made: dict[UUID, bytes] = {}
+        self._rendered: dict[UUID, bytes] = {}
 
-    def make(self, decisions: Iterable[Decided]) -> None:
+    def render(self, decisions: Iterable[Decided]) -> None:
         """Render decisions that are being stored."""
         for decided in decisions:
-            self._made[decided.prediction_id] = _without_end(decided)
+            self._rendered[decided.prediction_id] = _without_latency(decided)
 
-    def of(self, stored: Decided) -> bytes:
-        """Return a stored decision's rendering: made before, unless it was stored earlier."""
-        return self._made.get(stored.prediction_id) or _without_end(stored)
+    def get(self, stored: Decided) -> bytes:
+        """Return the reply to a stored decision; renders one that an earlier request stored."""
+        return self._rendered.get(stored.prediction_id) or _without_latency(stored)
 
 
 def score_reply(decision: bytes, arrived_s: float) -> Response:
-    """Finish one decision of `RenderedReplies`."""
-    return _reply(decision + _end(arrived_s))
+    """Return the response to a /score.
+
+    Args:
+        decision: decision from `RenderedReplies`, to which the latency is appended.
+        arrived_s: `perf_counter()` at the arrival of the request.
+    """
+    return _reply(decision + _latency(arrived_s))
 
 
 def batch_reply(decisions: Sequence[bytes], arrived_s: float) -> Response:
-    """Finish the decisions of a batch, in order; at least one."""
-    end = _end(arrived_s)
-    results = (end + b",").join(decisions) + end
+    """Return the response to a /score/batch.
+
+    Args:
+        decisions: decisions from `RenderedReplies`, in the order of the request; at least one.
+        arrived_s: `perf_counter()` at the arrival of the request.
+    """
+    latency = _latency(arrived_s)
+    results = (latency + b",").join(decisions) + latency
     return _reply(b'{"results":[%b],"total_latency_ms":%r}' % (results, _elapsed_ms(arrived_s)))
 
 
 def explain_reply(prediction: Prediction, prediction_id: str | None, arrived_s: float) -> Response:
-    """Render a prediction with every feature and its reasons as sentences."""
-    whole = explained(prediction)
+    """Return the response to an /explain: every feature, and the reasons as sentences.
+
+    Args:
+        prediction: prediction that is explained.
+        prediction_id: id of a stored prediction; None for a transaction of the request.
+        arrived_s: `perf_counter()` at the arrival of the request.
+    """
+    explanation = explained(prediction)
     return json_reply(
-        {"prediction_id": prediction_id, **whole, "latency_ms": _elapsed_ms(arrived_s)}
+        {"prediction_id": prediction_id, **explanation, "latency_ms": _elapsed_ms(arrived_s)}
     )
 
 
@@ -75,11 +92,12 @@ def _decision(decided: Decided) -> dict[str, Any]:
     }
 
 
-def _without_end(decided: Decided) -> bytes:
+def _without_latency(decided: Decided) -> bytes:
     return orjson.dumps(_decision(decided)).removesuffix(b"}")
 
 
-def _end(arrived_s: float) -> bytes:
+def _latency(arrived_s: float) -> bytes:
+    """Return the end of a rendered decision: its latency in milliseconds."""
     return b',"latency_ms":%r}' % _elapsed_ms(arrived_s)
 
 

@@ -1,4 +1,4 @@
-"""Wire schemas of the scoring routes."""
+"""Request and response schemas of the scoring routes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TransactionIn(_Request):
 
     model_config = ConfigDict(
         json_schema_extra={
-            # OpenAPI 3.0's single example: BentoML's schema classes know no `examples`.
+            # OpenAPI 3.0's single example: BentoML's schema classes do not support `examples`.
             "example": {
                 "step": 212,
                 "type": "TRANSFER",
@@ -46,9 +46,9 @@ class TransactionIn(_Request):
     type: Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
     amount: float = Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)
     nameOrig: Account = Field(description="account that pays")  # noqa: N815
-    oldbalanceOrg: Balance = Field(description="the payer's balance before")  # noqa: N815
+    oldbalanceOrg: Balance = Field(description="the payer's balance before the payment")  # noqa: N815
     nameDest: Account = Field(description="account that receives; merchants: M...")  # noqa: N815
-    oldbalanceDest: Balance = Field(description="the receiver's balance before")  # noqa: N815
+    oldbalanceDest: Balance = Field(description="the receiver's balance before the payment")  # noqa: N815
     newbalanceOrig: Any = Field(  # noqa: N815
         default=None, description="accepted and ignored: not known before the decision"
     )
@@ -62,7 +62,11 @@ class TransactionIn(_Request):
     )
 
     def to_domain(self, external_id: str | None = None) -> Transaction:
-        """Return the domain's transaction; `external_id` stands in when the body has none."""
+        """Return the domain's transaction.
+
+        Args:
+            external_id: idempotency key of the request's header, used when the body has none.
+        """
         return Transaction(
             step=self.step,
             type=self.type,
@@ -82,7 +86,7 @@ class BatchRequest(_Request):
 
 
 class ExplainRequest(_Request):
-    """Either a transaction, explained by the production model, or a stored prediction's id."""
+    """A transaction, which the production model explains, or the id of a stored prediction."""
 
     transaction: TransactionIn | None = None
     prediction_id: Annotated[UUID, Field(strict=False)] | None = None
@@ -102,12 +106,12 @@ class ScoreReply(BaseModel):
     score: float = Field(description="calibrated probability of fraud")
     risk_band: Literal["low", "medium", "high"]
     decision: Literal["approve", "review"]
-    threshold: float = Field(description="scores from here on are reviewed")
+    threshold: float = Field(description="scores at or above it are reviewed")
     top_features: list[FeatureOut] = Field(description="the five largest contributions")
-    base_value: float = Field(description="log-odds; plus every contribution it is the margin")
+    base_value: float = Field(description="log-odds; added to all contributions it is the margin")
     margin: float = Field(description="log-odds")
     model: ModelOut
-    latency_ms: float = Field(description="from the request's arrival to this reply")
+    latency_ms: float = Field(description="time from the request's arrival to this reply")
 
 
 class BatchReply(BaseModel):
@@ -118,14 +122,16 @@ class BatchReply(BaseModel):
 
 
 class ExplainReply(BaseModel):
-    """Why a transaction scores as it does."""
+    """A score with the contribution of every feature and the reasons as sentences."""
 
     prediction_id: UUID | None
     score: float
-    raw_probability: float = Field(description="before calibration")
+    raw_probability: float = Field(description="probability before calibration")
     margin: float = Field(description="log-odds")
     base_value: float = Field(description="log-odds")
-    features: list[FeatureOut] = Field(description="every feature; contributions add up")
+    features: list[FeatureOut] = Field(
+        description="every feature; base value + contributions = margin"
+    )
     reasons: list[str]
     risk_band: Literal["low", "medium", "high"]
     decision: Literal["approve", "review"]

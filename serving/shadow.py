@@ -1,15 +1,14 @@
-"""Shadow scoring: what the model that did not decide would have said, beside the payments.
+"""Shadow scoring: the score that the model that did not decide would have given.
 
-Decisions that are stored go on a bounded queue; one thread a process scores them with the other
-model, margins only, and stores the scores. It never holds up a payment: when it falls behind,
-decisions are left out and counted. What that costs a reply: docs/decisions/0007-shadow.md.
+Stored decisions go into a bounded queue; one thread a process scores them with the other model,
+margins only, and stores the scores. It never delays a payment: when it falls behind, decisions are
+dropped and counted. What it costs a reply: docs/decisions/0007-shadow.md.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections import Counter as Tally
 from collections import defaultdict, deque
@@ -21,6 +20,7 @@ from uuid import UUID
 import numpy as np
 from prometheus_client import Counter
 
+from observability.background_loop import BackgroundLoop
 from observability.metrics import SHADOW_DROPPED, SHADOW_SCORED
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from registry.client.base import RegisteredVersion, RegistryUnavailable
@@ -34,15 +34,15 @@ from scoring.prediction import ModelVersion
 logger = logging.getLogger("sentinel.shadow")
 
 CAPACITY = 20_000
-"""Decisions that may wait, about 25 s of a loaded process; each holds 11 features."""
+"""Decisions that the queue holds, about 25 s of a loaded process; each has 11 features."""
 GATHER_S = 0.1
-"""Between two looks at the queue: ten commits a second on the disk that the payments wait for,
-instead of one a batch of theirs."""
+"""Between two runs: ten commits a second on the disk that the payments wait for, instead of one for
+each of their batches."""
 CHUNK = 64
-"""Rows scored, and rows stored, at a time: how long the thread keeps a booster and the
-interpreter's lock to itself."""
+"""Rows scored, and rows stored, at a time: it bounds how long the thread holds a booster's lock and
+the interpreter's."""
 DRAIN_S = 5.0
-"""At the end, how long is spent on what still waits."""
+"""Seconds that `stop` spends on the decisions still queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,11 @@ class ShadowTask:
     """A stored decision to be scored by the other model.
 
     Attributes:
-        tenant_id, prediction_id: whose, and which.
-        features: as they were decided on.
-        version: the model that did not decide.
-        policy: the tenant's own that was in force; None: the version's.
+        tenant_id: tenant whose decision it is.
+        prediction_id: prediction that the decision belongs to.
+        features: features that it was decided on.
+        version: model version that did not decide.
+        policy: the tenant's own policy at the time; None: the version's.
     """
 
     tenant_id: int
@@ -64,13 +65,13 @@ class ShadowTask:
 
 
 class ShadowScorer:
-    """Scores what it is offered, later, on a thread of its own.
+    """Scores the decisions that it is offered, later, on a thread of its own.
 
     Args:
-        model_store: gives the models.
-        log: takes the scores.
-        locks: of the boosters, shared with those who decide.
-        capacity: decisions that may wait.
+        model_store: source of the models.
+        log: writer of the scores.
+        locks: locks of the boosters, shared with the threads that decide.
+        capacity: decisions that the queue holds.
     """
 
     def __init__(
@@ -81,33 +82,36 @@ class ShadowScorer:
         self._locks = locks
         self._capacity = capacity
         self._waiting: deque[ShadowTask] = deque()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="shadow-scorer", daemon=True)
+        self._loop = BackgroundLoop(
+            "shadow-scorer",
+            self._drain,
+            GATHER_S,
+            logger=logger,
+            task="shadow scoring",
+            runs_at_start=False,
+            on_stop=self._drain_for_the_last_time,
+        )
 
     def start(self) -> None:
-        """Begin to score."""
-        self._thread.start()
+        """Score in the background."""
+        self._loop.start()
 
     def stop(self) -> None:
-        """Score what waits, for DRAIN_S at most, and end."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """Score what is queued, for DRAIN_S at most, drop the rest, and end."""
+        self._loop.stop()
 
     def offer(self, tasks: Sequence[ShadowTask]) -> None:
-        """Take stored decisions, without ever waiting; those there is no room for are dropped."""
+        """Queue stored decisions without waiting; drop those that exceed the capacity."""
         room = max(0, self._capacity - len(self._waiting))
         self._waiting.extend(islice(tasks, room))
         _count(SHADOW_DROPPED, tasks[room:])
 
-    def _work(self) -> None:
-        while not self._stopping.wait(GATHER_S):
-            self._drain(math.inf)
+    def _drain_for_the_last_time(self) -> None:
         self._drain(time.monotonic() + DRAIN_S)
         _count(SHADOW_DROPPED, self._waiting)
 
-    def _drain(self, until_s: float) -> None:
-        """Score what waits now; what is offered meanwhile gathers for the next time."""
+    def _drain(self, until_s: float = math.inf) -> None:
+        """Score what is queued now; what is offered meanwhile is left for the next run."""
         for _ in range(0, len(self._waiting), CHUNK):
             if time.monotonic() > until_s:
                 return
@@ -118,7 +122,6 @@ class ShadowScorer:
                 logger.warning("%d shadow scores are lost: %s", len(tasks), error.detail)
                 _count(SHADOW_DROPPED, tasks)
             except Exception:
-                # The scorer outlives what it did not foresee.
                 logger.exception("%d shadow scores are lost", len(tasks))
                 _count(SHADOW_DROPPED, tasks)
             else:

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures of every part, and how tests are shared between processes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 pytest_plugins = [
+    "tests.support.scheduling",
     "tests.support.postgres",
     "tests.support.stack",
     "tests.support.system",
@@ -18,7 +19,7 @@ pytest_plugins = [
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """A factory of ports of the loopback interface that nobody listens on."""
+    """A factory of free ports of the loopback interface."""
 
     def find() -> int:
         with socket.socket() as probe:

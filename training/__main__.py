@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from sentinel.errors import CommandGroup
 from training.cli.config_file import configurable
 
 COMMANDS = {
@@ -19,7 +20,7 @@ COMMANDS = {
 """The module of `training/cli/` by the command's name, in the order of a model's life."""
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     """Imports a command only when it is asked for, and gives each `--config`."""
 
     def list_commands(self, context: click.Context) -> list[str]:

@@ -1,11 +1,13 @@
-"""What can be wrong with a training, said in one sentence to whoever started it."""
+"""Errors that end a training command."""
 
 from __future__ import annotations
 
+from scoring.errors import CommandError
 
-class TrainingError(Exception):
+
+class TrainingError(CommandError):
     """The training cannot go on; the message says why and what to change."""
 
 
 class NoEvidence(TrainingError):
-    """Nothing says which of two versions is better, through no mistake of whoever asks."""
+    """Nothing says which of two versions is better, through no mistake of the user's."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from training.pipeline.evaluation import Evaluation
 from training.reporting.metric_formats import FIGURES
-from training.reporting.tables import _table, show_addresses
+from training.reporting.tables import (
+    calibration_table,
+    calibrators_table,
+    show_addresses,
+    titled_table,
+)
 from training.train import Trained
-
-_CALIBRATED = ("log_loss", "brier", "ece")
 
 
 def show(trained: Trained, console: Console) -> None:
@@ -18,8 +20,17 @@ def show(trained: Trained, console: Console) -> None:
     learned, version = trained.learned, trained.version
     console.print()
     console.print(_parts(trained))
-    console.print(_kinds(trained))
-    figures = _table(
+    calibration = learned.calibration
+    console.print(
+        calibrators_table(
+            "Calibration, on data neither was fitted on",
+            "kind",
+            calibration.comparisons,
+            calibration.calibrator.kind,
+            ".3g",
+        )
+    )
+    figures = titled_table(
         "Test part, used once; in brackets 95 % bootstrap intervals",
         "", "split by time", "random split",
     )  # fmt: skip
@@ -28,7 +39,7 @@ def show(trained: Trained, console: Console) -> None:
     console.print(figures)
     console.print(trained.random_note, highlight=False, soft_wrap=not console.is_terminal)
     console.print()
-    console.print(_calibration(learned.evaluation))
+    console.print(calibration_table(learned.evaluation))
     console.print(
         f"Threshold {learned.model.policy.threshold:.4g}; {learned.fitted.rounds} trees with "
         f"{learned.fitted.leaves:,} leaves.",
@@ -43,7 +54,7 @@ def show(trained: Trained, console: Console) -> None:
 
 
 def _parts(trained: Trained) -> Table:
-    table = _table(f"Data: {trained.data.source}", "part", "steps", "rows", "frauds", "rate")
+    table = titled_table(f"Data: {trained.data.source}", "part", "steps", "rows", "frauds", "rate")
     for part in trained.parts:
         table.add_row(
             part.name,
@@ -52,28 +63,4 @@ def _parts(trained: Trained) -> Table:
             f"{part.fraud_count:,}",
             f"{part.fraud_count / part.row_count:.3%}",
         )
-    return table
-
-
-def _kinds(trained: Trained) -> Table:
-    table = _table("Calibration, on data neither was fitted on", "kind", "log loss", "Brier", "ECE")
-    calibration = trained.learned.calibration
-    for row in calibration.comparisons:
-        chosen = row.kind == calibration.calibrator.kind
-        table.add_row(
-            f"{row.kind} (chosen)" if chosen else row.kind,
-            f"{row.log_loss:.3g}",
-            f"{row.brier:.3g}",
-            f"{row.ece:.3g}",
-            style="bold" if chosen else None,
-        )
-    return table
-
-
-def _calibration(evaluation: Evaluation) -> Table:
-    table = _table("Probabilities before and after calibration", "", "before", "after")
-    for figure in FIGURES:
-        if figure.name in _CALIBRATED:
-            before, after = evaluation.uncalibrated[figure.name], evaluation.metrics[figure.name]
-            table.add_row(figure.label, figure.bare(before), figure.bare(after))
     return table

@@ -1,4 +1,4 @@
-"""Reading a request: the body within its limit, validated in one pass."""
+"""Read a request: its body, limited in size and validated in one pass, and its key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from scoring.errors import FieldError, InvalidRequest, PayloadTooLarge
 from scoring.transaction import EXTERNAL_ID_PATTERN
-from web.problems import invalid
+from web.problems import invalid_body
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_BATCH_BODY_BYTES = 2 * 1024 * 1024
@@ -23,31 +23,36 @@ _IDEMPOTENCY_KEY = re.compile(EXTERNAL_ID_PATTERN)
 async def read_body(
     request: Request, schema: type[Schema], max_bytes: int = MAX_BODY_BYTES
 ) -> Schema:
-    """Read and validate a JSON body.
+    """Return a JSON body, validated.
+
+    Args:
+        request: request whose body is read.
+        schema: Pydantic model of the body.
+        max_bytes: size limit of the body.
 
     Raises:
-        PayloadTooLarge: more than `max_bytes`, announced or sent.
-        InvalidRequest: not JSON, or not what the schema says; names each field.
+        PayloadTooLarge: the body, or its declared length, is larger than `max_bytes`.
+        InvalidRequest: the body is not JSON or does not match the schema; names each field.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
-        raise PayloadTooLarge(f"The body may have {max_bytes} bytes at most.")
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise PayloadTooLarge(f"The body is larger than {max_bytes} bytes; send a smaller one.")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
-            raise PayloadTooLarge(f"The body may have {max_bytes} bytes at most.")
+            raise PayloadTooLarge(f"The body is larger than {max_bytes} bytes; send a smaller one.")
     try:
         return schema.model_validate_json(bytes(body))
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid_body(error) from error
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the Idempotency-Key header.
+    """Return the Idempotency-Key header, or None without one.
 
     Raises:
-        InvalidRequest: it is not 1 to 128 printable ASCII characters without spaces.
+        InvalidRequest: the header is not 1 to 128 printable ASCII characters without spaces.
     """
     key = request.headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.match(key):

@@ -1,4 +1,4 @@
-"""Prometheus metrics with bounded labels: the route's template, never the raw path."""
+"""Count and time requests, labelled by the route's template, never by the raw path."""
 
 from __future__ import annotations
 
@@ -45,31 +45,31 @@ class RequestMetrics:
         self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the class."""
+        """Pass a request on, then count it and record its span."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         arrived_s = perf_counter()
         status = 500
 
-        async def observed(message: Message) -> None:
+        async def send_observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, observed)
+            await self._app(scope, receive, send_observed)
         finally:
             path = scope["path"]
             matched = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
             template = path if path in self._system_paths else matched
             count_request(template, status, perf_counter() - arrived_s)
             if self._traces.on and path not in self._system_paths:
-                identity = scope["origin"].request_id
+                request_id = scope["origin"].request_id
                 headers = scope["headers"]
                 span = self._traces.begin_request(
-                    scope["method"], template, headers, identity, arrived_s
+                    scope["method"], template, headers, request_id, arrived_s
                 )
                 self._traces.end_request(span, status)
 
@@ -83,9 +83,9 @@ def count_request(route: str, status: int, duration_s: float) -> None:
     """Count a request that was answered.
 
     Args:
-        route: the route's template, never the raw path.
-        status: HTTP.
-        duration_s: from its arrival to the last byte of the reply, seconds.
+        route: template of the route, never the raw path.
+        status: HTTP status of the reply.
+        duration_s: seconds from the arrival to the last byte of the reply.
     """
     counter, histogram = _series(route, status)
     counter.inc()

@@ -1,50 +1,101 @@
-"""Answers to costly questions, asked once however many want to know, and remembered for a while."""
+"""Results of slow calls: each is loaded once, however many callers wait, and kept for a while.
+
+Why neither cachetools nor async-lru: docs/decisions/0011-libraries.md.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Coroutine, Hashable
 from time import monotonic
-from typing import Any
+from typing import Any, Generic, TypeVar, TypeVarTuple, Unpack
+
+Value = TypeVar("Value")
+Args = TypeVarTuple("Args")
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    answer: asyncio.Future[Any]
-    asked_s: float
-
-
-class SingleFlightCache:
-    """The latest answers by question; one an event loop.
+class SingleFlightCache(Generic[Value]):
+    """The latest value of each key; one an event loop, and for that loop's thread only.
 
     Args:
-        keep_s: how long an answer serves, from when it was asked for.
-        most: answers that are kept; the one asked for longest ago goes first.
-        now_s: a clock in seconds that never goes back.
+        keep_s: seconds that a value serves, counted from the beginning of its load.
+        max_size: number of values that are kept; the one loaded longest ago is evicted first.
+        refresh_after_s: age in seconds from which a hit also starts a new load, for which its
+            caller does not wait; None: never.
+        now_s: monotonic clock, in seconds.
     """
 
-    def __init__(self, keep_s: float, most: int, now_s: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        keep_s: float,
+        max_size: int,
+        *,
+        refresh_after_s: float | None = None,
+        now_s: Callable[[], float] = monotonic,
+    ) -> None:
         self._keep_s = keep_s
-        self._most = most
+        self._max_size = max_size
+        self._refresh_after_s = math.inf if refresh_after_s is None else refresh_after_s
         self._now_s = now_s
-        self._asked: OrderedDict[Hashable, _Asked] = OrderedDict()
+        # With the time at which the load began, and in the order in which loads ended.
+        self._values: dict[Hashable, tuple[Value, float]] = {}
+        self._loads: dict[Hashable, asyncio.Task[Value]] = {}
 
-    async def get(self, question: Hashable, ask: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
-        """Return the answer; what `ask` raises is raised to all who wait and is not remembered."""
-        known = self._asked.get(question)
-        if known is None or self._now_s() - known.asked_s >= self._keep_s:
-            known = _Asked(asyncio.ensure_future(ask()), self._now_s())
-            self._asked[question] = known
-            self._asked.move_to_end(question)
-            known.answer.add_done_callback(lambda done: self._answered(question, done))
-            if len(self._asked) > self._most:
-                self._asked.popitem(last=False)
-        # Shielded: others may wait for the same answer when this caller hangs up.
-        return await asyncio.shield(known.answer)
+    async def get(
+        self,
+        key: Hashable,
+        load: Callable[[Unpack[Args]], Coroutine[Any, Any, Value]],
+        *args: *Args,
+    ) -> Value:
+        """Return the value of a key.
 
-    def _answered(self, question: Hashable, answer: asyncio.Future[Any]) -> None:
-        failed = answer.cancelled() or answer.exception() is not None
-        if failed and question in self._asked and self._asked[question].answer is answer:
-            del self._asked[question]
+        Args:
+            key: what the value is kept under.
+            load: coroutine function that returns the value. What it raises is raised to every
+                caller that waits, and not kept.
+            args: arguments of `load`.
+        """
+        kept = self._values.get(key)
+        age_s = self._now_s() - kept[1] if kept else math.inf
+        if kept is None or age_s >= self._keep_s:
+            # Shielded: when this caller is cancelled, others may wait for the same value.
+            return await asyncio.shield(self._start(key, load, *args))
+        if age_s >= self._refresh_after_s:
+            self._start(key, load, *args)
+        return kept[0]
+
+    def _start(
+        self,
+        key: Hashable,
+        load: Callable[[Unpack[Args]], Coroutine[Any, Any, Value]],
+        *args: *Args,
+    ) -> asyncio.Task[Value]:
+        """Return the load of a key that is in flight; start it if there is none."""
+        task = self._loads.get(key)
+        if task is None:
+            task = asyncio.create_task(self._load(key, load, *args))
+            self._loads[key] = task
+            task.add_done_callback(lambda done: self._end(key, done))
+        return task
+
+    def _end(self, key: Hashable, task: asyncio.Task[Value]) -> None:
+        del self._loads[key]
+        if not task.cancelled():
+            # Retrieved, or asyncio would log a failed refresh, for which no caller waits.
+            task.exception()
+
+    async def _load(
+        self,
+        key: Hashable,
+        load: Callable[[Unpack[Args]], Coroutine[Any, Any, Value]],
+        *args: *Args,
+    ) -> Value:
+        began_s = self._now_s()
+        value = await load(*args)
+        # Removed first, so that it comes last in the order of eviction.
+        self._values.pop(key, None)
+        self._values[key] = (value, began_s)
+        if len(self._values) > self._max_size:
+            del self._values[next(iter(self._values))]
+        return value

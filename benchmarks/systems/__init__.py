@@ -1,1 +1,1 @@
-"""The stacks that are compared, each a server of its own."""
+"""The systems that are compared, each a server of its own."""

@@ -1,4 +1,4 @@
-"""The stacks: what each is, how it is started, and how it wants to be asked."""
+"""The systems that are compared: what each is, how it is started, how it is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import payloads
 from benchmarks.models import Prepared
 from benchmarks.payloads import Wire
-from benchmarks.testbed import KEY_SECRET, PROJECT, Ground, child_environment, free_port
+from benchmarks.testbed import KEY_SECRET, PROJECT, Testbed, child_environment, free_port
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 # MLServer 1.7.1 asks for the running event loop in a way that uvloop 0.22 refuses.
@@ -24,10 +24,12 @@ class Launch:
     """How one server is started.
 
     Attributes:
-        command, environment, directory: of the process.
-        port: where it will listen.
-        ready: the path that answers 200 once it can score.
-        headers: for every request.
+        command: command line of the process.
+        environment: environment of the process.
+        port: port that it listens on.
+        ready: path that answers 200 once it can score.
+        directory: working directory of the process.
+        headers: headers of every request.
     """
 
     command: list[str]
@@ -39,38 +41,39 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
-    """One contestant.
+class System:
+    """A system that is measured.
 
     Attributes:
-        about: what it is, for the report.
-        wire: how it is asked.
-        launch: prepares it for a model, and says how it is started.
+        about: description for the report.
+        wire: its routes and request bodies.
+        launch: prepares it for a model and returns how it is started.
         is_sentinel: whether it is the service, in some configuration.
-        main: measured with every model, and batches too; the others only /score with the first.
+        main: whether it is measured with every model and with batches; else only /score with the
+            first model.
     """
 
     about: str
     wire: Wire
-    launch: Callable[[Ground, Prepared], Launch]
+    launch: Callable[[Testbed, Prepared], Launch]
     is_sentinel: bool = False
     main: bool = False
 
 
 def _sentinel(target: str = "service:Sentinel", workers: int = 1) -> Callable[..., Launch]:
-    def launch(ground: Ground, model: Prepared) -> Launch:
+    def launch(testbed: Testbed, model: Prepared) -> Launch:
         name = f"{target.split(':')[0].split('.')[-1]}_{workers}_{model.size}"
-        database, key = ground.tenant(f"bench_{name}", model.registered)
+        database, key = testbed.tenant(f"bench_{name}", model.registered)
         port = free_port()
-        home = ground.home / "services" / name
+        home = testbed.home / "services" / name
         return Launch(
             [
-                *(ground.service_python, "-m", "bentoml", "serve", target),
+                *(testbed.service_python, "-m", "bentoml", "serve", target),
                 *("--host", "127.0.0.1", "--port", str(port)),
             ],
             child_environment(
                 DATABASE_URL=database,
-                MLFLOW_TRACKING_URI=ground.mlflow_url,
+                MLFLOW_TRACKING_URI=testbed.mlflow_url,
                 SENTINEL_HOME=str(home),
                 SENTINEL_KEY_SECRET=KEY_SECRET.decode(),
                 BENTOML_HOME=str(home / "bentoml"),
@@ -86,7 +89,7 @@ def _sentinel(target: str = "service:Sentinel", workers: int = 1) -> Callable[..
 
 
 def _reference(threads: Mapping[str, str]) -> Callable[..., Launch]:
-    def launch(ground: Ground, model: Prepared) -> Launch:
+    def launch(testbed: Testbed, model: Prepared) -> Launch:
         port = free_port()
         name = f"bench_reference{'_pinned' if threads else ''}_{model.size}"
         return Launch(
@@ -94,7 +97,7 @@ def _reference(threads: Mapping[str, str]) -> Callable[..., Launch]:
                 *(sys.executable, "-m", "benchmarks.systems.reference", "--port", str(port)),
                 *("--classifier", str(model.classifier)),
             ],
-            child_environment(DATABASE_URL=ground.database(name), **threads),
+            child_environment(DATABASE_URL=testbed.database(name), **threads),
             port,
             "/health",
         )
@@ -102,19 +105,19 @@ def _reference(threads: Mapping[str, str]) -> Callable[..., Launch]:
     return launch
 
 
-def _floor(*, stores: bool) -> Callable[..., Launch]:
-    def launch(ground: Ground, _model: Prepared) -> Launch:
+def _insert_only(*, stores: bool) -> Callable[..., Launch]:
+    def launch(testbed: Testbed, _model: Prepared) -> Launch:
         port = free_port()
         command = [sys.executable, "-m", "benchmarks.systems.insert_only", "--port", str(port)]
-        more = {"DATABASE_URL": ground.database("bench_floor")} if stores else {}
+        more = {"DATABASE_URL": testbed.database("bench_insert_only")} if stores else {}
         return Launch(command, child_environment(**more), port, "/health")
 
     return launch
 
 
-def _mlserver(ground: Ground, model: Prepared) -> Launch:
-    binaries = ground.environment("mlserver", MLSERVER)
-    folder = ground.home / "mlserver" / model.size
+def _mlserver(testbed: Testbed, model: Prepared) -> Launch:
+    binaries = testbed.environment("mlserver", MLSERVER)
+    folder = testbed.home / "mlserver" / model.size
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
         "name": "fraud",
@@ -141,9 +144,9 @@ def _mlserver(ground: Ground, model: Prepared) -> Launch:
     )
 
 
-def _mlflow(ground: Ground, model: Prepared) -> Launch:
+def _mlflow(testbed: Testbed, model: Prepared) -> Launch:
     packages = ("mlflow", "lightgbm", "numba", "numpy", "pandas", "scipy")
-    binaries = ground.environment("mlflow", [f"{name}=={version(name)}" for name in packages])
+    binaries = testbed.environment("mlflow", [f"{name}=={version(name)}" for name in packages])
     port = free_port()
     return Launch(
         [
@@ -155,55 +158,55 @@ def _mlflow(ground: Ground, model: Prepared) -> Launch:
         ),
         port,
         "/health",
-        directory=ground.home,
+        directory=testbed.home,
     )
 
 
-STACKS: Mapping[str, Stack] = {
-    "sentinel": Stack(
+SYSTEMS: Mapping[str, System] = {
+    "sentinel": System(
         "the service, one worker", payloads.SENTINEL, _sentinel(), is_sentinel=True, main=True
     ),
-    "sentinel_2_workers": Stack(
+    "sentinel_2_workers": System(
         "the service, two workers", payloads.SENTINEL, _sentinel(workers=2), is_sentinel=True
     ),
-    "sentinel_unbatched": Stack(
+    "sentinel_unbatched": System(
         "the service without adaptive batching",
         payloads.SENTINEL,
         _sentinel("benchmarks.systems.unbatched:Sentinel"),
         is_sentinel=True,
     ),
-    "sentinel_on_threads": Stack(
+    "sentinel_on_threads": System(
         "the service with a single request on a worker thread, as batches are",
         payloads.SENTINEL,
         _sentinel("benchmarks.systems.worker_threads:Sentinel"),
         is_sentinel=True,
     ),
-    "sentinel_stock_wait": Stack(
+    "sentinel_stock_wait": System(
         "the service with BentoML's own rule for how long a batch waits",
         payloads.SENTINEL,
         _sentinel("benchmarks.systems.bentoml_batch_wait:Sentinel"),
         is_sentinel=True,
     ),
-    "reference": Stack(
+    "reference": System(
         "FastAPI, pandas, scikit-learn, shap and an ORM",
         payloads.SENTINEL,
         _reference({}),
         main=True,
     ),
-    "reference_pinned": Stack(
+    "reference_pinned": System(
         "the same with one LightGBM thread", payloads.SENTINEL, _reference(ONE_THREAD), main=True
     ),
-    "mlserver": Stack(
+    "mlserver": System(
         "MLServer with its adaptive batching; no features, reasons or storage",
         payloads.MLSERVER,
         _mlserver,
         main=True,
     ),
-    "mlflow": Stack(
+    "mlflow": System(
         "mlflow models serve; no reasons or storage", payloads.MLFLOW, _mlflow, main=True
     ),
-    "floor": Stack(
-        "one INSERT and COMMIT, a constant reply", payloads.SENTINEL, _floor(stores=True)
+    "insert_only": System(
+        "one INSERT and COMMIT, a constant reply", payloads.SENTINEL, _insert_only(stores=True)
     ),
-    "floor_without_insert": Stack("a constant reply", payloads.SENTINEL, _floor(stores=False)),
+    "constant_reply": System("a constant reply", payloads.SENTINEL, _insert_only(stores=False)),
 }

@@ -1,7 +1,8 @@
-"""The least that a stored answer over HTTP costs: one INSERT and COMMIT, and a constant reply.
+"""The INSERT-only baseline: one INSERT and COMMIT, and a constant reply over HTTP.
 
 Bare Starlette on uvicorn with uvloop and httptools, psycopg with transactions as they come and no
-ORM. What a fraud decision takes more than this is the service's own cost.
+ORM. A stored reply cannot cost less; what a fraud
+decision takes more is the service's own cost.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ CONNECTIONS = 5
 about 1.4 times as many of 64 clients."""
 REPLY = b'{"score":0.5,"decision":"approve"}'
 _CREATE = """
-CREATE TABLE IF NOT EXISTS floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)
+CREATE TABLE IF NOT EXISTS insert_only (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text
+)
 """
-_INSERT = "INSERT INTO floor (body) VALUES (%s)"
+_INSERT = "INSERT INTO insert_only (body) VALUES (%s)"
 
 Connections = asyncio.Queue[psycopg.AsyncConnection]
 

@@ -1,4 +1,4 @@
-"""The stack that the others are compared with: each part by the book, none of them for speed.
+"""The reference: a service built from the usual libraries, each used as its manual shows.
 
 FastAPI on one uvicorn worker, features with pandas, scikit-learn's CalibratedClassifierCV around
 LGBMClassifier, a shap.TreeExplainer that is kept between requests, SQLAlchemy's ORM with a flush a

@@ -36,19 +36,25 @@ def _named(values: Sequence[float]) -> bytes:
     return orjson.dumps(dict(zip(FEATURE_NAMES, values, strict=True)))
 
 
+_TRANSACTION_TYPES = {
+    "step": INTEGER,
+    "type": TEXT,
+    "amount": FLOAT8,
+    "name_orig": TEXT,
+    "oldbalance_org": FLOAT8,
+    "name_dest": TEXT,
+    "oldbalance_dest": FLOAT8,
+}
+
 INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "tenant_id": (BIGINT, attrgetter("tenant_id")),
     "transaction_id": (UUIDS, attrgetter("transaction_id")),
     "prediction_id": (UUIDS, attrgetter("prediction_id")),
     "external_id": (TEXT, attrgetter("transaction.external_id")),
     "body_digest": (BYTEA, _digest),
-    "step": (INTEGER, attrgetter("transaction.step")),
-    "type": (TEXT, attrgetter("transaction.type")),
-    "amount": (FLOAT8, attrgetter("transaction.amount")),
-    "name_orig": (TEXT, attrgetter("transaction.name_orig")),
-    "oldbalance_org": (FLOAT8, attrgetter("transaction.oldbalance_org")),
-    "name_dest": (TEXT, attrgetter("transaction.name_dest")),
-    "oldbalance_dest": (FLOAT8, attrgetter("transaction.oldbalance_dest")),
+    **{
+        name: (kind, attrgetter(f"transaction.{name}")) for name, kind in _TRANSACTION_TYPES.items()
+    },
     "model_name": (TEXT, attrgetter("prediction.model.name")),
     "model_version": (INTEGER, attrgetter("prediction.model.version")),
     "score": (FLOAT8, attrgetter("prediction.score")),

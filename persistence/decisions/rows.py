@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,18 +17,12 @@ from persistence.tenancy import every_tenants_transaction, tenant_transaction
 from scoring.errors import NotFound
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion, Prediction
-from scoring.transaction import Transaction
+from scoring.transaction import WIRE_NAMES, Transaction
 
-TRANSACTION_COLUMNS = (
-    "external_id",
-    "step",
-    "type",
-    "amount",
-    "name_orig",
-    "oldbalance_org",
-    "name_dest",
-    "oldbalance_dest",
-)
+TRANSACTION_COLUMNS = ("external_id", *WIRE_NAMES)
+"""Columns of a transaction, named as the attributes of Transaction."""
+
+_CANONICAL_FORM = attrgetter(*WIRE_NAMES)
 
 
 class Decided(NamedTuple):
@@ -51,18 +46,9 @@ class Decided(NamedTuple):
     policy_id: int | None = None
 
 
-def body_digest(t: Transaction) -> bytes:
+def body_digest(transaction: Transaction) -> bytes:
     """Return SHA-256 of the transaction's canonical form, without its `external_id`; 32 bytes."""
-    canonical = (
-        t.step,
-        t.type,
-        t.amount,
-        t.name_orig,
-        t.oldbalance_org,
-        t.name_dest,
-        t.oldbalance_dest,
-    )
-    return hashlib.sha256(orjson.dumps(canonical)).digest()
+    return hashlib.sha256(orjson.dumps(_CANONICAL_FORM(transaction))).digest()
 
 
 def decided_from(row: Mapping[str, Any]) -> Decided:
@@ -71,16 +57,7 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
         tenant_id=row["tenant_id"],
         transaction_id=row["transaction_id"],
         prediction_id=row["id"],
-        transaction=Transaction(
-            step=row["step"],
-            type=row["type"],
-            amount=row["amount"],
-            name_orig=row["name_orig"],
-            oldbalance_org=row["oldbalance_org"],
-            name_dest=row["name_dest"],
-            oldbalance_dest=row["oldbalance_dest"],
-            external_id=row["external_id"],
-        ),
+        transaction=Transaction(**{name: row[name] for name in TRANSACTION_COLUMNS}),
         prediction=Prediction(
             score=row["score"],
             margin=row["margin"],

@@ -1,4 +1,4 @@
-"""What `sentinel monitor` found: written by it, read by the service."""
+"""Store and read drift checks: the monitor writes them, the service reads them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scoring.evaluation.drift import SCORE, Binned, Level, Shift, shift
 from scoring.prediction import ModelVersion
 
 MONITOR = "sentinel monitor"
-"""The actor of what is written here."""
+"""Actor of drift checks in the audit log."""
 KEPT = timedelta(days=90)
 """At a run an hour 13 MB a tenant, 6 kB a version and run; Prometheus may remember for longer."""
 NOTHING_DECIDED = "It decided nothing in the window."
@@ -62,7 +62,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A tenant's latest run: when, over which window, and each version that decided in it."""
+    """A tenant's latest run: its time, its window, and a check of each version that decided."""
 
     computed_at: datetime
     window: Window

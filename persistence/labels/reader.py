@@ -33,7 +33,7 @@ from persistence.labels.sql import (
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
-from scoring.features import FloatArray, TransactionColumns
+from scoring.features import BoolArray, FloatArray, TransactionColumns
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from scoring.transaction import TRANSACTION_TYPES
@@ -47,7 +47,6 @@ SELECTION_BIAS = (
 MATURITY_DAYS = 30.0
 """Most chargebacks have come in by then."""
 
-BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
 

@@ -27,7 +27,7 @@ from psycopg import errors
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from persistence.engine import saying_unavailable
+from persistence.errors import translate_errors
 from persistence.maintenance.foreign_keys import references_set_aside, unvalidated, validate
 from persistence.maintenance.partitions import (
     PARTITIONED,
@@ -43,6 +43,7 @@ from persistence.maintenance.retention import (
     drop_month,
 )
 from persistence.tenancy import every_tenants_transaction, see_all_tenants
+from scoring.errors import CommandError
 
 MONTHS_AHEAD = 3
 PAUSE_S = 3.0
@@ -58,8 +59,12 @@ Report = Callable[[str], None]
 T = TypeVar("T")
 
 
-class MaintenanceError(Exception):
-    """Maintenance could not be done; the message is one sentence that says what to do."""
+class MaintenanceError(CommandError):
+    """Maintenance could not be done."""
+
+
+class PauseTooShort(MaintenanceError):
+    """The work takes longer than the pause that scoring may have to make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def maintain(
             as the owner, or this Postgres is too old. Nothing is half-done.
         StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
     """
-    with _saying_why(), engine.connect() as connection, _alone(connection, report):
+    with _translate_errors(), engine.connect() as connection, _alone(connection, report):
         _check_version(connection)
         work = _look(connection, now, retain_months)
         if dry_run:
@@ -128,9 +133,10 @@ def maintain(
 
 
 @contextmanager
-def _saying_why() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
+    """Translate as persistence does, and a missing privilege into MaintenanceError."""
     try:
-        with saying_unavailable():
+        with translate_errors():
             yield
     except DBAPIError as error:
         if isinstance(error.orig, errors.InsufficientPrivilege):
@@ -268,9 +274,8 @@ def _in_a_pause(connection: Connection, pause_s: float, work: Callable[[], T]) -
             # Postgres ends the connection with the transaction; its reason may get lost with it.
             cut_off = error.connection_invalidated and time.monotonic() - begun_s >= pause_s
             if cut_off or isinstance(error.orig, errors.TransactionTimeout):
-                raise MaintenanceError(
-                    f"Scoring would have to wait longer than {pause_s:g} s, so nothing was changed;"
-                    " let it wait longer with --pause, when few payments come."
+                raise PauseTooShort(
+                    f"Scoring would have to wait longer than {pause_s:g} s, so nothing was changed."
                 ) from error
             if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
                 raise

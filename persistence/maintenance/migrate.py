@@ -1,4 +1,4 @@
-"""Schema migrations: run by `sentinel db upgrade`, checked by readiness, never run by serving."""
+"""Schema migrations: an operator runs them, readiness checks them, serving never runs them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from persistence.engine import (
-    OPERATOR_TIMEOUT_S,
-    open_database,
-    saying_unavailable,
-    transaction,
-)
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database, transaction
+from persistence.errors import translate_errors
 from persistence.maintenance.maintenance import MaintenanceError, maintain
 
 if TYPE_CHECKING:
@@ -36,7 +32,7 @@ def alembic_config(engine: Engine) -> Config:
 
 
 def upgrade(url: str) -> str:
-    """Bring a database to this release's schema, make the partitions that the next months need.
+    """Bring a database to this release's schema, and make the partitions of the coming months.
 
     Returns:
         The revision it is at.
@@ -48,7 +44,7 @@ def upgrade(url: str) -> str:
     """
     engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
     try:
-        with saying_unavailable():
+        with translate_errors():
             _migrate(engine)
         maintain(engine, datetime.now(UTC))
         return current_revision(engine) or "none"

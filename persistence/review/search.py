@@ -1,4 +1,4 @@
-"""Searching transactions: by their own id, account, amount and time, newest first."""
+"""Search transactions by their own id, account, amount and time, newest first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from persistence.review.cases import Case, Page, read_cases
 from persistence.tables.decisions import IdempotencyKeyRow, PredictionRow, TransactionRow
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at
-from scoring.errors import FieldError, InvalidRequest
 
 MAX_AMOUNT_DAYS = 31
 """Amounts have no index of their own: one more would cost every payment, for few searches. So an
@@ -21,19 +20,37 @@ amount is looked for in a month of transactions at most."""
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What to look for; None means any.
+class InvalidSearch(ValueError):
+    """The filters of a search cannot go together.
 
     Attributes:
-        external_id: the caller's own id.
-        account: the payer's or the receiver's.
-        amount_min, amount_max: money, both included.
-        from_ms, to_ms: Unix milliseconds of the decision, 0 to 2^48 - 1; `to_ms` is not included.
+        field: name of the filter of `Search` that has to change.
+        is_backwards: whether its range ends before it begins; else an amount is searched for in
+            more than MAX_AMOUNT_DAYS days.
+    """
+
+    def __init__(self, field: str, *, is_backwards: bool) -> None:
+        reason = "ends before it begins" if is_backwards else "needs a shorter time range"
+        super().__init__(f"{field} {reason}")
+        self.field = field
+        self.is_backwards = is_backwards
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The filters of a search; None leaves one out.
+
+    Attributes:
+        external_id: the caller's own id of the transaction.
+        account: account that paid or received.
+        amount_min: least amount.
+        amount_max: largest amount.
+        from_ms: first Unix millisecond of the decision, 0 to 2^48 - 1.
+        to_ms: Unix millisecond after the last one.
 
     Raises:
-        InvalidRequest: a range ends before it begins, or an amount is looked for in more than
-            MAX_AMOUNT_DAYS days; names the parameter of the request.
+        InvalidSearch: a range ends before it begins, or an amount is searched for in more than
+            MAX_AMOUNT_DAYS days.
     """
 
     external_id: str | None = None
@@ -45,16 +62,12 @@ class Search:
 
     def __post_init__(self) -> None:
         if _is_backwards(self.from_ms, self.to_ms):
-            raise _invalid("to", "must not be earlier than from")
+            raise InvalidSearch("to_ms", is_backwards=True)
         if _is_backwards(self.amount_min, self.amount_max):
-            raise _invalid("amount_max", "must not be less than amount_min")
+            raise InvalidSearch("amount_max", is_backwards=True)
         if self._is_by_amount_alone() and not self._spans_at_most_ms(MAX_AMOUNT_DAYS * _DAY_MS):
             field = "amount_max" if self.amount_min is None else "amount_min"
-            raise _invalid(
-                field,
-                f"needs a time range of {MAX_AMOUNT_DAYS} days at most (from, to), an account or an"
-                " external_id beside it",
-            )
+            raise InvalidSearch(field, is_backwards=False)
 
     def _is_by_amount_alone(self) -> bool:
         is_by_amount = self.amount_min is not None or self.amount_max is not None
@@ -71,10 +84,11 @@ def find_transactions(
     """Return a page of transactions with their decisions and latest feedback, newest first.
 
     Args:
-        engine, tenant_id: whose.
-        search: what to look for.
-        limit: at most so many.
-        before: the id of the last transaction of the page before.
+        engine: pool whose role may read the tenant's rows.
+        tenant_id: tenant whose transactions are searched.
+        search: filters that a transaction has to pass.
+        limit: most transactions of a page.
+        before: id of the last transaction of the previous page.
     """
     statement = _statement(tenant_id, search, limit + 1, before)
     with tenant_transaction(engine, tenant_id) as connection:
@@ -135,7 +149,3 @@ def _claimed(tenant_id: int, external_id: str) -> ColumnElement[UUID]:
 
 def _is_backwards(low: float | None, high: float | None) -> bool:
     return low is not None and high is not None and low > high
-
-
-def _invalid(field: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"{field} {message}.", errors=(FieldError(field, message),))

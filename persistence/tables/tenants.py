@@ -15,6 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.tables.base import Base
+from scoring.tenant import SLUG_FORM
 
 
 class TenantRow(Base):
@@ -30,7 +31,7 @@ class TenantRow(Base):
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (CheckConstraint("slug ~ '^[a-z][a-z0-9-]{1,39}$'", name="slug_form"),)
+    __table_args__ = (CheckConstraint(f"slug ~ '^{SLUG_FORM}$'", name="slug_form"),)
 
 
 class ApiKeyRow(Base):

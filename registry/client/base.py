@@ -1,4 +1,4 @@
-"""What a registry client offers, and the values it returns."""
+"""The interface of a registry client, and the values it returns."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from scoring.errors import SentinelError
 
-class RegistryUnavailable(Exception):
+
+class RegistryUnavailable(SentinelError):
     """MLflow did not answer, or answered with an error of its own."""
+
+    status = 503
+    code = "registry-unavailable"
+    title = "The model registry is unavailable"
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:
-    """A model version as the registry names it; equal whatever its tags are.
+    """A model version in the registry; tags do not count when two are compared.
 
     Attributes:
-        name: registered model. version: its number.
-        created_ms: when it was registered (Unix ms); tells versions apart that bear the same
-            number because the registered model was deleted and made anew, or the server is another.
-        tags: all of them by `resolve` and `find`; by `aliases` at least CANARY_TAG of a challenger.
+        name: name of the registered model.
+        version: number of the version.
+        created_ms: time of its registration, Unix milliseconds; tells versions with the same number
+            apart, where the registered model was deleted and made again, or the server is another.
+        tags: its tags: all of them from `resolve` and `find`, at least a challenger's CANARY_TAG
+            from `aliases`.
     """
 
     name: str
@@ -28,15 +36,19 @@ class RegisteredVersion:
     created_ms: int
     tags: Mapping[str, str] = field(default_factory=dict, compare=False)
 
+    def __str__(self) -> str:
+        """Return the version in words, such as `fraud-demo version 3`."""
+        return f"{self.name} version {self.version}"
+
 
 class RegistryReader(Protocol):
-    """What serving asks of the registry, from any thread. Every method raises RegistryUnavailable.
+    """A client of the registry, safe to use from any thread.
 
-    `RestClient` and `SqlClient` give the same answers.
+    Every method raises RegistryUnavailable. `RestClient` and `SqlClient` return the same.
     """
 
     def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
-        """Return what is under `production` and `challenger` of each registered model.
+        """Return the versions under `production` and `challenger` of each registered model.
 
         Returns:
             Each name, with the aliases that exist; a model that does not exist has none.
@@ -55,11 +67,13 @@ class RegistryReader(Protocol):
         """Write one of the version's artefacts to a file; False when the version lacks it.
 
         Args:
-            version: whose. path: from the root of its artefacts. to: the file to write.
-            max_bytes: how large it may be.
+            version: version that the artefact belongs to.
+            path: path from the root of its artefacts.
+            to: file that is written.
+            max_bytes: largest size of the file.
 
         Raises:
-            ModelRefused: it is larger.
+            ModelRefused: the artefact is larger.
         """
         ...
 

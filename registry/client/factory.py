@@ -5,16 +5,21 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from registry.client.base import RegistryReader
+from scoring.errors import CommandError
+
+
+class TrackingUriError(CommandError, ValueError):
+    """MLFLOW_TRACKING_URI is neither a server's URI nor a database's."""
 
 
 def check_tracking_uri(tracking_uri: str) -> None:
     """Refuse a tracking URI that is neither `http(s)://...` nor a database's.
 
     Raises:
-        ValueError: says so.
+        TrackingUriError: the URI is neither.
     """
     if not (_is_server(tracking_uri) or _is_database(tracking_uri)):
-        raise ValueError(
+        raise TrackingUriError(
             f"MLFLOW_TRACKING_URI is {tracking_uri!r}; it has to be an http(s):// or a database URI"
         )
 
@@ -23,7 +28,7 @@ def open_registry(tracking_uri: str) -> RegistryReader:
     """Return a reader for a tracking URI (`http(s)://...`, or a database such as `sqlite:///...`).
 
     Raises:
-        ValueError: see `check_tracking_uri`.
+        TrackingUriError: the URI is neither.
     """
     check_tracking_uri(tracking_uri)
     if _is_server(tracking_uri):

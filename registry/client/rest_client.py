@@ -1,7 +1,7 @@
-"""The registry behind an MLflow server, over HTTP: https://mlflow.org/docs/latest/rest-api.html.
+"""Read the registry of an MLflow server over HTTP: https://mlflow.org/docs/latest/rest-api.html.
 
-Asked by ourselves, so that serving needs neither MLflow nor pandas (345 MB of site-packages against
-872).
+Without MLflow's own client, so that serving needs neither MLflow nor pandas: 345 MB of
+site-packages instead of 872.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RestClient:
         which = {"name": version.name, "version": str(version.version), "path": path}
         left = max_bytes
         with (
-            _sentences(),
+            _translate_errors(),
             self._client.stream("GET", "/model-versions/get-artifact", params=which) as response,
         ):
             if response.status_code in _ABSENT:
@@ -71,7 +71,7 @@ class RestClient:
     def tag(self, version: RegisteredVersion, key: str, value: str) -> None:
         """See `RegistryReader`."""
         tag = {"name": version.name, "version": str(version.version), "key": key, "value": value}
-        with _sentences():
+        with _translate_errors():
             self._client.post(f"{_API}/model-versions/set-tag", json=tag).raise_for_status()
 
     @property
@@ -84,19 +84,19 @@ class RestClient:
         return client
 
     def _version(self, path: str, **which: str) -> RegisteredVersion | None:
-        with _sentences():
+        with _translate_errors():
             response = self._client.get(f"{_API}{path}", params=which)
             if response.status_code in _ABSENT:
                 return None
             return _version(response.raise_for_status().json()["model_version"])
 
     def _search_models(self, which: str) -> list[ListedModel]:
-        with _sentences():
+        with _translate_errors():
             found = self._search("registered-models", which)
             return [_model(item) for item in found]
 
     def _search_versions(self, which: str) -> list[RegisteredVersion]:
-        with _sentences():
+        with _translate_errors():
             found = self._search("model-versions", which)
             return [_version(item) for item in found]
 
@@ -130,8 +130,8 @@ def _version(item: Mapping[str, Any]) -> RegisteredVersion:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn whatever goes wrong with the server into RegistryUnavailable."""
+def _translate_errors() -> Iterator[None]:
+    """Translate httpx's errors, and replies of another shape, into RegistryUnavailable."""
     try:
         yield
     except httpx.HTTPStatusError as error:

@@ -1,10 +1,9 @@
-"""The registry in a database of this machine, through MLflow's client: no server to ask."""
+"""Read the registry from MLflow's database through MLflow's own client, without a server."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,10 +13,11 @@ from mlflow.exceptions import MlflowException
 
 from registry.client.aliases import AliasSearch, ListedModel
 from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.client.mlflow_errors import translate_errors
 from scoring.errors import ModelRefused
 
 _ITEMS_A_PAGE = 1000
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
@@ -64,7 +64,7 @@ class SqlClient:
 
     def tag(self, version: RegisteredVersion, key: str, value: str) -> None:
         """See `RegistryReader`."""
-        with _sentences():
+        with translate_errors(RegistryUnavailable):
             self._client.set_model_version_tag(version.name, str(version.version), key, value)
 
     def _search_models(self, which: str) -> list[ListedModel]:
@@ -86,7 +86,7 @@ class SqlClient:
 def _all_pages(search: Callable[..., Any], which: str) -> Iterator[Any]:
     token = None
     while True:
-        with _sentences():
+        with translate_errors(RegistryUnavailable):
             page = search(which, max_results=_ITEMS_A_PAGE, page_token=token)
         yield from page
         token = page.token
@@ -94,10 +94,10 @@ def _all_pages(search: Callable[..., Any], which: str) -> Iterator[Any]:
             return
 
 
-def _unless_absent(ask: Callable[[], Answer]) -> Answer | None:
-    with _sentences():
+def _unless_absent(read: Callable[[], Value]) -> Value | None:
+    with translate_errors(RegistryUnavailable):
         try:
-            return ask()
+            return read()
         except MlflowException as error:
             if error.error_code not in _ABSENT:
                 raise
@@ -108,12 +108,3 @@ def _version(item: Any) -> RegisteredVersion:  # noqa: ANN401 - MLflow has no ty
     return RegisteredVersion(
         item.name, int(item.version), int(item.creation_timestamp), dict(item.tags)
     )
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn MLflow's refusals into RegistryUnavailable."""
-    try:
-        yield
-    except MlflowException as error:
-        raise RegistryUnavailable(str(error)) from error

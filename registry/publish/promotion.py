@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from registry.client.base import RegisteredVersion
+from registry.client.mlflow_errors import translate_errors
 from registry.names import CHALLENGER, PRODUCTION
 from registry.publish.tracking import PublishError
 
@@ -40,11 +40,10 @@ def promote(client: MlflowClient, version: RegisteredVersion, promotion: Promoti
     Raises:
         PublishError: MLflow refuses or does not answer.
     """
-    try:
+    with translate_errors(
+        lambda reason: PublishError(f"MLflow did not promote {version.name}: {reason}.")
+    ):
         _promote(client, version, promotion)
-    except MlflowException as error:
-        reason = str(error).strip().splitlines()[0][:300].rstrip(".")
-        raise PublishError(f"MLflow did not promote {version.name}: {reason}.") from error
 
 
 def _promote(client: MlflowClient, version: RegisteredVersion, promotion: Promotion) -> None:

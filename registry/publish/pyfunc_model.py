@@ -16,7 +16,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from scoring.features import TransactionColumns, feature_matrix
 from scoring.model.fraud_model import FraudModel
-from scoring.transaction import Transaction
+from scoring.transaction import from_wire
 
 ARTIFACT = "model"
 
@@ -39,19 +39,8 @@ class FraudPyfunc(PythonModel):  # type: ignore[misc]
         Raises:
             InvalidRequest: a row is not a valid transaction.
         """
-        rows = model_input.to_dict("records")
-        transactions = [
-            Transaction(
-                step=row["step"],
-                type=row["type"],
-                amount=row["amount"],
-                name_orig=row["nameOrig"],
-                oldbalance_org=row["oldbalanceOrg"],
-                name_dest=row["nameDest"],
-                oldbalance_dest=row["oldbalanceDest"],
-            )
-            for row in rows
-        ]
+        rows: list[dict[Any, Any]] = model_input.to_dict("records")
+        transactions = [from_wire(row) for row in rows]
         matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
         margins = self._model.margins(matrix)
         scores = self._model.calibrator(margins)

@@ -9,7 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,16 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
+from registry.client.mlflow_errors import translate_errors
+from scoring.errors import CommandError
 from scoring.prediction import ModelVersion
 
 MAX_DESCRIPTION = 5000
 """What MLflow's column of a version's description holds."""
 
 
-class PublishError(Exception):
-    """MLflow cannot be reached or refuses; the message is a sentence for whoever trains."""
+class PublishError(CommandError):
+    """MLflow cannot be reached, or refuses what training logs or registers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class Tracking:
         self._artifact_root = artifact_root
         if self._is_server:
             _demand_health(self._uri)
-        with _refusals(self._uri):
+        with self.translate_errors():
             self.client = MlflowClient(self._uri)
             self.client.search_experiments(max_results=1)
         mlflow.set_tracking_uri(self._uri)
@@ -155,7 +157,7 @@ class Tracking:
         Raises:
             PublishError: MLflow refuses anything asked of it inside the block.
         """
-        with _refusals(self._uri):
+        with self.translate_errors():
             experiment_id = self._experiment_id(experiment)
             known = again is not None and _is_active(self.client, again, experiment_id)
             with mlflow.start_run(
@@ -165,6 +167,10 @@ class Tracking:
                 tags=dict(tags),
             ) as run:
                 yield Run(run.info.run_id, experiment_id, self.client)
+
+    def translate_errors(self) -> AbstractContextManager[None]:
+        """Translate MLflow's refusals into PublishError until the block ends."""
+        return translate_errors(lambda r: PublishError(f"MLflow at {self._uri} refused: {r}."))
 
     def url(self, run: Run) -> str | None:
         """Return the run's page, or None where no server shows one."""
@@ -209,15 +215,6 @@ def _demand_health(uri: str) -> None:
             f"MLflow does not answer at {uri} ({error}). Start it, or unset MLFLOW_TRACKING_URI to "
             "use a local database."
         ) from error
-
-
-@contextmanager
-def _refusals(uri: str) -> Iterator[None]:
-    try:
-        yield
-    except MlflowException as error:
-        reason = str(error).strip().splitlines()[0][:300].rstrip(".")
-        raise PublishError(f"MLflow at {uri} refused: {reason}.") from error
 
 
 def _quieten() -> None:

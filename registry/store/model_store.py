@@ -1,10 +1,10 @@
-"""The model_store: which versions should serve, and their models, verified before they may.
+"""Follow the aliases of registered models, and serve only versions that passed every check.
 
     look(names)  → the versions that should serve now, by registered model   (the follower)
     resident(v)  → its model if it is in memory, without any I/O             (the event loop)
     load(v)      → its model from memory, disk or MLflow                     (any worker thread)
 
-A look never names a version that has not passed every check: files, signature, features, golden
+A look never returns a version that has not passed every check: files, signature, features, golden
 rows. It costs MLflow one request a hundred names, and a download for each version that is new.
 """
 
@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 from registry.client.aliases import FOLLOWED
 from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
-from registry.names import CHALLENGER, MLMODEL, PRODUCTION, REFUSED_TAG
-from registry.store.disk_cache import DiskCache, digest
+from registry.names import CHALLENGER, PRODUCTION, REFUSED_TAG
+from registry.store.disk_cache import DiskCache
 from registry.store.memory_cache import MemoryCache
-from registry.verify.booster_file import check_booster
-from registry.verify.signature import check_signature
+from registry.store.model_loader import ModelLoader
 from scoring.errors import ModelRefused
 from scoring.model.fraud_model import FraudModel
 
@@ -33,7 +31,7 @@ logger = logging.getLogger("sentinel.registry")
 
 MODELS_IN_MEMORY = 64
 _LOADS_AT_ONCE = 4
-_PLACE = {PRODUCTION: "in production", CHALLENGER: "the challenger"}
+_ROLE = {PRODUCTION: "in production", CHALLENGER: "the challenger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +52,13 @@ class ModelStore:
     """Follows the aliases of registered models; every method may be called from any thread.
 
     Args:
-        reader: asks MLflow.
-        root: where versions are kept on disk; processes may share it.
-        max_models: how many different models stay in memory, >= 1; registered versions with the
-            same files are one model.
-        on_refusal: told once of each version that failed a check, and why; must not raise.
-        on_eviction: told of each model that left memory for want of room; must not raise.
+        reader: client of the registry.
+        root: directory of the versions on disk; processes may share it.
+        max_models: number of different models that stay in memory, >= 1; registered versions with
+            the same files are one model.
+        on_refusal: called once for each version that failed a check, with the reason; must not
+            raise.
+        on_eviction: called for each model that leaves memory because it is full; must not raise.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class ModelStore:
     ) -> None:
         self._reader = reader
         self._disk = DiskCache(reader, root)
-        self._memory = MemoryCache(max_models, on_eviction)
+        self._loader = ModelLoader(self._disk, MemoryCache(max_models, on_eviction))
         self._on_refusal = on_refusal
         self._serving: dict[tuple[str, str], RegisteredVersion] = {}
         self._refused: dict[RegisteredVersion, str] = {}
@@ -81,8 +80,6 @@ class ModelStore:
         self._untagged: set[RegisteredVersion] = set()
         self._is_away = False
         self._looking = threading.Lock()
-        self._guard = threading.Lock()
-        self._locks: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
 
     def look(self, names: Collection[str]) -> dict[str, Versions]:
         """Return what should serve now under each name; loads what is new, refuses what is bad.
@@ -102,47 +99,21 @@ class ModelStore:
 
     def resident(self, version: RegisteredVersion) -> FraudModel | None:
         """Return the version's model if it is in memory, which counts as a use; no I/O."""
-        return self._memory.find(version)
+        return self._loader.resident(version)
 
     def load(self, version: RegisteredVersion) -> FraudModel:
         """Return the version's model: from memory, else verified from disk or MLflow.
 
         Raises:
-            ModelRefused: it failed a check. RegistryUnavailable: MLflow did not deliver.
+            ModelRefused: the version failed a check.
+            RegistryUnavailable: MLflow did not deliver it.
         """
-        if (model := self._memory.find(version)) is not None:
-            return model
-        with self._alone(version):
-            if (folder := self._disk.find(version)) is not None:
-                try:
-                    return self._verified(version, folder)
-                except ModelRefused as error:
-                    # A damaged copy, or one that an older release made; MLflow has the original.
-                    logger.warning("%s on disk is not usable: %s", _told(version), error.detail)
-                    self._disk.discard(version)
-            folder = self._disk.fetch(version)
-            try:
-                model = self._verified(version, folder)
-            except ModelRefused:
-                self._disk.discard(version)
-                raise
-            self._disk.prune(version.name)
-            return model
+        return self._loader.load(version)
 
     @property
     def models_in_memory(self) -> int:
         """How many different models are in memory now."""
-        return len(self._memory)
-
-    def _verified(self, version: RegisteredVersion, folder: Path) -> FraudModel:
-        check_signature(folder / MLMODEL)
-        content = digest(folder)
-        with self._alone(content):
-            shared = self._memory.share(content, version)
-            if shared is not None:
-                return shared
-            check_booster(folder / "booster.txt")
-            return self._memory.add(content, version, FraudModel.load(folder))
+        return self._loader.models_in_memory
 
     def _follow(self, wanted: Mapping[str, Mapping[str, RegisteredVersion]]) -> None:
         if self._is_away:
@@ -167,7 +138,7 @@ class ModelStore:
         elif wanted in good:
             self._serving[name, alias] = wanted
             if before != wanted:
-                logger.info("%s is %s", _told(wanted), _PLACE[alias])
+                logger.info("%s is %s", wanted, _ROLE[alias])
             if before is None or before != wanted or before.tags != wanted.tags:
                 self._disk.remember(name, alias, wanted)
         elif before is None:
@@ -183,10 +154,10 @@ class ModelStore:
                     self._recall(name, alias)
 
     def _recall(self, name: str, alias: str) -> None:
-        """Serve what served under the alias when this disk was last in use, if anything did."""
+        """Serve the version that last served under the alias on this disk, if there is one."""
         version = self._disk.remembered(name, alias)
         if version is not None and version not in self._refused and self._check({version}):
-            logger.warning("%s is %s, as it last was on this disk", _told(version), _PLACE[alias])
+            logger.warning("%s is %s, as it last was on this disk", version, _ROLE[alias])
             self._serving[name, alias] = version
 
     def _check(self, versions: Set[RegisteredVersion]) -> set[RegisteredVersion]:
@@ -200,7 +171,7 @@ class ModelStore:
             if isinstance(trouble, ModelRefused):
                 self._refuse(version, trouble.detail)
             elif trouble is not None and self._waiting.get(version) != str(trouble):
-                logger.warning("%s has to wait: %s", _told(version), trouble)
+                logger.warning("%s has to wait: %s", version, trouble)
                 self._waiting[version] = str(trouble)
             elif trouble is None:
                 self._waiting.pop(version, None)
@@ -213,18 +184,18 @@ class ModelStore:
             return error
         except Exception as error:
             # One tenant's strange files must not keep the others from being followed.
-            logger.exception("%s failed in a way that was not foreseen", _told(version))
+            logger.exception("%s failed in a way that was not foreseen", version)
             return ModelRefused(f"it does not load: {type(error).__name__}: {error}")
         return None
 
     def _refuse(self, version: RegisteredVersion, reason: str) -> None:
-        logger.error("%s is refused: %s", _told(version), reason)
+        logger.error("%s is refused: %s", version, reason)
         self._refused[version] = reason
         self._untagged.add(version)
         self._on_refusal(version, reason)
 
     def _tag_refused(self) -> None:
-        """Say in MLflow what was refused and why; what fails is tried again at the next look."""
+        """Tag refused versions in MLflow with the reason; a failed tag is set at the next look."""
         self._untagged &= self._refused.keys()
         for version in list(self._untagged):
             with suppress(RegistryUnavailable):
@@ -235,15 +206,3 @@ class ModelStore:
         production = self._serving.get((name, PRODUCTION))
         challenger = self._serving.get((name, CHALLENGER))
         return Versions(production, None if challenger == production else challenger)
-
-    @contextmanager
-    def _alone(self, key: Hashable) -> Iterator[None]:
-        """Let one thread at a time work on a version, or on a model's content."""
-        with self._guard:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            yield
-
-
-def _told(version: RegisteredVersion) -> str:
-    return f"{version.name} version {version.version}"

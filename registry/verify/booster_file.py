@@ -1,8 +1,8 @@
-"""Whether LightGBM can read a booster file at all, decided before it tries.
+"""Check that LightGBM can read a booster file, before it reads it.
 
 LightGBM trusts the file: one that was cut short, or whose lines were changed by an editor, is read
 beyond its end and ends the whole process (4.6.0: a file cut in half is a segmentation fault). So
-the places it would follow blindly are followed here first: the trees' sizes, the lengths of their
+what it would follow without a check is followed here first: the trees' sizes, the lengths of their
 arrays, and where each split leads.
 Format: https://github.com/microsoft/LightGBM/blob/v4.6.0/src/io/gbdt_model_text.cpp.
 """
@@ -32,7 +32,7 @@ def check_booster(path: Path) -> None:
     try:
         _follow(content)
     except (ValueError, KeyError) as error:
-        raise ModelRefused(f"{path.name} does not load: {_told(error)}") from error
+        raise ModelRefused(f"{path.name} does not load: {_reason(error)}") from error
 
 
 def _follow(content: bytes) -> None:
@@ -55,7 +55,7 @@ def _follow(content: bytes) -> None:
         try:
             _follow_tree(_fields(tree), features)
         except (ValueError, KeyError) as error:
-            raise ValueError(f"tree {number}: {_told(error)}") from error
+            raise ValueError(f"tree {number}: {_reason(error)}") from error
     if not content.startswith(b"end of trees", at):
         raise ValueError("the trees do not end where tree_sizes says; the file was changed")
 
@@ -92,5 +92,5 @@ def _fields(block: bytes) -> dict[str, str]:
     return {name: value for name, equals, value in lines if equals}
 
 
-def _told(error: ValueError | KeyError) -> str:
+def _reason(error: ValueError | KeyError) -> str:
     return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)

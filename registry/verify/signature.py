@@ -15,24 +15,26 @@ import yaml
 
 from registry.names import MLMODEL
 from scoring.errors import ModelRefused
+from scoring.transaction import WIRE_NAMES
 
-INPUTS: Mapping[str, str] = {
+_TYPES = {
     "step": "long",
     "type": "string",
     "amount": "double",
-    "nameOrig": "string",
-    "oldbalanceOrg": "double",
-    "nameDest": "string",
-    "oldbalanceDest": "double",
+    "name_orig": "string",
+    "oldbalance_org": "double",
+    "name_dest": "string",
+    "oldbalance_dest": "double",
 }
-"""What a version takes: type by column, in MLflow's words."""
+INPUTS: Mapping[str, str] = {wire: _TYPES[name] for name, wire in WIRE_NAMES.items()}
+"""MLflow's type of each column that a version takes, by its wire name."""
 OUTPUTS: Mapping[str, str] = {
     "score": "double",
     "margin": "double",
     "risk_band": "string",
     "decision": "string",
 }
-"""What a version gives."""
+"""MLflow's type of each column that a version returns."""
 
 MAX_BYTES = 64 * 1024
 """What training logs has 3 kB."""

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import psutil
 
+from scoring.errors import CommandError
+
 _LOG_LINES = 20
 
 
-class ProcessError(Exception):
+class ProcessError(CommandError):
     """A program did not do what it was started for: one sentence, and the end of its log."""
 
 

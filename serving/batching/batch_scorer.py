@@ -1,4 +1,4 @@
-"""One adaptive batch: score, explain, decide, store, answer each item."""
+"""Decide one adaptive batch: score, explain, decide and store it, then answer each item."""
 
 from __future__ import annotations
 
@@ -22,39 +22,40 @@ from serving.responses import RenderedReplies
 from serving.shadow import ShadowScorer, ShadowTask
 
 PART_ROWS = 256
-"""Of a batch of one request: Postgres stores a part while the next is scored, which takes about as
-long. It is a block of the kernel too."""
+"""Rows of a /score/batch request that are scored together. Postgres stores one part while the next
+is scored, which takes about as long. The explanation kernel uses blocks of the same size."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class DecidedBatch:
     """A batch of /score requests that is decided and not yet stored.
 
     Attributes:
-        items: one transaction each.
-        watch: its times.
-        failed: by the item's place, why it could not be decided.
-        places: of the other items. decided: of these, in order.
-        rendered: their replies, once they are made.
+        items: requests of the batch, with one transaction each.
+        watch: stopwatch of the batch.
+        errors: errors of the items that could not be decided, by position in the batch.
+        positions: positions of the items that were decided.
+        decisions: decisions of these items, in the same order.
+        rendered: replies to these items, after `render`.
     """
 
     items: Sequence[Item]
     watch: Stopwatch
-    failed: dict[int, SentinelError]
-    places: list[int]
-    decided: list[Decided]
+    errors: dict[int, SentinelError]
+    positions: list[int]
+    decisions: list[Decided]
     rendered: RenderedReplies = field(default_factory=RenderedReplies)
 
     def render(self) -> None:
-        """Render what was decided; for the time that Postgres takes to store it."""
-        self.rendered.make(self.decided)
+        """Render the decisions; called while Postgres stores them."""
+        self.rendered.render(self.decisions)
 
 
 class BatchScorer:
-    """Decides batches of items of many tenants. Blocking; called on worker threads.
+    """Decides and stores batches of many tenants' items; its methods block their thread.
 
     Args:
-        log: decision log that stores before the reply.
+        log: decision log that stores the decisions before the replies.
         predictor: scorer of the items' transactions.
         shadow: scorer that scores stored decisions with the model that did not decide.
         traces: tracer of the process.
@@ -69,57 +70,57 @@ class BatchScorer:
         self._traces = traces
 
     def score(self, items: Sequence[Item]) -> AnsweredBatch:
-        """Decide one transaction per item and store all in one statement."""
-        scores = self.decide(items)
+        """Decide one transaction per item, store all in one statement and answer each item."""
+        batch = self.decide(items)
         try:
-            stored = self._log.write(scores.decided, scores.render) if scores.decided else []
+            outcomes = self._log.write(batch.decisions, batch.render) if batch.decisions else []
         except SentinelError as error:
-            stored = [error] * len(scores.decided)
-        return self.answer(scores, stored)
+            outcomes = [error] * len(batch.decisions)
+        return self.answer(batch, outcomes)
 
-    def decide(self, items: Sequence[Item]) -> Scores:
-        """Decide one transaction per item."""
+    def decide(self, items: Sequence[Item]) -> DecidedBatch:
+        """Decide one transaction per item; stores nothing."""
         watch = Stopwatch(item.queued_s for item in items)
-        predicted = self._predictor.predict(items, watch)
-        failed = {i: said for i, said in enumerate(predicted) if isinstance(said, SentinelError)}
-        decided = {
-            i: _decided(items[i], items[i].transactions, said)[0]
-            for i, said in enumerate(predicted)
-            if not isinstance(said, SentinelError)
-        }
+        errors: dict[int, SentinelError] = {}
+        decisions: dict[int, Decided] = {}
+        for i, predictions in enumerate(self._predictor.predict(items, watch)):
+            if isinstance(predictions, SentinelError):
+                errors[i] = predictions
+            else:
+                decisions[i] = _new_decisions(items[i], items[i].transactions, predictions)[0]
         watch.lap("decide")
-        return Scores(items, watch, failed, list(decided), list(decided.values()))
+        return DecidedBatch(items, watch, errors, list(decisions), list(decisions.values()))
 
-    def answer(self, scores: Scores, stored: Sequence[Outcome]) -> AnsweredBatch:
-        """Answer each item.
+    def answer(self, batch: DecidedBatch, outcomes: Sequence[Outcome]) -> AnsweredBatch:
+        """Answer each item and offer the new decisions to the shadow scorer.
 
         Args:
-            scores: batch that is decided.
-            stored: for each of its decisions, the stored decision or the error.
+            batch: batch that was decided.
+            outcomes: for each of its decisions, the stored decision or the error.
         """
-        answers: dict[int, Answer] = {**scores.failed}
+        answers: dict[int, Answer] = {**batch.errors}
         new: list[tuple[Item, Decided]] = []
-        for i, decided, outcome in zip(scores.places, scores.decided, stored, strict=True):
+        for i, decided, outcome in zip(batch.positions, batch.decisions, outcomes, strict=True):
             if isinstance(outcome, SentinelError):
                 answers[i] = outcome
                 continue
-            answers[i] = [scores.rendered.of(outcome)]
-            # What was stored now comes back as itself; a repeated request has its shadow.
+            answers[i] = [batch.rendered.get(outcome)]
+            # The log returns a new decision itself; a repeated request has its shadow score.
             if outcome is decided:
-                new.append((scores.items[i], decided))
-        self._offer(new)
-        if scores.decided:
-            scores.watch.lap("store")
-        return self._answered(
+                new.append((batch.items[i], decided))
+        self._offer_to_shadow(new)
+        if batch.decisions:
+            batch.watch.lap("store")
+        return self._with_report(
             "score",
-            scores.items,
-            scores.watch,
-            [answers[i] for i in range(len(scores.items))],
+            batch.items,
+            batch.watch,
+            [answers[i] for i in range(len(batch.items))],
             [decided.prediction for _, decided in new],
         )
 
     def score_bulk(self, items: Sequence[Item]) -> AnsweredBatch:
-        """Decide many transactions per item; each item is stored by one database transaction."""
+        """Decide many transactions per item and store each item in one database transaction."""
         watch = Stopwatch(item.queued_s for item in items)
         answers: list[Answer] = []
         new: list[tuple[Item, Decided]] = []
@@ -130,18 +131,19 @@ class BatchScorer:
             except SentinelError as error:
                 answers.append(error)
             else:
-                answers.append([rendered.of(decided) for decided in stored])
+                answers.append([rendered.get(decided) for decided in stored])
                 new += [(item, decided) for decided in stored if decided.decided_at is None]
             watch.lap("store")
-        self._offer(new)
-        predicted = [decided.prediction for _, decided in new]
-        return self._answered("bulk", items, watch, answers, predicted)
+        self._offer_to_shadow(new)
+        predictions = [decided.prediction for _, decided in new]
+        return self._with_report("bulk", items, watch, answers, predictions)
 
     def _store_whole(
         self, item: Item, watch: Stopwatch, rendered: RenderedReplies
     ) -> list[Decided]:
-        deciders = deciders_of(item)  # or an error, before anything is begun
-        made: list[Decided] = []
+        """Decide an item part by part and store all of it or nothing."""
+        deciders = deciders_of(item)  # raises before a database transaction begins
+        decisions: list[Decided] = []
 
         def parts() -> Iterator[list[Decided]]:
             for start in range(0, len(deciders), PART_ROWS):
@@ -151,51 +153,53 @@ class BatchScorer:
                 predictions = self._predictor.predict_rows(
                     transactions, deciders[part], assignments, watch
                 )
-                decided = _decided(item, transactions, predictions)
-                made.extend(decided)
+                decided = _new_decisions(item, transactions, predictions)
+                decisions.extend(decided)
                 watch.lap("decide")
                 yield decided
                 watch.lap("store")
 
         has_keys = any(t.external_id is not None for t in item.transactions)
         return self._log.write_whole(
-            {item.tenant_id}, parts(), lambda: rendered.make(made), has_keys=has_keys
+            {item.tenant_id}, parts(), lambda: rendered.render(decisions), has_keys=has_keys
         )
 
     def explain(self, items: Sequence[Item]) -> AnsweredBatch:
-        """Score and explain without storing."""
+        """Score and explain the items' transactions; stores nothing."""
         watch = Stopwatch(item.queued_s for item in items)
-        predicted = self._predictor.predict(items, watch)
-        explained = [answer for answer in predicted if not isinstance(answer, SentinelError)]
+        answers = self._predictor.predict(items, watch)
+        explained = [answer for answer in answers if not isinstance(answer, SentinelError)]
         predictions = [prediction for answer in explained for prediction in answer]
-        return self._answered("explain", items, watch, predicted, predictions)
+        return self._with_report("explain", items, watch, answers, predictions)
 
-    def _answered(
+    def _with_report(
         self,
         api: Api,
         items: Sequence[Item],
         watch: Stopwatch,
         answers: Sequence[Answer | list[Prediction]],
-        predicted: Sequence[Prediction],
+        predictions: Sequence[Prediction],
     ) -> AnsweredBatch:
+        """Return the answers with the report that is written after them."""
         report = BatchReport(
             times=watch.times(api, sum(len(item.transactions) for item in items)),
             origins=[item.origin for item in items],
             tenants=len({item.tenant_id for item in items}),
-            predicted=predicted,
+            predictions=predictions,
             failed=sum(isinstance(answer, SentinelError) for answer in answers),
             is_stored=api != "explain",
             traces=self._traces,
         )
         return AnsweredBatch(answers, report)
 
-    def _offer(self, stored: Iterable[tuple[Item, Decided]]) -> None:
+    def _offer_to_shadow(self, stored: Iterable[tuple[Item, Decided]]) -> None:
+        """Offer stored decisions of tenants with a challenger to the shadow scorer."""
         tasks = []
         for item, decided in stored:
             if item.assignment.deployment.challenger is None:
                 continue
             policy, model = item.assignment.policy, decided.prediction.model
-            other = item.assignment.shadow_of(model)
+            other = item.assignment.shadow_version(model)
             if other is not None and model is not FIXED_TEST_MODEL:
                 tasks.append(
                     ShadowTask(
@@ -210,11 +214,12 @@ class BatchScorer:
             self._shadow.offer(tasks)
 
 
-def _decided(
+def _new_decisions(
     item: Item, transactions: Sequence[Transaction], predictions: Sequence[Prediction]
 ) -> list[Decided]:
+    """Return an item's decisions with new ids, in the order of its transactions."""
     latency_ms = (perf_counter() - item.arrived_s) * 1e3
-    own = item.assignment.policy.id if item.assignment.policy else None
+    policy_id = item.assignment.policy.id if item.assignment.policy else None
     return [
         Decided(
             item.tenant_id,
@@ -222,7 +227,7 @@ def _decided(
             transaction,
             prediction,
             latency_ms,
-            policy_id=None if prediction.model is FIXED_TEST_MODEL else own,
+            policy_id=None if prediction.model is FIXED_TEST_MODEL else policy_id,
         )
         for ids, transaction, prediction in zip(
             new_ids(len(transactions)), transactions, predictions, strict=True

@@ -1,8 +1,8 @@
-"""Decide a single /score on the event loop, where no other request waits for a batch.
+"""Decide a single /score on the event loop, when no other request is waiting.
 
-There is no batch to wait for, and two hops to a worker thread and back would take a ninth of the
-request's time (docs/decisions/0010-single-request.md). The loop serves other requests while
-Postgres stores the decision; it is busy only for one row's features, explanation and parameters.
+Passing it to a worker thread and back would take a ninth of the request's time
+(docs/decisions/0010-single-request.md). The loop serves other requests while Postgres stores the
+decision; it is busy only for one row's features, explanation and parameters.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class InlineScorer:
     """Decides and stores one transaction at a time on the running event loop.
 
     Args:
-        batch_scorer: scorer that decides and answers.
-        log: decision log that stores before the reply.
+        batch_scorer: scorer that decides the item and makes its answer.
+        log: decision log that stores the decision before the reply.
     """
 
     def __init__(self, batch_scorer: BatchScorer, log: DecisionLog) -> None:
@@ -26,17 +26,17 @@ class InlineScorer:
         self._log = log
 
     def fits(self, item: Item) -> bool:
-        """Whether nothing would block the loop: no LightGBM call, no connection to open."""
+        """Whether `decide` would not block the loop: no LightGBM call, no connection to open."""
         models = (item.assignment.champion, item.assignment.canary)
         return all(m is None or m.compiled for m in models) and self._log.is_at_hand()
 
     async def decide(self, item: Item) -> AnsweredBatch:
-        """Decide an item's only transaction, store it, and return it as a batch of one."""
-        scores = self._batch_scorer.decide([item])
-        stored: list[Outcome] = []
-        for decided in scores.decided:
+        """Decide and store an item's only transaction, and return its answer as a batch of one."""
+        batch = self._batch_scorer.decide([item])
+        outcomes: list[Outcome] = []
+        for decided in batch.decisions:
             try:
-                stored.append(await self._log.write_on_loop(decided, scores.render))
+                outcomes.append(await self._log.write_on_loop(decided, batch.render))
             except SentinelError as error:
-                stored.append(error)
-        return self._batch_scorer.answer(scores, stored)
+                outcomes.append(error)
+        return self._batch_scorer.answer(batch, outcomes)

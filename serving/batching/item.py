@@ -1,4 +1,4 @@
-"""What a batch is made of, and what it answers."""
+"""The items of a batch and their answers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from serving.deployment.assignment import ModelAssignment
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One request in a batch. It carries its tenant, since a batch holds several tenants' requests.
+    """One request in a batch, with its tenant, since a batch holds requests of several tenants.
 
     Attributes:
         tenant_id: tenant whose rows are written.
         assignment: models and policy that decide, resolved once for the whole request.
-        transactions: at least one; more than one are stored together or not at all.
-        arrived_s: `perf_counter()` when the request arrived.
+        transactions: transactions to decide, at least one; all of them are stored, or none.
+        arrived_s: `perf_counter()` at the arrival of the request.
         origin: id and span of the request, for the log and the traces.
-        queued_s: `perf_counter()` when the item began to wait for its batch.
+        queued_s: `perf_counter()` at the start of the wait for the batch.
     """
 
     tenant_id: int
@@ -36,12 +36,12 @@ class Item:
 
 
 Answer = list[bytes] | SentinelError
-"""An item's decisions in its order, rendered, or its own error: a raised exception would fail every
-other item of the batch."""
+"""The rendered decisions of an item, in the order of its transactions, or the item's error. An
+error is returned, not raised: an exception would fail every other item of the batch."""
 
 
 class AnsweredBatch(NamedTuple):
-    """The answers of a batch, in the items' order, and the report to write after them."""
+    """The answers of a batch, in the order of its items, and the report to write after them."""
 
     answers: Sequence[Any]
     report: BatchReport

@@ -1,4 +1,4 @@
-"""Who decides which transaction of a batch, and what they say: a matrix and a pass a model."""
+"""Score, explain and decide the transactions of a batch, with one feature matrix per model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Predictor:
     """Scores, explains and decides transactions of many tenants; stores nothing.
 
     Args:
-        locks: of the boosters.
+        locks: locks of the boosters.
     """
 
     def __init__(self, locks: BoosterLocks) -> None:
@@ -32,24 +32,29 @@ class Predictor:
     def predict(
         self, items: Sequence[Item], watch: Stopwatch
     ) -> list[list[Prediction] | SentinelError]:
-        """Score items grouped by model, each group as one matrix; answers in the items' order."""
+        """Return each item's predictions or its error, in order.
+
+        Args:
+            items: requests of the batch.
+            watch: stopwatch of the batch.
+        """
         transactions: list[Transaction] = []
         deciders: list[FraudModel | None] = []
         assignments: list[ModelAssignment] = []
-        outcomes: list[range | SentinelError] = []
+        rows_of_items: list[range | SentinelError] = []
         for item in items:
             try:
                 deciders += deciders_of(item)
             except SentinelError as error:
-                outcomes.append(error)
+                rows_of_items.append(error)
             else:
-                outcomes.append(range(len(transactions), len(deciders)))
+                rows_of_items.append(range(len(transactions), len(deciders)))
                 transactions += item.transactions
                 assignments += [item.assignment] * len(item.transactions)
-        predicted = self.predict_rows(transactions, deciders, assignments, watch)
+        predictions = self.predict_rows(transactions, deciders, assignments, watch)
         return [
-            outcome if isinstance(outcome, SentinelError) else [predicted[i] for i in outcome]
-            for outcome in outcomes
+            rows if isinstance(rows, SentinelError) else [predictions[i] for i in rows]
+            for rows in rows_of_items
         ]
 
     def predict_rows(
@@ -59,45 +64,56 @@ class Predictor:
         assignments: Sequence[ModelAssignment],
         watch: Stopwatch,
     ) -> list[Prediction]:
-        """Decide each transaction with its decider and assignment, in order."""
-        members: dict[int, list[int]] = defaultdict(list)
-        for i, decider in enumerate(deciders):
-            members[id(decider)].append(i)
-        predicted: dict[int, Prediction] = {}
-        for group in members.values():
-            model, given = deciders[group[0]], [transactions[i] for i in group]
-            if model is None:
-                predictions = [fixed_prediction(transaction) for transaction in given]
-            else:
-                policies = [assignments[i].policy_over(model) for i in group]
-                predictions = self._predict_by(model, given, policies, watch)
-            predicted.update(zip(group, predictions, strict=True))
-            watch.lap("decide")
-        return [predicted[i] for i in range(len(deciders))]
+        """Return a prediction for each transaction, in order; rows of one model share a matrix.
 
-    def _predict_by(
+        Args:
+            transactions: transactions to decide.
+            deciders: model that decides each transaction; None for a fixed test.
+            assignments: assignment of each transaction's tenant.
+            watch: stopwatch of the batch.
+        """
+        rows_by_model: dict[int, list[int]] = defaultdict(list)
+        for i, decider in enumerate(deciders):
+            rows_by_model[id(decider)].append(i)
+        predictions: dict[int, Prediction] = {}
+        for rows in rows_by_model.values():
+            model, group = deciders[rows[0]], [transactions[i] for i in rows]
+            if model is None:
+                predicted = [fixed_prediction(transaction) for transaction in group]
+            else:
+                policies = [assignments[i].policy_for(model) for i in rows]
+                predicted = self._predict_with(model, group, policies, watch)
+            predictions.update(zip(rows, predicted, strict=True))
+            watch.lap("decide")
+        return [predictions[i] for i in range(len(deciders))]
+
+    def _predict_with(
         self,
         model: FraudModel,
         transactions: Sequence[Transaction],
         policies: Sequence[Policy],
         watch: Stopwatch,
     ) -> list[Prediction]:
-        """Decide with one model; the lap of `decide` is left to the caller to end."""
+        """Return the predictions of one model; the caller ends the last lap, `decide`."""
         watch.lap("decide")
         matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
         watch.lap("features")
-        # Compiled trees never change, and the shadow may hold the booster's lock for long.
+        # Compiled trees are immutable; the shadow scorer may hold the booster's lock for long.
         with nullcontext() if model.compiled else self._locks.of(model):
-            scored = model.explain_matrix(matrix)
+            explained = model.explain_matrix(matrix)
         watch.lap("score_explain")
-        return model.decide(scored, policies)
+        return model.decide(explained, policies)
 
 
 def deciders_of(item: Item) -> list[FraudModel | None]:
-    """Return the model that decides each of an item's transactions; None: the fixed tests do."""
+    """Return the model that decides each of an item's transactions; None for a fixed test.
+
+    Raises:
+        NoModel: a transaction is no fixed test, and the tenant has no model.
+    """
     assignment = item.assignment
     if assignment.canary is None and not assignment.deployment.is_test:
-        # Whatever a transaction says, so that the first one speaks for a thousand.
+        # The champion decides every transaction, so one call is enough for 1000 rows.
         return [assignment.decider(item.transactions[0])] * len(item.transactions)
     return [
         None if assignment.is_fixed_test(t) else assignment.decider(t) for t in item.transactions

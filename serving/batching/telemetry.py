@@ -1,6 +1,6 @@
 """The report of a batch: metrics, one log line and spans.
 
-The line names the requests by their ids, the models and the stages; no account, amount or key.
+The log line contains request ids, models and stages, and no account, amount or key.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ DECISIONS = bentoml.metrics.Counter(
     labelnames=["model", "decision"],
 )
 
-# A generator would hash each model again: 1 ms of 1000 rows, which the next batch waits for.
+# A generator would hash each model for every row: 1 ms for 1000 rows, which delays the next batch.
 _MODEL_AND_DECISION = attrgetter("model.name", "model.version", "decision")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What is counted, logged and traced of a batch after its replies.
+    """Facts about a batch that are counted, logged and traced after its replies.
 
     Attributes:
         times: stages of the batch.
         origins: requests in the batch, with their ids and spans.
         tenants: number of tenants in the batch.
-        predicted: predictions that this batch made; repeated requests are left out.
+        predictions: predictions that this batch made; repeated requests are not included.
         failed: number of items that were answered with an error.
-        is_stored: whether `predicted` are decisions that Postgres holds.
+        is_stored: whether Postgres has stored `predictions` as decisions.
         traces: tracer of the process.
     """
 
     times: BatchTimes
     origins: Sequence[Origin]
     tenants: int
-    predicted: Sequence[Prediction]
+    predictions: Sequence[Prediction]
     failed: int
     is_stored: bool
     traces: Traces
@@ -64,7 +64,7 @@ class BatchReport:
     def write(self) -> None:
         """Count the batch, write its log line and record its spans."""
         observe(self.times)
-        counts = Tally(map(_MODEL_AND_DECISION, self.predicted))
+        counts = Tally(map(_MODEL_AND_DECISION, self.predictions))
         if self.is_stored:
             for (name, _, decision), count in counts.items():
                 _decisions(name, decision).inc(count)

@@ -1,4 +1,4 @@
-"""The threads that decide batches, one a queue, so that the event loop never waits for Postgres."""
+"""A thread that decides the batches of one queue, so that the event loop does not wait."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from observability.deferred import DUE_ROWS, QUIET_S, DeferredQueue
 from serving.batching.item import AnsweredBatch
 
 Decide = Callable[[Sequence[Any]], AnsweredBatch]
-"""A function that decides the items of a batch."""
+"""A function that decides the items of a batch and returns their answers."""
 _Job = tuple[asyncio.Future[Sequence[Any]], Decide, Sequence[Any]]
 
 
 class WorkerThread:
     """One thread that decides batches in turn and returns their answers to an event loop.
 
-    The thread writes a batch's report after its answers, when no further batch waits or enough
-    reports are due.
+    The thread writes a batch's report after its answers, once no further batch waits or
+    `DUE_ROWS` rows are due.
 
-    `loop.run_in_executor` does the same for any executor through two futures and a condition a
-    call, which take 8 % of the CPU of a single /score.
+    `loop.run_in_executor` would do the same, but its two futures and a condition per call take 8 %
+    of the CPU of a single /score.
 
     Args:
         name: name of the thread.
@@ -38,13 +38,18 @@ class WorkerThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread once all batches before this call are answered and reported."""
+        """Stop the thread after the batches that were queued before this call and their reports."""
         self._jobs.put(None)
         if self._thread.is_alive():
             self._thread.join()
 
     async def call(self, decide: Decide, items: Sequence[Any]) -> Sequence[Any]:
-        """Decide a batch on the thread and return its answers; raise what the function raises."""
+        """Decide a batch on the thread and return its answers.
+
+        Args:
+            decide: function that the thread calls with the items; its exception is raised here.
+            items: items of the batch.
+        """
         future = asyncio.get_running_loop().create_future()
         self._jobs.put((future, decide, items))
         answers: Sequence[Any] = await future
@@ -58,18 +63,18 @@ class WorkerThread:
             error: BaseException | None = None
             try:
                 answered = decide(items)
-            except BaseException as raised:  # noqa: BLE001 - the caller's to handle
+            except BaseException as raised:  # noqa: BLE001 - the caller handles it
                 error = raised
             answers = answered.answers if answered else ()
             future.get_loop().call_soon_threadsafe(_resolve, future, answers, error)
             if answered:
                 deferred.add(answered.report.write, answered.report.rows)
-            # What a batch held is released before the next one is waited for.
+            # Release the batch's objects before the wait for the next one.
             del job, future, items, answered, answers, error
         deferred.run()
 
     def _next(self, deferred: DeferredQueue) -> _Job | None:
-        """Wait for the next job and run deferred work when it is due; None means stop."""
+        """Return the next job, and run deferred work that is due; None stops the thread."""
         if not deferred.rows:
             return self._jobs.get()
         try:
@@ -86,7 +91,7 @@ def _resolve(
     future: asyncio.Future[Sequence[Any]], answers: Sequence[Any], error: BaseException | None
 ) -> None:
     if future.done():
-        return  # the caller has hung up
+        return  # the caller was cancelled
     if error is None:
         future.set_result(answers)
     else:

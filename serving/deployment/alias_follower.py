@@ -1,14 +1,14 @@
-"""Who serves which tenant, kept current by one thread a process."""
+"""The model versions that serve each tenant, kept current by a background loop."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections import defaultdict
 from collections.abc import Sequence
 
 from anyio import CapacityLimiter, to_thread
 
+from observability.background_loop import BackgroundLoop
 from observability.metrics import MODELS_IN_MEMORY, SWAPS
 from persistence.tenants import Tenant
 from registry.client.base import RegisteredVersion, RegistryUnavailable
@@ -23,21 +23,22 @@ from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 logger = logging.getLogger("sentinel.serving")
 
 LOADS_AT_ONCE = 2
-"""Threads that bring evicted models back; batches have threads of their own."""
+"""Threads that load evicted models again; batches have threads of their own."""
 
 
 class AliasFollower:
-    """The assignment of each tenant: read by every request, changed by the follower.
+    """The deployment of each tenant: read by every request, changed by the background loop.
 
-    A tenant's deployment are one reference, replaced whole, and a request resolves them to a
-    assignment once, so what has begun keeps the versions and the policy it began with.
+    A tenant's deployment is one reference, replaced whole, and a request resolves it to an
+    assignment once, so a request ends with the versions and the policy that it began with.
 
     Args:
-        model_store: which versions should serve, and their models.
-        recorder: asks for tenants in Postgres and notes who serves them, before they do.
-        policies: the tenants' own.
-        refused: refusals on their way to Postgres.
-        poll_seconds: how long between two looks at the aliases.
+        model_store: source of the versions behind the aliases, and of their models.
+        recorder: reader of the tenants in Postgres, and recorder of the versions that serve them,
+            before they do.
+        policies: the tenants' own policies.
+        refused: refusals not yet stored in Postgres.
+        poll_seconds: seconds between two polls of the aliases.
     """
 
     def __init__(
@@ -52,20 +53,26 @@ class AliasFollower:
         self._recorder = recorder
         self._policies = policies
         self._refused = refused
-        self._poll_seconds = poll_seconds
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
         self._bad_shares: dict[str, str] = {}
         self._loading = CapacityLimiter(LOADS_AT_ONCE)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="alias-follower", daemon=True)
+        self._loop = BackgroundLoop(
+            "alias-follower",
+            self.refresh,
+            poll_seconds,
+            logger=logger,
+            task="following the aliases",
+            # `start` calls it for the first time, so that the process begins with its models.
+            runs_at_start=False,
+        )
 
     async def assignment(self, tenant_id: int) -> ModelAssignment:
-        """Return who decides the tenant's payments now; brings evicted models back.
+        """Return what decides the tenant's payments now; loads evicted models again.
 
         Raises:
             NoModel: the tenant has no version under `production` that passed its checks, and is
-                not in test mode; or it was evicted and can neither be read nor downloaded.
+                not in test mode; or it was evicted and can be neither read nor downloaded.
         """
         deployment = self._deployments.get(tenant_id)
         if deployment is None or (deployment.champion is None and not deployment.is_test):
@@ -89,14 +96,14 @@ class AliasFollower:
             return await to_thread.run_sync(self._model_store.load, version, limiter=self._loading)
         except (RegistryUnavailable, ModelRefused) as error:
             name = f"{version.name} version {version.version}"
-            logger.warning("%s had left memory and cannot come back: %s", name, error)
+            logger.warning("%s was evicted and cannot be loaded again: %s", name, error)
             raise NoModel(f"{name} is in production but cannot be loaded again.") from error
 
     def refresh_policy(self, tenant_id: int) -> None:
-        """Learn at once that the tenant's policy was set or withdrawn.
+        """Read the tenant's policy now, after it was set or withdrawn.
 
         Raises:
-            StoreUnavailable: Postgres cannot be asked; the next look will.
+            StoreUnavailable: Postgres cannot be reached; the next poll reads the policy.
         """
         self._policies.refresh_tenant(tenant_id)
 
@@ -106,27 +113,25 @@ class AliasFollower:
         return {version.name: version.version for version in champions if version}
 
     def can_decide(self) -> bool:
-        """Whether there is a tenant whose payments can be decided, or its fixed tests."""
+        """Whether the payments of some tenant, or its test transactions, can be decided."""
         return bool(self._deployments)
 
     def start(self) -> None:
-        """Look at every alias once, then keep following in the background."""
+        """Poll every alias once, then go on in the background."""
         self.refresh()
         self._policies.start()
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        """End the follower and the listener; waits for a look that has begun."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """Stop following aliases and policies; waits for a poll that has begun."""
+        self._loop.stop()
         self._policies.stop()
 
     def refresh(self) -> None:
-        """Look at every tenant, policy and alias once, and change what has moved."""
+        """Read every tenant, policy and alias once, and change the deployments that differ."""
         try:
             tenants = self._recorder.tenants()
-            # Before any seat: a tenant's first score is at its own policy.
+            # Before any deployment: a tenant's first score is at its own policy.
             self._policies.refresh()
         except SentinelError as error:
             logger.warning("tenants cannot be listed: %s", error.detail)
@@ -136,7 +141,7 @@ class AliasFollower:
             self._deploy(tenants, found)
             self._refused.deliver(tenants)
         except SentinelError as error:
-            logger.warning("who serves cannot be recorded yet: %s", error.detail)
+            logger.warning("deployments cannot be recorded yet: %s", error.detail)
         for gone in self._deployments.keys() - {tenant.id for tenant in tenants}:
             del self._deployments[gone]
         self._count_swaps(found)
@@ -170,7 +175,7 @@ class AliasFollower:
             self._deployments[tenant_id] = deployment
 
     def _share(self, challenger: RegisteredVersion | None) -> float:
-        """Read the challenger's canary share; one that is no share is none, and said once."""
+        """Return the challenger's canary share, percent; warn once of one that is not valid: 0."""
         text = challenger.tags.get(CANARY_TAG) if challenger else None
         if challenger is None or text is None:
             return 0.0
@@ -195,11 +200,3 @@ class AliasFollower:
             if self._production.get(name, version) != version:
                 SWAPS.labels(model=name).inc()
         self._production = production
-
-    def _follow(self) -> None:
-        while not self._stopping.wait(self._poll_seconds):
-            try:
-                self.refresh()
-            except Exception:
-                # The follower outlives what it did not foresee: a dead one would pin a version.
-                logger.exception("following the aliases failed; trying again")

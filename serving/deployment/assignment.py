@@ -18,23 +18,27 @@ _FULL = 2.0**64
 
 
 def is_canary(version: ModelVersion, percent: float, name_orig: str) -> bool:
-    """Whether the challenger decides this account's payments.
+    """Whether the challenger decides an account's payments.
+
+    The choice depends only on the arguments, so every process makes the same one, and an account
+    in a share stays in every larger share.
 
     Args:
-        version: the challenger. percent: its share of accounts, 0 (none) to 100 (all).
-        name_orig: the account that pays.
+        version: version of the challenger.
+        percent: share of accounts that the challenger decides for, 0 (none) to 100 (all).
+        name_orig: account that pays.
     """
     key = f"{version.name}/{version.version}/{name_orig}".encode()
-    place = int.from_bytes(blake2b(key).digest()[:8], "big") / _FULL * 100.0
-    # The division rounds: the last 2^10 hashes come out as 100.
-    return place < percent or percent >= 100.0
+    position = int.from_bytes(blake2b(key).digest()[:8], "big") / _FULL * 100.0
+    # The division rounds the last 2^10 hashes to 100.
+    return position < percent or percent >= 100.0
 
 
 def percent_from(text: str) -> float:
-    """Read the tag that sets the share.
+    """Return the canary share of accounts, 0 to 100, that a tag sets.
 
     Raises:
-        ValueError: it is not a number from 0 to 100; says so in a sentence.
+        ValueError: the text is not a number from 0 to 100; the message quotes it.
     """
     try:
         percent = float(text)
@@ -47,13 +51,13 @@ def percent_from(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentState:
-    """What a tenant's row and its registered model's aliases say; holds no model in memory.
+    """The versions that serve a tenant, by the aliases of its registered model; holds no model.
 
     Attributes:
-        is_test: the tenant is in test mode.
-        champion: the version in production, which passed its checks; or None.
-        challenger: the version tried beside it; or None, as without a champion.
-        canary_percent: the share of accounts that the challenger decides for, 0 to 100.
+        is_test: whether the tenant is in test mode.
+        champion: version in production, which passed its checks, or None.
+        challenger: version that is compared with the champion, or None; None without a champion.
+        canary_percent: share of accounts that the challenger decides for, 0 to 100.
     """
 
     is_test: bool
@@ -64,13 +68,16 @@ class DeploymentState:
 
 @dataclass(frozen=True, slots=True)
 class ModelAssignment:
-    """Resolved once a request and carried by its item, so that no reply mixes two.
+    """The loaded models and the policy that decide one request.
+
+    It is resolved once a request and carried by the request's item, so the decisions of a reply
+    never come from different deployments.
 
     Attributes:
-        deployment: who should decide.
-        champion: the production model; None only for a tenant in test mode that has none.
-        canary: the challenger's model, where it decides for some accounts.
-        policy: the tenant's own, which overrides the versions'; or None.
+        deployment: versions that serve the tenant.
+        champion: production model; None only for a tenant in test mode that has none.
+        canary: challenger's model when it decides for some accounts, else None.
+        policy: tenant's own policy, which overrides the versions' policies, or None.
     """
 
     deployment: DeploymentState
@@ -79,14 +86,15 @@ class ModelAssignment:
     policy: TenantPolicy | None = None
 
     def is_fixed_test(self, transaction: Transaction) -> bool:
-        """Whether the table of fixed tests answers, and no model."""
+        """Whether the table of fixed tests decides a transaction, not a model."""
         return self.deployment.is_test and is_fixed(transaction)
 
     def decider(self, transaction: Transaction) -> FraudModel:
-        """Return the model that decides a transaction which is no fixed test.
+        """Return the model that decides a transaction that is no fixed test.
 
         Raises:
-            NoModel: a tenant in test mode has none; names the transactions it can do with.
+            NoModel: the tenant is in test mode and has no model; the message lists the transactions
+                that are decided without one.
         """
         canary = self.canary
         if canary is not None and canary.version is not None:
@@ -100,15 +108,19 @@ class ModelAssignment:
             )
         return self.champion
 
-    def policy_over(self, model: FraudModel) -> Policy:
-        """Return the policy in force for what a model scores."""
-        own = self.policy.policy if self.policy else None
-        return own or model.policy
+    def policy_for(self, model: FraudModel) -> Policy:
+        """Return the policy that applies to a model's scores: the tenant's own or the model's."""
+        tenant_policy = self.policy.policy if self.policy else None
+        return tenant_policy or model.policy
 
-    def shadow_of(self, decided_by: ModelVersion) -> RegisteredVersion | None:
-        """Return the version that did not decide and is to score too; None without a challenger."""
+    def shadow_version(self, decided_by: ModelVersion) -> RegisteredVersion | None:
+        """Return the version that scores a decision in shadow; None without a challenger.
+
+        Args:
+            decided_by: version that decided; the other one of champion and challenger is returned.
+        """
         challenger = self.deployment.challenger
         if challenger is None:
             return None
-        is_challengers = decided_by == ModelVersion(challenger.name, challenger.version)
-        return self.deployment.champion if is_challengers else challenger
+        challenger_decided = decided_by == ModelVersion(challenger.name, challenger.version)
+        return self.deployment.champion if challenger_decided else challenger

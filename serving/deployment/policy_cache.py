@@ -1,4 +1,4 @@
-"""The tenants' own policies in this process, told of by Postgres when one is set."""
+"""The tenants' own policies in this process, kept current by Postgres's notifications."""
 
 from __future__ import annotations
 
@@ -7,49 +7,60 @@ import threading
 
 from sqlalchemy import Engine
 
+from observability.background_loop import BackgroundLoop
 from persistence.policies import TenantPolicy, current_policies, current_policy, listen
 from scoring.errors import SentinelError
 
 logger = logging.getLogger("sentinel.policies")
 
 STOP_WITHIN_S = 0.5
+"""Longest wait for a notification, and so the longest that `stop` takes."""
 LISTEN_AGAIN_AFTER_S = 1.0
 
 
 class PolicyCache:
-    """Which policy is in force for which tenant: read by every request.
+    """The policy in force of each tenant, read by every request.
 
-    A thread listens to Postgres; whoever looks at the aliases looks at the policies too, so that
-    what is said while the line is broken is learnt at the next look.
+    A background loop listens to Postgres. AliasFollower calls `refresh` at each poll besides, so
+    that a change is missed for one poll at most while the connection is broken.
+
+    Args:
+        engine: connection pool that scoring does not use.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._in_force: dict[int, TenantPolicy] = {}
-        # Held from the question to the entry, or an older answer could overwrite a newer one.
+        # Held from the query to the assignment, or an older result could overwrite a newer one.
         self._reading = threading.Lock()
-        self._is_deaf = False
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="policy-listener", daemon=True)
+        self._is_disconnected = False
+        self._loop = BackgroundLoop(
+            "policy-listener",
+            self._listen_or_warn,
+            LISTEN_AGAIN_AFTER_S,
+            logger=logger,
+            task="listening for policies",
+            runs_at_start=True,
+        )
 
     def in_force(self, tenant_id: int) -> TenantPolicy | None:
         """Return the tenant's own policy; None where each version's own counts."""
         return self._in_force.get(tenant_id)
 
     def refresh(self) -> None:
-        """Learn every tenant's policy.
+        """Read every tenant's policy.
 
         Raises:
-            StoreUnavailable: Postgres cannot be asked; what was known stays.
+            StoreUnavailable: Postgres cannot be reached; the policies read before stay in force.
         """
         with self._reading:
             self._in_force = current_policies(self._engine)
 
     def refresh_tenant(self, tenant_id: int) -> None:
-        """Learn one tenant's policy; it counts for every request from now on.
+        """Read one tenant's policy; it counts for every request from now on.
 
         Raises:
-            StoreUnavailable: Postgres cannot be asked; what was known stays.
+            StoreUnavailable: Postgres cannot be reached; the policy read before stays in force.
         """
         with self._reading:
             newest = current_policy(self._engine, tenant_id)
@@ -60,31 +71,25 @@ class PolicyCache:
 
     def start(self) -> None:
         """Listen in the background."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        """End the listener."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """Stop listening."""
+        self._loop.stop()
+
+    def _listen_or_warn(self) -> None:
+        """Listen until the connection breaks; warn once for each time that it is broken."""
+        try:
+            self._listen()
+        except SentinelError as error:
+            if not self._is_disconnected:
+                logger.warning("policies are read at each poll only for now: %s", error.detail)
+            self._is_disconnected = True
 
     def _listen(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._follow()
-            except SentinelError as error:
-                if not self._is_deaf:
-                    logger.warning("policies are learnt by looking for now: %s", error.detail)
-                self._is_deaf = True
-            except Exception:
-                # The listener outlives what it did not foresee.
-                logger.exception("listening for policies failed; trying again")
-            self._stopping.wait(LISTEN_AGAIN_AFTER_S)
-
-    def _follow(self) -> None:
         with listen(self._engine) as changes:
-            self.refresh()  # what was set before we listened
-            self._is_deaf = False
-            while not self._stopping.is_set():
+            self.refresh()  # policies set before the connection listened
+            self._is_disconnected = False
+            while not self._loop.is_stopping:
                 for tenant_id in changes.wait(STOP_WITHIN_S):
                     self.refresh_tenant(tenant_id)

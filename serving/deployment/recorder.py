@@ -25,16 +25,20 @@ from serving.deployment.assignment import DeploymentState
 
 
 class DeploymentRecorder:
-    """Notes who serves a tenant, and only what has changed since it was noted last.
+    """Records the versions that serve each tenant; writes only what has changed.
 
-    A process that starts reads in one query what is noted: with 500 tenants it need not write
-    anything. The rows are those of all processes, and whoever sees a change first writes it.
+    The first call reads every recorded deployment in one query, so a start with 500 unchanged
+    tenants writes nothing. All processes share the rows; the first that sees a change writes it.
+
+    Args:
+        engine: database pool of the background work.
+        model_store: source of the models whose versions are recorded.
     """
 
     def __init__(self, engine: Engine, model_store: ModelStore) -> None:
         self._engine = engine
         self._model_store = model_store
-        self._noted: dict[int, RecordedDeployment] = {}
+        self._recorded: dict[int, RecordedDeployment] = {}
         self._has_read = False
         self._test_tenants: set[int] = set()
 
@@ -42,58 +46,76 @@ class DeploymentRecorder:
         """Return every tenant.
 
         Raises:
-            StoreUnavailable: Postgres is away.
+            StoreUnavailable: Postgres cannot be reached.
         """
         if not self._has_read:
-            self._noted = recorded_deployments(self._engine)
+            self._recorded = recorded_deployments(self._engine)
             self._has_read = True
         return list_tenants(self._engine)
 
     def record_champions(self, tenant_ids: Sequence[int], champion: RegisteredVersion) -> None:
-        """Let predictions of tenants refer to their champion; what is noted already is not again.
+        """Record the champion of tenants, so that their predictions can refer to it; idempotent.
+
+        Args:
+            tenant_ids: tenants that the champion serves.
+            champion: version in production.
 
         Raises:
-            StoreUnavailable: Postgres is away.
-            ModelRefused, RegistryUnavailable: the version was evicted and cannot be loaded again.
+            StoreUnavailable: Postgres cannot be reached.
+            ModelRefused: the version was evicted and fails a check now.
+            RegistryUnavailable: the version was evicted and MLflow cannot be reached.
         """
-        named = _named(champion)
-        new = [i for i in tenant_ids if self._noted.get(i, RecordedDeployment()).champion != named]
+        version = _model_version(champion)
+        new = [
+            tenant_id
+            for tenant_id in tenant_ids
+            if self._recorded.get(tenant_id, RecordedDeployment()).champion != version
+        ]
         if new:
             record_promotions(self._engine, new, self._model_store.load(champion))
             for tenant_id in new:
-                noted = self._noted.get(tenant_id, RecordedDeployment())
-                self._noted[tenant_id] = replace(noted, champion=named)
+                recorded = self._recorded.get(tenant_id, RecordedDeployment())
+                self._recorded[tenant_id] = replace(recorded, champion=version)
 
     def record(self, tenant_id: int, deployment: DeploymentState) -> None:
-        """Let predictions of a tenant refer to whoever else has a seat; idempotent.
+        """Record a tenant's challenger, canary share and test model; idempotent.
+
+        Args:
+            tenant_id: tenant that is recorded.
+            deployment: versions that serve the tenant.
 
         Raises:
-            StoreUnavailable: Postgres is away.
-            ModelRefused, RegistryUnavailable: a version that was evicted cannot be loaded again.
+            StoreUnavailable: Postgres cannot be reached.
+            ModelRefused: the challenger was evicted and fails a check now.
+            RegistryUnavailable: the challenger was evicted and MLflow cannot be reached.
         """
         if deployment.is_test and tenant_id not in self._test_tenants:
             record_test_model(self._engine, tenant_id)
             self._test_tenants.add(tenant_id)
-        noted = self._noted.get(tenant_id, RecordedDeployment())
-        now = replace(
-            noted,
-            challenger=_named(deployment.challenger),
+        recorded = self._recorded.get(tenant_id, RecordedDeployment())
+        current = replace(
+            recorded,
+            challenger=_model_version(deployment.challenger),
             canary_percent=deployment.canary_percent,
         )
-        if now != noted:
+        if current != recorded:
             challenger = (
                 self._model_store.load(deployment.challenger) if deployment.challenger else None
             )
             record_challenger(self._engine, tenant_id, challenger, deployment.canary_percent)
-            self._noted[tenant_id] = now
+            self._recorded[tenant_id] = current
 
 
-def _named(version: RegisteredVersion | None) -> ModelVersion | None:
+def _model_version(version: RegisteredVersion | None) -> ModelVersion | None:
     return ModelVersion(version.name, version.version) if version else None
 
 
 class RefusalRecorder:
-    """Refusals that Postgres has not yet; kept until it does."""
+    """Counts refusals of versions and keeps each one until it is stored in Postgres.
+
+    Args:
+        engine: database pool of the background work.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -101,16 +123,16 @@ class RefusalRecorder:
         self._lock = threading.Lock()
 
     def add(self, version: RegisteredVersion, reason: str) -> None:
-        """Count a refusal; called once a version by whoever met it."""
+        """Count a refusal and keep it; the model store calls this once per refused version."""
         REFUSALS.labels(model=version.name).inc()
         with self._lock:
             self._pending[version] = reason
 
     def deliver(self, tenants: Sequence[Tenant]) -> None:
-        """Note each refusal for every tenant that the registered model serves.
+        """Store each pending refusal for every tenant that the registered model serves.
 
         Raises:
-            StoreUnavailable: Postgres is away; what it has not taken is kept for the next time.
+            StoreUnavailable: Postgres cannot be reached; the next call stores the rest.
         """
         with self._lock:
             pending = list(self._pending.items())

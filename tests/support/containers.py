@@ -1,4 +1,4 @@
-"""Containers without a daemon: buildah builds them, podman runs them, in a store of their own."""
+"""Container images and containers without a daemon, in a store below one folder."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from typing import Any
 
 import psutil
 
-# What the kernel lets this process hand on: runc asks for more, and is refused, inside a sandbox.
+# runc's own defaults are higher, and a sandbox's kernel refuses them.
 _LIMITS = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096")
+
+SECRETS = {
+    "DATABASE_URL": "postgresql://owner:a-password-of-the-builder@db/sentinel",
+    "SENTINEL_KEY_SECRET": "a-key-secret-of-the-builder",
+    "BENTOML_ANYTHING": "a-setting-of-the-builder",
+}
+"""Environment of the build, of which nothing may be in the image."""
 
 
 class Store:
     """Images and containers below one directory."""
 
     def __init__(self, root: Path) -> None:
-        """Choose overlay mounts where the kernel has them here, and copies elsewhere."""
+        """Use overlay mounts where the kernel allows them, copies elsewhere."""
         self._root = root
         settings = root / "storage.conf"
         self.environment = {
@@ -49,7 +56,7 @@ class Store:
     def run(
         self, image: str, *command: str, options: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in a container of its own until it ends."""
+        """Run a command in a new container and wait for its end."""
         return self._try(*self._podman_run("--rm", *options), image, *command)
 
     def start(self, image: str, name: str, options: tuple[str, ...]) -> Container:
@@ -58,12 +65,12 @@ class Store:
         return Container(self, name)
 
     def inspect(self, name: str) -> dict[str, Any]:
-        """Return all that podman knows of an image or a container."""
+        """Return what `podman inspect` reports of an image or a container."""
         found: list[dict[str, Any]] = json.loads(self.podman("inspect", name))
         return found[0]
 
     def remove(self) -> None:
-        """Stop and forget everything."""
+        """Stop every container and remove the store."""
         self._try("podman", "rm", "--all", "--force", "--time", "0")
         for mount in reversed(psutil.disk_partitions(all=True)):
             if Path(mount.mountpoint).is_relative_to(self._root):
@@ -84,7 +91,7 @@ class Store:
 
 
 class Container:
-    """A container that was started."""
+    """A started container."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
@@ -92,16 +99,16 @@ class Container:
 
     @property
     def log(self) -> str:
-        """What it has printed, both streams."""
+        """Its output so far, both streams."""
         done = self._store._try("podman", "logs", self.name)
         return done.stdout + done.stderr
 
     def run(self, *command: str) -> str:
-        """Run a command beside what runs in it, and return what it prints."""
+        """Run a command in the running container and return what it prints."""
         return self._store.podman("exec", self.name, *command)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> float:
-        """Wait, and return for how many seconds."""
+        """Wait until the container is ready; return the seconds that took."""
         began = time.monotonic()
         while not ready():
             assert time.monotonic() - began < seconds, self.log[-5000:]
@@ -111,17 +118,17 @@ class Container:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Whether it runs, and how it ended."""
+        """State as `podman inspect` reports it: whether it runs, its exit code."""
         found: dict[str, Any] = self._store.inspect(self.name)["State"]
         return found
 
     def check_health(self) -> str:
-        """Run its health check now (without systemd nobody else does), and return its state."""
+        """Run its health check now, as systemd would, and return the health state."""
         self._store._try("podman", "healthcheck", "run", self.name)
         state = self.state
         return str((state.get("Health") or state["Healthcheck"])["Status"])
 
     def stop(self, seconds: int) -> int:
-        """Ask it to end, end it after `seconds`, and return its exit status."""
+        """Send SIGTERM, kill it after `seconds`, and return its exit status."""
         self._store.podman("stop", "--time", str(seconds), self.name)
         return int(self.state["ExitCode"])

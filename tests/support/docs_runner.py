@@ -1,4 +1,4 @@
-"""The commands that docs/operations.md prints, run as they stand there."""
+"""Runs the commands of docs/operations.md as they are printed there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def blocks() -> dict[str, str]:
 
 
 class Guide:
-    """Runs blocks of the guide in one shell each, with the variables that the guide speaks of."""
+    """Runs blocks of docs/operations.md in a shell, with the variables that the guide names."""
 
     def __init__(self, binaries: Path, scratch: Path, variables: Mapping[str, str]) -> None:
         """Run with the programs of `binaries` and a `sentinel` of this checkout."""
@@ -45,9 +45,9 @@ class Guide:
         """Run blocks, one after the other, in one shell; every command has to succeed.
 
         Args:
-            names: which blocks.
-            account: who runs them; us, unless told otherwise.
-            then: further commands, of the test's own.
+            names: names of the blocks, in order.
+            account: operating-system account of the shell; None for that of the tests.
+            then: shell commands that run after the blocks.
         """
         commands = "\n".join([*(self._blocks[name] for name in names), then])
         switch = account is not None and account.switch

@@ -1,4 +1,4 @@
-"""A model that knows what it was trained on, and decisions about payments like those, or not."""
+"""A model with its training distribution, and stored decisions with and without drift."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 from sqlalchemy import Engine
@@ -14,30 +13,29 @@ from sqlalchemy import Engine
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.drift.bin_counts import Window
-from persistence.uuid7 import unix_ms_of
 from scoring.evaluation.drift import Binned, training_distribution
 from scoring.features import FEATURE_NAMES, FloatArray
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from tests.support.factories import a_decision, a_model, a_prediction, feature_rows
+from tests.support.factories import a_decision, a_model, a_prediction, decision_at, feature_rows
 from training.pipeline.distribution import distribution
 
 TRAINING_ROWS = 20_000
 
 
 def some_scores(count: int, seed: int = 0) -> FloatArray:
-    """Scores as of a model that finds most payments honest."""
+    """Scores of which most are low, float64 (count,)."""
     return np.random.default_rng(seed).beta(0.3, 6, count)
 
 
 @cache
 def training_numbers() -> dict[str, Any]:
-    """What training writes into `features.json`."""
+    """The distribution that training writes into `features.json`."""
     return distribution(feature_rows(TRAINING_ROWS), some_scores(TRAINING_ROWS))
 
 
 def trained() -> dict[str, Binned]:
-    """The same, as it is read."""
+    """The same distribution as the service reads it."""
     return training_distribution(training_numbers())
 
 
@@ -47,7 +45,7 @@ def a_model_with_distribution(**changes: Any) -> FraudModel:
 
 
 def payments(count: int, **factors: float) -> FloatArray:
-    """Features like those of training, seen by nobody; those that are named are multiplied."""
+    """Features like those of training, float64 (count, features); named ones are multiplied."""
     matrix = feature_rows(count, seed=2)
     for name, factor in factors.items():
         matrix[:, FEATURE_NAMES.index(name)] *= factor
@@ -68,11 +66,11 @@ def decide(
     scores: FloatArray | None = None,
     moment: datetime | None = None,
 ) -> list[Decided]:
-    """Store a decision for each row of features, an hour ago unless told otherwise."""
+    """Store a decision for each row of features, made at `moment` (default: an hour ago)."""
     moment = moment or datetime.now(UTC) - timedelta(hours=1)
     scores = some_scores(len(features), seed=1) if scores is None else scores
     made = [
-        _at(a_decision(tenant_id), moment)._replace(
+        decision_at(a_decision(tenant_id), moment)._replace(
             prediction=a_prediction(score=score, features=row, model=version),
         )
         for row, score in zip(features.tolist(), scores.tolist(), strict=True)
@@ -81,11 +79,3 @@ def decide(
         batch = made[start : start + 1000]
         assert DecisionLog(engine).write(batch) == batch
     return made
-
-
-def _at(decision: Decided, moment: datetime) -> Decided:
-    shift = int(moment.timestamp() * 1000) - unix_ms_of(decision.transaction_id) << 80
-    return decision._replace(
-        transaction_id=UUID(int=decision.transaction_id.int + shift),
-        prediction_id=UUID(int=decision.prediction_id.int + shift),
-    )

@@ -1,10 +1,12 @@
-"""Factories of domain values: sensible unless told otherwise."""
+"""Factories of domain values with valid defaults."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import lightgbm as lgb
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.pipeline.libpq import idle
-from persistence.uuid7 import new_ids
+from persistence.uuid7 import new_ids, unix_ms_of
 from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
@@ -22,7 +24,7 @@ from scoring.transaction import Transaction
 
 
 def a_transaction(**changes: Any) -> Transaction:
-    """A transfer that empties an account, unless changed."""
+    """A transfer that empties an account, with changes."""
     values: dict[str, Any] = {
         "step": 212,
         "type": "TRANSFER",
@@ -115,6 +117,18 @@ def a_decision(tenant_id: int, score: float = 1 / 3, **changes: Any) -> Decided:
         transaction=a_transaction(**changes),
         prediction=a_prediction(score=score),
         latency_ms=1.5,
+    )
+
+
+def decision_at(decision: Decided, moment: datetime) -> Decided:
+    """The same decision made at another moment, which its ids carry (UUIDv7, to the millisecond).
+
+    Of decisions that are moved to one millisecond the ids keep their order.
+    """
+    later_ms = int(moment.timestamp() * 1000) - unix_ms_of(decision.transaction_id)
+    return decision._replace(
+        transaction_id=UUID(int=decision.transaction_id.int + (later_ms << 80)),
+        prediction_id=UUID(int=decision.prediction_id.int + (later_ms << 80)),
     )
 
 

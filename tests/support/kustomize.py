@@ -1,4 +1,4 @@
-"""What `kubectl kustomize` makes of deploy/kubernetes, as documents."""
+"""The documents that `kubectl kustomize` renders from deploy/kubernetes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.paths import PROJECT
 Document = dict[str, Any]
 
 SERVING = ("Deployment", "StatefulSet", "DaemonSet", "Pod")
-"""What makes pods that stay."""
+"""Kinds whose pods run until they are replaced."""
 KUBERNETES = PROJECT / "deploy/kubernetes"
 # Locked with its hash (pyproject.toml), so every machine renders the same.
 KUBECTL = Path(sys.executable).parent / "kubectl"
@@ -54,7 +54,7 @@ def render(folder: str) -> list[Document]:
 
 
 def name_of(document: Document) -> str:
-    """Kind and name, as kubectl says them."""
+    """Kind and name as kubectl prints them: `Deployment/sentinel`."""
     return f"{document['kind']}/{document['metadata']['name']}"
 
 
@@ -74,8 +74,10 @@ class Pod:
     """A pod that a document makes.
 
     Attributes:
-        owner: what makes it, as `name_of` says it. kind: of the owner.
-        labels: which it bears. spec: a pod's.
+        owner: document that makes it, by `name_of`.
+        kind: kind of that document.
+        labels: labels of the pod.
+        spec: the pod's spec.
     """
 
     owner: str
@@ -85,7 +87,7 @@ class Pod:
 
     @property
     def containers(self) -> list[Document]:
-        """All of them, those that only run at the start too."""
+        """Containers and init containers."""
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
     def selected_by(self, selector: Document) -> bool:

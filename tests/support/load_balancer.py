@@ -1,4 +1,4 @@
-"""What stands before the pods: an HTTP/1.1 proxy that probes them and spreads the requests.
+"""An HTTP/1.1 load balancer that probes pods and spreads requests over the ready ones.
 
 It does what a Service with an ingress controller does, and nothing to hide a failure: no request is
 sent twice, and one that gets no whole answer is a 502.

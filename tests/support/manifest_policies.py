@@ -1,4 +1,4 @@
-"""What every manifest of ours has to keep: each policy returns its violations as sentences."""
+"""Policies for every manifest: each returns its violations as sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICIES: list[Policy] = []
 
 
 def policy(check: Policy) -> Policy:
-    """Hold every kustomization to it."""
+    """Register a policy for every kustomization."""
     POLICIES.append(check)
     return check
 
@@ -44,7 +44,7 @@ def images_are_pinned(documents: list[Document]) -> list[str]:
 
 @policy
 def resources_are_bounded(documents: list[Document]) -> list[str]:
-    """Every container asks for and is limited in CPU and memory."""
+    """Every container has requests and limits of CPU and memory."""
     return [
         f"{where}: no {kind} for {resource}"
         for where, container in _containers(documents)

@@ -1,4 +1,4 @@
-"""A tenant with a past: stored decisions, shadow scores and feedback, all older than a month."""
+"""A tenant with stored decisions, shadow scores and feedback older than a month."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import time
-from uuid import UUID
 
 import numpy as np
 import pytest
@@ -19,18 +18,18 @@ from sqlalchemy import Engine
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotion
+from persistence.deployments import record_challenger, record_promotions
 from persistence.review.worklist import add_feedback
 from persistence.tenants import Tenant, create_tenant
+from persistence.uuid7 import new_ids
 from registry.names import model_name
-from scoring.evaluation.probability_metrics import BoolArray
-from scoring.features import FloatArray, TransactionColumns, feature_matrix
+from scoring.features import BoolArray, FloatArray, TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from scoring.transaction import Transaction
-from tests.support.factories import a_booster, a_transaction, write_whole
+from tests.support.factories import a_booster, a_transaction, decision_at, write_whole
 from training.__main__ import cli
 
 _numbers = itertools.count(1)
@@ -41,7 +40,7 @@ RIGHT = SigmoidCalibrator(4.0, 3.0)
 
 
 def fraud_model(calibrator: SigmoidCalibrator = RIGHT, threshold: float = 0.1) -> FraudModel:
-    """A model that is right unless told otherwise."""
+    """A model; with the default calibrator its scores are the frauds' true probabilities."""
     policy = Policy.at(threshold, CostModel(100.0, 0.0, 10.0))
     return FraudModel(a_booster(), calibrator, policy, {})
 
@@ -71,22 +70,16 @@ def some_transactions(count: int, seed: int = 0) -> list[Transaction]:
 
 
 def labels_of(transactions: Sequence[Transaction], seed: int = 0) -> BoolArray:
-    """Draw what became of them."""
+    """Draw which of them are frauds, bool (n,)."""
     matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
     chance = RIGHT(fraud_model().margins(matrix))
     drawn: BoolArray = np.random.default_rng([seed, 1]).random(len(transactions)) < chance
     return drawn
 
 
-def id_at(unix_s: float) -> UUID:
-    """A UUIDv7 of a moment."""
-    low = 0b10 << 62 | next(_numbers)
-    return UUID(int=int(unix_s * 1000) << 80 | 0x7 << 76 | low)
-
-
 @dataclass
 class Past:
-    """A tenant in a real database, and its stored past."""
+    """A tenant in a real database, to be filled with matured decisions."""
 
     engine: Engine
     tenant: Tenant
@@ -105,14 +98,21 @@ class Past:
         Returns:
             The champion's margins, float64 (n,).
         """
-        record_promotion(self.engine, self.tenant.id, champion)
+        record_promotions(self.engine, [self.tenant.id], champion)
         if challenger is not None:
             record_challenger(self.engine, self.tenant.id, challenger, 0.0)
-        moments = time() - np.linspace(*days_ago, len(transactions)) * 86_400
+        now = datetime.now(UTC)
         decided = [
-            Decided(self.tenant.id, id_at(moment), id_at(moment), transaction, prediction, 1.0)
-            for moment, transaction, prediction in zip(
-                moments, transactions, champion.predict(transactions), strict=True
+            decision_at(
+                Decided(self.tenant.id, *ids, transaction, prediction, 1.0),
+                now - timedelta(days=days),
+            )
+            for days, ids, transaction, prediction in zip(
+                np.linspace(*days_ago, len(transactions)).tolist(),
+                new_ids(len(transactions)),
+                transactions,
+                champion.predict(transactions),
+                strict=True,
             )
         ]
         for start in range(0, len(decided), 500):
@@ -142,7 +142,7 @@ class Past:
 
 @pytest.fixture
 def past(engine: Engine) -> Past:
-    """A tenant without a past yet; its registered model is its own on the session's server."""
+    """A tenant without decisions yet, with a registered model of its own."""
     slug = f"life{os.getpid()}-{next(_numbers)}"
     return Past(engine, create_tenant(engine, slug, model_name(slug)))
 

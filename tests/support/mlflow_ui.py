@@ -1,12 +1,12 @@
-"""The pages of MLflow's own UI, found by what they say, as a person finds her way."""
+"""The pages of MLflow's UI, found by their visible text."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
 
-def greet_no_more(page: Page) -> None:
-    """Be somebody who has closed the chat panel that opens at a first visit, over a third of it."""
+def keep_assistant_closed(page: Page) -> None:
+    """Keep the chat panel closed that MLflow opens at a first visit."""
     page.add_init_script(
         "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
     )

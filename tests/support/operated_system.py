@@ -1,4 +1,4 @@
-"""A tenant's system that is set up and used by the guide, backed up, and lost."""
+"""A system that docs/operations.md sets up, uses, backs up and loses."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ ROLES = "pg_dumpall --globals-only --restrict-key=x -d service=admin"
 
 @dataclass(frozen=True)
 class Held:
-    """What the server held at a moment, read without a backup.
+    """The server's contents at a moment, read without a backup.
 
     Attributes:
-        rows: of each table how many, and a digest of all of them.
-        schema: with policies, grants, triggers, partitions.
-        roles: with the hashes of their passwords.
+        rows: number of rows of each table, and a digest of all of them.
+        schema: schema dump with policies, grants, triggers, partitions.
+        roles: dump of the roles with the hashes of their passwords.
     """
 
     rows: dict[str, tuple[int, str]]
@@ -40,11 +40,11 @@ class Held:
 
 @dataclass
 class Bank:
-    """The system and what outlives its server.
+    """The system, and what is kept when its server is lost.
 
     Attributes:
-        asked: by external_id the body and its reply.
-        held: by the name of a backup what it has to bring back.
+        asked: request body and reply by external_id.
+        held: contents that each backup has to restore, by the backup's name.
     """
 
     server: Server
@@ -80,7 +80,7 @@ class Bank:
         return service.post(path, body, self.secret(key))
 
     def score(self, service: Service, external_id: str, amount: float) -> None:
-        """Have a payment decided and keep the reply."""
+        """Score a payment and keep the reply."""
         body = a_body(external_id=external_id, amount=amount)
         reply = self.ask(service, "/score", body)
         assert reply.status_code == 200, reply.text
@@ -98,7 +98,7 @@ class Bank:
         self.guide.run("base", account=self.server.account)
 
     def use(self, service: Service) -> None:
-        """Decide, review, change the policy, dump, and go on."""
+        """Score, review, change the policy, dump, and score again."""
         for number in range(4):
             self.score(service, f"early-{number}", 1000.5 * (1 + number))
         many = {"transactions": [a_body(amount=7.0 + row) for row in range(40)]}
@@ -115,7 +115,7 @@ class Bank:
         self.held["point"] = self.look()
 
     def review(self, service: Service, external_id: str) -> None:
-        """Give a verdict on a payment."""
+        """Post feedback on a payment."""
         _, reply = self.asked[external_id]
         verdict = {"label": "confirmed_fraud", "rationale": "the customer called"}
         said = self.ask(service, f"/transactions/{reply['transaction_id']}/feedback", verdict)

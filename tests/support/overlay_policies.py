@@ -1,4 +1,4 @@
-"""Policies about what an overlay's documents are to each other."""
+"""Policies about how the documents of an overlay refer to each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ OF_THE_WHOLE: list[Policy] = []
 
 
 def policy(check: Policy) -> Policy:
-    """Hold every overlay to it; the migration is applied alone, under its overlay's network."""
+    """Register a policy for every overlay; the migration is applied apart from it."""
     OF_THE_WHOLE.append(check)
     return check
 
@@ -20,7 +20,7 @@ def _serving(documents: list[Document]) -> list[Pod]:
 
 @policy
 def network_is_closed(documents: list[Document]) -> list[str]:
-    """Every pod is under a policy for both directions, and no rule is for whoever it is."""
+    """Every pod has a network policy for both directions, and no rule allows every peer or port."""
     items = of_kind(documents, "NetworkPolicy")
     found = [
         f"{pod.owner}: {direction} is open"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Engine, text
 
@@ -13,10 +11,9 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.maintenance.partitions import Month, months_made
 from persistence.tenancy import tenant_transaction
-from persistence.uuid7 import new_ids
-from tests.support.factories import a_decision
+from tests.support.factories import a_decision, decision_at
+from tests.support.fixture_types import Rows
 
-Rows = Callable[..., list[dict[str, Any]]]
 NOW = datetime.now(UTC)
 THIS = Month.of(NOW)
 
@@ -25,12 +22,7 @@ def decided_in(
     engine: Engine, tenant_id: int, month: Month = THIS, *, feedback: bool = False, **changes: Any
 ) -> Decided:
     """Store a decision whose ids are of a month."""
-    start = month.first_id.int
-    transaction_id, prediction_id = (UUID(int=start | id_.int % (1 << 80)) for id_ in new_ids(1)[0])
-    decided = a_decision(tenant_id, **changes)._replace(
-        transaction_id=transaction_id,
-        prediction_id=prediction_id,
-    )
+    decided = decision_at(a_decision(tenant_id, **changes), starting(month.year, month.month))
     assert DecisionLog(engine).write([decided]) == [decided]
     if feedback:
         with tenant_transaction(engine, tenant_id) as connection:
@@ -39,7 +31,7 @@ def decided_in(
                     "INSERT INTO feedback (tenant_id, transaction_id, label, rationale, actor)"
                     " VALUES (:t, :x, 'escalated', 'to see', 'tests')"
                 ),
-                {"t": tenant_id, "x": transaction_id},
+                {"t": tenant_id, "x": decided.transaction_id},
             )
     return decided
 

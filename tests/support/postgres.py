@@ -1,4 +1,4 @@
-"""One real Postgres for the whole test session, and fresh databases in it for whoever asks.
+"""One real Postgres a process of the test run, and fresh databases in it.
 
 It is the embedded one that `make demo` uses, in a temporary directory, so the tests need no service
 on the machine and run as root and as anybody else.
@@ -22,7 +22,7 @@ from sentinel.local.postgres.embedded import EmbeddedPostgres
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The URL of the session's Postgres; its own database stays empty."""
+    """The URL of the process's Postgres; its database `sentinel` stays empty."""
     # Not tmp_path_factory, see make_home.
     with (
         tempfile.TemporaryDirectory(prefix="sentinel-tests-") as home,

@@ -18,10 +18,10 @@ HOST = "127.0.0.1"
 
 
 class Server:
-    """A server at a port of the loopback interface; its data may be removed and made anew."""
+    """A server at a port of the loopback interface; its data can be destroyed and created again."""
 
     def __init__(self, home: Path, port: int, account: Account) -> None:
-        """Name it; nothing is started yet."""
+        """Prepare its folders; nothing is started yet."""
         self.account = account
         self.data = home / "data"
         self.port = port
@@ -44,7 +44,7 @@ class Server:
         )
 
     def create(self) -> None:
-        """Make an empty one and start it."""
+        """Create an empty cluster and start it."""
         password = self._home / "superuser"
         password.touch(mode=0o600)
         password.write_text(self.password)
@@ -68,7 +68,7 @@ class Server:
             self._run("pg_ctl", "stop", "--wait", "--mode=fast", f"--pgdata={self.data}")
 
     def destroy(self) -> None:
-        """Lose it with all its data."""
+        """Stop it and remove its data."""
         self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes a service each second, and what to ask it."""
+"""A real Prometheus that scrapes a service each second, and the project's rules and panels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RECORDED = re.compile(r"\bsentinel:[a-z0-9_:]+")
 
 
 def promtool(*arguments: str, folder: Path = DEPLOY / "prometheus") -> str:
-    """Run promtool; its words, if it finds nothing wrong."""
+    """Run promtool, assert that it succeeds, and return its output."""
     done = subprocess.run(
         [find() / "promtool", *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -53,7 +53,7 @@ def panels(dashboard: Path) -> list[dict[str, Any]]:
 
 
 def query(target: dict[str, Any]) -> str:
-    """Return what a panel asks, with Grafana's variables as they are at first."""
+    """Return a panel's query with the default values of Grafana's variables."""
     expression: str = target["expr"]
     for variable, value in {"$__rate_interval": "30s", "$instance": ".*", "$model": ".*"}.items():
         expression = expression.replace(variable, value)
@@ -73,7 +73,7 @@ class Prometheus:
         self._client = httpx.Client(base_url=url, trust_env=False, timeout=30)
 
     def ask(self, path: str, **parameters: str) -> Any:
-        """Ask its API."""
+        """Return the data of an API call."""
         reply = self._client.get(f"/api/v1/{path}", params=parameters)
         assert reply.is_success, f"{parameters}: {reply.text}"
         return reply.json()["data"]
@@ -90,7 +90,7 @@ class Prometheus:
 
 @contextmanager
 def scraping(target: str, home: Path, port: int) -> Iterator[Prometheus]:
-    """Run Prometheus with the project's configuration, but for where and how often it looks."""
+    """Run Prometheus with the project's configuration, but its target and interval."""
     home.mkdir()
     settings = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     settings["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}

@@ -1,9 +1,9 @@
-"""Analysts: somebody with a key who reviews a tenant's decisions over HTTP."""
+"""An analyst who reviews a tenant's decisions over HTTP."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import httpx
 
@@ -11,21 +11,19 @@ from persistence.api_keys import issue_key
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.tenants import Tenant
-from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
-from tests.support.factories import a_decision
+from tests.support.factories import decision_at
+from tests.support.review_data import decide
 from tests.support.stack import KEY_SECRET
 
 if TYPE_CHECKING:
     from tests.support.system import System
 
 PROBLEM = "application/problem+json"
-POLICY = Policy.at(0.05, CostModel())
-_DAY_MS = 86_400_000
 
 
 class Analyst:
-    """Somebody at a dependencies: a tenant's key, and decisions of the tenant to look at."""
+    """A tenant's API key with its scopes, and decisions of the tenant to review."""
 
     def __init__(self, system: System, tenant: Tenant, *scopes: str) -> None:
         self.system, self.tenant = system, tenant
@@ -51,20 +49,11 @@ class Analyst:
         self, *scores: float, days_ago: float = 0, version: int = 1, **transaction: Any
     ) -> list[Decided]:
         """Store decisions with these scores, as the service would."""
-        made = [a_decision(self.tenant.id, score, **transaction) for score in scores]
-        earlier = int(days_ago * _DAY_MS) << 80
-        made = [
-            decision._replace(
-                transaction_id=UUID(int=decision.transaction_id.int - earlier),
-                prediction_id=UUID(int=decision.prediction_id.int - earlier),
-                prediction=decision.prediction._replace(
-                    model=ModelVersion(self.tenant.model_name, version),
-                    risk_band=POLICY.risk_band(score),
-                    decision=POLICY.decide(score),
-                ),
-            )
-            for decision, score in zip(made, scores, strict=True)
-        ]
+        model = ModelVersion(self.tenant.model_name, version)
+        made = [decide(self.tenant, score, model, **transaction) for score in scores]
+        if days_ago:
+            moment = datetime.now(UTC) - timedelta(days=days_ago)
+            made = [decision_at(decision, moment) for decision in made]
         assert DecisionLog(self.system.engine).write(made) == made
         return made
 

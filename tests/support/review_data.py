@@ -1,4 +1,4 @@
-"""Decisions to review, and what the tests of reviewing do with them."""
+"""Decisions to review, feedback on them, and the model version that made them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from persistence.review.worklist import (
     add_feedback,
 )
 from persistence.tenants import Tenant
-from persistence.uuid7 import unix_ms_of
 from scoring.policy import CostModel, Policy
+from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision
 
 POLICY = Policy.at(0.05, CostModel())
+FIRST = ModelVersion("fraud-demo", 1)
 NOW = datetime.now(UTC)
 
 
@@ -27,22 +28,15 @@ def ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def decide(tenant: Tenant, score: float = 0.2, **transaction: Any) -> Decided:
-    """A decision whose band and decision follow from its score."""
+def decide(
+    tenant: Tenant, score: float = 0.2, model: ModelVersion = FIRST, **transaction: Any
+) -> Decided:
+    """A decision, not stored yet, whose band and outcome follow from its score at `POLICY`."""
     decision = a_decision(tenant.id, score, **transaction)
     prediction = decision.prediction._replace(
-        risk_band=POLICY.risk_band(score), decision=POLICY.decide(score)
+        risk_band=POLICY.risk_band(score), decision=POLICY.decide(score), model=model
     )
     return decision._replace(prediction=prediction)
-
-
-def at(decision: Decided, moment: datetime) -> Decided:
-    """The same decision, made at another time."""
-    shift = ms(moment) - unix_ms_of(decision.transaction_id) << 80
-    return decision._replace(
-        transaction_id=UUID(int=decision.transaction_id.int + shift),
-        prediction_id=UUID(int=decision.prediction_id.int + shift),
-    )
 
 
 def store(engine: Engine, *decisions: Decided) -> None:

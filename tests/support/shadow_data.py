@@ -1,4 +1,4 @@
-"""What the other model would have said about a decision."""
+"""Shadow scores of stored decisions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.review_data import POLICY
 def a_shadow_score(
     decision: Decided, score: float = 0.25, model: ModelVersion | None = None
 ) -> ShadowScore:
-    """The challenger's, version 2, unless told otherwise."""
+    """A shadow score, by default of the challenger, version 2."""
     return ShadowScore(
         tenant_id=decision.tenant_id,
         prediction_id=decision.prediction_id,

@@ -1,4 +1,4 @@
-"""The real parts below the tests: migrated databases, an MLflow server, the service over HTTP."""
+"""Migrated databases, an MLflow server, registered models, and the running service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlflow.artifacts import download_artifacts
 from sqlalchemy import Connection, Engine, text
 
 from persistence import api_keys
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE
@@ -31,6 +31,7 @@ from scoring.prediction import ModelVersion
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.processes import Child
 from tests.support.factories import a_model, feature_rows
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.paths import PROJECT
 
 KEY_SECRET = b"a secret of the tests"
@@ -60,15 +61,15 @@ def engine(database: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def service_engine(database: str) -> Iterator[Engine]:
-    """A pool that acts as the service does: a role that owns nothing."""
+    """A pool with the service's role, which owns nothing."""
     engine = open_database(database, role=SERVICE_ROLE)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
-    """A way to look into the database, whatever the code under test says."""
+def rows(engine: Engine) -> Rows:
+    """`rows(statement, **values)` returns what a SELECT finds."""
 
     def select(statement: str, **values: Any) -> list[dict[str, Any]]:
         connection: Connection
@@ -79,13 +80,13 @@ def rows(engine: Engine) -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def make_tenant(engine: Engine) -> Callable[..., Tenant]:
+def make_tenant(engine: Engine) -> MakeTenant:
     """A factory of tenants that model version 1 serves."""
 
     def make(slug: str = "demo") -> Tenant:
         tenant = create_tenant(engine, slug, model_name(slug))
         version = ModelVersion("fraud-demo", 1)
-        record_promotion(engine, tenant.id, a_model(version=version))
+        record_promotions(engine, [tenant.id], a_model(version=version))
         return tenant
 
     return make
@@ -121,11 +122,11 @@ class Publish(Protocol):
 
 
 def untouched(_path: Path) -> None:
-    """Spoil nothing."""
+    """Leave the files as they are."""
 
 
 def publisher(tracking_uri: str, scratch: Path) -> Publish:
-    """A way to register models: training's own."""
+    """A function that registers models as training does."""
     client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
     numbers = itertools.count(1)
 
@@ -140,7 +141,7 @@ def publisher(tracking_uri: str, scratch: Path) -> Publish:
         folder = scratch / f"published-{next(numbers)}" / "model"
         folder.mkdir(parents=True)
         (model or a_model()).save(folder, feature_rows(8))
-        # Anew each time: it also tells MLflow's module-wide state which server is meant.
+        # Made for each version: it also sets the server in MLflow's module-wide state.
         tracking = Tracking(tracking_uri, scratch / "artifacts")
         with (
             tracking.run("tests", name, {}) as run,

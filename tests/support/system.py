@@ -1,8 +1,9 @@
-"""One service for the module's tests: its database, its tenant, its model, its keys."""
+"""A running service for the tests of a module, with a tenant, its model and its keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from scoring.prediction import ModelVersion
@@ -24,12 +25,19 @@ from tests.support.stack import KEY_SECRET, Publish, Service, publisher, serving
 
 @dataclass(frozen=True)
 class System:
-    """A whole system with one tenant, `demo`, whose model is in production."""
+    """A running service with one tenant, `demo`, whose model is in production.
+
+    Attributes:
+        model: name of the tenant's registered model, the module's own.
+        key: API key with the scope `score`.
+        review_key: API key with the scope `review`.
+    """
 
     service: Service
     engine: Engine
     database: str
     publish: Publish
+    model: str
     key: str
     review_key: str
 
@@ -38,7 +46,7 @@ class System:
         return self.service.post("/score", body, self.key, **more)
 
     def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
-        """Look into the database."""
+        """Return what a SELECT finds, by column."""
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(text(statement), values).mappings()]
 
@@ -56,7 +64,7 @@ def system(
     free_port: Callable[[], int],
     request: pytest.FixtureRequest,
 ) -> Iterator[System]:
-    """A running system of the module's own."""
+    """A service with a database of its own, shared by the module's tests."""
     home: Path = tmp_path_factory.mktemp("service")
     database = make_database(template=migrated_template)
     engine = open_database(database)
@@ -69,8 +77,33 @@ def system(
     review_key = issue_key(engine, tenant.id, ("review",), KEY_SECRET)
     with serving(database, mlflow_server, home, free_port()) as service:
         service.wait_until_ready()
-        yield System(service, engine, database, publish, key, review_key)
+        yield System(service, engine, database, publish, model, key, review_key)
     engine.dispose()
+
+
+ServeBeside = Callable[..., AbstractContextManager[Service]]
+
+
+@pytest.fixture(scope="module")
+def serve_beside(
+    system: System,
+    mlflow_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+) -> ServeBeside:
+    """A factory of further service processes on the system's database, ready to decide.
+
+    `serve_beside(NAME=value, ...)` starts one with more settings until its block ends.
+    """
+
+    @contextmanager
+    def serve(**environment: str) -> Iterator[Service]:
+        home: Path = tmp_path_factory.mktemp("beside")
+        with serving(system.database, mlflow_server, home, free_port(), **environment) as service:
+            service.wait_until_ready()
+            yield service
+
+    return serve
 
 
 @pytest.fixture
@@ -81,7 +114,7 @@ def hire(system: System) -> Callable[..., Analyst]:
         slug = f"bank-{uuid4().hex[:8]}"
         tenant = create_tenant(system.engine, slug, f"fraud-{slug}")
         version = ModelVersion(tenant.model_name, 1)
-        record_promotion(system.engine, tenant.id, a_model(version=version))
+        record_promotions(system.engine, [tenant.id], a_model(version=version))
         return Analyst(system, tenant, *scopes)
 
     return make
@@ -89,5 +122,5 @@ def hire(system: System) -> Callable[..., Analyst]:
 
 @pytest.fixture
 def analyst(hire: Callable[..., Analyst]) -> Analyst:
-    """An analyst of a tenant that nobody else uses."""
+    """An analyst of a tenant of the test's own."""
     return hire("review", "admin")

@@ -1,3 +1,5 @@
+"""A simulated month and files of payments to train on."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -37,14 +37,15 @@ def compare(
     label_options.demand_data_for_steps(data, from_step, until_step)
     end_on_signals()
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
-    from training.cli.context import sources
+    from training.cli.context import open_sources
     from training.comparison.compare import compare as run
     from training.comparison.report import show_comparison
     from training.data.maturity_window import Window
     from training.progress import Reporter
 
     console = Console()
-    with Reporter(console) as reporter, sources(reporter) as found:
+    with Reporter(console) as reporter:
+        found = open_sources(reporter)
         if data:
             name = model_name(tenant)
             pair = found.under(name, PRODUCTION), found.under(name, CHALLENGER)

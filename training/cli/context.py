@@ -9,25 +9,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import click
-from mlflow.exceptions import MlflowException
 from sqlalchemy import Engine
 
-from persistence.engine import OPERATOR_TIMEOUT_S, DatabaseUrlError, open_database
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.labels.reader import read_matured_pairs
 from persistence.policies import current_policy
 from persistence.tenants import Tenant, find_tenant
-from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
+from registry.client.base import RegisteredVersion, RegistryReader
 from registry.client.factory import open_registry
 from registry.names import MODEL_PATH
-from registry.publish.tracking import PublishError, Tracking
+from registry.publish.tracking import Tracking
 from registry.store.disk_cache import MAX_FILE_BYTES
 from registry.store.model_store import ModelStore
-from scoring.errors import ModelRefused, SentinelError
+from scoring.errors import ModelRefused
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.local.database_url import database_url
-from sentinel.local.postgres.embedded import EmbeddedPostgresError
 from sentinel.settings import Settings
 from training.comparison.evidence import Evidence, from_models, from_pairs
 from training.comparison.lineage import unseen_from
@@ -50,7 +47,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The registry that the settings name, and a model_store on which its versions are verified."""
+    """The MLflow that the settings name, and the store in which its versions are verified."""
 
     settings: Settings
     tracking: Tracking
@@ -179,7 +176,7 @@ class Sources:
         from_step: int | None,
     ) -> int | None:
         """Move the first hour past what the version was trained on, and say so."""
-        first = unseen_from(self.tracking.client, version, data.fingerprint, part)
+        first = unseen_from(self.tracking, version, data.fingerprint, part)
         if first is None or (from_step is not None and from_step >= first):
             return from_step
         self.reporter.note(
@@ -189,33 +186,27 @@ class Sources:
         return first
 
 
-@contextmanager
-def sources(reporter: Reporter) -> Iterator[Sources]:
-    """Open what the settings name; foreseeable errors end the command with one sentence.
+def connect(settings: Settings, reporter: Reporter) -> Tracking:
+    """Connect to the MLflow that the settings name.
 
     Raises:
-        ClickException: in place of them.
+        PublishError: MLflow does not answer.
+    """
+    settings.home_path.mkdir(parents=True, exist_ok=True)
+    with reporter.stage("Connect to MLflow"):
+        return Tracking(settings.tracking_uri, settings.artifact_root)
+
+
+def open_sources(reporter: Reporter) -> Sources:
+    """Connect to the MLflow that the settings name, and open its registry.
+
+    Raises:
+        PublishError: MLflow does not answer.
+        TrackingUriError: MLFLOW_TRACKING_URI is neither a server's URI nor a database's.
     """
     settings = Settings()
-    settings.home_path.mkdir(parents=True, exist_ok=True)
-    try:
-        with reporter.stage("Connect to MLflow"):
-            tracking = Tracking(settings.tracking_uri, settings.artifact_root)
-            try:
-                registry = open_registry(settings.tracking_uri)
-            except ValueError as error:
-                raise click.ClickException(str(error)) from error
-        model_store = ModelStore(registry, settings.model_cache)
-        yield Sources(settings, tracking, registry, model_store, reporter)
-    except SentinelError as error:
-        raise click.ClickException(error.detail) from error
-    except (
-        TrainingError,
-        PublishError,
-        RegistryUnavailable,
-        DatabaseUrlError,
-        EmbeddedPostgresError,
-    ) as error:
-        raise click.ClickException(str(error)) from error
-    except MlflowException as error:
-        raise click.ClickException(f"MLflow refused: {str(error).splitlines()[0]}") from error
+    tracking = connect(settings, reporter)
+    registry = open_registry(settings.tracking_uri)
+    return Sources(
+        settings, tracking, registry, ModelStore(registry, settings.model_cache), reporter
+    )

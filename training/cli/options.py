@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
 from scoring.policy import CostModel
+from scoring.tenant import is_slug
 
-TENANT = re.compile(r"[a-z][a-z0-9-]{1,39}")
 COSTS = {"flat": CostModel(), "amount": CostModel(0.0, 1.0, 5.0)}
 
 
 def _tenant(context: click.Context, parameter: click.Parameter, value: str) -> str:
     del context, parameter
-    if not TENANT.fullmatch(value):
+    if not is_slug(value):
         raise click.BadParameter(
             "use 2 to 40 lower-case letters, digits and dashes, a letter first."
         )

@@ -55,15 +55,15 @@ def promote(
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
     from registry.client.base import RegisteredVersion
     from scoring.prediction import ModelVersion
-    from training.cli.context import Sources, sources
+    from training.cli.context import Sources, open_sources
     from training.comparison.compare import Compared, compare
     from training.comparison.promote import NotBetter
     from training.comparison.promote import promote as run
     from training.comparison.report import show_comparison
-    from training.comparison.summary import say
     from training.data.maturity_window import Window
     from training.errors import NoEvidence, TrainingError
     from training.progress import Reporter
+    from training.reporting.tables import print_line
 
     def chosen(found: Sources, name: str) -> RegisteredVersion:
         if number is None:
@@ -74,7 +74,8 @@ def promote(
         return version
 
     console = Console()
-    with Reporter(console) as reporter, sources(reporter) as found, ExitStack() as stack:
+    with Reporter(console) as reporter, ExitStack() as stack:
+        found = open_sources(reporter)
         name = model_name(tenant)
         # A first promotion needs no Postgres, and a tenant may not be in it yet.
         store = None
@@ -119,6 +120,6 @@ def promote(
             raise
     if comparison:
         show_comparison(comparison, console)
-    say(console, said, style="bold")
+    print_line(console, said, style="bold")
     if url := found.tracking.version_url(ModelVersion(version.name, version.version)):
-        say(console, f"Version: {url}")
+        print_line(console, f"Version: {url}")

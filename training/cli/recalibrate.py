@@ -55,7 +55,7 @@ def calibrate(
     end_on_signals()
     # Imported late: MLflow and LightGBM take seconds that a usage error should not.
     from persistence.labels.reader import read_matured_transactions
-    from training.cli.context import MAX_ROWS, sources
+    from training.cli.context import MAX_ROWS, open_sources
     from training.data.labels import from_feedback as labels_from_feedback
     from training.data.labels import from_file
     from training.data.maturity_window import Window
@@ -64,7 +64,8 @@ def calibrate(
     from training.recalibration.run import run_recalibration
 
     console = Console()
-    with Reporter(console) as reporter, sources(reporter) as found:
+    with Reporter(console) as reporter:
+        found = open_sources(reporter)
         if data:
             version = found.under(model_name(tenant), alias)
             transactions = found.labelled(data)

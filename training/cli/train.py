@@ -9,7 +9,6 @@ from rich.console import Console
 
 from sentinel.settings import Settings
 from training.cli import options
-from training.errors import TrainingError
 from training.signals import end_on_signals
 
 
@@ -39,22 +38,16 @@ def train(
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds that a usage error should not.
-    from registry.publish.tracking import PublishError, Tracking
     from training.cli.config_file import configuration
+    from training.cli.context import connect
     from training.progress import Reporter
     from training.train import Plan
     from training.train import train as run
     from training.train_report import show
 
-    settings = Settings()
-    settings.home_path.mkdir(parents=True, exist_ok=True)
     console = Console()
-    try:
-        with Reporter(console) as reporter:
-            with reporter.stage("Connect to MLflow"):
-                tracking = Tracking(settings.tracking_uri, settings.artifact_root)
-            plan = Plan(tenant, data, until_step, costs, seed, configuration=configuration())
-            trained = run(plan, tracking, reporter)
-    except (TrainingError, PublishError) as error:
-        raise click.ClickException(str(error)) from error
+    with Reporter(console) as reporter:
+        tracking = connect(Settings(), reporter)
+        plan = Plan(tenant, data, until_step, costs, seed, configuration=configuration())
+        trained = run(plan, tracking, reporter)
     show(trained, console)

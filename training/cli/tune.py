@@ -9,7 +9,6 @@ from rich.console import Console
 
 from sentinel.settings import Settings
 from training.cli import options
-from training.errors import TrainingError
 from training.signals import end_on_signals
 
 
@@ -59,8 +58,8 @@ def tune(
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
-    from registry.publish.tracking import PublishError, Tracking
     from training.cli.config_file import configuration
+    from training.cli.context import connect
     from training.progress import Reporter
     from training.search.report import show_search
     from training.search.search import Search
@@ -69,7 +68,6 @@ def tune(
     from training.train_report import show
 
     settings = Settings()
-    settings.home_path.mkdir(parents=True, exist_ok=True)
     console = Console()
     search = Search(
         plan=Plan(tenant, data, until_step, costs, seed, configuration=configuration()),
@@ -80,11 +78,7 @@ def tune(
     )
     try:
         with Reporter(console) as reporter:
-            with reporter.stage("Connect to MLflow"):
-                tracking = Tracking(settings.tracking_uri, settings.artifact_root)
-            tuned = run(search, tracking, reporter)
-    except (TrainingError, PublishError) as error:
-        raise click.ClickException(str(error)) from error
+            tuned = run(search, connect(settings, reporter), reporter)
     except (KeyboardInterrupt, SystemExit):
         console.print("Interrupted; the same command goes on with the search.", highlight=False)
         raise

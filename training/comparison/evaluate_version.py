@@ -56,26 +56,21 @@ def judge(
     """
     if model.version is None:
         raise ValueError("only a registered version is judged")
-    start = 0 if from_step is None else int(np.searchsorted(data.step, from_step, side="left"))
-    stop = (
-        len(data)
-        if until_step is None
-        else int(np.searchsorted(data.step, until_step, side="right"))
-    )
-    is_fraud = data.is_fraud[start:stop]
+    rows = data.rows_of_hours(from_step, until_step)
+    is_fraud = data.is_fraud[rows]
     if not is_fraud.any() or is_fraud.all():
         raise TrainingError(
             f"{data.source} has {is_fraud.size:,} transactions and {int(is_fraud.sum()):,} frauds "
             "in these hours; frauds and honest ones are both needed."
         )
-    matrix = np.ascontiguousarray(feature_matrix(data.columns)[start:stop])
-    evaluation = evaluate(model, model.margins(matrix), data.columns.amount[start:stop], is_fraud)
+    matrix = np.ascontiguousarray(feature_matrix(data.columns)[rows])
+    evaluation = evaluate(model, model.margins(matrix), data.columns.amount[rows], is_fraud)
     hard = is_fraud & (matrix[:, FEATURE_NAMES.index("empties_account")] == 0)
     return Judgement(
         model=model,
         version=model.version,
-        first_step=int(data.step[start]),
-        last_step=int(data.step[stop - 1]),
+        first_step=int(data.step[rows.start]),
+        last_step=int(data.step[rows.stop - 1]),
         row_count=int(is_fraud.size),
         fraud_count=int(is_fraud.sum()),
         evaluation=evaluation,

@@ -6,8 +6,7 @@ from rich.console import Console
 
 from training.comparison.evaluate_version import Judgement
 from training.reporting.metric_formats import FIGURES
-from training.reporting.tables import _table
-from training.train_report import _calibration
+from training.reporting.tables import calibration_table, titled_table
 
 
 def show_judgement(judged: Judgement, console: Console) -> None:
@@ -19,7 +18,7 @@ def show_judgement(judged: Judgement, console: Console) -> None:
         f"to {judged.last_step}",
         soft_wrap=True,
     )
-    table = _table("Figures; in brackets 95 % bootstrap intervals", "", "")
+    table = titled_table("Figures; in brackets 95 % bootstrap intervals", "", "")
     for figure in FIGURES:
         table.add_row(figure.label, figure.show(judged.evaluation))
     table.add_row(
@@ -27,5 +26,5 @@ def show_judgement(judged: Judgement, console: Console) -> None:
         f"{judged.hard_caught:,} of {judged.hard_count:,}",
     )
     console.print(table)
-    console.print(_calibration(judged.evaluation))
+    console.print(calibration_table(judged.evaluation))
     console.print(f"Threshold {judged.model.policy.threshold:.4g}.", highlight=False)

@@ -8,11 +8,11 @@ import numpy as np
 
 from persistence.labels.reader import SELECTION_BIAS, MaturedPairs
 from scoring.evaluation.comparison import MIN_FRAUDS, Decisions
-from scoring.features import FloatArray, feature_matrix
+from scoring.features import BoolArray, FloatArray, feature_matrix
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
-from training.data.loading import BoolArray, LabelledTransactions
+from training.data.loading import LabelledTransactions
 from training.data.maturity_window import Window
 from training.errors import NoEvidence
 
@@ -102,29 +102,24 @@ def from_models(
     Raises:
         NoEvidence: there are too few frauds in those hours.
     """
-    start = 0 if from_step is None else int(np.searchsorted(data.step, from_step, side="left"))
-    stop = (
-        len(data)
-        if until_step is None
-        else int(np.searchsorted(data.step, until_step, side="right"))
-    )
-    is_fraud = data.is_fraud[start:stop]
+    rows = data.rows_of_hours(from_step, until_step)
+    is_fraud = data.is_fraud[rows]
     frauds = int(np.count_nonzero(is_fraud))
     if frauds < MIN_FRAUDS:
         raise NoEvidence(
             f"{data.source} has {is_fraud.size:,} transactions and {frauds:,} frauds in these "
             f"hours; at least {MIN_FRAUDS} frauds are needed to say which version is better."
         )
-    matrix = np.ascontiguousarray(feature_matrix(data.columns)[start:stop])
+    matrix = np.ascontiguousarray(feature_matrix(data.columns)[rows])
     sides = []
     for model in (champion, challenger):
         score = model.calibrator(model.margins(matrix))
         sides.append(Decisions(score, score >= model.policy.threshold))
-    first, last = int(data.step[start]), int(data.step[stop - 1])
+    first, last = int(data.step[rows.start]), int(data.step[rows.stop - 1])
     return Evidence(
         sides[0],
         sides[1],
-        data.columns.amount[start:stop],
+        data.columns.amount[rows],
         is_fraud,
         champion.policy.cost_model,
         f"transactions of {data.source} (hours {first} to {last})",

@@ -1,11 +1,12 @@
-"""What `compare` and `promote` print."""
+"""The report of `compare` and `promote`."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
 from training.comparison.compare import Compared
-from training.comparison.summary import comparison_table, say
+from training.comparison.summary import comparison_table
+from training.reporting.tables import print_line
 
 
 def show_comparison(compared: Compared, console: Console) -> None:
@@ -25,7 +26,7 @@ def show_comparison(compared: Compared, console: Console) -> None:
         f"{figures.perfect:,.0f}.",
         highlight=False,
     )
-    say(console, compared.sentence, style="bold")
+    print_line(console, compared.sentence, style="bold")
     for note in compared.notes:
-        say(console, note)
-    say(console, f"Run: {compared.run_url or compared.run_id}")
+        print_line(console, note)
+    print_line(console, f"Run: {compared.run_url or compared.run_id}")

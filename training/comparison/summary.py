@@ -1,16 +1,16 @@
-"""What a comparison says, as sentences, a table, and figures for MLflow."""
+"""Summarise a comparison in a sentence, a table, and figures for MLflow."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, fields
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from scoring.evaluation.bootstrap import Interval
 from scoring.evaluation.comparison import Comparison, Figures
 from scoring.prediction import ModelVersion
+from training.reporting.tables import titled_table
 
 _ROWS = (
     ("net savings", "net_savings", ",.0f"),
@@ -24,11 +24,6 @@ _ROWS = (
 )
 
 
-def say(console: Console, sentence: str, style: str | None = None) -> None:
-    """Print a sentence as it is, file names in brackets included, on one line of a log."""
-    console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
 def with_interval(figure: Interval, form: str) -> str:
     """Return a figure with its 95 % interval in brackets."""
     return f"{figure.value:{form}} ({figure.low:{form}} to {figure.high:{form}})"
@@ -37,11 +32,13 @@ def with_interval(figure: Interval, form: str) -> str:
 def verdict(
     comparison: Comparison, champion: ModelVersion, challenger: ModelVersion, over: str
 ) -> str:
-    """Say by how much money the challenger is better or worse.
+    """Return a sentence on how much money the challenger saves more or less.
 
     Args:
-        comparison: of the two. champion, challenger: which they are.
-        over: what they were compared on, such as `matured transactions`.
+        comparison: comparison of the two.
+        champion: version in production.
+        challenger: version that is compared with it.
+        over: transactions that they were compared on, such as `matured transactions`.
     """
     difference = comparison.difference
     interval = f"(95 %: {difference.low:,.0f} to {difference.high:,.0f})"
@@ -64,13 +61,12 @@ def comparison_table(title: str, comparison: Comparison, champion: str, challeng
     """Return both sides' figures with their intervals.
 
     Args:
-        title: above the table. comparison: the figures.
-        champion, challenger: the columns' names.
+        title: line above the table.
+        comparison: figures of both sides.
+        champion: heading of the champion's column.
+        challenger: heading of the challenger's column.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
-    table.add_column("with 95 % intervals")
-    table.add_column(champion, justify="right")
-    table.add_column(challenger, justify="right")
+    table = titled_table(title, "with 95 % intervals", champion, challenger)
     for label, name, form in _ROWS:
         first, second = getattr(comparison.champion, name), getattr(comparison.challenger, name)
         table.add_row(label, with_interval(first, form), with_interval(second, form))
@@ -81,7 +77,9 @@ def metrics(comparison: Comparison, champion: str, challenger: str) -> dict[str,
     """Return every figure by the name it is logged under, with `_low` and `_high`.
 
     Args:
-        comparison: the figures. champion, challenger: what to call the sides.
+        comparison: figures of both sides.
+        champion: prefix of the champion's figures.
+        challenger: prefix of the challenger's figures.
     """
     found: dict[str, Interval] = {"net_savings_difference": comparison.difference}
     for side, figures in ((champion, comparison.champion), (challenger, comparison.challenger)):

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from persistence.labels.reader import SELECTION_BIAS, MaturedTransactions
-from scoring.features import FloatArray, TransactionColumns
-from training.data.loading import BoolArray, LabelledTransactions
+from scoring.features import BoolArray, FloatArray, TransactionColumns
+from training.data.loading import LabelledTransactions
 from training.data.maturity_window import Window
 
 
@@ -46,16 +46,11 @@ class Labels:
 
 def from_file(data: LabelledTransactions, from_step: int | None, until_step: int | None) -> Labels:
     """Take the hours from_step to until_step of a file, both included."""
-    start = 0 if from_step is None else int(np.searchsorted(data.step, from_step, side="left"))
-    stop = (
-        len(data)
-        if until_step is None
-        else int(np.searchsorted(data.step, until_step, side="right"))
-    )
+    rows = data.rows_of_hours(from_step, until_step)
     return Labels(
-        columns=_rows(data.columns, slice(start, stop)),
-        is_fraud=data.is_fraud[start:stop],
-        time=data.step[start:stop],
+        columns=_rows(data.columns, rows),
+        is_fraud=data.is_fraud[rows],
+        time=data.step[rows],
         is_clock=False,
         source=f"transactions of {data.source}",
         remedy="Give more transactions.",

@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
-from numpy.typing import NDArray
 
-from scoring.features import FloatArray, TransactionColumns
+from scoring.features import BoolArray, FloatArray, TransactionColumns
 from scoring.transaction import (
     ACCOUNT_PATTERN,
     MAX_ACCOUNT_LENGTH,
@@ -27,23 +26,13 @@ from scoring.transaction import (
     MAX_BALANCE,
     MAX_STEP,
     TRANSACTION_TYPES,
+    WIRE_NAMES,
 )
 from training.errors import TrainingError
 
-BoolArray = NDArray[np.bool_]
-
-INPUT_COLUMNS = (
-    "step",
-    "type",
-    "amount",
-    "nameOrig",
-    "oldbalanceOrg",
-    "nameDest",
-    "oldbalanceDest",
-)
 LABEL = "isFraud"
-COLUMNS = (*INPUT_COLUMNS, LABEL)
-"""What is read. PaySim's other columns describe the state after the decision and stay unread."""
+COLUMNS = (*WIRE_NAMES.values(), LABEL)
+"""Columns that are read. PaySim's others describe the state after the decision."""
 
 _NUMBERS: dict[str, tuple[str, Callable[[FloatArray], BoolArray]]] = {
     "step": (
@@ -54,11 +43,11 @@ _NUMBERS: dict[str, tuple[str, Callable[[FloatArray], BoolArray]]] = {
         f"a finite number from 0 to {MAX_AMOUNT:.0f}",
         lambda v: (v >= 0) & (v <= MAX_AMOUNT),
     ),
-    "oldbalanceOrg": (
+    WIRE_NAMES["oldbalance_org"]: (
         f"a finite number within ±{MAX_BALANCE:.0f}",
         lambda v: np.abs(v) <= MAX_BALANCE,
     ),
-    "oldbalanceDest": (
+    WIRE_NAMES["oldbalance_dest"]: (
         f"a finite number within ±{MAX_BALANCE:.0f}",
         lambda v: np.abs(v) <= MAX_BALANCE,
     ),
@@ -87,6 +76,20 @@ class LabelledTransactions:
     def step(self) -> FloatArray:
         """Hours, non-decreasing, float64 (n,)."""
         return self.columns.step
+
+    def rows_of_hours(self, from_step: int | None, until_step: int | None) -> slice:
+        """Return the rows of the hours from_step to until_step, both included.
+
+        Args:
+            from_step: first hour; None begins at the first row.
+            until_step: last hour; None ends at the last row.
+        """
+        first = None if from_step is None else np.searchsorted(self.step, from_step, side="left")
+        end = None if until_step is None else np.searchsorted(self.step, until_step, side="right")
+        return slice(
+            0 if first is None else int(first),
+            len(self) if end is None else int(end),
+        )
 
     def __len__(self) -> int:
         return int(self.is_fraud.shape[0])
@@ -127,18 +130,19 @@ def from_table(
         faults[name] = demand, ~is_good(values[name])
     kinds = pc.index_in(_as_text(table["type"]), value_set=pa.array(TRANSACTION_TYPES))
     faults["type"] = f"one of {', '.join(TRANSACTION_TYPES)}", _as_bool(pc.is_null(kinds))
-    for name in ("nameOrig", "nameDest"):
+    for name in (WIRE_NAMES["name_orig"], WIRE_NAMES["name_dest"]):
         matches = pc.match_substring_regex(_as_text(table[name]), ACCOUNT_PATTERN)
         faults[name] = _ACCOUNT, ~_as_bool(pc.fill_null(matches, False))
     _refuse_first_fault(table, source, first_line, faults)
 
+    receivers = _as_text(table[WIRE_NAMES["name_dest"]])
     columns = TransactionColumns(
         step=values["step"],
         type_code=np.asarray(kinds, dtype=np.float64),
         amount=values["amount"],
-        oldbalance_org=values["oldbalanceOrg"],
-        oldbalance_dest=values["oldbalanceDest"],
-        dest_is_merchant=_as_bool(pc.starts_with(_as_text(table["nameDest"]), "M")).astype(float),
+        oldbalance_org=values[WIRE_NAMES["oldbalance_org"]],
+        oldbalance_dest=values[WIRE_NAMES["oldbalance_dest"]],
+        dest_is_merchant=_as_bool(pc.starts_with(receivers, "M")).astype(float),
     )
     return _in_time_order(columns, values[LABEL] == 1, source)
 

@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scoring.features import BoolArray
 from training.data.balances import Floats, Ints, settle
-from training.data.loading import BoolArray
 
 HOURS = 744
 DEFAULT_ROWS = 250_000

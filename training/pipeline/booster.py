@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 import lightgbm as lgb
 import numpy as np
 
-from scoring.features import FEATURE_NAMES, FloatArray
-from training.data.loading import BoolArray
+from scoring.features import FEATURE_NAMES, BoolArray, FloatArray
 from training.data.split import Split
 from training.pipeline.tree_pruning import fewest_rounds
 

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
 from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
-from scoring.features import FloatArray
+from scoring.features import BoolArray, FloatArray
 from scoring.model.calibration import (
     BetaCalibrator,
     Calibrator,
@@ -18,7 +18,6 @@ from scoring.model.calibration import (
     SigmoidCalibrator,
     sigmoid,
 )
-from training.data.loading import BoolArray
 from training.errors import TrainingError
 
 RAW_FLOOR = 1e-15

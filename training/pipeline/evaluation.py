@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.evaluation.bootstrap import Interval
-from scoring.features import FloatArray
+from scoring.features import BoolArray, FloatArray
 from scoring.model.fraud_model import FraudModel
-from training.data.loading import BoolArray
 from training.pipeline.calibration import uncalibrated
 from training.pipeline.intervals import intervals
 from training.pipeline.metrics import quality

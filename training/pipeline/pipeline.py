@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.evaluation.cost_curve import CostCurve, cost_curve
-from scoring.features import FloatArray
+from scoring.features import BoolArray, FloatArray
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data.loading import BoolArray
 from training.data.split import Split
 from training.pipeline.booster import FitParameters, Fitted, fit
 from training.pipeline.calibration import Calibration, calibrate

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.loading import BoolArray
+from scoring.features import BoolArray
 from training.data.split import Split
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Sample

@@ -5,8 +5,7 @@ from __future__ import annotations
 import lightgbm as lgb
 import numpy as np
 
-from scoring.features import FloatArray
-from training.data.loading import BoolArray
+from scoring.features import BoolArray, FloatArray
 
 
 def fewest_rounds(

@@ -17,10 +17,9 @@ import numpy as np
 from markdown_it import MarkdownIt
 
 from registry.publish.tracking import MAX_DESCRIPTION, Card
-from scoring.features import FEATURES, FloatArray
+from scoring.features import FEATURES, BoolArray, FloatArray
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
-from training.data.loading import BoolArray
 from training.pipeline.calibration import KindMetrics
 from training.pipeline.evaluation import Evaluation
 from training.reporting.metric_formats import FIGURES, between, money

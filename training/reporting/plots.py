@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from scoring.evaluation.cost_curve import CostCurve
-from scoring.features import FEATURES, FloatArray
+from scoring.features import FEATURES, BoolArray, FloatArray
 from scoring.model.calibration import PROBABILITY_FLOOR
-from training.data.loading import BoolArray
 from training.pipeline.evaluation import Evaluation
+from training.reporting.figure_style import (
+    BLUE,
+    DPI,
+    GREY,
+    MONEY_TICKS,
+    ORANGE,
+    new_figure,
+    set_style,
+)
 
-BLUE, ORANGE, GREY = "#2563a8", "#d97706", "#6b7280"
-DPI = 130
 RELIABILITY_BINS = 12
 WILSON_Z = 1.96
 TITLES = {
@@ -25,32 +30,13 @@ TITLES = {
     "shap_summary": "What moves the score: a dot a payment, frauds over-represented.",
 }
 """What the pictures show, by the file's name."""
-_MONEY = FuncFormatter(
-    lambda value, _: (
-        f"{value / 1e6:,.3g} M" if abs(value) >= 1e6 else f"{value / 1e3:,.4g} k" if value else "0"
-    )
-)
-
-
-def _figure(title: str, width: float = 7.5, height: float = 5.0) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    axes = figure.add_subplot()
-    _dress(axes, title)
-    return figure, axes
-
-
-def _dress(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontweight="bold", fontsize=11)
-    axes.grid(color="#e5e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def precision_recall(evaluation: Evaluation, threshold: float) -> Figure:
     """Draw precision over recall on the test part, with the operating point."""
     truth, score = evaluation.is_fraud, evaluation.score
     precision, recall, _ = precision_recall_curve(truth, score)
-    figure, axes = _figure("Precision and recall on the test part")
+    figure, axes = new_figure("Precision and recall on the test part")
     area = average_precision_score(truth, score)
     axes.plot(recall, precision, color=BLUE, linewidth=2, label=f"model (PR-AUC {area:.4f})")
     rate = float(truth.mean())
@@ -80,8 +66,8 @@ def reliability(evaluation: Evaluation, kind: str) -> Figure:
     """
     figure = Figure(figsize=(7.5, 6.6), dpi=DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
-    _dress(upper, f"Reliability on the test part, before and after calibration ({kind})")
-    _dress(lower, "")
+    set_style(upper, f"Reliability on the test part, before and after calibration ({kind})")
+    set_style(lower, "")
     floor = PROBABILITY_FLOOR / 2
     upper.plot([floor, 1], [floor, 1], color=GREY, linestyle=":", label="perfectly calibrated")
     edges = np.logspace(np.log10(PROBABILITY_FLOOR), 0, 49)
@@ -132,11 +118,11 @@ def _reliability_bins(
 
 def cost(curve: CostCurve) -> Figure:
     """Draw what every threshold would have saved on the threshold part, and the one chosen."""
-    figure, axes = _figure("Net savings by threshold, on the part that chose it")
+    figure, axes = new_figure("Net savings by threshold, on the part that chose it")
     axes.step(curve.thresholds, curve.savings, where="post", color=BLUE, linewidth=2)
     axes.axhline(
         curve.perfect, color=GREY, linestyle=":",
-        label=f"perfect: every fraud, no false alarm ({_MONEY(curve.perfect)})",
+        label=f"perfect: every fraud, no false alarm ({MONEY_TICKS(curve.perfect)})",
     )  # fmt: skip
     axes.axvspan(
         curve.lowest, curve.highest, color=BLUE, alpha=0.10, linewidth=0,
@@ -145,7 +131,7 @@ def cost(curve: CostCurve) -> Figure:
     share = curve.chosen_savings / curve.perfect if curve.perfect else 0.0
     axes.plot(
         curve.chosen, curve.chosen_savings, "o", color=ORANGE, markersize=9, zorder=3,
-        label=f"chosen: {curve.chosen:.3g} saves {_MONEY(curve.chosen_savings)} ({share:.1%})",
+        label=f"chosen: {curve.chosen:.3g} saves {MONEY_TICKS(curve.chosen_savings)} ({share:.1%})",
     )  # fmt: skip
     bottom = min(0.0, max(float(curve.savings.min()), -0.5 * curve.perfect))
     axes.set(
@@ -154,7 +140,7 @@ def cost(curve: CostCurve) -> Figure:
         xlabel="Threshold (calibrated probability from which a payment is reviewed)",
         ylabel="Net savings (money, against approving everything)",
     )  # fmt: skip
-    axes.yaxis.set_major_formatter(_MONEY)
+    axes.yaxis.set_major_formatter(MONEY_TICKS)
     axes.legend(loc="lower center", frameon=True, framealpha=0.95, edgecolor="none")
     return figure
 

@@ -1,9 +1,22 @@
-"""Tables and addresses that every report prints alike."""
+"""Tables and lines that the reports of all commands share."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.table import Table
+
+from training.pipeline.calibration import KindMetrics
+from training.pipeline.evaluation import Evaluation
+from training.reporting.metric_formats import FIGURES
+
+_CALIBRATED = ("log_loss", "brier", "ece")
+
+
+def print_line(console: Console, sentence: str, style: str | None = None) -> None:
+    """Print a sentence without markup and without wrapping, so that a log has it on one line."""
+    console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_addresses(
@@ -15,8 +28,48 @@ def show_addresses(
         console.print(f"Version: {version_url}", soft_wrap=True, highlight=False)
 
 
-def _table(title: str, *columns: str) -> Table:
+def titled_table(title: str, *columns: str, left: int = 1) -> Table:
+    """Return an empty table.
+
+    Args:
+        title: line above the table.
+        columns: headings.
+        left: number of columns, from the first, that are aligned to the left.
+    """
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
+        table.add_column(column, justify="left" if index < left else "right")
+    return table
+
+
+def calibration_table(evaluation: Evaluation) -> Table:
+    """Return how far probabilities are off before and after calibration."""
+    table = titled_table("Probabilities before and after calibration", "", "before", "after")
+    for figure in FIGURES:
+        if figure.name in _CALIBRATED:
+            before, after = evaluation.uncalibrated[figure.name], evaluation.metrics[figure.name]
+            table.add_row(figure.label, figure.bare(before), figure.bare(after))
+    return table
+
+
+def calibrators_table(
+    title: str, heading: str, comparisons: Iterable[KindMetrics], chosen: str, form: str
+) -> Table:
+    """Return how the calibrators that were tried did, the chosen one in bold.
+
+    Args:
+        title: line above the table.
+        heading: heading of the calibrators' column.
+        comparisons: metrics of each calibrator.
+        chosen: kind of the one that was chosen.
+        form: format specification of the metrics.
+    """
+    table = titled_table(title, heading, "log loss", "Brier", "ECE")
+    for tried in comparisons:
+        is_chosen = tried.kind == chosen
+        table.add_row(
+            f"{tried.kind} (chosen)" if is_chosen else tried.kind,
+            *(format(value, form) for value in (tried.log_loss, tried.brier, tried.ece)),
+            style="bold" if is_chosen else None,
+        )
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from training.reporting.plots import _MONEY, BLUE, GREY, ORANGE, _figure
+from training.reporting.figure_style import BLUE, GREY, MONEY_TICKS, ORANGE, new_figure
 from training.search.selection import Choice
 
 
@@ -14,7 +14,7 @@ def savings_by_latency(choice: Choice, budget_us: float | None) -> Figure:
 
     A bar is the standard error of the difference from the best.
     """
-    figure, axes = _figure("Net savings by explaining time, of the models that were tried", 8.0)
+    figure, axes = new_figure("Net savings by explaining time, of the models that were tried", 8.0)
     if choice.best is not None:
         axes.axhline(choice.best.savings, color=BLUE, linewidth=1, label="the most saved")
     for is_tied, colour, label in (
@@ -37,7 +37,7 @@ def savings_by_latency(choice: Choice, budget_us: float | None) -> Figure:
         axes.plot(
             choice.chosen.batch_us, choice.chosen.savings, "o", color=ORANGE, markersize=11,
             zorder=3, label=f"chosen: trial {choice.chosen.number}, "
-            f"{_MONEY(choice.chosen.savings)} at {choice.chosen.batch_us:.3g} µs",
+            f"{MONEY_TICKS(choice.chosen.savings)} at {choice.chosen.batch_us:.3g} µs",
         )  # fmt: skip
     if budget_us is not None:
         axes.axvline(budget_us, color=GREY, linestyle=":", label=f"budget {budget_us:g} µs")
@@ -48,6 +48,6 @@ def savings_by_latency(choice: Choice, budget_us: float | None) -> Figure:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(_MONEY)
+    axes.yaxis.set_major_formatter(MONEY_TICKS)
     axes.legend(loc="lower right", frameon=True, framealpha=0.95, edgecolor="none")
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from training.reporting.tables import titled_table
 from training.search.search import Tuned
 from training.search.selection import RankedCandidate
 
@@ -37,13 +38,10 @@ def show_search(tuned: Tuned, console: Console) -> None:
 
 
 def _table(tuned: Tuned) -> Table:
-    table = Table(
-        title="Models that were tried, best first", title_justify="left", title_style="bold",
-        header_style="dim",
-    )  # fmt: skip
-    table.add_column("trial")
-    for column in ("net savings", "behind the best", "leaves", "µs a row", "µs alone"):
-        table.add_column(column, justify="right")
+    table = titled_table(
+        "Models that were tried, best first",
+        *("trial", "net savings", "behind the best", "leaves", "µs a row", "µs alone"),
+    )
     table.add_column("")
     choice, default = tuned.choice, tuned.default
     ranked = sorted(choice.ranked, key=lambda s: (not s.fits, -s.savings, s.batch_us))

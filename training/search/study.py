@@ -255,13 +255,20 @@ def open_study(home: Path, name: str, identity: Mapping[str, Any], seed: int) ->
             ) from error
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        try:
+        with _translate_errors(directory):
             yield Study(directory, seed)
-        except (OptunaError, SQLAlchemyError) as error:
-            raise TrainingError(
-                f"The trials in {directory} are not readable ({type(error).__name__}). Remove it "
-                "to begin anew."
-            ) from error
+
+
+@contextmanager
+def _translate_errors(directory: Path) -> Iterator[None]:
+    """Translate the errors of Optuna and its database into TrainingError."""
+    try:
+        yield
+    except (OptunaError, SQLAlchemyError) as error:
+        raise TrainingError(
+            f"The trials in {directory} are not readable ({type(error).__name__}). Remove it "
+            "to begin anew."
+        ) from error
 
 
 def _trial_directory(directory: Path, number: int) -> Path:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.evaluation.cost_curve import cost_curve
-from scoring.features import FloatArray
+from scoring.features import BoolArray, FloatArray
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data.loading import BoolArray, LabelledTransactions
+from training.data.loading import LabelledTransactions
 from training.data.split import Split
 from training.errors import TrainingError
 from training.pipeline.booster import FitParameters, Fitted, fit

@@ -6,31 +6,28 @@ already from an earlier run is used again.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import click
 import httpx
 
 from persistence import api_keys, tenants
 from persistence.engine import open_database
 from persistence.maintenance import migrate
-from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.client.base import RegisteredVersion
 from registry.client.rest_client import RestClient
 from registry.names import CANDIDATE, PRODUCTION, model_name
-from scoring.errors import SentinelError
+from scoring.errors import CommandError
 from sentinel.local.demo import samples, state
 from sentinel.local.mlflow_server import MlflowServer
-from sentinel.local.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child, Ledger, ProcessError, check_port
-from sentinel.local.terminal import console, reach_loopback_directly, step, stop_on_signals
+from sentinel.local.terminal import console, step
 from sentinel.settings import Settings
 
 TENANT = "demo"
@@ -40,68 +37,8 @@ _FREE_BYTES = 1_000_000_000
 _SERVICE_SECONDS = 90.0
 
 
-class DemoError(Exception):
+class DemoError(CommandError):
     """The demo cannot go on; the message is one sentence."""
-
-
-@click.command("demo")
-@click.option(
-    "--data",
-    envvar="DATA",
-    type=click.Path(path_type=Path),
-    help="Train on this CSV or Parquet file in the PaySim schema.  [default: the simulator]",
-)
-@click.option("--port", envvar="PORT", default=3000, type=click.IntRange(1, 65535))
-@click.option("--mlflow-port", envvar="MLFLOW_PORT", default=5000, type=click.IntRange(1, 65535))
-def demo(data: Path | None, port: int, mlflow_port: int) -> None:
-    """Train, promote and serve a model on this machine until Ctrl-C."""
-    settings = Settings().model_copy(update={"database_url": None})
-    ready = False
-    try:
-        with sentences(), ExitStack() as stack:
-            running = Demo(settings, data, port, mlflow_port, stack)
-            running.prepare()
-            running.serve()
-            ready = True
-            running.show()
-            running.watch()
-    except KeyboardInterrupt:
-        raise SystemExit(0 if ready else 130) from None
-
-
-@contextlib.contextmanager
-def sentences() -> Iterator[None]:
-    """Let signals end the block, and turn what can be foreseen into one sentence and status 1."""
-    stop_on_signals()
-    reach_loopback_directly()
-    try:
-        yield
-    except SentinelError as error:
-        raise click.ClickException(error.detail) from error
-    except (
-        DemoError,
-        state.DemoRunning,
-        EmbeddedPostgresError,
-        ProcessError,
-        RegistryUnavailable,
-    ) as error:
-        raise click.ClickException(str(error)) from error
-
-
-@click.command("stop")
-def stop() -> None:
-    """Stop what a demo that was killed has left running."""
-    home = Settings().home_path
-    if not home.is_dir():
-        return
-    try:
-        with state.only_demo(home, "stopping"):
-            ended = Ledger(home / "demo.processes.json").end_leftovers()
-            ended += EmbeddedPostgres(home).stop()
-    except (state.DemoRunning, EmbeddedPostgresError) as error:
-        raise click.ClickException(str(error)) from error
-    if ended:
-        click.echo("Stopped what was left running.")
 
 
 class Demo:
@@ -306,3 +243,18 @@ class Demo:
         except httpx.HTTPError:
             return False
         return reply.is_success and reply.json()["models"].get(version.name) == version.version
+
+
+def stop_leftovers(home: Path) -> bool:
+    """Stop what a demo that was killed has left running; return whether there was anything.
+
+    Args:
+        home: state of this installation, which exists.
+
+    Raises:
+        DemoRunning: the demo is still alive.
+        EmbeddedPostgresError: its Postgres cannot be stopped.
+    """
+    with state.only_demo(home, "stopping"):
+        ended = bool(Ledger(home / "demo.processes.json").end_leftovers())
+        return EmbeddedPostgres(home).stop() or ended

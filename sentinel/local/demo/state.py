@@ -10,8 +10,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from scoring.errors import CommandError
 
-class DemoRunning(Exception):
+
+class DemoRunning(CommandError):
     """Another `sentinel demo` of this folder is alive; the message says which."""
 
 

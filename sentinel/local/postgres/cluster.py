@@ -23,6 +23,7 @@ from pathlib import Path
 
 import psutil
 
+from scoring.errors import CommandError
 from sentinel.local.postgres.os_account import Account, open_path
 
 _log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ _START_SECONDS = 90.0  # crash recovery replays up to max_wal_size (1 GB)
 _STOP_SECONDS = 30.0
 
 
-class EmbeddedPostgresError(Exception):
+class EmbeddedPostgresError(CommandError):
     """The embedded Postgres cannot be used; the message is one sentence that says what to do."""
 
 

@@ -66,7 +66,7 @@ class EmbeddedPostgres:
             EmbeddedPostgresError: it cannot run here; the message says why and what to do.
         """
         try:
-            with self._failures_as_sentences():
+            with self._translate_errors():
                 account = postgres_account(self._root)
                 self._prepare(account)
                 with self._locked():
@@ -93,7 +93,7 @@ class EmbeddedPostgres:
 
     def stop(self) -> bool:
         """Stop the server whoever uses it; False when it was not running."""
-        with self._failures_as_sentences():
+        with self._translate_errors():
             if not self._root.is_dir():
                 return False
             with self._locked():
@@ -105,7 +105,8 @@ class EmbeddedPostgres:
         return self._cluster.postmaster() is not None
 
     @contextlib.contextmanager
-    def _failures_as_sentences(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
+        """Translate the errors of files and of psycopg into EmbeddedPostgresError."""
         try:
             yield
         except PermissionError as error:

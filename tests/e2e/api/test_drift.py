@@ -1,4 +1,4 @@
-"""GET /drift and the metrics of drift: what the latest run of `sentinel monitor` found."""
+"""GET /drift and the drift metrics return the latest run of `sentinel monitor`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.tenants import Tenant, create_tenant
 from registry.client.factory import open_registry
@@ -23,8 +23,6 @@ from tests.support.drift_data import a_model_with_distribution, decide, last_day
 from tests.support.factories import a_model, feature_rows
 from tests.support.review_client import refused
 from tests.support.stack import KEY_SECRET, Service, publisher, serving
-
-pytestmark = pytest.mark.slow
 
 PREDICTIONS = 1000
 
@@ -63,7 +61,7 @@ def monitored(
     def tenant(slug: str, model: Any) -> Tenant:
         made = create_tenant(engine, slug, f"fraud-drift-{slug}")
         version = ModelVersion(made.model_name, publish(made.model_name, model))
-        record_promotion(engine, made.id, a_model(version=version))
+        record_promotions(engine, [made.id], a_model(version=version))
         return made
 
     def decided(whose: Tenant, **factors: float) -> None:
@@ -112,39 +110,43 @@ def test_the_changed_feature_is_major_and_the_others_are_at_the_level_of_chance(
             assert 0 < measure["expected_without_drift"] < measure["limit_without_drift"]
 
 
-def test_each_tenant_is_told_its_own_run(monitored: Monitored) -> None:
+def test_each_tenant_reads_its_own_run(monitored: Monitored) -> None:
     (version,) = monitored.drift("calm")["versions"]
     assert version["model"]["name"] == "fraud-drift-calm"
     levels = {measure["level"] for measure in (version["score"], *version["features"])}
     assert levels == {"stable", "constant"}
 
 
-def test_an_empty_window_says_so_instead_of_inventing_a_number(monitored: Monitored) -> None:
+def test_a_window_without_decisions_has_a_note_and_no_psi(monitored: Monitored) -> None:
     (version,) = monitored.drift("idle")["versions"]
     assert (version["predictions"], version["note"]) == (0, "It decided nothing in the window.")
     assert version["score"]["level"] == "empty"
     assert {m["psi"] for m in (version["score"], *version["features"])} == {None}
 
 
-def test_a_version_without_a_training_distribution_says_so(monitored: Monitored) -> None:
+def test_a_version_without_a_training_distribution_has_a_note_and_no_measures(
+    monitored: Monitored,
+) -> None:
     (version,) = monitored.drift("old")["versions"]
     assert (version["predictions"], version["score"], version["features"]) == (3, None, [])
     assert "carries no training distribution" in version["note"]
 
 
-def test_before_the_first_run_it_is_empty_and_says_why(monitored: Monitored) -> None:
+def test_before_the_first_monitor_run_the_reply_is_empty_with_a_note(monitored: Monitored) -> None:
     told = monitored.drift("new")
     assert (told["computed_at"], told["window"], told["versions"]) == (None, None, [])
     assert "`sentinel monitor` has not run" in told["note"]
 
 
-def test_it_needs_the_scope_review_and_takes_no_parameters(monitored: Monitored) -> None:
+def test_drift_needs_the_scope_review_and_takes_no_parameters(monitored: Monitored) -> None:
     refused(monitored.get(monitored.keys["admin"]), 403)
     refused(monitored.get("sk_nobody_x"), 401)
     refused(monitored.get(monitored.keys["calm"], "?days=7"), 422, "days")
 
 
-def test_the_metrics_tell_it_by_model_and_feature_and_invent_nothing(monitored: Monitored) -> None:
+def test_the_metrics_have_psi_by_model_and_feature_for_measured_versions_only(
+    monitored: Monitored,
+) -> None:
     def series() -> dict[str, float]:
         lines = monitored.service.client.get("/metrics").text.splitlines()
         told = (line.rpartition(" ") for line in lines if line.startswith("sentinel_drift_"))

@@ -1,4 +1,4 @@
-"""GET /models: what serves, what challenges it, what was refused, and which does better."""
+"""GET /models lists served, challenging and refused versions, and compares the two that compete."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from scoring.evaluation.comparison import MIN_FRAUDS
 from tests.support.factories import a_body, a_model
 from tests.support.review_client import Analyst, refused
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 TRANSACTIONS = 80
 FRAUDS = 30
@@ -62,7 +60,7 @@ class Bank:
         return scored
 
 
-def test_before_anybody_challenges_it_says_what_serves_and_why_nothing_is_compared(
+def test_without_a_challenger_the_reply_has_the_production_version_and_a_note(
     system: System,
 ) -> None:
     bank = Bank(system, "unchallenged")
@@ -88,7 +86,7 @@ def test_before_anybody_challenges_it_says_what_serves_and_why_nothing_is_compar
     assert told["production"]["threshold"] == 0.2
 
 
-def test_champion_and_challenger_are_compared_as_by_hand(system: System) -> None:
+def test_the_comparison_of_champion_and_challenger_equals_a_hand_count(system: System) -> None:
     bank = Bank(system, "challenged")
     bank.challenge(seed=5, threshold=0.4)
     told = bank.models(maturity_days=0)
@@ -155,7 +153,7 @@ def test_champion_and_challenger_are_compared_as_by_hand(system: System) -> None
     assert bank.models(maturity_days=0, window_days=2)["comparison"]["as_of"] > found["as_of"]
 
 
-def test_too_few_frauds_are_said_to_be_too_few(system: System) -> None:
+def test_too_few_frauds_give_a_note_and_no_comparison(system: System) -> None:
     bank = Bank(system, "few")
     bank.challenge(seed=5)
     (one, *_) = bank.score(10)
@@ -181,7 +179,7 @@ def test_a_refused_version_is_listed_with_its_reason(system: System) -> None:
     assert told["production"]["model"]["version"] == 1
 
 
-def test_without_any_version_it_is_empty_and_says_why(system: System) -> None:
+def test_without_any_version_the_reply_is_empty_with_a_note(system: System) -> None:
     tenant = create_tenant(system.engine, "versionless", "fraud-versionless")
     told = Analyst(system, tenant).get("/models").json()
     assert told == {
@@ -208,7 +206,7 @@ def test_a_bad_parameter_is_422_and_named(analyst: Analyst, query: str, field: s
     refused(client.get(f"/models?{query}", headers=analyst.headers), 422, field)
 
 
-def test_it_needs_the_scope_review(system: System, hire: Callable[..., Analyst]) -> None:
+def test_the_route_needs_the_scope_review(system: System, hire: Callable[..., Analyst]) -> None:
     refused(hire("admin").get("/models"), 403)
     refused(hire("score").get("/models"), 403)
     refused(system.service.client.get("/models?surprise=1"), 401)

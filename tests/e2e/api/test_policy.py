@@ -1,9 +1,8 @@
-"""The threshold as policy, over HTTP: changed at once, for new decisions and for no others."""
+"""PUT and DELETE /policy apply to new decisions at once and leave stored ones unchanged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +10,10 @@ import pytest
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant, find_tenant
 from tests.support.factories import a_body, a_model
-from tests.support.review_client import POLICY, Analyst, refused
-from tests.support.stack import KEY_SECRET, serving
-from tests.support.system import System
-
-pytestmark = pytest.mark.slow
+from tests.support.review_client import Analyst, refused
+from tests.support.review_data import POLICY
+from tests.support.stack import KEY_SECRET
+from tests.support.system import ServeBeside, System
 
 COSTS = {"missed_fraud": 1000.0, "missed_fraud_share": 0.0, "false_alarm": 5.0}
 
@@ -59,9 +57,7 @@ def test_a_new_threshold_decides_the_next_transaction_and_leaves_the_stored_ones
     assert stored["policy_id"] == told.json()["id"]
 
 
-def test_bulk_scores_and_explanations_are_at_the_new_policy_too(
-    system: System, admin: Analyst
-) -> None:
+def test_batch_scores_and_explanations_use_the_new_policy(system: System, admin: Analyst) -> None:
     admin.put_policy(threshold=0.001, high_from=0.002)
     bulk = system.service.post(
         "/score/batch", {"transactions": [a_body(), a_body()]}, system.key
@@ -72,7 +68,9 @@ def test_bulk_scores_and_explanations_are_at_the_new_policy_too(
     assert explained["threshold"] == 0.001
 
 
-def test_a_withdrawn_policy_gives_the_versions_own_back(system: System, admin: Analyst) -> None:
+def test_withdrawing_a_policy_restores_the_policy_of_the_version(
+    system: System, admin: Analyst
+) -> None:
     own = admin.get("/policy").json()
     assert (own["source"], own["id"], own["threshold"]) == ("model", None, 0.05)
     set_ = admin.put_policy(threshold=0.2).json()
@@ -109,21 +107,10 @@ def test_a_promotion_does_not_withdraw_the_tenants_policy(system: System) -> Non
     assert score().json()["threshold"] == 0.4
 
 
-def test_another_process_hears_of_it_without_waiting_for_its_next_look(
-    system: System,
-    admin: Analyst,
-    mlflow_server: str,
-    tmp_path: Path,
-    free_port: Callable[[], int],
+def test_another_process_applies_a_new_policy_before_its_next_poll(
+    system: System, admin: Analyst, serve_beside: ServeBeside
 ) -> None:
-    with serving(
-        system.database,
-        mlflow_server,
-        tmp_path,
-        free_port(),
-        SENTINEL_ALIAS_POLL_SECONDS="60",
-    ) as other:
-        other.wait_until_ready()
+    with serve_beside(SENTINEL_ALIAS_POLL_SECONDS="60") as other:
 
         def threshold() -> float:
             reply = other.post("/score", a_body(), system.key)
@@ -136,7 +123,7 @@ def test_another_process_hears_of_it_without_waiting_for_its_next_look(
         other.child.wait_until(lambda: threshold() == POLICY.threshold, 2)
 
 
-def test_the_audit_log_tells_who_changed_which_numbers(analyst: Analyst) -> None:
+def test_the_audit_log_has_the_actor_and_the_numbers_before_and_after(analyst: Analyst) -> None:
     analyst.put_policy(threshold=0.1)
     analyst.put_policy(threshold=0.2)
     analyst.withdraw_policy()
@@ -173,7 +160,7 @@ def test_the_same_policy_again_and_a_withdrawal_of_none_change_nothing(analyst: 
         ),
     ],
 )
-def test_what_is_left_out_stays_and_flat_costs_alone_choose_the_threshold(
+def test_omitted_fields_stay_and_flat_costs_alone_set_the_threshold(
     analyst: Analyst, change: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     told = analyst.put_policy(**change)
@@ -204,7 +191,7 @@ def test_what_is_left_out_stays_and_flat_costs_alone_choose_the_threshold(
         ({"cost_model": {"missed_fraud": 1e-30, "false_alarm": 1e12}}, "cost_model"),
     ],
 )
-def test_a_policy_that_cannot_be_is_422_by_name_and_changes_nothing(
+def test_an_invalid_policy_is_422_with_its_field_and_changes_nothing(
     analyst: Analyst, change: dict[str, Any], field: str
 ) -> None:
     before = analyst.get("/policy").json()
@@ -213,7 +200,7 @@ def test_a_policy_that_cannot_be_is_422_by_name_and_changes_nothing(
     assert not analyst.walk("/audit", action="policy.created")
 
 
-def test_numbers_that_json_cannot_say_are_422(analyst: Analyst) -> None:
+def test_numbers_outside_json_and_broken_bodies_are_422(analyst: Analyst) -> None:
     client = analyst.system.service.client
     for body in (b'{"threshold": NaN}', b'{"threshold": 1e999}', b"{", b"[]", b"null"):
         refused_ = client.put("/policy", content=body, headers=analyst.headers)

@@ -1,10 +1,9 @@
-"""A tenant's policy counts at once in every process, and never for what is decided."""
+"""A changed policy applies in every service process within a second."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -14,12 +13,9 @@ from sqlalchemy import text
 from persistence.api_keys import issue_key
 from persistence.tenants import find_tenant
 from tests.support.factories import a_body, a_model
-from tests.support.stack import KEY_SECRET, Service, serving
-from tests.support.system import System
+from tests.support.stack import KEY_SECRET, Service
+from tests.support.system import ServeBeside, System
 
-pytestmark = pytest.mark.slow
-
-MODEL = "fraud-test_policy_everywhere"
 TOLD_WITHIN_S = 1.0
 
 
@@ -30,17 +26,9 @@ def admin_key(system: System) -> str:
 
 
 @pytest.fixture(scope="module")
-def other(
-    system: System,
-    mlflow_server: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
-) -> Iterator[Service]:
-    """A second process, which looks by itself only once a minute."""
-    home: Path = tmp_path_factory.mktemp("other")
-    rarely = {"SENTINEL_ALIAS_POLL_SECONDS": "60"}
-    with serving(system.database, mlflow_server, home, free_port(), **rarely) as service:
-        service.wait_until_ready()
+def other(serve_beside: ServeBeside) -> Iterator[Service]:
+    """A second process, which polls only once a minute."""
+    with serve_beside(SENTINEL_ALIAS_POLL_SECONDS="60") as service:
         yield service
 
 
@@ -69,7 +57,7 @@ def policy_ids(system: System, *prediction_ids: str) -> list[int | None]:
     return [by_id[prediction_id] for prediction_id in prediction_ids]
 
 
-def test_a_policy_set_in_one_process_counts_in_it_at_once_and_in_the_other_within_a_second(
+def test_a_policy_applies_at_once_in_its_process_and_within_a_second_in_another(
     system: System, other: Service, admin_key: str
 ) -> None:
     before = decided(system.service, system.key)
@@ -85,7 +73,7 @@ def test_a_policy_set_in_one_process_counts_in_it_at_once_and_in_the_other_withi
     assert second is not None
 
 
-def test_what_was_decided_keeps_its_threshold(
+def test_a_stored_decision_keeps_its_threshold(
     system: System, other: Service, admin_key: str
 ) -> None:
     put_policy(system.service, admin_key, threshold=0.4)
@@ -103,12 +91,12 @@ def test_a_promotion_keeps_the_tenants_policy_and_so_does_the_canary(
     system: System, admin_key: str
 ) -> None:
     put_policy(system.service, admin_key, threshold=0.123)
-    version = system.publish(MODEL, a_model(seed=51, threshold=0.3))
+    version = system.publish(system.model, a_model(seed=51, threshold=0.3))
     system.service.child.wait_until(
         lambda: decided(system.service, system.key)["model"]["version"] == version, 10
     )
     assert decided(system.service, system.key)["threshold"] == 0.123
-    challenger = system.publish(MODEL, a_model(seed=52, threshold=0.2), alias="challenger")
+    challenger = system.publish(system.model, a_model(seed=52, threshold=0.2), alias="challenger")
     told = decided(system.service, system.key)
     system.service.child.wait_until(lambda: _shadowed(system, challenger), 10)
     assert told["threshold"] == 0.123
@@ -122,7 +110,7 @@ def _shadowed(system: System, challenger: int) -> bool:
     return bool(found[0]["count"])
 
 
-def test_a_process_learns_what_was_set_while_its_line_was_broken(
+def test_a_process_applies_a_policy_that_was_set_while_it_was_disconnected(
     system: System, other: Service, admin_key: str
 ) -> None:
     with system.engine.begin() as connection:
@@ -139,7 +127,7 @@ def test_a_process_learns_what_was_set_while_its_line_was_broken(
     until_threshold(other, system.key, 0.77, 5)
 
 
-def test_withdrawn_each_version_decides_by_its_own(
+def test_after_a_withdrawal_each_version_decides_by_its_own_policy(
     system: System, other: Service, admin_key: str
 ) -> None:
     headers = {"Authorization": f"Bearer {admin_key}"}

@@ -18,14 +18,12 @@ from tests.support.factories import a_body, a_model
 from tests.support.review_client import Analyst, refused
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
 
 def test_the_analyst_sees_what_was_decided_even_after_a_promotion(system: System) -> None:
     dependencies = Analyst(system, find_tenant(system.engine, "demo"))
     scored = system.score(a_body(external_id="seen-1")).json()
     before = dependencies.get(f"/transactions/{scored['transaction_id']}").json()
-    system.publish("fraud-test_review", a_model(seed=9, threshold=0.9))
+    system.publish(system.model, a_model(seed=9, threshold=0.9))
     system.service.child.wait_until(
         lambda: system.score(a_body()).json()["model"] != scored["model"], 10
     )
@@ -46,7 +44,7 @@ def test_the_analyst_sees_what_was_decided_even_after_a_promotion(system: System
     assert after["feedback"] == []
 
 
-def test_the_worklist_holds_what_waits_for_an_analyst_riskiest_first(analyst: Analyst) -> None:
+def test_the_worklist_holds_undecided_reviews_highest_score_first(analyst: Analyst) -> None:
     stored = analyst.decided(0.3, 0.9, 0.01, 0.6)
     listed = analyst.get("/queue").json()
     assert [item["score"] for item in listed["items"]] == [0.9, 0.6, 0.3]
@@ -76,7 +74,7 @@ def test_the_worklist_is_filtered(
     assert [item["score"] for item in analyst.walk("/queue", **filters)] == scores
 
 
-def test_two_decisions_do_not_duplicate_a_queue_item(analyst: Analyst) -> None:
+def test_two_entries_of_feedback_leave_one_item_on_the_worklist(analyst: Analyst) -> None:
     decision, _ = analyst.decided(0.9, 0.8)
     for rationale in ("first", "second"):
         analyst.say(decision.transaction_id, "escalated", rationale=rationale)
@@ -90,7 +88,7 @@ def test_two_decisions_do_not_duplicate_a_queue_item(analyst: Analyst) -> None:
     assert [item["score"] for item in analyst.walk("/queue")] == [0.8]
 
 
-def test_the_pages_of_the_worklist_are_its_whole(analyst: Analyst) -> None:
+def test_the_pages_of_the_worklist_hold_every_item_once(analyst: Analyst) -> None:
     analyst.decided(*(i / 100 for i in range(10, 60)), *[0.5] * 10)
     whole = analyst.get("/queue", limit=200).json()["items"]
     assert len(whole) == 60
@@ -133,7 +131,7 @@ def test_a_transaction_is_found_by_id_account_amount_and_time(analyst: Analyst) 
     assert found(**{"from": "0001-01-01", "to": "9999-12-31"}) == both
 
 
-def test_csv_formulas_that_were_stored_are_not_exported(analyst: Analyst) -> None:
+def test_stored_spreadsheet_formulas_are_exported_as_text(analyst: Analyst) -> None:
     (decision,) = analyst.decided(
         0.9,
         external_id="=cmd|'/C",
@@ -153,7 +151,7 @@ def test_csv_formulas_that_were_stored_are_not_exported(analyst: Analyst) -> Non
     assert float(row["oldbalanceOrg"]) == -3.5
 
 
-def test_an_export_of_many_pages_has_every_row_once_and_no_more_than_asked(
+def test_an_export_of_many_pages_has_every_row_once_up_to_its_limit(
     analyst: Analyst,
 ) -> None:
     stored = analyst.decided(*[0.2] * 2300)
@@ -164,11 +162,11 @@ def test_an_export_of_many_pages_has_every_row_once_and_no_more_than_asked(
         assert [row["transaction_id"] for row in rows] == newest_first[:limit]
 
 
-def test_an_export_of_nothing_is_a_header(analyst: Analyst) -> None:
+def test_an_export_without_rows_is_a_header(analyst: Analyst) -> None:
     assert analyst.get("/transactions.csv").text.count("\r\n") == 1
 
 
-def test_the_audit_log_says_who_did_what_newest_first(analyst: Analyst) -> None:
+def test_the_audit_log_lists_actions_newest_first_without_secrets(analyst: Analyst) -> None:
     (decision,) = analyst.decided(0.9)
     analyst.say(decision.transaction_id)
     entries = analyst.walk("/audit", limit=2)
@@ -183,7 +181,7 @@ def test_the_audit_log_says_who_did_what_newest_first(analyst: Analyst) -> None:
     assert [e["action"] for e in analyst.walk("/audit", action="key.created")] == ["key.created"]
 
 
-def test_ids_make_no_series_of_metrics(analyst: Analyst) -> None:
+def test_ids_in_paths_make_no_metric_series(analyst: Analyst) -> None:
     stored = analyst.decided(0.9, 0.8)
     for decision in stored:
         analyst.get(f"/transactions/{decision.transaction_id}")
@@ -201,7 +199,7 @@ def test_ids_make_no_series_of_metrics(analyst: Analyst) -> None:
     assert str(stored[0].transaction_id) not in metrics
 
 
-def test_analysts_who_wait_do_not_keep_a_payment_waiting(analyst: Analyst) -> None:
+def test_waiting_review_requests_do_not_delay_scoring(analyst: Analyst) -> None:
     system = analyst.system
     with system.engine.connect() as holder, ThreadPoolExecutor(20) as crowd:
         holder.execute(text("LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE"))
@@ -215,7 +213,7 @@ def test_analysts_who_wait_do_not_keep_a_payment_waiting(analyst: Analyst) -> No
         assert {reply.result().status_code for reply in waiting} == {200}
 
 
-def test_a_fault_of_ours_is_a_problem_without_details(analyst: Analyst) -> None:
+def test_an_internal_error_is_a_problem_without_details(analyst: Analyst) -> None:
     with analyst.system.engine.begin() as owner:
         owner.execute(text("REVOKE SELECT ON audit_log FROM sentinel_service"))
     try:

@@ -1,4 +1,4 @@
-"""What the review API refuses: by name, with the right status, and nothing stored."""
+"""The review API refuses invalid input with the right status and the field, and stores nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import pytest
 
 from tests.support.review_client import Analyst, refused
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("path", ["/queue", "/transactions", "/audit"])
@@ -44,7 +42,7 @@ def test_a_forged_or_foreign_cursor_is_422(analyst: Analyst, hire: Any, path: st
         ({"surprise": 1}, "surprise"),
     ],
 )
-def test_bad_feedback_is_422_by_name_and_not_stored(
+def test_invalid_feedback_is_422_with_its_field_and_not_stored(
     analyst: Analyst, wrong: dict[str, Any], field: str
 ) -> None:
     (decision,) = analyst.decided(0.9)
@@ -108,9 +106,7 @@ REVIEW_PATHS = (
 
 
 @pytest.mark.parametrize("path", [*REVIEW_PATHS, "/audit"])
-def test_without_a_key_it_is_401_before_anything_else_is_looked_at(
-    system: System, path: str
-) -> None:
+def test_a_missing_key_is_401_before_any_other_check(system: System, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer sk_wrong"}, {"Authorization": "Basic x"}):
         reply = system.service.client.get(f"{path}?surprise=1", headers=headers)
         refused(reply, 401)
@@ -140,7 +136,7 @@ def test_each_route_needs_its_scope(hire: Any) -> None:
         ("GET", "/transactions/a/b", 404),
     ],
 )
-def test_a_route_or_method_that_is_not_there_is_a_problem(
+def test_an_unknown_route_or_method_is_a_problem(
     analyst: Analyst, method: str, path: str, status: int
 ) -> None:
     reply = analyst.system.service.client.request(method, path, headers=analyst.headers)

@@ -1,4 +1,4 @@
-"""The tuner over HTTP: its numbers are those of a hand count."""
+"""GET /tuner returns the figures of a hand count for each threshold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 from persistence.labels.reader import SELECTION_BIAS
 from tests.support.review_client import Analyst, refused
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 SCORES = [i / 100 for i in range(1, 31)]
 FRAUDS = (0.07, 0.19, 0.22, 0.28, 0.3)
@@ -48,7 +46,7 @@ def counted(threshold: float, missed_fraud: float, false_alarm: float) -> dict[s
     }
 
 
-def test_each_threshold_is_reckoned_as_by_hand(reviewed: Analyst) -> None:
+def test_each_thresholds_figures_equal_a_hand_count(reviewed: Analyst) -> None:
     told = reviewed.get("/tuner", maturity_days=0).json()
     left = [s for s in SCORES if s not in ESCALATED]
     suggested = told["suggested"]["threshold"]
@@ -86,7 +84,7 @@ def test_the_threshold_and_the_costs_in_force_are_those_of_the_policy(reviewed: 
     assert told["curve"] == sorted(told["curve"], key=lambda point: point["threshold"])
 
 
-def test_what_is_too_young_or_too_old_is_left_out(analyst: Analyst) -> None:
+def test_decisions_outside_the_maturity_window_are_left_out(analyst: Analyst) -> None:
     for days_ago in (10, 40, 80, 125):
         (fraud, _) = analyst.decided(0.9, 0.2, days_ago=days_ago)
         analyst.say(fraud.transaction_id, "confirmed_fraud")
@@ -98,7 +96,7 @@ def test_what_is_too_young_or_too_old_is_left_out(analyst: Analyst) -> None:
     assert point["alerts_per_day"] == pytest.approx(4 / 50, rel=1e-3)
 
 
-def test_without_matured_decisions_or_frauds_it_says_so_and_invents_nothing(
+def test_without_matured_decisions_or_frauds_there_is_a_note_and_no_curve(
     analyst: Analyst,
 ) -> None:
     def told(**parameters: Any) -> dict[str, Any]:
@@ -116,7 +114,7 @@ def test_without_matured_decisions_or_frauds_it_says_so_and_invents_nothing(
     assert "None of the 2 matured decisions is a confirmed fraud" in found["note"]
 
 
-def test_a_long_curve_is_thinned_and_keeps_what_matters(analyst: Analyst) -> None:
+def test_a_long_curve_is_thinned_and_keeps_the_named_points_and_both_ends(analyst: Analyst) -> None:
     scores = [0.001 + i / 2000 for i in range(1200)]
     stored = analyst.decided(*scores)
     for i in (700, 900, 1100):
@@ -158,7 +156,7 @@ def test_a_bad_parameter_is_422_and_named(analyst: Analyst, query: str, field: s
     refused(client.get(f"/tuner?{query}", headers=analyst.headers), 422, field)
 
 
-def test_it_needs_the_scope_review(system: System, hire: Callable[..., Analyst]) -> None:
+def test_the_route_needs_the_scope_review(system: System, hire: Callable[..., Analyst]) -> None:
     refused(hire("admin").get("/tuner"), 403)
     refused(hire("score").get("/tuner"), 403)
     refused(system.service.client.get("/tuner?surprise=1"), 401)

@@ -21,7 +21,7 @@ from sentinel.local.demo.demo import TENANT
 from sentinel.local.demo.state import read_environment
 from sentinel.settings import Settings
 from tests.support.chromium import browsing
-from tests.support.mlflow_ui import fill_alias, greet_no_more, open_version
+from tests.support.mlflow_ui import fill_alias, keep_assistant_closed, open_version
 from tests.support.paths import PROJECT
 from tools.chromium import NoChromium
 
@@ -48,7 +48,7 @@ class Screens:
         versions = sorted(found, key=lambda version: int(version.version), reverse=True)
         runs = {version.version: self._client.get_run(version.run_id).info for version in versions}
         production = self._client.get_model_version_by_alias(self._name, PRODUCTION).version
-        greet_no_more(self._page)
+        keep_assistant_closed(self._page)
         self._page.goto(self._mlflow)
         self._page.get_by_text("Model training", exact=True).first.click()
         trained = next(v.version for v in versions if runs[v.version].run_name.startswith("train "))

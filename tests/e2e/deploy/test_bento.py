@@ -1,4 +1,4 @@
-"""`bentoml build` makes a Bento that holds what serving needs, and it serves."""
+"""`bentoml build` makes a Bento with the serving packages only, and the Bento serves."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from sentinel.local.processes import Child
 from tests.support.paths import PROJECT
 from tests.support.stack import KEY_SECRET, Publish
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -38,11 +36,13 @@ def environment(store: Path) -> dict[str, str]:
     return {**os.environ, "BENTOML_HOME": str(store), "BENTOML_DO_NOT_TRACK": "True"}
 
 
-def test_it_holds_the_serving_rooms_and_their_hashed_packages_only(store: Path) -> None:
+def test_the_bento_holds_the_serving_packages_and_their_hashed_dependencies_only(
+    store: Path,
+) -> None:
     bento = store / "bentos/sentinel/test"
     assert {path.name for path in (bento / "src").iterdir()} == {
-        *("service.py", "api", "persistence", "registry", "scoring", "sentinel"),
-        *("deploy", "LICENSE", "bentofile.yaml"),
+        *("service.py", "api", "app", "observability", "persistence", "registry", "scoring"),
+        *("sentinel", "serving", "web", "deploy", "LICENSE", "bentofile.yaml"),
     }
     assert {path.name for path in (bento / "src/deploy").rglob("*.*")} == {
         *("entrypoint.sh", "health.py", "precompile.py", "sentinel.sh"),
@@ -54,7 +54,7 @@ def test_it_holds_the_serving_rooms_and_their_hashed_packages_only(store: Path) 
     assert "mlflow" not in packages
 
 
-def test_it_carries_the_dockerfile_of_its_image(store: Path) -> None:
+def test_the_bento_carries_the_dockerfile_of_its_image(store: Path) -> None:
     bento = store / "bentos/sentinel/test"
     assert (bento / "env/docker/Dockerfile").read_text().strip() == (
         PROJECT / "deploy/image/Dockerfile.template"
@@ -62,7 +62,7 @@ def test_it_carries_the_dockerfile_of_its_image(store: Path) -> None:
     assert os.access(bento / "src/deploy/image/entrypoint.sh", os.X_OK)
 
 
-def test_it_serves_from_its_own_files(
+def test_the_bento_serves_from_its_own_files(
     store: Path,
     tmp_path: Path,
     database: str,

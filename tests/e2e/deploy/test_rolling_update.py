@@ -1,63 +1,25 @@
-"""A rolling update under load, at the numbers of the production manifest, loses no request."""
+"""A rolling update under load, with the timings of the production manifest, loses no request."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
-import pytest
 from sqlalchemy import Engine, text
 
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
-from tests.support.factories import a_body
+from tests.support.fixture_types import Rows
 from tests.support.kustomize import Document, render, the
+from tests.support.load import Load
 from tests.support.load_balancer import Balancer
 from tests.support.stack import KEY_SECRET, Publish, Service, serving
 
-pytestmark = pytest.mark.slow
-
-CLIENTS = 16
 NEWS_S = 3.0
 """How long a proxy goes on sending to a pod that was asked to end, not having heard of it."""
-
-
-class Load:
-    """Clients that score without pause until the block ends."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.replies: list[tuple[int, str | None]] = []
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {key}"}
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._client) for _ in range(CLIENTS)]
-
-    def _client(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=30, trust_env=False) as http:
-            while not self._stop.is_set():
-                try:
-                    reply = http.post("/score", json=a_body(), headers=self._headers)
-                except httpx.TransportError as error:
-                    self.replies.append((0, repr(error)))
-                    continue
-                stored = reply.json()["prediction_id"] if reply.is_success else None
-                self.replies.append((reply.status_code, stored))
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
 
 class Pods:
@@ -98,7 +60,7 @@ def test_no_request_fails_and_each_is_stored_once_while_every_pod_is_replaced(
     mlflow_server: str,
     free_port: Callable[[], int],
     tmp_path: Path,
-    rows: Callable[..., list[dict[str, Any]]],
+    rows: Rows,
 ) -> None:
     tenant = create_tenant(engine, "demo", "fraud-rolling-update")
     publish(tenant.model_name)
@@ -116,7 +78,7 @@ def test_no_request_fails_and_each_is_stored_once_while_every_pod_is_replaced(
         balancer = stack.enter_context(Balancer(probe))
         pods = Pods(spec, balancer, start)
         before = [pods.add(), pods.add()]
-        with Load(balancer.url, key) as load:
+        with Load(key, [balancer.url]) as load:
             # The next release's migration has ended: the old pods are to stay ready beside it.
             with engine.begin() as connection:
                 connection.execute(text("UPDATE alembic_version SET version_num = 'next'"))
@@ -127,11 +89,11 @@ def test_no_request_fails_and_each_is_stored_once_while_every_pod_is_replaced(
             asked_of_the_old = sum(balancer.answered[port_of(pod)] for pod in before)
             time.sleep(1)
         assert balancer.failed == []
-        assert {status for status, _ in load.replies} == {200}
+        assert {reply.status for reply in load.replies} == {200}
         assert balancer.fewest == len(before)
         assert asked_of_the_old > 0
         assert all(balancer.answered[port_of(pod)] for pod in after)
-    told = [stored for _, stored in load.replies]
+    told = [reply.json()["prediction_id"] for reply in load.replies]
     assert len(set(told)) == len(told)
     stored = {str(row["id"]) for row in rows("SELECT id FROM predictions")}
     assert stored == set(told)

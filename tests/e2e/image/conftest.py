@@ -12,17 +12,11 @@ from pathlib import Path
 import pytest
 
 from scoring import __version__
-from tests.support.containers import Container, Store
+from tests.support.containers import SECRETS, Container, Store
 from tests.support.paths import PROJECT
 
 BASE = "localhost/sentinel-base:test"
 IMAGE = f"localhost/sentinel:{__version__}"
-SECRETS = {
-    "DATABASE_URL": "postgresql://owner:a-password-of-the-builder@db/sentinel",
-    "SENTINEL_KEY_SECRET": "a-key-secret-of-the-builder",
-    "BENTOML_ANYTHING": "a-setting-of-the-builder",
-}
-"""In the environment of whoever builds."""
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The image holds what serving needs and nothing else, and says what it is."""
+"""The image holds what serving needs and nothing else, and is labelled with its source."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import subprocess
 import pytest
 
 from scoring import __version__
-from tests.e2e.image.conftest import SECRETS
-from tests.support.containers import Store
+from tests.support.containers import SECRETS, Store
 from tests.support.paths import PROJECT
 
-pytestmark = [pytest.mark.slow, pytest.mark.image, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
 
 
-def test_it_is_smaller_than_600_mb(store: Store, image: str) -> None:
+def test_the_image_is_smaller_than_600_mb(store: Store, image: str) -> None:
     assert store.inspect(image)["Size"] < 600e6
 
 
-def test_its_packages_are_those_of_the_serving_lock(store: Store, image: str) -> None:
+def test_the_images_packages_are_those_of_the_serving_lock(store: Store, image: str) -> None:
     listed = store.run(
         image,
         "python",
@@ -46,20 +45,18 @@ def test_no_compiler_no_package_cache_and_no_index_setting_is_left(
     assert store.run(image, "sh", "-c", look).stdout.split() == ["/app/bento:", "bento.yaml", "src"]
 
 
-def test_it_does_not_run_as_root(store: Store, image: str) -> None:
+def test_the_image_does_not_run_as_root(store: Store, image: str) -> None:
     assert store.inspect(image)["Config"]["User"] == "10001:10001"
     assert store.run(image, "id").stdout.startswith("uid=10001(sentinel) gid=10001(sentinel)")
 
 
-def test_its_own_files_belong_to_root_and_only_the_volume_is_writable(
-    store: Store, image: str
-) -> None:
+def test_files_belong_to_root_and_only_the_volume_is_writable(store: Store, image: str) -> None:
     writable = store.run(image, "find", "/app", "/usr", "/etc", "-writable", "!", "-type", "l")
     assert writable.stdout == ""
     assert store.inspect(image)["Config"]["Volumes"] == {"/var/lib/sentinel": {}}
 
 
-def test_its_labels_name_the_commit_and_the_lock(store: Store, image: str) -> None:
+def test_the_labels_name_the_commit_and_the_lock(store: Store, image: str) -> None:
     labels = store.inspect(image)["Labels"]
     head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=PROJECT, text=True).strip()
     lock = (PROJECT / "requirements/serving.lock").read_bytes()
@@ -69,7 +66,7 @@ def test_its_labels_name_the_commit_and_the_lock(store: Store, image: str) -> No
     assert labels["sentinel.requirements.sha256"] == hashlib.sha256(lock).hexdigest()
 
 
-def test_no_secret_of_the_builder_is_in_it(store: Store, image: str) -> None:
+def test_no_secret_of_the_builder_is_in_the_image(store: Store, image: str) -> None:
     told = json.dumps(store.inspect(image)) + store.podman("history", "--no-trunc", image)
     for value in SECRETS.values():
         assert value not in told
@@ -77,7 +74,7 @@ def test_no_secret_of_the_builder_is_in_it(store: Store, image: str) -> None:
     assert found.stdout == ""
 
 
-def test_it_starts_without_compiling_anything(store: Store, image: str) -> None:
+def test_the_image_starts_without_compiling(store: Store, image: str) -> None:
     """Its root is read-only: what is not compiled in the image is compiled at every start."""
     modules = "_bentoml_impl.worker.service, app.startup, sentinel.cli.main, service"
     imported = store.run(image, "python", "-v", "-c", f"import {modules}").stderr
@@ -86,13 +83,13 @@ def test_it_starts_without_compiling_anything(store: Store, image: str) -> None:
     assert [line for line in loaded if ".pyc" not in line] == []
 
 
-def test_without_a_volume_that_it_may_write_to_it_says_so(store: Store, image: str) -> None:
+def test_an_unwritable_volume_is_reported(store: Store, image: str) -> None:
     done = store.run(image, "sentinel", "--help", options=("--tmpfs=/var/lib/sentinel:mode=0700",))
     assert done.returncode == 1
     assert "/var/lib/sentinel is not writable for user 10001" in done.stderr
 
 
-def test_without_its_settings_it_says_what_is_missing(store: Store, image: str) -> None:
+def test_a_missing_setting_is_named(store: Store, image: str) -> None:
     done = store.run(image, options=("--env=DATABASE_URL=postgresql://nobody@localhost/nothing",))
     assert done.returncode != 0
     assert "SENTINEL_KEY_SECRET is not set" in done.stdout + done.stderr

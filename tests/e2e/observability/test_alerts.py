@@ -1,4 +1,4 @@
-"""The alerts: checked by promtool, evaluated by a Prometheus that watched a service, explained."""
+"""The alerting rules are valid, evaluate on a running service, and each has a runbook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from observability.metrics import SHADOW_DROPPED
-from tests.e2e.observability.conftest import Watched
+from tests.support.observed_service import Watched
 from tests.support.paths import PROJECT
 from tests.support.prometheus import (
     DASHBOARDS,
@@ -33,7 +33,7 @@ def test_promtool_accepts_the_configuration() -> None:
     promtool("check", "config", "prometheus.yml")
 
 
-def test_promtool_accepts_the_one_for_a_cluster_but_for_what_debian_leaves_out(
+def test_promtool_accepts_the_kubernetes_configuration_without_pod_discovery(
     tmp_path: Path,
 ) -> None:
     """Debian's Prometheus is built without the search for Kubernetes' pods."""
@@ -70,11 +70,10 @@ def test_the_pods_that_are_searched_are_those_of_the_deployment() -> None:
     assert "http" in {port["name"] for port in container["ports"]}
 
 
-def test_promtool_finds_nothing_to_say_against_the_rules() -> None:
+def test_promtool_has_no_complaint_about_the_rules() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", "alerts.yaml")
 
 
-@pytest.mark.slow
 def test_each_alert_fires_when_it_should_and_not_when_it_should_not() -> None:
     promtool("test", "rules", "alerts_test.yaml")
     cases = yaml.safe_load((DEPLOY / "prometheus" / "alerts_test.yaml").read_text())["tests"]
@@ -86,7 +85,9 @@ def test_each_alert_fires_when_it_should_and_not_when_it_should_not() -> None:
 
 
 @pytest.mark.parametrize("rule", alerts().values(), ids=list(alerts()))
-def test_an_alert_says_how_bad_what_and_where_to_read_on(rule: dict[str, Any]) -> None:
+def test_an_alert_has_a_severity_a_summary_a_description_and_a_runbook(
+    rule: dict[str, Any],
+) -> None:
     assert rule["labels"]["severity"] in {"critical", "warning"}
     told = rule["annotations"]
     assert told["summary"].endswith(".")
@@ -101,7 +102,6 @@ def test_each_alert_has_a_section_in_the_runbooks_and_each_section_an_alert() ->
         assert re.findall(r"(?m)^\*\*(.+?)\*\*", section) == ["Means.", "Look first.", "Fix."]
 
 
-@pytest.mark.slow
 def test_every_rule_names_metrics_that_the_service_has(watched: Watched) -> None:
     known = watched.prometheus.names() | NOT_IN_A_CALM_RUN
     for rule in rules():
@@ -111,16 +111,14 @@ def test_every_rule_names_metrics_that_the_service_has(watched: Watched) -> None
         watched.prometheus.evaluate(rule["expr"])
 
 
-@pytest.mark.slow
-def test_prometheus_evaluates_every_rule_and_none_is_ill(watched: Watched) -> None:
+def test_prometheus_evaluates_every_rule_without_errors(watched: Watched) -> None:
     groups = watched.prometheus.ask("rules")["groups"]
     evaluated = {rule["name"]: rule for group in groups for rule in group["rules"]}
     assert {rule.get("alert") or rule["record"] for rule in rules()} == evaluated.keys()
     assert {rule["health"] for rule in evaluated.values()} == {"ok"}
 
 
-@pytest.mark.slow
-def test_a_healthy_service_raises_nothing_but_the_refusal_it_has_been_given(
+def test_a_healthy_service_fires_only_the_alert_of_the_refused_model(
     watched: Watched,
 ) -> None:
     raised = watched.prometheus.ask("alerts")["alerts"]

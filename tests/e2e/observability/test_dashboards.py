@@ -1,4 +1,4 @@
-"""The dashboards: every panel is asked of a real Prometheus that watched a service under load."""
+"""Every panel of the dashboards has samples in a Prometheus that scrapes a service under load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from observability.metrics import SHADOW_DROPPED
-from tests.e2e.observability.conftest import Watched
+from tests.support.observed_service import Watched
 from tests.support.paths import PROJECT
 from tests.support.prometheus import DASHBOARDS, DEPLOY, metric_names, panels, query
 
@@ -28,9 +28,8 @@ def named(case: Any) -> str:
     return case if isinstance(case, str) else case["title"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("_dashboard", "panel"), ALL, ids=named)
-def test_a_panel_shows_something(watched: Watched, _dashboard: str, panel: dict[str, Any]) -> None:
+def test_a_panel_has_samples(watched: Watched, _dashboard: str, panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         expression = query(target)
         samples = watched.prometheus.evaluate(expression)
@@ -43,7 +42,6 @@ def test_a_panel_shows_something(watched: Watched, _dashboard: str, panel: dict[
             assert any(sample["value"][1] != "NaN" for sample in samples), expression
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("_dashboard", "panel"), ALL, ids=named)
 def test_a_legend_names_labels_that_the_answer_has(
     watched: Watched, _dashboard: str, panel: dict[str, Any]
@@ -54,9 +52,8 @@ def test_a_legend_names_labels_that_the_answer_has(
                 assert part.split("}}")[0] in sample["metric"], target["legendFormat"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_its_variables_have_values(watched: Watched, path: Path) -> None:
+def test_a_dashboards_variables_have_values(watched: Watched, path: Path) -> None:
     for variable in json.loads(path.read_text())["templating"]["list"]:
         if variable["type"] == "query":
             asked = variable["query"]["query"]
@@ -66,7 +63,7 @@ def test_its_variables_have_values(watched: Watched, path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_it_fits_any_grafana(path: Path) -> None:
+def test_a_dashboard_names_no_instance_of_grafana(path: Path) -> None:
     dashboard = json.loads(path.read_text())
     assert dashboard["uid"] == f"sentinel-{path.stem}"
     assert "id" not in dashboard
@@ -89,7 +86,7 @@ def test_no_two_panels_overlap_or_share_an_id(path: Path) -> None:
         assert beside or below, f"{one} lies on {other}"
 
 
-def test_grafana_is_told_where_prometheus_and_the_dashboards_are() -> None:
+def test_grafana_is_provisioned_with_prometheus_and_the_dashboards() -> None:
     provisioning = DEPLOY / "grafana" / "provisioning"
     (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
         "datasources"
@@ -101,7 +98,7 @@ def test_grafana_is_told_where_prometheus_and_the_dashboards_are() -> None:
     assert provider["type"] == "file"
 
 
-def test_compose_puts_them_where_they_are_looked_for() -> None:
+def test_compose_mounts_the_dashboards_at_the_provisioned_path() -> None:
     services = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
     provisioning = DEPLOY / "grafana/provisioning/dashboards/sentinel.yaml"
     (provider,) = yaml.safe_load(provisioning.read_text())["providers"]

@@ -1,4 +1,4 @@
-"""The log: its form, what is in it, and what is not."""
+"""The log: one JSON record a line, request ids, and no personal data."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from observability import logging as logs
 from serving.schemas import TransactionIn
-from tests.e2e.observability.conftest import Watched
 from tests.support.factories import a_body
 from tests.support.load import send
+from tests.support.observed_service import Watched
 
 Log = Callable[..., logging.Logger]
 PERSON = "C1305486145"
@@ -93,18 +93,18 @@ def test_a_failure_is_one_line_with_its_traceback_and_its_cause(
     assert "test_logs.py" in line["error"]
 
 
-def test_on_a_terminal_it_is_text(log: Log) -> None:
+def test_on_a_terminal_the_log_is_text(log: Log) -> None:
     terminal = Terminal()
     log(None, "info", terminal).info("version %d", 3, extra={"fields": {"rows": 30}})
     assert terminal.getvalue().endswith("INFO sentinel.tests: version 3 rows=30\n")
 
 
-def test_anywhere_else_it_is_json(log: Log, stream: io.StringIO) -> None:
+def test_without_a_terminal_the_log_is_json(log: Log, stream: io.StringIO) -> None:
     log(None).info("here")
     assert written(stream)[0]["message"] == "here"
 
 
-def test_below_its_level_nothing_is_kept(log: Log, stream: io.StringIO) -> None:
+def test_records_below_the_level_are_not_written(log: Log, stream: io.StringIO) -> None:
     logger = log("json", "warning")
     logger.info("no")
     logger.warning("yes")
@@ -121,7 +121,6 @@ def told_of(error: BaseException, logger: logging.Logger) -> None:
         logger.exception("refused: %s", error)
 
 
-@pytest.mark.slow
 def test_a_row_that_postgres_refuses_is_not_quoted(
     log: Log, stream: io.StringIO, engine: Engine
 ) -> None:
@@ -141,7 +140,7 @@ def test_a_row_that_postgres_refuses_is_not_quoted(
     assert line["error"].endswith("sqlalchemy.exc.IntegrityError: SQLSTATE 23514")
 
 
-def test_what_a_caller_got_wrong_is_not_quoted(log: Log, stream: io.StringIO) -> None:
+def test_an_invalid_value_of_a_caller_is_not_quoted(log: Log, stream: io.StringIO) -> None:
     logger = log()
     with pytest.raises(ValidationError) as refused:
         TransactionIn.model_validate(a_body(nameOrig=f"{PERSON} Doe"))
@@ -164,14 +163,12 @@ def lines_of(watched: Watched, ids: list[str]) -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.mark.slow
 def test_every_line_of_a_service_is_json(watched: Watched) -> None:
     loggers = {line["logger"] for line in watched.log()}
     assert {"bentoml.serve", "sentinel.registry", "sentinel.batches"} <= loggers
 
 
-@pytest.mark.slow
-def test_a_batch_is_one_line_that_joins_it_to_its_requests(watched: Watched) -> None:
+def test_a_batch_is_one_line_with_the_ids_of_its_requests(watched: Watched) -> None:
     reply = watched.service.post(
         "/score", a_body(), watched.key, headers={"X-Request-ID": "till-7/000123"}
     )
@@ -187,8 +184,7 @@ def test_a_batch_is_one_line_that_joins_it_to_its_requests(watched: Watched) -> 
     assert all(0 <= ms < 10_000 for ms in line["stages_ms"].values())
 
 
-@pytest.mark.slow
-def test_every_request_under_load_is_in_one_line_with_its_batch_mates(watched: Watched) -> None:
+def test_under_load_every_request_is_in_exactly_one_batch_line(watched: Watched) -> None:
     ids = [f"load-{i}" for i in range(400)]
     requests = [watched.payments(1, X_Request_ID=i)[0] for i in ids]
     assert set(send(watched.service.url, requests)) == {200}
@@ -197,8 +193,7 @@ def test_every_request_under_load_is_in_one_line_with_its_batch_mates(watched: W
     assert len(lines) < len(ids)
 
 
-@pytest.mark.slow
-def test_every_reply_has_an_id_whatever_became_of_the_request(watched: Watched) -> None:
+def test_every_reply_has_a_request_id_also_an_error(watched: Watched) -> None:
     client = watched.service.client
     given = {"X-Request-ID": "mine"}
     for reply in (
@@ -214,7 +209,6 @@ def test_every_reply_has_an_id_whatever_became_of_the_request(watched: Watched) 
     assert made != client.get("/livez").headers["x-request-id"]
 
 
-@pytest.mark.slow
 def test_nothing_personal_is_in_the_log(watched: Watched) -> None:
     secrets = {"nameOrig": "C7777777771", "nameDest": "C8888888882", "amount": 98765.43}
     watched.service.post("/score", a_body(**secrets), watched.key)

@@ -1,18 +1,15 @@
-"""What GET /metrics says, and that no caller can make it say more and more."""
+"""GET /metrics counts decisions, promotions and stages, with a bounded number of series."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from uuid import uuid4
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.observability.conftest import MODEL, Watched
 from tests.support.factories import a_body
 from tests.support.load import request, send
-
-pytestmark = pytest.mark.slow
+from tests.support.observed_service import MODEL, Watched
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 
@@ -70,7 +67,7 @@ def test_ten_thousand_ids_and_unknown_paths_make_no_new_series(watched: Watched)
     assert after.keys() == before.keys()
 
 
-def test_the_version_in_use_is_told_by_model(watched: Watched) -> None:
+def test_the_production_version_is_a_metric_by_model(watched: Watched) -> None:
     assert value(watched, "sentinel_model_version", model=MODEL) == 2.0
 
 
@@ -79,7 +76,7 @@ def test_each_promotion_and_each_refusal_is_counted(watched: Watched) -> None:
     assert value(watched, "sentinel_model_refusals_total", model=MODEL) == 1.0
 
 
-def test_every_decision_is_counted_by_model_and_by_what_it_was(watched: Watched) -> None:
+def test_every_decision_is_counted_by_model_and_outcome(watched: Watched) -> None:
     def decided() -> dict[str, float]:
         return {
             name: value(watched, "sentinel_decisions_total", model=MODEL, decision=name)
@@ -95,7 +92,7 @@ def test_every_decision_is_counted_by_model_and_by_what_it_was(watched: Watched)
     until(watched, lambda: decided() == expected)
 
 
-def test_a_repeated_request_is_no_second_decision(watched: Watched) -> None:
+def test_a_repeated_request_is_counted_once(watched: Watched) -> None:
     body = a_body(external_id="once-only")
 
     def reviewed() -> float:
@@ -111,7 +108,7 @@ def test_a_repeated_request_is_no_second_decision(watched: Watched) -> None:
     assert reviewed() == before + 2
 
 
-def test_what_is_explained_is_no_decision(watched: Watched) -> None:
+def test_an_explanation_is_not_counted_as_a_decision(watched: Watched) -> None:
     before = samples(watched.metrics())
     watched.service.post("/explain", {"transaction": a_body()}, watched.key)
     rows = "sentinel_batch_rows_sum", frozenset({("api", "explain")})

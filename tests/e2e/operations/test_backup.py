@@ -1,4 +1,4 @@
-"""The guide's backups, made and restored by the guide's own commands with Postgres's own tools."""
+"""The backups of docs/operations.md, made and restored by its own commands."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from tests.support.factories import a_body, a_model
 from tests.support.operated_system import Bank, Held
 from tests.support.postgres_server import BINARIES, HOST, Server
 from tests.support.stack import Service, publisher, serving
-
-pytestmark = pytest.mark.slow
 
 Serve = Callable[[Bank], AbstractContextManager[Service]]
 DECISIONS = {"dump": 45, "point": 46}
@@ -131,7 +129,7 @@ def test_policies_grants_triggers_partitions_and_roles_are_the_same(restored: Re
     assert "SCRAM-SHA-256" in restored.found.roles
 
 
-def test_the_tools_complain_of_nothing_but_the_superuser_that_is_there(restored: Restored) -> None:
+def test_the_restore_reports_no_error_but_the_existing_superuser(restored: Restored) -> None:
     errors = re.findall(r"(?:ERROR|WARNING|error|warning): +(.*)", restored.complaints)
     assert errors == ['role "postgres" already exists'] * (restored.how == "dump")
 
@@ -146,7 +144,7 @@ def test_the_guides_check_passes_and_a_stored_decision_comes_out_the_same(
     assert "fraud-acme version 1 repeats it to the last bit" in said
 
 
-def test_months_are_made_and_dropped_as_before(restored: Restored) -> None:
+def test_maintenance_makes_and_drops_months_after_a_restore(restored: Restored) -> None:
     owner = open_database(restored.bank.secret("owner-url"), pool_size=1)
     later = datetime.now(UTC) + timedelta(days=62)
     said: list[str] = []
@@ -157,7 +155,7 @@ def test_months_are_made_and_dropped_as_before(restored: Restored) -> None:
     assert "with its decisions" in said[-1]
 
 
-def test_the_owner_cannot_dump_for_row_level_security_binds_it_too(restored: Restored) -> None:
+def test_the_owner_cannot_dump_because_of_row_level_security(restored: Restored) -> None:
     dump = "! pg_dump --dbname=service=owner --file=/dev/null"
     said = restored.bank.guide.run(then=dump).stderr
     assert "would be affected by row-level security policy" in said

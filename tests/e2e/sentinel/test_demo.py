@@ -1,3 +1,5 @@
+"""`sentinel demo` trains, promotes, serves, and stops every process that it started."""
+
 from __future__ import annotations
 
 import json
@@ -24,7 +26,7 @@ from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.support.paths import PROJECT
 from training.data.simulator import simulate
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 UP = "Ctrl-C stops everything."
 
@@ -129,7 +131,7 @@ def replies(said: str) -> list[dict[str, object]]:
     return [json.loads(block) for block in re.findall(r"(?ms)^\{$.*?^\}$", said)]
 
 
-def test_it_trains_promotes_and_scores_transactions(
+def test_the_demo_trains_promotes_and_scores_transactions(
     first_run: tuple[subprocess.Popen[str], str],
 ) -> None:
     _, said = first_run
@@ -142,7 +144,7 @@ def test_it_trains_promotes_and_scores_transactions(
 
 
 @pytest.mark.usefixtures("first_run")
-def test_it_writes_settings_that_work_and_that_nobody_else_can_read(machine: Machine) -> None:
+def test_demo_env_holds_working_settings_and_is_private(machine: Machine) -> None:
     path = machine.home / "demo.env"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     settings = read_environment(path)
@@ -159,7 +161,7 @@ def test_it_writes_settings_that_work_and_that_nobody_else_can_read(machine: Mac
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (4,)
 
 
-def test_the_curl_line_scores_again(first_run: tuple[subprocess.Popen[str], str]) -> None:
+def test_the_printed_curl_command_scores(first_run: tuple[subprocess.Popen[str], str]) -> None:
     (line,) = (line for line in first_run[1].splitlines() if "curl" in line)
     done = subprocess.run(
         ["sh", "-c", line], cwd=PROJECT, capture_output=True, text=True, check=True
@@ -167,7 +169,7 @@ def test_the_curl_line_scores_again(first_run: tuple[subprocess.Popen[str], str]
     assert json.loads(done.stdout)["model"]["name"] == "fraud-demo"
 
 
-def test_a_second_demo_in_the_folder_is_told_of_the_first(
+def test_a_second_demo_in_the_folder_names_the_running_one(
     first_run: tuple[subprocess.Popen[str], str], machine: Machine
 ) -> None:
     status, said = machine.run("demo")
@@ -189,7 +191,7 @@ def test_a_busy_port_is_named_before_anything_is_started(machine: Machine, tmp_p
     assert not (tmp_path / "other/postgres").exists()
 
 
-def test_ctrl_c_stops_all_that_it_started_and_the_next_run_uses_it_again(
+def test_ctrl_c_stops_every_process_and_the_next_run_reuses_model_and_key(
     first_run: tuple[subprocess.Popen[str], str], machine: Machine, data: Path
 ) -> None:
     key = read_environment(machine.home / "demo.env")["SENTINEL_API_KEY"]
@@ -209,7 +211,7 @@ def test_ctrl_c_stops_all_that_it_started_and_the_next_run_uses_it_again(
 
 
 @pytest.mark.usefixtures("first_run")
-def test_changed_data_are_trained_on_and_a_service_that_dies_ends_the_demo(
+def test_changed_data_are_trained_on_again_and_a_dead_service_ends_the_demo(
     machine: Machine, data: Path
 ) -> None:
     os.utime(data, (1, 1))
@@ -231,7 +233,7 @@ def test_changed_data_are_trained_on_and_a_service_that_dies_ends_the_demo(
 
 
 @pytest.mark.usefixtures("first_run")
-def test_after_a_kill_the_next_run_clears_up_and_serves(machine: Machine) -> None:
+def test_after_a_kill_the_next_run_ends_leftover_processes_and_serves(machine: Machine) -> None:
     killed, _ = machine.demo()
     killed.kill()
     killed.communicate()
@@ -249,7 +251,7 @@ def test_a_missing_data_file_is_named_before_anything_is_started(machine: Machin
     assert (status, said) == (1, "Error: DATA=no-such.csv: there is no such file.\n")
 
 
-def test_data_that_cannot_be_trained_on_end_it_and_promote_nothing(
+def test_untrainable_data_end_the_demo_and_promote_nothing(
     machine: Machine, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.csv"
@@ -263,7 +265,7 @@ def test_data_that_cannot_be_trained_on_end_it_and_promote_nothing(
 
 
 @pytest.mark.parametrize("text", ["plain", "with 'quotes' and $dollars", "p@/x?host=/a b&port=1"])
-def test_settings_survive_the_file_and_a_shell(tmp_path: Path, text: str) -> None:
+def test_settings_read_back_equal_from_the_file_and_from_a_shell(tmp_path: Path, text: str) -> None:
     path = tmp_path / "demo.env"
     write_environment(path, {"NAME": text})
     assert read_environment(path) == {"NAME": text}

@@ -1,4 +1,4 @@
-"""A canary: the challenger decides for a share of accounts, and the champion scores in shadow."""
+"""A canary decides for a share of accounts; the version that did not decide scores in shadow."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from serving.deployment.assignment import is_canary
 from tests.support.factories import a_body, a_model
 from tests.support.system import System
 
-pytestmark = pytest.mark.slow
-
-MODEL = "fraud-test_canary"
 ACCOUNTS = [f"C{number}" for number in range(60)]
 
 
 @pytest.fixture(scope="module")
 def challenger(system: System) -> int:
     """The number of the version that challenges."""
-    return system.publish(MODEL, a_model(seed=31, threshold=0.3), alias="challenger")
+    return system.publish(system.model, a_model(seed=31, threshold=0.3), alias="challenger")
 
 
-def set_share(mlflow_server: str, version: int, percent: str) -> None:
+def set_share(system: System, mlflow_server: str, version: int, percent: str) -> None:
     client = MlflowClient(mlflow_server)
-    client.set_model_version_tag(MODEL, str(version), "sentinel.canary_percent", percent)
+    client.set_model_version_tag(system.model, str(version), "sentinel.canary_percent", percent)
 
 
 def until_share(system: System, percent: float) -> None:
@@ -41,13 +38,13 @@ def decided_by(system: System) -> dict[str, int]:
     }
 
 
-def test_the_challenger_decides_for_its_share_of_accounts_and_for_them_always(
+def test_the_challenger_decides_for_a_fixed_share_of_accounts(
     system: System, mlflow_server: str, challenger: int
 ) -> None:
-    set_share(mlflow_server, challenger, "40")
+    set_share(system, mlflow_server, challenger, "40")
     until_share(system, 40.0)
     told = decided_by(system)
-    version = ModelVersion(MODEL, challenger)
+    version = ModelVersion(system.model, challenger)
     expected = {a for a in ACCOUNTS if is_canary(version, 40.0, a)}
     assert {a for a, v in told.items() if v == challenger} == expected
     assert 0 < len(expected) < len(ACCOUNTS)
@@ -57,7 +54,7 @@ def test_the_challenger_decides_for_its_share_of_accounts_and_for_them_always(
     assert decided_by(system) == told
 
 
-def test_whoever_decided_the_other_one_scores_in_shadow(system: System, challenger: int) -> None:
+def test_the_version_that_did_not_decide_scores_in_shadow(system: System, challenger: int) -> None:
     def unmatched() -> int:
         return int(
             system.rows(
@@ -76,16 +73,18 @@ def test_whoever_decided_the_other_one_scores_in_shadow(system: System, challeng
     assert pairs == {(challenger - 1, challenger, 0.3), (challenger, challenger - 1, 0.05)}
 
 
-def test_a_share_of_everybody(system: System, mlflow_server: str, challenger: int) -> None:
-    set_share(mlflow_server, challenger, "100")
+def test_at_100_percent_the_challenger_decides_for_every_account(
+    system: System, mlflow_server: str, challenger: int
+) -> None:
+    set_share(system, mlflow_server, challenger, "100")
     until_share(system, 100.0)
     assert set(decided_by(system).values()) == {challenger}
 
 
-def test_a_share_that_is_no_number_is_none_and_said_once(
+def test_an_invalid_canary_share_counts_as_0_and_is_logged_once(
     system: System, mlflow_server: str, challenger: int
 ) -> None:
-    set_share(mlflow_server, challenger, "a third")
+    set_share(system, mlflow_server, challenger, "a third")
     until_share(system, 0.0)
     assert challenger not in decided_by(system).values()
     log = system.service.child.log.read_text()

@@ -1,8 +1,7 @@
-"""A challenger scores the same payments in shadow and never shows in a reply."""
+"""A challenger scores every decision in shadow and never appears in a reply."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,15 @@ from mlflow import MlflowClient
 
 from scoring.features import FEATURE_NAMES
 from tests.support.factories import a_body, a_model
-from tests.support.stack import serving
-from tests.support.system import System
+from tests.support.system import ServeBeside, System
 
-pytestmark = pytest.mark.slow
-
-MODEL = "fraud-test_challenger"
 CHALLENGER = a_model(seed=21, threshold=0.2)
 
 
 @pytest.fixture(scope="module")
 def challenger(system: System) -> int:
     """The number of the version that challenges."""
-    version = system.publish(MODEL, CHALLENGER, alias="challenger")
+    version = system.publish(system.model, CHALLENGER, alias="challenger")
     system.service.child.wait_until(lambda: system.count("challenger_versions") == 1, 10)
     return version
 
@@ -44,13 +39,13 @@ def until_shadowed(system: System, *prediction_ids: str) -> list[dict[str, Any]]
     return shadows(system, *prediction_ids)
 
 
-def test_the_challengers_score_is_stored_beside_the_champions_who_replied(
+def test_the_challengers_score_is_stored_and_the_champion_replies(
     system: System, challenger: int
 ) -> None:
     told = system.score(a_body(amount=77.0)).json()
     assert told["model"]["version"] != challenger
     (row,) = until_shadowed(system, told["prediction_id"])
-    assert (row["model_name"], row["model_version"]) == (MODEL, challenger)
+    assert (row["model_name"], row["model_version"]) == (system.model, challenger)
     features = np.array([[row["features"][name] for name in FEATURE_NAMES]])
     assert row["margin"] == CHALLENGER.margins(features)[0]
     assert row["score"] == CHALLENGER.calibrator(CHALLENGER.margins(features))[0]
@@ -71,7 +66,7 @@ def test_each_row_of_a_batch_is_scored_in_shadow_once(system: System, challenger
 def test_a_repeated_request_is_not_scored_in_shadow_again(system: System, challenger: int) -> None:
     first = system.score(a_body(external_id="once")).json()
     until_shadowed(system, first["prediction_id"])
-    successor = system.publish(MODEL, a_model(seed=22), alias="challenger")
+    successor = system.publish(system.model, a_model(seed=22), alias="challenger")
     now = "SELECT version FROM challenger_versions"
     system.service.child.wait_until(lambda: system.rows(now)[0]["version"] == successor, 10)
     # Were it scored again, there would be a score of the successor.
@@ -89,16 +84,16 @@ def test_shadow_scores_are_counted_by_model(system: System) -> None:
     (line,) = [
         line for line in metrics.splitlines() if line.startswith("sentinel_shadow_scored_total{")
     ]
-    assert f'model="{MODEL}"' in line
+    assert f'model="{system.model}"' in line
     assert float(line.rpartition(" ")[2]) >= 300
 
 
 @pytest.mark.usefixtures("challenger")
-def test_a_challenger_that_is_refused_changes_nothing_but_is_noted(system: System) -> None:
+def test_a_refused_challenger_is_recorded_and_changes_nothing_else(system: System) -> None:
     def spoil(folder: Path) -> None:
         (folder / "golden.json").unlink()
 
-    bad = system.publish(MODEL, a_model(seed=23), alias="challenger", spoil=spoil)
+    bad = system.publish(system.model, a_model(seed=23), alias="challenger", spoil=spoil)
     noted = "SELECT * FROM refusals WHERE version = :version"
     system.service.child.wait_until(lambda: len(system.rows(noted, version=bad)) == 1, 10)
     assert "golden.json" in system.rows(noted, version=bad)[0]["reason"]
@@ -107,7 +102,7 @@ def test_a_challenger_that_is_refused_changes_nothing_but_is_noted(system: Syste
 
 @pytest.mark.usefixtures("challenger")
 def test_without_the_alias_nothing_is_scored_in_shadow(system: System, mlflow_server: str) -> None:
-    MlflowClient(mlflow_server).delete_registered_model_alias(MODEL, "challenger")
+    MlflowClient(mlflow_server).delete_registered_model_alias(system.model, "challenger")
     system.service.child.wait_until(lambda: system.count("challenger_versions") == 0, 10)
     before = system.count("shadow_scores")
     ids = [system.score(a_body()).json()["prediction_id"] for _ in range(5)]
@@ -115,16 +110,12 @@ def test_without_the_alias_nothing_is_scored_in_shadow(system: System, mlflow_se
     assert system.count("shadow_scores") == before
 
 
-def test_a_graceful_stop_scores_what_waits(
-    system: System,
-    mlflow_server: str,
-    tmp_path: Path,
-    free_port: Callable[[], int],
+def test_a_graceful_stop_scores_the_shadow_queue_to_its_end(
+    system: System, serve_beside: ServeBeside
 ) -> None:
-    system.publish(MODEL, CHALLENGER, alias="challenger")
+    system.publish(system.model, CHALLENGER, alias="challenger")
     before = system.count("shadow_scores")
-    with serving(system.database, mlflow_server, tmp_path, free_port()) as other:
-        other.wait_until_ready()
+    with serve_beside() as other:
         for _ in range(3):
             body = {"transactions": [a_body(amount=float(i)) for i in range(1000)]}
             assert other.post("/score/batch", body, system.key).status_code == 200

@@ -1,4 +1,4 @@
-"""When a part is away: the truth in /readyz, clear refusals, and no decision that is not stored."""
+"""Without Postgres, MLflow or a setting the service is not ready and stores no half decision."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.support.factories import a_body
 from tests.support.stack import KEY_SECRET, publisher, serving
 
-pytestmark = pytest.mark.slow
-
 
 def prepare(database: str) -> str:
     """Migrate, add the tenant `demo` and return a key of its."""
@@ -31,7 +29,7 @@ def prepare(database: str) -> str:
     return key
 
 
-def test_ready_is_not_green_with_postgres_down_and_scoring_is_503_until_it_is_back(
+def test_without_postgres_readyz_and_score_are_503_until_it_is_back(
     mlflow_server: str,
     tmp_path_factory: pytest.TempPathFactory,
     free_port: Callable[[], int],
@@ -61,7 +59,7 @@ def test_ready_is_not_green_with_postgres_down_and_scoring_is_503_until_it_is_ba
     postgres.stop()
 
 
-def test_with_mlflow_away_the_last_good_version_serves_even_after_a_restart(
+def test_without_mlflow_the_last_good_version_serves_also_after_a_restart(
     make_database: Callable[..., str],
     tmp_path_factory: pytest.TempPathFactory,
     free_port: Callable[[], int],
@@ -83,7 +81,7 @@ def test_with_mlflow_away_the_last_good_version_serves_even_after_a_restart(
         assert reply.json()["model"]["version"] == version
 
 
-def test_a_database_without_the_schema_is_not_ready_and_says_what_to_do(
+def test_without_the_schema_readyz_is_503_and_names_the_command(
     make_database: Callable[..., str],
     mlflow_server: str,
     tmp_path: Path,
@@ -96,7 +94,7 @@ def test_a_database_without_the_schema_is_not_ready_and_says_what_to_do(
         assert service.client.get("/livez").status_code == 200
 
 
-def test_a_later_releases_schema_leaves_the_pods_before_it_ready(
+def test_a_pod_stays_ready_on_the_schema_of_a_later_release(
     database: str, engine: Engine, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     tenant = create_tenant(engine, "demo", "fraud-later")
@@ -109,7 +107,7 @@ def test_a_later_releases_schema_leaves_the_pods_before_it_ready(
         assert service.post("/score", a_body(), key).status_code == 200
 
 
-def test_there_is_no_default_secret_in_code_and_the_missing_setting_is_named(
+def test_without_the_key_secret_the_service_does_not_start_and_names_the_setting(
     database: str, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     with (
@@ -122,7 +120,7 @@ def test_there_is_no_default_secret_in_code_and_the_missing_setting_is_named(
     assert "Traceback" not in log
 
 
-def test_the_document_and_the_page_are_served(
+def test_the_openapi_document_and_its_page_are_served(
     database: str, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     with serving(database, mlflow_server, tmp_path, free_port()) as service:

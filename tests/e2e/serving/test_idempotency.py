@@ -1,43 +1,18 @@
-"""One `external_id`, one decision: over HTTP, across service processes, and when one is killed."""
+"""One `external_id` has one decision, across service processes and when one is killed."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 from time import sleep
-from typing import Any
 
 import httpx
 import psutil
-import pytest
 
 from tests.support.factories import a_body
-from tests.support.stack import Service, serving
-from tests.support.system import System
-
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def serve_beside(
-    system: System,
-    mlflow_server: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
-) -> Callable[[], Any]:
-    """A factory of further service processes on the system's database."""
-
-    @contextmanager
-    def serve() -> Iterator[Service]:
-        home: Path = tmp_path_factory.mktemp("beside")
-        with serving(system.database, mlflow_server, home, free_port()) as service:
-            service.wait_until_ready()
-            yield service
-
-    return serve
+from tests.support.stack import Service
+from tests.support.system import ServeBeside, System
 
 
 def kill(service: Service) -> None:
@@ -48,8 +23,8 @@ def kill(service: Service) -> None:
             process.kill()
 
 
-def test_64_duplicates_at_two_services_are_one_decision(
-    system: System, serve_beside: Callable[[], Any]
+def test_64_concurrent_duplicates_at_two_services_are_one_decision(
+    system: System, serve_beside: ServeBeside
 ) -> None:
     body = a_body(external_id="both-at-once")
     start = threading.Barrier(64)
@@ -74,8 +49,8 @@ def test_64_duplicates_at_two_services_are_one_decision(
         assert all(answer[name] == answers[0][name] for answer in answers)
 
 
-def test_after_a_kill_under_load_each_key_has_one_decision_and_a_retry_returns_it(
-    system: System, serve_beside: Callable[[], Any]
+def test_after_a_kill_under_load_a_retry_returns_the_one_decision_of_each_key(
+    system: System, serve_beside: ServeBeside
 ) -> None:
     keys = [f"killed-{i}" for i in range(3000)]
     unasked = iter(keys)

@@ -1,14 +1,11 @@
-"""500 tenants on 20 registered models: start, memory, eviction, and what a look costs."""
+"""500 tenants on 20 registered models: start-up time, memory, eviction, and the cost of a poll."""
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import Engine
 
@@ -16,9 +13,8 @@ from persistence.api_keys import issue_key
 from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from tests.support.factories import a_body, a_model
+from tests.support.load import exchange, score_request
 from tests.support.stack import KEY_SECRET, Publish, Service, publisher, serving
-
-pytestmark = pytest.mark.slow
 
 TENANTS = 500
 REGISTERED = 20
@@ -80,25 +76,17 @@ def metric(service: Service, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
-def score_all(crowd: Crowd, service: Service, clients: int = 16) -> list[tuple[int, str, str]]:
-    """Score once for every tenant, from so many clients; status, model asked for and told."""
-
-    def client(share: list[tuple[str, str]]) -> list[tuple[int, str, str]]:
-        with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as http:
-            replies = []
-            for name, key in share:
-                headers = {"Authorization": f"Bearer {key}"}
-                reply = http.post("/score", json=a_body(), headers=headers)
-                told = reply.json().get("model", {}).get("name", reply.text)
-                replies.append((reply.status_code, name, told))
-            return replies
-
-    with ThreadPoolExecutor(clients) as pool:
-        shares = [crowd.keys[i::clients] for i in range(clients)]
-        return list(itertools.chain.from_iterable(pool.map(client, shares)))
+def score_all(crowd: Crowd, service: Service) -> list[tuple[int, str, str]]:
+    """Score once for every tenant; return the statuses, the models wanted and the models used."""
+    requests = [score_request(a_body(), key) for _, key in crowd.keys]
+    replies = exchange(service.url, requests)
+    return [
+        (reply.status, name, reply.json().get("model", {}).get("name", reply.text.decode()))
+        for (name, _), reply in zip(crowd.keys, replies, strict=True)
+    ]
 
 
-def test_a_process_starts_in_reasonable_time_and_shares_equal_models(
+def test_a_process_starts_within_its_time_and_shares_equal_models(
     crowd: Crowd, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     begun = time.monotonic()
@@ -118,7 +106,7 @@ def test_a_process_starts_in_reasonable_time_and_shares_equal_models(
         assert min(spent) < TENANTS / 2, spent
 
 
-def test_with_little_room_models_are_evicted_and_no_request_fails(
+def test_at_the_memory_limit_models_are_evicted_and_no_request_fails(
     crowd: Crowd, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     room = {"SENTINEL_MODELS_IN_MEMORY": str(IN_MEMORY)}

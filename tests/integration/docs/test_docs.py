@@ -1,4 +1,4 @@
-"""What the documentation points at is there, and what it tells to run can be run."""
+"""Links of the documentation lead to existing files, and its commands exist."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_every_command_of_a_page_exists(page: Path) -> None:
     assert wrong == {}
 
 
-def test_the_guides_commands_are_found_and_a_wrong_one_is_told() -> None:
+def test_the_guides_commands_are_found_and_an_unknown_one_is_reported() -> None:
     found = list(commands(GUIDE))
     assert {words[0] for words in found} == {"make", "sentinel", "training"}
     assert len(found) > 12
@@ -120,7 +120,7 @@ def test_the_guides_files_and_cluster_objects_exist() -> None:
         assert label.replace("=", ": ") in manifests
 
 
-def test_every_block_of_the_guide_that_is_marked_is_run_by_a_test() -> None:
+def test_every_named_block_of_the_guide_is_run_by_a_test() -> None:
     files = ("tests/support/operated_system.py", "tests/e2e/operations/test_backup.py")
     tests = "".join((PROJECT / name).read_text() for name in files)
     not_run = [name for name in blocks() if f'"{name}"' not in tests]

@@ -1,28 +1,26 @@
-"""Drift as metrics: what is in production now, and no series for what is not known."""
+"""Drift metrics exist for versions in production that have been measured, and for no others."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
 
 from observability.drift_metrics import DriftMetrics
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.drift.checks import check_drift
-from persistence.tenants import Tenant
 from scoring.errors import StoreUnavailable
 from scoring.evaluation.drift import SCORE, Binned
 from scoring.prediction import ModelVersion
 from tests.support.drift_data import decide, last_day, payments, trained
 from tests.support.factories import a_model
+from tests.support.fixture_types import MakeTenant
 
 VERSION = ModelVersion("fraud-demo", 1)
 
 
 def series(metrics: DriftMetrics) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and the values of its labels."""
+    """Return every sample by its name and the values of its labels."""
     registry = CollectorRegistry()
     registry.register(metrics)
     return {
@@ -32,8 +30,8 @@ def series(metrics: DriftMetrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_a_version_that_leaves_production_takes_its_series_along(
-    engine: Engine, service_engine: Engine, make_tenant: Callable[..., Tenant]
+def test_a_version_that_leaves_production_has_no_series_any_more(
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, metrics = make_tenant(), DriftMetrics(service_engine)
     assert series(metrics) == {}
@@ -42,27 +40,27 @@ def test_a_version_that_leaves_production_takes_its_series_along(
     of_an_earlier_release = {"an_old_feature": Binned((1.0,), (0.5, 0.5), 5000)}
     check_drift(engine, tenant.id, last_day(), {VERSION: bins | of_an_earlier_release})
     metrics.refresh()
-    found = series(metrics)
-    assert found["window_rows", "fraud-demo"] == 500
+    samples = series(metrics)
+    assert samples["window_rows", "fraud-demo"] == 500
     measured = {name for name, binned in bins.items() if binned.edges}
     assert SCORE in measured
-    assert {labels[2] for labels in found if labels[0] == "psi"} == measured
+    assert {labels[2] for labels in samples if labels[0] == "psi"} == measured
 
-    record_promotion(engine, tenant.id, a_model(version=ModelVersion("fraud-demo", 2)))
+    record_promotions(engine, [tenant.id], a_model(version=ModelVersion("fraud-demo", 2)))
     metrics.refresh()
     assert series(metrics) == {}
 
 
-def test_while_the_store_does_not_answer_what_was_known_stays(
-    engine: Engine, service_engine: Engine, make_tenant: Callable[..., Tenant]
+def test_while_the_store_is_unavailable_the_last_series_stay(
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, metrics = make_tenant(), DriftMetrics(service_engine)
     check_drift(engine, tenant.id, last_day(), {VERSION: trained()})
     metrics.refresh()
-    known = series(metrics)
-    assert known
+    before = series(metrics)
+    assert before
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE drift_checks RENAME TO gone"))
     with pytest.raises(StoreUnavailable):
         metrics.refresh()
-    assert series(metrics) == known
+    assert series(metrics) == before

@@ -1,4 +1,4 @@
-"""Where Prometheus comes from, and what is said where there is none; nothing is fetched."""
+"""Which Prometheus is found, and the message when there is none; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tools.prometheus import VARIABLE, find
 SCRIPT = PROJECT / "requirements" / "prometheus.py"
 
 
-def program(folder: Path, name: str, status: int = 0) -> None:
+def write_program(folder: Path, name: str, status: int = 0) -> None:
     path = folder / name
     path.write_text(f"#!/bin/sh\nexit {status}\n")
     path.chmod(0o755)
 
 
-def make_sure(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run it in an environment that has none, where a folder's programs alone are found."""
+def run_script(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the script where only the folder's programs are on PATH and no environment has one."""
     kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    outside = (
+    program = (
         "import runpy, sys; sys.prefix = sys.argv[1]; runpy.run_path(sys.argv[2], None, '__main__')"
     )
     return subprocess.run(
-        [sys.executable, "-c", outside, folder, SCRIPT],
+        [sys.executable, "-c", program, folder, SCRIPT],
         env=kept | {"PATH": str(folder)} | environment,
         capture_output=True,
         text=True,
@@ -36,34 +36,36 @@ def make_sure(folder: Path, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_one_that_is_there_is_taken_without_a_word(tmp_path: Path) -> None:
-    program(tmp_path, "prometheus")
-    program(tmp_path, "promtool")
-    done = make_sure(tmp_path)
+def test_an_installed_prometheus_is_used_without_output(tmp_path: Path) -> None:
+    write_program(tmp_path, "prometheus")
+    write_program(tmp_path, "promtool")
+    done = run_script(tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_one_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path, "prometheus")
-    program(tmp_path, "promtool")
+def test_the_environment_variable_names_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_program(tmp_path, "prometheus")
+    write_program(tmp_path, "promtool")
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     assert find() == tmp_path
 
 
-def test_a_named_one_that_does_not_run_is_told_and_no_other_taken(tmp_path: Path) -> None:
-    program(tmp_path, "prometheus")
-    program(tmp_path, "promtool")
+def test_a_named_folder_whose_programs_fail_is_an_error(tmp_path: Path) -> None:
+    write_program(tmp_path, "prometheus")
+    write_program(tmp_path, "promtool")
     broken = tmp_path / "broken"
     broken.mkdir()
-    program(broken, "prometheus")
-    program(broken, "promtool", status=1)
-    done = make_sure(tmp_path, **{VARIABLE: str(broken)})
+    write_program(broken, "prometheus")
+    write_program(broken, "promtool", status=1)
+    done = run_script(tmp_path, **{VARIABLE: str(broken)})
     assert done.returncode == 1
     assert done.stderr == f"{VARIABLE}={broken} holds no prometheus and promtool that run.\n"
 
 
-def test_without_one_and_without_apt_it_says_what_to_do(tmp_path: Path) -> None:
-    done = make_sure(tmp_path)
+def test_without_prometheus_and_apt_the_message_names_what_to_do(tmp_path: Path) -> None:
+    done = run_script(tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
         "There is no Prometheus here and no apt-get to get it: install it (Debian: apt-get install "

@@ -1,4 +1,4 @@
-"""What is read at each scrape: the pools, the versions in use, the process."""
+"""Each scrape reads the connection pools, the production versions, and the process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from observability.runtime_metrics import LiveMetrics
 from persistence.engine import open_database
 
-pytestmark = pytest.mark.slow
-
 
 def value(live: LiveMetrics, series: str) -> float:
     (line,) = [x for x in live.exposition().splitlines() if x.startswith(f"{series} ")]
@@ -20,12 +18,12 @@ def value(live: LiveMetrics, series: str) -> float:
 
 
 @pytest.fixture
-def small(database: str) -> Engine:
-    """A pool of two."""
+def small_engine(database: str) -> Engine:
+    """An engine whose pool has two connections."""
     return open_database(database, pool_size=2)
 
 
-def test_a_pool_tells_its_size_and_what_is_in_use_now(small: Engine) -> None:
+def test_a_pools_size_use_and_checkouts_are_metrics(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
     with small.connect():
         assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 1
@@ -34,7 +32,7 @@ def test_a_pool_tells_its_size_and_what_is_in_use_now(small: Engine) -> None:
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 1
 
 
-def test_who_waits_for_a_connection_is_counted_and_who_gets_none(small: Engine) -> None:
+def test_waits_and_timeouts_of_a_pool_are_counted(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
     with small.connect(), small.connect(), pytest.raises(PoolTimeoutError):
         small.connect()
@@ -43,24 +41,24 @@ def test_who_waits_for_a_connection_is_counted_and_who_gets_none(small: Engine) 
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 2
 
 
-def test_a_pool_that_is_emptied_after_a_failure_counts_on(small: Engine) -> None:
+def test_a_disposed_pool_keeps_its_counts(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
     for _ in range(3):
-        with small.connect() as connection:
+        with small_engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-        small.dispose()
+        small_engine.dispose()
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 3
 
 
-def test_what_threads_ask_at_once_is_counted(small: Engine) -> None:
+def test_checkouts_of_concurrent_threads_are_counted(small: Engine) -> None:
     live = LiveMetrics({"score": small}, dict)
 
-    def ask(_: int) -> None:
-        with small.connect() as connection:
+    def query(_: int) -> None:
+        with small_engine.connect() as connection:
             connection.execute(text("SELECT pg_sleep(0.01)"))
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(ask, range(40)))
+        list(threads.map(query, range(40)))
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 40
     assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 0
 
@@ -74,7 +72,7 @@ def test_a_model_without_a_version_in_production_has_no_series() -> None:
     assert value(live, 'sentinel_model_version{model="fraud-b"}') == 1
 
 
-def test_the_process_tells_its_memory_and_cpu() -> None:
+def test_the_memory_and_cpu_of_the_process_are_metrics() -> None:
     live = LiveMetrics({}, dict)
     assert value(live, "process_resident_memory_bytes") > 1e6
     assert value(live, "process_cpu_seconds_total") > 0

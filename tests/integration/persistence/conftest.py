@@ -1,4 +1,4 @@
-"""What several tests of persistence need."""
+"""The maintenance pool, a proxy before Postgres, and decisions of a month."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
-from persistence.tenants import Tenant
+from tests.support.fixture_types import MakeTenant
 from tests.support.partition_months import decided_in
+from tests.support.postgres_proxy import Proxy
+
+
+@pytest.fixture
+def proxy(database: str) -> Iterator[Proxy]:
+    """A proxy in front of the test's database."""
+    with Proxy(database) as proxy:
+        yield proxy
 
 
 @pytest.fixture
 def owner(database: str) -> Iterator[Engine]:
-    """The pool that `sentinel db maintain` has."""
+    """A pool like that of `sentinel db maintain`."""
     engine = open_database(database, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def decide(engine: Engine, make_tenant: Callable[..., Tenant]) -> Callable[..., Decided]:
-    """A factory of stored decisions of a month, with feedback when asked for."""
+def decide(engine: Engine, make_tenant: MakeTenant) -> Callable[..., Decided]:
+    """A factory of stored decisions of a month, with feedback where `feedback` is true."""
     return partial(decided_in, engine, make_tenant().id)

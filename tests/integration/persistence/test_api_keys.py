@@ -1,24 +1,22 @@
-"""API keys: shown once, stored as keyed hashes, refused when in doubt."""
+"""API keys are stored as keyed hashes and refused when malformed, revoked or expired."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from persistence.api_keys import issue_key, key_prefix, list_keys, revoke_key, verify_key
-from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants
+from persistence.tenants import create_tenant, find_tenant, list_tenants
 from scoring.errors import InvalidRequest, NotFound
+from tests.support.fixture_types import MakeTenant, Rows
 
 SECRET = b"a secret of the tests"
 
 
-def test_a_key_is_known_by_its_tenant_and_scopes(
-    engine: Engine, make_tenant: Callable[..., Tenant]
-) -> None:
+def test_a_verified_key_has_its_tenant_and_scopes(engine: Engine, make_tenant: MakeTenant) -> None:
     tenant = make_tenant("acme")
     principal = verify_key(engine, issue_key(engine, tenant.id, ("score",), SECRET), SECRET)
     assert principal is not None
@@ -26,8 +24,8 @@ def test_a_key_is_known_by_its_tenant_and_scopes(
     assert principal.scopes == {"score"}
 
 
-def test_the_database_holds_no_key(
-    engine: Engine, make_tenant: Callable[..., Tenant], rows: Callable[..., list[dict[str, Any]]]
+def test_the_database_holds_the_prefix_of_a_key_and_not_its_secret(
+    engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     key = issue_key(engine, make_tenant().id, ("score",), SECRET)
     stored = repr(rows("SELECT * FROM api_keys"))
@@ -36,7 +34,7 @@ def test_the_database_holds_no_key(
 
 
 def test_a_key_hashed_under_another_secret_is_unknown(
-    engine: Engine, make_tenant: Callable[..., Tenant]
+    engine: Engine, make_tenant: MakeTenant
 ) -> None:
     key = issue_key(engine, make_tenant().id, ("score",), SECRET)
     assert verify_key(engine, key, b"another secret") is None
@@ -44,14 +42,14 @@ def test_a_key_hashed_under_another_secret_is_unknown(
 
 @pytest.mark.parametrize("spoil", [lambda k: k[:-1] + "x", lambda k: k[1:], lambda k: k + "0"])
 def test_a_mistyped_key_is_refused_by_its_checksum(
-    engine: Engine, make_tenant: Callable[..., Tenant], spoil: Callable[[str], str]
+    engine: Engine, make_tenant: MakeTenant, spoil: Callable[[str], str]
 ) -> None:
     key = issue_key(engine, make_tenant().id, ("score",), SECRET)
     assert key_prefix(key) is not None
     assert key_prefix(spoil(key)) is None
 
 
-def test_a_revoked_key_is_unknown(engine: Engine, make_tenant: Callable[..., Tenant]) -> None:
+def test_a_revoked_key_is_unknown(engine: Engine, make_tenant: MakeTenant) -> None:
     tenant = make_tenant()
     key = issue_key(engine, tenant.id, ("score",), SECRET)
     prefix = key_prefix(key) or ""
@@ -62,9 +60,7 @@ def test_a_revoked_key_is_unknown(engine: Engine, make_tenant: Callable[..., Ten
         revoke_key(engine, tenant.id, prefix)
 
 
-def test_an_expired_key_is_unknown(
-    engine: Engine, make_tenant: Callable[..., Tenant], rows: Callable[..., list[dict[str, Any]]]
-) -> None:
+def test_an_expired_key_is_unknown(engine: Engine, make_tenant: MakeTenant, rows: Rows) -> None:
     soon = datetime.now(UTC) + timedelta(milliseconds=300)
     key = issue_key(engine, make_tenant().id, ("score",), SECRET, soon)
     assert verify_key(engine, key, SECRET) is not None
@@ -74,7 +70,7 @@ def test_an_expired_key_is_unknown(
 
 @pytest.mark.parametrize("scopes", [(), ("everything",), ("score", "root")])
 def test_an_unknown_scope_is_refused(
-    engine: Engine, make_tenant: Callable[..., Tenant], scopes: tuple[str, ...]
+    engine: Engine, make_tenant: MakeTenant, scopes: tuple[str, ...]
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
         issue_key(engine, make_tenant().id, scopes, SECRET)
@@ -82,12 +78,12 @@ def test_an_unknown_scope_is_refused(
 
 
 @pytest.mark.parametrize("slug", ["", "x", "Acme", "-acme", "a b", "a" * 41, "acme\n"])
-def test_a_malformed_slug_is_refused(engine: Engine, slug: str) -> None:
+def test_a_malformed_tenant_slug_is_refused(engine: Engine, slug: str) -> None:
     with pytest.raises(InvalidRequest):
         create_tenant(engine, slug, "fraud")
 
 
-def test_a_taken_slug_is_refused_by_name(engine: Engine) -> None:
+def test_a_taken_tenant_slug_is_refused_by_name(engine: Engine) -> None:
     made = create_tenant(engine, "acme", "fraud-acme")
     with pytest.raises(InvalidRequest, match="acme"):
         create_tenant(engine, "acme", "fraud-acme")

@@ -1,4 +1,4 @@
-"""Arrays in binary form: what Postgres reads is what was given."""
+"""Postgres reads binary arrays as the values that were encoded."""
 
 from __future__ import annotations
 

@@ -1,23 +1,17 @@
-"""The decision log: one statement a batch, idempotent, read back as it was written."""
+"""Decisions are stored once per `external_id` and read back bit for bit."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.tenants import Tenant
 from persistence.uuid7 import new_ids
 from scoring.errors import IdempotencyMismatch, InvalidRequest, NotFound
 from scoring.features import FEATURE_NAMES
 from tests.support.factories import a_decision, write_whole
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
 
 
 def test_a_decision_reads_back_to_the_last_bit(engine: Engine, make_tenant: MakeTenant) -> None:
@@ -51,7 +45,7 @@ def test_a_batch_may_carry_several_tenants(
     assert {r["tenant_id"]: r["count"] for r in counts} == {one.id: 2, other.id: 1}
 
 
-def test_the_same_external_id_and_body_return_the_stored_decision(
+def test_a_repeated_external_id_returns_the_stored_decision(
     engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     log, tenant = DecisionLog(engine), make_tenant()
@@ -64,7 +58,7 @@ def test_the_same_external_id_and_body_return_the_stored_decision(
     assert rows("SELECT count(*) FROM predictions")[0]["count"] == 1
 
 
-def test_the_same_external_id_with_another_body_is_refused_alone(
+def test_a_repeated_external_id_with_another_body_is_refused_and_the_rest_of_the_batch_stored(
     engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     log, tenant = DecisionLog(engine), make_tenant()
@@ -104,7 +98,7 @@ def test_a_whole_batch_with_one_taken_external_id_stores_nothing_and_names_the_r
     assert rows("SELECT count(*) FROM predictions")[0]["count"] == 1
 
 
-def test_another_tenants_decision_is_not_there(engine: Engine, make_tenant: MakeTenant) -> None:
+def test_another_tenants_decision_is_not_found(engine: Engine, make_tenant: MakeTenant) -> None:
     written = a_decision(make_tenant("one").id)
     DecisionLog(engine).write([written])
     with pytest.raises(NotFound):

@@ -1,9 +1,8 @@
-"""Who serves a tenant: production, challenger, those that were refused, and test mode."""
+"""Production, challenger and refused versions of a tenant, and its test mode."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,26 +15,30 @@ from persistence.deployments import (
     ServedVersion,
     list_refusals,
     record_challenger,
-    record_promotion,
+    record_promotions,
     record_refusal,
     record_test_model,
     served_versions,
 )
+from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants, set_test_mode
 from scoring.errors import NotFound
 from scoring.model import sandbox
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision, a_model, a_transaction
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
 
 REGISTERED_MS = 1_700_000_000_000
 
 
 def version(number: int) -> FraudModel:
     return a_model(version=ModelVersion("fraud-demo", number), threshold=number / 100)
+
+
+def _served(engine: Engine, tenant: Tenant) -> list[ServedVersion]:
+    with tenant_transaction(engine, tenant.id) as connection:
+        return served_versions(connection, tenant.id)
 
 
 def audited(rows: Rows, noun: str) -> list[tuple[str, str, dict[str, Any] | None]]:
@@ -46,7 +49,7 @@ def audited(rows: Rows, noun: str) -> list[tuple[str, str, dict[str, Any] | None
     return [(e["actor"], e["action"], e["after"]) for e in entries]
 
 
-def test_a_challenger_and_its_canary_are_recorded_and_repeats_are_not_audited(
+def test_a_challenger_and_its_canary_share_are_audited_once_per_change(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
@@ -63,7 +66,7 @@ def test_a_challenger_and_its_canary_are_recorded_and_repeats_are_not_audited(
     ]
 
 
-def test_a_new_canary_leaves_since_when_the_version_challenges_and_a_new_version_does_not(
+def test_since_changes_with_the_challenger_version_and_not_with_its_canary_share(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
@@ -74,7 +77,7 @@ def test_a_new_canary_leaves_since_when_the_version_challenges_and_a_new_version
     assert since[0] == since[1] < since[2]
 
 
-def test_a_challenger_that_is_withdrawn_is_forgotten_once_and_audited(
+def test_a_withdrawn_challenger_is_removed_and_audited_once(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
@@ -86,11 +89,11 @@ def test_a_challenger_that_is_withdrawn_is_forgotten_once_and_audited(
         "challenger.created",
         "challenger.removed",
     ]
-    assert [v.model.version for v in served_versions(service_engine, tenant.id)] == [2, 1]
+    assert [v.model.version for v in _served(service_engine, tenant)] == [2, 1]
 
 
 @pytest.mark.parametrize("percent", [-0.1, 100.1, float("nan")])
-def test_postgres_takes_no_canary_that_is_no_percentage(
+def test_postgres_refuses_a_canary_share_outside_0_to_100(
     service_engine: Engine, make_tenant: MakeTenant, percent: float
 ) -> None:
     tenant = make_tenant()
@@ -105,21 +108,21 @@ def test_a_model_that_is_not_registered_cannot_challenge(
         record_challenger(service_engine, make_tenant().id, a_model(), 0.0)
 
 
-def test_a_challenger_may_decide(service_engine: Engine, make_tenant: MakeTenant) -> None:
+def test_a_challenger_may_make_decisions(service_engine: Engine, make_tenant: MakeTenant) -> None:
     tenant = make_tenant()
     record_challenger(service_engine, tenant.id, version(1), 5.0)
     decision = a_decision(tenant.id)
     assert DecisionLog(service_engine).write([decision]) == [decision]
 
 
-def test_the_versions_that_served_are_told_with_what_they_are_now(
+def test_served_versions_come_newest_first_with_their_current_roles(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, other = make_tenant(), make_tenant("other")
-    record_promotion(service_engine, tenant.id, version(2))
+    record_promotions(service_engine, [tenant.id], version(2))
     record_challenger(service_engine, tenant.id, version(3), 7.5)
     record_test_model(service_engine, tenant.id)
-    challenger, production, before = served_versions(service_engine, tenant.id)
+    challenger, production, before = _served(service_engine, tenant)
     assert isinstance(production, ServedVersion)
     assert [v.model.version for v in (challenger, production, before)] == [3, 2, 1]
     assert production.policy == version(2).policy
@@ -130,7 +133,7 @@ def test_the_versions_that_served_are_told_with_what_they_are_now(
     assert challenger.challenger_since
     assert (challenger.production_since, challenger.canary_percent) == (None, 7.5)
     assert (before.production_since, before.challenger_since) == (None, None)
-    assert [v.model.version for v in served_versions(service_engine, other.id)] == [1]
+    assert [v.model.version for v in _served(service_engine, other)] == [1]
 
 
 def test_a_refusal_is_recorded_and_audited_once_by_two_processes_at_the_same_moment(
@@ -162,7 +165,7 @@ def test_a_refusal_is_recorded_and_audited_once_by_two_processes_at_the_same_mom
     assert after["reason"] == refusal.reason
 
 
-def test_refusals_come_latest_first_of_one_tenant_and_no_more_than_asked_for(
+def test_refusals_of_a_tenant_come_latest_first_up_to_the_limit(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, other = make_tenant(), make_tenant("other")
@@ -173,7 +176,7 @@ def test_refusals_come_latest_first_of_one_tenant_and_no_more_than_asked_for(
     assert [(r.version, r.registered_ms) for r in found] == [(4, 2), (5, 1)]
 
 
-def test_a_tenant_is_live_unless_it_is_made_for_tests(engine: Engine) -> None:
+def test_a_tenant_is_live_unless_created_in_test_mode(engine: Engine) -> None:
     live = create_tenant(engine, "live", "fraud-live")
     test = create_tenant(engine, "test", "fraud-test", is_test=True)
     assert (live.is_test, test.is_test) == (False, True)

@@ -1,10 +1,9 @@
-"""Drift in Postgres: counted as numpy would, stored so that it can be reckoned again."""
+"""Postgres counts drift bins as numpy does and stores them so that they can be recomputed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,22 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from persistence.deployments import record_challenger, record_promotion, record_test_model
+from persistence.deployments import record_challenger, record_promotions, record_test_model
 from persistence.drift.bin_counts import bin_counts, versions_in
 from persistence.drift.checks import NOTHING_DECIDED, check_drift, drift_in_production, latest_run
 from persistence.engine import open_database
 from persistence.maintenance.partitions import Month, make_months
 from persistence.tenancy import tenant_transaction
-from persistence.tenants import Tenant, create_tenant
+from persistence.tenants import create_tenant
 from scoring.evaluation.drift import SCORE, Binned, shift
 from scoring.features import FEATURE_NAMES
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
-from tests.integration.persistence.test_query_plans import plans
 from tests.support.drift_data import decide, last_day, payments, some_scores, trained
 from tests.support.factories import a_model, feature_rows
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.query_plans import plans
 
-MakeTenant = Callable[..., Tenant]
 VERSION = ModelVersion("fraud-demo", 1)
 
 DELICATE = np.array(
@@ -46,7 +45,7 @@ def delicate(make_database: Callable[..., str], migrated_template: str) -> Itera
     """Decisions whose features and scores lie on edges and beside them; only looked at."""
     engine = open_database(make_database(template=migrated_template))
     tenant = create_tenant(engine, "demo", "fraud-demo")
-    record_promotion(engine, tenant.id, a_model(version=VERSION))
+    record_promotions(engine, [tenant.id], a_model(version=VERSION))
     features = np.resize(NEIGHBOURS, (len(NEIGHBOURS), len(FEATURE_NAMES)))
     scores = np.clip(NEIGHBOURS, 0, 1)
     decide(engine, tenant.id, VERSION, features, scores)
@@ -106,7 +105,7 @@ def test_only_the_windows_decisions_of_the_version_and_the_tenant_count(
     assert {name: sum(found) for name, found in counts.items()} == dict.fromkeys(trained(), 8)
 
 
-def test_the_version_in_production_is_looked_at_even_when_it_decided_nothing(
+def test_the_production_version_is_included_without_decisions(
     engine: Engine, make_tenant: MakeTenant
 ) -> None:
     assert versions_in(engine, make_tenant().id, last_day()) == {VERSION: 0}
@@ -124,7 +123,9 @@ def test_a_prediction_without_a_feature_is_in_none_of_its_bins(
     assert sum(counts[SCORE]) == 4
 
 
-def test_counting_reads_the_windows_months_alone(engine: Engine, make_tenant: MakeTenant) -> None:
+def test_counting_reads_only_the_partitions_of_the_windows_months(
+    engine: Engine, make_tenant: MakeTenant
+) -> None:
     tenant, window = make_tenant(), last_day()
     months = {Month.of(window.since), Month.of(window.until)}
     with engine.begin() as connection:
@@ -142,7 +143,9 @@ def test_counting_reads_the_windows_months_alone(engine: Engine, make_tenant: Ma
     assert read == {month.partition_of("predictions") for month in months}
 
 
-def test_what_is_stored_can_be_reckoned_again(engine: Engine, make_tenant: MakeTenant) -> None:
+def test_a_stored_check_can_be_recomputed_from_its_counts(
+    engine: Engine, make_tenant: MakeTenant
+) -> None:
     tenant, window = make_tenant(), last_day()
     decide(engine, tenant.id, VERSION, payments(2000, oldbalance_dest=4.0))
     check_drift(engine, tenant.id, window, {VERSION: trained()})
@@ -161,12 +164,12 @@ def test_what_is_stored_can_be_reckoned_again(engine: Engine, make_tenant: MakeT
     assert check.measures[0].name == SCORE
 
 
-def test_an_empty_window_and_a_version_that_carries_nothing_say_so(
+def test_an_empty_window_and_a_missing_distribution_are_stored_as_notes(
     engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, old = make_tenant(), ModelVersion("fraud-demo", 2)
-    record_promotion(engine, tenant.id, a_model(version=old))
-    record_promotion(engine, tenant.id, a_model(version=VERSION))
+    record_promotions(engine, [tenant.id], a_model(version=old))
+    record_promotions(engine, [tenant.id], a_model(version=VERSION))
     decide(engine, tenant.id, old, feature_rows(3))
     check_drift(engine, tenant.id, last_day(), {old: "It carries none.", VERSION: trained()})
     run = latest_run(engine, tenant.id)
@@ -179,8 +182,8 @@ def test_an_empty_window_and_a_version_that_carries_nothing_say_so(
     assert silent.measures == ()
 
 
-def test_the_latest_run_counts_and_those_of_more_than_a_quarter_go(
-    engine: Engine, make_tenant: MakeTenant, rows: Callable[..., list[dict[str, Any]]]
+def test_the_latest_run_is_read_and_runs_older_than_90_days_are_deleted(
+    engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
     assert latest_run(engine, tenant.id) is None
@@ -196,7 +199,7 @@ def test_the_latest_run_counts_and_those_of_more_than_a_quarter_go(
     assert rows("SELECT count(*) FROM drift_measures")[0]["count"] == len(trained())
 
 
-def test_the_service_reads_its_tenants_run_and_never_another_ones(
+def test_the_service_reads_only_the_tenants_own_run(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     mine, other = make_tenant("mine"), make_tenant("other")
@@ -206,7 +209,7 @@ def test_the_service_reads_its_tenants_run_and_never_another_ones(
     assert latest_run(service_engine, other.id) is None
 
 
-def test_a_model_of_several_tenants_is_told_by_the_one_that_drifts_most(
+def test_a_shared_models_psi_is_the_largest_of_its_tenants(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     calm, moved, unseen = (make_tenant(slug) for slug in ("calm", "moved", "unseen"))

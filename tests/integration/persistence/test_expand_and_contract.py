@@ -1,4 +1,4 @@
-"""During a deployment the release before this one runs on this one's schema: what it says works.
+"""The SQL of the previous release works on this release's schema.
 
 Its SQL is kept, as it was released, in `release_<revision>.sql`; see docs/decisions.
 """
@@ -30,16 +30,13 @@ from persistence.engine import open_database
 from persistence.maintenance.migrate import alembic_config, current_revision, head_revision, upgrade
 from persistence.maintenance.partitions import PARTITIONED, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
-from persistence.policies import set_policy
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.policy import CostModel, Policy
-from tests.support.factories import a_decision
+from tests.support.factories import a_decision, decision_at
+from tests.support.fixture_types import MakeTenant
 from tests.support.partition_months import NOW, THIS
-from tests.support.review_data import at
+from tests.support.policies import set_policy
 from tests.support.shadow_data import a_shadow_score
-
-MakeTenant = Callable[..., Tenant]
 
 HERE = Path(__file__).parent
 
@@ -149,7 +146,7 @@ def test_the_previous_release_decides_on_this_schema(
         previous("insert_shadow_scores", shadows([a_shadow_score(d) for d in batch]))
 
 
-def test_either_release_answers_what_the_other_has_decided(
+def test_each_release_answers_a_key_that_the_other_release_decided(
     service_engine: Engine, make_tenant: MakeTenant, previous: Previous
 ) -> None:
     tenant_id = make_tenant().id
@@ -169,7 +166,7 @@ def test_either_release_answers_what_the_other_has_decided(
     assert row["body_digest"] == body_digest(again.transaction)
 
 
-def test_an_upgrade_takes_over_what_the_previous_release_has_stored(
+def test_an_upgrade_keeps_the_rows_of_the_previous_release(
     make_database: Callable[..., str],
 ) -> None:
     url = make_database()
@@ -190,7 +187,7 @@ def test_an_upgrade_takes_over_what_the_previous_release_has_stored(
         known = {"policy": Jsonb({}), "calibrator_kind": "sigmoid"}
         previous("record_model_version", version | known)
         new = a_decision(1)  # in the default partition: its month has none
-        old = at(a_decision(1, external_id="old"), NOW - timedelta(days=NOW.day))
+        old = decision_at(a_decision(1, external_id="old"), NOW - timedelta(days=NOW.day))
         previous.insert([new, old])
     upgrade(url)
     for decided in (new, old):

@@ -1,4 +1,4 @@
-"""Transactions, predictions and keys refer to each other without foreign keys: none is ever alone.
+"""Transactions, predictions and keys are complete without foreign keys between them.
 
 See docs/decisions/0009-keys-of-the-decision-log.md.
 """
@@ -17,13 +17,11 @@ from persistence.decisions.writer import DecisionLog
 from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.retention import delete_keys, delete_late_keys, drop_month
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
-from persistence.tenants import Tenant
 from scoring.errors import InFlight, InvalidRequest, NotStorable
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision, write_whole
-from tests.support.partition_months import NOW, THIS, Rows, decided_in
-
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.partition_months import NOW, THIS, decided_in
 
 MISSING = {
     "a prediction's transaction": """
@@ -57,7 +55,7 @@ def missing(rows: Rows) -> dict[str, int]:
     return {what: count for what, count in found.items() if count}
 
 
-def test_what_is_missing_would_be_found(
+def test_rows_without_their_counterpart_are_found(
     engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant_id = make_tenant().id
@@ -76,7 +74,7 @@ def test_what_is_missing_would_be_found(
     }
 
 
-def test_no_batch_leaves_a_row_alone_however_it_ends(
+def test_no_batch_leaves_a_row_without_its_counterpart(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant_id, log = make_tenant().id, DecisionLog(service_engine)
@@ -96,7 +94,7 @@ def test_no_batch_leaves_a_row_alone_however_it_ends(
     assert keys == {"0", "1", "2", "new", "mate"}
 
 
-def test_a_tenant_that_is_not_there_has_no_decisions(
+def test_a_decision_of_an_unknown_tenant_is_not_stored(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     nobody = make_tenant().id + 1
@@ -105,7 +103,7 @@ def test_a_tenant_that_is_not_there_has_no_decisions(
     assert rows("SELECT FROM transactions UNION ALL SELECT FROM idempotency_keys") == []
 
 
-def test_a_version_that_nobody_noted_decides_nothing(
+def test_a_decision_of_an_unrecorded_version_is_not_stored(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     decided = a_decision(make_tenant().id)
@@ -130,7 +128,7 @@ def test_a_version_that_nobody_noted_decides_nothing(
         for verb, change in [("DELETE FROM", ""), ("UPDATE", f" SET {column} = {column}")]
     ],
 )
-def test_the_service_can_take_nothing_away_that_a_row_refers_to(
+def test_the_service_may_not_delete_or_change_a_referenced_row(
     service_engine: Engine, make_tenant: MakeTenant, statement: str
 ) -> None:
     tenant_id = make_tenant().id
@@ -141,7 +139,7 @@ def test_the_service_can_take_nothing_away_that_a_row_refers_to(
         connection.execute(text(statement))
 
 
-def test_expiry_takes_decisions_whole(
+def test_retention_deletes_decisions_with_their_keys(
     owner: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     for age in range(4):
@@ -153,7 +151,7 @@ def test_expiry_takes_decisions_whole(
     assert len(rows("SELECT FROM idempotency_keys")) == 2
 
 
-def test_a_key_that_came_while_its_month_was_dropped_goes_too(
+def test_a_key_stored_while_its_month_is_dropped_is_deleted(
     owner: Engine, engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant_id, old = make_tenant().id, THIS.plus(-3)

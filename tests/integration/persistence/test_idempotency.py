@@ -1,10 +1,10 @@
-"""One `external_id`, one decision: however many ask at once, and from wherever."""
+"""One `external_id` has one decision, whatever the number of concurrent writers."""
 
 from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -17,12 +17,9 @@ from persistence.decisions.writer import DecisionLog, Outcome, storing
 from persistence.engine import open_database
 from persistence.pipeline.libpq import round_trip
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InFlight
 from tests.support.factories import a_decision
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
 
 DUPLICATES = 64
 
@@ -61,7 +58,7 @@ def test_64_concurrent_duplicates_are_one_decision(
     assert answered_ids(outcomes) == stored
 
 
-def test_duplicates_that_cross_between_batches_neither_double_nor_deadlock(
+def test_duplicates_in_opposite_order_are_stored_once_without_a_deadlock(
     database: str, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant_id = make_tenant().id
@@ -91,7 +88,7 @@ def _write_in_a_process(
     answers.put([str(o.prediction_id) if isinstance(o, Decided) else None for o in outcomes])
 
 
-def test_two_processes_that_ask_for_the_same_keys_decide_each_once(
+def test_two_processes_with_the_same_keys_store_each_once(
     database: str, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant_id = make_tenant().id
@@ -115,7 +112,7 @@ def test_two_processes_that_ask_for_the_same_keys_decide_each_once(
         assert {one, other} - {None} == {expected[key]}
 
 
-def test_a_key_that_another_session_holds_is_in_flight_at_once_and_its_batch_mates_are_stored(
+def test_a_key_held_by_another_session_is_in_flight_and_the_rest_of_the_batch_is_stored(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant_id = make_tenant().id
@@ -136,7 +133,7 @@ def test_a_key_that_another_session_holds_is_in_flight_at_once_and_its_batch_mat
     assert answered.prediction_id == held.prediction_id
 
 
-def test_a_session_that_gives_up_leaves_the_key_to_the_next(
+def test_a_rolled_back_key_can_be_stored_by_the_next_session(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant_id = make_tenant().id

@@ -1,4 +1,4 @@
-"""Labels: which decisions are looked at, what they are taken for, and how they are read."""
+"""Matured decisions and their labels: which ones are read, and as what."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog
-from persistence.deployments import record_challenger, record_promotion, record_test_model
+from persistence.deployments import record_challenger, record_promotions, record_test_model
 from persistence.engine import open_database
 from persistence.labels import reader, sql
 from persistence.labels.reader import read_matured, read_matured_pairs, read_matured_transactions
@@ -25,12 +25,11 @@ from persistence.tenants import Tenant, create_tenant
 from scoring.features import TransactionColumns
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
-from tests.integration.persistence.test_query_plans import scanned_whole, walk
-from tests.support.factories import a_model
-from tests.support.review_data import NOW, at, decide, say, store
+from tests.support.factories import a_model, decision_at
+from tests.support.fixture_types import MakeTenant
+from tests.support.query_plans import scanned_whole, walk
+from tests.support.review_data import NOW, decide, say, store
 from tests.support.shadow_data import a_shadow_score
-
-MakeTenant = Callable[..., Tenant]
 
 CHAMPION, CHALLENGER = ModelVersion("fraud-demo", 1), ModelVersion("fraud-demo", 2)
 SPAN: dict[str, Any] = {"maturity_days": 30.0, "window_days": 60.0, "limit": 1000, "now": NOW}
@@ -38,7 +37,7 @@ SPAN: dict[str, Any] = {"maturity_days": 30.0, "window_days": 60.0, "limit": 100
 
 def old(tenant: Tenant, days: float, score: float = 0.2, **transaction: Any) -> Decided:
     """A decision that was made so many days ago."""
-    return at(decide(tenant, score, **transaction), NOW - timedelta(days=days))
+    return decision_at(decide(tenant, score, **transaction), NOW - timedelta(days=days))
 
 
 def by(decision: Decided, model: ModelVersion) -> Decided:
@@ -54,7 +53,7 @@ def tenant(engine: Engine, make_tenant: MakeTenant) -> Tenant:
     return tenant
 
 
-def test_what_analysts_confirmed_is_fraud_what_they_cleared_is_honest_and_silence_is_presumed_so(
+def test_confirmed_is_fraud_cleared_is_honest_and_unlabelled_is_presumed_honest(
     service_engine: Engine, tenant: Tenant
 ) -> None:
     fraud, honest, silent = (old(tenant, days, amount=days) for days in (31, 32, 33))
@@ -68,7 +67,7 @@ def test_what_analysts_confirmed_is_fraud_what_they_cleared_is_honest_and_silenc
     assert not found.truncated
 
 
-def test_what_is_escalated_is_left_out(service_engine: Engine, tenant: Tenant) -> None:
+def test_escalated_decisions_are_left_out(service_engine: Engine, tenant: Tenant) -> None:
     escalated, other = old(tenant, 31, amount=31.0), old(tenant, 32, amount=32.0)
     store(service_engine, escalated, other)
     say(service_engine, escalated, "escalated")
@@ -94,7 +93,7 @@ def test_the_latest_feedback_counts(service_engine: Engine, tenant: Tenant) -> N
     assert found.is_fraud.tolist() == [False, True]
 
 
-def test_young_decisions_are_left_out_labelled_or_not_and_so_are_those_before_the_window(
+def test_decisions_younger_than_the_maturity_or_older_than_the_window_are_left_out(
     service_engine: Engine, tenant: Tenant
 ) -> None:
     batch = [old(tenant, days, amount=days) for days in (1, 29.99, 30.01, 89.99, 90.01)]
@@ -106,7 +105,7 @@ def test_young_decisions_are_left_out_labelled_or_not_and_so_are_those_before_th
     assert read_matured(service_engine, tenant.id, **sooner).is_fraud.tolist() == [True, False]
 
 
-def test_the_newest_come_first_and_the_limit_says_when_it_cut(
+def test_decisions_come_newest_first_and_truncated_marks_the_limit(
     service_engine: Engine, tenant: Tenant
 ) -> None:
     days = [40, 31, 50, 45, 60]
@@ -117,7 +116,7 @@ def test_the_newest_come_first_and_the_limit_says_when_it_cut(
         assert found.truncated is cut
 
 
-def test_columns_are_the_stored_numbers_and_name_the_version_that_decided(
+def test_columns_hold_the_stored_numbers_and_the_deciding_version(
     service_engine: Engine, tenant: Tenant
 ) -> None:
     first = old(tenant, 31, 0.1 + 0.2, amount=1 / 3)
@@ -137,7 +136,9 @@ def test_columns_are_the_stored_numbers_and_name_the_version_that_decided(
     )
 
 
-def test_nothing_matured_is_empty_columns(service_engine: Engine, tenant: Tenant) -> None:
+def test_without_matured_decisions_the_columns_are_empty(
+    service_engine: Engine, tenant: Tenant
+) -> None:
     store(service_engine, old(tenant, 2))
     assert read_matured(service_engine, tenant.id, **SPAN).score.shape == (0,)
     pairs = read_matured_pairs(service_engine, tenant.id, CHAMPION, CHALLENGER, **SPAN)
@@ -146,7 +147,7 @@ def test_nothing_matured_is_empty_columns(service_engine: Engine, tenant: Tenant
     assert transactions.transactions.amount.shape == (0,)
 
 
-def test_another_tenants_decisions_are_not_seen(
+def test_another_tenants_decisions_are_not_read(
     service_engine: Engine, tenant: Tenant, make_tenant: MakeTenant
 ) -> None:
     other = make_tenant("other")
@@ -154,16 +155,14 @@ def test_another_tenants_decisions_are_not_seen(
     assert len(read_matured(service_engine, tenant.id, **SPAN).score) == 1
 
 
-def test_fixed_test_transactions_are_no_payments(service_engine: Engine, tenant: Tenant) -> None:
+def test_fixed_test_transactions_are_left_out(service_engine: Engine, tenant: Tenant) -> None:
     record_test_model(service_engine, tenant.id)
     store(service_engine, by(old(tenant, 31), sandbox.MODEL), old(tenant, 32))
     assert len(read_matured(service_engine, tenant.id, **SPAN).score) == 1
     assert len(read_matured_transactions(service_engine, tenant.id, **SPAN).is_fraud) == 1
 
 
-def test_pairs_are_made_whichever_of_the_two_decided(
-    service_engine: Engine, tenant: Tenant
-) -> None:
+def test_pairs_hold_decisions_of_either_version(service_engine: Engine, tenant: Tenant) -> None:
     by_champion = old(tenant, 31, 0.2, amount=31.0)
     by_challenger = by(old(tenant, 32, 0.01, amount=32.0), CHALLENGER)
     alone = old(tenant, 33)
@@ -202,7 +201,7 @@ def test_escalated_pairs_are_left_out(service_engine: Engine, tenant: Tenant) ->
     assert pairs.amount.shape == (0,)
 
 
-def test_transactions_come_back_as_a_model_takes_them(
+def test_transactions_come_back_as_the_models_input_columns(
     service_engine: Engine, tenant: Tenant
 ) -> None:
     batch = [
@@ -237,7 +236,7 @@ def crowd(make_database: Callable[..., str], migrated_template: str) -> Iterator
     tenants = []
     for slug in ("mine", "other"):
         tenants.append(create_tenant(owner, slug, "fraud-demo"))
-        record_promotion(owner, tenants[-1].id, a_model(version=CHAMPION))
+        record_promotions(owner, [tenants[-1].id], a_model(version=CHAMPION))
         batch = [old(tenants[-1], chance.uniform(0, 80)) for _ in range(2000)]
         store(engine, *batch)
         ShadowLog(engine).write([a_shadow_score(d) for d in batch])

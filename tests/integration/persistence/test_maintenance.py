@@ -1,4 +1,4 @@
-"""The partitions: made ahead, the default ones emptied, old months dropped."""
+"""Maintenance makes partitions ahead, empties the default ones, and drops old months."""
 
 from __future__ import annotations
 
@@ -14,37 +14,33 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
 from persistence.maintenance.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant, create_tenant
+from persistence.tenants import create_tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
-from tests.integration.persistence.test_tenancy import (
-    test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained as policies,
-)
 from tests.support.factories import a_decision, a_model
+from tests.support.fixture_types import Rows
 from tests.support.partition_months import (
     NOW,
     THIS,
-    Rows,
     decided_in,
     months,
     partition_of,
     starting,
 )
+from tests.support.row_security import check_row_security
 
-MakeTenant = Callable[..., Tenant]
 
-
-def test_this_month_and_those_ahead_are_there_after_an_upgrade(engine: Engine) -> None:
+def test_an_upgrade_makes_the_partitions_of_this_month_and_those_ahead(engine: Engine) -> None:
     assert months(engine) == [THIS.plus(i) for i in range(MONTHS_AHEAD + 1)]
 
 
-def test_a_month_later_one_more_month_is_made_and_a_second_run_finds_nothing_to_do(
+def test_a_month_later_one_more_month_is_made_and_a_second_run_changes_nothing(
     owner: Engine, engine: Engine
 ) -> None:
     said: list[str] = []
@@ -56,18 +52,18 @@ def test_a_month_later_one_more_month_is_made_and_a_second_run_finds_nothing_to_
     assert "nothing to do" in said[-1]
 
 
-def test_new_partitions_carry_policies_and_the_schema_is_what_the_tables_say(
+def test_new_partitions_have_row_security_and_match_the_table_definitions(
     owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     decide(THIS.plus(-1))
     maintain(owner, NOW)
     maintain(owner, starting(THIS.year + 1, THIS.month), retain_months=12)
-    policies(rows)
+    check_row_security(rows)
     command.check(migrate.alembic_config(engine))
     assert rows("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
 
 
-def test_a_decision_of_a_month_that_nobody_made_is_kept_and_maintenance_puts_it_in_its_month(
+def test_a_decision_in_the_default_partition_is_moved_to_its_month(
     owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     stray = decide(THIS.plus(-2), feedback=True, external_id="stray")
@@ -91,7 +87,7 @@ def test_a_decision_of_a_month_that_nobody_made_is_kept_and_maintenance_puts_it_
     assert len(rows("SELECT FROM feedback")) == 1
 
 
-def test_an_upgrade_works_too_where_rows_of_this_month_lie_in_the_default_partition(
+def test_an_upgrade_moves_rows_of_this_month_out_of_the_default_partition(
     database: str, owner: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     with owner.begin() as connection:
@@ -102,7 +98,7 @@ def test_an_upgrade_works_too_where_rows_of_this_month_lie_in_the_default_partit
     assert THIS.partition_of("predictions") in partition_of(rows, stray)
 
 
-def test_retention_drops_old_months_whole_and_leaves_newer_ones(
+def test_retention_drops_whole_old_months_and_keeps_newer_ones(
     owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     ages = [3, 2, 1, 0]
@@ -129,7 +125,7 @@ def test_retention_drops_old_months_whole_and_leaves_newer_ones(
     assert isinstance(DecisionLog(engine).write([a_decision(stored[0].tenant_id)])[0], Decided)
 
 
-def test_a_key_that_was_dropped_with_its_decision_is_decided_anew(
+def test_a_key_dropped_with_its_decision_can_be_decided_again(
     owner: Engine, engine: Engine, decide: Callable[..., Decided]
 ) -> None:
     old = decide(THIS.plus(-3), external_id="order-1")
@@ -152,7 +148,7 @@ def test_nothing_is_dropped_unless_a_retention_is_named(
     assert read_decision(engine, ancient.tenant_id, ancient.prediction_id)
 
 
-def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(
+def test_a_dry_run_lists_the_changes_and_makes_none(
     owner: Engine, engine: Engine, decide: Callable[..., Decided]
 ) -> None:
     decide(THIS.plus(-5))
@@ -222,7 +218,7 @@ def test_the_tables_owner_need_not_be_a_superuser(
     owner = open_database(plain, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
     service = open_database(plain, role=SERVICE_ROLE)
     tenant = create_tenant(owner, "demo", "fraud-demo")
-    record_promotion(owner, tenant.id, a_model(version=ModelVersion("fraud-demo", 1)))
+    record_promotions(owner, [tenant.id], a_model(version=ModelVersion("fraud-demo", 1)))
     old, new = (decided_in(service, tenant.id, month) for month in (THIS.plus(-3), THIS))
     maintain(owner, NOW)
     assert THIS.plus(-3) in months(owner)
@@ -237,7 +233,7 @@ def test_the_tables_owner_need_not_be_a_superuser(
     service.dispose()
 
 
-def test_the_command_says_what_it_did(
+def test_the_command_prints_what_it_did(
     database: str, decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database)

@@ -1,4 +1,4 @@
-"""Maintenance does not hold up scoring, or it gives up and changes nothing."""
+"""Maintenance does not block scoring, or it gives up and changes nothing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
-from persistence.maintenance.maintenance import MaintenanceError, maintain
-from persistence.tenants import Tenant
+from persistence.maintenance.maintenance import MaintenanceError, PauseTooShort, maintain
 from scoring.errors import StoreUnavailable
 from tests.support.factories import a_decision
-from tests.support.partition_months import NOW, THIS, Rows, months, partition_of
+from tests.support.fixture_types import Rows
+from tests.support.partition_months import NOW, THIS, months, partition_of
 
-MakeTenant = Callable[..., Tenant]
 
-
-def test_scoring_goes_on_while_months_are_made_moved_and_dropped(
+def test_scoring_continues_while_months_are_made_moved_and_dropped(
     owner: Engine, service_engine: Engine, decide: Callable[..., Decided]
 ) -> None:
     for age in range(12):
@@ -55,7 +53,7 @@ def test_scoring_goes_on_while_months_are_made_moved_and_dropped(
     assert max(waits_s) < 3
 
 
-def test_a_transaction_that_is_open_for_long_does_not_make_maintenance_hold_up_scoring(
+def test_maintenance_gives_up_its_lock_behind_a_long_transaction_and_scoring_continues(
     owner: Engine,
     engine: Engine,
     decide: Callable[..., Decided],
@@ -72,11 +70,11 @@ def test_a_transaction_that_is_open_for_long_does_not_make_maintenance_hold_up_s
     assert THIS.plus(-3) in months(engine)
 
 
-def test_a_move_that_would_hold_up_scoring_for_too_long_is_undone(
+def test_a_move_that_would_block_scoring_beyond_the_pause_is_rolled_back(
     owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     stray = decide(THIS.plus(-3))
-    with pytest.raises(MaintenanceError, match=r"--pause"):
+    with pytest.raises(PauseTooShort):
         maintain(owner, NOW, pause_s=0.001)
     assert partition_of(rows, stray) == {"predictions_default", "transactions_default"}
     maintain(owner, NOW)

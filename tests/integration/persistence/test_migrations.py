@@ -1,4 +1,4 @@
-"""The migrations build what the tables say, and readiness can tell when they have not run."""
+"""The migrations build the tables of the code, and a missing revision is detected."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_an_upgrade_may_be_repeated(database: str) -> None:
     assert upgrade(database) == head_revision()
 
 
-def test_every_migration_can_be_taken_back(database: str, engine: Engine) -> None:
+def test_every_migration_can_be_downgraded(database: str, engine: Engine) -> None:
     command.downgrade(alembic_config(engine), "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     assert upgrade(database) == head_revision()
 
 
-def test_a_migration_that_does_not_get_its_lock_gives_up_and_undoes_itself(
+def test_a_migration_without_its_lock_gives_up_and_is_rolled_back(
     make_database: Callable[..., str],
 ) -> None:
     url = make_database()
@@ -59,7 +59,7 @@ def test_a_migration_that_does_not_get_its_lock_gives_up_and_undoes_itself(
     engine.dispose()
 
 
-def test_an_upgrade_says_when_postgres_is_away() -> None:
+def test_an_upgrade_without_postgres_raises_store_unavailable() -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         upgrade("postgresql://nobody@127.0.0.1:1/none")
 
@@ -70,7 +70,7 @@ def test_an_empty_database_has_no_revision(make_database: Callable[..., str]) ->
     empty.dispose()
 
 
-def test_a_database_that_is_away_says_so() -> None:
+def test_reading_the_revision_without_postgres_raises_store_unavailable() -> None:
     away = open_database("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(StoreUnavailable):
         current_revision(away)

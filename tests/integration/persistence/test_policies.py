@@ -1,10 +1,8 @@
-"""A tenant's own policy: set, withdrawn, told to every process, and named by what it decided."""
+"""A tenant's policy is set, withdrawn, announced to every process, and named by its decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,15 +11,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
-from persistence.policies import current_policies, current_policy, listen, set_policy
+from persistence.policies import current_policies, current_policy, listen
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import Tenant
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.policy import CostModel, Policy
 from tests.support.factories import a_decision, a_model
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.policies import set_policy
 
 STRICT = Policy(CostModel(0, 1, 5), threshold=0.01, high_from=0.4)
 LAX = Policy.at(0.7, CostModel())
@@ -49,7 +45,7 @@ def test_the_newest_policy_is_in_force_and_older_ones_are_kept(
     assert rows("SELECT count(*) FROM policies")[0]["count"] == 3
 
 
-def test_a_withdrawn_policy_leaves_each_version_its_own(
+def test_after_a_withdrawal_a_tenant_has_no_policy_of_its_own(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant = make_tenant()
@@ -62,7 +58,7 @@ def test_a_withdrawn_policy_leaves_each_version_its_own(
     assert current_policies(service_engine) == {tenant.id: again}
 
 
-def test_setting_and_withdrawing_are_audited_with_the_key_and_what_was_in_force_before(
+def test_setting_and_withdrawing_are_audited_with_the_actor_and_the_policy_before(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
@@ -98,7 +94,7 @@ def test_setting_and_withdrawing_are_audited_with_the_key_and_what_was_in_force_
         [],
     ],
 )
-def test_postgres_takes_no_policy_that_is_out_of_range(
+def test_postgres_refuses_a_policy_out_of_range(
     engine: Engine, make_tenant: MakeTenant, policy: object
 ) -> None:
     tenant = make_tenant()
@@ -110,7 +106,7 @@ def test_postgres_takes_no_policy_that_is_out_of_range(
         connection.execute(statement, {"t": tenant.id, "p": str(policy).replace("'", '"')})
 
 
-def test_a_policy_cannot_be_set_for_a_tenant_that_is_not_named(
+def test_a_policy_cannot_be_set_for_a_tenant_outside_the_transaction(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     mine, other = make_tenant("mine"), make_tenant("other")
@@ -151,7 +147,7 @@ def test_a_decision_cannot_name_another_tenants_policy(
     assert isinstance(outcome, NotStorable)
 
 
-def test_a_listener_is_told_of_each_tenants_policy_when_it_is_set_and_when_it_is_withdrawn(
+def test_a_listener_is_notified_when_a_policy_is_set_or_withdrawn(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     mine, other = make_tenant("mine"), make_tenant("other")
@@ -165,7 +161,7 @@ def test_a_listener_is_told_of_each_tenants_policy_when_it_is_set_and_when_it_is
         assert changes.wait(0.1) == set()
 
 
-def test_a_policy_that_is_rolled_back_is_told_to_nobody(
+def test_a_rolled_back_policy_notifies_no_listener(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant = make_tenant()
@@ -193,7 +189,9 @@ def test_a_listener_may_wait_longer_than_a_statement_may_take(
     engine.dispose()
 
 
-def test_a_listener_says_when_its_line_is_cut(service_engine: Engine, rows: Rows) -> None:
+def test_a_listener_raises_store_unavailable_when_its_connection_breaks(
+    service_engine: Engine, rows: Rows
+) -> None:
     with listen(service_engine) as changes:
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
         assert rows(cut)
@@ -203,7 +201,7 @@ def test_a_listener_says_when_its_line_is_cut(service_engine: Engine, rows: Rows
         assert changes.wait(0) == set()
 
 
-def test_listening_to_a_postgres_that_is_away_says_so() -> None:
+def test_listening_without_postgres_raises_store_unavailable() -> None:
     with (
         pytest.raises(StoreUnavailable),
         listen(open_database("postgresql://nobody@127.0.0.1:1/none")),

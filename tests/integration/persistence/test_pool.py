@@ -1,4 +1,4 @@
-"""A connection is at hand where taking it takes no time."""
+"""`is_at_hand` is true when the pool has an idle connection that works."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def make_pool(postgres_url: str) -> Iterator[MakePool]:
         pool.dispose()
 
 
-def test_none_is_before_one_was_opened(make_pool: MakePool) -> None:
+def test_a_new_pool_has_no_connection_at_hand(make_pool: MakePool) -> None:
     assert not make_pool().is_at_hand()
 
 
-def test_one_that_was_given_back_is_until_it_is_taken(make_pool: MakePool) -> None:
+def test_a_returned_connection_is_at_hand_until_it_is_taken(make_pool: MakePool) -> None:
     pool = make_pool()
     pool.connect().close()
     assert pool.is_at_hand()
@@ -42,7 +42,7 @@ def test_one_that_was_given_back_is_until_it_is_taken(make_pool: MakePool) -> No
     assert pool.is_at_hand()
 
 
-def test_one_that_broke_is_not(make_pool: MakePool) -> None:
+def test_a_broken_connection_is_not_at_hand(make_pool: MakePool) -> None:
     pool = make_pool()
     broken = pool.connect()
     broken.invalidate()
@@ -50,13 +50,13 @@ def test_one_that_broke_is_not(make_pool: MakePool) -> None:
     assert not pool.is_at_hand()
 
 
-def test_one_that_is_due_to_be_opened_anew_is_not(make_pool: MakePool) -> None:
+def test_a_connection_due_for_recycling_is_not_at_hand(make_pool: MakePool) -> None:
     pool = make_pool(recycle=1)
     pool.connect().close()
     assert not pool.is_at_hand()
 
 
-def test_after_all_were_given_up_none_is(make_pool: MakePool) -> None:
+def test_a_disposed_pool_has_no_connection_at_hand(make_pool: MakePool) -> None:
     pool = make_pool()
     pool.connect().close()
     pool.dispose()

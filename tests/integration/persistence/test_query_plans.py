@@ -1,4 +1,4 @@
-"""How Postgres answers the review pages: by index, looking at few rows, however many there are."""
+"""Review queries use indexes and read few rows, whatever the size of the tables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from persistence.decisions.insert_sql import REPLAY
 from persistence.decisions.rows import Decided
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.search import Search, find_transactions
@@ -26,8 +26,9 @@ from persistence.review.worklist import (
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import create_tenant
 from scoring.prediction import ModelVersion
-from tests.support.factories import a_model
-from tests.support.review_data import NOW, at, decide, ms, say, store
+from tests.support.factories import a_model, decision_at
+from tests.support.query_plans import plans, rows_read, scanned_whole, walk
+from tests.support.review_data import NOW, decide, ms, say, store
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ def crowd(make_database: Callable[..., str], migrated_template: str) -> Iterator
     stored: list[Decided] = []
     for slug in ("mine", "other"):
         tenant = create_tenant(owner, slug, "fraud-demo")
-        record_promotion(owner, tenant.id, a_model(version=ModelVersion("fraud-demo", 1)))
+        record_promotions(owner, [tenant.id], a_model(version=ModelVersion("fraud-demo", 1)))
         batch = [
-            at(
+            decision_at(
                 decide(
                     tenant,
                     chance.random() ** 4,
@@ -74,60 +75,6 @@ def crowd(make_database: Callable[..., str], migrated_template: str) -> Iterator
     yield Crowd(engine, stored[0].tenant_id, stored[:3000])
     engine.dispose()
     owner.dispose()
-
-
-def plans(engine: Engine, call: Callable[[], object]) -> list[dict[str, Any]]:
-    """How Postgres runs the statements of a call: every node of their plans."""
-    statements: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        statements.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        call()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    (setting, settings), *queries = statements
-    assert queries
-    nodes: list[dict[str, Any]] = []
-    with engine.begin() as connection:
-        connection.exec_driver_sql(setting, settings)
-        for query, parameters in queries:
-            told = connection.exec_driver_sql(
-                f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", parameters
-            ).scalar_one()
-            nodes += walk(told[0]["Plan"])
-    return nodes
-
-
-def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for child in node.get("Plans", []):
-        yield from walk(child)
-
-
-LARGE = ("predictions", "shadow_scores", "transactions")
-
-
-def rows_read(nodes: list[dict[str, Any]], table: str) -> float:
-    """How many rows of a large table's partitions were looked at, those passed over included."""
-    return sum(
-        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-        for node in nodes
-        if node.get("Relation Name", "").startswith(table)
-    )
-
-
-def scanned_whole(nodes: list[dict[str, Any]]) -> set[str]:
-    """The large tables' partitions that were read from end to end; empty ones may be."""
-    return {
-        node["Relation Name"]
-        for node in nodes
-        if node["Node Type"] == "Seq Scan"
-        and node["Relation Name"].startswith(LARGE)
-        and node["Actual Rows"] + node.get("Rows Removed by Filter", 0) > 0
-    }
 
 
 @pytest.mark.parametrize("undecided", [True, False])

@@ -1,10 +1,9 @@
-"""What a borrower leaves behind does not meet the next one, though the pool resets nothing."""
+"""A connection is clean when it is lent again, although the pool resets nothing."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from psycopg.pq import TransactionStatus
@@ -12,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from persistence.engine import open_database
 from persistence.raw_connection import driver_connection
+from tests.support.fixture_types import Rows
 
 CLAIM = "INSERT INTO idempotency_keys VALUES (1, 'left', '', gen_random_uuid())"
 
@@ -57,8 +57,8 @@ def by_the_driver_in_autocommit_mode_and_failing(engine: Engine) -> None:
         by_the_driver_in_autocommit_mode_and_failing,
     ],
 )
-def test_what_was_not_committed_is_rolled_back_before_the_next_has_the_connection(
-    engine: Engine, borrow: Callable[[Engine], None], rows: Callable[..., list[dict[str, Any]]]
+def test_uncommitted_changes_are_rolled_back_before_the_connection_is_lent_again(
+    engine: Engine, borrow: Callable[[Engine], None], rows: Rows
 ) -> None:
     with contextlib.suppress(RuntimeError):
         borrow(engine)

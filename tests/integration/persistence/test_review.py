@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.audit import read_audit
 from persistence.review.cases import Case
@@ -27,11 +26,9 @@ from persistence.review.worklist import (
 from persistence.tenants import Tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
-from tests.support.factories import a_model
-from tests.support.review_data import NOW, at, decide, ids, say, store
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
+from tests.support.factories import a_model, decision_at
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.review_data import NOW, decide, ids, say, store
 
 
 def worklist(engine: Engine, tenant: Tenant, **how: Any) -> list[Case]:
@@ -46,7 +43,7 @@ def test_the_worklist_is_sorted_by_score_over_bands_and_months(
     with engine.begin() as connection:
         make_months(connection, [Month.of(NOW).plus(-1)])
     batch = [
-        at(decide(tenant, score), NOW - timedelta(days=days))
+        decision_at(decide(tenant, score), NOW - timedelta(days=days))
         for score in (0.9, 0.06, 0.5, 0.01, 0.06)
         for days in (0, 40, 65)
     ]
@@ -63,7 +60,7 @@ def test_the_worklist_is_sorted_by_score_over_bands_and_months(
     assert len(low) == 3
 
 
-def test_pages_show_each_case_once_while_cases_come_and_are_settled(
+def test_pages_show_each_case_once_while_cases_are_added_and_settled(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant, chance = make_tenant(), random.Random(1)  # noqa: S311 - a test
@@ -85,7 +82,7 @@ def test_pages_show_each_case_once_while_cases_come_and_are_settled(
     assert set(seen) >= {d.transaction_id for d in batch}
 
 
-def test_two_decisions_do_not_duplicate_a_queue_item_and_the_latest_shows(
+def test_two_entries_of_feedback_leave_one_item_with_the_latest(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant = make_tenant()
@@ -117,7 +114,7 @@ def test_escalating_puts_a_settled_case_back_on_the_worklist(
     assert back.undecided
 
 
-def test_a_case_reads_as_it_was_decided_with_its_history_latest_first(
+def test_a_case_has_the_stored_decision_and_its_feedback_latest_first(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant = make_tenant()
@@ -125,8 +122,8 @@ def test_a_case_reads_as_it_was_decided_with_its_history_latest_first(
     store(service_engine, decision)
     for rationale in ("one", "two", "three"):
         say(service_engine, decision, "escalated", rationale)
-    record_promotion(
-        service_engine, tenant.id, a_model(threshold=0.9, version=ModelVersion("fraud-demo", 2))
+    record_promotions(
+        service_engine, [tenant.id], a_model(threshold=0.9, version=ModelVersion("fraud-demo", 2))
     )
     case = read_case(service_engine, tenant.id, decision.transaction_id)
     assert case.decided.prediction == decision.prediction
@@ -150,7 +147,7 @@ def test_feedback_is_audited_with_its_actor(
     assert entry.after["transaction_id"] == str(decision.transaction_id)
 
 
-def test_of_analysts_at_once_the_latest_word_is_the_one_that_settles(
+def test_under_concurrent_feedback_the_latest_label_settles_the_case(
     service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant = make_tenant()
@@ -171,7 +168,7 @@ def test_of_analysts_at_once_the_latest_word_is_the_one_that_settles(
 
 
 @pytest.mark.parametrize("transaction_id", [uuid4(), UUID(int=2**128 - 1), UUID(int=0)])
-def test_a_transaction_that_is_not_there_is_not_found(
+def test_an_unknown_transaction_is_not_found(
     service_engine: Engine, make_tenant: MakeTenant, transaction_id: UUID
 ) -> None:
     tenant = make_tenant()
@@ -181,7 +178,7 @@ def test_a_transaction_that_is_not_there_is_not_found(
         say(service_engine, decide(tenant)._replace(transaction_id=transaction_id), "escalated")
 
 
-def test_another_tenants_transaction_is_not_found_and_takes_no_feedback(
+def test_another_tenants_transaction_is_not_found_and_accepts_no_feedback(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     mine, other = make_tenant("mine"), make_tenant("other")

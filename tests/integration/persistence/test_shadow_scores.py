@@ -1,4 +1,4 @@
-"""Shadow scores: stored beside the predictions, once, in one round trip, dropped with the month."""
+"""Shadow scores are stored once, in one round trip, and dropped with their month."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from persistence.decisions.shadow_scores import ShadowLog
 from persistence.engine import open_database
 from persistence.maintenance.maintenance import maintain
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision
-from tests.support.partition_months import NOW, THIS, Rows
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.partition_months import NOW, THIS
 from tests.support.postgres_proxy import Proxy
 from tests.support.shadow_data import a_shadow_score
-
-MakeTenant = Callable[..., Tenant]
 
 
 def test_a_batch_of_several_tenants_is_stored_whole(
@@ -48,7 +46,7 @@ def test_a_batch_of_several_tenants_is_stored_whole(
     assert [{name: row[name] for name in told[0]} for row in stored] == told
 
 
-def test_a_score_that_is_there_stays_and_other_versions_join_it(
+def test_a_stored_shadow_score_stays_and_other_versions_are_added(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     log = ShadowLog(service_engine)
@@ -60,9 +58,7 @@ def test_a_score_that_is_there_stays_and_other_versions_join_it(
     assert [(r["model_version"], r["score"]) for r in stored] == [(2, 0.25), (3, 0.25)]
 
 
-def test_whatever_its_size_a_batch_is_one_round_trip(
-    database: str, make_tenant: MakeTenant
-) -> None:
+def test_a_batch_of_any_size_is_one_round_trip(database: str, make_tenant: MakeTenant) -> None:
     tenant = make_tenant()
     with Proxy(database) as proxy:
         engine = open_database(proxy.url, role=SERVICE_ROLE, pool_size=1)
@@ -77,7 +73,7 @@ def test_whatever_its_size_a_batch_is_one_round_trip(
         engine.dispose()
 
 
-def test_a_row_that_postgres_refuses_leaves_the_log_at_work(
+def test_after_a_refused_row_the_shadow_log_still_writes(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     log = ShadowLog(service_engine)
@@ -89,7 +85,7 @@ def test_a_row_that_postgres_refuses_leaves_the_log_at_work(
     assert len(rows("SELECT FROM shadow_scores")) == 1
 
 
-def test_a_postgres_that_is_away_says_so() -> None:
+def test_writing_without_postgres_raises_store_unavailable() -> None:
     away = ShadowLog(open_database("postgresql://nobody@127.0.0.1:1/none"))
     with pytest.raises(StoreUnavailable):
         away.write([a_shadow_score(a_decision(1))])
@@ -99,7 +95,7 @@ def partitions(rows: Rows) -> set[str]:
     return {r["name"] for r in rows("SELECT tableoid::regclass::text AS name FROM shadow_scores")}
 
 
-def test_scores_lie_in_their_predictions_month_and_go_with_it(
+def test_shadow_scores_lie_in_their_predictions_month_and_are_dropped_with_it(
     owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     log = ShadowLog(engine)
@@ -122,7 +118,7 @@ def test_scores_lie_in_their_predictions_month_and_go_with_it(
     assert len(rows("SELECT FROM shadow_scores")) == 1
 
 
-def test_months_that_the_release_before_made_or_dropped_are_completed(
+def test_months_made_or_dropped_by_the_previous_release_are_completed(
     owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
     old = decide(THIS.plus(-2))

@@ -1,9 +1,6 @@
-"""Tenancy that the database enforces, whatever the code above it forgets."""
+"""Postgres keeps tenants apart by row-level security, whatever the code does."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -12,47 +9,25 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from persistence.api_keys import issue_key, verify_key
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotion, record_refusal
+from persistence.deployments import record_challenger, record_promotions, record_refusal
 from persistence.drift.checks import check_drift
-from persistence.policies import set_policy
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import Tenant
 from scoring.errors import NotStorable
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.drift_data import last_day, trained
 from tests.support.factories import a_decision, a_model
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.policies import set_policy
+from tests.support.row_security import WITHOUT_TENANT, check_row_security
 from tests.support.shadow_data import a_shadow_score
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
-
-WITHOUT_TENANT = {
-    "tenants": "is the list of tenants itself: slugs and model names, which the follower reads",
-    "alembic_version": "holds the schema's revision",
-}
 
 
 def test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained(
     rows: Rows,
 ) -> None:
-    tables = rows(
-        """
-        SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AS forced,
-            EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AS policy,
-            EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
-                AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS of_tenants
-        FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-        """
-    )
-    assert {t["name"] for t in tables} >= set(Base.metadata.tables)
-    for table in tables:
-        if table["of_tenants"]:
-            assert table["forced"], f"{table['name']} has tenants and no forced row security"
-            assert table["policy"], f"{table['name']} has tenants and no policy"
-        else:
-            assert table["name"] in WITHOUT_TENANT, f"{table['name']} has no tenant; explain why"
+    check_row_security(rows)
 
 
 def test_every_index_of_a_table_with_tenants_begins_with_the_tenant(rows: Rows) -> None:
@@ -154,7 +129,7 @@ def test_a_batch_of_several_tenants_is_written_by_the_service_role(
     assert {r["tenant_id"] for r in rows("SELECT tenant_id FROM predictions")} == set(tenants)
 
 
-def test_a_row_cannot_point_into_another_tenant(engine: Engine, make_tenant: MakeTenant) -> None:
+def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: MakeTenant) -> None:
     mine, other = fill(engine, make_tenant)
     with (
         pytest.raises(IntegrityError, match="foreign key"),
@@ -196,7 +171,7 @@ def test_a_row_cannot_point_into_another_tenant(engine: Engine, make_tenant: Mak
         "DELETE FROM drift_checks",
     ],
 )
-def test_the_service_cannot_rewrite_what_was_decided(
+def test_the_service_role_may_not_change_or_delete_decisions(
     service_engine: Engine, make_tenant: MakeTenant, statement: str
 ) -> None:
     tenant = make_tenant()
@@ -226,13 +201,13 @@ def test_the_service_records_a_promotion_and_repeats_are_not_audited(
     for _ in range(2):
         for version in (2, 2):
             model = a_model(version=ModelVersion("fraud-demo", version))
-            record_promotion(service_engine, tenant.id, model)
+            record_promotions(service_engine, [tenant.id], model)
     seen = rows("SELECT action, after->>'version' AS version FROM audit_log ORDER BY id")
     promotions = [(r["action"], r["version"]) for r in seen if r["action"][:9] == "promotion"]
     assert promotions == [("promotion.created", "1"), ("promotion.changed", "2")]
 
 
-def test_a_row_that_postgres_refuses_fails_alone(
+def test_a_row_refused_by_postgres_fails_alone(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
@@ -258,7 +233,7 @@ def test_a_row_that_postgres_refuses_fails_alone(
         ("UPDATE refusals SET reason = 'another'", "refusal.changed"),
     ],
 )
-def test_each_audited_table_fires_with_actor_before_and_after(
+def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
     engine: Engine, make_tenant: MakeTenant, rows: Rows, change: str, action: str
 ) -> None:
     mine, other = fill(engine, make_tenant)
@@ -271,7 +246,9 @@ def test_each_audited_table_fires_with_actor_before_and_after(
     assert "digest" not in entry["before"]
 
 
-def test_creating_is_audited_too(engine: Engine, make_tenant: MakeTenant, rows: Rows) -> None:
+def test_creating_is_audited_in_every_audited_table(
+    engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
     mine, _ = fill(engine, make_tenant)
     actions = {
         r["action"] for r in rows("SELECT action FROM audit_log WHERE tenant_id = :t", t=mine)

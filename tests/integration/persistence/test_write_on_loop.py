@@ -1,4 +1,4 @@
-"""A decision is stored from an event loop as from a thread; the loop serves others meanwhile."""
+"""A decision is stored from an event loop as from a thread, without blocking the loop."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, Outcome
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import IdempotencyMismatch, InFlight, NotStorable, StoreUnavailable
 from tests.support.factories import a_decision
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.postgres_proxy import Proxy
 
-Rows = Callable[..., list[dict[str, Any]]]
 Run = Callable[[Coroutine[Any, Any, Outcome]], Outcome]
 
 STORED = "SELECT id FROM predictions"
@@ -34,13 +33,6 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 @pytest.fixture
-def proxy(database: str) -> Iterator[Proxy]:
-    """A proxy in front of the test's database."""
-    with Proxy(database) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def log(proxy: Proxy) -> Iterator[DecisionLog]:
     """A log that reaches the database through the proxy, on one connection, and gives up soon."""
     engine = open_database(proxy.url, role=SERVICE_ROLE, pool_size=1, statement_timeout_s=0.2)
@@ -49,7 +41,7 @@ def log(proxy: Proxy) -> Iterator[DecisionLog]:
 
 
 @pytest.fixture
-def decide(make_tenant: Callable[..., Tenant], log: DecisionLog) -> Callable[..., Decided]:
+def decide(make_tenant: MakeTenant, log: DecisionLog) -> Callable[..., Decided]:
     """A factory of decisions; the log's connection is open and at rest."""
     tenant_id = make_tenant().id
     log.write([a_decision(tenant_id)])
@@ -62,7 +54,7 @@ def decide(make_tenant: Callable[..., Tenant], log: DecisionLog) -> Callable[...
 
 
 @pytest.mark.parametrize("external_id", [None, "order-1"])
-def test_it_is_stored_in_one_round_trip(
+def test_a_decision_is_stored_in_one_round_trip(
     run: Run,
     proxy: Proxy,
     log: DecisionLog,
@@ -80,7 +72,7 @@ def test_it_is_stored_in_one_round_trip(
     assert log.is_at_hand()
 
 
-def test_a_repeated_key_is_answered_from_what_is_stored_and_another_body_refused(
+def test_a_repeated_key_returns_the_stored_decision_and_another_body_is_refused(
     run: Run, log: DecisionLog, decide: Callable[..., Decided]
 ) -> None:
     first = decide(external_id="order-1")
@@ -103,7 +95,7 @@ def test_a_key_that_is_being_decided_is_in_flight(
     assert run(log.write_on_loop(decided)) is decided
 
 
-def test_what_postgres_refuses_is_refused_and_the_next_one_stored(
+def test_a_row_refused_by_postgres_is_an_error_and_the_next_is_stored(
     run: Run, log: DecisionLog, decide: Callable[..., Decided]
 ) -> None:
     decided = decide()
@@ -122,7 +114,7 @@ def test_a_statement_that_was_deallocated_is_prepared_again(
     assert [row["id"] for row in rows(STORED)].count(decided.prediction_id) == 1
 
 
-def test_the_loop_serves_others_while_postgres_does_not_answer_and_then_gives_up(
+def test_the_event_loop_stays_responsive_until_the_statement_times_out(
     run: Run, proxy: Proxy, log: DecisionLog, decide: Callable[..., Decided]
 ) -> None:
     longest_s = 0.0
@@ -150,7 +142,7 @@ def test_the_loop_serves_others_while_postgres_does_not_answer_and_then_gives_up
 
 
 @pytest.mark.parametrize("abruptly", [False, True])
-def test_a_line_that_is_cut_is_noticed_at_once(
+def test_a_broken_connection_fails_at_once(
     run: Run, proxy: Proxy, log: DecisionLog, decide: Callable[..., Decided], abruptly: bool
 ) -> None:
     async def cut() -> Outcome:
@@ -165,7 +157,7 @@ def test_a_line_that_is_cut_is_noticed_at_once(
     assert not log.is_at_hand()
 
 
-def test_a_line_cut_between_commit_and_reply_leaves_the_decision_for_the_retry(
+def test_after_a_connection_lost_between_commit_and_reply_a_retry_returns_the_decision(
     run: Run, proxy: Proxy, log: DecisionLog, decide: Callable[..., Decided]
 ) -> None:
     first = decide(external_id="order-1")
@@ -177,7 +169,7 @@ def test_a_line_cut_between_commit_and_reply_leaves_the_decision_for_the_retry(
     assert retried.prediction_id == first.prediction_id
 
 
-def test_whoever_no_longer_waits_leaves_no_connection_with_an_answer_under_way(
+def test_a_cancelled_write_discards_its_connection(
     run: Run, proxy: Proxy, log: DecisionLog, decide: Callable[..., Decided]
 ) -> None:
     async def leave() -> Outcome:

@@ -1,4 +1,4 @@
-"""What the write path costs on the wire, and what it does when the wire fails."""
+"""The write path: round trips per batch, and what happens when the connection fails."""
 
 from __future__ import annotations
 
@@ -15,20 +15,10 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import InvalidRequest, StoreUnavailable
 from tests.support.factories import a_decision, write_whole
+from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.postgres_proxy import Proxy
-
-Rows = Callable[..., list[dict[str, Any]]]
-MakeTenant = Callable[..., Tenant]
-
-
-@pytest.fixture
-def proxy(database: str) -> Iterator[Proxy]:
-    """A proxy in front of the test's database."""
-    with Proxy(database) as proxy:
-        yield proxy
 
 
 @pytest.fixture
@@ -61,7 +51,7 @@ def batch_of(make_tenant: MakeTenant) -> Callable[..., list[Decided]]:
 
 
 @pytest.mark.parametrize("keyed", [True, False])
-def test_not_202_sql_statements_for_100_rows_but_one_in_one_round_trip_whatever_the_size(
+def test_a_batch_of_any_size_is_one_statement_in_one_round_trip(
     proxy: Proxy,
     open_log: Callable[..., DecisionLog],
     batch_of: Callable[..., list[Decided]],
@@ -78,7 +68,7 @@ def test_not_202_sql_statements_for_100_rows_but_one_in_one_round_trip_whatever_
         assert traffic.round_trips == 1
 
 
-def test_the_statement_is_prepared_once_a_connection(
+def test_the_statement_is_prepared_once_per_connection(
     proxy: Proxy, open_log: Callable[..., DecisionLog], batch_of: Callable[..., list[Decided]]
 ) -> None:
     log = open_log(pool_size=3)
@@ -138,7 +128,7 @@ def test_the_parts_of_a_whole_batch_are_sent_as_they_are_made_in_one_round_trip(
 
 @pytest.mark.parametrize("size", [1, 1000])
 @pytest.mark.parametrize("write", [DecisionLog.write, write_whole])
-def test_what_is_done_meanwhile_is_done_once_everything_is_sent(
+def test_the_meanwhile_callback_runs_once_after_everything_is_sent(
     proxy: Proxy,
     open_log: Callable[..., DecisionLog],
     batch_of: Callable[..., list[Decided]],
@@ -161,7 +151,7 @@ def test_what_is_done_meanwhile_is_done_once_everything_is_sent(
 
 
 @pytest.mark.parametrize("keyed", [False, True])
-def test_a_batch_whose_later_part_cannot_be_made_is_not_stored_and_the_log_goes_on(
+def test_a_batch_with_a_failing_part_is_not_stored_and_the_log_still_writes(
     service_engine: Engine,
     batch_of: Callable[..., list[Decided]],
     rows: Rows,
@@ -192,7 +182,7 @@ def once_free(write: Callable[[], list[Decided]], seconds: float = 10) -> list[D
             sleep(0.01)
 
 
-def test_replayed_rows_are_read_back_in_one_more_round_trip_whatever_their_number(
+def test_any_number_of_replayed_rows_is_read_in_one_more_round_trip(
     proxy: Proxy, open_log: Callable[..., DecisionLog], batch_of: Callable[..., list[Decided]]
 ) -> None:
     log = open_log()
@@ -209,7 +199,7 @@ def test_replayed_rows_are_read_back_in_one_more_round_trip_whatever_their_numbe
         assert traffic.messages["P"] == 0
 
 
-def test_a_line_cut_between_commit_and_reply_leaves_the_decision_for_the_retry(
+def test_after_a_connection_lost_between_commit_and_reply_a_retry_returns_the_decision(
     proxy: Proxy,
     open_log: Callable[..., DecisionLog],
     batch_of: Callable[..., list[Decided]],
@@ -231,7 +221,7 @@ def test_a_line_cut_between_commit_and_reply_leaves_the_decision_for_the_retry(
     assert retried.prediction_id == decided.prediction_id
 
 
-def test_a_postgres_that_never_answers_is_given_up_and_the_next_batch_connects_anew(
+def test_an_unresponsive_postgres_times_out_and_the_next_batch_reconnects(
     proxy: Proxy, open_log: Callable[..., DecisionLog], batch_of: Callable[..., list[Decided]]
 ) -> None:
     log = open_log(statement_timeout_s=0.2)

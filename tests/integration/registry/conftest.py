@@ -1,11 +1,9 @@
-"""A model_store of one's own on the session's MLflow server, and names that nobody else uses."""
+"""Model stores on the session's MLflow server, and registered models of the test's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
@@ -13,40 +11,9 @@ from mlflow import MlflowClient
 
 from registry.client.base import RegisteredVersion, RegistryReader
 from registry.client.factory import open_registry
-from registry.store.model_store import ModelStore, Versions
+from registry.store.model_store import ModelStore
+from tests.support.followed_store import Follow, Following
 from tests.support.stack import Publish, publisher
-
-
-@dataclass
-class Following:
-    """A model_store and what it told."""
-
-    model_store: ModelStore
-    root: Path
-    refusals: list[tuple[RegisteredVersion, str]] = field(default_factory=list)
-    evictions: list[int] = field(default_factory=list)
-
-    def look(self, name: str) -> Versions:
-        """Look at one name."""
-        return self.model_store.look([name])[name]
-
-    def production(self, name: str) -> int | None:
-        """The number of the production version that should serve now."""
-        found = self.look(name).production
-        return found.version if found else None
-
-    def challenger(self, name: str) -> int | None:
-        """The number of the challenger that should be tried now."""
-        found = self.look(name).challenger
-        return found.version if found else None
-
-
-class Follow(Protocol):
-    """A factory of shelves; the same `root` is the same disk."""
-
-    def __call__(
-        self, uri: str | None = None, *, root: Path | None = None, max_models: int = 64
-    ) -> Following: ...
 
 
 @pytest.fixture
@@ -91,7 +58,7 @@ def client(mlflow_server: str) -> MlflowClient:
 
 @pytest.fixture
 def follow(mlflow_server: str, tmp_path: Path) -> Follow:
-    """A factory of shelves."""
+    """A factory of model stores."""
 
     def make(
         uri: str | None = None, *, root: Path | None = None, max_models: int = 64
@@ -115,6 +82,3 @@ def follow(mlflow_server: str, tmp_path: Path) -> Follow:
 def away(free_port: Callable[[], int]) -> str:
     """The address of an MLflow that does not answer."""
     return f"http://127.0.0.1:{free_port()}"
-
-
-Changes = Callable[[dict[str, Any]], object]

@@ -1,4 +1,4 @@
-"""Both readers give the same answers about versions, aliases, tags and files."""
+"""Both registry clients return the same versions, aliases, tags and files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from registry.names import CANARY_TAG, CHALLENGER, MODEL_PATH, PRODUCTION
 from scoring.errors import ModelRefused
 from tests.support.stack import Publish
 
-pytestmark = pytest.mark.slow
 
-
-def test_one_look_gives_both_aliases_of_every_name(
+def test_one_call_returns_both_aliases_of_every_name(
     registry: RegistryReader, publish_there: Publish, name: str
 ) -> None:
     for each in (name, f"{name}-b"):
         publish_there(each, alias=PRODUCTION)
         publish_there(each, alias=CHALLENGER)
     publish_there(f"{name}-c", alias=None)
-    found = registry.client.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
+    found = registry.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
     assert found == {
         name: {alias: registry.resolve(name, alias) for alias in (PRODUCTION, CHALLENGER)},
         f"{name}-b": {
@@ -37,28 +35,28 @@ def test_one_look_gives_both_aliases_of_every_name(
     assert found[name][CHALLENGER].version == 2
 
 
-def test_a_name_that_the_filter_language_cannot_hold_is_looked_at_too(
+def test_a_name_with_characters_of_the_filter_language_is_found(
     registry: RegistryReader, publish_there: Publish, name: str
 ) -> None:
     odd = f'{name} o\'hara, (50%) "x"'
     publish_there(odd)
     publish_there(name)
-    found = registry.client.aliases([odd, name])
+    found = registry.aliases([odd, name])
     assert [version[PRODUCTION].name for version in found.values()] == [odd, name]
 
 
-def test_more_names_than_fit_one_search_are_all_looked_at(
+def test_more_names_than_fit_one_search_are_all_found(
     registry: RegistryReader, publish_there: Publish, name: str
 ) -> None:
     publish_there(name)
     names = [f"{name}-{number}" for number in range(-250, 0)] + [name]
-    found = registry.client.aliases(names)
+    found = registry.aliases(names)
     assert len(found) == 251
     assert [each for each in names if found[each]] == [name]
 
 
 @pytest.mark.parametrize("newer", [False, True])
-def test_a_change_of_the_challengers_tag_is_seen_by_the_next_look(
+def test_a_changed_tag_of_the_challenger_is_in_the_next_call(
     tracking_uri: str, registry: RegistryReader, publish_there: Publish, name: str, newer: bool
 ) -> None:
     number = str(publish_there(name, alias=CHALLENGER))
@@ -67,7 +65,7 @@ def test_a_change_of_the_challengers_tag_is_seen_by_the_next_look(
     client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
 
     def percent() -> str | None:
-        return registry.client.aliases([name])[name][CHALLENGER].tags.get(CANARY_TAG)
+        return registry.aliases([name])[name][CHALLENGER].tags.get(CANARY_TAG)
 
     assert percent() is None
     for value in ("5", "50"):
@@ -77,7 +75,7 @@ def test_a_change_of_the_challengers_tag_is_seen_by_the_next_look(
     assert percent() is None
 
 
-def test_a_registered_model_made_anew_is_not_taken_for_the_old_one(
+def test_a_recreated_registered_model_is_not_equal_to_the_old_one(
     tracking_uri: str, registry: RegistryReader, publish_there: Publish, name: str
 ) -> None:
     client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
@@ -85,11 +83,11 @@ def test_a_registered_model_made_anew_is_not_taken_for_the_old_one(
     def made_with_two_versions() -> RegisteredVersion:
         publish_there(name)
         publish_there(name, alias=None)
-        return registry.client.aliases([name])[name][PRODUCTION]
+        return registry.aliases([name])[name][PRODUCTION]
 
     old = made_with_two_versions()
     client.delete_registered_model(name)
-    assert registry.client.aliases([name]) == {name: {}}
+    assert registry.aliases([name]) == {name: {}}
     new = made_with_two_versions()
     assert (new.name, new.version) == (old.name, old.version)
     assert new != old
@@ -109,7 +107,7 @@ def test_tags_come_with_a_version_but_do_not_make_it_another(
     assert hash(before) == hash(after)
 
 
-def test_what_is_absent_is_none_and_not_an_error(
+def test_an_absent_version_or_alias_is_none(
     registry: RegistryReader, publish_there: Publish, name: str
 ) -> None:
     assert registry.find(name, 1) is None
@@ -119,7 +117,7 @@ def test_what_is_absent_is_none_and_not_an_error(
     assert registry.resolve(name, PRODUCTION) is None
 
 
-def test_a_file_arrives_whole_and_an_absent_one_is_told(
+def test_a_file_is_downloaded_whole_and_an_absent_one_returns_false(
     registry: RegistryReader, publish_there: Publish, name: str, tmp_path: Path
 ) -> None:
     content = b"\x00\xff\r\n" * 100_000
@@ -137,11 +135,11 @@ def test_a_file_arrives_whole_and_an_absent_one_is_told(
         registry.download(version, f"{MODEL_PATH}/more.bin", to, len(content) - 1)
 
 
-def test_a_server_that_is_away_is_told_from_one_that_has_nothing(away: str, tmp_path: Path) -> None:
+def test_an_unreachable_server_raises_registry_unavailable(away: str, tmp_path: Path) -> None:
     registry = open_registry(away)
     version = RegisteredVersion("fraud-demo", 1, 0)
     asked = [
-        lambda: registry.client.aliases(["fraud-demo"]),
+        lambda: registry.aliases(["fraud-demo"]),
         lambda: registry.resolve("fraud-demo", PRODUCTION),
         lambda: registry.find("fraud-demo", 1),
         lambda: registry.download(version, "MLmodel", tmp_path / "MLmodel", 1),
@@ -152,11 +150,13 @@ def test_a_server_that_is_away_is_told_from_one_that_has_nothing(away: str, tmp_
             ask()
 
 
-def test_a_server_that_is_no_mlflow_is_told_in_a_sentence(mlflow_server: str) -> None:
+def test_a_server_other_than_mlflow_raises_registry_unavailable_in_a_sentence(
+    mlflow_server: str,
+) -> None:
     # The UI answers every path below it with a page.
     registry = RestClient(f"{mlflow_server}/health?")
     with pytest.raises(RegistryUnavailable, match="MLflow's answer is not understood"):
-        registry.client.aliases(["fraud-demo"])
+        registry.aliases(["fraud-demo"])
 
 
 def test_a_uri_of_another_kind_is_refused_in_a_sentence() -> None:

@@ -1,4 +1,4 @@
-"""The store follows aliases, refuses a bad version once, and serves on while MLflow is away."""
+"""The model store follows aliases, refuses an invalid version once, and works without MLflow."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from mlflow import MlflowClient
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG, CHALLENGER, MLMODEL, PRODUCTION, REFUSED_TAG
 from scoring.errors import ModelRefused
-from tests.integration.registry.conftest import Follow, Following
 from tests.support.factories import a_model, feature_rows
+from tests.support.followed_store import Follow, Following
 from tests.support.stack import Publish, publisher
-
-pytestmark = pytest.mark.slow
 
 
 def truncate(name: str) -> Callable[[Path], object]:
@@ -75,7 +73,7 @@ def test_both_kinds_of_registry_are_followed(
     assert there.tags[REFUSED_TAG] == reason
 
 
-def test_a_loaded_model_decides_as_the_version_it_is(
+def test_a_loaded_model_has_its_version_and_scores_equally(
     publish: Publish, follow: Follow, name: str
 ) -> None:
     model = a_model(3)
@@ -107,7 +105,7 @@ def test_a_loaded_model_decides_as_the_version_it_is(
         (None, lambda path: path.write_bytes(b"[" * 60_000), "MLmodel is not YAML"),
     ],
 )
-def test_a_version_that_fails_a_check_is_refused_once_and_the_one_before_it_stays(
+def test_a_version_that_fails_a_check_is_refused_once_and_the_previous_one_stays(
     publish: Publish,
     follow: Follow,
     client: MlflowClient,
@@ -130,9 +128,7 @@ def test_a_version_that_fails_a_check_is_refused_once_and_the_one_before_it_stay
     assert folders(following, name) == {"1"}, "what was refused does not lie on the model_store"
 
 
-def test_a_challenger_that_is_refused_is_no_challenger(
-    publish: Publish, follow: Follow, name: str
-) -> None:
+def test_a_refused_challenger_is_no_challenger(publish: Publish, follow: Follow, name: str) -> None:
     following = follow()
     publish(name)
     publish(name, a_model(1), alias=CHALLENGER)
@@ -158,7 +154,7 @@ def test_a_refused_version_is_tried_again_when_the_alias_comes_back_to_it(
     assert [version.version for version, _ in following.refusals] == [2, 2]
 
 
-def test_one_bad_version_keeps_no_other_name_from_being_followed(
+def test_a_refused_version_does_not_affect_other_names(
     publish: Publish, follow: Follow, name: str
 ) -> None:
     names = [f"{name}-{number}" for number in range(4)]
@@ -168,7 +164,7 @@ def test_one_bad_version_keeps_no_other_name_from_being_followed(
     assert [found[each].production is None for each in names] == [False, False, True, False]
 
 
-def test_a_registered_model_made_anew_is_loaded_anew(
+def test_a_recreated_registered_model_is_loaded_again(
     publish: Publish, follow: Follow, client: MlflowClient, name: str
 ) -> None:
     following = follow()
@@ -184,7 +180,7 @@ def test_a_registered_model_made_anew_is_loaded_anew(
         client.delete_registered_model(name)
 
 
-def test_when_mlflow_goes_away_nothing_changes(
+def test_when_mlflow_becomes_unreachable_the_versions_stay(
     publish: Publish, follow: Follow, away: str, name: str
 ) -> None:
     publish(name)
@@ -197,7 +193,7 @@ def test_when_mlflow_goes_away_nothing_changes(
     assert following.model_store.load(before.production).version is not None
 
 
-def test_without_mlflow_at_the_start_the_last_good_versions_come_from_disk(
+def test_a_start_without_mlflow_uses_the_last_good_versions_from_disk(
     publish: Publish, follow: Follow, client: MlflowClient, away: str, name: str
 ) -> None:
     publish(name)
@@ -218,7 +214,7 @@ def test_without_mlflow_at_the_start_the_last_good_versions_come_from_disk(
     assert after.look(f"{name}-unknown").production is None
 
 
-def test_a_start_on_a_refused_version_serves_the_one_before_it(
+def test_a_start_on_a_refused_version_serves_the_previous_one(
     publish: Publish, follow: Follow, name: str
 ) -> None:
     publish(name)
@@ -228,7 +224,7 @@ def test_a_start_on_a_refused_version_serves_the_one_before_it(
     assert follow(root=before.root).production(name) == 1
 
 
-def test_a_refusal_that_cannot_be_tagged_at_once_is_tagged_later(
+def test_a_refusal_is_tagged_later_when_tagging_fails_at_first(
     publish: Publish, follow: Follow, client: MlflowClient, away: str, name: str
 ) -> None:
     publish(name, spoil=shift_golden)
@@ -245,7 +241,7 @@ def test_a_refusal_that_cannot_be_tagged_at_once_is_tagged_later(
     assert len(following.refusals) == 1
 
 
-def test_a_damaged_copy_on_disk_is_fetched_anew(
+def test_a_damaged_copy_on_disk_is_downloaded_again(
     publish: Publish, follow: Follow, name: str
 ) -> None:
     publish(name)
@@ -278,7 +274,7 @@ def test_equal_files_under_two_names_are_one_model_in_memory(
     assert following.model_store.models_in_memory == 1
 
 
-def test_the_model_used_least_lately_leaves_memory_and_comes_back_from_disk(
+def test_the_least_recently_used_model_is_evicted_and_reloaded_from_disk(
     publish: Publish, follow: Follow, away: str, name: str
 ) -> None:
     following = follow(max_models=2)
@@ -302,7 +298,7 @@ def test_the_model_used_least_lately_leaves_memory_and_comes_back_from_disk(
         following.model_store.load(third)
 
 
-def test_an_evicted_model_is_verified_again_when_it_comes_back(
+def test_an_evicted_model_is_verified_again_when_reloaded(
     publish: Publish, follow: Follow, away: str, name: str
 ) -> None:
     publish(name)
@@ -318,7 +314,7 @@ def test_an_evicted_model_is_verified_again_when_it_comes_back(
         following.model_store.load(version)
 
 
-def test_rolling_back_is_warm(
+def test_a_rollback_uses_the_model_in_memory(
     publish: Publish, follow: Follow, client: MlflowClient, name: str
 ) -> None:
     following = follow()
@@ -335,7 +331,7 @@ def test_rolling_back_is_warm(
     assert time.perf_counter() - began_s < 0.5
 
 
-def test_the_five_versions_used_last_stay_on_disk_and_what_serves_always_does(
+def test_the_five_last_used_versions_and_the_serving_one_stay_on_disk(
     publish: Publish, follow: Follow, name: str
 ) -> None:
     following = follow()
@@ -378,7 +374,9 @@ def test_many_threads_that_load_one_version_share_one_model(
     assert following.evictions == []
 
 
-def test_loading_what_must_not_serve_says_why(publish: Publish, follow: Follow, name: str) -> None:
+def test_loading_an_invalid_version_raises_with_the_reason(
+    publish: Publish, follow: Follow, name: str
+) -> None:
     publish(name, spoil_mlmodel=Path.unlink)
     following = follow()
     version = following.model_store._reader.find(name, 1)
@@ -387,7 +385,7 @@ def test_loading_what_must_not_serve_says_why(publish: Publish, follow: Follow, 
         following.model_store.load(version)
 
 
-def test_sixty_names_on_ten_models_stay_within_the_bound(
+def test_sixty_names_on_ten_models_stay_within_the_memory_limit(
     sqlite_registry: str, follow: Follow, name: str, tmp_path: Path
 ) -> None:
     publish = publisher(sqlite_registry, tmp_path)

@@ -58,7 +58,7 @@ def test_a_tenant_is_put_in_test_mode_and_made_live_again(run: Callable[..., Res
     assert run("tenants", "mode", "acme", "other").exit_code != 0
 
 
-def test_a_key_may_have_an_end(run: Callable[..., Result]) -> None:
+def test_a_key_may_expire(run: Callable[..., Result]) -> None:
     run("tenants", "create", "acme")
     issued = run("keys", "issue", "--tenant", "acme", "--scopes", "score", "--days", "30")
     assert issued.exit_code == 0
@@ -75,7 +75,7 @@ def test_a_key_may_have_an_end(run: Callable[..., Result]) -> None:
         (("keys", "revoke", "--tenant", "nobody", "abc"), "no tenant 'nobody'"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_status_1(
+def test_a_user_error_is_one_sentence_and_status_1(
     run: Callable[..., Result], arguments: tuple[str, ...], sentence: str
 ) -> None:
     result = run(*arguments)
@@ -91,7 +91,7 @@ def test_an_unknown_scope_is_named(run: Callable[..., Result]) -> None:
     assert "score, review, admin" in result.output
 
 
-def test_a_database_without_the_schema_says_what_to_do(
+def test_without_the_schema_the_command_names_db_upgrade(
     make_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", make_database())
@@ -103,7 +103,7 @@ def test_a_database_without_the_schema_says_what_to_do(
     assert CliRunner().invoke(main, ["tenants", "list"]).exit_code == 0
 
 
-def test_a_database_that_is_away_or_no_postgres_is_one_sentence(
+def test_an_unreachable_or_other_database_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for url, sentence in [
@@ -118,7 +118,7 @@ def test_a_database_that_is_away_or_no_postgres_is_one_sentence(
 
 
 @pytest.mark.parametrize("arguments", [(), ("tenants",), ("keys",), ("db",), ("keys", "issue")])
-def test_help_says_what_each_command_does(arguments: tuple[str, ...]) -> None:
+def test_every_command_has_help(arguments: tuple[str, ...]) -> None:
     result = CliRunner().invoke(main, [*arguments, "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.output

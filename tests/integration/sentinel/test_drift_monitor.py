@@ -1,4 +1,4 @@
-"""`sentinel monitor`: every tenant's versions against what MLflow says they were trained on."""
+"""`sentinel monitor` compares every tenant's versions with their training distributions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
-from persistence.deployments import record_promotion
+from persistence.deployments import record_promotions
 from persistence.drift.checks import Check, latest_run
 from persistence.tenants import Tenant, create_tenant
 from scoring.evaluation.drift import SCORE
@@ -46,7 +46,7 @@ def serve(engine: Engine, publish: Publish) -> Callable[..., tuple[Tenant, Model
         number = publish(name, a_model_with_distribution(), spoil=spoil)
         version = ModelVersion(name, number)
         tenant = create_tenant(engine, slug, name)
-        record_promotion(engine, tenant.id, a_model(version=version))
+        record_promotions(engine, [tenant.id], a_model(version=version))
         return tenant, version
 
     return make
@@ -58,8 +58,7 @@ def checks(engine: Engine, tenant: Tenant) -> list[Check]:
     return run.checks
 
 
-@pytest.mark.slow
-def test_it_measures_every_tenants_version_over_the_window(
+def test_the_monitor_measures_every_tenants_version_over_the_window(
     monitor: Monitor, serve: Any, engine: Engine
 ) -> None:
     (calm, first), (moved, second) = serve("calm"), serve("moved")
@@ -79,8 +78,7 @@ def test_it_measures_every_tenants_version_over_the_window(
         assert levels["oldbalance_dest"] == "stable"
 
 
-@pytest.mark.slow
-def test_a_short_window_an_empty_one_and_one_tenant_alone(
+def test_the_monitor_takes_a_window_and_one_tenant(
     monitor: Monitor, serve: Any, engine: Engine
 ) -> None:
     (few, version), (left_out, _) = serve("few"), serve("left-out")
@@ -104,8 +102,7 @@ def test_a_short_window_an_empty_one_and_one_tenant_alone(
     assert (unknown.exit_code, "no tenant 'nobody'" in unknown.output) == (1, True)
 
 
-@pytest.mark.slow
-def test_a_version_without_a_distribution_says_why_and_the_others_are_measured(
+def test_a_version_without_a_distribution_has_a_note_and_the_others_are_measured(
     monitor: Monitor, serve: Any, engine: Engine
 ) -> None:
     def forget(folder: Path) -> None:
@@ -119,8 +116,8 @@ def test_a_version_without_a_distribution_says_why_and_the_others_are_measured(
     broken, _ = serve("broken", garble)
     sound, version = serve("sound")
     gone = ModelVersion(version.name, 99)
-    record_promotion(engine, sound.id, a_model(version=gone))
-    record_promotion(engine, sound.id, a_model(version=version))
+    record_promotions(engine, [sound.id], a_model(version=gone))
+    record_promotions(engine, [sound.id], a_model(version=version))
     decide(engine, sound.id, gone, feature_rows(2))
     assert monitor().exit_code == 0
     for tenant, why in ((old, "carries no training distribution"), (broken, "cannot be read")):
@@ -133,8 +130,7 @@ def test_a_version_without_a_distribution_says_why_and_the_others_are_measured(
     assert "does not have the version any more" in str(former.note)
 
 
-@pytest.mark.slow
-def test_without_mlflow_nothing_is_stored_and_the_status_says_so(
+def test_without_mlflow_nothing_is_stored_and_the_status_is_1(
     monitor: Monitor, serve: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant, _ = serve("waiting")
@@ -145,8 +141,7 @@ def test_without_mlflow_nothing_is_stored_and_the_status_says_so(
     assert latest_run(engine, tenant.id) is None
 
 
-@pytest.mark.slow
-def test_without_any_version_it_says_that_there_is_nothing(monitor: Monitor) -> None:
+def test_without_any_version_the_monitor_reports_nothing_to_store(monitor: Monitor) -> None:
     result = monitor()
     assert (result.exit_code, "nothing to store" in result.output) == (0, True)
 

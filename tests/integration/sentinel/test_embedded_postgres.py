@@ -1,3 +1,5 @@
+"""The embedded Postgres: durable, private, shared between processes, and recovered after a kill."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -19,8 +21,6 @@ import pytest
 
 from sentinel.local.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from tests.support.paths import PROJECT
-
-pytestmark = pytest.mark.slow
 
 FORK = multiprocessing.get_context("fork")
 
@@ -83,7 +83,7 @@ def wait_until(condition: object, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def test_it_makes_a_durable_checksummed_database_on_a_socket_only(empty_home: Path) -> None:
+def test_the_database_is_durable_checksummed_and_on_a_socket_only(empty_home: Path) -> None:
     with EmbeddedPostgres(empty_home) as url:
         assert query(url, "SELECT current_database()") == "sentinel"
         for setting, value in {
@@ -97,7 +97,7 @@ def test_it_makes_a_durable_checksummed_database_on_a_socket_only(empty_home: Pa
             assert query(url, f"SELECT current_setting('{setting}')") == value
 
 
-def test_what_was_written_is_there_after_a_restart(home: Path) -> None:
+def test_data_are_kept_over_a_restart(home: Path) -> None:
     with EmbeddedPostgres(home) as url:
         query(url, "CREATE TABLE kept AS SELECT 7 AS value")
     assert not EmbeddedPostgres(home).is_running()
@@ -112,14 +112,14 @@ def test_a_wrong_password_is_refused(home: Path) -> None:
             psycopg.connect(url.replace(password, "guess"))
 
 
-def test_its_files_are_closed_to_everybody_else(home: Path) -> None:
+def test_the_files_are_private(home: Path) -> None:
     with EmbeddedPostgres(home):
         for name in ("", "data", "password", "server.log", ".s.PGSQL.5432"):
             mode = (home / "postgres" / name).stat().st_mode
             assert not mode & (stat.S_IRWXG | stat.S_IRWXO), name
 
 
-def test_the_folders_above_are_opened_to_walk_through_and_no_further(home: Path) -> None:
+def test_parent_folders_get_search_permission_and_no_more(home: Path) -> None:
     above = home.parent.parent
     above.chmod(0o700)
     with EmbeddedPostgres(home):
@@ -127,7 +127,7 @@ def test_the_folders_above_are_opened_to_walk_through_and_no_further(home: Path)
         assert stat.S_IMODE(above.stat().st_mode) == (0o700 if os.geteuid() else 0o701)
 
 
-def test_starting_twice_gives_the_same_server(home: Path) -> None:
+def test_a_second_start_returns_the_same_server(home: Path) -> None:
     postgres = EmbeddedPostgres(home)
     url = postgres.start()
     pid = postmaster_pid(home)
@@ -147,7 +147,7 @@ def test_two_processes_that_start_at_once_share_one_server(empty_home: Path) -> 
         process.communicate("\n", timeout=20)
 
 
-def test_only_the_last_user_to_leave_stops_the_server(home: Path) -> None:
+def test_only_the_last_release_stops_the_server(home: Path) -> None:
     first, second = EmbeddedPostgres(home), EmbeddedPostgres(home)
     first.start()
     url = second.start()
@@ -157,7 +157,7 @@ def test_only_the_last_user_to_leave_stops_the_server(home: Path) -> None:
     assert not second.is_running()
 
 
-def test_a_killed_user_is_not_waited_for(home: Path) -> None:
+def test_a_killed_process_does_not_keep_the_server_running(home: Path) -> None:
     code = "EmbeddedPostgres(Path(sys.argv[1])).start(); print('up', flush=True); input()"
     killed = python(code, home)
     assert killed.stdout
@@ -169,7 +169,7 @@ def test_a_killed_user_is_not_waited_for(home: Path) -> None:
     assert not EmbeddedPostgres(home).is_running()
 
 
-def test_ctrl_c_in_the_terminal_does_not_reach_the_server(home: Path) -> None:
+def test_ctrl_c_does_not_stop_the_server(home: Path) -> None:
     code = "EmbeddedPostgres(Path(sys.argv[1])).start(); print('up', flush=True); input()"
     process = python(code, home)
     assert process.stdout
@@ -181,7 +181,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_server(home: Path) -> None:
         assert query(url, "SELECT 1") == 1
 
 
-def test_it_recovers_when_the_server_was_killed(home: Path) -> None:
+def test_the_server_recovers_after_a_kill(home: Path) -> None:
     postgres = EmbeddedPostgres(home)
     url = postgres.start()
     query(url, "CREATE TABLE kept AS SELECT 7 AS value")
@@ -191,7 +191,7 @@ def test_it_recovers_when_the_server_was_killed(home: Path) -> None:
         assert query(url, "SELECT value FROM kept") == 7
 
 
-def test_a_pid_file_whose_number_now_is_another_program_is_no_obstacle(home: Path) -> None:
+def test_a_pid_file_with_another_programs_pid_does_not_block_a_start(home: Path) -> None:
     with EmbeddedPostgres(home):
         pid_file = home / "postgres/data/postmaster.pid"
         lines = pid_file.read_text().splitlines()
@@ -200,7 +200,7 @@ def test_a_pid_file_whose_number_now_is_another_program_is_no_obstacle(home: Pat
         assert query(url, "SELECT 1") == 1
 
 
-def test_a_folder_removed_under_a_running_server_does_not_block_the_next_start(home: Path) -> None:
+def test_removing_the_folder_of_a_running_server_does_not_block_the_next_start(home: Path) -> None:
     EmbeddedPostgres(home).start()
     shutil.rmtree(home)
     with EmbeddedPostgres(home) as url:
@@ -218,7 +218,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_one(home: Path) -> No
     directory.rmdir()
 
 
-def test_a_cluster_of_another_major_version_is_refused_and_left_alone(home: Path) -> None:
+def test_a_cluster_of_another_major_version_is_refused_unchanged(home: Path) -> None:
     with EmbeddedPostgres(home):
         pass
     version = home / "postgres/data/PG_VERSION"
@@ -228,7 +228,7 @@ def test_a_cluster_of_another_major_version_is_refused_and_left_alone(home: Path
     assert version.read_text() == "17\n"
 
 
-def test_a_server_that_gives_up_says_why_in_one_sentence(home: Path) -> None:
+def test_a_failed_start_is_reported_in_one_sentence(home: Path) -> None:
     with EmbeddedPostgres(home):
         pass
     configuration = home / "postgres/data/postgresql.auto.conf"
@@ -276,7 +276,7 @@ def as_somebody_else(home: Path, work: Callable[[Path], object]) -> object:
     return receiver.recv()
 
 
-def test_a_user_who_is_not_root_runs_it_as_themselves(empty_home: Path) -> None:
+def test_without_root_the_server_runs_as_the_user(empty_home: Path) -> None:
     def owner_of_the_server(home: Path) -> int:
         with EmbeddedPostgres(home) as url:
             assert query(url, "SELECT 1") == 1
@@ -291,7 +291,7 @@ def test_a_user_who_is_not_root_runs_it_as_themselves(empty_home: Path) -> None:
     assert not EmbeddedPostgres(empty_home).is_running()
 
 
-def test_another_users_database_is_refused_and_left_alone(home: Path) -> None:
+def test_another_users_database_is_refused_unchanged(home: Path) -> None:
     if os.geteuid():
         (home / "postgres").chmod(0)
     said = as_somebody_else(home, lambda home: EmbeddedPostgres(home).start())

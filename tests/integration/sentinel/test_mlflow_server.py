@@ -1,3 +1,5 @@
+"""The local MLflow server: private, small, and stopped with every process that it started."""
+
 from __future__ import annotations
 
 import os
@@ -14,8 +16,6 @@ import pytest
 
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.processes import Ledger, ProcessError
-
-pytestmark = pytest.mark.slow
 
 LOG_A_MODEL = """
 import sys
@@ -55,7 +55,7 @@ def server(home: Path, free_port: Callable[[], int]) -> Iterator[MlflowServer]:
         server.stop()
 
 
-def test_a_model_version_is_downloaded_over_http_and_lies_in_the_home_folder(
+def test_a_model_version_is_downloaded_over_http_from_the_home_folder(
     server: MlflowServer, home: Path, tmp_path: Path
 ) -> None:
     files = tmp_path / "files"
@@ -76,7 +76,7 @@ def test_a_model_version_is_downloaded_over_http_and_lies_in_the_home_folder(
     assert list(home.glob("mlartifacts/*/models/*/artifacts/artifacts/files/booster.txt"))
 
 
-def test_it_listens_on_the_loopback_interface_only(server: MlflowServer) -> None:
+def test_mlflow_listens_on_the_loopback_interface_only(server: MlflowServer) -> None:
     port = int(server.url.rsplit(":", 1)[1])
     listening = [
         connection.laddr.ip
@@ -87,7 +87,7 @@ def test_it_listens_on_the_loopback_interface_only(server: MlflowServer) -> None
     assert listening == ["127.0.0.1"]
 
 
-def test_it_takes_less_than_700_mb(server: MlflowServer) -> None:
+def test_mlflow_uses_less_than_700_mb(server: MlflowServer) -> None:
     pid = server.child.identity[0]
     family = [pid, *descendants(pid)]
     assert sum(psutil.Process(pid).memory_info().rss for pid in family) < 700e6
@@ -103,7 +103,7 @@ def test_a_busy_port_is_refused_before_anything_is_started(tmp_path: Path) -> No
     assert not (tmp_path / "home").exists()
 
 
-def test_stopping_it_leaves_no_process(tmp_path: Path, free_port: Callable[[], int]) -> None:
+def test_stopping_mlflow_leaves_no_process(tmp_path: Path, free_port: Callable[[], int]) -> None:
     server = MlflowServer(tmp_path, free_port())
     server.wait_until_ready()
     pid = server.child.identity[0]
@@ -113,14 +113,16 @@ def test_stopping_it_leaves_no_process(tmp_path: Path, free_port: Callable[[], i
     assert not [pid for pid in family if is_alive(pid)]
 
 
-def test_one_that_dies_while_starting_says_so(tmp_path: Path, free_port: Callable[[], int]) -> None:
+def test_a_server_that_ends_while_starting_raises_with_its_log(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     (tmp_path / "mlflow.db").write_text("no database")
     server = MlflowServer(tmp_path, free_port())
     with pytest.raises(ProcessError, match=r"MLflow ended unexpectedly(.|\n)*not a database"):
         server.wait_until_ready()
 
 
-def test_what_a_killed_owner_left_running_is_ended_by_the_next(
+def test_processes_left_by_a_killed_owner_are_ended_by_the_next(
     tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     ledger = Ledger(tmp_path / "processes.json")
@@ -135,7 +137,7 @@ def test_what_a_killed_owner_left_running_is_ended_by_the_next(
     server.stop()
 
 
-def test_a_number_that_belongs_to_another_program_now_is_left_alone(tmp_path: Path) -> None:
+def test_a_reused_pid_of_another_program_is_not_ended(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as bystander:
         path = tmp_path / "processes.json"
         path.write_text(f"[[{bystander.pid}, 12345.0]]")

@@ -1,4 +1,4 @@
-"""A stored decision can be recomputed from its model version, to the last bit."""
+"""`sentinel replay` recomputes a stored decision from its model version, to the last bit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotion, record_test_model
-from persistence.policies import set_policy
+from persistence.deployments import record_promotions, record_test_model
 from persistence.tenants import create_tenant
 from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy
@@ -21,9 +20,8 @@ from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
 from sentinel.operations.replay import differences
 from tests.support.factories import a_decision, a_model, a_prediction
+from tests.support.policies import set_policy
 from tests.support.stack import Publish
-
-pytestmark = pytest.mark.slow
 
 MODEL = "fraud-replayed"
 
@@ -44,14 +42,14 @@ def decided(engine: Engine, publish: Publish) -> Decided:
     version = ModelVersion(MODEL, publish(MODEL, a_model(seed=2)))
     model = a_model(seed=2, version=version)
     tenant = create_tenant(engine, "acme", MODEL)
-    record_promotion(engine, tenant.id, model)
+    record_promotions(engine, [tenant.id], model)
     blank = a_decision(tenant.id, amount=1234.56)
     decided = blank._replace(prediction=model.predict([blank.transaction])[0])
     DecisionLog(engine).write([decided])
     return decided
 
 
-def test_a_decision_is_repeated_to_the_last_bit(
+def test_a_replayed_decision_is_equal_to_the_last_bit(
     replay: Callable[[object], Result], decided: Decided
 ) -> None:
     result = replay(decided.prediction_id)
@@ -59,7 +57,7 @@ def test_a_decision_is_repeated_to_the_last_bit(
     assert repr(decided.prediction.margin) in result.output
 
 
-def test_a_decision_at_a_policy_of_the_tenants_own_is_repeated_at_that_policy(
+def test_a_decision_at_a_tenants_policy_is_replayed_at_that_policy(
     replay: Callable[[object], Result], decided: Decided, engine: Engine
 ) -> None:
     before = set_policy(engine, decided.tenant_id, Policy.at(0.011, CostModel()), "admin")
@@ -79,7 +77,7 @@ def test_a_decision_at_a_policy_of_the_tenants_own_is_repeated_at_that_policy(
     assert "threshold: 0.011 is now 0.05" in result.output
 
 
-def test_a_fixed_test_is_repeated_without_a_model(
+def test_a_fixed_test_transaction_is_replayed_without_a_model(
     replay: Callable[[object], Result], engine: Engine
 ) -> None:
     tenant = create_tenant(engine, "tester", "fraud-none", is_test=True)
@@ -91,7 +89,7 @@ def test_a_fixed_test_is_repeated_without_a_model(
     assert "sentinel-test version 1" in result.output
 
 
-def test_a_decision_that_was_tampered_with_is_shown_with_status_1(
+def test_a_changed_decision_is_reported_with_status_1(
     replay: Callable[[object], Result], decided: Decided, engine: Engine
 ) -> None:
     with engine.begin() as connection:
@@ -102,7 +100,7 @@ def test_a_decision_that_was_tampered_with_is_shown_with_status_1(
     assert "does not repeat" in result.output
 
 
-def test_a_prediction_that_is_not_there_is_one_sentence(
+def test_an_unknown_prediction_is_one_sentence(
     replay: Callable[[object], Result], decided: Decided
 ) -> None:
     result = replay(decided.transaction_id)

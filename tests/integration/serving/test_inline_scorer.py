@@ -1,9 +1,8 @@
-"""When a payment is decided on the event loop: alone, and where nothing would hold the loop up."""
+"""A single payment is decided on the event loop when nothing would block it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 from uuid import UUID
@@ -18,7 +17,6 @@ from persistence.decisions.rows import read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
-from persistence.tenants import Tenant
 from scoring.errors import NoModel, StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
@@ -30,15 +28,14 @@ from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.shadow import ShadowScorer
 from tests.support.factories import a_decision, a_model, a_transaction
+from tests.support.fixture_types import MakeTenant
 from tests.support.postgres_proxy import Proxy
-
-pytestmark = pytest.mark.slow
 
 VERSION = ModelVersion("fraud-demo", 1)
 
 
 @pytest.fixture
-def log(service_engine: Engine, make_tenant: Callable[..., Tenant]) -> DecisionLog:
+def log(service_engine: Engine, make_tenant: MakeTenant) -> DecisionLog:
     """A log with a connection at hand."""
     log = DecisionLog(service_engine)
     log.write([a_decision(make_tenant("another").id)])
@@ -46,8 +43,8 @@ def log(service_engine: Engine, make_tenant: Callable[..., Tenant]) -> DecisionL
 
 
 def inline_scorer(log: DecisionLog) -> InlineScorer:
-    nobody = cast("ShadowScorer", None)  # there is no challenger
-    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), nobody, Traces()), log)
+    no_shadow = cast("ShadowScorer", None)  # there is no challenger
+    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), no_shadow, Traces()), log)
 
 
 def decide(log: DecisionLog, item: Item) -> Answer:
@@ -65,33 +62,35 @@ def an_item(
 
 @pytest.fixture(scope="module")
 def compiled() -> FraudModel:
-    """A model as it is served."""
+    """A model with compiled trees, as the service loads it."""
     return a_model(version=VERSION).as_served()
 
 
-def test_it_is_stored_and_answered_as_a_batch_of_one(
+def test_an_inline_decision_is_stored_and_answered_as_a_batch_of_one(
     compiled: FraudModel,
     log: DecisionLog,
-    make_tenant: Callable[..., Tenant],
+    make_tenant: MakeTenant,
     service_engine: Engine,
 ) -> None:
     tenant_id = make_tenant().id
     item = an_item(compiled, tenant_id=tenant_id)
     answer = decide(log, item)
     assert isinstance(answer, list)
-    told = orjson.loads(answer[0] + b"}")
-    stored = read_decision(service_engine, tenant_id, UUID(told["prediction_id"]))
+    reply = orjson.loads(answer[0] + b"}")
+    stored = read_decision(service_engine, tenant_id, UUID(reply["prediction_id"]))
     assert stored.transaction == item.transactions[0]
     assert [stored.prediction] == compiled.predict(item.transactions)
-    assert told["margin"] == stored.prediction.margin
+    assert reply["margin"] == stored.prediction.margin
 
 
-def test_what_cannot_be_decided_is_its_own_error(log: DecisionLog) -> None:
+def test_without_a_model_the_answer_is_no_model(log: DecisionLog) -> None:
     answer = decide(log, an_item(None))
     assert isinstance(answer, NoModel)
 
 
-def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: str) -> None:
+def test_a_lost_connection_is_answered_with_store_unavailable(
+    compiled: FraudModel, database: str
+) -> None:
     with Proxy(database) as proxy:
         log = DecisionLog(open_database(proxy.url, role=SERVICE_ROLE))
         proxy.cut_before_reply(b"C1305486145")
@@ -99,7 +98,7 @@ def test_what_cannot_be_stored_is_its_own_error(compiled: FraudModel, database: 
     assert isinstance(answer, StoreUnavailable)
 
 
-def test_it_fits_where_the_trees_are_compiled_and_a_connection_is_at_hand(
+def test_inline_scoring_needs_compiled_trees_and_a_connection_at_hand(
     compiled: FraudModel, log: DecisionLog, service_engine: Engine
 ) -> None:
     by_lightgbm = replace(compiled, compiled=None)

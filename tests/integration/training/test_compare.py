@@ -1,3 +1,5 @@
+"""`python -m training compare` compares two versions on matured decisions or on a file."""
+
 from __future__ import annotations
 
 import json
@@ -6,11 +8,9 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-import pytest
 from mlflow import MlflowClient
 
 from persistence.labels.reader import SELECTION_BIAS
-from persistence.policies import set_policy
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.policy import CostModel, Policy
 from tests.support.matured_decisions import (
@@ -22,10 +22,9 @@ from tests.support.matured_decisions import (
     some_transactions,
     write_csv,
 )
+from tests.support.policies import set_policy
 from tests.support.stack import Publish
 from training.data.loading import read
-
-pytestmark = pytest.mark.slow
 
 TIMID, BOLD = fraud_model(threshold=0.9), fraud_model()
 """The same probabilities; one reviews far too little."""
@@ -71,7 +70,7 @@ def test_stored_decisions_and_shadow_scores_are_compared_and_logged(
     assert written["verdict"] in done.stdout.replace("\n", " ")
 
 
-def test_the_tenants_own_cost_model_is_what_counts(
+def test_the_comparison_uses_the_tenants_cost_model(
     past: Past, publish: Publish, training: Training
 ) -> None:
     name = past.tenant.model_name
@@ -85,7 +84,7 @@ def test_the_tenants_own_cost_model_is_what_counts(
     assert re.search(r"version 2 saves [\d,]+ less \(95 %: -", done.stdout), done.stdout
 
 
-def test_both_decide_a_labelled_file(
+def test_both_versions_are_compared_on_a_labelled_file(
     past: Past, publish: Publish, training: Training, tmp_path: Path
 ) -> None:
     publish(past.tenant.model_name, TIMID)
@@ -100,7 +99,7 @@ def test_both_decide_a_labelled_file(
     )
 
 
-def test_what_a_version_was_made_from_does_not_judge_it(
+def test_a_version_is_not_compared_on_its_training_data(
     past: Past, publish: Publish, training: Training, mlflow_server: str, tmp_path: Path
 ) -> None:
     name = past.tenant.model_name
@@ -119,7 +118,7 @@ def test_what_a_version_was_made_from_does_not_judge_it(
     assert "of month.csv (hours 400 to" in said
 
 
-def test_what_is_missing_is_said(
+def test_missing_versions_or_labels_are_reported_in_a_sentence(
     past: Past, publish: Publish, training: Training, tmp_path: Path
 ) -> None:
     def refused(*arguments: object) -> str:
@@ -144,7 +143,7 @@ def test_what_is_missing_is_said(
     assert "few.csv has 300 transactions and 7 frauds" in refused("--data", path)
 
 
-def test_an_unknown_tenant_is_told_how_to_be_made(training: Training) -> None:
+def test_an_unknown_tenant_is_reported_with_the_command_that_creates_it(training: Training) -> None:
     done = training("compare", "--tenant", "nobody")
     assert done.exit_code == 1
     assert "There is no tenant 'nobody'; `sentinel tenants create nobody` makes one." in done.stderr

@@ -1,4 +1,4 @@
-"""A registered model can be judged on hours it has not seen."""
+"""`python -m training evaluate` evaluates a registered version on given hours of a file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def transactions(count: int = 400, seed: int = 0) -> LabelledTransactions:
 VERSION = ModelVersion("fraud-judged", 4)
 
 
-def test_only_the_hours_asked_for_are_judged() -> None:
+def test_only_the_given_hours_are_evaluated() -> None:
     judged = judge(a_model(version=VERSION), transactions(), from_step=11, until_step=30)
     assert (judged.first_step, judged.last_step) == (11, 30)
     assert (judged.row_count, judged.fraud_count) == (80, 20)
@@ -58,13 +58,12 @@ def test_the_hard_frauds_are_those_that_do_not_empty_the_account() -> None:
     assert nothing.evaluation.metrics["missed_frauds"] == nothing.fraud_count
 
 
-def test_hours_without_transactions_are_refused_in_a_sentence() -> None:
+def test_hours_without_transactions_are_refused() -> None:
     with pytest.raises(TrainingError, match="0 transactions"):
         judge(a_model(version=VERSION), transactions(), from_step=1000)
 
 
-@pytest.mark.slow
-def test_the_command_judges_the_version_under_an_alias(
+def test_the_command_evaluates_the_version_under_an_alias(
     mlflow_server: str, publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)

@@ -1,3 +1,5 @@
+"""`python -m training promote` promotes a better version with its evidence."""
+
 from __future__ import annotations
 
 import getpass
@@ -22,8 +24,6 @@ from tests.support.matured_decisions import (
     write_csv,
 )
 from tests.support.stack import Publish
-
-pytestmark = pytest.mark.slow
 
 TIMID, BOLD = fraud_model(threshold=0.9), fraud_model()
 Aliases = Callable[[], dict[str, str]]
@@ -68,7 +68,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence(
     assert "version 2 is in production already." in again.stdout
 
 
-def test_a_worse_challenger_is_refused_by_how_much_unless_forced(
+def test_a_worse_challenger_is_refused_with_its_figures_unless_forced(
     past: Past, publish: Publish, training: Training, aliases: Aliases, mlflow_server: str
 ) -> None:
     with_a_past(past, publish, BOLD, TIMID)
@@ -101,7 +101,7 @@ def test_the_first_promotion_needs_no_evidence(
     assert aliases() == {PRODUCTION: "1"}
 
 
-def test_what_the_service_would_refuse_is_not_promoted_even_by_force(
+def test_a_version_that_the_service_would_refuse_is_not_promoted_even_with_force(
     past: Past, publish: Publish, training: Training, aliases: Aliases
 ) -> None:
     name = past.tenant.model_name
@@ -138,7 +138,9 @@ def test_a_version_without_shadow_scores_needs_a_file(
     assert aliases() == {PRODUCTION: "2"}
 
 
-def test_what_does_not_exist_is_said(past: Past, publish: Publish, training: Training) -> None:
+def test_an_unknown_version_or_alias_is_reported(
+    past: Past, publish: Publish, training: Training
+) -> None:
     name, slug = past.tenant.model_name, past.tenant.slug
     publish(name, TIMID)
     for arguments, said in (

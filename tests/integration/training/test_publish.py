@@ -1,3 +1,5 @@
+"""Registering a version leaves nothing behind when it fails."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -10,7 +12,6 @@ from registry.publish.registration import registering
 from registry.publish.tracking import PublishError, Tracking
 from tests.support.factories import a_model, feature_rows
 
-pytestmark = pytest.mark.slow
 NAME = "fraud-demo"
 
 
@@ -72,7 +73,7 @@ def test_a_failure_leaves_the_earlier_versions_and_their_alias(
     assert int(tracking.client.get_model_version_by_alias(name, "candidate").version) == 1
 
 
-def test_a_deleted_experiment_gets_a_sentence(tracking: Tracking) -> None:
+def test_a_deleted_experiment_is_reported_in_a_sentence(tracking: Tracking) -> None:
     experiment = tracking.client.create_experiment("fraud-gone")
     tracking.client.delete_experiment(experiment)
     with (
@@ -82,6 +83,6 @@ def test_a_deleted_experiment_gets_a_sentence(tracking: Tracking) -> None:
         pass
 
 
-def test_a_uri_that_mlflow_does_not_know_gets_a_sentence(tmp_path: Path) -> None:
+def test_an_unknown_tracking_uri_is_reported_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match="ftp://nowhere refused"):
         Tracking("ftp://nowhere", tmp_path)

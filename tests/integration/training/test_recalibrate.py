@@ -1,3 +1,5 @@
+"""`python -m training calibrate` replaces a calibrator on newer labels and keeps the booster."""
+
 from __future__ import annotations
 
 import itertools
@@ -96,7 +98,7 @@ def test_the_figures_are_those_of_the_last_part_alone() -> None:
     assert again.model.policy == result.model.policy
 
 
-def test_a_right_calibrator_is_kept() -> None:
+def test_a_correct_calibrator_is_kept() -> None:
     result = recalibrate(fraud_model(), labels(), quiet())
     assert result.calibration.chosen == CURRENT
     assert result.model.calibrator == RIGHT
@@ -142,8 +144,7 @@ def test_too_few_labels_say_how_many_there_are_and_are_needed() -> None:
     )
 
 
-@pytest.mark.slow
-def test_feedback_mends_a_wrong_calibrator_and_leaves_the_margins_bit_for_bit(
+def test_feedback_replaces_a_wrong_calibrator_and_keeps_the_margins_bit_for_bit(
     past: Past, publish: Publish, training: Training, mlflow_server: str, tmp_path: Path
 ) -> None:
     name = past.tenant.model_name
@@ -198,8 +199,7 @@ def test_feedback_mends_a_wrong_calibrator_and_leaves_the_margins_bit_for_bit(
     assert model.policy.cost_model == production.policy.cost_model
 
 
-@pytest.mark.slow
-def test_a_file_serves_as_well_and_a_right_calibrator_is_not_replaced(
+def test_a_file_recalibrates_too_and_a_correct_calibrator_is_kept(
     past: Past, publish: Publish, training: Training, mlflow_server: str, tmp_path: Path
 ) -> None:
     name, slug = past.tenant.model_name, past.tenant.slug
@@ -220,7 +220,6 @@ def test_a_file_serves_as_well_and_a_right_calibrator_is_not_replaced(
     assert sorted(int(version.version) for version in found) == [1, 2, 3]
 
 
-@pytest.mark.slow
 def test_too_few_matured_labels_leave_nothing_in_mlflow(
     past: Past, publish: Publish, training: Training, mlflow_server: str
 ) -> None:
@@ -237,9 +236,10 @@ def test_too_few_matured_labels_leave_nothing_in_mlflow(
     assert client.get_experiment_by_name(name) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--from-feedback", "--data", __file__)])
-def test_the_labels_come_from_one_place(training: Training, arguments: tuple[str, ...]) -> None:
+def test_exactly_one_source_of_labels_is_accepted(
+    training: Training, arguments: tuple[str, ...]
+) -> None:
     done = training("calibrate", "--tenant", "demo", *arguments)
     assert done.exit_code == 2
     assert "Give either --data FILE or --from-feedback." in done.stderr

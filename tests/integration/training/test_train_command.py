@@ -1,4 +1,4 @@
-"""`python -m training train` as a user runs it: a process, a real MLflow, real files."""
+"""`python -m training train` as a process, with a real MLflow and real files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def runs(client: MlflowClient, tenant: str) -> list[Any]:
     return client.search_runs([experiment.experiment_id]) if experiment else []
 
 
-def test_help_needs_nothing() -> None:
+def test_help_needs_no_mlflow_and_no_data() -> None:
     told = subprocess.run(
         command("--help"), cwd=PROJECT, capture_output=True, text=True, check=True
     )
@@ -76,14 +76,15 @@ def test_help_needs_nothing() -> None:
         (("--tenant", "demo", "--missed-fraud", "nan"), "finite number"),
     ],
 )
-def test_a_mistake_gets_a_sentence(train: Train, arguments: tuple[str, ...], said: str) -> None:
+def test_a_user_error_is_reported_in_a_sentence(
+    train: Train, arguments: tuple[str, ...], said: str
+) -> None:
     done = train(*arguments)
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "said"),
     [
@@ -104,8 +105,7 @@ def test_bad_data_leave_nothing_in_mlflow(
     assert runs(client, "demo") == []
 
 
-@pytest.mark.slow
-def test_a_server_that_does_not_answer_is_told_at_once(
+def test_an_unreachable_server_is_reported_before_training(
     train: Train, free_port: Callable[[], int]
 ) -> None:
     began = time.monotonic()
@@ -116,8 +116,7 @@ def test_a_server_that_does_not_answer_is_told_at_once(
     assert time.monotonic() - began < 30
 
 
-@pytest.mark.slow
-def test_a_training_registers_a_candidate_with_all_that_led_to_it(
+def test_a_training_registers_a_candidate_with_its_run_files_and_card(
     train: Train, month_csv: Path, mlflow_server: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "harbour.toml"
@@ -211,7 +210,6 @@ def test_a_training_registers_a_candidate_with_all_that_led_to_it(
     assert replies.decision[1] == model.policy.decide(replies.score[1])
 
 
-@pytest.mark.slow
 def test_the_candidate_moves_and_tenants_stay_apart(
     train: Train, month_csv: Path, tmp_path: Path
 ) -> None:
@@ -228,9 +226,8 @@ def test_the_candidate_moves_and_tenants_stay_apart(
     assert policies[0] != policies[1], "the cost model reaches the policy"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_registers_nothing_and_says_so(
+def test_an_interrupted_training_registers_nothing_and_fails_its_run(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     process = subprocess.Popen(

@@ -1,3 +1,5 @@
+"""A trial of the search: cross-fitted thresholds, latency, and failures that do not end it."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -38,7 +40,7 @@ def test_each_half_is_decided_by_the_threshold_of_the_other() -> None:
     assert step[early.stop - 1] < step[late.start], "no step in both"
 
 
-def test_savings_of_noise_are_not_made_up_by_the_threshold() -> None:
+def test_cross_fitted_savings_of_a_random_score_are_negative() -> None:
     """Chosen and judged on the same rows, a score that knows nothing would seem to save money."""
     costs = CostModel(100, 0, 5)
     fitted, honest = [], []
@@ -57,7 +59,7 @@ def test_savings_of_noise_are_not_made_up_by_the_threshold() -> None:
 
 
 @pytest.mark.parametrize("frauds_at", [[0, 0, 0, 5], [5, 9, 9, 9], [0, 9]])
-def test_both_halves_have_frauds_wherever_they_fall(frauds_at: list[int]) -> None:
+def test_both_halves_hold_frauds(frauds_at: list[int]) -> None:
     step = np.repeat(np.arange(10.0), 4)
     is_fraud = np.zeros(40, dtype=bool)
     for place, hour in enumerate(frauds_at):
@@ -67,14 +69,14 @@ def test_both_halves_have_frauds_wherever_they_fall(frauds_at: list[int]) -> Non
     assert is_fraud[late].any()
 
 
-def test_frauds_of_a_single_step_get_a_sentence() -> None:
+def test_frauds_of_a_single_step_are_refused_in_a_sentence() -> None:
     step = np.repeat(np.arange(10.0), 4)
     is_fraud = step == 3
     with pytest.raises(TrainingError, match="all its frauds in one step"):
         halves(is_fraud, step)
 
 
-def test_the_default_lies_in_the_space() -> None:
+def test_the_default_lies_in_the_search_space() -> None:
     point = default_point()
     assert set(point) == set(SPACE)
     for name, distribution in SPACE.items():
@@ -91,7 +93,6 @@ def test_a_model_with_more_to_explain_takes_longer() -> None:
     assert small_latency.batch_us < small_latency.single_us, "a batch shares what a call costs"
 
 
-@pytest.mark.slow
 def test_a_trial_that_fails_does_not_end_the_search(month: pa.Table, tmp_path: Path) -> None:
     data = from_table(month, "simulator")
     parts = split(data.step, data.is_fraud)
@@ -114,8 +115,7 @@ def test_a_trial_that_fails_does_not_end_the_search(month: pa.Table, tmp_path: P
     assert "Error" in below[0].data.tags["reason"]
 
 
-@pytest.mark.slow
-def test_a_search_goes_on_in_its_run_unless_that_was_deleted(tmp_path: Path) -> None:
+def test_a_search_resumes_its_run_unless_that_was_deleted(tmp_path: Path) -> None:
     tracking = Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
     with tracking.run("fraud-acme", "tune", {}) as first:
         pass

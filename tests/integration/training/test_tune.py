@@ -1,4 +1,4 @@
-"""`python -m training tune` as a user runs it: a process, a real MLflow, real files."""
+"""`python -m training tune` as a process, with a real MLflow and real files."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def trials_of(client: MlflowClient, tenant: str) -> dict[str, Any]:
         (("--false-alarm", "0"), "must each cost something"),
     ],
 )
-def test_a_mistake_gets_a_sentence(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_a_user_error_is_reported_in_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
     data = tmp_path / "data.csv"
     data.touch()
     done = subprocess.run(
@@ -142,8 +144,7 @@ def searched(tune: Tune, home: Path, mlflow_server: str, data: Path) -> Iterator
     return said
 
 
-@pytest.mark.slow
-def test_an_interrupted_search_goes_on_where_it_stopped(searched: dict[str, str]) -> None:
+def test_an_interrupted_search_resumes_where_it_stopped(searched: dict[str, str]) -> None:
     assert "Interrupted; the same command goes on with the search." in searched["terminated"]
     for name, least in (("terminated", 3), ("done", 5)):
         found = re.search(r"Going on with the search: (\d+) of 8 trials done", searched[name])
@@ -154,7 +155,6 @@ def test_an_interrupted_search_goes_on_where_it_stopped(searched: dict[str, str]
     assert "trial 0 (train's own parameters) saves" in searched["killed"]
 
 
-@pytest.mark.slow
 def test_each_trial_is_a_run_below_the_search(
     searched: dict[str, str], client: MlflowClient
 ) -> None:
@@ -184,8 +184,7 @@ def test_each_trial_is_a_run_below_the_search(
     assert pictures == {"plots/savings_by_latency.png"}
 
 
-@pytest.mark.slow
-def test_the_chosen_model_is_registered_by_the_pipeline_of_train(
+def test_the_chosen_model_is_trained_and_registered_like_any_other(
     searched: dict[str, str], client: MlflowClient
 ) -> None:
     parent = search_of(client, "searcher")
@@ -205,7 +204,6 @@ def test_the_chosen_model_is_registered_by_the_pipeline_of_train(
     assert int(leaves[1].replace(",", "")) == chosen.data.metrics["leaves"], "the same trees"
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("searched")
 def test_a_budget_that_nothing_fits_registers_nothing_and_keeps_the_trials(
     tune: Tune, client: MlflowClient
@@ -220,8 +218,7 @@ def test_a_budget_that_nothing_fits_registers_nothing_and_keeps_the_trials(
     assert client.get_model_version_by_alias("fraud-searcher", CANDIDATE).version == before
 
 
-@pytest.mark.slow
-def test_a_search_that_finds_nothing_better_registers_nothing(
+def test_a_search_without_an_improvement_registers_nothing(
     tune: Tune, client: MlflowClient
 ) -> None:
     done = tune("--trials", 1, "--tenant", "globex")
@@ -231,8 +228,7 @@ def test_a_search_that_finds_nothing_better_registers_nothing(
     assert search_of(client, "globex").info.status == "FINISHED"
 
 
-@pytest.mark.slow
-def test_after_the_time_no_trial_begins(tune: Tune) -> None:
+def test_after_the_timeout_no_trial_begins(tune: Tune) -> None:
     done = tune("--trials", 50, "--timeout-minutes", 0.001, "--tenant", "initech")
     assert done.returncode == 0, done.stderr
     assert "Time is up after 1 of 50 trials; the same command goes on." in done.stdout

@@ -1,4 +1,4 @@
-"""CSV: what a spreadsheet opens is what was stored, and none of it runs."""
+"""The CSV export holds the stored values, and no cell begins a spreadsheet formula."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_negative_number_stays_a_number() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50))
-def test_no_text_leaves_its_cell_or_begins_a_formula(rationale: str) -> None:
+def test_every_text_stays_in_its_cell_and_begins_no_formula(rationale: str) -> None:
     (row,) = parsed(a_case(rationale))
     told = row["rationale"]
     assert told in {rationale, f"'{rationale}"}

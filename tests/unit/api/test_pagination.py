@@ -1,4 +1,4 @@
-"""Cursors: good for one query of one tenant, and nothing that anybody made up is taken for one."""
+"""A cursor is valid for one query of one tenant, and only when this service signed it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_cursor_of_another_tenant_or_query_is_refused(
 
 
 @given(st.text(max_size=120))
-def test_what_nobody_sealed_is_refused(cursor: str) -> None:
+def test_an_unsigned_cursor_is_refused(cursor: str) -> None:
     assert refuses(cursor, 1, "queue")
 
 
@@ -61,6 +61,6 @@ def test_a_cursor_of_another_secret_is_refused() -> None:
     assert refuses(Cursors(b"other").seal([1], 1), 1)
 
 
-def test_a_cursor_fits_the_parameter() -> None:
+def test_a_cursor_is_no_longer_than_its_limit() -> None:
     cursor = CURSORS.seal([0.12345678901234567, "01a20954-307f-76ad-bbfb-c426daea33c6"], 1)
     assert len(cursor) <= MAX_CURSOR_LENGTH

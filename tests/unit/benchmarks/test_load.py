@@ -1,4 +1,4 @@
-"""The load generator, against a server that answers as it is told."""
+"""The benchmark's load generator counts replies and ends on an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks.load import LoadError, LoadResult, Target, Usage, run_load
+from benchmarks.load import Endpoint, LoadError, LoadResult, Usage, run_load
 
 
 @contextmanager
@@ -45,12 +45,12 @@ def ok(body: bytes, *, split: int | None = None) -> list[bytes]:
 
 
 def drive(port: int, clients: int = 4, seconds: float = 0.1) -> LoadResult:
-    target = Target("127.0.0.1", port, "/score", {})
-    return run_load(target, [b"{}"], clients, seconds, lambda: Usage(0.0, 0.0), 0.02)
+    endpoint = Endpoint("127.0.0.1", port, "/score", {})
+    return run_load(endpoint, [b"{}"], clients, seconds, lambda: Usage(0.0, 0.0), 0.02)
 
 
 @pytest.mark.parametrize("split", [None, 10, 37, 45])
-def test_replies_are_counted_however_they_are_cut(split: int | None) -> None:
+def test_replies_are_counted_at_any_split_of_their_bytes(split: int | None) -> None:
     with answering(lambda: ok(b"x" * 200, split=split)) as port:
         found = drive(port)
     assert len(found.latencies_ms) > 4

@@ -1,4 +1,4 @@
-"""The proxy of the rolling update: what it counts as ready, and that it hides no failure."""
+"""The test's load balancer sends requests to ready pods only and hides no failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make image` does before it calls an engine, and what it says where there is none."""
+"""`make image` chooses the pins and the engine, and reports a missing engine."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def test_the_wheels_are_those_for_the_images_python_on_linux_wherever_it_is_buil
     assert not any(";" in pin for pin in pins)
 
 
-def test_a_pin_for_every_package_that_the_service_imports_is_left() -> None:
+def test_the_pins_hold_every_package_that_the_service_imports() -> None:
     names = {pin.split("==")[0] for pin in make_image.for_the_image(make_image.LOCK.read_text())}
     assert {"bentoml", "lightgbm", "numba", "numpy", "psycopg-binary", "uvloop"} <= names
 
 
-def test_without_an_engine_it_says_what_it_takes(
+def test_without_an_engine_the_error_names_the_accepted_ones(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -55,7 +55,7 @@ def test_without_an_engine_it_says_what_it_takes(
         make_image.find_engine("podman")
 
 
-def test_a_docker_client_without_its_engine_is_passed_over(
+def test_a_docker_client_without_its_engine_is_skipped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, status in (("docker", 1), ("podman", 1), ("buildah", 0)):
@@ -73,7 +73,7 @@ def test_an_unknown_engine_is_refused_by_name() -> None:
         make_image.find_engine("rkt")
 
 
-def test_where_the_image_cannot_be_tested_that_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_where_the_image_cannot_be_tested_one_sentence_says_why(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tools.containers"],
         cwd=PROJECT,

@@ -16,7 +16,7 @@ from tests.support.overlay_policies import OF_THE_WHOLE, OVERLAY_POLICIES
 
 @pytest.mark.parametrize("folder", EVERYTHING)
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
-def test_every_policy_is_kept(policy: Policy, folder: str) -> None:
+def test_every_kustomization_keeps_every_policy(policy: Policy, folder: str) -> None:
     assert policy(render(folder)) == []
 
 
@@ -26,7 +26,7 @@ def test_every_policy_is_kept(policy: Policy, folder: str) -> None:
     OF_THE_WHOLE,
     ids=lambda policy: policy.__name__,
 )
-def test_every_policy_about_the_whole_is_kept(policy: Policy, name: str) -> None:
+def test_every_overlay_keeps_the_policies_about_the_whole(policy: Policy, name: str) -> None:
     assert policy(render(f"overlays/{name}")) == []
 
 
@@ -231,5 +231,5 @@ def test_a_manifest_that_breaks_a_policy_is_named(
     assert policy(bad) != []
 
 
-def test_every_policy_is_broken_at_least_once() -> None:
+def test_every_policy_has_a_manifest_that_breaks_it() -> None:
     assert {policy for policy, _, _ in BROKEN} == set(OVERLAY_POLICIES)

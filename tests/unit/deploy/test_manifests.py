@@ -1,4 +1,4 @@
-"""deploy/kubernetes renders, is what Kubernetes knows, and keeps our policies in every overlay."""
+"""The manifests render, are valid for Kubernetes, and agree with the code."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_check_of_fields_finds_one_that_kubernetes_does_not_know() -> None:
         kubernetes_validate.validate(deployment, OLDEST, strict=True)
 
 
-def test_the_hook_before_the_end_is_why_older_kubernetes_will_not_do() -> None:
+def test_the_sleeping_prestop_hook_needs_kubernetes_1_30() -> None:
     deployment = the(render("overlays/production"), "Deployment")
     with pytest.raises(kubernetes_validate.ValidationError, match="sleep"):
         kubernetes_validate.validate(deployment, "1.28", strict=True)
@@ -70,7 +70,7 @@ def test_an_overlay_has_everything_the_service_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_an_overlays_migration_is_of_the_same_release_place_and_image(name: str) -> None:
+def test_an_overlays_migration_has_its_release_namespace_and_image(name: str) -> None:
     overlay, (migration,) = render(f"overlays/{name}"), render(f"migration/{name}")
     assert migration["kind"] == "Job"
     assert migration["metadata"]["name"] == f"sentinel-migration-{__version__.replace('.', '-')}"
@@ -81,7 +81,7 @@ def test_an_overlays_migration_is_of_the_same_release_place_and_image(name: str)
 
 
 @pytest.mark.parametrize("folder", EVERYTHING)
-def test_every_pod_says_which_release_it_is(folder: str) -> None:
+def test_every_pod_is_labelled_with_its_release(folder: str) -> None:
     for pod in pods(render(folder)):
         assert pod.labels["app.kubernetes.io/version"] == __version__
 
@@ -191,7 +191,7 @@ def test_production_is_reached_by_tls_alone() -> None:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_the_connections_that_postgres_has_to_have_are_said(name: str) -> None:
+def test_the_autoscaler_is_annotated_with_the_connections_it_needs(name: str) -> None:
     documents = render(f"overlays/{name}")
     scalers = of_kind(documents, "HorizontalPodAutoscaler")
     assert scalers or name != "production"
@@ -206,7 +206,7 @@ def test_the_connections_that_postgres_has_to_have_are_said(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_prometheus_finds_the_metrics(name: str) -> None:
+def test_pods_are_annotated_for_prometheus(name: str) -> None:
     template = the(render(f"overlays/{name}"), "Deployment")["spec"]["template"]
     told = template["metadata"]["annotations"]
     (port,) = template["spec"]["containers"][0]["ports"]
@@ -215,7 +215,7 @@ def test_prometheus_finds_the_metrics(name: str) -> None:
     assert told["prometheus.io/path"] in INSIDE
 
 
-def test_names_are_said_once_each() -> None:
+def test_every_document_has_a_unique_name() -> None:
     for folder in EVERYTHING:
         names = [name_of(document) for document in render(folder)]
         assert len(names) == len(set(names))

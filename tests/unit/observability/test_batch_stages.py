@@ -1,4 +1,4 @@
-"""The stages of a batch are timed once each, one after the other."""
+"""The stages of a batch follow each other without a gap, and each is observed once a batch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_each_stage_begins_where_the_one_before_ended() -> None:
     assert all(began_s <= ended_s for _, began_s, ended_s in laps)
 
 
-def test_a_stage_that_a_batch_has_several_times_is_counted_once_with_its_sum() -> None:
+def test_a_stage_that_a_batch_has_several_times_is_observed_once_with_its_sum() -> None:
     before = seconds("features"), _count("features"), _rows("explain")
     laps = (("features", 1.0, 1.25), ("decide", 1.25, 1.5), ("features", 1.5, 2.0))
     batch_stages.observe(BatchTimes("explain", 7, laps))

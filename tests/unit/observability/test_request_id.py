@@ -1,4 +1,4 @@
-"""Which request id a request gets."""
+"""A request keeps its caller's safe request id, or gets a new one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def test_a_usable_id_of_the_caller_is_kept(given: str) -> None:
 @pytest.mark.parametrize(
     "given", [b"", b"x" * 129, b"a b", b"a\nb", b'a"b', b"=1+2", b"caf\xc3\xa9", b"a\x00", b"a\n"]
 )
-def test_one_that_could_do_harm_in_a_log_is_replaced(given: bytes) -> None:
+def test_an_unsafe_request_id_is_replaced(given: bytes) -> None:
     assert re.fullmatch("[0-9a-f]{32}", request_id([(b"x-request-id", given)]))
 
 
-def test_without_one_each_request_gets_its_own() -> None:
+def test_without_a_request_id_each_request_gets_a_new_one() -> None:
     assert len({request_id([]) for _ in range(1000)}) == 1000

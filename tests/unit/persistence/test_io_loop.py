@@ -1,4 +1,4 @@
-"""Steps that wait for a socket go on when it is ready, on a thread and on an event loop alike."""
+"""Steps that wait for a socket run alike on a thread and on an event loop."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ def waiting(*asked: tuple[int, float]) -> Steps[list[int]]:
     return came
 
 
-def test_what_came_is_told(go: Go, ends: tuple[socket.socket, socket.socket]) -> None:
+def test_the_ready_events_are_returned(go: Go, ends: tuple[socket.socket, socket.socket]) -> None:
     one, other = ends
     other.send(b"x")
     (came,) = go(waiting((POLLIN, inf)), one.fileno())
     assert came & POLLIN
 
 
-def test_a_socket_that_takes_bytes_is_not_waited_for(
+def test_a_writable_socket_is_ready_at_once(
     go: Go, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     came = go(waiting((POLLIN | POLLOUT, 5), (POLLOUT, 5)), ends[0].fileno())
     assert came == [POLLOUT, POLLOUT]
 
 
-def test_a_socket_that_takes_no_bytes_may_still_speak(
+def test_a_full_socket_can_still_be_readable(
     go: Go, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     one, other = ends
@@ -74,11 +74,11 @@ def test_a_socket_that_takes_no_bytes_may_still_speak(
     assert go(waiting((POLLIN | POLLOUT, 5)), one.fileno()) == [POLLIN]
 
 
-def test_nothing_comes_in_time(go: Go, ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_timeout_returns_no_event(go: Go, ends: tuple[socket.socket, socket.socket]) -> None:
     assert go(waiting((POLLIN, 0.01)), ends[0].fileno()) == [0]
 
 
-def test_an_end_that_closes_wakes_whoever_waits(
+def test_a_closed_peer_makes_the_socket_readable(
     go: Go, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     one, other = ends
@@ -87,7 +87,7 @@ def test_an_end_that_closes_wakes_whoever_waits(
     assert came & POLLIN
 
 
-def test_steps_that_fail_fail_for_the_caller(
+def test_an_exception_of_the_steps_reaches_the_caller(
     go: Go, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     def failing() -> Steps[list[int]]:
@@ -98,7 +98,7 @@ def test_steps_that_fail_fail_for_the_caller(
         go(failing(), ends[0].fileno())
 
 
-def test_whoever_no_longer_waits_lets_the_steps_end_their_business(
+def test_a_cancelled_wait_closes_the_steps(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     ended = []

@@ -1,4 +1,4 @@
-"""A damaged booster is told in a sentence; LightGBM alone would end the process."""
+"""A damaged booster file is refused in a sentence; LightGBM alone would end the process."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def check(path: Path, text: str) -> None:
     check_booster(path)
 
 
-def test_what_lightgbm_writes_passes(tmp_path: Path, text: str) -> None:
+def test_a_file_written_by_lightgbm_is_accepted(tmp_path: Path, text: str) -> None:
     check(tmp_path / "booster.txt", text)
     check(tmp_path / "booster.txt", a_booster(trees=1).model_to_string())
 
 
-def test_a_booster_that_learned_nothing_passes(tmp_path: Path) -> None:
+def test_a_booster_of_single_leaves_is_accepted(tmp_path: Path) -> None:
     data = lgb.Dataset(feature_rows(50), np.arange(50) % 2)
     settings = {"objective": "binary", "verbose": -1, "min_data_in_leaf": 50}
     booster = lgb.train(settings, data, 3)
@@ -38,7 +38,7 @@ def test_a_booster_that_learned_nothing_passes(tmp_path: Path) -> None:
     check(tmp_path / "booster.txt", booster.model_to_string())
 
 
-def test_a_file_that_is_cut_short_anywhere_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_truncated_anywhere_is_refused(tmp_path: Path, text: str) -> None:
     end = text.index("end of trees")
     for length in range(0, end, 119):
         with pytest.raises(ModelRefused, match=r"booster\.txt does not load: "):
@@ -77,7 +77,7 @@ def change(pattern: str, new: str) -> Callable[[str], str]:
         (change("num_class=1", "num_class=2"), "more than one output"),
     ],
 )
-def test_a_booster_that_does_not_hold_together_is_refused(
+def test_an_inconsistent_booster_is_refused(
     tmp_path: Path, text: str, damage: Callable[[str], str], sentence: str
 ) -> None:
     assert resized(text) == text, "the untouched file would pass"

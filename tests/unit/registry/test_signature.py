@@ -1,4 +1,4 @@
-"""A version's MLmodel file is written by others: any of it may be rubbish."""
+"""A version's MLmodel file is untrusted: anything but the required signature is refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mlmodel(tmp_path: Path) -> Path:
     return tmp_path / "MLmodel"
 
 
-def test_the_signature_that_training_logs_is_the_one_that_is_asked_for(mlmodel: Path) -> None:
+def test_the_signature_logged_by_training_is_the_required_one(mlmodel: Path) -> None:
     assert {column.name: column.type.name for column in SIGNATURE.inputs} == INPUTS
     assert {column.name: column.type.name for column in SIGNATURE.outputs} == OUTPUTS
     assert list(EXAMPLE) == list(INPUTS)
@@ -116,21 +116,23 @@ def test_a_version_without_a_signature_is_refused(mlmodel: Path) -> None:
         (b"{" * MAX_BYTES, "MLmodel is not YAML"),
     ],
 )
-def test_rubbish_is_refused_in_a_sentence(mlmodel: Path, content: bytes, sentence: str) -> None:
+def test_a_malformed_mlmodel_is_refused_in_a_sentence(
+    mlmodel: Path, content: bytes, sentence: str
+) -> None:
     assert sentence in refusal(mlmodel, content)
 
 
-def test_python_objects_named_in_it_are_not_made(mlmodel: Path, tmp_path: Path) -> None:
+def test_python_objects_in_the_yaml_are_not_created(mlmodel: Path, tmp_path: Path) -> None:
     told = f"signature: !!python/object/apply:os.mkdir [{tmp_path / 'made'}]\n".encode()
     assert "no signature" in refusal(mlmodel, told)
     assert not (tmp_path / "made").exists()
 
 
-def test_references_that_multiply_and_the_largest_file_cost_seconds_at_most(mlmodel: Path) -> None:
-    began_s = time.perf_counter()
+def test_nested_references_and_the_largest_file_take_less_than_5_cpu_seconds(mlmodel: Path) -> None:
+    began_s = time.process_time()
     merged = "m0: &m0 {k: v}\n" + "".join(
         f"m{i}: &m{i} {{<<: [{', '.join([f'*m{i - 1}'] * 10)}]}}\n" for i in range(1, 12)
     )
     assert "no signature" in refusal(mlmodel, merged.encode())
     assert "no signature" in refusal(mlmodel, b"a: 1\n" * (MAX_BYTES // 5))
-    assert time.perf_counter() - began_s < 5
+    assert time.process_time() - began_s < 5

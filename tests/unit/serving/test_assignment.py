@@ -1,4 +1,4 @@
-"""The canary's share of accounts: fixed, growing without loss, of the right size."""
+"""The canary's share of accounts has the right size, and a larger share keeps its accounts."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ VERSION = ModelVersion("fraud-demo", 7)
 ACCOUNTS = [f"C{number}" for number in range(20_000)]
 
 
-def those_in(percent: float, version: ModelVersion = VERSION) -> set[str]:
+def accounts_in(percent: float, version: ModelVersion = VERSION) -> set[str]:
     return {account for account in ACCOUNTS if is_canary(version, percent, account)}
 
 
 @pytest.mark.parametrize("percent", [0.5, 5.0, 50.0])
 def test_the_share_of_accounts_is_the_percentage(percent: float) -> None:
-    share = 100 * len(those_in(percent)) / len(ACCOUNTS)
+    share = 100 * len(accounts_in(percent)) / len(ACCOUNTS)
     # Five standard deviations of a binomial share.
     assert abs(share - percent) < 5 * (percent * (100 - percent) / len(ACCOUNTS)) ** 0.5
 
 
-def test_nobody_at_0_and_everybody_at_100() -> None:
-    assert those_in(0.0) == set()
-    assert those_in(100.0) == set(ACCOUNTS)
+def test_no_account_is_in_at_0_percent_and_every_account_at_100() -> None:
+    assert accounts_in(0.0) == set()
+    assert accounts_in(100.0) == set(ACCOUNTS)
 
 
-def test_growing_the_percentage_keeps_those_who_were_in() -> None:
-    assert those_in(1.0) < those_in(10.0) < those_in(60.0)
+def test_a_larger_percentage_keeps_the_accounts_that_were_in() -> None:
+    assert accounts_in(1.0) < accounts_in(10.0) < accounts_in(60.0)
 
 
-def test_another_version_draws_other_accounts() -> None:
-    others = those_in(10.0, ModelVersion("fraud-demo", 8))
-    assert len(others & those_in(10.0)) < len(others) / 2
+def test_another_version_has_other_accounts() -> None:
+    others = accounts_in(10.0, ModelVersion("fraud-demo", 8))
+    assert len(others & accounts_in(10.0)) < len(others) / 2
 
 
 def test_the_hash_is_the_same_in_every_process_and_release() -> None:
-    assert sorted(those_in(0.05)) == [
+    assert sorted(accounts_in(0.05)) == [
         "C1143",
         "C12040",
         "C15541",
@@ -56,6 +56,6 @@ def test_a_share_is_a_decimal_number(text: str, percent: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "ten", "-1", "100.1", "nan", "inf", "5%"])
-def test_what_is_no_share_is_named(text: str) -> None:
+def test_a_text_that_is_no_share_raises_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="is not a number from 0 to 100"):
         percent_from(text)

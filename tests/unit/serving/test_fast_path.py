@@ -1,4 +1,4 @@
-"""The fast path answers POST to the scoring routes within limits and passes all else on."""
+"""The fast path answers POST to its routes within limits and passes all else on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_other_path_goes_to_the_application_below(path: str) -> None:
     assert anyio.run(call, a_fast_path(answers), path)[2] == b"below"
 
 
-def test_another_method_is_told_which_one_there_is() -> None:
+def test_another_method_is_405_with_the_allowed_one() -> None:
     status, headers, _ = anyio.run(call, a_fast_path(answers), "/api", "GET")
     assert (status, headers["allow"], headers["content-type"]) == (405, "POST", MEDIA_TYPE)
 
@@ -77,12 +77,12 @@ def test_another_method_is_told_which_one_there_is() -> None:
     ],
 )
 def test_an_error_of_the_api_is_answered_with_its_status(error: Exception, status: int) -> None:
-    told, _, body = anyio.run(call, a_fast_path(raises(error)))
-    assert told == status
+    replied, _, body = anyio.run(call, a_fast_path(raises(error)))
+    assert replied == status
     assert b"secret" not in body
 
 
-def test_a_request_that_takes_too_long_is_given_up_whatever_it_ends_in() -> None:
+def test_a_request_over_its_time_is_504_also_when_it_then_fails() -> None:
     async def sleeps(_request: Request) -> Response:
         await anyio.sleep(10)
         raise AssertionError
@@ -99,10 +99,10 @@ def test_a_request_that_takes_too_long_is_given_up_whatever_it_ends_in() -> None
         assert "external_id" in json.loads(body)["detail"]
 
 
-def test_one_request_too_many_is_turned_away_and_room_is_made_again() -> None:
+def test_a_request_over_the_limit_is_429_until_another_ends() -> None:
     async def run() -> None:
         go = anyio.Event()
-        found: list[int] = []
+        statuses: list[int] = []
 
         async def waits(_request: Request) -> Response:
             await go.wait()
@@ -110,22 +110,22 @@ def test_one_request_too_many_is_turned_away_and_room_is_made_again() -> None:
 
         fast_path = a_fast_path(waits, max_in_flight=2)
 
-        async def ask() -> None:
-            found.append((await call(fast_path))[0])
+        async def request() -> None:
+            statuses.append((await call(fast_path))[0])
 
         async with anyio.create_task_group() as group:
             for _ in range(3):
-                group.start_soon(ask)
+                group.start_soon(request)
             await anyio.wait_all_tasks_blocked()
-            assert found == [429]
+            assert statuses == [429]
             go.set()
-        assert sorted(found) == [200, 200, 429]
+        assert sorted(statuses) == [200, 200, 429]
         assert (await call(fast_path))[0] == 200
 
     anyio.run(run)
 
 
-def test_what_is_answered_is_counted_by_path_and_status() -> None:
+def test_replies_are_counted_by_path_and_status() -> None:
     def counted() -> float:
         samples = [s for metric in REQUESTS.collect() for s in metric.samples]
         return sum(

@@ -1,13 +1,17 @@
-"""The shadow queue: never waits, never grows beyond its bound."""
+"""The shadow queue never blocks and never exceeds its capacity."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 from uuid import uuid4
 
+import pytest
 from prometheus_client import REGISTRY
 
+from persistence.decisions.shadow_scores import ShadowScore
 from registry.client.base import RegisteredVersion
+from scoring.errors import StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
 from serving.shadow import ShadowScorer, ShadowTask
 from tests.support.factories import a_model
@@ -25,7 +29,7 @@ def dropped() -> float:
     return told or 0.0
 
 
-def test_what_there_is_no_room_for_is_dropped_and_counted() -> None:
+def test_tasks_beyond_the_queues_capacity_are_dropped_and_counted() -> None:
     # Nobody works on the queue: it is not started.
     scorer = ShadowScorer(NOBODY, NOBODY, BoosterLocks(), capacity=10)
     before = dropped()
@@ -34,6 +38,57 @@ def test_what_there_is_no_room_for_is_dropped_and_counted() -> None:
     scorer.offer(tasks(5))
     scorer.offer(tasks(4))
     assert dropped() == before + 3 + 4
+
+
+class Models:
+    def load(self, _version: RegisteredVersion) -> Any:
+        return a_model()
+
+
+class Scores:
+    """Keeps the scores that are written to it, or refuses them."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.away = away
+        self.written: list[ShadowScore] = []
+
+    def write(self, scores: Sequence[ShadowScore]) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.written += scores
+
+
+def test_stop_scores_what_is_queued() -> None:
+    scores, offered, before = Scores(), tasks(150), dropped()
+    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks())
+    scorer.start()
+    scorer.offer(offered)
+    scorer.stop()
+    assert [score.prediction_id for score in scores.written] == [
+        task.prediction_id for task in offered
+    ]
+    assert dropped() == before
+
+
+def test_stop_drops_and_counts_what_there_is_no_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.shadow.DRAIN_S", -1.0)
+    monkeypatch.setattr("serving.shadow.GATHER_S", 3600.0)
+    scores, before = Scores(), dropped()
+    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks())
+    scorer.start()
+    scorer.offer(tasks(150))
+    scorer.stop()
+    assert scores.written == []
+    assert dropped() == before + 150
+
+
+def test_scores_that_cannot_be_stored_are_dropped_and_counted() -> None:
+    before = dropped()
+    scorer = ShadowScorer(cast("Any", Models()), cast("Any", Scores(away=True)), BoosterLocks())
+    scorer.start()
+    scorer.offer(tasks(150))
+    scorer.stop()
+    assert dropped() == before + 150
 
 
 def test_models_of_one_booster_share_a_lock_and_others_do_not() -> None:

@@ -51,7 +51,7 @@ def test_a_batch_is_answered_from_the_workers_thread(worker: WorkerThread) -> No
     assert anyio.run(worker.call, answers(where), ["on"]) == ["on a worker"]
 
 
-def test_the_caller_gets_the_functions_error_and_the_worker_goes_on(worker: WorkerThread) -> None:
+def test_the_caller_gets_the_functions_error_and_the_worker_continues(worker: WorkerThread) -> None:
     def fails(_: object) -> None:
         raise ValueError("no")
 
@@ -60,7 +60,7 @@ def test_the_caller_gets_the_functions_error_and_the_worker_goes_on(worker: Work
     assert anyio.run(worker.call, answers(str), [7]) == ["7"]
 
 
-def test_a_caller_who_hangs_up_does_not_stop_the_worker(worker: WorkerThread) -> None:
+def test_a_cancelled_caller_does_not_stop_the_worker(worker: WorkerThread) -> None:
     go = threading.Event()
 
     async def leave() -> None:
@@ -76,17 +76,17 @@ def test_reports_are_written_after_their_answers_whether_or_not_one_fails(
     worker: WorkerThread,
 ) -> None:
     written = threading.Event()
-    may = threading.Event()
+    may_fail = threading.Event()
 
     def fails() -> None:
-        may.wait(5)
+        may_fail.wait(5)
         raise ValueError("no")
 
     async def call() -> None:
         assert await worker.call(answers(str, Report(fails)), [1]) == ["1"]
         assert await worker.call(answers(str, Report(written.set)), [2]) == ["2"]
         assert not written.is_set()
-        may.set()
+        may_fail.set()
 
     anyio.run(call)
     assert written.wait(5)
@@ -95,12 +95,12 @@ def test_reports_are_written_after_their_answers_whether_or_not_one_fails(
 def test_under_steady_load_no_more_reports_are_deferred_than_are_due(worker: WorkerThread) -> None:
     written: list[int] = []
     most = 0
-    all_wait = threading.Event()
+    all_queued = threading.Event()
 
     async def call(number: int) -> None:
         def decide(_: object) -> None:
             nonlocal most
-            assert all_wait.wait(5)
+            assert all_queued.wait(5)
             most = max(most, number + 1 - len(written))
 
         await worker.call(answers(decide, Report(lambda: written.append(number))), [None])
@@ -110,7 +110,7 @@ def test_under_steady_load_no_more_reports_are_deferred_than_are_due(worker: Wor
             for number in range(10 * DUE_ROWS):
                 tasks.start_soon(call, number)
             await anyio.sleep(0.01)
-            all_wait.set()
+            all_queued.set()
 
     anyio.run(calls)
     worker.stop()

@@ -1,4 +1,4 @@
-"""Where the browser comes from, and what is said where there is none; nothing is installed."""
+"""`make chromium` finds an installed browser or says what to install; nothing is installed here."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ def make_sure(folder: Path, **environment: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
-def test_a_browser_that_is_there_is_taken_without_a_word(tmp_path: Path, name: str) -> None:
+def test_an_installed_browser_is_accepted_silently(tmp_path: Path, name: str) -> None:
     program(tmp_path, name, "Chromium 156.0")
     done = make_sure(tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_one_can_be_named(tmp_path: Path) -> None:
+def test_a_browser_can_be_named(tmp_path: Path) -> None:
     named = program(tmp_path, "my-browser", "Chromium 156.0")
     assert make_sure(tmp_path, SENTINEL_CHROMIUM=str(named)).returncode == 0
 
 
-def test_a_named_one_that_does_not_start_is_told_and_no_other_taken(tmp_path: Path) -> None:
+def test_a_named_browser_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     program(tmp_path, "chromium", "Chromium 156.0")
     done = make_sure(tmp_path, SENTINEL_CHROMIUM="/no/such")
     assert done.returncode == 1
     assert done.stderr == "SENTINEL_CHROMIUM=/no/such is not a Chromium that starts here.\n"
 
 
-def test_without_one_and_without_apt_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_browser_and_apt_the_error_says_what_to_install(tmp_path: Path) -> None:
     program(tmp_path, "chromium-browser", "Command '/usr/bin/chromium-browser' requires a snap.")
     done = make_sure(tmp_path)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The lock files agree with pyproject.toml and with each other; no network is asked."""
+"""The lock files agree with pyproject.toml and with each other; no network is used."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_every_pin_is_hashed_and_no_address_is_written_down(lock: str) -> None:
     assert "://" not in (PROJECT / "requirements" / f"{lock}.lock").read_text()
 
 
-def test_what_is_served_is_what_was_tested() -> None:
+def test_the_serving_lock_is_a_subset_of_the_dev_lock() -> None:
     tested = {(pin.name, pin.version) for pin in pins("dev")}
     served = {(pin.name, pin.version) for pin in pins("serving")}
     assert served <= tested

@@ -1,39 +1,25 @@
+"""Fitting a booster is reproducible and uses the fit part alone."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from scoring.evaluation.probability_metrics import log_losses
-from scoring.features import FEATURE_NAMES, FloatArray, feature_matrix
+from scoring.features import FEATURE_NAMES, FloatArray
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data.loading import LabelledTransactions, from_table
-from training.data.split import Split, split
+from training.data.loading import LabelledTransactions
+from training.data.split import Split
 from training.pipeline.booster import FitParameters, Fitted, fit
 from training.pipeline.distribution import FEATURE_QUANTILES, binned, distribution
 from training.pipeline.golden_rows import golden_rows
 from training.pipeline.metrics import quality
 
 Fit = Callable[..., Fitted]
-
-
-@pytest.fixture(scope="module")
-def data(month: pa.Table) -> LabelledTransactions:
-    return from_table(month, "simulator")
-
-
-@pytest.fixture(scope="module")
-def parts(data: LabelledTransactions) -> Split:
-    return split(data.step, data.is_fraud)
-
-
-@pytest.fixture(scope="module")
-def matrix(data: LabelledTransactions) -> FloatArray:
-    return feature_matrix(data.columns)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +55,9 @@ def test_trees_after_the_best_round_are_not_kept(
     assert fitted.leaves <= 3000
 
 
-def test_every_round_is_told(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> None:
+def test_every_round_is_reported(
+    data: LabelledTransactions, parts: Split, matrix: FloatArray
+) -> None:
     told: list[int] = []
     losses: list[float] = []
 
@@ -82,7 +70,7 @@ def test_every_round_is_told(data: LabelledTransactions, parts: Split, matrix: F
     assert tuple(losses) == again.stopping_log_loss
 
 
-def test_what_a_round_raises_ends_the_fit(
+def test_an_exception_of_the_round_callback_ends_the_fit(
     data: LabelledTransactions, parts: Split, matrix: FloatArray
 ) -> None:
     class Enough(Exception):

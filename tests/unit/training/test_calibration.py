@@ -1,3 +1,5 @@
+"""Fitting calibrators, and choosing the kind by cross-fitted log loss."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -44,7 +46,7 @@ def test_beta_recovers_its_parameters() -> None:
     assert (fitted.a, fitted.b, fitted.c) == pytest.approx((0.2, 1.6, -3.0), abs=0.12)
 
 
-def test_a_beta_coefficient_that_wants_to_be_negative_is_zero() -> None:
+def test_a_negative_beta_coefficient_is_clamped_to_zero() -> None:
     margin, _ = sample("shifted")
     falling = np.random.default_rng(1).random(margin.size) < sigmoid(-margin - 4)
     fitted = fit_beta(margin, falling)
@@ -63,7 +65,7 @@ def test_fitting_improves_distorted_probabilities(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CALIBRATORS)
-def test_a_sample_without_overlap_makes_nobody_certain(kind: str) -> None:
+def test_a_separable_sample_gives_no_probability_of_0_or_1(kind: str) -> None:
     margin = np.concatenate([np.linspace(-12, -5, 9_900), np.linspace(2, 6, 100)])
     is_fraud = margin > 0
     calibrator = CALIBRATORS[kind](margin, is_fraud)

@@ -1,4 +1,4 @@
-"""A configuration file gives any option of any sub-command; flags win over it."""
+"""A configuration file sets the options of any command; flags override it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def run(tmp_path: Path) -> Run:
         ("c.toml", 'tenant = "acme"\nfalse_alarm = 7.0\nforce = true\n'),
     ],
 )
-def test_flags_win_over_the_file_and_the_file_over_defaults(run: Run, name: str, text: str) -> None:
+def test_flags_override_the_file_and_the_file_overrides_defaults(
+    run: Run, name: str, text: str
+) -> None:
     done, found = run(text, "--false-alarm", "9", name=name)
     assert done.exit_code == 0, done.output
     assert found is not None
@@ -103,7 +105,7 @@ def test_a_file_of_another_kind_is_refused(run: Run) -> None:
     assert "c.toml cannot be read" in done.output
 
 
-def test_a_file_that_is_not_there_is_refused() -> None:
+def test_a_missing_file_is_refused() -> None:
     done = CliRunner().invoke(cli, ["train", "--config", "nowhere.yaml"])
     assert done.exit_code == 1
     assert "nowhere.yaml cannot be read: No such file or directory." in done.output

@@ -1,4 +1,4 @@
-"""Each figure's interval is that of the bootstrap over rows, computed from groups of rows."""
+"""Each figure's interval equals a bootstrap over rows."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Reading labelled transactions: invalid rows and files are reported with field and line."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -62,13 +64,13 @@ def test_a_row_with_a_comma_too_many_is_named(payments: Callable[..., Path]) -> 
     )
 
 
-def test_text_that_is_not_utf8_is_named_by_line(payments: Callable[..., Path]) -> None:
+def test_text_other_than_utf8_is_named_by_line(payments: Callable[..., Path]) -> None:
     path = payments(row=2, nameOrig="C1?")
     path.write_bytes(path.read_bytes().replace(b"?", b"\xe9"))
     assert "Row #3" in refusal(path)
 
 
-def test_the_number_of_bad_rows_is_told(tmp_path: Path) -> None:
+def test_the_number_of_bad_rows_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     good = "1,PAYMENT,1,C1,1,M1,0,0"
     path.write_text("\n".join([",".join(COLUMNS), good, good.replace("C1", ""), "x" + good]) + "\n")
@@ -99,14 +101,14 @@ def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
         ("p.xlsx", b"x", "must end in .csv or .parquet"),
     ],
 )
-def test_an_unusable_file_gets_a_sentence(
+def test_an_unusable_file_is_reported_in_a_sentence(
     tmp_path: Path, name: str, content: bytes, said: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
     assert said in refusal(tmp_path / name)
 
 
-def test_a_file_that_is_not_there_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_in_a_sentence(tmp_path: Path) -> None:
     assert "is not a file" in refusal(tmp_path / "none.csv")
 
 

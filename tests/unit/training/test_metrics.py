@@ -1,3 +1,5 @@
+"""The figures of a model's quality and their logged names."""
+
 from __future__ import annotations
 
 import numpy as np

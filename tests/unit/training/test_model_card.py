@@ -1,4 +1,4 @@
-"""The model card tells what a version is for, what it was made of, how good it is, its limits."""
+"""The model card has every section, figures with intervals, and needs no other file."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_it_has_every_section_of_a_model_card(evaluation: Evaluation) -> None:
+def test_the_card_has_every_section_of_a_model_card(evaluation: Evaluation) -> None:
     card = render(facts(evaluation, influences=[Influence("amount moved", 0.5, 1.5)]))
     assert re.findall(r"^## (.+)$", card.markdown, re.MULTILINE) == [
         "Intended use", "Figures", "Policy and costs", "Data", "Calibration", "Reasons", "Limits",
@@ -115,7 +115,7 @@ def test_the_page_needs_no_other_file_and_no_network(evaluation: Evaluation) -> 
     assert "A curve & more." in page.text
 
 
-def test_a_files_name_is_text_and_nothing_else(evaluation: Evaluation) -> None:
+def test_a_file_name_is_escaped_in_the_page(evaluation: Evaluation) -> None:
     name = "<script>alert(1)</script> | [x](http://y) `z` *b*.csv"
     card = render(facts(evaluation, data={"source": name}))
     page = Page(card.html)
@@ -130,7 +130,7 @@ def test_every_table_of_the_page_is_a_table(evaluation: Evaluation) -> None:
     assert sum(tag == "table" for tag, _ in Page(card.html).tags) == 6
 
 
-def test_an_interval_without_width_is_not_called_certain(evaluation: Evaluation) -> None:
+def test_without_missed_frauds_the_rule_of_three_bounds_their_share(evaluation: Evaluation) -> None:
     assert "rule of three" not in render(facts(evaluation)).markdown
     frauds = int(evaluation.is_fraud.sum())
     perfect = replace(evaluation, metrics={**evaluation.metrics, "missed_frauds": 0.0})

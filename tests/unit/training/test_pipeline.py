@@ -1,4 +1,4 @@
-"""Nothing that is served was chosen by looking at the part that is reported."""
+"""Nothing that is served is chosen on the part that is reported."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from scoring.features import feature_matrix
+from scoring.features import FloatArray
 from scoring.policy import CostModel
-from training.data.loading import LabelledTransactions, from_table
-from training.data.split import Split, split
+from training.data.loading import LabelledTransactions
+from training.data.split import Split
 from training.pipeline.booster import FitParameters
 from training.pipeline.pipeline import Learned, Sample, learn
 from training.progress import Reporter
@@ -22,18 +21,8 @@ FEW_TREES = FitParameters(max_rounds=30)
 
 
 @pytest.fixture(scope="module")
-def data(month: pa.Table) -> LabelledTransactions:
-    return from_table(month, "month")
-
-
-@pytest.fixture(scope="module")
-def parts(data: LabelledTransactions) -> Split:
-    return split(data.step, data.is_fraud)
-
-
-@pytest.fixture(scope="module")
-def sample(data: LabelledTransactions) -> Sample:
-    return Sample(feature_matrix(data.columns), data.columns.amount, data.is_fraud, data.step)
+def sample(data: LabelledTransactions, matrix: FloatArray) -> Sample:
+    return Sample(matrix, data.columns.amount, data.is_fraud, data.step)
 
 
 def learned_from(sample: Sample, parts: Split) -> Learned:

@@ -1,3 +1,5 @@
+"""The figures of an evaluation add up and can be drawn."""
+
 from __future__ import annotations
 
 from pathlib import Path

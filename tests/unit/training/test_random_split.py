@@ -1,31 +1,20 @@
-"""A random split beside the one by time: the same sizes, other rows."""
+"""The random split has the sizes of the split by time, with other rows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from scoring.evaluation.bootstrap import Interval
 from scoring.features import feature_matrix
 from tests.support.factories import a_model, feature_rows
-from training.data.loading import LabelledTransactions, from_table
-from training.data.split import Split, split
+from training.data.loading import LabelledTransactions
+from training.data.split import Split
 from training.pipeline.evaluation import Evaluation, evaluate
 from training.pipeline.pipeline import Sample
 from training.pipeline.random_split import random_order, reordered, what_the_difference_means
-
-
-@pytest.fixture(scope="module")
-def data(month: pa.Table) -> LabelledTransactions:
-    return from_table(month, "month")
-
-
-@pytest.fixture(scope="module")
-def parts(data: LabelledTransactions) -> Split:
-    return split(data.step, data.is_fraud)
 
 
 def test_each_part_keeps_its_rows_and_frauds(data: LabelledTransactions, parts: Split) -> None:

@@ -1,3 +1,5 @@
+"""The search chooses the fastest candidate within one standard error of the best."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -22,7 +24,7 @@ def chosen(*candidates: Candidate, budget: float | None = None) -> Choice:
     return choose(candidates, VALUES, FRAUD, budget)
 
 
-def test_of_those_within_one_standard_error_the_fastest_is_taken() -> None:
+def test_the_fastest_within_one_standard_error_is_chosen() -> None:
     choice = chosen(
         a_candidate(0, us=30.0),
         a_candidate(1, missed=1, us=8.0),
@@ -35,7 +37,7 @@ def test_of_those_within_one_standard_error_the_fastest_is_taken() -> None:
     assert [s.is_tied for s in choice.ranked] == [True, True, False]
 
 
-def test_a_fraud_that_one_misses_and_another_finds_is_chance_and_three_are_not() -> None:
+def test_one_more_missed_fraud_is_a_tie_and_three_are_not() -> None:
     """One more: 1,000 behind, error 1,000. Three: 3,000 behind, error sqrt(3) * 1,000."""
     choice = chosen(a_candidate(0), a_candidate(1, missed=1), a_candidate(2, missed=3))
     one, three = choice.ranked[1:]
@@ -63,7 +65,7 @@ def test_the_savings_and_their_error_are_those_of_the_reviewed() -> None:
     assert candidate.savings_error == pytest.approx(np.sqrt(90) * FRAUD, rel=0.01)
 
 
-def test_what_is_above_the_budget_neither_wins_nor_sets_the_mark() -> None:
+def test_a_candidate_above_the_budget_is_neither_best_nor_chosen() -> None:
     choice = chosen(a_candidate(0, us=50.0), a_candidate(1, missed=30, us=5.0), budget=20.0)
     assert choice.best is not None
     assert choice.chosen is not None
@@ -72,14 +74,14 @@ def test_what_is_above_the_budget_neither_wins_nor_sets_the_mark() -> None:
     assert not choice.ranked[0].is_tied
 
 
-def test_none_within_the_budget_means_none_chosen() -> None:
+def test_without_a_candidate_within_the_budget_none_is_chosen() -> None:
     choice = chosen(a_candidate(0), a_candidate(1), budget=9.0)
     assert choice.best is None
     assert choice.chosen is None
     assert not choice.improves_on(0)
 
 
-def test_of_equally_fast_ones_the_one_that_saves_more_is_taken() -> None:
+def test_of_equally_fast_candidates_the_one_with_more_savings_is_chosen() -> None:
     choice = chosen(a_candidate(0, alarms=3), a_candidate(1))
     assert choice.chosen is not None
     assert choice.chosen.number == 1

@@ -1,3 +1,5 @@
+"""A signal ends the training also where a library swallowed its exception."""
+
 from __future__ import annotations
 
 import os
@@ -23,7 +25,7 @@ def handlers() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("number", "expected"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
-def test_a_wish_that_was_swallowed_is_raised_again_at_the_next_step(
+def test_a_swallowed_signal_is_raised_again_at_the_next_step(
     number: signal.Signals, expected: type[BaseException]
 ) -> None:
     end_on_signals()

@@ -1,3 +1,5 @@
+"""The simulated month has the shape of PaySim's data."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The split by time: disjoint parts in order, each with enough frauds."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -55,19 +57,19 @@ def test_steady_traffic_is_used_to_the_end() -> None:
     assert last_busy_step(hours([100] * 250)) == 250
 
 
-def test_quiet_nights_and_a_quiet_day_in_the_middle_stay() -> None:
+def test_quiet_nights_and_a_quiet_day_in_the_middle_are_kept() -> None:
     day = [1] * 8 + [200] * 16
     assert last_busy_step(hours(day * 4 + [2] * 24 + day * 4)) == 9 * 24
 
 
-def test_a_given_last_step_is_obeyed() -> None:
+def test_a_given_last_step_ends_the_test_part() -> None:
     step = hours([100] * 240 + [3] * 96)
     parts = split(step, frauds(step.size), until_step=300)
     assert parts.test.last_step == 300
 
 
 @pytest.mark.parametrize("until_step", [0, 1, 2])
-def test_too_few_steps_get_a_sentence(until_step: int) -> None:
+def test_too_few_steps_are_refused_in_a_sentence(until_step: int) -> None:
     step = hours([100] * 240)
     with pytest.raises(TrainingError, match="too few steps"):
         split(step, frauds(step.size), until_step=until_step)

@@ -1,3 +1,5 @@
+"""A search keeps its trials on disk and resumes them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -56,7 +58,7 @@ def test_the_default_is_trial_0_and_whole_and_trial_1_is_the_same_trimmed(
     assert third.parameters not in (FitParameters(), FitParameters(trimmed=True))
 
 
-def test_what_is_finished_is_still_there_when_the_search_is_opened_again(
+def test_finished_trials_are_kept_when_the_search_is_opened_again(
     open_study: Open,
 ) -> None:
     with open_study() as study:
@@ -76,7 +78,7 @@ def test_what_is_finished_is_still_there_when_the_search_is_opened_again(
         assert study.ask().number == 2
 
 
-def test_a_trial_that_was_cut_off_is_done_again_with_the_same_parameters(
+def test_an_interrupted_trial_is_repeated_with_the_same_parameters(
     open_study: Open,
 ) -> None:
     with open_study() as study:
@@ -93,7 +95,7 @@ def test_a_trial_that_was_cut_off_is_done_again_with_the_same_parameters(
         assert study.cut_off_runs == [], "named once; this one had no run yet"
 
 
-def test_a_default_that_was_cut_off_is_the_default_again(open_study: Open) -> None:
+def test_an_interrupted_default_trial_is_repeated_as_the_default(open_study: Open) -> None:
     with open_study() as study:
         study.ask()
     with open_study() as study:
@@ -102,7 +104,7 @@ def test_a_default_that_was_cut_off_is_the_default_again(open_study: Open) -> No
         assert next(a for a in order if a.is_default).parameters == FitParameters()
 
 
-def test_a_search_that_goes_on_does_not_draw_the_same_points_again(open_study: Open) -> None:
+def test_a_resumed_search_does_not_repeat_its_points(open_study: Open) -> None:
     drawn = []
     for _ in range(3):
         with open_study() as study:
@@ -115,7 +117,7 @@ def test_a_search_that_goes_on_does_not_draw_the_same_points_again(open_study: O
     assert len(set(drawn)) == 3
 
 
-def test_a_failed_trial_counts_and_is_not_done_again(open_study: Open) -> None:
+def test_a_failed_trial_counts_and_is_not_repeated(open_study: Open) -> None:
     with open_study() as study:
         asked = study.ask()
         asked.fail("MemoryError: too large")
@@ -165,7 +167,7 @@ def test_two_processes_do_not_run_one_search(open_study: Open) -> None:
         pass
 
 
-def test_a_spoilt_study_gets_a_sentence(open_study: Open, tmp_path: Path) -> None:
+def test_an_unreadable_study_is_reported_in_a_sentence(open_study: Open, tmp_path: Path) -> None:
     with open_study() as study:
         run_trials(study, 1.0)
     (database,) = tmp_path.glob("*/study.db")
@@ -177,7 +179,9 @@ def test_a_spoilt_study_gets_a_sentence(open_study: Open, tmp_path: Path) -> Non
         pass
 
 
-def test_a_lost_model_gets_a_sentence(open_study: Open, tmp_path: Path) -> None:
+def test_a_missing_model_of_a_trial_is_reported_in_a_sentence(
+    open_study: Open, tmp_path: Path
+) -> None:
     with open_study() as study:
         run_trials(study, 1.0)
         (booster,) = tmp_path.glob("*/trials/0000/booster.txt")

@@ -1,36 +1,22 @@
+"""Trimming removes the last trees with little effect and changes nothing else."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from scoring.features import FloatArray, feature_matrix
+from scoring.features import FloatArray
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from tests.support.factories import a_booster, feature_rows
-from training.data.loading import LabelledTransactions, from_table
-from training.data.split import Split, split
+from training.data.loading import LabelledTransactions
+from training.data.split import Split
 from training.pipeline.booster import FitParameters, Fitted, fit
 from training.pipeline.metrics import quality
 from training.pipeline.tree_pruning import fewest_rounds
-
-
-@pytest.fixture(scope="module")
-def data(month: pa.Table) -> LabelledTransactions:
-    return from_table(month, "simulator")
-
-
-@pytest.fixture(scope="module")
-def parts(data: LabelledTransactions) -> Split:
-    return split(data.step, data.is_fraud)
-
-
-@pytest.fixture(scope="module")
-def matrix(data: LabelledTransactions) -> FloatArray:
-    return feature_matrix(data.columns)
 
 
 def fitted(
@@ -52,13 +38,13 @@ def trimmed(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> Fit
     return fitted(data, parts, matrix, trimmed=True)
 
 
-def test_the_last_trees_that_bring_little_are_not_served(whole: Fitted, trimmed: Fitted) -> None:
+def test_the_last_trees_with_little_effect_are_removed(whole: Fitted, trimmed: Fitted) -> None:
     assert trimmed.rounds < whole.rounds
     assert trimmed.leaves < whole.leaves
     assert trimmed.stopping_log_loss == whole.stopping_log_loss, "the same fit"
 
 
-def test_what_is_left_scores_as_the_first_trees_did_to_the_last_bit(
+def test_a_trimmed_model_scores_as_its_first_trees_to_the_last_bit(
     whole: Fitted, trimmed: Fitted, matrix: FloatArray
 ) -> None:
     expected = whole.booster.predict(matrix, raw_score=True, num_iteration=trimmed.rounds)
@@ -67,7 +53,7 @@ def test_what_is_left_scores_as_the_first_trees_did_to_the_last_bit(
     assert np.array_equal(trimmed.booster.predict(matrix[:500], pred_contrib=True), explained)
 
 
-def test_what_is_left_finds_frauds_about_as_well(
+def test_a_trimmed_model_finds_frauds_about_as_well(
     data: LabelledTransactions, parts: Split, matrix: FloatArray, whole: Fitted, trimmed: Fitted
 ) -> None:
     rows = parts.test.rows
@@ -94,7 +80,7 @@ def test_a_trimmed_model_loads_and_explains_alike(
     assert np.abs(added_up - after.margins).max() < 1e-9
 
 
-def test_trees_that_all_count_stay() -> None:
+def test_trees_with_an_effect_are_kept() -> None:
     matrix = feature_rows(2000, seed=5)
     booster = a_booster()
     certain = booster.predict(matrix) > 0.5
@@ -104,6 +90,6 @@ def test_trees_that_all_count_stay() -> None:
     assert few > 1
 
 
-def test_trees_after_the_best_round_do_not_come_back(whole: Fitted, matrix: FloatArray) -> None:
+def test_trees_after_the_best_round_stay_removed(whole: Fitted, matrix: FloatArray) -> None:
     labels = np.random.default_rng(0).random(3000) < 0.01
     assert fewest_rounds(whole.booster, 5, matrix[:3000], labels) <= 5

@@ -1,4 +1,4 @@
-"""Authentication: who calls, with which scopes, remembered only for seconds."""
+"""Authentication: API keys, scopes, and results cached for seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from persistence.api_keys import Principal
 from scoring.errors import Forbidden, StoreUnavailable, Unauthenticated
-from web.auth import REFRESHED_AFTER_S, REMEMBERED_S, Authenticator
+from web.auth import KEEP_S, REFRESH_AFTER_S, Authenticator
 
 KEY = "sk_abcdefghij_" + "A" * 32 + "00000000"
 
@@ -53,7 +53,7 @@ def require(authenticator: Authenticator, header: str | None, *scopes: str) -> P
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", KEY, "Bearer x"])
-def test_without_a_bearer_key_nobody_is_asked(header: str | None) -> None:
+def test_without_a_bearer_key_the_database_is_not_queried(header: str | None) -> None:
     keys = Keys(a_principal("score"))
     with pytest.raises(Unauthenticated):
         require(Authenticator(keys.verify), header, "score")
@@ -71,7 +71,7 @@ def test_one_of_several_scopes_is_enough() -> None:
     assert found == keys.answer
 
 
-def test_an_expired_key_is_refused_even_while_it_is_remembered() -> None:
+def test_an_expired_key_is_refused_while_it_is_cached() -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     with pytest.raises(Unauthenticated):
         require(
@@ -81,14 +81,14 @@ def test_an_expired_key_is_refused_even_while_it_is_remembered() -> None:
         )
 
 
-def test_a_revocation_is_felt_when_the_verdict_is_forgotten() -> None:
+def test_a_revoked_key_is_refused_when_the_cached_result_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify, clock)
     for _ in range(3):
         require(authenticator, f"Bearer {KEY}", "score")
     assert keys.asked == 1
     keys.answer = None
-    clock.now_s = REMEMBERED_S + 0.1
+    clock.now_s = KEEP_S + 0.1
     with pytest.raises(Unauthenticated):
         require(authenticator, f"Bearer {KEY}", "score")
     with pytest.raises(Unauthenticated):
@@ -96,7 +96,7 @@ def test_a_revocation_is_felt_when_the_verdict_is_forgotten() -> None:
     assert keys.asked == 2
 
 
-def test_callers_who_come_at_once_ask_the_database_once() -> None:
+def test_concurrent_callers_query_the_database_once() -> None:
     keys = Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify)
 
@@ -108,13 +108,13 @@ def test_callers_who_come_at_once_ask_the_database_once() -> None:
     assert keys.asked == 1
 
 
-def test_a_verdict_is_refreshed_while_it_still_serves() -> None:
+def test_a_cached_result_is_refreshed_before_it_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(keys.verify, clock)
 
     async def scenario() -> list[int]:
         asked = []
-        for now_s in (0.0, REFRESHED_AFTER_S + 0.1):
+        for now_s in (0.0, REFRESH_AFTER_S + 0.1):
             clock.now_s = now_s
             await authenticator.require(f"Bearer {KEY}", "score")
             asked.append(keys.asked)
@@ -125,17 +125,17 @@ def test_a_verdict_is_refreshed_while_it_still_serves() -> None:
     assert anyio.run(scenario) == [1, 1, 2]
 
 
-def test_a_refresh_that_fails_leaves_the_verdict_to_its_end() -> None:
+def test_a_failed_refresh_keeps_the_cached_result_until_it_expires() -> None:
     clock, keys = Clock(), Keys(a_principal("score"))
     authenticator = Authenticator(lambda key: fail_or(keys, key), clock)
 
     async def scenario() -> None:
         await authenticator.require(f"Bearer {KEY}", "score")
         keys.answer = None
-        clock.now_s = REFRESHED_AFTER_S + 0.1
+        clock.now_s = REFRESH_AFTER_S + 0.1
         await authenticator.require(f"Bearer {KEY}", "score")
         await anyio.sleep(0.2)
-        clock.now_s = REMEMBERED_S + 0.1
+        clock.now_s = KEEP_S + 0.1
         with pytest.raises(StoreUnavailable):
             await authenticator.require(f"Bearer {KEY}", "score")
 

@@ -1,0 +1,73 @@
+"""A function that runs again and again on a thread of its own, until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+
+class BackgroundLoop:
+    """Calls `step` at an interval on a daemon thread.
+
+    An exception that `step` raises is logged with its traceback, and the loop goes on: a dead
+    thread would leave the process with what it knew last.
+
+    Args:
+        name: name of the thread.
+        step: one run. It may block, if it returns soon after `is_stopping` becomes true.
+        interval_s: seconds from the end of one run to the beginning of the next.
+        logger: receiver of what `step` raises.
+        task: what a run does, as the subject of "... failed; trying again".
+        runs_at_start: whether the first run begins at once, or after the first interval.
+        on_stop: last call on the thread, after the last run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], None],
+        interval_s: float,
+        *,
+        logger: logging.Logger,
+        task: str,
+        runs_at_start: bool,
+        on_stop: Callable[[], None] | None = None,
+    ) -> None:
+        self._step = step
+        self._interval_s = interval_s
+        self._logger = logger
+        self._task = task
+        self._runs_at_start = runs_at_start
+        self._on_stop = on_stop
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def start(self) -> None:
+        """Start the thread; once only."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop and wait for the run that has begun, and for `on_stop`."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        if self._runs_at_start:
+            self._call(self._step)
+        while not self._stopping.wait(self._interval_s):
+            self._call(self._step)
+        if self._on_stop:
+            self._call(self._on_stop)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Exception:
+            self._logger.exception("%s failed; trying again", self._task)

@@ -1,0 +1,25 @@
+"""MLflow's exceptions, translated into ours. Only for code that imports MLflow anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mlflow.exceptions import MlflowException
+
+MAX_REASON = 300
+
+
+@contextmanager
+def translate_errors(translated: Callable[[str], Exception]) -> Iterator[None]:
+    """Raise `translated(reason)` in place of an MlflowException.
+
+    Args:
+        translated: makes the exception from MLflow's reason: the first line of its message, at most
+            MAX_REASON characters, without a full stop.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        reason = str(error).strip().splitlines()[0][:MAX_REASON].rstrip(".")
+        raise translated(reason) from error

@@ -1,0 +1,89 @@
+"""Load a version's model from memory, disk or MLflow, and verify it on the way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from registry.client.base import RegisteredVersion
+from registry.names import MLMODEL
+from registry.store.disk_cache import DiskCache, digest
+from registry.store.memory_cache import MemoryCache
+from registry.verify.booster_file import check_booster
+from registry.verify.signature import check_signature
+from scoring.errors import ModelRefused
+from scoring.model.fraud_model import FraudModel
+
+logger = logging.getLogger("sentinel.registry")
+
+
+class ModelLoader:
+    """Loads each version once, whatever the number of threads that want it.
+
+    Args:
+        disk: versions that this machine has downloaded.
+        memory: models that are loaded.
+    """
+
+    def __init__(self, disk: DiskCache, memory: MemoryCache) -> None:
+        self._disk = disk
+        self._memory = memory
+        self._guard = threading.Lock()
+        self._locks: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
+
+    def resident(self, version: RegisteredVersion) -> FraudModel | None:
+        """Return the version's model if it is in memory, which counts as a use; no I/O."""
+        return self._memory.find(version)
+
+    def load(self, version: RegisteredVersion) -> FraudModel:
+        """Return the version's model: from memory, else verified from disk or MLflow.
+
+        Raises:
+            ModelRefused: the version failed a check.
+            RegistryUnavailable: MLflow did not deliver it.
+        """
+        if (model := self._memory.find(version)) is not None:
+            return model
+        with self._lock_of(version):
+            if (folder := self._disk.find(version)) is not None:
+                try:
+                    return self._verified(version, folder)
+                except ModelRefused as error:
+                    # A damaged copy, or one that an older release made; MLflow has the original.
+                    logger.warning("%s on disk is not usable: %s", version, error.detail)
+                    self._disk.discard(version)
+            folder = self._disk.fetch(version)
+            try:
+                model = self._verified(version, folder)
+            except ModelRefused:
+                self._disk.discard(version)
+                raise
+            self._disk.prune(version.name)
+            return model
+
+    @property
+    def models_in_memory(self) -> int:
+        """How many different models are in memory now."""
+        return len(self._memory)
+
+    def _verified(self, version: RegisteredVersion, folder: Path) -> FraudModel:
+        check_signature(folder / MLMODEL)
+        content = digest(folder)
+        with self._lock_of(content):
+            shared = self._memory.share(content, version)
+            if shared is not None:
+                return shared
+            check_booster(folder / "booster.txt")
+            return self._memory.add(content, version, FraudModel.load(folder))
+
+    @contextmanager
+    def _lock_of(self, key: Hashable) -> Iterator[None]:
+        """Hold the lock of a version or of a model's content."""
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            yield

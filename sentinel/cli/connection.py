@@ -1,0 +1,34 @@
+"""Connect a command to the database that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from persistence.engine import STATEMENT_TIMEOUT_S, open_database
+from sentinel.local.database_url import database_url
+from sentinel.settings import Settings
+
+
+@contextmanager
+def connected_database(
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+) -> Iterator[tuple[Engine, Settings]]:
+    """Yield a pool of one connection, and the settings; the pool is closed with the block.
+
+    Args:
+        statement_timeout_s: seconds after which Postgres cancels a statement.
+
+    Raises:
+        DatabaseUrlError: DATABASE_URL is not a Postgres URL.
+        EmbeddedPostgresError: the embedded Postgres does not start.
+    """
+    settings = Settings()
+    with database_url(settings) as url:
+        engine = open_database(url, pool_size=1, statement_timeout_s=statement_timeout_s)
+        try:
+            yield engine, settings
+        finally:
+            engine.dispose()

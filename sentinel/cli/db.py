@@ -1,0 +1,74 @@
+"""`sentinel db`: upgrade the schema, maintain the partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+
+from persistence.engine import OPERATOR_TIMEOUT_S
+from persistence.maintenance import maintenance, migrate
+from sentinel.cli.connection import connected_database
+from sentinel.local.database_url import database_url
+from sentinel.settings import Settings
+
+
+@contextmanager
+def _pause_hint() -> Iterator[None]:
+    """Add the option that helps to a PauseTooShort.
+
+    Raises:
+        click.ClickException: in place of it.
+    """
+    try:
+        yield
+    except maintenance.PauseTooShort as error:
+        raise click.ClickException(
+            f"{str(error).rstrip('.')}; let it wait longer with --pause, when few payments come."
+        ) from error
+
+
+@click.group("db")
+def db_group() -> None:
+    """Upgrade the database's schema, and keep its partitions."""
+
+
+@db_group.command("upgrade")
+def upgrade() -> None:
+    """Bring the database to this release's schema; safe to repeat."""
+    with _pause_hint(), database_url(Settings()) as url:
+        revision = migrate.upgrade(url)
+    click.echo(f"The database is at revision {revision}.")
+
+
+@db_group.command("maintain")
+@click.option(
+    "--retain-months",
+    type=click.IntRange(min=1),
+    help="Keep this many whole months before this one, and drop older decisions with their"
+    " idempotency keys and feedback.  [default: keep everything]",
+)
+@click.option(
+    "--pause",
+    type=click.FloatRange(min=0, min_open=True),
+    default=maintenance.PAUSE_S,
+    show_default=True,
+    help="Seconds that scoring may have to wait at a time.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what there is to do.")
+def maintain(retain_months: int | None, pause: float, dry_run: bool) -> None:
+    """Make the partitions of the coming months, and drop those past their retention.
+
+    Run it every month, or every day; while it runs the service goes on scoring.
+    """
+    with _pause_hint(), connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
+        maintenance.maintain(
+            engine,
+            datetime.now(UTC),
+            retain_months=retain_months,
+            pause_s=pause,
+            dry_run=dry_run,
+            report=click.echo,
+        )

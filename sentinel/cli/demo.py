@@ -1,0 +1,49 @@
+"""`sentinel demo` and `sentinel stop`: the whole system on one machine."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from sentinel.local.demo.demo import Demo, stop_leftovers
+from sentinel.local.terminal import reach_loopback_directly, stop_on_signals
+from sentinel.settings import Settings
+
+
+@click.command("demo")
+@click.option(
+    "--data",
+    envvar="DATA",
+    type=click.Path(path_type=Path),
+    help="Train on this CSV or Parquet file in the PaySim schema.  [default: the simulator]",
+)
+@click.option("--port", envvar="PORT", default=3000, type=click.IntRange(1, 65535))
+@click.option("--mlflow-port", envvar="MLFLOW_PORT", default=5000, type=click.IntRange(1, 65535))
+def demo(data: Path | None, port: int, mlflow_port: int) -> None:
+    """Train, promote and serve a model on this machine until Ctrl-C."""
+    settings = Settings().model_copy(update={"database_url": None})
+    ready = False
+    stop_on_signals()
+    reach_loopback_directly()
+    try:
+        with ExitStack() as stack:
+            running = Demo(settings, data, port, mlflow_port, stack)
+            running.prepare()
+            running.serve()
+            ready = True
+            running.show()
+            running.watch()
+    except KeyboardInterrupt:
+        raise SystemExit(0 if ready else 130) from None
+
+
+@click.command("stop")
+def stop() -> None:
+    """Stop what a demo that was killed has left running."""
+    home = Settings().home_path
+    if not home.is_dir():
+        return
+    if stop_leftovers(home):
+        click.echo("Stopped what was left running.")

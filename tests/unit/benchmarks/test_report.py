@@ -1,0 +1,25 @@
+"""The committed results, and the page that is made from them."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.__main__ import RESULTS
+from benchmarks.config import SYSTEMS
+from benchmarks.ratios import DIRECTIONS
+from benchmarks.report import figures
+from benchmarks.systems import catalogue
+from benchmarks.targets import TARGETS
+from tests.support.paths import PROJECT
+
+COMMITTED = json.loads(RESULTS.read_text())
+
+
+def test_the_page_shows_the_committed_results() -> None:
+    assert figures(COMMITTED) in (PROJECT / "docs" / "performance.md").read_text()
+
+
+def test_the_committed_results_have_the_names_of_this_release() -> None:
+    assert set(COMMITTED["systems"]) <= set(SYSTEMS) == set(catalogue.SYSTEMS)
+    assert COMMITTED["targets"] == [target.judge(COMMITTED) for target in TARGETS]
+    assert COMMITTED["directions"] == DIRECTIONS

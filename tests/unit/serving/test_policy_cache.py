@@ -1,0 +1,113 @@
+"""The policy listener: what it reads when, and what it logs of a connection that is broken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from persistence.policies import TenantPolicy
+from scoring.errors import StoreUnavailable
+from serving.deployment import policy_cache
+from serving.deployment.policy_cache import PolicyCache
+from tests.support.factories import a_model
+
+TENANT = 7
+
+
+class Postgres:
+    """Policies by tenant, notifications of them, and a connection that can be broken."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_away = False
+        self.policies: dict[int, TenantPolicy] = {}
+        self.attempts = 0
+        self.listening = threading.Event()
+        self._changed: list[int] = []
+        self._wake = threading.Event()
+        monkeypatch.setattr(policy_cache, "listen", self._listen)
+        monkeypatch.setattr(policy_cache, "current_policies", lambda _engine: {**self.policies})
+        monkeypatch.setattr(policy_cache, "current_policy", self._policy_of)
+        monkeypatch.setattr(policy_cache, "STOP_WITHIN_S", 0.01)
+        monkeypatch.setattr(policy_cache, "LISTEN_AGAIN_AFTER_S", 0.01)
+
+    def set_policy(self, tenant_id: int, *, notify: bool) -> TenantPolicy:
+        policy = TenantPolicy(1, a_model().policy, "abc", datetime.now(UTC))
+        self.policies[tenant_id] = policy
+        if notify:
+            self._changed.append(tenant_id)
+        return policy
+
+    def wait(self, timeout_s: float) -> Sequence[int]:
+        self.listening.set()
+        if self.is_away:
+            raise StoreUnavailable("away")
+        self._wake.wait(timeout_s)
+        changed, self._changed = self._changed, []
+        return changed
+
+    @contextmanager
+    def _listen(self, _engine: object) -> Iterator[Postgres]:
+        self.attempts += 1
+        if self.is_away:
+            raise StoreUnavailable("away")
+        yield self
+
+    def _policy_of(self, _engine: object, tenant_id: int) -> TenantPolicy | None:
+        return self.policies.get(tenant_id)
+
+
+@pytest.fixture
+def postgres(monkeypatch: pytest.MonkeyPatch) -> Postgres:
+    return Postgres(monkeypatch)
+
+
+@pytest.fixture
+def cache(postgres: Postgres) -> Iterator[PolicyCache]:  # noqa: ARG001
+    cache = PolicyCache(cast("Any", None))
+    yield cache
+    cache.stop()
+
+
+def wait_until(condition: Any) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError
+
+
+def test_policies_set_before_it_listened_are_in_force(
+    postgres: Postgres, cache: PolicyCache
+) -> None:
+    policy = postgres.set_policy(TENANT, notify=False)
+    cache.start()
+    wait_until(lambda: cache.in_force(TENANT) == policy)
+
+
+def test_a_notification_puts_the_policy_in_force(postgres: Postgres, cache: PolicyCache) -> None:
+    cache.start()
+    assert postgres.listening.wait(10)
+    policy = postgres.set_policy(TENANT, notify=True)
+    wait_until(lambda: cache.in_force(TENANT) == policy)
+
+
+def test_each_broken_connection_is_one_warning_however_many_attempts_fail(
+    postgres: Postgres, cache: PolicyCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING", "sentinel.policies"):
+        cache.start()
+        assert postgres.listening.wait(10)
+        for outage in (1, 2):
+            postgres.is_away = True
+            attempts = postgres.attempts
+            wait_until(lambda attempts=attempts: postgres.attempts > attempts + 3)
+            assert len(caplog.records) == outage
+            postgres.listening.clear()
+            postgres.is_away = False
+            assert postgres.listening.wait(10)
+    assert {record.levelname for record in caplog.records} == {"WARNING"}

@@ -1,0 +1,28 @@
+"""The small simulated month as the training reads it, its parts and its features."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from scoring.features import FloatArray, feature_matrix
+from training.data.loading import LabelledTransactions, from_table
+from training.data.split import Split, split
+
+
+@pytest.fixture(scope="session")
+def data(month: pa.Table) -> LabelledTransactions:
+    """The month as labelled transactions; never changed."""
+    return from_table(month, "month")
+
+
+@pytest.fixture(scope="session")
+def parts(data: LabelledTransactions) -> Split:
+    """The month's parts by time."""
+    return split(data.step, data.is_fraud)
+
+
+@pytest.fixture(scope="session")
+def matrix(data: LabelledTransactions) -> FloatArray:
+    """The month's features, float64 (rows, features); never changed."""
+    return feature_matrix(data.columns)
