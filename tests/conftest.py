@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import socket
 from collections.abc import Callable
 
@@ -16,14 +18,27 @@ pytest_plugins = [
     "tests.support.matured_decisions",
 ]
 
+# Below the ports that Linux gives to outgoing connections (32768 to 60999): a port stays free from
+# the moment it is chosen until a server that starts for seconds binds it.
+_FIRST_PORT = 20_000
+_PORTS = 1_000  # of each process of pytest-xdist
+
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """A factory of free ports of the loopback interface."""
+    """A factory of free ports of the loopback interface; no two calls return the same one."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + process % 12 * _PORTS
+    unused = random.sample(range(first, first + _PORTS), _PORTS)
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+        while True:
+            port = unused.pop()
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            return port
 
     return find
