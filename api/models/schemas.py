@@ -110,7 +110,7 @@ class TunerReply(_Matured):
                 "frauds": 57,
                 "truncated": False,
                 "cost_model": POLICY_EXAMPLE["cost_model"],
-                "selection_bias": "Analysts look mostly at what was flagged...",
+                "selection_bias": "Analysts review mostly flagged transactions...",
                 "current": _POINT,
                 "best": _BEST_POINT,
                 "suggested": _BEST_POINT,

@@ -51,7 +51,7 @@ class TransactionRow(Base):
 
 
 class PredictionRow(Base):
-    """What was decided about a transaction, and why, at the moment it was decided."""
+    """A decision on a transaction with its score, explanation and policy, as decided."""
 
     __tablename__ = "predictions"
 
@@ -125,7 +125,7 @@ class ShadowScoreRow(Base):
 
 
 class IdempotencyKeyRow(Base):
-    """The claim of one `external_id`: which decision answers it."""
+    """An `external_id` with the decision that is returned for it."""
 
     __tablename__ = "idempotency_keys"
 

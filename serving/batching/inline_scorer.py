@@ -28,7 +28,7 @@ class InlineScorer:
     def fits(self, item: Item) -> bool:
         """Whether `decide` would not block the loop: no LightGBM call, no connection to open."""
         models = (item.assignment.champion, item.assignment.canary)
-        return all(m is None or m.compiled for m in models) and self._log.is_at_hand()
+        return all(m is None or m.compiled for m in models) and self._log.has_free_connection()
 
     async def decide(self, item: Item) -> AnsweredBatch:
         """Decide and store an item's only transaction, and return its answer as a batch of one."""
