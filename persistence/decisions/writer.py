@@ -1,4 +1,9 @@
-"""The decision log: stores each batch of decisions in one transaction and one round trip."""
+"""The decision log: stores a batch of decisions, in one transaction and one round trip as a rule.
+
+More round trips are needed on a new connection (to prepare the statements), for rows whose
+`external_id` was used before (to read the stored decision), and for /score/batch with such ids
+(docs/decisions/0009-keys-of-the-decision-log.md).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +23,7 @@ from persistence.decisions.insert_sql import (
     INSERT,
     REPLAY,
     SET_TENANTS,
-    SET_TENANTS_FIRST,
+    SET_TENANTS_PREPARED,
     parameters,
 )
 from persistence.decisions.rows import Decided, body_digest, decided_from
@@ -39,7 +44,7 @@ logger = logging.getLogger("sentinel.log")
 
 _TRUE = b"\1"
 _ABSENT_FIELDS = 2
-_STATEMENTS = (BEGIN, SET_TENANTS_FIRST, INSERT)
+_STATEMENTS = (BEGIN, SET_TENANTS_PREPARED, INSERT)
 
 Outcome = Decided | SentinelError
 """A decision that is stored, now or earlier, or the error that prevented it."""
@@ -162,7 +167,7 @@ class DecisionLog:
 def insert_calls(batch: Sequence[Decided]) -> list[Call]:
     """Return the calls that store a batch; the last one returns the rows that were not stored."""
     tenants = joined({d.tenant_id for d in batch}).encode()
-    return [(SET_TENANTS_FIRST, [tenants]), (INSERT, parameters(batch))]
+    return [(SET_TENANTS_PREPARED, [tenants]), (INSERT, parameters(batch))]
 
 
 def _whole_batch_calls(
@@ -176,7 +181,7 @@ def _whole_batch_calls(
     # Without keys no row can conflict, so no result has to be checked before the commit.
     if has_keys:
         yield BEGIN, ()
-    yield SET_TENANTS_FIRST, [joined(tenant_ids).encode()]
+    yield SET_TENANTS_PREPARED, [joined(tenant_ids).encode()]
     for part in parts:
         decisions += part
         yield INSERT, parameters(part)
@@ -192,30 +197,32 @@ def _outcomes(
         batch: decisions in order.
         results: results of the calls; those with two columns contain the rows that were not stored.
     """
-    is_free = {
+    has_lock = {
         UUID(bytes=absent.get_value(i, 0)): absent.get_value(i, 1) == _TRUE
         for absent in results
         if absent.nfields == _ABSENT_FIELDS
         for i in range(absent.ntuples)
     }
-    if not is_free:
+    if not has_lock:
         return list(batch)
-    taken = [d for d in batch if is_free.get(d.prediction_id)]
-    earlier = _read_earlier(connection, taken) if taken else {}
+    # Of a row that is not stored, the lock tells the reason: with it, the key was used before;
+    # without it, another open transaction holds the key.
+    repeated = [d for d in batch if has_lock.get(d.prediction_id)]
+    earlier = _read_earlier(connection, repeated) if repeated else {}
     return [
         d
-        if d.prediction_id not in is_free
+        if d.prediction_id not in has_lock
         else _replay(d, earlier)
-        if is_free[d.prediction_id]
+        if has_lock[d.prediction_id]
         else _in_flight(d)
         for d in batch
     ]
 
 
 def _read_earlier(
-    connection: PostgresConnection, taken: Sequence[Decided]
+    connection: PostgresConnection, repeated: Sequence[Decided]
 ) -> dict[tuple[int, str], tuple[bytes, Decided]]:
-    keys = [d.tenant_id for d in taken], [d.transaction.external_id for d in taken]
+    keys = [d.tenant_id for d in repeated], [d.transaction.external_id for d in repeated]
     if connection.pgconn.transaction_status == TransactionStatus.IDLE:
         connection.autocommit = True
     with connection.pipeline(), connection.cursor(row_factory=dict_row) as cursor:
