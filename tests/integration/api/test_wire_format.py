@@ -1,7 +1,7 @@
-"""Replies of the management routes, byte for byte as the first release sent them.
+"""Replies of the management routes: the bytes of the first release, but for sentences.
 
-`replies.json` holds what the code before schema objects (commit 7905b3b) replied to the requests of
-`tests/support/wire_data.py`, in their order.
+`replies.json` holds the replies of commit 7905b3b, before schema objects, to the requests of
+`tests/support/wire_data.py`, in their order; `fixed_text` there says what may differ.
 """
 
 from __future__ import annotations
