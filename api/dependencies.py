@@ -1,4 +1,4 @@
-"""The mounted routes' way to the rooms below, their share of the process, and who may call."""
+"""What the management routes share: database threads, authentication and cached queries."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from web.problems import invalid_fields
 from web.single_flight_cache import SingleFlightCache
 
 API_CONNECTIONS = 3
-"""Connections, and threads, that these routes have for themselves: however many analysts search,
-they wait for each other and never keep a payment waiting."""
-KEEP_STUDY_S = 30.0
-"""How long a study serves, so that a dashboard that refreshes does not repeat it each time."""
-MAX_STUDIES = 16
-"""Of up to 3 MB each."""
+"""Connections, and threads, of the management routes. However many analysts search, they wait for
+each other and never keep a payment waiting."""
+KEEP_RESULT_S = 30.0
+"""Seconds that the result of an expensive query is used again, such as by a dashboard's refresh."""
+MAX_KEPT_RESULTS = 16
+"""Results of up to 3 MB each."""
 
-Asked = ParamSpec("Asked")
-Answer = TypeVar("Answer")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class ApiDependencies:
-    """What every management route needs; one a process.
+    """What the management routes of a process use.
 
     Args:
-        engine: the pool, of API_CONNECTIONS.
-        auth: tells who calls.
-        cursors: makes and reads cursors.
-        refresh_policy: puts a tenant's policy in force in this process; blocking.
+        engine: database pool of API_CONNECTIONS connections.
+        auth: verifier of API keys.
+        cursors: signer of pagination cursors.
+        refresh_policy: blocking function that puts a tenant's policy in force in this process.
     """
 
     def __init__(
@@ -49,37 +49,37 @@ class ApiDependencies:
         self._engine = engine
         self._refresh_policy = refresh_policy
         self._threads = CapacityLimiter(API_CONNECTIONS)
-        self._studying = CapacityLimiter(1)
-        self._studies: SingleFlightCache[Any] = SingleFlightCache(KEEP_STUDY_S, MAX_STUDIES)
+        self._expensive = CapacityLimiter(1)
+        self._results: SingleFlightCache[Any] = SingleFlightCache(KEEP_RESULT_S, MAX_KEPT_RESULTS)
 
-    async def ask(
+    async def run(
         self,
-        query: Callable[Concatenate[Engine, Asked], Answer],
-        *args: Asked.args,
-        **kwargs: Asked.kwargs,
-    ) -> Answer:
+        query: Callable[Concatenate[Engine, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
         """Run a blocking query of `persistence` beside the event loop."""
         return await to_thread.run_sync(
             lambda: query(self._engine, *args, **kwargs), limiter=self._threads
         )
 
-    async def study(
+    async def run_cached(
         self,
-        query: Callable[Concatenate[Engine, Asked], Answer],
-        *args: Asked.args,
-        **kwargs: Asked.kwargs,
-    ) -> Answer:
-        """Run a query that reads and computes much: one at a time, its result kept for a while.
+        query: Callable[Concatenate[Engine, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run an expensive query: one at a time, its result kept for KEEP_RESULT_S.
 
         The result is shared, so it must not be changed; the arguments are hashable.
         """
 
-        async def load() -> Answer:
-            async with self._studying:
-                return await self.ask(query, *args, **kwargs)
+        async def load() -> Result:
+            async with self._expensive:
+                return await self.run(query, *args, **kwargs)
 
         key = (query, args, tuple(sorted(kwargs.items())))
-        return cast("Answer", await self._studies.get(key, load))
+        return cast("Result", await self._results.get(key, load))
 
     async def refresh_policy(self, tenant_id: int) -> None:
         """Put a tenant's policy in force in this process, before anything else is decided."""
@@ -87,7 +87,7 @@ class ApiDependencies:
 
 
 def get_dependencies(request: Request) -> ApiDependencies:
-    """Return what the service opened with."""
+    """Return the dependencies that the application was created with."""
     dependencies: ApiDependencies = request.app.state.dependencies
     return dependencies
 
@@ -114,7 +114,7 @@ def _no_parameters(request: Request) -> None:
         )
 
 
-# Who calls comes first: without a key nothing else is looked at.
+# The API key comes first: without one nothing else of the request is read.
 REVIEWER_WITHOUT_PARAMETERS = [_REVIEWER, Depends(_no_parameters)]
 """Dependencies of a route for reviewers that refuses query parameters."""
 ADMIN_WITHOUT_PARAMETERS = [_ADMIN, Depends(_no_parameters)]

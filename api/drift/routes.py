@@ -25,4 +25,4 @@ async def read_drift(caller: Reviewer, dependencies: CurrentDependencies) -> Dri
 
     As of the latest run of `sentinel monitor`; nothing is computed here. Scope: review.
     """
-    return drift_reply(await dependencies.ask(latest_run, caller.tenant_id))
+    return drift_reply(await dependencies.run(latest_run, caller.tenant_id))

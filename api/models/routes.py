@@ -41,7 +41,7 @@ router = APIRouter()
 )
 async def read_policy(caller: Reviewer, dependencies: CurrentDependencies) -> PolicyOut:
     """The tenant's own, or that of the version in production. Scope: review."""
-    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
+    deployment = await dependencies.run(read_deployment, caller.tenant_id)
     return policy_out(deployment.effective_policy())
 
 
@@ -66,7 +66,7 @@ async def set_policy(
     def change(deployment: TenantDeployment) -> Policy:
         return changed_policy(deployment.effective_policy().policy, changes)
 
-    deployment = await dependencies.ask(
+    deployment = await dependencies.run(
         change_policy, caller.tenant_id, change, actor=caller.key_prefix
     )
     await dependencies.refresh_policy(caller.tenant_id)
@@ -82,7 +82,7 @@ async def set_policy(
 )
 async def withdraw_policy(caller: Admin, dependencies: CurrentDependencies) -> PolicyOut:
     """Each version decides by its own policy again. Scope: admin."""
-    deployment = await dependencies.ask(
+    deployment = await dependencies.run(
         change_policy, caller.tenant_id, lambda _: None, actor=caller.key_prefix
     )
     await dependencies.refresh_policy(caller.tenant_id)
@@ -104,10 +104,10 @@ async def read_tuner(
 
     What is escalated is left out; what nobody settled is presumed honest. Scope: review.
     """
-    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
+    deployment = await dependencies.run(read_deployment, caller.tenant_id)
     policy = deployment.effective_policy().policy
     costs = changed_costs(policy.cost_model, query.sent())
-    window, matured = await dependencies.study(
+    window, matured = await dependencies.run_cached(
         study_decisions, caller.tenant_id, query.maturity_days, query.window_days
     )
     tuning = await to_thread.run_sync(tune, matured, costs, policy.threshold)
@@ -129,8 +129,8 @@ async def read_models(
 
     Scope: review.
     """
-    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
-    refusals = await dependencies.ask(list_refusals, caller.tenant_id, MAX_REFUSALS)
+    deployment = await dependencies.run(read_deployment, caller.tenant_id)
+    refusals = await dependencies.run(list_refusals, caller.tenant_id, MAX_REFUSALS)
     comparison = await _compare(dependencies, caller.tenant_id, deployment, query)
     return models_reply(deployment, refusals, comparison)
 
@@ -146,7 +146,7 @@ async def _compare(
         return "No model version is in production, so there is nothing to challenge."
     if deployment.challenger is None:
         return "No model version is under the alias `challenger`."
-    return await dependencies.study(
+    return await dependencies.run_cached(
         compare_versions,
         tenant_id,
         deployment.production.model,

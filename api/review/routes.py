@@ -59,7 +59,7 @@ async def read_queue(
         after = Place(score, UUID(prediction_id))
     if not bands:
         return case_page(Page([], more=False), None)
-    page = await dependencies.ask(
+    page = await dependencies.run(
         read_worklist,
         caller.tenant_id,
         bands,
@@ -98,7 +98,7 @@ async def search_transactions(
         if query.cursor is not None
         else None
     )
-    page = await dependencies.ask(
+    page = await dependencies.run(
         find_transactions, caller.tenant_id, search, limit=query.limit, before=before
     )
     next_cursor = None
@@ -131,7 +131,7 @@ async def export_transactions(
     search = to_search(query)
 
     async def read(count: int, before: UUID | None) -> Page[Case]:
-        return await dependencies.ask(
+        return await dependencies.run(
             find_transactions,
             caller.tenant_id,
             search,
@@ -180,7 +180,7 @@ async def read_transaction(
     transaction_id: TransactionId, caller: Reviewer, dependencies: CurrentDependencies
 ) -> schemas.CaseDetail:
     """What the analyst sees stays what was decided, after any promotion. Scope: review."""
-    return case_detail(await dependencies.ask(read_case, caller.tenant_id, transaction_id))
+    return case_detail(await dependencies.run(read_case, caller.tenant_id, transaction_id))
 
 
 @router.post(
@@ -205,7 +205,7 @@ async def give_feedback(
 ) -> schemas.FeedbackOut:
     """Earlier feedback is kept; the latest counts. Scope: review."""
     feedback = await read_feedback()
-    stored = await dependencies.ask(
+    stored = await dependencies.run(
         add_feedback,
         caller.tenant_id,
         transaction_id,
@@ -232,7 +232,7 @@ async def read_audit_log(
         if query.cursor is not None
         else (None,)
     )
-    page = await dependencies.ask(
+    page = await dependencies.run(
         read_audit, caller.tenant_id, action=query.action, limit=query.limit, before_id=before_id
     )
     next_cursor = (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 from typing import Any
 
 import numpy as np
@@ -85,7 +87,9 @@ def test_the_matrix_is_contiguous_float64_with_one_column_for_each_feature() -> 
 
 
 def test_no_feature_uses_a_balance_after_the_transaction() -> None:
-    assert not any("new" in feature.name or "new" in feature.description for feature in FEATURES)
+    columns = {field.name for field in fields(TransactionColumns)}
+    assert not any("newbalance" in name.replace("_", "") for name in {*FEATURE_NAMES, *columns})
+    assert not any("after" in feature.description for feature in FEATURES)
 
 
 @pytest.mark.parametrize(
