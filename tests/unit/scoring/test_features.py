@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-
 from typing import Any
 
 import numpy as np
