@@ -1,16 +1,16 @@
-# Everything runs in .venv, made by whichever target needs it first. `make help` lists the targets.
+# Everything runs in .venv, which the first target that needs it creates. `make help` lists the targets.
 
 VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 UV_VERSION := 0.13.9
 
-# Which Python makes .venv: PYTHON=/path/to/python, or the newest fitting one on PATH. Each is run,
-# because a version manager may put a name on PATH that does not work.
+# The Python that creates .venv: PYTHON=/path/to/python, or the newest supported one on PATH. Each is
+# run first, because a version manager may put a name on PATH that does not work.
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 
-# Where this is set, each of the demo's processes compiles what it imports anew: 5 s each.
+# If this is set, each of the demo's processes compiles again what it imports: 5 s each.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ test: $(INSTALLED) chromium prometheus ## Run every test, against a real Postgre
 test-unit: $(INSTALLED) ## Run the unit tests alone: under a minute, no server
 	@$(PY) -m tests unit
 
-check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms and the lock files
+check: $(INSTALLED) ## Lint, check formatting, types, imports between the packages and the lock files
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -39,40 +39,40 @@ check: $(INSTALLED) ## Lint, check formatting, types, imports between the rooms 
 	@$(PY) -m pip check
 	@$(PY) -m pytest -q tests/unit/tools/test_lock_files.py
 
-# Without one every test but those that take it still runs, and those fail with the same sentence.
+# Without Chromium, only the tests that need it fail, with the same message as here.
 chromium: | $(PY)
 	@$(PY) -m tools.chromium || true
 
 prometheus: | $(PY)
 	@$(PY) -m tools.prometheus || true
 
-screens: $(INSTALLED) chromium ## Take the pictures of docs/lifecycle.md anew, in a demo that runs
+screens: $(INSTALLED) chromium ## Take the screenshots of docs/lifecycle.md again; needs a running demo
 	@$(PY) -m tests.e2e.browser.screenshots
 
-bench: $(INSTALLED) ## Compare with other stacks side by side, about 25 minutes; QUICK=1: the goals' ratios alone
+bench: $(INSTALLED) ## Compare with other systems, about 25 minutes; QUICK=1: only the targets' ratios, about 4
 	@$(PY) -m benchmarks $(if $(QUICK),--quick)
 	@$(if $(QUICK),:,$(PY) -m benchmarks report)
 
-bench-store: $(INSTALLED) ## Compare the store at 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
+bench-store: $(INSTALLED) ## Compare Postgres with 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
 	@$(PY) -m benchmarks.store
 
 image: $(INSTALLED) ## Build the service's container image; ENGINE=docker|podman|buildah, BASE_IMAGE=name
 	@$(PY) deploy/image/make_image.py $(if $(ENGINE),--engine "$(ENGINE)") $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")
 
-test-image: $(INSTALLED) ## Build the image and serve from it, on a real Postgres and MLflow; Debian, root
+test-image: $(INSTALLED) ## Build the image and serve from it, on a real Postgres and MLflow; needs Debian and root
 	@$(PY) -m tools.containers
 	@$(PY) -m pytest tests/e2e/image -m image
 
 up: $(INSTALLED) ## Start service, Postgres, MLflow, Prometheus and Grafana in containers (compose.yaml)
 	@$(PY) deploy/compose/up.py
 
-lock: $(VENV)/uv/bin/uv ## Choose the versions of all packages anew (needs the network)
+lock: $(VENV)/uv/bin/uv ## Choose the versions of all packages again (needs the network)
 	@$< pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--all-extras pyproject.toml -o requirements/dev.lock
 	@$< pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		-c requirements/dev.lock pyproject.toml -o requirements/serving.lock
 
-clean: ## Forget the demo's database and models, and all caches; .venv stays
+clean: ## Delete the demo's database and models, and all caches; .venv stays
 	@if [ -x $(PY) ]; then $(PY) -m sentinel stop; fi
 	@rm -rf .sentinel mlruns build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

@@ -2,8 +2,8 @@
 
 `bentoml serve service:Sentinel` serves it. `SentinelApp` (`app/bento.py`) calls `open` once and
 then passes requests to `score`, `score_many` and `explain`. The three `*_batch` methods have no
-route: items that `SentinelApp.enqueue` takes reach them in adaptive batches. docs/architecture.md
-follows a /score from here to its reply.
+route: `SentinelApp` passes them the items of an adaptive batch. docs/architecture.md follows a
+/score from here to its reply.
 
 `bentoml serve` imports this file twice: in its own process, which checks the settings and
 supervises the workers, and in each worker. Only a worker calls `open`, so the packages that need

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from api.pagination import Cursors
 from persistence.api_keys import Principal
 from web.auth import Authenticator
-from web.problems import named
+from web.problems import invalid_fields
 from web.single_flight_cache import SingleFlightCache
 
 API_CONNECTIONS = 3
@@ -109,7 +109,7 @@ Admin = Annotated[Principal, _ADMIN]
 
 def _no_parameters(request: Request) -> None:
     if request.query_params:
-        raise named(
+        raise invalid_fields(
             [((name,), "is not a parameter of this route") for name in request.query_params]
         )
 

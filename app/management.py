@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from api.dependencies import ApiDependencies
 from app import openapi
 from scoring.errors import SentinelError
-from web.problems import invalid_parameters_reply, problem_reply
+from web.problems import handle_error
 
 
 def create_app(dependencies: ApiDependencies) -> FastAPI:
@@ -17,10 +17,12 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     Args:
         dependencies: database pool, authentication and caches that the routes use.
     """
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers={SentinelError: handle_error, RequestValidationError: handle_error},
+    )
     app.state.dependencies = dependencies
     for router in (*openapi.ROUTERS, openapi.pages):
         app.include_router(router)
-    app.add_exception_handler(SentinelError, problem_reply)
-    app.add_exception_handler(RequestValidationError, invalid_parameters_reply)
     return app

@@ -1,77 +1,50 @@
-"""One OpenAPI document for every route, and the page that shows it without the internet."""
+"""One OpenAPI document for every route, and the page that shows it without the internet.
+
+A route declares its body, its reply and its problems where it is defined; this module joins what
+FastAPI generates from that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import orjson
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from api.drift import schemas as drift_schemas
-from api.drift.routes import DRIFT
-from api.models import policy_schemas
-from api.models import schemas as lifecycle_schemas
-from api.models.routes import LIFECYCLE
-from api.openapi_responses import (
-    ANYWHERE,
-    links_to_transaction,
-    problem_response,
-    problems,
-    reference,
-)
-from api.review import schemas as review_schemas
-from api.review.routes import REVIEW
+from api.drift.routes import router as drift_router
+from api.models.routes import router as models_router
+from api.openapi_responses import problem
+from api.request_body import JsonBody
+from api.review.routes import router as review_router
+from app.scoring_operations import router as scoring_router
 from scoring import __version__
-from serving import schemas
 from web.schemas import Problem
 
-ROUTERS = (REVIEW, LIFECYCLE, DRIFT)
+ROUTERS = (models_router, drift_router, review_router)
 """Routers of the management routes."""
-
-_ROUTES: tuple[tuple[str, str, str, type[BaseModel], type[BaseModel]], ...] = (
-    (
-        "/score",
-        "Decide one transaction",
-        "Scores, explains, decides and stores it before replying. The same `external_id` (or "
-        "Idempotency-Key header) and body return the stored decision. Scope: score.",
-        schemas.TransactionIn,
-        schemas.ScoreReply,
-    ),
-    (
-        "/score/batch",
-        "Decide up to 1000 transactions",
-        "All are stored or none; one bad row refuses the request and is named. Scope: score.",
-        schemas.BatchRequest,
-        schemas.BatchReply,
-    ),
-    (
-        "/explain",
-        "Explain a transaction or a stored prediction",
-        "Every feature's contribution, and the reasons as sentences. Scope: score or review.",
-        schemas.ExplainRequest,
-        schemas.ExplainReply,
-    ),
-)
 
 
 @cache
 def document() -> bytes:
-    """Return the OpenAPI 3.1 document as JSON: scoring, management and health."""
-    routes = [route for router in ROUTERS for route in router.routes]
-    management = get_openapi(title="", version="", routes=routes)
-    models = [(m, mode) for _, _, _, i, o in _ROUTES for m, mode in _both(i, o)]
-    models += _both(review_schemas.FeedbackIn, Problem)
-    models += _both(policy_schemas.PolicyIn, policy_schemas.PolicyOut)
-    # FastAPI knows these too, but drops every null from their examples.
-    models.append((lifecycle_schemas.TunerReply, "serialization"))
-    models.append((lifecycle_schemas.ModelsReply, "serialization"))
-    models.append((drift_schemas.DriftReply, "serialization"))
-    _, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    """Return the OpenAPI 3.1 document as JSON."""
+    routes = [route for router in (scoring_router, *ROUTERS) for route in router.routes]
+    paths = get_openapi(title="", version="", routes=routes)["paths"]
+    operations = [route for route in routes if isinstance(route, APIRoute)]
+    references, definitions = _schemas(operations)
+    for route in operations:
+        body = _body_schema(route)
+        if body:
+            schema = references[body, "validation"]
+            request_body = {"required": True, "content": {"application/json": {"schema": schema}}}
+            for method in route.methods or ():
+                paths[route.path][method.lower()]["requestBody"] = request_body
     return orjson.dumps(
         {
             "openapi": "3.1.0",
@@ -80,13 +53,9 @@ def document() -> bytes:
                 "version": __version__,
                 "description": "Fraud decisions with exact reasons, stored before they are told.",
             },
-            "paths": {
-                **{route[0]: {"post": _operation(*route)} for route in _ROUTES},
-                **management["paths"],
-                **_HEALTH,
-            },
+            "paths": paths | _HEALTH,
             "components": {
-                "schemas": management["components"]["schemas"] | definitions["$defs"],
+                "schemas": definitions,
                 "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             },
             "security": [{"key": []}],
@@ -94,49 +63,39 @@ def document() -> bytes:
     )
 
 
-def _both(request: type[BaseModel], reply: type[BaseModel]) -> list[tuple[type[BaseModel], Any]]:
-    return [(request, "validation"), (reply, "serialization")]
+def _schemas(
+    routes: Sequence[APIRoute],
+) -> tuple[Mapping[Any, dict[str, Any]], dict[str, Any]]:
+    """Return a reference to the schema of each body and reply, and the schemas by name.
+
+    FastAPI generates the schemas too, but without the nulls of their examples and defaults.
+    """
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(Problem, "serialization"): None}
+    for route in routes:
+        body, reply = _body_schema(route), route.response_model
+        if body:
+            models[body, "validation"] = None
+        if isinstance(reply, type) and issubclass(reply, BaseModel):
+            models[reply, "serialization"] = None
+    references, schemas = models_json_schema(
+        list(models), ref_template="#/components/schemas/{model}"
+    )
+    return references, schemas["$defs"]
 
 
-def _operation(
-    path: str, summary: str, description: str, request: type[BaseModel], reply: type[BaseModel]
-) -> dict[str, Any]:
-    decided = {"description": "decided", "content": {"application/json": reference(reply)}}
-    operation: dict[str, Any] = {
-        "operationId": path.strip("/").replace("/", "_"),
-        "summary": summary,
-        "description": description,
-        "requestBody": {"required": True, "content": {"application/json": reference(request)}},
-        "responses": {
-            "200": decided,
-            **{str(status): told for status, told in problems(404, 413, *ANYWHERE).items()},
-        },
-    }
-    if path == "/score":
-        decided["links"] = links_to_transaction("$response.body#/transaction_id")
-        operation["responses"]["409"] = problem_response(
-            "the first request with this external_id is being decided"
-        )
-        operation["parameters"] = [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": "stands in for `external_id` when the body has none",
-                "schema": schemas.TransactionIn.model_json_schema()["properties"]["external_id"][
-                    "anyOf"
-                ][0],
-            }
-        ]
-    return operation
+def _body_schema(route: APIRoute) -> type[BaseModel] | None:
+    """Return the schema of the JSON body that a route declares, if it takes one."""
+    calls = [dependency.call for dependency in route.dependant.dependencies]
+    return next((call.schema for call in calls if isinstance(call, JsonBody)), None)
 
 
 def _health(operation_id: str, summary: str, *, unready: bool = False) -> dict[str, Any]:
     responses: dict[str, Any] = {"200": {"description": "yes"}}
     if unready:
-        responses["503"] = problem_response("no; `checks` says why")
+        responses["503"] = problem("no; `checks` says why")
     # No key is needed.
-    asked = {"operationId": operation_id, "summary": summary, "security": []}
-    return {"get": {**asked, "responses": responses}}
+    operation = {"operationId": operation_id, "summary": summary, "security": []}
+    return {"get": {**operation, "responses": responses}}
 
 
 _HEALTH: dict[str, Any] = {

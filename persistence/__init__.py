@@ -1,1 +1,1 @@
-"""Postgres: tables, migrations, and every transaction that Sentinel commits."""
+"""Tables, migrations and all transactions in Postgres."""

@@ -1,7 +1,7 @@
 """API keys: issued once, stored as keyed hashes, verified in constant time.
 
-A key is `sk_<prefix>_<secret><checksum>`: the prefix finds the row, the checksum lets a mistyped
-key be refused without asking the database.
+A key is `sk_<prefix>_<secret><checksum>`: the prefix selects the row, and a mistyped key fails the
+checksum without a query.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: a tenant, through one of its keys.
+    """The tenant and the API key of a request.
 
     Attributes:
-        tenant_id, tenant_slug, model_name: the tenant.
-        key_prefix: names the key in logs and the audit trail.
-        scopes: what the key may do.
-        expires_at: when the key ends, or None.
+        tenant_id: id of the tenant.
+        tenant_slug: slug of the tenant.
+        model_name: the tenant's registered model in MLflow.
+        key_prefix: public prefix of the key, its name in logs and in the audit log.
+        scopes: scopes of the key, of SCOPES.
+        expires_at: time at which the key expires; None where it does not.
     """
 
     tenant_id: int
@@ -52,13 +54,13 @@ class Principal:
     expires_at: datetime | None
 
     def expired(self, now: datetime) -> bool:
-        """Whether the key has ended at `now` (UTC)."""
+        """Return whether the key has expired at `now` (UTC)."""
         return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)
 class KeyListing:
-    """A key as an administrator may see it."""
+    """A key without its secret, as listed to an administrator."""
 
     prefix: str
     scopes: tuple[str, ...]
@@ -90,17 +92,17 @@ def issue_key(
     secret: bytes,
     expires_at: datetime | None = None,
 ) -> str:
-    """Make a key, store its hash, and return the key: the only time it is seen.
+    """Create a key, store its hash, and return the key, which cannot be read again.
 
     Raises:
-        InvalidRequest: a scope is unknown, there is none, or the expiry has passed.
+        InvalidRequest: a scope is unknown or missing, or the expiry is in the past.
     """
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         message = f"must be one or more of {', '.join(SCOPES)}"
         raise InvalidRequest(f"The scopes {message}.", errors=(FieldError("scopes", message),))
     if expires_at is not None and expires_at <= datetime.now(UTC):
-        raise InvalidRequest("The key would have expired already.")
+        raise InvalidRequest("The expiry of the key is in the past; choose a later one.")
     prefix = "".join(secrets.choice(_ALPHABET) for _ in range(_PREFIX_LENGTH))
     body = f"sk_{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
     key = body + _checksum(body)
@@ -117,7 +119,7 @@ def issue_key(
 
 
 def verify_key(engine: Engine, key: str, secret: bytes) -> Principal | None:
-    """Return whose key it is, or None when it is unknown, revoked or expired."""
+    """Return the principal of a key; None where the key is unknown, revoked or expired."""
     prefix = key_prefix(key)
     if prefix is None:
         return None
@@ -135,7 +137,7 @@ def verify_key(engine: Engine, key: str, secret: bytes) -> Principal | None:
         .where(ApiKeyRow.prefix == prefix, ApiKeyRow.revoked_at.is_(None))
         .where(or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > sql.now()))
     )
-    used = (
+    record_use = (
         update(ApiKeyRow)
         .where(ApiKeyRow.prefix == prefix)
         .where(
@@ -151,14 +153,14 @@ def verify_key(engine: Engine, key: str, secret: bytes) -> Principal | None:
         row = connection.execute(statement).one_or_none()
         if row is None or not hmac.compare_digest(row.digest, digest(key, secret)):
             return None
-        connection.execute(used)
+        connection.execute(record_use)
     return Principal(
         row.id, row.slug, row.model_name, prefix, frozenset(row.scopes), row.expires_at
     )
 
 
 def list_keys(engine: Engine, tenant_id: int) -> list[KeyListing]:
-    """Return a tenant's keys, newest first."""
+    """Return a tenant's keys, the newest first."""
     statement = (
         select(
             ApiKeyRow.prefix,
@@ -180,7 +182,7 @@ def revoke_key(engine: Engine, tenant_id: int, prefix: str) -> None:
     """Revoke a tenant's key by its public prefix.
 
     Raises:
-        NotFound: no key with that prefix is in force.
+        NotFound: the tenant has no valid key with that prefix.
     """
     statement = (
         update(ApiKeyRow)
@@ -192,4 +194,4 @@ def revoke_key(engine: Engine, tenant_id: int, prefix: str) -> None:
     with tenant_transaction(engine, tenant_id) as connection:
         revoked = connection.execute(statement).one_or_none()
     if revoked is None:
-        raise NotFound(f"The tenant has no key in force with the prefix {prefix!r}.")
+        raise NotFound(f"The tenant has no valid key with the prefix {prefix!r}.")

@@ -1,4 +1,4 @@
-"""The tables of model versions: which have served a tenant, serve it now, or were refused."""
+"""Read and write the tables of model versions: served, in production, challenging, refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scoring.model.fraud_model import FraudModel
 
 MLFLOW_ACTOR = "mlflow"
-"""Actor of promotions and refusals in the audit log: they follow what happens in MLflow."""
+"""Actor in the audit log of promotions and refusals, which follow changes in MLflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,13 @@ class ServedVersion:
     canary_percent: float | None
 
 
-def served_versions(engine: Engine, tenant_id: int) -> list[ServedVersion]:
-    """Return the registered versions that have served a tenant, the latest first."""
+def served_versions(connection: Connection, tenant_id: int) -> list[ServedVersion]:
+    """Return the registered versions that have served a tenant, the latest first.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose versions are read.
+    """
     production, challenger = (
         and_(
             row.tenant_id == ModelVersionRow.tenant_id,
@@ -78,11 +83,10 @@ def served_versions(engine: Engine, tenant_id: int) -> list[ServedVersion]:
         .where(ModelVersionRow.tenant_id == tenant_id, ModelVersionRow.name != sandbox.MODEL.name)
         .order_by(ModelVersionRow.first_served_at.desc(), ModelVersionRow.version.desc())
     )
-    with tenant_transaction(engine, tenant_id) as connection:
-        return [
-            ServedVersion(ModelVersion(name, version), policy_from_numbers(policy), *rest)
-            for name, version, policy, *rest in connection.execute(statement)
-        ]
+    return [
+        ServedVersion(ModelVersion(name, version), policy_from_numbers(policy), *rest)
+        for name, version, policy, *rest in connection.execute(statement)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def recorded_deployments(engine: Engine) -> dict[int, RecordedDeployment]:
     """Return the recorded deployments by tenant, in one query for all tenants.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     champion, challenger = ProductionVersionRow, ChallengerVersionRow
     statement = select(
@@ -130,32 +134,34 @@ def recorded_deployments(engine: Engine) -> dict[int, RecordedDeployment]:
 
 
 def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudModel) -> None:
-    """Record the production version of tenants, so that predictions may refer to it; idempotent.
+    """Record a version as the production version of tenants; idempotent.
+
+    Predictions refer to the recorded version.
 
     Args:
         engine: pool whose role may write the tables.
         tenant_ids: tenants that the version serves now; at least one, each once.
-        model: registered version that serves them.
+        model: registered version in production.
 
     Raises:
         ValueError: the model has no registered version.
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     served = [_served_by(model, tenant_id) for tenant_id in tenant_ids]
-    now = upsert(ProductionVersionRow).values(served)
+    promotion = upsert(ProductionVersionRow).values(served)
     with tenant_transaction(engine, *tenant_ids, actor=MLFLOW_ACTOR) as connection:
         _insert_versions(connection, served, model.policy, model.calibrator.kind)
         connection.execute(
-            now.on_conflict_do_update(
+            promotion.on_conflict_do_update(
                 index_elements=["tenant_id"],
                 set_={
-                    "name": now.excluded.name,
-                    "version": now.excluded.version,
+                    "name": promotion.excluded.name,
+                    "version": promotion.excluded.version,
                     "since": func.now(),
                 },
                 where=or_(
-                    ProductionVersionRow.name != now.excluded.name,
-                    ProductionVersionRow.version != now.excluded.version,
+                    ProductionVersionRow.name != promotion.excluded.name,
+                    ProductionVersionRow.version != promotion.excluded.version,
                 ),
             )
         )
@@ -169,32 +175,33 @@ def record_challenger(
     Args:
         engine: pool whose role may write the tables.
         tenant_id: tenant whose production version is challenged.
-        model: registered version that challenges it; None removes the recorded one.
+        model: registered version that becomes the challenger; None removes the recorded one.
         canary_percent: share of accounts that the challenger decides for, 0 to 100.
 
     Raises:
         ValueError: the model has no registered version.
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with tenant_transaction(engine, tenant_id, actor=MLFLOW_ACTOR) as connection:
         if model is None:
-            gone = delete(ChallengerVersionRow).where(ChallengerVersionRow.tenant_id == tenant_id)
-            connection.execute(gone)
+            connection.execute(
+                delete(ChallengerVersionRow).where(ChallengerVersionRow.tenant_id == tenant_id)
+            )
             return
         served = _served_by(model, tenant_id)
         _insert_versions(connection, [served], model.policy, model.calibrator.kind)
-        now = upsert(ChallengerVersionRow).values(**served, canary_percent=canary_percent)
+        challenger = upsert(ChallengerVersionRow).values(**served, canary_percent=canary_percent)
         is_another = or_(
-            ChallengerVersionRow.name != now.excluded.name,
-            ChallengerVersionRow.version != now.excluded.version,
+            ChallengerVersionRow.name != challenger.excluded.name,
+            ChallengerVersionRow.version != challenger.excluded.version,
         )
         connection.execute(
-            now.on_conflict_do_update(
+            challenger.on_conflict_do_update(
                 index_elements=["tenant_id"],
                 set_={
-                    "name": now.excluded.name,
-                    "version": now.excluded.version,
-                    "canary_percent": now.excluded.canary_percent,
+                    "name": challenger.excluded.name,
+                    "version": challenger.excluded.version,
+                    "canary_percent": challenger.excluded.canary_percent,
                     "since": case((is_another, func.now()), else_=ChallengerVersionRow.since),
                 },
                 where=or_(is_another, ChallengerVersionRow.canary_percent != canary_percent),
@@ -206,7 +213,7 @@ def record_test_model(engine: Engine, tenant_id: int) -> None:
     """Record the model of the fixed test transactions for a tenant in test mode; idempotent.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     served = _columns(sandbox.MODEL, tenant_id)
     with tenant_transaction(engine, tenant_id) as connection:
@@ -215,7 +222,7 @@ def record_test_model(engine: Engine, tenant_id: int) -> None:
 
 def _served_by(model: FraudModel, tenant_id: int) -> dict[str, Any]:
     if model.version is None:
-        raise ValueError("only a registered version can serve a tenant")
+        raise ValueError("the model has no registered version; register it before it serves")
     return _columns(model.version, tenant_id)
 
 
@@ -226,7 +233,7 @@ def _columns(version: ModelVersion, tenant_id: int) -> dict[str, Any]:
 def _insert_versions(
     connection: Connection, served: Sequence[dict[str, Any]], policy: Policy, calibrator_kind: str
 ) -> None:
-    """Insert the rows that predictions refer to, where they are missing."""
+    """Insert the missing rows that predictions refer to."""
     own = {"policy": policy.as_numbers(), "calibrator_kind": calibrator_kind}
     rows = upsert(ModelVersionRow).values([row | own for row in served])
     connection.execute(rows.on_conflict_do_nothing())
@@ -237,9 +244,9 @@ class Refusal:
     """A registered version that was refused.
 
     Attributes:
-        name: registered model in MLflow.
-        version: number of the version there.
-        registered_ms: time of its registration there, Unix milliseconds.
+        name: name of the registered model in MLflow.
+        version: number of the version in MLflow.
+        registered_ms: time of its registration in MLflow, Unix milliseconds.
         reason: sentence that names the check it failed.
         at: time of the first refusal.
     """
@@ -254,10 +261,10 @@ class Refusal:
 def record_refusal(
     engine: Engine, tenant_id: int, name: str, version: int, registered_ms: int, reason: str
 ) -> None:
-    """Record a refusal; of several for the same version, the first reason is kept.
+    """Record a refusal; a version that was refused before keeps its first reason.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     refused = upsert(RefusalRow).values(
         tenant_id=tenant_id,

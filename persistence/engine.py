@@ -17,13 +17,13 @@ POOL_SIZE = 5
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_S = 5.0
 OPERATOR_TIMEOUT_S = 900.0
-"""For migrations and maintenance, whose long statements block nobody."""
+"""Time-out for migrations and maintenance, whose long statements block no request."""
 POOL_WAIT_S = 2.0
 
-_ANSWER_GRACE_S = 1.0
-"""After its statement_timeout Postgres has this long to say so; then it counts as gone."""
-# A peer whose kernel is gone is noticed by ours; ignored on a unix socket. Long statements are
-# silent for as long as they take, so an idle line is probed instead of given up.
+_REPLY_GRACE_S = 1.0
+"""Time that Postgres has to report a statement_timeout before the connection is closed."""
+# The local kernel detects a peer whose kernel is gone; ignored on a unix socket. Long statements
+# send nothing while they run, so an idle connection is probed, not closed.
 _DEAD_NETWORK = {
     "tcp_user_timeout": 5_000,
     "keepalives_idle": 5,
@@ -43,14 +43,14 @@ def open_database(
     role: str | None = None,
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
 ) -> Engine:
-    """Return a lazily connecting pool.
+    """Return a connection pool that opens connections on first use.
 
     Args:
-        url: `postgresql://...`, as psycopg and `psql` take it.
-        pool_size: connections that are kept; no more are opened.
-        role: what every connection acts as, of which the URL's login has to be a member.
-        statement_timeout_s: after which Postgres cancels a statement, and after which, with a
-            second's grace, a connection that got no answer is closed.
+        url: `postgresql://...` in the form of psycopg and `psql`.
+        pool_size: largest number of connections.
+        role: role of every connection; the URL's login must be a member. None keeps the login's.
+        statement_timeout_s: seconds until Postgres cancels a statement; a connection without a
+            reply is closed a second later.
 
     Raises:
         DatabaseUrlError: the URL does not name a Postgres database.
@@ -63,7 +63,7 @@ def open_database(
         )
     if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise DatabaseUrlError(
-            f"DATABASE_URL begins with {parsed.drivername}://; it has to be a postgresql:// URL"
+            f"DATABASE_URL begins with {parsed.drivername}://; it must be a postgresql:// URL"
         )
     options = f"-c statement_timeout={statement_timeout_s * 1e3:.0f} -c timezone=UTC"
     engine = create_engine(
@@ -73,11 +73,11 @@ def open_database(
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         pool_recycle=1800,
-        # A single client meets one server process, whose caches are warm: 0.07 of 0.68 ms a
-        # decision.
+        # A single client reuses one server process, whose caches are warm: saves 0.07 of 0.68 ms
+        # a decision.
         pool_use_lifo=True,
-        # Whoever borrows one ends the transaction: SQLAlchemy's connections and `driver_connection`
-        # both do.
+        # SQLAlchemy's connections and `driver_connection` both end the transaction before they
+        # return a connection.
         pool_reset_on_return=None,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
@@ -86,17 +86,17 @@ def open_database(
             **_DEAD_NETWORK,
         },
     )
-    connect = connect_with_timeout(statement_timeout_s + _ANSWER_GRACE_S)
+    connect = connect_with_timeout(statement_timeout_s + _REPLY_GRACE_S)
     event.listen(engine, "do_connect", lambda _d, _r, args, named: connect(*args, **named))
     return engine
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """Commit when the block ends well, roll back when it raises.
+    """Yield a transaction; commit when the block ends, roll back when it raises.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with translate_errors(), engine.begin() as connection:
         yield connection

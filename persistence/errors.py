@@ -1,4 +1,4 @@
-"""The errors of psycopg and SQLAlchemy, translated into those of `scoring.errors`."""
+"""Translate the errors of psycopg and SQLAlchemy into those of `scoring.errors`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from scoring.errors import SchemaMissing, StoreUnavailable
 def translate_errors(
     unreachable: str = "Postgres cannot be reached; try again shortly.",
 ) -> Iterator[None]:
-    """Translate what the driver and the pool raise while Postgres is away or has no schema.
+    """Translate the errors of the driver and of the pool inside the block.
 
     Args:
-        unreachable: sentence for the caller when there is no connection, or it breaks.
+        unreachable: sentence for the user when Postgres is unreachable or the connection breaks.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, or broke off.
-        SchemaMissing: Postgres lacks this release's schema.
+        StoreUnavailable: Postgres is unreachable, or the connection broke.
+        SchemaMissing: this release's schema is missing.
     """
     try:
         yield
     except (OperationalError, PoolTimeoutError, psycopg.OperationalError) as error:
-        # The service's role is made by the migrations, so it is missing where they have not run.
+        # The migrations create the service's role, so a missing role is a missing schema.
         if 'invalid value for parameter "role"' in str(error):
             raise SchemaMissing from error
         raise StoreUnavailable(unreachable) from error
@@ -39,5 +39,7 @@ def translate_errors(
         raise
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise StoreUnavailable("Postgres broke off; try again shortly.") from error
+            raise StoreUnavailable(
+                "The connection to Postgres broke; try again shortly."
+            ) from error
         raise

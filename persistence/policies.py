@@ -1,7 +1,7 @@
-"""Tenants' own policies, and how every process learns of a new one.
+"""Tenants' own policies, and the notifications of new ones.
 
 A policy is a row that nobody changes; the newest row is in force, and a row without a policy
-withdraws the one before. A trigger notifies the channel CHANNEL of the tenant's id when the row is
+withdraws the one before. A trigger sends the tenant's id to the channel CHANNEL when the row is
 committed (migration 0003).
 """
 
@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import Engine, insert, select, true
+from sqlalchemy import Connection, Engine, insert, select, text, true
 
 from persistence.engine import transaction
 from persistence.errors import translate_errors
@@ -28,9 +28,12 @@ from scoring.policy import Policy, policy_from_numbers
 
 CHANNEL = "sentinel_policy"
 
-_BREATH_S = 0.5
-"""Shorter than the silence after which a connection counts as gone, see
+_WAIT_S = 0.5
+"""One wait for notifications; shorter than the silence after which a connection counts as gone, see
 persistence/timeout_connection.py."""
+_LOCK = text("SELECT pg_advisory_xact_lock(:purpose, hashint8(:tenant_id))")
+_LOCK_PURPOSE = 0x53E48
+"""First number of the advisory locks of policies; maintenance has another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,11 @@ class TenantPolicy:
     """A tenant's own policy.
 
     Attributes:
-        id: grows from one to the next; a prediction names the one that decided it.
-        policy: None where the tenant's policy was withdrawn, so that each version's own counts.
-        actor: the public prefix of the API key.
+        id: number that grows from one to the next; a prediction names the one that decided it.
+        policy: costs, threshold and bands; None where the tenant's policy was withdrawn, so that
+            each version's own counts.
+        actor: public prefix of the API key.
+        created_at: time at which it came into force.
     """
 
     id: int
@@ -52,31 +57,53 @@ class TenantPolicy:
 _COLUMNS = (PolicyRow.id, PolicyRow.policy, PolicyRow.actor, PolicyRow.created_at)
 
 
-def set_policy(engine: Engine, tenant_id: int, policy: Policy | None, actor: str) -> TenantPolicy:
-    """Put a policy in force, or withdraw the one that is (None); audited, and told to all.
+def lock_policies(connection: Connection, tenant_id: int) -> None:
+    """Keep other transactions that call this for the tenant waiting until this one ends.
 
-    Raises:
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+    An advisory lock, because the service's role may read but not lock the tenant's row. Two tenants
+    whose ids have the same hash wait for each other too.
+
+    Args:
+        connection: connection inside a transaction, which has not read the policy yet.
+        tenant_id: tenant whose policy is about to change.
+    """
+    connection.execute(_LOCK, {"purpose": _LOCK_PURPOSE, "tenant_id": tenant_id})
+
+
+def insert_policy(
+    connection: Connection, tenant_id: int, policy: Policy | None, actor: str
+) -> TenantPolicy:
+    """Put a policy in force; triggers write the audit log and notify every listener.
+
+    Args:
+        connection: connection inside a `tenant_transaction` of the same actor.
+        tenant_id: tenant whose policy it is.
+        policy: policy in force from now on; None withdraws the one before.
+        actor: public prefix of the API key.
     """
     statement = (
         insert(PolicyRow)
         .values(tenant_id=tenant_id, policy=policy.as_numbers() if policy else None, actor=actor)
         .returning(*_COLUMNS)
     )
-    with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        return _policy(*connection.execute(statement).one())
+    return _policy(*connection.execute(statement).one())
 
 
 def current_policy(engine: Engine, tenant_id: int) -> TenantPolicy | None:
     """Return a tenant's newest row; None where there never was one."""
+    with tenant_transaction(engine, tenant_id) as connection:
+        return newest_policy(connection, tenant_id)
+
+
+def newest_policy(connection: Connection, tenant_id: int) -> TenantPolicy | None:
+    """Return what `current_policy` does, as part of a `tenant_transaction`."""
     statement = (
         select(*_COLUMNS)
         .where(PolicyRow.tenant_id == tenant_id)
         .order_by(PolicyRow.id.desc())
         .limit(1)
     )
-    with tenant_transaction(engine, tenant_id) as connection:
-        row = connection.execute(statement).one_or_none()
+    row = connection.execute(statement).one_or_none()
     return _policy(*row) if row else None
 
 
@@ -114,7 +141,11 @@ def current_policies(engine: Engine) -> dict[int, TenantPolicy]:
 
 
 class PolicyChanges:
-    """Policies that were set while one listens."""
+    """The policies that are set while a connection listens.
+
+    Args:
+        connection: connection that listens to CHANNEL.
+    """
 
     def __init__(self, connection: PostgresConnection) -> None:
         self._connection = connection
@@ -122,27 +153,33 @@ class PolicyChanges:
     def wait(self, timeout_s: float) -> set[int]:
         """Return the tenants whose policy was set, as soon as there is one; none after a time-out.
 
+        Args:
+            timeout_s: longest wait, seconds.
+
         Raises:
-            StoreUnavailable: the line broke, and what was said meanwhile is lost: listen anew, then
+            StoreUnavailable: the connection broke and notifications may be lost: listen again, then
                 read `current_policies`.
         """
         deadline_s = monotonic() + timeout_s
         try:
             while True:
                 left_s = deadline_s - monotonic()
-                told = self._connection.notifies(timeout=min(left_s, _BREATH_S), stop_after=1)
-                tenants = {int(notification.payload) for notification in told}
-                if tenants or left_s <= _BREATH_S:
+                received = self._connection.notifies(timeout=min(left_s, _WAIT_S), stop_after=1)
+                tenants = {int(notification.payload) for notification in received}
+                if tenants or left_s <= _WAIT_S:
                     return tenants
         except psycopg.OperationalError as error:
-            raise StoreUnavailable("Postgres broke off while one listened to it.") from error
+            raise StoreUnavailable(
+                "Postgres broke off while the service listened to it."
+            ) from error
 
 
 @contextmanager
 def listen(engine: Engine) -> Iterator[PolicyChanges]:
     """Listen for policies until the block ends, on a connection that leaves the pool for good.
 
-    What was set before the block began is not told: read `current_policies` inside it.
+    Policies that were set before the block began are not among them: read `current_policies`
+    inside it.
 
     Raises:
         StoreUnavailable: Postgres cannot be reached.
@@ -156,7 +193,7 @@ def listen(engine: Engine) -> Iterator[PolicyChanges]:
         connection.execute(f"LISTEN {CHANNEL}")
         yield PolicyChanges(connection)
     except psycopg.OperationalError as error:
-        raise StoreUnavailable("Postgres broke off while one listened to it.") from error
+        raise StoreUnavailable("Postgres broke off while the service listened to it.") from error
     finally:
         pooled.close()
 

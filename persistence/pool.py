@@ -1,4 +1,4 @@
-"""A connection pool that counts how long it keeps its callers waiting."""
+"""A connection pool that counts its checkouts and the time callers wait."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _RECYCLE_MARGIN_S = 1.0
 
 
 class PoolCounts:
-    """What a pool has done since it was opened; connections made anew are counted on.
+    """Counts of a pool since it was opened; they go on when it is recreated.
 
     Attributes:
-        checkouts: connections handed out.
-        timeouts: callers that were given none in time.
-        waited_s: seconds that callers waited for one, connecting included.
+        checkouts: number of connections handed out.
+        timeouts: number of callers that timed out waiting for a connection.
+        waited_s: total time that callers waited, connecting included, seconds.
     """
 
     __slots__ = ("checkouts", "timeouts", "waited_s")
@@ -29,9 +29,9 @@ class PoolCounts:
 
 
 class CountingPool(QueuePool):
-    """SQLAlchemy's bounded pool, with its callers' waits counted: 0.4 µs a checkout.
+    """SQLAlchemy's bounded pool with counts; counting takes 0.4 µs a checkout.
 
-    The counts are not locked: two threads at the same instant may count one checkout for two.
+    The counts are not locked: two checkouts at the same instant may be counted as one.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
@@ -39,24 +39,24 @@ class CountingPool(QueuePool):
         self.counts = PoolCounts()
 
     def connect(self) -> PoolProxiedConnection:
-        """Hand out a connection; waits until one is free.
+        """Return a connection; wait until one is free.
 
         Raises:
-            TimeoutError: of SQLAlchemy; none was free in time.
+            sqlalchemy.exc.TimeoutError: no connection was free in time.
         """
-        asked_s = perf_counter()
+        started_s = perf_counter()
         try:
             connection = super().connect()
         except PoolTimeoutError:
             self.counts.timeouts += 1
             raise
         finally:
-            self.counts.waited_s += perf_counter() - asked_s
+            self.counts.waited_s += perf_counter() - started_s
         self.counts.checkouts += 1
         return connection
 
-    def is_at_hand(self) -> bool:
-        """Whether `connect` would hand out a connection at once, without opening one."""
+    def has_free_connection(self) -> bool:
+        """Return whether `connect` would return an idle open connection at once."""
         try:
             latest = self._pool.queue[-1]  # type: ignore[attr-defined]
         except IndexError:
@@ -66,7 +66,7 @@ class CountingPool(QueuePool):
         return latest.dbapi_connection is not None and is_fresh and since > self._invalidate_time
 
     def recreate(self) -> CountingPool:
-        """Return an empty pool of the same size, which counts on."""
+        """Return an empty pool of the same size that keeps the counts."""
         pool = super().recreate()
         assert isinstance(pool, CountingPool)  # noqa: S101 - SQLAlchemy makes one of this class
         pool.counts = self.counts

@@ -1,10 +1,11 @@
-"""Connections for the statements that are written by hand for psycopg or libpq.
+"""Pooled connections for hand-written statements on psycopg or libpq.
 
-What a pipeline sends between two Syncs is one transaction, committed by the second, unless it
-begins one: https://www.postgresql.org/docs/current/protocol-flow.html. With psycopg's own BEGIN and
-COMMIT it would be three round trips, since each of them ends with a Sync; so psycopg's statements
-are sent in autocommit mode. libpq knows no such mode, and a batch of decisions does without: to
-set it, unset it and have SQLAlchemy reset idle connections was 3 % of scoring one payment.
+The statements of a pipeline between two Syncs are one transaction, which the second Sync commits,
+unless one of them is BEGIN: https://www.postgresql.org/docs/current/protocol-flow.html. psycopg's
+own BEGIN and COMMIT each end with a Sync and would make it three round trips, so psycopg's
+statements are sent in autocommit mode. libpq has no such mode, and a batch of decisions does not
+set it: setting it, unsetting it and SQLAlchemy's reset of idle connections took 3 % of the time to
+score one payment.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ PostgresConnection = TimeoutConnection
 
 @contextmanager
 def driver_connection(engine: Engine) -> Iterator[PostgresConnection]:
-    """Yield a pooled connection; roll back an open transaction, leave autocommit mode.
+    """Yield a pooled connection; afterwards roll back an open transaction, end autocommit mode.
 
     Raises:
-        StoreUnavailable: Postgres cannot be reached or broke off.
+        StoreUnavailable: Postgres is unreachable, or the connection broke.
     """
     with translate_errors("Postgres cannot be reached; nothing was decided."):
         pooled = engine.raw_connection()
@@ -35,7 +36,8 @@ def driver_connection(engine: Engine) -> Iterator[PostgresConnection]:
     is_sound = True
     try:
         with translate_errors(
-            "Postgres broke off before it confirmed; ask again with the same external_id."
+            "The connection to Postgres broke before the commit was confirmed;"
+            " send the request again with the same external_id."
         ):
             try:
                 yield connection
@@ -46,7 +48,7 @@ def driver_connection(engine: Engine) -> Iterator[PostgresConnection]:
                         connection.autocommit = False
     except StoreUnavailable:
         is_sound = False
-        # The other idle connections were cut off with it; the next batch opens new ones.
+        # The other idle connections broke with it; the next batch opens new ones.
         engine.dispose()
         raise
     finally:

@@ -1,7 +1,7 @@
-"""Transactions that see the rows of given tenants and of no others.
+"""Transactions that read and write only the rows of given tenants.
 
 Row-level security (migration 0002) compares each row's tenant with a setting of the transaction,
-made here with SET LOCAL; a transaction that sets nothing sees nothing.
+which this module sets with SET LOCAL. A transaction without the setting finds no rows.
 https://www.postgresql.org/docs/current/ddl-rowsecurity.html
 """
 
@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine, text
 from persistence.engine import transaction
 
 SERVICE_ROLE = "sentinel_service"
-"""Owns nothing and cannot bypass row-level security; the service acts as it."""
+"""Role of the service; it owns nothing and cannot bypass row-level security."""
 OPERATOR = "sentinel db"
-"""Actor of what maintenance deletes, in the audit log."""
+"""Actor in the audit log of deletions by maintenance."""
 
 _SET = text(
     "SELECT set_config('sentinel.tenant_ids', :tenants, true),"
@@ -33,15 +33,15 @@ _SET_ALL = text(
 def tenant_transaction(
     engine: Engine, *tenant_ids: int, actor: str = "sentinel"
 ) -> Iterator[Connection]:
-    """Commit when the block ends well; only rows of `tenant_ids` can be read or written in it.
+    """Yield a transaction on the rows of `tenant_ids`; commit unless the block raises.
 
     Args:
-        engine: the pool.
-        tenant_ids: whose rows.
-        actor: who acts, for the audit log.
+        engine: pool that the connection is taken from.
+        tenant_ids: tenants whose rows can be read and written.
+        actor: actor of the changes in the audit log.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with transaction(engine) as connection:
         connection.execute(_SET, {"tenants": joined(tenant_ids), "actor": actor})
@@ -49,18 +49,18 @@ def tenant_transaction(
 
 
 def joined(tenant_ids: Iterable[int]) -> str:
-    """Return tenants in the form the policies read."""
+    """Return tenant ids in the form of the setting `sentinel.tenant_ids`."""
     return ",".join(str(int(tenant_id)) for tenant_id in tenant_ids)
 
 
 @contextmanager
 def every_tenants_transaction(connection: Connection) -> Iterator[None]:
-    """Begin a transaction of the owner's that sees every tenant; commit when it ends well."""
+    """Begin the owner's transaction on the rows of all tenants; commit unless the block raises."""
     with connection.begin():
         see_all_tenants(connection)
         yield
 
 
 def see_all_tenants(connection: Connection) -> None:
-    """See every tenant's rows until the transaction ends: row-level security binds owners too."""
+    """Open the rows of all tenants to the running transaction; owners need it too."""
     connection.execute(_SET_ALL, {"actor": OPERATOR})

@@ -1,8 +1,8 @@
-"""A connection that gives up on a Postgres that never answers.
+"""A psycopg connection with a client-side time-out for each reply.
 
-`statement_timeout` is kept by the server, and TCP's own time-outs see only a peer whose kernel is
-gone. A server process that hangs, or a proxy in between that holds the bytes back, would hold a
-worker thread for ever: libpq has no time-out for reading.
+The server enforces `statement_timeout`, and TCP's own time-outs detect only a peer whose kernel is
+gone. A server process that hangs, or a proxy that holds the bytes back, would block a worker thread
+for ever: libpq has no time-out for reading.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from psycopg.rows import RowFactory, tuple_row
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
-    """A connection that waits for each answer no longer than `timeout_s`.
+    """A connection that waits for each reply no longer than `timeout_s`.
 
-    One that has waited too long is closed and raises `psycopg.OperationalError`; what became of the
-    statement is not known.
+    After the time-out it is closed and raises `psycopg.OperationalError`; the statement may or may
+    not have been committed.
 
     Attributes:
-        timeout_s: seconds.
-        prepared: what `persistence/pipeline/libpq.py` has prepared on it, by name.
+        timeout_s: longest wait for a reply, seconds.
+        prepared: names of the statements that `persistence/pipeline/libpq.py` has prepared on it.
     """
 
     def __init__(self, pgconn: PGconn, row_factory: RowFactory[Any] = tuple_row) -> None:
@@ -36,35 +36,35 @@ class TimeoutConnection(psycopg.Connection[Any]):
         self.prepared: set[bytes] = set()
 
     def wait(self, gen: PQGen[RV], *args: Any, **named: Any) -> RV:  # noqa: ANN401 - psycopg's
-        """Wait as psycopg does, which resumes its generators every 0.1 s even without an answer."""
+        """Wait as psycopg does, which resumes its generators every 0.1 s even without a reply."""
         return super().wait(self._within_timeout(gen), *args, **named)
 
     def rollback(self) -> None:
-        """Roll back, where there is something to; psycopg looks for it through a generator."""
+        """Roll back an open transaction; without one, skip psycopg's generator."""
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
             super().rollback()
 
-    def give_up(self) -> psycopg.OperationalError:
-        """Close the line; return what to raise."""
+    def close_after_timeout(self) -> psycopg.OperationalError:
+        """Close the connection; return the error to raise."""
         self.pgconn.finish()
         return psycopg.OperationalError(f"Postgres did not answer within {self.timeout_s:g} s")
 
     def _within_timeout(self, gen: PQGen[RV]) -> PQGen[RV]:
         deadline = monotonic() + self.timeout_s
         try:
-            wanted = next(gen)
+            events = next(gen)
             while True:
-                ready = yield wanted
+                ready = yield events
                 if not ready and monotonic() > deadline:
-                    raise self.give_up()
-                wanted = gen.send(ready)
+                    raise self.close_after_timeout()
+                events = gen.send(ready)
         except StopIteration as end:
             result: RV = end.value
             return result
 
 
 def connect_with_timeout(seconds: float) -> Callable[..., TimeoutConnection]:
-    """Return a `connect` whose connections wait for each answer no longer than `seconds`."""
+    """Return a `connect` whose connections wait for each reply no longer than `seconds`."""
 
     def connect(*args: Any, **named: Any) -> TimeoutConnection:  # noqa: ANN401 - psycopg's
         connection = TimeoutConnection.connect(*args, **named)

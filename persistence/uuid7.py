@@ -1,4 +1,4 @@
-"""Identifiers that carry their time: UUIDv7 (RFC 9562)."""
+"""Identifiers that contain their time: UUIDv7 (RFC 9562)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from uuid_utils.compat import uuid7
 
 
 def new_ids(count: int) -> list[tuple[UUID, UUID]]:
-    """Return ids of transactions and of their predictions: UUIDv7 of now, in random order.
+    """Return pairs of ids, transaction and prediction: UUIDv7 of now, in random order.
 
-    All are of the same millisecond and so of the same month: a prediction and its transaction are
-    kept and dropped together.
+    All have the same millisecond and so the same month: a prediction and its transaction are kept
+    and dropped together.
 
     Args:
         count: number of pairs.
@@ -27,5 +27,5 @@ def first_id_at(unix_ms: int) -> UUID:
 
 
 def unix_ms_of(id_: UUID) -> int:
-    """Return the millisecond since 1970 that an id carries."""
+    """Return the millisecond since 1970 that an id contains."""
     return id_.int >> 80

@@ -1,6 +1,6 @@
-"""The domain: what a transaction is, how it is scored, explained and decided.
+"""The domain: transactions, and how they are scored, explained and decided.
 
-Pure: no network, no database, no framework.
+Pure code: no network, no database, no framework.
 """
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
-"""FEATURES: the one definition of the model's inputs, used by training and by serving.
+"""FEATURES: the one definition of the model's inputs, for training and for serving.
 
-Columns in, float64 matrix out. Everything is computed from what is known before the decision: the
-balances after the transaction (`newbalanceOrig`, `newbalanceDest`) never enter.
+Columns in, float64 matrix out. Features use only what is known before the decision, so not the
+balances after the transaction (`newbalanceOrig`, `newbalanceDest`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scoring.transaction import TYPE_CODES, Transaction
 
 FEATURES_VERSION = 1
-"""Raised whenever a feature's meaning changes; a model trained on another version is refused."""
+"""Version of the definitions. It goes up whenever a feature's meaning changes; a model with
+another version fails to load."""
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -23,11 +24,15 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class TransactionColumns:
-    """Transactions as equally long float64 columns, ready for arithmetic.
+    """Columns of n transactions, each float64 (n,).
 
     Attributes:
-        step: hours. type_code: index into TRANSACTION_TYPES. amount, oldbalance_org,
-        oldbalance_dest: money. dest_is_merchant: 1.0 where the receiver is a merchant, else 0.0.
+        step: hours since the tenant's epoch.
+        type_code: indices into TRANSACTION_TYPES.
+        amount: amounts moved, money.
+        oldbalance_org: payers' balances before, money.
+        oldbalance_dest: receivers' balances before, money.
+        dest_is_merchant: 1.0 where the receiver is a merchant, else 0.0.
     """
 
     step: FloatArray
@@ -39,7 +44,7 @@ class TransactionColumns:
 
     @classmethod
     def from_transactions(cls, transactions: Sequence[Transaction]) -> TransactionColumns:
-        """Turn n transactions into columns of length n."""
+        """Return the columns of n transactions."""
         table = np.array(
             [
                 (
@@ -62,9 +67,9 @@ class Feature:
     """One input of the model.
 
     Attributes:
-        name: as it appears in replies, rows and plots.
-        description: a phrase an analyst understands, with the unit.
-        compute: columns of length n to the feature's n values.
+        name: name in replies, rows and plots.
+        description: phrase for an analyst, with the unit.
+        compute: function from the columns of n transactions to the feature's values, float64 (n,).
     """
 
     name: str
@@ -73,13 +78,14 @@ class Feature:
 
 
 def _empties_account(c: TransactionColumns) -> FloatArray:
-    # Half a cent: amounts and balances carry two decimals, sums of them in float64 do not.
+    # Half a cent: amounts and balances have two decimals, but their float64 sums are inexact.
     drained = (np.abs(c.amount - c.oldbalance_org) < 0.005) & (c.amount > 0)
     return drained.astype(np.float64)
 
 
 def _amount_share(c: TransactionColumns) -> FloatArray:
-    # The added unit of money keeps empty and overdrawn accounts finite and last in the order.
+    # Adding 1 keeps the share of an empty or overdrawn account finite, and the largest for its
+    # amount.
     return c.amount / (np.maximum(c.oldbalance_org, 0.0) + 1.0)
 
 
@@ -111,10 +117,10 @@ FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
 
 def feature_matrix(columns: TransactionColumns) -> FloatArray:
-    """Compute every feature.
+    """Compute every feature of n transactions.
 
     Args:
-        columns: n transactions.
+        columns: columns of the transactions.
 
     Returns:
         C-contiguous float64 of shape (n, len(FEATURES)), in the order of FEATURES.

@@ -1,4 +1,4 @@
-"""Policy: what an error costs, the threshold that follows, and the decision at that threshold."""
+"""Policy: the cost of an error, the threshold that follows, and the decision at the threshold."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ RiskBand = Literal["low", "medium", "high"]
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """What the two errors cost, in the tenant's currency.
+    """The costs of a missed fraud and of a false alarm.
 
     A missed fraud costs `missed_fraud` plus `missed_fraud_share` of its amount; a false alarm costs
-    `false_alarm`. The default is a flat 1,000 against 5; `CostModel(0, 1, 5)` is the amount-based
-    one: a missed fraud costs what was stolen. Elkan, "The Foundations of Cost-Sensitive Learning"
-    (IJCAI 2001).
+    `false_alarm`. The default is a flat 1,000 against 5. With `CostModel(0, 1, 5)` a missed fraud
+    costs its whole amount. Elkan, "The Foundations of Cost-Sensitive Learning" (IJCAI 2001).
+
+    Attributes:
+        missed_fraud: fixed cost of a missed fraud, in the tenant's currency.
+        missed_fraud_share: share of the amount that a missed fraud costs.
+        false_alarm: cost of a review of an honest transaction, in the tenant's currency.
 
     Raises:
         ValueError: a cost is negative or not finite, or a missed fraud or a false alarm is free.
@@ -40,7 +44,11 @@ class CostModel:
             raise ValueError("a missed fraud and a false alarm must each cost something")
 
     def missed_costs(self, amount: FloatArray) -> FloatArray:
-        """Return what missing each transaction would cost were it fraud; shape of `amount`."""
+        """Return the cost of missing each transaction if it is a fraud, in the shape of `amount`.
+
+        Args:
+            amount: amounts of the transactions, money.
+        """
         return self.missed_fraud + self.missed_fraud_share * amount
 
     def break_even(self) -> float:
@@ -49,10 +57,10 @@ class CostModel:
         Elkan's p* = false_alarm / (false_alarm + missed_fraud), equation (2).
 
         Raises:
-            ValueError: a missed fraud costs a share of its amount, so each amount has its own.
+            ValueError: missed_fraud_share is not 0, so the probability depends on the amount.
         """
         if self.missed_fraud_share:
-            raise ValueError("a missed fraud that costs a share of its amount has no one threshold")
+            raise ValueError("a cost model with missed_fraud_share has no single threshold")
         return self.false_alarm / (self.false_alarm + self.missed_fraud)
 
     def net_savings(
@@ -61,25 +69,32 @@ class CostModel:
         """Return the money saved against approving everything: frauds caught minus false alarms.
 
         Args:
-            amount: float64 (n,). is_fraud, flagged: bool (n,).
+            amount: amounts of the transactions, money, float64 (n,).
+            is_fraud: labels, bool (n,).
+            flagged: transactions that are reviewed, bool (n,).
         """
         caught = float(self.missed_costs(amount)[is_fraud & flagged].sum())
         return caught - self.false_alarm * int(np.count_nonzero(flagged & ~is_fraud))
 
     def perfect_savings(self, amount: FloatArray, is_fraud: NDArray[np.bool_]) -> float:
-        """Return the savings of flagging exactly the frauds."""
+        """Return the net savings of reviewing exactly the frauds.
+
+        Args:
+            amount: amounts of the transactions, money, float64 (n,).
+            is_fraud: labels, bool (n,).
+        """
         return self.net_savings(amount, is_fraud, is_fraud)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a calibrated probability becomes a decision.
+    """The rule that turns a score into a decision and a risk band.
 
     Attributes:
-        cost_model: the costs that chose the threshold.
-        threshold: probability in (0, 1) from which a transaction is reviewed.
-        high_from: probability in [threshold, 1) from which the risk band is `high`; between the
-            two it is `medium`, below the threshold `low`.
+        cost_model: costs for which the threshold was chosen.
+        threshold: score in (0, 1) from which a transaction is reviewed.
+        high_from: score in [threshold, 1) from which the risk band is `high`. From the threshold
+            to there the band is `medium`, below the threshold `low`.
 
     Raises:
         ValueError: a number is out of range.
@@ -97,26 +112,39 @@ class Policy:
 
     @classmethod
     def at(cls, threshold: float, cost_model: CostModel) -> Policy:
-        """Return the policy at a threshold; `high` begins at 0.5 or half-way from there to 1."""
+        """Return the policy for a threshold.
+
+        The band `high` starts at 0.5; for a threshold of 0.5 or more, half-way from it to 1.
+
+        Args:
+            threshold: score in (0, 1) from which a transaction is reviewed.
+            cost_model: costs for which the threshold was chosen.
+
+        Raises:
+            ValueError: the threshold is out of range.
+        """
         return cls(cost_model, threshold, 0.5 if threshold < 0.5 else (1.0 + threshold) / 2)
 
     def decide(self, score: float) -> Decision:
-        """Return `review` from the threshold on, else `approve`."""
+        """Return `review` if the score reaches the threshold, else `approve`."""
         return "review" if score >= self.threshold else "approve"
 
     def risk_band(self, score: float) -> RiskBand:
-        """Return the band that the calibrated probability falls in."""
+        """Return the risk band of a score."""
         if score >= self.high_from:
             return "high"
         return "medium" if score >= self.threshold else "low"
 
     def as_numbers(self) -> dict[str, Any]:
-        """Return JSON-ready numbers from which `policy_from_numbers` makes an equal policy."""
+        """Return the policy as JSON-ready numbers; `policy_from_numbers` is the inverse."""
         return asdict(self)
 
 
 def policy_from_numbers(numbers: Mapping[str, Any]) -> Policy:
-    """Make the policy that `as_numbers` described.
+    """Return the policy that `Policy.as_numbers` serialised.
+
+    Args:
+        numbers: result of `Policy.as_numbers`, possibly read from JSON.
 
     Raises:
         ValueError: a number is missing, unknown or out of range.
@@ -125,4 +153,4 @@ def policy_from_numbers(numbers: Mapping[str, Any]) -> Policy:
         costs = {name: float(cost) for name, cost in numbers["cost_model"].items()}
         return Policy(CostModel(**costs), float(numbers["threshold"]), float(numbers["high_from"]))
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"a policy lacks a number: {error}") from error
+        raise ValueError(f"the policy is incomplete or malformed: {error}") from error

@@ -1,4 +1,4 @@
-"""Contributions as sentences that an analyst can act on."""
+"""Reasons: contributions as sentences for an analyst."""
 
 from __future__ import annotations
 
@@ -44,24 +44,26 @@ def _phrase(name: str, value: float) -> str:
         case "hour_of_day":
             return f"It happens at {int(value):02d}:00"
         case _:
-            raise ValueError(f"no sentence is written for feature {name!r}")
+            raise ValueError(f"feature {name!r} has no sentence")
 
 
 def sentence(name: str, value: float, contribution: float) -> str:
-    """Say what one feature did to the margin.
+    """Return a sentence on how one feature changed the margin.
 
     Args:
-        name: a name in FEATURE_NAMES. value: the feature. contribution: log-odds.
+        name: name in FEATURE_NAMES.
+        value: value of the feature.
+        contribution: contribution of the feature, in log-odds.
 
     Raises:
-        ValueError: the name is not a feature.
+        ValueError: the name is not in FEATURE_NAMES.
     """
     direction = "raises" if contribution > 0 else "lowers"
     return f"{_phrase(name, value)}, which {direction} the log-odds by {abs(contribution):.2f}."
 
 
 def reasons(prediction: Prediction) -> list[str]:
-    """Return a sentence for each of the top features, largest contribution first."""
+    """Return a sentence for each top feature that contributed, largest contribution first."""
     return [
         sentence(FEATURE_NAMES[i], prediction.features[i], prediction.contributions[i])
         for i in prediction.top_features()

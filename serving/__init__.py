@@ -1,1 +1,1 @@
-"""A payment from request to reply."""
+"""The scoring routes, from request to reply."""

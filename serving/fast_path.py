@@ -1,8 +1,8 @@
 """The fast path: answers the scoring routes in front of the framework's router and middlewares.
 
 BentoML's contexts, spans, time-out, concurrency limit and routing, each with its own `send`
-wrapper, take half of the CPU of a /score (docs/performance.md). So this middleware looks the API up
-by its exact path and applies the same limits.
+wrapper, take half of the CPU of a /score (docs/performance.md). So this middleware finds the API by
+its exact path and applies the same limits.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from observability.request_id import HEADER, Origin, request_id
 from observability.tracing import Traces
 from scoring.errors import SentinelError
-from web.problems import problem, problem_of_status
+from web.problems import problem_response
 from web.request_metrics import count_request
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class FastPath:
 
     Args:
         app: application that answers every other path.
-        apis: API of each path (`/score`: `Sentinel.score`); start-up fills the mapping.
+        apis: API of each path (`/score`: `Sentinel.score`); start-up fills the mapping after this.
         traces: tracer of the process.
         timeout_s: seconds after which a request is cancelled (504).
         max_in_flight: largest number of requests to these paths that run at a time; one more is
@@ -91,9 +92,9 @@ class FastPath:
     async def _answer(self, api: Api, request: Request) -> Response:
         """Return the API's response, or the problem that describes its error."""
         if request.method != "POST":
-            return problem_of_status(405, allow="POST")
+            return problem_response(HTTPException(405, headers={"Allow": "POST"}))
         if self._in_flight >= self._max_in_flight:
-            return problem_of_status(429)
+            return problem_response(HTTPException(429))
         self._in_flight += 1
         timer = asyncio.timeout(self._timeout_s)
         try:
@@ -104,13 +105,12 @@ class FastPath:
         except Exception as error:
             # A cancelled API may raise another error while it unwinds.
             if timer.expired():
-                return problem_of_status(504)
+                return problem_response(HTTPException(504))
             if not isinstance(error, SentinelError):
                 logger.exception("%s failed", request.url.path)
-                return problem_of_status(500)
-            if error.status >= 500:
+            elif error.status >= 500:
                 logger.warning("%s: %s", request.url.path, error.detail)
-            return problem(error)
+            return problem_response(error)
         finally:
             self._in_flight -= 1
 

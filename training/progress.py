@@ -50,7 +50,7 @@ class Reporter:
             total: how many steps it has at most, or None when it has none.
 
         Yields:
-            A function to be told how many steps are done.
+            A function to call with the number of finished steps.
 
         Raises:
             KeyboardInterrupt, SystemExit: the end was asked for and not heard.

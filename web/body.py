@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from scoring.errors import FieldError, InvalidRequest, PayloadTooLarge
 from scoring.transaction import EXTERNAL_ID_PATTERN
-from web.problems import invalid
+from web.problems import invalid_body
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_BATCH_BODY_BYTES = 2 * 1024 * 1024
@@ -45,7 +45,7 @@ async def read_body(
     try:
         return schema.model_validate_json(bytes(body))
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid_body(error) from error
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457): the only place that renders them."""
+"""Errors as `application/problem+json` (RFC 9457): the only place that translates them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from scoring.errors import FieldError, InvalidRequest, MalformedRequest, SentinelError
+from scoring.errors import (
+    FieldError,
+    InvalidRequest,
+    MalformedRequest,
+    SentinelError,
+)
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger("sentinel.api")
@@ -25,14 +31,78 @@ MEDIA_TYPE = "application/problem+json"
 MAX_LISTED_ERRORS = 100
 """A body with a million faults does not deserve a reply of a million lines."""
 
+_BY_STATUS = {
+    404: ("not-found", "There is no such route; /docs lists them."),
+    405: ("method-not-allowed", "The route does not take this method; /docs says which."),
+    429: ("overloaded", "Too many requests are in flight; try again shortly."),
+    504: (
+        "too-slow",
+        "No answer in time. Repeat a score with the same external_id to learn it.",
+    ),
+}
+"""Code and detail of the statuses that have no SentinelError; any other is a fault of ours."""
 
-def problem(error: SentinelError) -> Response:
-    """Render an error of the tree."""
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
-    if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+
+def problem_response(error: Exception) -> Response:
+    """Return the response to a request that ended with an error.
+
+    Args:
+        error: a SentinelError; FastAPI's finding that path or query parameters are not valid; an
+            HTTPException, whose status and headers count; any other is a fault of ours (500).
+    """
+    if isinstance(error, RequestValidationError):
+        error = _invalid_parameters(error)
+    if isinstance(error, SentinelError):
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+        if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+            headers["Retry-After"] = "1"
+        body = _body(error.code, error.title, error.status, error.detail, error.errors)
+        return Response(body, error.status, headers, MEDIA_TYPE)
+    if not isinstance(error, HTTPException):
+        error = HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = error.status_code
+    code, detail = _BY_STATUS.get(status, ("internal", "The details are in the log."))
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         headers["Retry-After"] = "1"
-    body = _body(error.code, error.title, error.status, error.detail, error.errors)
-    return Response(body, error.status, headers, MEDIA_TYPE)
+    return Response(
+        _body(code, HTTPStatus(status).phrase, status, detail), status, headers, MEDIA_TYPE
+    )
+
+
+async def handle_error(_: Request, error: Exception) -> Response:
+    """Reply to a request whose route raised an error (an exception handler of FastAPI)."""
+    return problem_response(error)
+
+
+def invalid_body(error: ValidationError) -> InvalidRequest:
+    """Return the error of a body that its schema refuses: every field by its path, no input.
+
+    The reader of a body calls this: anywhere else a ValidationError is a fault of ours.
+    """
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return MalformedRequest(f"{found[0]['msg']}.")
+    return invalid_fields([(item["loc"], item["msg"]) for item in found])
+
+
+def invalid_fields(findings: Sequence[tuple[tuple[int | str, ...], str]]) -> InvalidRequest:
+    """Return the error of findings: each a path and what its value must be."""
+    errors = tuple(
+        FieldError(".".join(map(str, path)) or "body", message) for path, message in findings
+    )
+    fields = ", ".join(dict.fromkeys(e.field for e in errors[:5]))
+    more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
+    return InvalidRequest(f"Not valid: {fields}{more}.", errors=errors)
+
+
+def _invalid_parameters(error: RequestValidationError) -> InvalidRequest:
+    """Return the error of FastAPI's findings: each parameter by its name, with its first finding.
+
+    A parameter that may be absent is a union, whose every branch has a finding.
+    """
+    first = {found["loc"][1]: found["msg"] for found in reversed(error.errors())}
+    return invalid_fields([((name,), message) for name, message in reversed(first.items())])
 
 
 def _body(
@@ -51,68 +121,13 @@ def _body(
     return orjson.dumps(document)
 
 
-def invalid(error: ValidationError) -> InvalidRequest:
-    """Turn pydantic's findings into ours: every field by its path, no input echoed."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    if found[0]["type"] == "json_invalid":
-        return MalformedRequest(f"{found[0]['msg']}.")
-    return named([(item["loc"], item["msg"]) for item in found])
+class ProblemBackstop:
+    """Rewrites error replies that are not problems (404, 405, 429, 504) as problems.
 
-
-def named(findings: Sequence[tuple[tuple[int | str, ...], str]]) -> InvalidRequest:
-    """Return the error of findings: each a path and what its value must be."""
-    errors = tuple(
-        FieldError(".".join(map(str, path)) or "body", message) for path, message in findings
-    )
-    fields = ", ".join(dict.fromkeys(e.field for e in errors[:5]))
-    more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
-    return InvalidRequest(f"Not valid: {fields}{more}.", errors=errors)
-
-
-async def problem_reply(_: Request, error: Exception) -> Response:
-    """Render an error of the tree (FastAPI's exception handler)."""
-    assert isinstance(error, SentinelError)  # noqa: S101 - it is registered for no other
-    return problem(error)
-
-
-async def invalid_parameters_reply(_: Request, error: Exception) -> Response:
-    """Render FastAPI's findings: each parameter by its name, with the first rule it breaks."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for no other
-    # A parameter that may be absent is a union, whose every branch has a finding.
-    first = {found["loc"][1]: found["msg"] for found in reversed(error.errors())}
-    return problem(named([((name,), message) for name, message in reversed(first.items())]))
-
-
-_DETAILS = {
-    404: ("not-found", "There is no such route; /docs lists them."),
-    405: ("method-not-allowed", "The route does not take this method; /docs says which."),
-    429: ("overloaded", "Too many requests are in flight; try again shortly."),
-    504: (
-        "too-slow",
-        "No answer in time. Repeat a score with the same external_id to learn it.",
-    ),
-}
-
-
-def problem_of_status(status: int, allow: str | None = None) -> Response:
-    """Render what ends a request outside of its route: by its status alone.
+    The time-out, the concurrency limit and the router of BentoML reply with bodies of their own.
 
     Args:
-        status: 404, 405, 429, 504, or any other, which is a fault of ours.
-        allow: the methods that the route takes, for a 405.
-    """
-    code, detail = _DETAILS.get(status, ("internal", "The details are in the log."))
-    body = _body(code, HTTPStatus(status).phrase, status, detail)
-    headers = {"Allow": allow} if allow else {}
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        headers["Retry-After"] = "1"
-    return Response(body, status, headers, MEDIA_TYPE)
-
-
-class ProblemBackstop:
-    """Rewrites the errors that the server below words itself (404, 405, 429, 504) as problems.
-
-    BentoML's own time-out, concurrency limit and router answer with bodies of their own.
+        app: ASGI application whose replies are rewritten.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -128,21 +143,22 @@ class ProblemBackstop:
         async def send_problem(message: Message) -> None:
             nonlocal begun, rewritten
             if message["type"] == "http.response.start" and message["status"] >= 400:
-                told = Headers(raw=message["headers"])
-                if told.get("content-type", "") != MEDIA_TYPE:
+                headers = Headers(raw=message["headers"])
+                if headers.get("content-type", "") != MEDIA_TYPE:
                     rewritten = True
-                    reply = problem_of_status(message["status"], told.get("allow"))
-                    await reply(scope, receive, send)
+                    allow = {"Allow": headers["allow"]} if headers.get("allow") else None
+                    error = HTTPException(message["status"], headers=allow)
+                    await problem_response(error)(scope, receive, send)
             begun = True
             if not rewritten:
                 await send(message)
 
         try:
             await self._app(scope, receive, send_problem)
-        except Exception:
+        except Exception as error:
             # A body that breaks off has to look like one: the server closes the connection.
             if begun and not rewritten:
                 raise
             logger.exception("%s failed", scope["path"])
             if not begun:
-                await problem_of_status(500)(scope, receive, send)
+                await problem_response(error)(scope, receive, send)

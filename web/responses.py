@@ -1,4 +1,4 @@
-"""Render what several routes reply with."""
+"""Parts of replies that several routes share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion, Prediction
 from scoring.reasons import reasons
+from web.schemas import ModelOut
 
 
 def explained(prediction: Prediction) -> dict[str, Any]:
@@ -31,6 +32,11 @@ def explained(prediction: Prediction) -> dict[str, Any]:
 def model(version: ModelVersion) -> dict[str, Any]:
     """Render which model version decided."""
     return {"name": version.name, "version": version.version}
+
+
+def model_out(version: ModelVersion) -> ModelOut:
+    """Return the schema of a model version."""
+    return ModelOut(name=version.name, version=version.version)
 
 
 def _feature(prediction: Prediction, index: int) -> dict[str, Any]:

@@ -1,15 +1,12 @@
-"""The wire of drift."""
+"""Wire schemas of drift."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from api.models.schemas import WindowOut
 from scoring.evaluation.drift import Level
-from web.schemas import ModelOut
+from web.schemas import ModelOut, Timestamp, WindowOut
 
 _SCORE: JsonDict = {
     "name": "score",
@@ -29,7 +26,13 @@ _SCORE: JsonDict = {
 class BinOut(BaseModel):
     """A range of values."""
 
-    from_: float | None = Field(alias="from", description="included; null: no lower end")
+    model_config = ConfigDict(validate_by_name=True)
+
+    from_: float | None = Field(
+        validation_alias="from",
+        serialization_alias="from",
+        description="included; null: no lower end",
+    )
     to: float | None = Field(description="not included; null: no upper end")
     trained: float = Field(description="share of the training rows, 0 to 1")
     rows: int = Field(description="of the window")
@@ -71,8 +74,8 @@ class DriftReply(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "computed_at": "2026-01-31T12:00:04Z",
-                "window": {"from": "2026-01-30T12:00:00Z", "to": "2026-01-31T12:00:00Z"},
+                "computed_at": "2026-01-31T12:00:04+00:00",
+                "window": {"from": "2026-01-30T12:00:00+00:00", "to": "2026-01-31T12:00:00+00:00"},
                 "versions": [
                     {
                         "model": {"name": "fraud-demo", "version": 3},
@@ -88,7 +91,7 @@ class DriftReply(BaseModel):
         }
     )
 
-    computed_at: datetime | None
+    computed_at: Timestamp | None
     window: WindowOut | None = Field(description="when the predictions were made")
     versions: list[VersionDriftOut] = Field(
         description="those that decided in the window, the version in production first"

@@ -1,27 +1,30 @@
-"""Where a tenant stands: the versions that serve it, and the policy in force."""
+"""The policy in force for a tenant: its own, or that of its production version; and its changes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from persistence.deployments import MLFLOW_ACTOR, ServedVersion, served_versions
-from persistence.policies import TenantPolicy, current_policy
+from persistence.policies import TenantPolicy, insert_policy, lock_policies, newest_policy
+from persistence.tenancy import tenant_transaction
 from scoring.errors import NoModel
 from scoring.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyInForce:
-    """What decides from now on.
+class EffectivePolicy:
+    """The policy that decides from now on.
 
     Attributes:
-        policy: the numbers.
-        id: of the tenant's own policy; None where the production version's own is in force.
-        since, actor: when it came into force, and through whom.
-        production: the version in production, if any.
+        policy: costs, threshold and bands.
+        id: number of the tenant's own policy; None where the production version's own is in force.
+        since: time at which it came into force.
+        actor: API key or system that put it in force.
+        production: version in production, if any.
     """
 
     policy: Policy
@@ -36,13 +39,13 @@ class TenantDeployment:
     """A tenant's versions and policy.
 
     Attributes:
-        versions: that have served, the latest to come first.
-        set_policy: the tenant's latest word on its policy, be it a withdrawal; None where there is
-            none.
+        versions: versions that have served, the latest to come first.
+        newest_policy: newest row of the tenant's own policy, which may withdraw the one before;
+            None where there is none.
     """
 
     versions: list[ServedVersion]
-    set_policy: TenantPolicy | None
+    newest_policy: TenantPolicy | None
 
     @property
     def production(self) -> ServedVersion | None:
@@ -55,27 +58,66 @@ class TenantDeployment:
         return next((v for v in self.versions if v.challenger_since), None)
 
     @property
-    def has_own_policy(self) -> bool:
-        """Whether the tenant's own policy is in force."""
-        return self.set_policy is not None and self.set_policy.policy is not None
+    def own_policy(self) -> Policy | None:
+        """The tenant's own policy; None where each version's own is in force."""
+        return self.newest_policy.policy if self.newest_policy else None
 
-    def in_force(self) -> PolicyInForce:
+    def effective_policy(self) -> EffectivePolicy:
         """Return the policy in force.
 
         Raises:
             NoModel: the tenant has neither a policy of its own nor a production version.
         """
-        said, production = self.set_policy, self.production
-        if said and said.policy:
-            return PolicyInForce(said.policy, said.id, said.created_at, said.actor, production)
+        newest, production = self.newest_policy, self.production
+        if newest and newest.policy:
+            return EffectivePolicy(
+                newest.policy, newest.id, newest.created_at, newest.actor, production
+            )
         if production is None or production.production_since is None:
             raise NoModel("No model version is in production for this tenant; promote one.")
         since, actor = production.production_since, MLFLOW_ACTOR
-        if said and said.created_at > since:
-            since, actor = said.created_at, said.actor
-        return PolicyInForce(production.policy, None, since, actor, production)
+        if newest and newest.created_at > since:
+            since, actor = newest.created_at, newest.actor
+        return EffectivePolicy(production.policy, None, since, actor, production)
 
 
 def read_deployment(engine: Engine, tenant_id: int) -> TenantDeployment:
-    """Return where a tenant stands now."""
-    return TenantDeployment(served_versions(engine, tenant_id), current_policy(engine, tenant_id))
+    """Return a tenant's versions and policy as they are now."""
+    with tenant_transaction(engine, tenant_id) as connection:
+        return _deployment(connection, tenant_id)
+
+
+def change_policy(
+    engine: Engine,
+    tenant_id: int,
+    change: Callable[[TenantDeployment], Policy | None],
+    actor: str,
+) -> TenantDeployment:
+    """Replace a tenant's own policy in one transaction, and return what is in force then.
+
+    Changes of one tenant's policy wait for each other, so that each is applied to the outcome of
+    the one before and two that change different numbers both count. A change to what is there
+    already stores nothing.
+
+    Args:
+        engine: pool of connections.
+        tenant_id: tenant whose policy changes.
+        change: function of what is in force that returns the tenant's own policy from now on, or
+            None to withdraw it; what it raises undoes the transaction.
+        actor: public prefix of the API key, for the audit log.
+    """
+    with tenant_transaction(engine, tenant_id, actor=actor) as connection:
+        lock_policies(connection, tenant_id)
+        deployment = _deployment(connection, tenant_id)
+        policy = change(deployment)
+        if policy == deployment.own_policy:
+            return deployment
+        stored = insert_policy(connection, tenant_id, policy, actor)
+        return replace(deployment, newest_policy=stored)
+
+
+def _deployment(connection: Connection, tenant_id: int) -> TenantDeployment:
+    return TenantDeployment(
+        versions=served_versions(connection, tenant_id),
+        newest_policy=newest_policy(connection, tenant_id),
+    )

@@ -1,4 +1,4 @@
-"""Studies of matured decisions: what the tuner and the comparison of versions look at."""
+"""Studies of matured decisions: those that the tuner and the comparison of versions read."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ from scoring.evaluation.comparison import Comparison, Decisions, TooFewFrauds, c
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
 
-MAX_LOOKED_AT = 50_000
-"""The latest decisions that a study reads. 20,000 take 0.1 s, and 0.2 s to compare two versions."""
+MAX_DECISIONS = 50_000
+"""Decisions that a study reads, the latest ones: 20,000 take 0.1 s, and 0.2 s to compare two
+versions on them."""
 _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionWindow:
-    """What was looked at.
+    """The decisions that a study read.
 
     Attributes:
-        at: when.
-        from_s, to_s: the oldest decision and the window's end, Unix seconds.
-        count, labelled, frauds: decisions, those that an analyst settled, those that were frauds.
-        truncated: there were more than MAX_LOOKED_AT.
+        at: time at which they were read.
+        from_s, to_s: time of the oldest decision and end of the window, Unix seconds.
+        count: decisions.
+        labelled: decisions that an analyst settled.
+        frauds: decisions that were frauds.
+        truncated: whether there were more than MAX_DECISIONS.
     """
 
     at: datetime
@@ -43,35 +46,49 @@ class DecisionWindow:
 
     @property
     def days(self) -> float:
-        """How long it took to decide them, at least one day: less says nothing of a day."""
+        """Length of the window, days, at least 1: a shorter one says nothing about a day."""
         return max((self.to_s - self.from_s) / _DAY_S, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """Champion and challenger on the same matured decisions."""
+class VersionComparison:
+    """Champion and challenger on the same matured decisions.
+
+    Attributes:
+        champion, challenger: versions that are compared.
+        costs: costs of the two errors.
+        window: decisions that both versions scored.
+        comparison: figures of both.
+    """
 
     champion: ModelVersion
     challenger: ModelVersion
     costs: CostModel
-    looked: DecisionWindow
+    window: DecisionWindow
     comparison: Comparison
 
 
-def look(
+def study_decisions(
     engine: Engine, tenant_id: int, maturity_days: float, window_days: float
 ) -> tuple[DecisionWindow, MaturedDecisions]:
-    """Read a tenant's latest matured decisions."""
+    """Read a tenant's latest matured decisions.
+
+    Args:
+        engine: pool of connections.
+        tenant_id: tenant whose decisions are read.
+        maturity_days: least age of a decision, days.
+        window_days: length of the window that ends at that age, days.
+    """
     now = datetime.now(UTC)
     matured = read_matured(
         engine,
         tenant_id,
         maturity_days=maturity_days,
         window_days=window_days,
-        limit=MAX_LOOKED_AT,
+        limit=MAX_DECISIONS,
         now=now,
     )
-    return _looked(matured, now, maturity_days, window_days), matured
+    return _window(matured, now, maturity_days, window_days), matured
 
 
 def compare_versions(
@@ -82,8 +99,20 @@ def compare_versions(
     costs: CostModel,
     maturity_days: float,
     window_days: float,
-) -> Compared | str:
-    """Compare two versions on what both scored, or return a sentence why that cannot be."""
+) -> VersionComparison | str:
+    """Compare two versions on the decisions that both scored.
+
+    Args:
+        engine: pool of connections.
+        tenant_id: tenant whose decisions are read.
+        champion, challenger: versions that are compared.
+        costs: costs of the two errors.
+        maturity_days: least age of a decision, days.
+        window_days: length of the window that ends at that age, days.
+
+    Returns:
+        The comparison, or a sentence on why there is none.
+    """
     now = datetime.now(UTC)
     pairs = read_matured_pairs(
         engine,
@@ -92,11 +121,11 @@ def compare_versions(
         challenger,
         maturity_days=maturity_days,
         window_days=window_days,
-        limit=MAX_LOOKED_AT,
+        limit=MAX_DECISIONS,
         now=now,
     )
-    looked = _looked(pairs, now, maturity_days, window_days)
-    if not looked.count:
+    window = _window(pairs, now, maturity_days, window_days)
+    if not window.count:
         return (
             f"No decision that versions {champion.version} and {challenger.version} both scored "
             "has matured within the window."
@@ -111,10 +140,10 @@ def compare_versions(
         )
     except TooFewFrauds as error:
         return str(error)
-    return Compared(champion, challenger, costs, looked, comparison)
+    return VersionComparison(champion, challenger, costs, window, comparison)
 
 
-def _looked(
+def _window(
     matured: MaturedDecisions | MaturedPairs,
     now: datetime,
     maturity_days: float,
@@ -122,7 +151,7 @@ def _looked(
 ) -> DecisionWindow:
     end = now - timedelta(days=maturity_days)
     count = matured.is_fraud.size
-    # Newest first; without any, the window as it was asked for.
+    # Newest first; without any decision, the window as it was requested.
     oldest_s = float(matured.decided_at[-1]) if count else None
     start = end - timedelta(days=window_days)
     return DecisionWindow(

@@ -1,4 +1,4 @@
-"""Policies, tuning and versions as reply bodies; shapes: `api/{lifecycle,policy}_schemas.py`."""
+"""Replies of the policy, the tuner and the model versions, built from the domain's values."""
 
 from __future__ import annotations
 
@@ -6,131 +6,186 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from api.models.effective_policy import PolicyInForce, TenantDeployment
-from api.models.matured_decisions import Compared, DecisionWindow
+from api.models.effective_policy import EffectivePolicy, TenantDeployment
+from api.models.matured_decisions import DecisionWindow, VersionComparison
+from api.models.policy_schemas import CostModelOut, PolicyOut, VersionPolicy
+from api.models.schemas import (
+    ChallengerOut,
+    ComparisonOut,
+    FiguresOut,
+    IntervalOut,
+    ModelsReply,
+    PointOut,
+    ProductionOut,
+    RefusalOut,
+    TunerReply,
+    VersionOut,
+)
 from api.models.threshold_tuning import Tuning
 from persistence.deployments import Refusal, ServedVersion
 from persistence.labels.reader import SELECTION_BIAS
 from scoring.errors import NoModel
-from scoring.evaluation.comparison import Comparison, Figures
+from scoring.evaluation.bootstrap import Interval
+from scoring.evaluation.comparison import Figures
 from scoring.evaluation.cost_curve import Outcome
-from scoring.policy import CostModel
+from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
-from web.responses import model
+from web.responses import model_out
+from web.schemas import ModelOut, WindowOut
 
 
-def policy(in_force: PolicyInForce) -> dict[str, Any]:
-    """Render the policy in force."""
-    production = in_force.production
-    return {
-        "source": "model" if in_force.id is None else "tenant",
-        **in_force.policy.as_numbers(),
-        "id": in_force.id,
-        "since": in_force.since,
-        "actor": in_force.actor,
-        "version_policy": production
-        and {**production.policy.as_numbers(), "model": model(production.model)},
-    }
+def policy_out(effective: EffectivePolicy) -> PolicyOut:
+    """Return the reply of the policy in force."""
+    production = effective.production
+    return PolicyOut(
+        source="model" if effective.id is None else "tenant",
+        **_numbers(effective.policy),
+        id=effective.id,
+        since=effective.since,
+        actor=effective.actor,
+        version_policy=VersionPolicy(
+            **_numbers(production.policy), model=model_out(production.model)
+        )
+        if production
+        else None,
+    )
 
 
-def tuner(looked: DecisionWindow, costs: CostModel, tuning: Tuning | str) -> dict[str, Any]:
-    """Render what each threshold would have done, or why nothing can be said."""
-    told = _matured(looked, costs)
+def tuner_reply(window: DecisionWindow, costs: CostModel, tuning: Tuning | str) -> TunerReply:
+    """Return what each threshold would have done, or why nothing can be said."""
+
+    def point(outcome: Outcome) -> PointOut:
+        return PointOut(
+            threshold=outcome.threshold,
+            alerts=outcome.flagged,
+            alerts_per_day=outcome.flagged / window.days,
+            caught=outcome.caught,
+            missed=window.frauds - outcome.caught,
+            false_alarms=outcome.flagged - outcome.caught,
+            net_savings=outcome.savings,
+        )
+
+    matured = _matured(window, costs)
     if isinstance(tuning, str):
-        nothing: dict[str, Any] = {"current": None, "best": None, "suggested": None, "curve": []}
-        return told | nothing | {"note": tuning}
-
-    def point(outcome: Outcome) -> dict[str, Any]:
-        return {
-            "threshold": outcome.threshold,
-            "alerts": outcome.flagged,
-            "alerts_per_day": outcome.flagged / looked.days,
-            "caught": outcome.caught,
-            "missed": looked.frauds - outcome.caught,
-            "false_alarms": outcome.flagged - outcome.caught,
-            "net_savings": outcome.savings,
-        }
-
-    return told | {
-        "current": point(tuning.current),
-        "best": point(tuning.best),
-        "suggested": point(tuning.suggested),
-        "curve": [point(outcome) for outcome in tuning.curve],
-        "note": tuning.note,
-    }
+        return TunerReply(**matured, current=None, best=None, suggested=None, curve=[], note=tuning)
+    return TunerReply(
+        **matured,
+        current=point(tuning.current),
+        best=point(tuning.best),
+        suggested=point(tuning.suggested),
+        curve=[point(outcome) for outcome in tuning.curve],
+        note=tuning.note,
+    )
 
 
-def models(
+def models_reply(
     deployment: TenantDeployment,
     refusals: list[Refusal],
-    compared: Compared | None,
-    note: str | None,
-) -> dict[str, Any]:
-    """Render what serves, what challenges it, and how the two compare."""
+    comparison: VersionComparison | str,
+) -> ModelsReply:
+    """Return what serves, what challenges it, and how the two compare.
+
+    Args:
+        deployment: versions and policy of the tenant.
+        refusals: versions that must not serve.
+        comparison: champion against challenger, or a sentence on why there is none.
+    """
     production, challenger = deployment.production, deployment.challenger
     try:
-        in_force = policy(deployment.in_force())
+        policy = policy_out(deployment.effective_policy())
     except NoModel:
-        in_force = None
-    return {
-        "production": production and {**_version(production), "since": production.production_since},
-        "challenger": challenger
-        and {
-            **_version(challenger),
-            "since": challenger.challenger_since,
-            "canary_percent": challenger.canary_percent,
-        },
-        "policy": in_force,
-        "versions": [_version(served) for served in deployment.versions],
-        "refusals": [
-            {
-                "model": {"name": refusal.name, "version": refusal.version},
-                "reason": refusal.reason,
-                "at": refusal.at,
-            }
+        policy = None
+    compared, note = (None, comparison) if isinstance(comparison, str) else (comparison, None)
+    return ModelsReply(
+        production=ProductionOut(**_version(production, since=production.production_since))
+        if production
+        else None,
+        challenger=ChallengerOut(
+            **_version(
+                challenger,
+                since=challenger.challenger_since,
+                canary_percent=challenger.canary_percent,
+            )
+        )
+        if challenger
+        else None,
+        policy=policy,
+        versions=[VersionOut(**_version(served)) for served in deployment.versions],
+        refusals=[
+            RefusalOut(
+                model=ModelOut(name=refusal.name, version=refusal.version),
+                reason=refusal.reason,
+                at=refusal.at,
+            )
             for refusal in refusals
         ],
-        "comparison": compared and _comparison(compared),
-        "note": note,
+        comparison=_comparison_out(compared) if compared else None,
+        note=note,
+    )
+
+
+def _numbers(policy: Policy) -> dict[str, Any]:
+    """Return the fields that every schema with a policy shares."""
+    return {
+        "cost_model": _costs_out(policy.cost_model),
+        "threshold": policy.threshold,
+        "high_from": policy.high_from,
     }
 
 
-def _version(served: ServedVersion) -> dict[str, Any]:
+def _costs_out(costs: CostModel) -> CostModelOut:
+    return CostModelOut(
+        missed_fraud=costs.missed_fraud,
+        missed_fraud_share=costs.missed_fraud_share,
+        false_alarm=costs.false_alarm,
+    )
+
+
+def _version(served: ServedVersion, **more: object) -> dict[str, Any]:
+    """Return the fields that every schema of a version shares, and those of one schema."""
     return {
-        "model": model(served.model),
-        **served.policy.as_numbers(),
+        "model": model_out(served.model),
+        **_numbers(served.policy),
         "calibrator": served.calibrator_kind,
         "first_served_at": served.first_served_at,
+        **more,
     }
 
 
-def _comparison(compared: Compared) -> dict[str, Any]:
-    found: Comparison = compared.comparison
-    return {
-        **_matured(compared.looked, compared.costs),
-        "agreement": found.agreement,
-        "champion": _figures(compared.champion, found.champion),
-        "challenger": _figures(compared.challenger, found.challenger),
-        "difference": asdict(found.difference),
-        "is_better": found.is_better,
+def _comparison_out(compared: VersionComparison) -> ComparisonOut:
+    found = compared.comparison
+    return ComparisonOut(
+        **_matured(compared.window, compared.costs),
+        agreement=found.agreement,
+        champion=_figures_out(compared.champion, found.champion),
+        challenger=_figures_out(compared.challenger, found.challenger),
+        difference=_interval_out(found.difference),
+        is_better=found.is_better,
+    )
+
+
+def _figures_out(version: ModelVersion, figures: Figures) -> FiguresOut:
+    intervals = {
+        field.name: _interval_out(getattr(figures, field.name)) for field in fields(figures)
     }
+    return FiguresOut(model=model_out(version), **intervals)
 
 
-def _figures(version: ModelVersion, figures: Figures) -> dict[str, Any]:
-    told = {field.name: asdict(getattr(figures, field.name)) for field in fields(figures)}
-    return {"model": model(version), **told}
+def _interval_out(interval: Interval) -> IntervalOut:
+    return IntervalOut(**asdict(interval))
 
 
-def _matured(looked: DecisionWindow, costs: CostModel) -> dict[str, Any]:
+def _matured(window: DecisionWindow, costs: CostModel) -> dict[str, Any]:
+    """Return the fields that every schema of a study of matured decisions shares."""
     return {
-        "as_of": looked.at,
-        "window": {"from": _moment(looked.from_s), "to": _moment(looked.to_s)},
-        "matured": looked.count,
-        "labelled": looked.labelled,
-        "presumed_honest": looked.count - looked.labelled,
-        "frauds": looked.frauds,
-        "truncated": looked.truncated,
-        "cost_model": asdict(costs),
+        "as_of": window.at,
+        "window": WindowOut(from_=_moment(window.from_s), to=_moment(window.to_s)),
+        "matured": window.count,
+        "labelled": window.labelled,
+        "presumed_honest": window.count - window.labelled,
+        "frauds": window.frauds,
+        "truncated": window.truncated,
+        "cost_model": _costs_out(costs),
         "selection_bias": SELECTION_BIAS,
     }
 

@@ -1,15 +1,11 @@
-"""The routes of the model's life: the policy in force, the tuner, the versions that serve.
-
-Mounted by `api/review/routes.py` beside its own.
-"""
+"""The routes of models and policy: the policy in force, the tuner, the versions that serve."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
-from starlette.responses import Response
+from fastapi import APIRouter, Depends, Query
 
 from api.dependencies import (
     ADMIN_WITHOUT_PARAMETERS,
@@ -19,143 +15,133 @@ from api.dependencies import (
     CurrentDependencies,
     Reviewer,
 )
-from api.models import policy_schemas, schemas
-from api.models import responses as lifecycle_replies
-from api.models.effective_policy import TenantDeployment, read_deployment
-from api.models.matured_decisions import Compared, compare_versions, look
+from api.models.effective_policy import TenantDeployment, change_policy, read_deployment
+from api.models.matured_decisions import VersionComparison, compare_versions, study_decisions
+from api.models.policy_change import changed_costs, changed_policy
+from api.models.policy_schemas import PolicyIn, PolicyOut
+from api.models.responses import models_reply, policy_out, tuner_reply
+from api.models.schemas import MaturedQuery, ModelsReply, TunerQuery, TunerReply
 from api.models.threshold_tuning import tune
-from api.openapi_responses import ANYWHERE, problems, reference
+from api.openapi_responses import ANYWHERE, problems
+from api.request_body import BodyReader, JsonBody
 from persistence.deployments import list_refusals
-from persistence.policies import set_policy
-from web.body import read_body
-from web.responses import json_reply
+from scoring.policy import Policy
 
 MAX_REFUSALS = 50
 
-LIFECYCLE = APIRouter()
+router = APIRouter()
 
 
-@LIFECYCLE.get(
+@router.get(
     "/policy",
     operation_id="read_policy",
     summary="The policy in force for new decisions",
-    response_model=policy_schemas.PolicyOut,
     responses=problems(*ANYWHERE),
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
-async def read_policy(caller: Reviewer, dependencies: CurrentDependencies) -> Response:
+async def read_policy(caller: Reviewer, dependencies: CurrentDependencies) -> PolicyOut:
     """The tenant's own, or that of the version in production. Scope: review."""
     deployment = await dependencies.ask(read_deployment, caller.tenant_id)
-    return json_reply(lifecycle_replies.policy(deployment.in_force()))
+    return policy_out(deployment.effective_policy())
 
 
-@LIFECYCLE.put(
+@router.put(
     "/policy",
     operation_id="set_policy",
     summary="Change threshold, band or costs at once",
-    response_model=policy_schemas.PolicyOut,
     responses=problems(413, *ANYWHERE),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": reference(policy_schemas.PolicyIn)},
-        }
-    },
     dependencies=ADMIN_WITHOUT_PARAMETERS,
 )
-async def change_policy(
-    request: Request, caller: Admin, dependencies: CurrentDependencies
-) -> Response:
+async def set_policy(
+    read_change: Annotated[BodyReader[PolicyIn], Depends(JsonBody(PolicyIn))],
+    caller: Admin,
+    dependencies: CurrentDependencies,
+) -> PolicyOut:
     """Overrides every version's own policy, across promotions, until it is withdrawn.
 
     Decisions that are stored keep the numbers they were made with. Scope: admin.
     """
-    body = await read_body(request, policy_schemas.PolicyIn)
-    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
-    wanted = body.on(deployment.in_force().policy)
-    if not (deployment.set_policy and deployment.set_policy.policy == wanted):
-        await dependencies.ask(set_policy, caller.tenant_id, wanted, caller.key_prefix)
-    return await _in_force(dependencies, caller.tenant_id)
+    changes = (await read_change()).model_dump(exclude_unset=True)
+
+    def change(deployment: TenantDeployment) -> Policy:
+        return changed_policy(deployment.effective_policy().policy, changes)
+
+    deployment = await dependencies.ask(
+        change_policy, caller.tenant_id, change, actor=caller.key_prefix
+    )
+    await dependencies.refresh_policy(caller.tenant_id)
+    return policy_out(deployment.effective_policy())
 
 
-@LIFECYCLE.delete(
+@router.delete(
     "/policy",
     operation_id="withdraw_policy",
     summary="Go back to the policy of the version in production",
-    response_model=policy_schemas.PolicyOut,
     responses=problems(*ANYWHERE),
     dependencies=ADMIN_WITHOUT_PARAMETERS,
 )
-async def withdraw_policy(caller: Admin, dependencies: CurrentDependencies) -> Response:
+async def withdraw_policy(caller: Admin, dependencies: CurrentDependencies) -> PolicyOut:
     """Each version decides by its own policy again. Scope: admin."""
-    deployment = await dependencies.ask(read_deployment, caller.tenant_id)
-    if deployment.has_own_policy:
-        await dependencies.ask(set_policy, caller.tenant_id, None, caller.key_prefix)
-    return await _in_force(dependencies, caller.tenant_id)
+    deployment = await dependencies.ask(
+        change_policy, caller.tenant_id, lambda _: None, actor=caller.key_prefix
+    )
+    await dependencies.refresh_policy(caller.tenant_id)
+    return policy_out(deployment.effective_policy())
 
 
-async def _in_force(dependencies: ApiDependencies, tenant_id: int) -> Response:
-    """Put what Postgres has in force here, and tell it."""
-    await dependencies.refresh_policy(tenant_id)
-    deployment: TenantDeployment = await dependencies.ask(read_deployment, tenant_id)
-    return json_reply(lifecycle_replies.policy(deployment.in_force()))
-
-
-@LIFECYCLE.get(
+@router.get(
     "/tuner",
     operation_id="read_tuner",
     summary="What each threshold would have done",
-    response_model=schemas.TunerReply,
     responses=problems(*ANYWHERE),
 )
 async def read_tuner(
-    query: Annotated[schemas.TunerQuery, Query()],
+    query: Annotated[TunerQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
-) -> Response:
+) -> TunerReply:
     """On matured decisions and what analysts said of them, at the scores as stored.
 
     What is escalated is left out; what nobody settled is presumed honest. Scope: review.
     """
     deployment = await dependencies.ask(read_deployment, caller.tenant_id)
-    policy = deployment.in_force().policy
-    costs = query.on(policy.cost_model)
-    looked, matured = await dependencies.study(
-        look, caller.tenant_id, query.maturity_days, query.window_days
+    policy = deployment.effective_policy().policy
+    costs = changed_costs(policy.cost_model, query.sent())
+    window, matured = await dependencies.study(
+        study_decisions, caller.tenant_id, query.maturity_days, query.window_days
     )
     tuning = await to_thread.run_sync(tune, matured, costs, policy.threshold)
-    return json_reply(lifecycle_replies.tuner(looked, costs, tuning))
+    return tuner_reply(window, costs, tuning)
 
 
-@LIFECYCLE.get(
+@router.get(
     "/models",
     operation_id="read_models",
     summary="The versions that serve, and how the challenger does",
-    response_model=schemas.ModelsReply,
     responses=problems(*ANYWHERE),
 )
 async def read_models(
-    query: Annotated[schemas.MaturedQuery, Query()],
+    query: Annotated[MaturedQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
-) -> Response:
+) -> ModelsReply:
     """Champion and challenger are compared on the matured decisions that both scored.
 
     Scope: review.
     """
     deployment = await dependencies.ask(read_deployment, caller.tenant_id)
     refusals = await dependencies.ask(list_refusals, caller.tenant_id, MAX_REFUSALS)
-    compared = await _compared(dependencies, caller.tenant_id, deployment, query)
-    found, note = (None, compared) if isinstance(compared, str) else (compared, None)
-    return json_reply(lifecycle_replies.models(deployment, refusals, found, note))
+    comparison = await _compare(dependencies, caller.tenant_id, deployment, query)
+    return models_reply(deployment, refusals, comparison)
 
 
-async def _compared(
+async def _compare(
     dependencies: ApiDependencies,
     tenant_id: int,
     deployment: TenantDeployment,
-    query: schemas.MaturedQuery,
-) -> Compared | str:
+    query: MaturedQuery,
+) -> VersionComparison | str:
+    """Compare champion and challenger, or return a sentence on why that is not possible."""
     if deployment.production is None:
         return "No model version is in production, so there is nothing to challenge."
     if deployment.challenger is None:
@@ -165,7 +151,7 @@ async def _compared(
         tenant_id,
         deployment.production.model,
         deployment.challenger.model,
-        deployment.in_force().policy.cost_model,
+        deployment.effective_policy().policy.cost_model,
         query.maturity_days,
         query.window_days,
     )

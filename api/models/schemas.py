@@ -1,21 +1,24 @@
-"""Wire schemas of the tuner and the model versions; `policy_schemas.py` has the policies."""
+"""Wire schemas of the tuner and the model versions."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from api.models.policy_schemas import POLICY_EXAMPLE, CostModelOut, Costs, PolicyNumbers, PolicyOut
+from api.models.policy_schemas import (
+    POLICY_EXAMPLE,
+    CostModelOut,
+    Costs,
+    HighFrom,
+    PolicyOut,
+    Threshold,
+)
+from api.models.threshold_tuning import MAX_POINTS
 from persistence.labels.reader import MATURITY_DAYS
-from web.schemas import ModelOut
+from web.schemas import ModelOut, Timestamp, WindowOut
 
 MAX_DAYS = 3650.0
 WINDOW_DAYS = 90.0
-MAX_POINTS = 200
-"""Wire schemas of the tuner and the model versions; `policy_schemas.py` has the policies."""
-
 
 _POINT: JsonDict = {
     "threshold": 0.05,
@@ -40,7 +43,7 @@ _VERSION: JsonDict = {
     "model": {"name": "fraud-demo", "version": 3},
     **POLICY_EXAMPLE,
     "calibrator": "sigmoid",
-    "first_served_at": "2026-01-02T09:00:00Z",
+    "first_served_at": "2026-01-02T09:00:00+00:00",
 }
 
 
@@ -69,13 +72,6 @@ class TunerQuery(Costs, MaturedQuery):
     """Which decisions, and what errors cost; a cost left out is the one in force."""
 
 
-class WindowOut(BaseModel):
-    """The time in which what was looked at was decided."""
-
-    from_: datetime = Field(alias="from", description="the oldest decision that was looked at")
-    to: datetime
-
-
 class PointOut(BaseModel):
     """What reviewing from a threshold on would have done."""
 
@@ -89,7 +85,7 @@ class PointOut(BaseModel):
 
 
 class _Matured(BaseModel):
-    as_of: datetime = Field(description="when the decisions were read; up to 30 s ago")
+    as_of: Timestamp = Field(description="when the decisions were read; up to 30 s ago")
     window: WindowOut
     matured: int = Field(description="decisions looked at, escalated ones left out")
     labelled: int = Field(description="those that an analyst settled")
@@ -106,15 +102,15 @@ class TunerReply(_Matured):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "as_of": "2026-01-31T12:00:00Z",
-                "window": {"from": "2025-10-03T12:00:00Z", "to": "2026-01-01T12:00:00Z"},
+                "as_of": "2026-01-31T12:00:00+00:00",
+                "window": {"from": "2025-10-03T12:00:00+00:00", "to": "2026-01-01T12:00:00+00:00"},
                 "matured": 48210,
                 "labelled": 1630,
                 "presumed_honest": 46580,
                 "frauds": 57,
                 "truncated": False,
                 "cost_model": POLICY_EXAMPLE["cost_model"],
-                "selection_bias": "Analysts look mostly at what was flagged...",
+                "selection_bias": "Analysts review mostly flagged transactions...",
                 "current": _POINT,
                 "best": _BEST_POINT,
                 "suggested": _BEST_POINT,
@@ -172,18 +168,21 @@ class ComparisonOut(_Matured):
     is_better: bool = Field(description="the whole interval of the difference is above 0")
 
 
-class VersionOut(PolicyNumbers):
+class VersionOut(BaseModel):
     """A model version that has served, be it in shadow, with its own policy."""
 
     model: ModelOut
+    cost_model: CostModelOut
+    threshold: Threshold
+    high_from: HighFrom
     calibrator: str = Field(description="sigmoid, beta or isotonic")
-    first_served_at: datetime
+    first_served_at: Timestamp
 
 
 class ProductionOut(VersionOut):
     """The version in production."""
 
-    since: datetime
+    since: Timestamp
 
 
 class ChallengerOut(ProductionOut):
@@ -197,7 +196,7 @@ class RefusalOut(BaseModel):
 
     model: ModelOut
     reason: str
-    at: datetime
+    at: Timestamp
 
 
 class ModelsReply(BaseModel):
@@ -206,13 +205,13 @@ class ModelsReply(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "production": {**_VERSION, "since": "2026-01-02T09:00:00Z"},
+                "production": {**_VERSION, "since": "2026-01-02T09:00:00+00:00"},
                 "challenger": None,
                 "policy": {
                     "source": "model",
                     **POLICY_EXAMPLE,
                     "id": None,
-                    "since": "2026-01-02T09:00:00Z",
+                    "since": "2026-01-02T09:00:00+00:00",
                     "actor": "mlflow",
                     "version_policy": {
                         **POLICY_EXAMPLE,
@@ -224,7 +223,7 @@ class ModelsReply(BaseModel):
                     {
                         "model": {"name": "fraud-demo", "version": 2},
                         "reason": "calibrator.json is missing",
-                        "at": "2026-01-01T09:00:00Z",
+                        "at": "2026-01-01T09:00:00+00:00",
                     }
                 ],
                 "comparison": None,

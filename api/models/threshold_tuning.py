@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from api.models.schemas import MAX_POINTS
 from persistence.labels.reader import MaturedDecisions
 from scoring.evaluation.cost_curve import Outcome, cost_curve
 from scoring.policy import CostModel
+
+MAX_POINTS = 200
+"""Thresholds of a curve: as many as a chart of it can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +19,11 @@ class Tuning:
     """Outcomes by threshold.
 
     Attributes:
-        current: of the threshold in force.
-        best: of the largest net savings.
-        suggested: of the threshold that training would choose.
-        curve: by rising threshold, at most MAX_POINTS, the three above among them.
-        note: a sentence on what the curve says against itself, or None.
+        current: outcome at the threshold in force.
+        best: outcome with the largest net savings.
+        suggested: outcome at the threshold that training would choose.
+        curve: at most MAX_POINTS outcomes by rising threshold, the three above among them.
+        note: a sentence on a reason to distrust the curve, or None.
     """
 
     current: Outcome
@@ -32,12 +34,12 @@ class Tuning:
 
 
 def tune(matured: MaturedDecisions, costs: CostModel, threshold: float) -> Tuning | str:
-    """Return what each threshold would have done, or a sentence why nothing can be said.
+    """Return what each threshold would have done, or a sentence on why there is no answer.
 
     Args:
         matured: n decisions with their labels.
-        costs: what errors cost.
-        threshold: the one in force.
+        costs: costs of the two errors.
+        threshold: threshold in force.
     """
     count = matured.score.size
     if not count:
@@ -49,17 +51,18 @@ def tune(matured: MaturedDecisions, costs: CostModel, threshold: float) -> Tunin
         )
     curve = cost_curve(matured.score, matured.amount, matured.is_fraud, costs)
     best, suggested = curve.at(float(curve.thresholds[curve.best])), curve.at(curve.chosen)
-    told = {outcome.threshold: outcome for outcome in (curve.at(threshold), best, suggested)}
-    shown, room = curve.thresholds, MAX_POINTS - len(told)
-    if shown.size > room:
+    points = {outcome.threshold: outcome for outcome in (curve.at(threshold), best, suggested)}
+    thresholds, most = curve.thresholds, MAX_POINTS - len(points)
+    if thresholds.size > most:
         # Geometric: every one where alerts are few, ever wider steps towards reviewing everything.
-        shown = shown[np.unique(np.geomspace(1, shown.size, room).round().astype(int)) - 1]
-    told |= {t: curve.at(t) for t in shown.tolist()}
+        kept = np.unique(np.geomspace(1, thresholds.size, most).round().astype(int)) - 1
+        thresholds = thresholds[kept]
+    points |= {t: curve.at(t) for t in thresholds.tolist()}
     return Tuning(
-        current=told[threshold],
+        current=points[threshold],
         best=best,
         suggested=suggested,
-        curve=[told[t] for t in sorted(told)],
+        curve=[points[t] for t in sorted(points)],
         note=None
         if best.savings > 0
         else "At these costs no threshold would have saved anything against approving everything.",

@@ -1,70 +1,114 @@
-"""Cases and audit entries as reply bodies; their shapes are declared in `api/review/schemas.py`."""
+"""Replies of the review routes, built from the domain's values."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from datetime import datetime
+from typing import cast
 
+from api.review.schemas import (
+    AuditEntryOut,
+    AuditPage,
+    CaseDetail,
+    CaseOut,
+    CasePage,
+    FeedbackOut,
+    PredictionOut,
+    TransactionOut,
+    TransactionType,
+)
+from persistence.decisions.rows import Decided
 from persistence.review.audit import AuditEntry
-from persistence.review.cases import Case, Feedback
+from persistence.review.cases import Case, Feedback, Page
 from scoring.reasons import reasons
 from scoring.transaction import Transaction
-from web.responses import explained, model
+from web.responses import explained, model_out
 
 
-def case_in_list(case: Case) -> dict[str, Any]:
-    """Render a case as an entry of a list."""
+def case_page(page: Page[Case], next_cursor: str | None) -> CasePage:
+    """Return the reply of a page of cases."""
+    return CasePage(items=[case_out(case) for case in page.entries], next_cursor=next_cursor)
+
+
+def case_out(case: Case) -> CaseOut:
+    """Return a case as an entry of a list."""
     decided, prediction = case.decided, case.decided.prediction
-    return {
-        "transaction_id": decided.transaction_id,
-        "prediction_id": decided.prediction_id,
-        "decided_at": decided.decided_at,
-        "transaction": _transaction(decided.transaction),
-        "score": prediction.score,
-        "risk_band": prediction.risk_band,
-        "decision": prediction.decision,
-        "threshold": prediction.threshold,
-        "reasons": reasons(prediction),
-        "model": model(prediction.model),
-        "undecided": case.undecided,
-        "feedback": feedback(case.feedback[0]) if case.feedback else None,
-    }
+    return CaseOut(
+        transaction_id=decided.transaction_id,
+        prediction_id=decided.prediction_id,
+        decided_at=_decided_at(decided),
+        transaction=_transaction_out(decided.transaction),
+        score=prediction.score,
+        risk_band=prediction.risk_band,
+        decision=prediction.decision,
+        threshold=prediction.threshold,
+        reasons=reasons(prediction),
+        model=model_out(prediction.model),
+        undecided=case.undecided,
+        feedback=feedback_out(case.feedback[0]) if case.feedback else None,
+    )
 
 
-def case_detail(case: Case) -> dict[str, Any]:
-    """Render a case with every feature and the whole history."""
-    decided = case.decided
-    return {
-        "transaction_id": decided.transaction_id,
-        "transaction": _transaction(decided.transaction),
-        "prediction": {
-            "prediction_id": decided.prediction_id,
-            **explained(decided.prediction),
-            "decided_at": decided.decided_at,
-        },
-        "undecided": case.undecided,
-        "feedback": [feedback(said) for said in case.feedback],
-    }
+def case_detail(case: Case) -> CaseDetail:
+    """Return a case with every feature and all of its feedback."""
+    return CaseDetail(
+        transaction_id=case.decided.transaction_id,
+        transaction=_transaction_out(case.decided.transaction),
+        prediction=_prediction_out(case.decided),
+        undecided=case.undecided,
+        feedback=[feedback_out(feedback) for feedback in case.feedback],
+    )
 
 
-def feedback(said: Feedback) -> dict[str, Any]:
-    """Render one feedback."""
-    return asdict(said)
+def feedback_out(feedback: Feedback) -> FeedbackOut:
+    """Return the reply of one feedback."""
+    return FeedbackOut(
+        id=feedback.id,
+        label=feedback.label,
+        rationale=feedback.rationale,
+        actor=feedback.actor,
+        created_at=feedback.created_at,
+    )
 
 
-def audit_entry(entry: AuditEntry) -> dict[str, Any]:
-    """Render one change."""
-    return asdict(entry)
+def audit_page(page: Page[AuditEntry], next_cursor: str | None) -> AuditPage:
+    """Return the reply of a page of the audit log."""
+    return AuditPage(
+        items=[
+            AuditEntryOut(
+                id=entry.id,
+                at=entry.at,
+                actor=entry.actor,
+                action=entry.action,
+                before=entry.before,
+                after=entry.after,
+            )
+            for entry in page.entries
+        ],
+        next_cursor=next_cursor,
+    )
 
 
-def _transaction(transaction: Transaction) -> dict[str, Any]:
-    return {
-        "step": transaction.step,
-        "type": transaction.type,
-        "amount": transaction.amount,
-        "nameOrig": transaction.name_orig,
-        "oldbalanceOrg": transaction.oldbalance_org,
-        "nameDest": transaction.name_dest,
-        "oldbalanceDest": transaction.oldbalance_dest,
-        "external_id": transaction.external_id,
-    }
+def _prediction_out(decided: Decided) -> PredictionOut:
+    return PredictionOut(
+        prediction_id=decided.prediction_id,
+        decided_at=_decided_at(decided),
+        **explained(decided.prediction),
+    )
+
+
+def _decided_at(decided: Decided) -> datetime:
+    """Return when a stored decision was made; the schema refuses one that is not stored."""
+    return cast("datetime", decided.decided_at)
+
+
+def _transaction_out(transaction: Transaction) -> TransactionOut:
+    return TransactionOut(
+        step=transaction.step,
+        type=cast("TransactionType", transaction.type),
+        amount=transaction.amount,
+        nameOrig=transaction.name_orig,
+        oldbalanceOrg=transaction.oldbalance_org,
+        nameDest=transaction.name_dest,
+        oldbalanceDest=transaction.oldbalance_dest,
+        external_id=transaction.external_id,
+    )

@@ -6,42 +6,40 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response, StreamingResponse
 
 from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Admin, CurrentDependencies, Reviewer
-from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems, reference
+from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems
+from api.request_body import BodyReader, JsonBody
 from api.review import schemas
 from api.review.csv_export import csv_header, csv_lines
-from api.review.responses import audit_entry, case_detail, case_in_list, feedback
+from api.review.responses import audit_page, case_detail, case_page, feedback_out
+from api.review.search_query import to_search
 from persistence.review.audit import read_audit
 from persistence.review.cases import Case, Page
 from persistence.review.search import find_transactions
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
-from web.body import read_body
-from web.responses import json_reply
 
 EXPORT_PAGE = 1000
 """Rows of an export that are read, and held in memory, at a time."""
 
-REVIEW = APIRouter()
-
+router = APIRouter()
 
 TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` of a decision")]
 
 
-@REVIEW.get(
+@router.get(
     "/queue",
     operation_id="read_queue",
     summary="The analysts' worklist, highest risk first",
-    response_model=schemas.CasePage,
     responses=problems(*ANYWHERE),
 )
 async def read_queue(
     query: Annotated[schemas.WorklistQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
-) -> Response:
+) -> schemas.CasePage:
     """Without filters: what the model sent to review and nobody has settled.
 
     A case is settled by `confirmed_fraud` or `false_positive`; an escalated one stays, with its
@@ -50,17 +48,17 @@ async def read_queue(
     decision = query.decision or (None if query.risk_band else "review")
     bands = [
         band
-        for of_decision, its_bands in BANDS_OF.items()
-        for band in its_bands
-        if decision in (None, of_decision) and query.risk_band in (None, band)
+        for band_decision, bands_of_decision in BANDS_OF.items()
+        for band in bands_of_decision
+        if decision in (None, band_decision) and query.risk_band in (None, band)
     ]
-    asked = (caller.tenant_id, "queue", bands, query.undecided)
+    cursor_key = (caller.tenant_id, "queue", bands, query.undecided)
     after = None
     if query.cursor is not None:
-        score, prediction_id = dependencies.cursors.open(query.cursor, *asked)
+        score, prediction_id = dependencies.cursors.open(query.cursor, *cursor_key)
         after = Place(score, UUID(prediction_id))
     if not bands:
-        return json_reply({"items": [], "next_cursor": None})
+        return case_page(Page([], more=False), None)
     page = await dependencies.ask(
         read_worklist,
         caller.tenant_id,
@@ -69,46 +67,48 @@ async def read_queue(
         limit=query.limit,
         after=after,
     )
-    return _cases(
-        page,
-        lambda last: dependencies.cursors.seal(
-            [last.decided.prediction.score, last.decided.prediction_id], *asked
-        ),
-    )
+    next_cursor = None
+    if page.more and page.entries:
+        last = page.entries[-1].decided
+        next_cursor = dependencies.cursors.seal(
+            [last.prediction.score, last.prediction_id], *cursor_key
+        )
+    return case_page(page, next_cursor)
 
 
-@REVIEW.get(
+@router.get(
     "/transactions",
     operation_id="find_transactions",
     summary="Search transactions, newest first",
-    response_model=schemas.CasePage,
     responses=problems(*ANYWHERE),
 )
-async def search(
+async def search_transactions(
     query: Annotated[schemas.TransactionsQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
-) -> Response:
+) -> schemas.CasePage:
     """By your own id, account, amount range and time; filters add up.
 
     An amount by itself needs a time range of 31 days at most. Scope: review.
     """
-    wanted = query.to_search()
-    asked = (caller.tenant_id, "transactions", wanted)
+    search = to_search(query)
+    cursor_key = (caller.tenant_id, "transactions", search)
     before = (
-        UUID(dependencies.cursors.open(query.cursor, *asked)[0])
+        UUID(dependencies.cursors.open(query.cursor, *cursor_key)[0])
         if query.cursor is not None
         else None
     )
     page = await dependencies.ask(
-        find_transactions, caller.tenant_id, wanted, limit=query.limit, before=before
+        find_transactions, caller.tenant_id, search, limit=query.limit, before=before
     )
-    return _cases(
-        page, lambda last: dependencies.cursors.seal([last.decided.transaction_id], *asked)
-    )
+    next_cursor = None
+    if page.more and page.entries:
+        last = page.entries[-1].decided
+        next_cursor = dependencies.cursors.seal([last.transaction_id], *cursor_key)
+    return case_page(page, next_cursor)
 
 
-@REVIEW.get(
+@router.get(
     "/transactions.csv",
     operation_id="export_transactions",
     summary="Export transactions as CSV, newest first",
@@ -122,24 +122,24 @@ async def search(
         },
     },
 )
-async def export(
+async def export_transactions(
     query: Annotated[schemas.ExportQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
-) -> Response:
+) -> StreamingResponse:
     """The same search as one file. Scope: review."""
-    wanted = query.to_search()
+    search = to_search(query)
 
     async def read(count: int, before: UUID | None) -> Page[Case]:
         return await dependencies.ask(
             find_transactions,
             caller.tenant_id,
-            wanted,
+            search,
             limit=min(EXPORT_PAGE, count),
             before=before,
         )
 
-    # Read before the reply begins: what is wrong can still be said with a status.
+    # Read before the reply begins, while a failure can still have a status of its own.
     first = await read(query.limit, None)
     return StreamingResponse(
         _lines(first, query.limit, read),
@@ -153,7 +153,13 @@ async def _lines(
     count: int,
     read: Callable[[int, UUID | None], Awaitable[Page[Case]]],
 ) -> AsyncIterator[bytes]:
-    """Write an export of at most `count` rows page by page; no connection is held in between."""
+    """Yield an export page by page; no connection is held in between.
+
+    Args:
+        page: first page.
+        count: most rows of the export.
+        read: reader of the next page: at most so many rows, before a transaction's id.
+    """
     yield csv_header()
     while page.entries:
         yield csv_lines(page.entries)
@@ -163,28 +169,25 @@ async def _lines(
         page = await read(count, page.entries[-1].decided.transaction_id)
 
 
-@REVIEW.get(
+@router.get(
     "/transactions/{id}",
     operation_id="read_transaction",
     summary="A transaction, its decision as it was made, its feedback",
-    response_model=schemas.CaseDetail,
     responses=problems(404, *ANYWHERE),
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def read_transaction(
     transaction_id: TransactionId, caller: Reviewer, dependencies: CurrentDependencies
-) -> Response:
+) -> schemas.CaseDetail:
     """What the analyst sees stays what was decided, after any promotion. Scope: review."""
-    case = await dependencies.ask(read_case, caller.tenant_id, transaction_id)
-    return json_reply(case_detail(case))
+    return case_detail(await dependencies.ask(read_case, caller.tenant_id, transaction_id))
 
 
-@REVIEW.post(
+@router.post(
     "/transactions/{id}/feedback",
     operation_id="give_feedback",
     summary="Say what a transaction was",
     status_code=201,
-    response_model=schemas.FeedbackOut,
     responses={
         **problems(404, 413, *ANYWHERE),
         201: {
@@ -192,61 +195,47 @@ async def read_transaction(
             "links": {**links_to_transaction("$request.path.id"), "read_queue": TO_QUEUE},
         },
     },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": reference(schemas.FeedbackIn)},
-        }
-    },
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def give_feedback(
     transaction_id: TransactionId,
-    request: Request,
+    read_feedback: Annotated[BodyReader[schemas.FeedbackIn], Depends(JsonBody(schemas.FeedbackIn))],
     caller: Reviewer,
     dependencies: CurrentDependencies,
-) -> Response:
+) -> schemas.FeedbackOut:
     """Earlier feedback is kept; the latest counts. Scope: review."""
-    body = await read_body(request, schemas.FeedbackIn)
+    feedback = await read_feedback()
     stored = await dependencies.ask(
         add_feedback,
         caller.tenant_id,
         transaction_id,
-        label=body.label,
-        rationale=body.rationale,
+        label=feedback.label,
+        rationale=feedback.rationale,
         actor=caller.key_prefix,
     )
-    return json_reply(feedback(stored), 201)
+    return feedback_out(stored)
 
 
-@REVIEW.get(
+@router.get(
     "/audit",
     operation_id="read_audit",
     summary="Who changed what, newest first",
-    response_model=schemas.AuditPage,
     responses=problems(*ANYWHERE),
 )
-async def audit(
+async def read_audit_log(
     query: Annotated[schemas.AuditQuery, Query()], caller: Admin, dependencies: CurrentDependencies
-) -> Response:
+) -> schemas.AuditPage:
     """Keys, promotions, feedback: before and after, by whom. Scope: admin."""
-    asked = (caller.tenant_id, "audit", query.action)
+    cursor_key = (caller.tenant_id, "audit", query.action)
     (before_id,) = (
-        dependencies.cursors.open(query.cursor, *asked) if query.cursor is not None else (None,)
+        dependencies.cursors.open(query.cursor, *cursor_key)
+        if query.cursor is not None
+        else (None,)
     )
     page = await dependencies.ask(
         read_audit, caller.tenant_id, action=query.action, limit=query.limit, before_id=before_id
     )
-    next_cursor = dependencies.cursors.seal([page.entries[-1].id], *asked) if page.more else None
-    return json_reply(
-        {"items": [audit_entry(entry) for entry in page.entries], "next_cursor": next_cursor}
+    next_cursor = (
+        dependencies.cursors.seal([page.entries[-1].id], *cursor_key) if page.more else None
     )
-
-
-def _cases(page: Page[Case], cursor_after: Callable[[Case], str]) -> Response:
-    return json_reply(
-        {
-            "items": [case_in_list(case) for case in page.entries],
-            "next_cursor": cursor_after(page.entries[-1]) if page.more and page.entries else None,
-        }
-    )
+    return audit_page(page, next_cursor)

@@ -1,4 +1,4 @@
-"""The wire of the review routes: what analysts and auditors ask and what they get."""
+"""Wire schemas of the review routes: queries, bodies and replies."""
 
 from __future__ import annotations
 
@@ -11,23 +11,14 @@ from pydantic.json_schema import SkipJsonSchema
 
 from api.pagination import MAX_CURSOR_LENGTH
 from persistence.review.cases import Label
-from persistence.review.search import MAX_AMOUNT_DAYS, InvalidSearch, Search
-from scoring.errors import FieldError, InvalidRequest
+from persistence.review.search import MAX_AMOUNT_DAYS
 from scoring.policy import Decision, RiskBand
 from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
-from web.schemas import Account, FeatureOut, ModelOut
+from web.schemas import Account, FeatureOut, ModelOut, Timestamp
 
 MAX_PAGE = 200
 MAX_EXPORT_ROWS = 100_000
 MAX_RATIONALE_LENGTH = 2000
-_BACKWARDS = {
-    "to": "must not be earlier than from",
-    "amount_max": "must not be less than amount_min",
-}
-_TOO_WIDE = (
-    f"needs a time range of {MAX_AMOUNT_DAYS} days at most (from, to), an account or an"
-    " external_id beside it"
-)
 # Line breaks and tabs are text; at least one character is neither a space nor one of those.
 _TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 RATIONALE_PATTERN = rf"^{_TEXT}*[^\x00-\x20\x7f-\xa0]{_TEXT}*$"
@@ -47,6 +38,7 @@ Instant = Annotated[
     datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
 ExternalId = Annotated[str, Field(pattern=EXTERNAL_ID_PATTERN)]
+TransactionType = Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
 Action = Annotated[str, Field(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,40}$")]
 Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)]
 # A parameter that is not sent is absent; nobody can send a null in a query.
@@ -96,28 +88,6 @@ class SearchQuery(_Query):
     )
     to: Instant | Absent = Field(default=None, description="decided before this time (ISO 8601)")
 
-    def to_search(self) -> Search:
-        """Return what to look for in the terms of persistence.
-
-        Raises:
-            InvalidRequest: the filters cannot go together; names one.
-        """
-        try:
-            return Search(
-                external_id=self.external_id,
-                account=self.account,
-                amount_min=self.amount_min,
-                amount_max=self.amount_max,
-                from_ms=_unix_ms(self.from_),
-                to_ms=_unix_ms(self.to),
-            )
-        except InvalidSearch as error:
-            parameter = "to" if error.field == "to_ms" else error.field
-            message = _BACKWARDS[parameter] if error.is_backwards else _TOO_WIDE
-            raise InvalidRequest(
-                f"{parameter} {message}.", errors=(FieldError(parameter, message),)
-            ) from error
-
 
 class TransactionsQuery(SearchQuery, _PageQuery):
     """A search, page by page."""
@@ -141,10 +111,6 @@ class AuditQuery(_PageQuery):
         default=None,
         description="only this, such as key.created, promotion.changed, feedback.created",
     )
-
-
-def _unix_ms(moment: datetime | None) -> int | None:
-    return None if moment is None else max(0, int(moment.timestamp() * 1000))
 
 
 class FeedbackIn(BaseModel):
@@ -171,14 +137,14 @@ class FeedbackOut(BaseModel):
     label: Label
     rationale: str
     actor: str = Field(description="public prefix of the API key")
-    created_at: datetime
+    created_at: Timestamp
 
 
 class TransactionOut(BaseModel):
     """A transaction as it was submitted."""
 
     step: int
-    type: Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
+    type: TransactionType
     amount: float
     nameOrig: str  # noqa: N815
     oldbalanceOrg: float  # noqa: N815
@@ -192,7 +158,7 @@ class CaseOut(BaseModel):
 
     transaction_id: UUID
     prediction_id: UUID
-    decided_at: datetime
+    decided_at: Timestamp
     transaction: TransactionOut
     score: float = Field(description="calibrated probability of fraud")
     risk_band: RiskBand
@@ -225,7 +191,7 @@ class PredictionOut(BaseModel):
     decision: Decision
     threshold: float
     model: ModelOut
-    decided_at: datetime
+    decided_at: Timestamp
 
 
 class CaseDetail(BaseModel):
@@ -242,7 +208,7 @@ class AuditEntryOut(BaseModel):
     """One change."""
 
     id: int
-    at: datetime
+    at: Timestamp
     actor: str = Field(description="an API key's prefix, `mlflow`, or a database user")
     action: str
     before: dict[str, Any] | None

@@ -1,4 +1,4 @@
-"""Whether the service of this container answers: exit status 0 or 1. Standard library only."""
+"""Check whether the service of this container answers: exit status 0 or 1, stdlib only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TIMEOUT_S = 4
 
 
 def main() -> int:
-    """Ask /livez, which says nothing about Postgres or MLflow: no restart brings those back."""
+    """Request /livez, which checks neither Postgres nor MLflow: a restart does not fix those."""
     port = int(os.environ.get("BENTOML_PORT", "3000"))
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:

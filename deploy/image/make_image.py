@@ -1,7 +1,7 @@
 """Build the Bento and its container image: `make image`.
 
-The locked wheels are downloaded here, by the pip and the index settings of this machine, and the
-build takes them from its context: it needs no index, and no setting of this machine gets into it.
+The locked wheels are downloaded here, with the pip and the index settings of this machine, and the
+build takes them from its context: it needs no index, and contains no setting of this machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # a script finds only what lies beside it
+sys.path.insert(0, str(ROOT))  # a script imports only from its own folder
 
 from scoring import __version__  # noqa: E402
 
@@ -34,17 +34,17 @@ ENGINES = {"docker": ["docker", "info"], "podman": ["podman", "info"], "buildah"
 _ARCHITECTURES = {"arm64": "aarch64", "AMD64": "x86_64"}
 _PYTHON = "3.11"
 _GLIBC = range(36, 16, -1)  # what the base image's 2.36 runs: manylinux_2_36 down to _2_17
-_SAID = 15  # lines
+_LOG_LINES = 15
 
 
 class ImageError(Exception):
-    """The image cannot be built; the message is one sentence that says why."""
+    """The image cannot be built; the message is one sentence with the reason."""
 
 
 def main() -> int:
-    """Build, and say what came out; 1 after one sentence."""
+    """Build the image and print its name and size; return 1 after an error."""
     parser = argparse.ArgumentParser(description="Build the image of the service.")
-    parser.add_argument("--engine", help="docker, podman or buildah  [default: the first there is]")
+    parser.add_argument("--engine", help="docker, podman or buildah  [default: the first to run]")
     parser.add_argument("--base-image", help="with Python 3.11 on glibc 2.28 or newer")
     arguments = parser.parse_args()
     try:
@@ -67,7 +67,7 @@ def find_engine(named: str | None) -> str:
     """Return the engine to build with.
 
     Raises:
-        ImageError: there is none, or the named one does not work.
+        ImageError: no engine runs here, or the named one does not.
     """
     if named and named not in ENGINES:
         raise ImageError(f"ENGINE={named} is none of {', '.join(ENGINES)}.")
@@ -78,20 +78,20 @@ def find_engine(named: str | None) -> str:
     if named:
         raise ImageError(f"{named} is not installed, or does not run here.")
     raise ImageError(
-        "An image takes docker, podman or buildah, and none of them runs here"
+        "Building an image needs docker, podman or buildah, and none of them runs here"
         " (Debian: apt-get install buildah podman runc)."
     )
 
 
 def download_wheels() -> None:
-    """Fetch the locked wheels for the image's Python, and the locked pip that installs them.
+    """Download the locked wheels for the image's Python, and the locked pip that installs them.
 
     Raises:
-        ImageError: pip could not.
+        ImageError: pip failed.
     """
     requirements = for_the_image(LOCK.read_text())
     pip = re.search(r"(?ms)^pip==.*?(?=^\S)", (ROOT / "requirements/dev.lock").read_text())
-    assert pip is not None  # noqa: S101 - pyproject.toml names it
+    assert pip is not None  # noqa: S101 - pyproject.toml requires it
     wanted = WORK / "wheels.txt"
     text = "\n".join([*requirements, pip[0]])
     if WHEELS.is_dir() and wanted.is_file() and wanted.read_text() == text:
@@ -110,13 +110,13 @@ def download_wheels() -> None:
         *("--dest", str(WHEELS), "--requirement", str(pins)),
         failure="The locked packages could not be downloaded.",
     )
-    pins.rename(wanted)  # at the end: an interrupted download is not taken for a whole one
+    pins.rename(wanted)  # last, so that an interrupted download is repeated
 
 
 def for_the_image(lock: str) -> list[str]:
     """Return the pins of a lock file that apply within the image, without their markers.
 
-    pip judges markers by the machine that it runs on, whatever `--platform` says.
+    pip evaluates markers for the machine that it runs on, even with `--platform`.
     """
     target = {
         "python_version": _PYTHON,
@@ -139,7 +139,7 @@ def for_the_image(lock: str) -> list[str]:
 
 
 def architecture() -> str:
-    """Return this machine's, which is the image's, as wheels call it."""
+    """Return the architecture of this machine and of the image, as wheels name it."""
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
@@ -147,7 +147,7 @@ def build_bento() -> None:
     """Build the Bento into the context, with the wheels beside its lock file.
 
     Raises:
-        ImageError: BentoML could not.
+        ImageError: BentoML failed.
     """
     store = WORK / "bentoml"
     shutil.rmtree(store, ignore_errors=True)
@@ -168,7 +168,7 @@ def build_image(engine: str, base_image: str | None) -> None:
     """Build the image from the context.
 
     Raises:
-        ImageError: the engine could not.
+        ImageError: the engine failed.
     """
     labels = {
         "org.opencontainers.image.version": __version__,
@@ -179,18 +179,18 @@ def build_image(engine: str, base_image: str | None) -> None:
     if base_image:
         options.append(f"--build-arg=BASE_IMAGE={base_image}")
     if engine != "docker":
-        options.append("--format=docker")  # OCI's knows no health check
+        options.append("--format=docker")  # the OCI format has no health check
     _run(
         *(engine, "build", *options, "--tag", NAME),
         *("--file", str(CONTEXT / "env/docker/Dockerfile"), str(CONTEXT)),
         failure="The image could not be built.",
-        # Docker's other builder cannot mount; buildah does not cache unless told to.
+        # Docker's other builder has no mounts; buildah does not cache by default.
         env={"DOCKER_BUILDKIT": "1", "BUILDAH_LAYERS": os.environ.get("BUILDAH_LAYERS", "true")},
     )
 
 
 def revision() -> str:
-    """Return the commit, marked where files differ from it, or `unknown` outside git."""
+    """Return the commit, with `-dirty` if files differ from it, or `unknown` outside git."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty"]
     command += ["--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
@@ -205,9 +205,9 @@ def size_mb(engine: str) -> float:
     else:
         command = [engine, "image", "inspect", "--format", "{{.Size}} B", NAME]
         pattern = r"([\d.]+) (\w+)"
-    found = re.search(pattern, subprocess.check_output(command, text=True))  # noqa: S603
-    assert found is not None  # noqa: S101 - the engine has just built it
-    return float(found[1]) * {"B": 1e-6, "KB": 1e-3, "MB": 1, "GB": 1e3}[found[2]]
+    size = re.search(pattern, subprocess.check_output(command, text=True))  # noqa: S603
+    assert size is not None  # noqa: S101 - the engine has just built it
+    return float(size[1]) * {"B": 1e-6, "KB": 1e-3, "MB": 1, "GB": 1e3}[size[2]]
 
 
 def how_to_run(engine: str) -> str:
@@ -216,7 +216,7 @@ def how_to_run(engine: str) -> str:
     return f"""  With DATABASE_URL, MLFLOW_TRACKING_URI and SENTINEL_KEY_SECRET in `sentinel.env`:
   {run} {NAME} sentinel db upgrade
   {run} --read-only -v sentinel:/var/lib/sentinel -p 3000:3000 {NAME}
-  All of it with Postgres, MLflow, Prometheus and Grafana: make up"""
+  Together with Postgres, MLflow, Prometheus and Grafana: make up"""
 
 
 def _succeeds(command: list[str]) -> bool:
@@ -227,7 +227,7 @@ def _succeeds(command: list[str]) -> bool:
 def _run(
     *command: str, failure: str, env: dict[str, str] | None = None, cwd: Path | None = None
 ) -> None:
-    """Run a command whose output goes to the log; the end of it is shown where it fails."""
+    """Run a command with its output in the log; an error shows the log's last lines."""
     with LOG.open("a+") as log:
         done = subprocess.run(  # noqa: S603 - our own commands
             command,
@@ -239,8 +239,8 @@ def _run(
             check=False,
         )
     if done.returncode:
-        said = "\n".join(LOG.read_text(errors="replace").splitlines()[-_SAID:])
-        raise ImageError(f"{said}\n{failure} All that was said is in {LOG.relative_to(ROOT)}.")
+        output = "\n".join(LOG.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+        raise ImageError(f"{output}\n{failure} The whole output is in {LOG.relative_to(ROOT)}.")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
--- Run once, by the superuser of a new Postgres. The owner is no superuser: row-level security holds
--- for it too. The service's login can only ever act as the service.
+-- Run once, by the superuser of a new Postgres. The owner is not a superuser, so row-level security
+-- applies to it too. The service's login can only act as the service.
 \set ON_ERROR_STOP on
 \getenv owner_password SENTINEL_OWNER_PASSWORD
 \getenv login_password SENTINEL_LOGIN_PASSWORD

@@ -1,1 +1,1 @@
-"""The decision log: one statement a batch, and rows read back as they were stored."""
+"""The decision log: one INSERT statement a batch, and reading decisions back."""

@@ -1,4 +1,4 @@
-"""Decisions: what is stored about one transaction, and how it is read back."""
+"""Decisions as rows: what is stored of one, and reading one back."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import WIRE_NAMES, Transaction
 
 TRANSACTION_COLUMNS = ("external_id", *WIRE_NAMES)
-"""Columns of a transaction, named as the attributes of Transaction."""
+"""Columns of a transaction; the attributes of Transaction have the same names."""
 
 _CANONICAL_FORM = attrgetter(*WIRE_NAMES)
 
 
 class Decided(NamedTuple):
-    """A decision about to be stored, or read back; a tuple as `Prediction` is.
+    """A decision to be stored, or read back; a tuple, as `Prediction` is.
 
     Attributes:
-        tenant_id: whose it is.
-        transaction_id, prediction_id: UUIDv7.
-        latency_ms: from the request's arrival until the row is handed to Postgres.
-        decided_at: when Postgres stored it; None before.
-        policy_id: the tenant's own policy that decided; None where it was the version's.
+        tenant_id: tenant that sent the transaction.
+        transaction_id: UUIDv7 of the transaction.
+        prediction_id: UUIDv7 of the prediction.
+        transaction: transaction that was scored.
+        prediction: score, explanation and decision of the model.
+        latency_ms: time from the request's arrival until the row is sent to Postgres.
+        decided_at: time at which Postgres stored it; None before.
+        policy_id: id of the tenant's own policy that decided; None where the version's did.
     """
 
     tenant_id: int
@@ -47,12 +50,12 @@ class Decided(NamedTuple):
 
 
 def body_digest(transaction: Transaction) -> bytes:
-    """Return SHA-256 of the transaction's canonical form, without its `external_id`; 32 bytes."""
+    """Return the SHA-256 of a transaction's canonical form, without `external_id`; 32 bytes."""
     return hashlib.sha256(orjson.dumps(_CANONICAL_FORM(transaction))).digest()
 
 
 def decided_from(row: Mapping[str, Any]) -> Decided:
-    """Make the decision from a row of predictions joined with its transaction."""
+    """Return the decision of a row of predictions joined with its transaction."""
     return Decided(
         tenant_id=row["tenant_id"],
         transaction_id=row["transaction_id"],
@@ -77,14 +80,14 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
 
 
 def find_decision(engine: Engine, prediction_id: UUID) -> Decided:
-    """Return one stored decision of whichever tenant, to an operator.
+    """Return one stored decision of any tenant, for an operator.
 
     Args:
-        engine: acts as the tables' owner.
-        prediction_id: which.
+        engine: pool whose role owns the tables.
+        prediction_id: id of the prediction.
 
     Raises:
-        NotFound: there is none with that id.
+        NotFound: no prediction has that id.
     """
     with engine.connect() as connection, every_tenants_transaction(connection):
         statement = select(PredictionRow.tenant_id).where(PredictionRow.id == prediction_id)
@@ -98,7 +101,7 @@ def read_decision(engine: Engine, tenant_id: int, prediction_id: UUID) -> Decide
     """Return one stored decision of a tenant.
 
     Raises:
-        NotFound: there is none with that id, or it is another tenant's.
+        NotFound: the tenant has no prediction with that id.
     """
     statement = (
         select(

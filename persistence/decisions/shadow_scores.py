@@ -1,4 +1,4 @@
-"""Shadow scores: what the model that did not decide would have said, batch by batch."""
+"""Shadow scores: those of the model that did not decide, stored batch by batch."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ logger = logging.getLogger("sentinel.shadow")
 
 @dataclass(frozen=True, slots=True)
 class ShadowScore:
-    """What a model would have said about a stored prediction's transaction.
+    """A model's score of a stored prediction's transaction, which another model decided.
 
     Attributes:
-        tenant_id, prediction_id: whose, and which.
-        model: the version that did not decide.
-        margin: log-odds. score: calibrated probability of fraud.
-        threshold: the policy's, at scoring. decision: what it would have been.
+        tenant_id: tenant that sent the transaction.
+        prediction_id: UUIDv7 of the stored prediction.
+        model: version that did not decide.
+        margin: log-odds before calibration.
+        score: calibrated probability of fraud.
+        threshold: threshold of the policy at scoring.
+        decision: decision that the score implies at the threshold.
     """
 
     tenant_id: int
@@ -67,11 +70,11 @@ class ShadowLog:
         self._engine = engine
 
     def write(self, batch: Sequence[ShadowScore]) -> None:
-        """Store scores of one or many tenants in one round trip; those that are there stay.
+        """Store scores of one or many tenants in one round trip; skip those already stored.
 
         Raises:
             NotStorable: Postgres refuses a row; nothing is stored.
-            StoreUnavailable: Postgres did not say that it committed.
+            StoreUnavailable: Postgres did not confirm the commit.
         """
         columns = [[value(score) for score in batch] for _, _, value in _INPUT]
         try:

@@ -1,4 +1,9 @@
-"""The decision log: batches of decisions, each in one transaction and one round trip."""
+"""The decision log: stores a batch of decisions, in one transaction and one round trip as a rule.
+
+More round trips are needed on a new connection (to prepare the statements), for rows whose
+`external_id` was used before (to read the stored decision), and for /score/batch with such ids
+(docs/decisions/0009-keys-of-the-decision-log.md).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +23,7 @@ from persistence.decisions.insert_sql import (
     INSERT,
     REPLAY,
     SET_TENANTS,
-    SET_TENANTS_FIRST,
+    SET_TENANTS_PREPARED,
     parameters,
 )
 from persistence.decisions.rows import Decided, body_digest, decided_from
@@ -39,10 +44,10 @@ logger = logging.getLogger("sentinel.log")
 
 _TRUE = b"\1"
 _ABSENT_FIELDS = 2
-_STATEMENTS = (BEGIN, SET_TENANTS_FIRST, INSERT)
+_STATEMENTS = (BEGIN, SET_TENANTS_PREPARED, INSERT)
 
 Outcome = Decided | SentinelError
-"""A decision that is stored, now or earlier, or why this one is not."""
+"""A decision that is stored, now or earlier, or the error that prevented it."""
 
 
 class DecisionLog:
@@ -57,20 +62,22 @@ class DecisionLog:
         """Store a batch of decisions of one or many tenants.
 
         Args:
-            batch: the decisions.
-            meanwhile: called while Postgres stores them; not, if they cannot be sent.
+            batch: decisions to store.
+            meanwhile: function that is called while Postgres stores them; not called where they
+                cannot be sent.
 
         Returns:
             For each, in order: the same decision, now stored; the decision stored earlier under
-            the same `external_id` and body; IdempotencyMismatch, where the body was another;
-            InFlight, where the first has not been answered; or NotStorable, where Postgres
-            refuses this row, which then fails alone.
+            the same `external_id` and body; IdempotencyMismatch, where the earlier body differs;
+            InFlight, where the earlier one is not yet committed; or NotStorable, where Postgres
+            refuses this row, which does not affect the others.
 
         Raises:
-            StoreUnavailable: Postgres did not say that it committed. Where the line broke in
-                between it may have; asking again with the same `external_id` tells.
+            StoreUnavailable: Postgres did not confirm the commit. Where the connection broke in
+                between, the batch may be stored; a retry with the same `external_id` returns it.
         """
-        calls = storing(batch)  # before a connection is taken from the others: 5 ms for 1000 rows
+        # 5 ms for 1000 rows, so before a connection is taken from the pool.
+        calls = insert_calls(batch)
         try:
             with driver_connection(self._engine) as connection:
                 _, absent = round_trip(connection, _STATEMENTS, calls, meanwhile)
@@ -79,27 +86,27 @@ class DecisionLog:
             if len(batch) == 1:
                 logger.exception("Postgres refuses a decision")
                 return [NotStorable("Postgres refuses the decision; nothing was stored.")]
-            logger.warning("a batch is split, since Postgres refuses a row of it: %s", error)
+            logger.warning("splitting a batch, since Postgres refuses one of its rows: %s", error)
         middle = len(batch) // 2
         return self.write(batch[:middle]) + self.write(batch[middle:])
 
-    def is_at_hand(self) -> bool:
-        """Whether `write_on_loop` has a connection that nobody uses and that need not be opened."""
+    def has_free_connection(self) -> bool:
+        """Return whether `write_on_loop` can use an idle open connection."""
         pool = self._engine.pool
-        return isinstance(pool, CountingPool) and pool.is_at_hand()
+        return isinstance(pool, CountingPool) and pool.has_free_connection()
 
     async def write_on_loop(
         self, decided: Decided, meanwhile: Callable[[], None] = idle
     ) -> Outcome:
         """Store one decision as `write` does, without blocking the running event loop.
 
-        It blocks as long as opening a connection takes, unless one `is_at_hand`. What is not simply
-        stored goes to a thread.
+        It blocks while a connection is opened, unless `has_free_connection`. A thread handles
+        repeated keys and errors.
         """
         try:
             with driver_connection(self._engine) as connection:
                 _, absent = await round_trip_on_loop(
-                    connection, _STATEMENTS, storing([decided]), meanwhile
+                    connection, _STATEMENTS, insert_calls([decided]), meanwhile
                 )
                 if not absent.ntuples:
                     return decided
@@ -117,31 +124,31 @@ class DecisionLog:
         *,
         has_keys: bool,
     ) -> list[Decided]:
-        """Store a batch of decisions whole or not at all.
+        """Store all decisions of a batch or none.
 
         Args:
-            tenant_ids: whose they are.
-            parts: of the batch; each is stored while the next one is made. What they raise is
-                passed on and nothing is stored; the keys of those before are in flight until
-                Postgres notices that the line was closed.
-            meanwhile: as for `write`, after the last part.
-            has_keys: whether a transaction has an `external_id`.
+            tenant_ids: tenants of the decisions.
+            parts: parts of the batch; each is stored while the next one is computed. An error that
+                the iterator raises is passed on and nothing is stored; the keys of earlier parts
+                are in flight until Postgres detects the closed connection.
+            meanwhile: as for `write`, called after the last part is sent.
+            has_keys: whether any transaction has an `external_id`.
 
         Returns:
             The decisions in order, each stored now or earlier under the same `external_id`.
 
         Raises:
             InvalidRequest: an `external_id` is in flight, or was used before with another body;
-                names each row.
-            NotStorable: Postgres refuses a row. Nothing is stored in either case.
-            StoreUnavailable: as for `write`; all of it is stored or nothing.
+                the errors name each row. Nothing is stored.
+            NotStorable: Postgres refuses a row. Nothing is stored.
+            StoreUnavailable: as for `write`; all decisions are stored or none.
         """
-        made: list[Decided] = []
-        calls = _storing_whole(tenant_ids, parts, made, has_keys=has_keys)
+        decisions: list[Decided] = []
+        calls = _whole_batch_calls(tenant_ids, parts, decisions, has_keys=has_keys)
         try:
             with driver_connection(self._engine) as connection:
                 results = round_trip(connection, _STATEMENTS, calls, meanwhile)
-                outcomes = _outcomes(connection, made, results)
+                outcomes = _outcomes(connection, decisions, results)
                 errors = tuple(
                     FieldError(f"transactions.{i}.external_id", outcome.title)
                     for i, outcome in enumerate(outcomes)
@@ -157,58 +164,65 @@ class DecisionLog:
         return [outcome for outcome in outcomes if isinstance(outcome, Decided)]
 
 
-def storing(batch: Sequence[Decided]) -> list[Call]:
-    """Return what stores a batch; the last one's result are the rows that were not stored."""
+def insert_calls(batch: Sequence[Decided]) -> list[Call]:
+    """Return the calls that store a batch; the last one returns the rows that were not stored."""
     tenants = joined({d.tenant_id for d in batch}).encode()
-    return [(SET_TENANTS_FIRST, [tenants]), (INSERT, parameters(batch))]
+    return [(SET_TENANTS_PREPARED, [tenants]), (INSERT, parameters(batch))]
 
 
-def _storing_whole(
-    tenant_ids: Set[int], parts: Iterable[Sequence[Decided]], made: list[Decided], *, has_keys: bool
+def _whole_batch_calls(
+    tenant_ids: Set[int],
+    parts: Iterable[Sequence[Decided]],
+    decisions: list[Decided],
+    *,
+    has_keys: bool,
 ) -> Iterator[Call]:
-    # Without a key no row can be taken, so there is nothing to look at before the commit.
+    """Yield the calls that store a batch, and add the decisions of each part to `decisions`."""
+    # Without keys no row can conflict, so no result has to be checked before the commit.
     if has_keys:
         yield BEGIN, ()
-    yield SET_TENANTS_FIRST, [joined(tenant_ids).encode()]
+    yield SET_TENANTS_PREPARED, [joined(tenant_ids).encode()]
     for part in parts:
-        made += part
+        decisions += part
         yield INSERT, parameters(part)
 
 
 def _outcomes(
     connection: PostgresConnection, batch: Sequence[Decided], results: Iterable[PGresult]
 ) -> list[Outcome]:
-    """Say what became of each decision; asks Postgres again only where some were not stored.
+    """Return the outcome of each decision; query Postgres only where some were not stored.
 
     Args:
-        connection: where they were stored.
-        batch: the decisions.
-        results: whose rows are those that were not stored, if they have any.
+        connection: connection that stored them.
+        batch: decisions in order.
+        results: results of the calls; those with two columns contain the rows that were not stored.
     """
-    is_free = {
+    has_lock = {
         UUID(bytes=absent.get_value(i, 0)): absent.get_value(i, 1) == _TRUE
         for absent in results
         if absent.nfields == _ABSENT_FIELDS
         for i in range(absent.ntuples)
     }
-    if not is_free:
+    if not has_lock:
         return list(batch)
-    taken = [d for d in batch if is_free.get(d.prediction_id)]
-    earlier = _read_earlier(connection, taken) if taken else {}
+    # Of a row that is not stored, the lock tells the reason: with it, the key was used before;
+    # without it, another open transaction holds the key.
+    repeated = [d for d in batch if has_lock.get(d.prediction_id)]
+    earlier = _read_earlier(connection, repeated) if repeated else {}
     return [
         d
-        if d.prediction_id not in is_free
+        if d.prediction_id not in has_lock
         else _replay(d, earlier)
-        if is_free[d.prediction_id]
+        if has_lock[d.prediction_id]
         else _in_flight(d)
         for d in batch
     ]
 
 
 def _read_earlier(
-    connection: PostgresConnection, taken: Sequence[Decided]
+    connection: PostgresConnection, repeated: Sequence[Decided]
 ) -> dict[tuple[int, str], tuple[bytes, Decided]]:
-    keys = [d.tenant_id for d in taken], [d.transaction.external_id for d in taken]
+    keys = [d.tenant_id for d in repeated], [d.transaction.external_id for d in repeated]
     if connection.pgconn.transaction_status == TransactionStatus.IDLE:
         connection.autocommit = True
     with connection.pipeline(), connection.cursor(row_factory=dict_row) as cursor:
@@ -222,10 +236,10 @@ def _replay(
     decided: Decided, earlier: dict[tuple[int, str], tuple[bytes, Decided]]
 ) -> Decided | SentinelError:
     external_id = decided.transaction.external_id or ""
-    known = earlier.get((decided.tenant_id, external_id))
-    if known is None:  # its month has been dropped, and the key is about to be
+    match = earlier.get((decided.tenant_id, external_id))
+    if match is None:  # its month has been dropped, and the key is about to be
         return _in_flight(decided)
-    digest, stored = known
+    digest, stored = match
     if digest == body_digest(decided.transaction):
         return stored
     return IdempotencyMismatch(
@@ -234,4 +248,5 @@ def _replay(
 
 
 def _in_flight(decided: Decided) -> InFlight:
-    return InFlight(f"external_id {decided.transaction.external_id!r} is being decided; ask again.")
+    external_id = decided.transaction.external_id
+    return InFlight(f"external_id {external_id!r} is being decided; send the request again.")

@@ -1,1 +1,1 @@
-"""What the drift monitor counts and stores."""
+"""Drift checks: counting predictions into bins, and the stored results."""

@@ -1,7 +1,7 @@
-"""Predictions of a window, counted into the bins of a training distribution by Postgres.
+"""Count a window's predictions into the bins of a training distribution, in Postgres.
 
-`width_bucket(value, edges)` is numpy's `searchsorted(edges, value, "right")`, with which training
-counts: https://www.postgresql.org/docs/current/functions-math.html. One pass over the window, of
+`width_bucket(value, edges)` equals numpy's `searchsorted(edges, value, "right")`, which training
+uses: https://www.postgresql.org/docs/current/functions-math.html. One pass over the window takes
 5 µs a row, and no row leaves the database.
 """
 
@@ -25,13 +25,18 @@ from scoring.prediction import ModelVersion
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When predictions were made: from `since` (aware) on, and before `until`."""
+    """A span of time.
+
+    Attributes:
+        since: start of the span, an aware datetime; inclusive.
+        until: end of the span, an aware datetime; exclusive.
+    """
 
     since: datetime
     until: datetime
 
     def ids(self) -> dict[str, Any]:
-        """Return the range of ids, which Postgres reads the window's partitions alone for."""
+        """Return the span as a range of ids, so that Postgres reads only its partitions."""
         return {
             "first_id": first_id_at(int(self.since.timestamp() * 1000)),
             "end_id": first_id_at(int(self.until.timestamp() * 1000)),
@@ -39,10 +44,10 @@ class Window:
 
 
 def versions_in(engine: Engine, tenant_id: int, window: Window) -> dict[ModelVersion, int]:
-    """Return how many of a tenant's predictions each version made in a window.
+    """Return the number of a tenant's predictions in a window, by version.
 
-    The version in production is among them even where it made none; what answers fixed test
-    transactions is not.
+    The production version is included even where it made none; the sandbox model of the fixed test
+    transactions is left out.
     """
     ids = window.ids()
     counted = (
@@ -59,10 +64,10 @@ def versions_in(engine: Engine, tenant_id: int, window: Window) -> dict[ModelVer
         ProductionVersionRow.tenant_id == tenant_id
     )
     with tenant_transaction(engine, tenant_id) as connection:
-        found = {ModelVersion(*row): 0 for row in connection.execute(production)}
+        counts = {ModelVersion(*row): 0 for row in connection.execute(production)}
         for name, version, count in connection.execute(counted):
-            found[ModelVersion(name, version)] = count
-    return found
+            counts[ModelVersion(name, version)] = count
+    return counts
 
 
 def bin_counts(
@@ -75,12 +80,15 @@ def bin_counts(
     """Count the features and the score of a version's predictions.
 
     Args:
-        connection: in a transaction that sees the tenant.
-        tenant_id, version, window: which predictions.
-        trained: the bins, by feature name and by SCORE; at least one.
+        connection: connection inside a transaction on the tenant's rows.
+        tenant_id: tenant whose predictions are counted.
+        version: model version that made the predictions.
+        window: span of time in which they were made.
+        trained: training distributions by feature name and SCORE; at least one.
 
     Returns:
-        For each name the rows in each bin; a prediction that lacks a feature is in none of it.
+        Number of rows in each bin, by name; a prediction without a feature is in none of the
+        feature's bins.
     """
     values: dict[str, Any] = {
         "tenant_id": tenant_id,
@@ -104,7 +112,7 @@ def bin_counts(
             AND p.model_name = :model_name AND p.model_version = :model_version
             AND binned.bin IS NOT NULL
         GROUP BY 1, 2
-        """  # noqa: S608 - numbers of our making; names and edges are parameters
+        """  # noqa: S608 - only generated numbers; names and edges are parameters
     )
     names = list(trained)
     counts = {name: [0] * len(binned.proportions) for name, binned in trained.items()}

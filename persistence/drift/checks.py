@@ -1,4 +1,4 @@
-"""Store and read drift checks: the monitor writes them, the service reads them."""
+"""Store drift checks, for the monitor, and read them, for the service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scoring.prediction import ModelVersion
 MONITOR = "sentinel monitor"
 """Actor of drift checks in the audit log."""
 KEPT = timedelta(days=90)
-"""At a run an hour 13 MB a tenant, 6 kB a version and run; Prometheus may remember for longer."""
+"""Age of the oldest stored checks: at a run an hour 13 MB a tenant, 6 kB a version and run."""
 NOTHING_DECIDED = "It decided nothing in the window."
 
 
@@ -30,8 +30,10 @@ class Measure:
     """One feature, or the score, in a window.
 
     Attributes:
-        name: the feature's, or SCORE. trained: its distribution in training.
-        counts: the window's rows in each of its bins. shift: what follows.
+        name: name of the feature, or SCORE.
+        trained: distribution in training.
+        counts: number of the window's rows in each bin.
+        shift: drift measures of the counts against training.
     """
 
     name: str
@@ -45,12 +47,12 @@ class Check:
     """A version's predictions in a window.
 
     Attributes:
-        version: which.
+        version: model version that made the predictions.
         is_in_production: whether it is the tenant's production version now.
-        predictions: how many it made in the window.
-        measures: of each feature and of the score; none where the version does not say how they
-            were distributed in training.
-        note: why nothing was measured, or None.
+        predictions: number of its predictions in the window.
+        measures: measures of each feature and of the score; none where the version has no training
+            distributions.
+        note: sentence on why nothing was measured, or None.
     """
 
     version: ModelVersion
@@ -62,7 +64,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A tenant's latest run: its time, its window, and a check of each version that decided."""
+    """A tenant's latest run of the drift monitor.
+
+    Attributes:
+        computed_at: time of the run.
+        window: span of time of the predictions.
+        checks: check of each version that decided in the window, and of the production version.
+    """
 
     computed_at: datetime
     window: Window
@@ -71,13 +79,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ModelDrift:
-    """The latest of a registered model's production versions, over all tenants it serves.
+    """The latest drift of a registered model's production versions, over all its tenants.
 
     Attributes:
-        computed_at: of the tenant whose is oldest.
-        predictions: looked at, of all of them.
-        psi: by feature name and SCORE, the largest of any tenant; what could not be measured for
-            any of them is not there.
+        computed_at: time of the oldest of the tenants' latest checks.
+        predictions: number of predictions in these checks.
+        psi: largest PSI of any tenant, by feature name and SCORE; without those that could not be
+            measured for any tenant.
     """
 
     computed_at: datetime
@@ -91,13 +99,14 @@ def check_drift(
     window: Window,
     trained: Mapping[ModelVersion, Mapping[str, Binned] | str],
 ) -> None:
-    """Count, compare and store what versions saw and said in a window: one run of one tenant.
+    """Compare versions' features and scores in a window with training: one run of one tenant.
 
     Args:
-        engine: acts as the tables' owner.
-        tenant_id, window: whose predictions, and which.
-        trained: for each version how features and score were distributed in training, or a
-            sentence on why nobody knows.
+        engine: pool that acts as the tables' owner.
+        tenant_id: tenant whose predictions are counted.
+        window: time span of the predictions.
+        trained: each version's distributions of features and score in training, or a sentence on
+            why they are not known.
 
     Raises:
         StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema; nothing is
@@ -107,8 +116,8 @@ def check_drift(
         DriftCheckRow.tenant_id == tenant_id, DriftCheckRow.computed_at < func.now() - KEPT
     )
     with tenant_transaction(engine, tenant_id, actor=MONITOR) as connection:
-        for version, known in trained.items():
-            _check(connection, tenant_id, window, version, known)
+        for version, distributions in trained.items():
+            _check(connection, tenant_id, window, version, distributions)
         connection.execute(outdated)
 
 
@@ -117,13 +126,14 @@ def _check(
     tenant_id: int,
     window: Window,
     version: ModelVersion,
-    known: Mapping[str, Binned] | str,
+    distributions: Mapping[str, Binned] | str,
 ) -> None:
-    # What is not known is one bin: it counts the predictions.
-    trained = {SCORE: Binned((), (1.0,), 1)} if isinstance(known, str) else known
+    # Without training distributions one bin counts the predictions.
+    trained = {SCORE: Binned((), (1.0,), 1)} if isinstance(distributions, str) else distributions
     counts = bin_counts(connection, tenant_id, version, window, trained)
     predictions = sum(counts[SCORE])
-    note = known if isinstance(known, str) else None if predictions else NOTHING_DECIDED
+    nothing_decided = None if predictions else NOTHING_DECIDED
+    note = distributions if isinstance(distributions, str) else nothing_decided
     stored = connection.execute(
         insert(DriftCheckRow)
         .values(
@@ -138,11 +148,11 @@ def _check(
         .returning(DriftCheckRow.id)
     )
     check_id = stored.scalar_one()
-    if isinstance(known, str):
+    if isinstance(distributions, str):
         return
     measures = []
-    for name, binned in known.items():
-        found = shift(binned, counts[name])
+    for name, binned in distributions.items():
+        drift = shift(binned, counts[name])
         measures.append(
             {
                 "tenant_id": tenant_id,
@@ -152,10 +162,10 @@ def _check(
                 "trained": list(binned.proportions),
                 "trained_rows": binned.rows,
                 "counts": counts[name],
-                "level": found.level,
-                "psi": found.psi,
-                "expected_without_drift": found.expected_without_drift,
-                "limit_without_drift": found.limit_without_drift,
+                "level": drift.level,
+                "psi": drift.psi,
+                "expected_without_drift": drift.expected_without_drift,
+                "limit_without_drift": drift.limit_without_drift,
             }
         )
     connection.execute(insert(DriftMeasureRow), measures)
@@ -169,7 +179,7 @@ _IN_PRODUCTION = and_(
 
 
 def latest_run(engine: Engine, tenant_id: int) -> Run | None:
-    """Return a tenant's latest run, the version in production first; None before the first."""
+    """Return a tenant's latest run, production version first; None before the first run."""
     latest = (
         select(func.max(DriftCheckRow.computed_at))
         .where(DriftCheckRow.tenant_id == tenant_id)
@@ -183,13 +193,13 @@ def latest_run(engine: Engine, tenant_id: int) -> Run | None:
         .order_by(is_in_production.desc(), DriftCheckRow.model_version.desc(), DriftCheckRow.id)
     )
     with tenant_transaction(engine, tenant_id) as connection:
-        found = connection.execute(checks).all()
-        measures = _measures(connection, tenant_id, [row.id for row in found])
-    if not found:
+        rows = connection.execute(checks).all()
+        measures = _measures(connection, tenant_id, [row.id for row in rows])
+    if not rows:
         return None
     return Run(
-        computed_at=found[0].computed_at,
-        window=Window(found[0].window_from, found[0].window_to),
+        computed_at=rows[0].computed_at,
+        window=Window(rows[0].window_from, rows[0].window_to),
         checks=[
             Check(
                 version=ModelVersion(row.model_name, row.model_version),
@@ -198,7 +208,7 @@ def latest_run(engine: Engine, tenant_id: int) -> Run | None:
                 measures=tuple(measures[row.id]),
                 note=row.note,
             )
-            for row in found
+            for row in rows
         ],
     )
 
@@ -215,18 +225,18 @@ def _measures(
     measures: dict[int, list[Measure]] = defaultdict(list)
     for row in connection.execute(statement):
         trained = Binned(tuple(row.edges), tuple(row.trained), row.trained_rows)
-        found = Shift(
+        drift = Shift(
             cast("Level", row.level),
             row.psi,
             row.expected_without_drift,
             row.limit_without_drift,
         )
-        measures[row.check_id].append(Measure(row.name, trained, tuple(row.counts), found))
+        measures[row.check_id].append(Measure(row.name, trained, tuple(row.counts), drift))
     return measures
 
 
 def drift_in_production(engine: Engine) -> dict[str, ModelDrift]:
-    """Return the latest drift of what is in production, by registered model, over all tenants."""
+    """Return the latest drift of production versions by registered model, over all tenants."""
     newest = (
         select(DriftCheckRow)
         .where(_IN_PRODUCTION)
@@ -249,11 +259,11 @@ def drift_in_production(engine: Engine) -> dict[str, ModelDrift]:
     )
     with transaction(engine) as connection:
         see_all_tenants(connection)
-        found = {
+        drift = {
             name: ModelDrift(computed_at, int(predictions), {})
             for name, computed_at, predictions in connection.execute(models)
         }
         for model_name, name, psi in connection.execute(measures):
-            if model_name in found:
-                found[model_name].psi[name] = psi
-    return found
+            if model_name in drift:
+                drift[model_name].psi[name] = psi
+    return drift

@@ -1,1 +1,1 @@
-"""Labels of stored decisions, as analysts gave them."""
+"""Stored decisions with the labels that analysts gave them."""

@@ -1,12 +1,13 @@
-"""Labels: what became of decisions that are old enough to tell, as columns for arithmetic.
+"""Read mature decisions with their labels, as columns.
 
 A transaction's label is its latest feedback: `confirmed_fraud` is fraud, `false_positive` is
-honest, `escalated` is not settled and left out. What nobody reported is presumed honest, once the
-decision is mature: chargebacks take weeks to come in. Decisions that are not mature are left out
-even where an analyst has spoken, since frauds are reported first and would be over-represented.
+honest; `escalated` is not settled and left out. A transaction without feedback is presumed honest
+once its decision is mature: chargebacks take weeks to arrive. Decisions that are not mature are
+left out even where an analyst has labelled them, since frauds are reported first and would be
+over-represented.
 
 Ids are UUIDv7, so a span of time is a range of ids: each table is read by its index, in the months
-that the span touches. A transaction has its prediction's millisecond.
+of the span. A transaction has its prediction's millisecond.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from sqlalchemy import Connection, Engine, TextClause
 
 from persistence.labels.sql import (
     DECISIONS,
-    JOIN_WHOLE,
     MODELS,
+    NO_NESTED_LOOPS,
     NTH_PREDICTION,
     NTH_SHADOW,
     PAIRS,
@@ -39,13 +40,13 @@ from scoring.prediction import ModelVersion
 from scoring.transaction import TRANSACTION_TYPES
 
 SELECTION_BIAS = (
-    "Analysts look mostly at what was flagged: a fraud that was approved and that nobody reported"
+    "Analysts review mostly flagged transactions: a fraud that was approved and never reported"
     " counts as honest, so missed frauds are under-counted and lower thresholds look worse than"
     " they are."
 )
-"""Said wherever figures of these labels are shown."""
+"""Caveat shown beside all figures that are computed from these labels."""
 MATURITY_DAYS = 30.0
-"""Most chargebacks have come in by then."""
+"""Age by which most chargebacks have arrived, days."""
 
 IntArray = NDArray[np.int64]
 
@@ -56,12 +57,13 @@ class MaturedDecisions:
 
     Attributes:
         score: float64 (n,), calibrated probability as stored.
-        threshold: float64 (n,), the policy's at the decision.
+        threshold: float64 (n,), of the policy at the decision.
         amount: float64 (n,), money.
-        is_fraud: bool (n,). labelled: bool (n,), an analyst said so; else presumed honest.
+        is_fraud: bool (n,). labelled: bool (n,), by an analyst; else presumed honest.
         decided_at: float64 (n,), Unix seconds.
-        model: int64 (n,), index into `models`, the version that decided.
-        truncated: there were more within the window than were looked at.
+        model: int64 (n,), index into `models` of the version that decided.
+        models: versions of the tenant, by name and number.
+        truncated: whether the window has more decisions than the limit.
     """
 
     score: FloatArray
@@ -80,8 +82,10 @@ class MaturedPairs:
     """n transactions that two versions scored, one of which decided; newest first.
 
     Attributes:
-        champion_score, challenger_score: float64 (n,), calibrated probabilities as stored.
-        champion_review, challenger_review: bool (n,), flagged at the policy of the time.
+        champion_score: float64 (n,), the champion's calibrated probability as stored.
+        champion_review: bool (n,), whether the champion flagged at the policy of the time.
+        challenger_score: float64 (n,), the challenger's calibrated probability as stored.
+        challenger_review: bool (n,), whether the challenger flagged at the policy of the time.
         amount: float64 (n,), money.
         is_fraud, labelled, decided_at, truncated: as for MaturedDecisions.
     """
@@ -99,7 +103,7 @@ class MaturedPairs:
 
 @dataclass(frozen=True, slots=True)
 class MaturedTransactions:
-    """n transactions with their labels, newest first, for a model to score anew.
+    """n transactions with their labels, newest first, for a model to score.
 
     Attributes:
         transactions: columns of length n.
@@ -125,23 +129,24 @@ def read_matured(
     """Return a tenant's mature decisions.
 
     Args:
-        engine, tenant_id: whose.
-        maturity_days: younger decisions are left out.
-        window_days: how much older than that the oldest may be.
-        limit: at most so many are looked at, the newest; what is escalated counts among them.
-        now: an aware moment.
+        engine: pool that the connection is taken from.
+        tenant_id: tenant whose decisions are read.
+        maturity_days: least age of a decision, days.
+        window_days: length of the span of decisions that ends at that age, days.
+        limit: largest number of decisions, the newest; escalated ones count towards it.
+        now: current time, an aware datetime.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with tenant_transaction(engine, tenant_id) as connection:
-        given = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit}
-        truncated = _cut(connection, NTH_PREDICTION, given)
+        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit}
+        truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
         models = tuple(
-            ModelVersion(name, version) for name, version in connection.execute(MODELS, given)
+            ModelVersion(name, version) for name, version in connection.execute(MODELS, parameters)
         )
-        given |= {"names": [m.name for m in models], "versions": [m.version for m in models]}
-        columns = _columns(connection, DECISIONS, given)
+        parameters |= {"names": [m.name for m in models], "versions": [m.version for m in models]}
+        columns = _columns(connection, DECISIONS, parameters)
     score, threshold, amount, is_fraud, labelled, decided_at, model = columns
     return MaturedDecisions(
         score=score,
@@ -167,16 +172,18 @@ def read_matured_pairs(
     limit: int,
     now: datetime,
 ) -> MaturedPairs:
-    """Return what two versions said about the same mature transactions, whichever decided.
+    """Return two versions' scores of the same mature transactions, whichever decided.
 
     Args:
-        engine, tenant_id: whose.
-        champion, challenger: one of them decided, the other scored in shadow.
-        maturity_days, window_days, limit, now: as for `read_matured`; the limit counts what
-            either of them scored in shadow.
+        engine: pool that the connection is taken from.
+        tenant_id: tenant whose transactions are read.
+        champion: version that decided a transaction or scored it in shadow.
+        challenger: the other version of each pair.
+        maturity_days, window_days, now: as for `read_matured`.
+        limit: largest number of shadow scores of both versions, the newest.
 
     Raises:
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     pair = {
         "champion": champion.name,
@@ -185,9 +192,9 @@ def read_matured_pairs(
         "challenger_version": challenger.version,
     }
     with tenant_transaction(engine, tenant_id) as connection:
-        given = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit} | pair
-        truncated = _cut(connection, NTH_SHADOW, given)
-        columns = _columns(connection, PAIRS, given)
+        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit} | pair
+        truncated = _apply_limit(connection, NTH_SHADOW, parameters)
+        columns = _columns(connection, PAIRS, parameters)
     first, first_review, second, second_review, amount, is_fraud, labelled, decided_at = columns
     return MaturedPairs(
         champion_score=first,
@@ -213,10 +220,10 @@ def read_matured_transactions(
 ) -> MaturedTransactions:
     """Return a tenant's mature transactions; arguments and errors as for `read_matured`."""
     with tenant_transaction(engine, tenant_id) as connection:
-        given = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit}
-        truncated = _cut(connection, NTH_PREDICTION, given)
-        given |= {"types": list(TRANSACTION_TYPES)}
-        columns = _columns(connection, TRANSACTIONS, given)
+        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit}
+        truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
+        parameters |= {"types": list(TRANSACTION_TYPES)}
+        columns = _columns(connection, TRANSACTIONS, parameters)
     *inputs, is_fraud, labelled, decided_at = columns
     return MaturedTransactions(
         transactions=TransactionColumns(*inputs),
@@ -245,28 +252,28 @@ def _first_id(moment: datetime) -> UUID:
     return first_id_at(max(0, int(moment.timestamp() * 1000)))
 
 
-def _cut(connection: Connection, nth: TextClause, given: dict[str, Any]) -> bool:
-    """Move the span's start to the last row within the limit; return whether that left any out.
+def _apply_limit(connection: Connection, nth: TextClause, parameters: dict[str, Any]) -> bool:
+    """Move the span's start to the last row within the limit; return whether rows are left out.
 
-    What follows then is a range without a LIMIT, which Postgres joins by hashing.
+    The next statement then reads a range without LIMIT, which Postgres joins by hashing.
     """
-    ids = connection.execute(nth, given).scalars().all()
+    ids = connection.execute(nth, parameters).scalars().all()
     if ids:
-        given["start"] = ids[0]
-        given["start_ms"] = first_id_at(unix_ms_of(ids[0]))
+        parameters["start"] = ids[0]
+        parameters["start_ms"] = first_id_at(unix_ms_of(ids[0]))
     return len(ids) > 1
 
 
 def _columns(
-    connection: Connection, statement: str, given: Mapping[str, Any]
+    connection: Connection, statement: str, parameters: Mapping[str, Any]
 ) -> NDArray[np.float64]:
-    """Return the columns of a statement that selects nothing but float8, float64 (k, n)."""
-    # The driver's binary rows: 200,000 of eight columns take 0.2 s of CPU to fetch; as text and
-    # through SQLAlchemy 0.85 s.
+    """Return the columns of a statement that selects only float8, as float64 (k, n)."""
+    # Binary rows of the driver: 0.2 s of CPU for 200,000 rows of eight columns; text rows through
+    # SQLAlchemy take 0.85 s.
     driver = cast("PostgresConnection", connection.connection.driver_connection)
-    driver.execute(JOIN_WHOLE)
+    driver.execute(NO_NESTED_LOOPS)
     with driver.cursor(binary=True) as cursor:
-        cursor.execute(statement, given)
+        cursor.execute(statement, parameters)
         width = len(cursor.description or ())
         table = np.array(cursor.fetchall(), dtype=np.float64).reshape(-1, width)
     return np.ascontiguousarray(table.T)

@@ -1,13 +1,13 @@
-"""The statements that read mature decisions with their labels."""
+"""Statements that read mature decisions with their labels."""
 
 from __future__ import annotations
 
 from sqlalchemy import text
 
-JOIN_WHOLE = "SET LOCAL enable_nestloop = off"
-"""Goes before DECISIONS, PAIRS and TRANSACTIONS, which join ranges whole. Until a table is first
-analysed Postgres takes it for small and loops: 20,000 decisions then take more than 5 s, and 0.1 s
-with a hash join."""
+NO_NESTED_LOOPS = "SET LOCAL enable_nestloop = off"
+"""Runs before DECISIONS, PAIRS and TRANSACTIONS, which join whole ranges. Until a table is first
+analysed, Postgres estimates it as small and chooses a nested loop: 20,000 decisions then take more
+than 5 s, and 0.1 s with a hash join."""
 
 MODELS = text("SELECT name, version FROM model_versions WHERE tenant_id = :tenant_id ORDER BY 1, 2")
 

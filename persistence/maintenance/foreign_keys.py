@@ -1,11 +1,11 @@
-"""Foreign keys to the partitioned tables, set aside while partitions change.
+"""Drop and restore the foreign keys to the partitioned tables while partitions change.
 
-To detach a partition Postgres joins every table that refers to its parent with it, to see that no
-row is left behind; to move rows between partitions it wants each reference gone first. Both happen
-under a lock that stops scoring, and the first takes as long as the whole history is large (3.2 s a
-month at ten million decisions, docs/decisions/0003-migrations.md). So the keys are dropped and made
-anew, NOT VALID, inside the same short transaction: nobody can write a row that they do not check.
-They are validated afterwards, under a lock that reads and writes pass.
+To detach a partition, Postgres joins it with every table that refers to its parent, to check that
+no row still refers to it; rows that are referred to cannot move between partitions at all. Both
+hold a lock that stops scoring, and the check's time grows with the whole history (3.2 s a month at
+ten million decisions, docs/decisions/0003-migrations.md). So one short transaction drops the keys
+and adds them again as NOT VALID; they check every row that is written after it. They are validated
+later, under a lock that allows reads and writes.
 
 A NOT VALID foreign key of a partitioned table needs Postgres 18:
 https://www.postgresql.org/docs/18/sql-altertable.html
@@ -39,15 +39,15 @@ _UNVALIDATED = text(
 
 
 @contextmanager
-def references_set_aside(connection: Connection) -> Iterator[None]:
-    """Lock the partitioned tables and those that refer to them; inside, nothing refers.
+def foreign_keys_dropped(connection: Connection) -> Iterator[None]:
+    """Lock the partitioned tables and those that refer to them; drop the foreign keys meanwhile.
 
-    The keys are back, not validated, when the block ends well; a rollback restores them as well.
+    When the block ends the keys are added again, not validated; a rollback restores them too.
     """
     keys = connection.execute(_KEYS, {"tables": list(PARTITIONED)}).all()
     referring = sorted({key.table_name for key in keys} - set(PARTITIONED))
-    # In the order in which the batch writer takes them, so that neither waits for the other; the
-    # partitioned ones are listed as they are dropped, which is the other way round.
+    # In the order in which the batch writer locks them, so that no deadlock arises. PARTITIONED has
+    # the order in which tables are dropped, which is the reverse.
     tables = ", ".join([*referring, *reversed(PARTITIONED)])
     connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
     for key in keys:
@@ -62,10 +62,10 @@ def references_set_aside(connection: Connection) -> Iterator[None]:
 
 
 def unvalidated(connection: Connection) -> list[tuple[str, str]]:
-    """Return table and name of the keys that are yet to be validated; migrations leave some too."""
+    """Return table and name of the keys that are not validated; migrations leave some too."""
     return [(table, name) for table, name in connection.execute(_UNVALIDATED)]
 
 
 def validate(connection: Connection, table: str, name: str) -> None:
-    """Check a foreign key's rows; blocks neither readers nor writers."""
+    """Validate a foreign key on the existing rows; blocks neither reads nor writes."""
     connection.execute(text(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}"))

@@ -1,16 +1,16 @@
-"""The upkeep of the monthly partitions: made ahead, the default ones emptied, old months dropped.
+"""Maintain the monthly partitions: create months ahead, empty the default ones, drop old months.
 
-Scoring goes on meanwhile. What needs a lock that stops it (ACCESS EXCLUSIVE) is one transaction
-that changes the catalogue and, at most, moves the rows of the default partition. It waits for a
-lock no longer than LOCK_TIMEOUT_MS, because everybody queues behind it, and tries again; as a whole
-it lasts no longer than a pause that the operator may set, or Postgres ends it and nothing has
-changed. DETACH CONCURRENTLY is no way around: it refuses a table that has a default partition, and
-the default partition is what keeps a decision when nobody made its month.
+Scoring goes on during a run. Each piece of work that needs a lock that stops scoring (ACCESS
+EXCLUSIVE) is one transaction that changes the catalogue and, at most, moves the rows of the default
+partition. It waits for a lock no longer than LOCK_TIMEOUT_MS, because other statements queue behind
+it, and is then tried again. It lasts no longer than a pause that the operator may set; otherwise
+Postgres rolls it back. DETACH CONCURRENTLY is not possible: it refuses a table that has a default
+partition, and the default partition stores decisions whose month has no partition.
 
-What takes long takes no such lock. Idempotency keys and feedback of an old month are deleted page
-by page before the month is dropped, and foreign keys are validated after, see
-`persistence/maintenance/foreign_keys.py`. A run that was killed leaves only work that the next one
-finds.
+Long work takes no such lock: idempotency keys and feedback of an old month are deleted page by page
+before the month is dropped, and foreign keys are validated afterwards, see
+`persistence/maintenance/foreign_keys.py`. After a run that was killed, the next run completes the
+work.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from persistence.errors import translate_errors
-from persistence.maintenance.foreign_keys import references_set_aside, unvalidated, validate
+from persistence.maintenance.foreign_keys import foreign_keys_dropped, unvalidated, validate
 from persistence.maintenance.partitions import (
     PARTITIONED,
     Month,
@@ -47,35 +47,35 @@ from scoring.errors import CommandError
 
 MONTHS_AHEAD = 3
 PAUSE_S = 3.0
-"""Less than the service's statement_timeout: requests wait, and none fails."""
+"""Shorter than the service's statement_timeout, so that requests wait and none fails."""
 LOCK_TIMEOUT_MS = 500
 _ATTEMPTS = 20
 _BETWEEN_ATTEMPTS_S = 1.0
 _NEEDS_VERSION = 18
 
-_ONE_RUN = (0x53E47, 1)  # an advisory lock's two numbers; the batch writer's locks have one
+_RUN_LOCK = (0x53E47, 1)  # an advisory lock of two numbers; the batch writer's locks have one
 
 Report = Callable[[str], None]
 T = TypeVar("T")
 
 
 class MaintenanceError(CommandError):
-    """Maintenance could not be done."""
+    """Maintenance could not be completed."""
 
 
 class PauseTooShort(MaintenanceError):
-    """The work takes longer than the pause that scoring may have to make."""
+    """The work takes longer than the pause of scoring that the operator allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What there is to do.
+    """The work of one run.
 
     Attributes:
-        make: months without partitions, this one to MONTHS_AHEAD after it.
-        move: months whose rows lie in the default partitions, and how many of one table at most.
-        drop: months that ended before the oldest that is kept.
-        later: such rows of months that are too far ahead to make.
+        make: months without partitions, from this one to MONTHS_AHEAD after it.
+        move: number of rows in the default partitions by month, of the table that has the most.
+        drop: months before the oldest month that is kept.
+        later: number of rows in the default partitions whose months are too far ahead to create.
     """
 
     make: tuple[Month, ...]
@@ -93,95 +93,97 @@ def maintain(
     dry_run: bool = False,
     report: Report = lambda _line: None,
 ) -> None:
-    """Do what there is to do; a second run at the same time waits for the first.
+    """Create, empty and drop partitions; a second run at the same time waits for the first.
 
     Args:
-        engine: acts as the tables' owner, with OPERATOR_TIMEOUT_S.
-        now: an aware moment; its month (UTC) is the first that has to be there.
-        retain_months: whole months before this one that are kept with all that belongs to their
-            decisions, at least 1; None keeps everything.
-        pause_s: how long scoring may wait for one of the short transactions.
-        dry_run: only report.
-        report: takes a line of plain English for each thing done.
+        engine: pool whose role owns the tables, with OPERATOR_TIMEOUT_S.
+        now: current time, an aware datetime; its month (UTC) is the first that needs partitions.
+        retain_months: number of whole months before this one whose decisions are kept, with their
+            keys and feedback; at least 1. None keeps everything.
+        pause_s: longest time that scoring may wait for one of the short transactions, seconds.
+        dry_run: whether to report the work without doing it.
+        report: function that receives one sentence for each change.
 
     Raises:
-        MaintenanceError: a lock could not be had, the pause was too short, the engine does not act
-            as the owner, or this Postgres is too old. Nothing is half-done.
-        StoreUnavailable: Postgres could not be reached, broke off, or lacks the schema.
+        MaintenanceError: a lock was not free in time, the pause was too short, the engine's role
+            does not own the tables, or Postgres is too old. No step is left half-done.
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
-    with _translate_errors(), engine.connect() as connection, _alone(connection, report):
+    with _translate_errors(), engine.connect() as connection, _run_lock(connection, report):
         _check_version(connection)
-        work = _look(connection, now, retain_months)
+        work = _plan(connection, now, retain_months)
         if dry_run:
             _preview(work, report)
             return
         if work.move:
-            _in_a_pause(connection, pause_s, partial(_move, connection, work))
+            _run_within(pause_s, connection, partial(_move, connection, work))
             for month, count in sorted(work.move.items()):
-                report(f"Moved {count} of {month} out of the default partitions.")
+                report(f"Moved {count} decisions of {month} out of the default partitions.")
         elif work.make:
-            _in_a_pause(connection, pause_s, partial(make_months, connection, work.make))
+            _run_within(pause_s, connection, partial(make_months, connection, work.make))
         for month in work.make:
-            report(f"Made the partitions of {month}.")
+            report(f"Created the partitions of {month}.")
         if work.drop:
             _drop(connection, work.drop, pause_s, report)
         _validate(connection, report)
         if work.later:
-            report(f"Left {work.later} of later months in the default partitions until then.")
+            report(f"Left {work.later} decisions of later months in the default partitions.")
         if work == Work((), {}, (), work.later):
-            report("The partitions of this month and those ahead are there; nothing to do.")
+            report(
+                f"The partitions of this month and the next {MONTHS_AHEAD} exist; nothing to do."
+            )
 
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Translate as persistence does, and a missing privilege into MaintenanceError."""
+    """Translate errors as `translate_errors` does, and a missing privilege to MaintenanceError."""
     try:
         with translate_errors():
             yield
     except DBAPIError as error:
         if isinstance(error.orig, errors.InsufficientPrivilege):
             raise MaintenanceError(
-                "Maintenance changes tables: DATABASE_URL has to name the role that owns them."
+                "Maintenance changes tables; set DATABASE_URL to the role that owns them."
             ) from error
         raise
 
 
 @contextmanager
-def _alone(connection: Connection, report: Report) -> Iterator[None]:
-    """Hold the advisory lock of maintenance; Postgres lets go of it when the connection ends."""
-    one_run = {"a": _ONE_RUN[0], "b": _ONE_RUN[1]}
+def _run_lock(connection: Connection, report: Report) -> Iterator[None]:
+    """Hold the advisory lock of maintenance; Postgres releases it when the connection ends."""
+    lock = {"a": _RUN_LOCK[0], "b": _RUN_LOCK[1]}
     with connection.begin():
-        free = connection.execute(text("SELECT pg_try_advisory_lock(:a, :b)"), one_run).scalar_one()
-        if not free:
-            report("Another run is at work on this database; waiting for its end.")
-            connection.execute(text("SELECT pg_advisory_lock(:a, :b)"), one_run)
+        is_free = connection.execute(text("SELECT pg_try_advisory_lock(:a, :b)"), lock).scalar_one()
+        if not is_free:
+            report("Another run is active on this database; waiting for it to end.")
+            connection.execute(text("SELECT pg_advisory_lock(:a, :b)"), lock)
     try:
         yield
     finally:
         if not connection.invalidated:
             with connection.begin():
-                connection.execute(text("SELECT pg_advisory_unlock(:a, :b)"), one_run)
+                connection.execute(text("SELECT pg_advisory_unlock(:a, :b)"), lock)
 
 
-def _look(connection: Connection, now: datetime, retain_months: int | None) -> Work:
+def _plan(connection: Connection, now: datetime, retain_months: int | None) -> Work:
     this = Month.of(now)
-    wanted = [this.plus(offset) for offset in range(MONTHS_AHEAD + 1)]
+    needed = [this.plus(offset) for offset in range(MONTHS_AHEAD + 1)]
     with every_tenants_transaction(connection):
         made, kept = months_made(connection), months_kept(connection)
-        stray = _stray(connection)
-    move = {month: count for month, count in stray.items() if month <= wanted[-1]}
+        in_default = _default_rows(connection)
+    move = {month: count for month, count in in_default.items() if month <= needed[-1]}
     oldest = this.plus(-retain_months) if retain_months is not None else Month(0, 1)
     return Work(
-        make=tuple(month for month in wanted if month not in made),
+        make=tuple(month for month in needed if month not in made),
         move=move,
         drop=tuple(sorted(month for month in kept | set(move) if month < oldest)),
-        later=sum(stray.values()) - sum(move.values()),
+        later=sum(in_default.values()) - sum(move.values()),
     )
 
 
-def _stray(connection: Connection) -> dict[Month, int]:
-    """Return the months of what lies in default partitions, and how many rows of a table each."""
-    found: dict[Month, int] = {}
+def _default_rows(connection: Connection) -> dict[Month, int]:
+    """Return the rows in default partitions by month, of the table that has the most."""
+    counts: dict[Month, int] = {}
     for table, key in PARTITIONED.items():
         # The first 48 bits of an id are Unix milliseconds.
         statement = text(
@@ -190,19 +192,19 @@ def _stray(connection: Connection) -> dict[Month, int]:
                     ('x' || left(replace({key}::text, '-', ''), 12))::bit(48)::bigint / 1000
                 ) AT TIME ZONE 'UTC', 'YYYY-MM'), count(*)
             FROM {table}_default GROUP BY 1
-            """  # noqa: S608 - names of our making
+            """  # noqa: S608 - names are constants of `partitions.py`
         )
         for month, count in connection.execute(statement):
             of = Month(*map(int, month.split("-")))
-            found[of] = max(count, found.get(of, 0))
-    return found
+            counts[of] = max(count, counts.get(of, 0))
+    return counts
 
 
 def _preview(work: Work, report: Report) -> None:
     for month, count in sorted(work.move.items()):
-        report(f"Would move {count} of {month} out of the default partitions.")
+        report(f"Would move {count} decisions of {month} out of the default partitions.")
     for month in work.make:
-        report(f"Would make the partitions of {month}.")
+        report(f"Would create the partitions of {month}.")
     for month in work.drop:
         report(f"Would drop {month} with its decisions, idempotency keys and feedback.")
     if not (work.move or work.make or work.drop):
@@ -210,9 +212,9 @@ def _preview(work: Work, report: Report) -> None:
 
 
 def _move(connection: Connection, work: Work) -> None:
-    """Make the months, those of the default partition's rows too, and put these into them."""
+    """Create the partitions and move the rows of the default partitions into them."""
     months = sorted({*work.make, *work.move})
-    with references_set_aside(connection):
+    with foreign_keys_dropped(connection):
         see_all_tenants(connection)
         for table in PARTITIONED:
             connection.execute(text(f"ALTER TABLE {table} DETACH PARTITION {table}_default"))
@@ -226,7 +228,7 @@ def _move(connection: Connection, work: Work) -> None:
                             AND {key} < '{month.plus(1).first_id}'
                         RETURNING *
                     ) INSERT INTO {month.partition_of(table)} SELECT * FROM moved
-                """  # noqa: S608 - names of our making
+                """  # noqa: S608 - names are constants of `partitions.py`
                 connection.execute(text(move))
             connection.execute(
                 text(f"ALTER TABLE {table} ATTACH PARTITION {table}_default DEFAULT")
@@ -240,7 +242,7 @@ def _drop(
         decisions, keys = delete_keys(connection, month)
         with every_tenants_transaction(connection):
             feedback = delete_feedback(connection, month)
-        feedback += _in_a_pause(connection, pause_s, partial(drop_month, connection, month))
+        feedback += _run_within(pause_s, connection, partial(drop_month, connection, month))
         with every_tenants_transaction(connection):
             keys += delete_late_keys(connection, month)
         report(
@@ -250,17 +252,17 @@ def _drop(
 
 
 def _validate(connection: Connection, report: Report) -> None:
-    """Validate what this run or one that was killed has left."""
+    """Validate the foreign keys that this run, or a killed one, left unvalidated."""
     with every_tenants_transaction(connection):
         left = unvalidated(connection)
     for table, name in left:
         with every_tenants_transaction(connection):
             validate(connection, table, name)
-        report(f"Checked the references of {table} again.")
+        report(f"Validated the foreign key {name} of {table}.")
 
 
-def _in_a_pause(connection: Connection, pause_s: float, work: Callable[[], T]) -> T:
-    """Do work that stops scoring, in one transaction that is over after `pause_s`."""
+def _run_within(pause_s: float, connection: Connection, work: Callable[[], T]) -> T:
+    """Run work that stops scoring, in one transaction of at most `pause_s` seconds."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_BETWEEN_ATTEMPTS_S)
@@ -271,7 +273,7 @@ def _in_a_pause(connection: Connection, pause_s: float, work: Callable[[], T]) -
                 connection.execute(text(f"SET LOCAL transaction_timeout = {pause_s * 1e3:.0f}"))
                 return work()
         except DBAPIError as error:
-            # Postgres ends the connection with the transaction; its reason may get lost with it.
+            # Postgres ends the connection with the transaction, and the reason may be lost.
             cut_off = error.connection_invalidated and time.monotonic() - begun_s >= pause_s
             if cut_off or isinstance(error.orig, errors.TransactionTimeout):
                 raise PauseTooShort(
@@ -281,7 +283,7 @@ def _in_a_pause(connection: Connection, pause_s: float, work: Callable[[], T]) -
                 raise
     raise MaintenanceError(
         f"The tables could not be locked in {_ATTEMPTS} attempts of {LOCK_TIMEOUT_MS} ms;"
-        " end the transactions that are open for long, and run it again."
+        " end the transactions that have long been open, and run the command again."
     )
 
 
@@ -289,6 +291,5 @@ def _check_version(connection: Connection) -> None:
     version = connection.dialect.server_version_info or (0,)
     if version[0] < _NEEDS_VERSION:
         raise MaintenanceError(
-            f"Sentinel keeps its partitions in Postgres {_NEEDS_VERSION} or newer;"
-            f" this is {version[0]}."
+            f"Sentinel needs Postgres {_NEEDS_VERSION} or newer; this server is {version[0]}."
         )

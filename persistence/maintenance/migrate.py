@@ -1,4 +1,4 @@
-"""Schema migrations: an operator runs them, readiness checks them, serving never runs them."""
+"""Schema migrations: an operator runs them, and the service only checks the revision."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def alembic_config(engine: Engine) -> Config:
 
 
 def upgrade(url: str) -> str:
-    """Bring a database to this release's schema, and make the partitions of the coming months.
+    """Upgrade a database to this release's schema, and create the partitions of coming months.
 
     Returns:
-        The revision it is at.
+        The revision of the database afterwards.
 
     Raises:
-        MaintenanceError: a migration did not get its lock, or the partitions cannot be made now;
-            what was done before stays done, and another run goes on from there.
-        StoreUnavailable: Postgres could not be reached, or broke off.
+        MaintenanceError: a migration did not get its lock, or the partitions cannot be created
+            now; finished steps stay, and another run continues after them.
+        StoreUnavailable: Postgres is unreachable, or the connection broke.
     """
     engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
     try:
@@ -61,16 +61,17 @@ def _migrate(engine: Engine) -> None:
         if not isinstance(error.orig, LockNotAvailable):
             raise
         raise MaintenanceError(
-            "A migration did not get its lock and was undone: end the transactions that are open"
-            " for long, and run it again."
+            "A migration did not get its lock and was rolled back; end the transactions that have"
+            " long been open, and run the command again."
         ) from error
 
 
 @cache
 def revisions() -> tuple[str, ...]:
-    """Return the revisions that this release knows, first to last.
+    """Return the revisions of this release, first to last.
 
-    By the files' names, so that a starting service need not import Alembic; a test compares them.
+    They are read from the file names, so that the service starts without importing Alembic; a test
+    compares the two.
     """
     return tuple(
         sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
@@ -78,20 +79,20 @@ def revisions() -> tuple[str, ...]:
 
 
 def head_revision() -> str:
-    """Return the revision that this release's code is written for."""
+    """Return the revision that this release's code needs."""
     return revisions()[-1]
 
 
 def is_older(revision: str | None) -> bool:
-    """Whether a database at a revision has yet to be brought to this release's; None: at none."""
+    """Return whether a database's revision precedes this release's; None is an empty database."""
     return revision is None or revision in revisions()[:-1]
 
 
 def current_revision(engine: Engine) -> str | None:
-    """Return the revision the database is at, or None before the first migration."""
+    """Return the revision of the database; None before the first migration."""
     with transaction(engine) as connection:
         if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
             return None
-        found = connection.execute(text("SELECT version_num FROM alembic_version"))
-        revision: str | None = found.scalar_one_or_none()
+        rows = connection.execute(text("SELECT version_num FROM alembic_version"))
+        revision: str | None = rows.scalar_one_or_none()
         return revision

@@ -1,10 +1,10 @@
-"""Monthly partitions of the large tables, made ahead and dropped by age.
+"""Monthly partitions of the large tables, created ahead and dropped by age.
 
-They are partitioned by a UUIDv7, whose first 48 bits are Unix milliseconds (RFC 9562): a month is a
-range of ids, so a look-up by id reads one partition and needs no date. A row that no month takes
-lands in the default partition instead of being lost. A prediction and its transaction are of one
-millisecond, so they share a month; a shadow score has its prediction's id.
-`persistence/maintenance/maintenance.py` makes and drops months.
+The tables are partitioned by a UUIDv7, whose first 48 bits are Unix milliseconds (RFC 9562): a
+month is a range of ids, so a look-up by id reads one partition and needs no date. A row whose month
+has no partition goes to the default partition. A prediction and its transaction have the same
+millisecond and so the same month; a shadow score has its prediction's id.
+`persistence/maintenance/maintenance.py` creates and drops months.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 PARTITIONED = {"shadow_scores": "prediction_id", "predictions": "id", "transactions": "id"}
-"""The tables, each with the column that tells the month, in the order in which they may be dropped:
+"""Partitioned tables with their partition column, in the order in which they may be dropped:
 predictions refer to transactions."""
 
 OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
     nullif(current_setting('sentinel.tenant_ids', true), ''), ','))::bigint[])"""
-"""The policy of every table with tenants, see migration 0002; a partition carries its own."""
+"""Condition of the row-level security policy on every tenant table and every partition, see
+migration 0002."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,18 +35,18 @@ class Month:
 
     @classmethod
     def of(cls, moment: datetime) -> Month:
-        """Return the month that an aware moment falls in."""
+        """Return the month (UTC) of an aware datetime."""
         utc = moment.astimezone(UTC)
         return cls(utc.year, utc.month)
 
     def plus(self, months: int) -> Month:
-        """Return the month so many later (or earlier, when negative)."""
+        """Return the month that is `months` later, or earlier where negative."""
         index = self.year * 12 + self.month - 1 + months
         return Month(index // 12, index % 12 + 1)
 
     @property
     def first_id(self) -> UUID:
-        """The least UUIDv7 of the month, version and variant bits left out."""
+        """The least UUIDv7 of the month, without version and variant bits."""
         start_ms = int(datetime(self.year, self.month, 1, tzinfo=UTC).timestamp() * 1000)
         return UUID(int=start_ms << 80)
 
@@ -58,7 +59,7 @@ class Month:
 
 
 def make_months(connection: Connection, months: Iterable[Month]) -> None:
-    """Make the partitions that months lack and that no row in the default partition belongs to."""
+    """Create the missing partitions of months that have no rows in the default partition."""
     for table, made in _partitions(connection).items():
         for month in sorted(set(months) - made):
             name = month.partition_of(table)
@@ -84,7 +85,8 @@ def months_kept(connection: Connection) -> set[Month]:
 
 
 def _partitions(connection: Connection) -> dict[str, set[Month]]:
-    # A release that knows fewer tables may have made the latest months, or dropped the oldest.
+    # An earlier release with fewer tables may have created the latest months, or dropped the
+    # oldest ones.
     statement = text(
         "SELECT inhparent::regclass::text, inhrelid::regclass::text FROM pg_inherits"
         " WHERE inhparent = ANY (CAST(:tables AS regclass[]))"

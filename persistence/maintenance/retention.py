@@ -1,6 +1,6 @@
-"""A month that is past its retention: its idempotency keys, its feedback, then its partitions.
+"""Delete a month past its retention: its idempotency keys, its feedback, then its partitions.
 
-A key lives as long as its decision; afterwards the same `external_id` is decided anew.
+A key lives as long as its decision; afterwards the same `external_id` is decided again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from persistence.maintenance.foreign_keys import references_set_aside
+from persistence.maintenance.foreign_keys import foreign_keys_dropped
 from persistence.maintenance.partitions import PARTITIONED, Month
 from persistence.tenancy import every_tenants_transaction, see_all_tenants
 
@@ -19,10 +19,10 @@ _PAGE = 10_000
 def delete_keys(connection: Connection, month: Month) -> tuple[int, int]:
     """Delete a month's idempotency keys page by page, each in a transaction of its own.
 
-    The month's transactions say which keys they are, so that no other row is read.
+    The keys are read from the month's transactions, so that no other row is read.
 
     Returns:
-        How many decisions the month has, and how many keys it had.
+        Number of the month's decisions, and number of keys deleted.
     """
     page = text(
         f"""
@@ -38,7 +38,7 @@ def delete_keys(connection: Connection, month: Month) -> tuple[int, int]:
         )
         SELECT (SELECT count(*) FROM gone), count(*) OVER (), tenant_id, id FROM page
         ORDER BY tenant_id DESC, id DESC LIMIT 1
-        """  # noqa: S608 - a number of ours
+        """  # noqa: S608 - a constant of this file
     )
     start, end = month.first_id, month.plus(1).first_id
     place: dict[str, Any] = {"tenant_id": 0, "id": start, "start": start, "end": end}
@@ -54,17 +54,17 @@ def delete_keys(connection: Connection, month: Month) -> tuple[int, int]:
 
 
 def delete_feedback(connection: Connection, month: Month) -> int:
-    """Delete what was said about a month's transactions or earlier ones; return how much."""
+    """Delete the feedback on transactions up to a month; return the number of rows."""
     return connection.execute(
         text("DELETE FROM feedback WHERE transaction_id < :end"), {"end": month.plus(1).first_id}
     ).rowcount
 
 
 def delete_late_keys(connection: Connection, month: Month) -> int:
-    """Delete the keys of a month that came after `delete_keys`, once the month is dropped.
+    """Delete the keys of a dropped month that were written after `delete_keys`; return how many.
 
-    They come from a service whose clock is a month behind. Reads the whole table, under a lock that
-    lets scoring go on.
+    A service whose clock is a month behind writes them. The statement reads the whole table, under
+    a lock that does not stop scoring.
     """
     of_month = {"start": month.first_id, "end": month.plus(1).first_id}
     return connection.execute(
@@ -77,9 +77,9 @@ def drop_month(connection: Connection, month: Month) -> int:
     """Drop a month's partitions within the running transaction.
 
     Returns:
-        How many entries of feedback have come since `delete_feedback`, and went too.
+        Number of feedback rows deleted that were written after `delete_feedback`.
     """
-    with references_set_aside(connection):
+    with foreign_keys_dropped(connection):
         see_all_tenants(connection)
         late = delete_feedback(connection, month)
         for table in PARTITIONED:

@@ -1,4 +1,4 @@
-"""Alembic's environment: one engine handed in, lock and statement time-outs set."""
+"""Run migrations on the engine of Alembic's configuration, with lock and statement time-outs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from persistence.maintenance.partitions import PARTITIONED
 from persistence.tables import Base
 
-# A migration that cannot get its lock gives up instead of queueing every reader behind it.
+# A migration that cannot get its lock fails, since every reader would queue behind it.
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "15min"
 
@@ -18,10 +18,11 @@ STATEMENT_TIMEOUT = "15min"
 def _include(
     _item: object, name: str | None, kind: str, _reflected: bool, _compared: object
 ) -> bool:
-    """Leave out what `sentinel db maintain` makes: partitions, and Postgres's copies of keys."""
+    """Return whether to compare an item: not partitions, nor foreign keys copied to them."""
     if kind == "table":
         return not (name or "").startswith(tuple(f"{table}_" for table in PARTITIONED))
-    # A foreign key to a partitioned table is repeated for each partition, with a number behind.
+    # Postgres repeats a foreign key to a partitioned table for each partition, with a number as
+    # suffix.
     return not (kind == "foreign_key_constraint" and re.search(r"_\d+$", name or ""))
 
 

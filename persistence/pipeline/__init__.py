@@ -1,1 +1,1 @@
-"""One libpq round trip for several statements, blocking or on an event loop."""
+"""Several statements in one libpq round trip, blocking or on an event loop."""

@@ -1,11 +1,11 @@
-"""Columns as Postgres reads arrays in binary form.
+"""Encode columns as Postgres arrays in binary form.
 
 In network byte order: the number of dimensions (int32), whether there are nulls (int32), the oid of
 the elements' type (int32), for the one dimension its size and lower bound (int32 each), then each
 element as its length in bytes (int32; -1 for a null) and its value. `array_recv` reads it,
 https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/arrayfuncs.c
 
-psycopg looks at every element on its own, in Python, for an array of any type but the simplest.
+psycopg encodes each element separately in Python, except in arrays of the simplest types.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _UUID_LENGTH = _LENGTH.pack(16)
 
 @dataclass(frozen=True, slots=True)
 class ArrayType:
-    """A type of arrays; Postgres's own types have had these numbers since they were made.
+    """An array type; the oids of Postgres's built-in types never change.
 
     Attributes:
-        name: as SQL writes it.
-        oid: in `pg_type`.
-        element_oid: that of the elements.
-        pack: writes elements; None is a null.
+        name: name of the type in SQL.
+        oid: oid of the array type in `pg_type`.
+        element_oid: oid of the element type in `pg_type`.
+        pack: function from elements to their binary form; None is a null.
     """
 
     name: str
@@ -39,7 +39,7 @@ class ArrayType:
     pack: Callable[[Sequence[Any]], bytes]
 
     def encode(self, values: Sequence[Any]) -> bytes:
-        """Return values as a parameter in binary form."""
+        """Return values as an array parameter in binary form."""
         header = _HEADER.pack(1, None in values, self.element_oid, len(values), 1)
         return header + self.pack(values)
 
@@ -68,7 +68,7 @@ def _uuids(values: Sequence[UUID]) -> bytes:
 def _texts(values: Sequence[str | None]) -> bytes:
     if len(values) == 1:
         return _text(values[0])
-    # Most columns hold few different ones.
+    # Most columns hold few distinct values.
     packed = {value: _text(value) for value in set(values)}
     return b"".join([packed[value] for value in values])
 
@@ -88,7 +88,7 @@ def _byteas(values: Sequence[bytes | None]) -> bytes:
 TEXT_OID = 25
 TEXT = ArrayType("text[]", 1009, TEXT_OID, _texts)
 DOCUMENTS = ArrayType("text[]", 1009, TEXT_OID, _byteas)
-"""Texts that are encoded already."""
+"""Array of texts that are already encoded as UTF-8."""
 BYTEA = ArrayType("bytea[]", 1001, 17, _byteas)
 INTEGER = ArrayType("integer[]", 1007, 23, _numbers("i"))
 BIGINT = ArrayType("bigint[]", 1016, 20, _numbers("q"))

@@ -1,6 +1,6 @@
-"""Waiting for Postgres: on a thread of one's own, or on an event loop that serves others meanwhile.
+"""Wait for Postgres, blocking the thread or on an event loop.
 
-What is waited for is said by a generator, so that a protocol is written once for both, as psycopg
+A generator yields what is waited for, so that a protocol is written once for both, as psycopg
 does: https://www.psycopg.org/articles/2021/02/16/psycopg3-async/
 """
 
@@ -16,66 +16,67 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 Steps = Generator[tuple[int, float], int, Result]
-"""Yields which events it waits for (POLLIN, POLLOUT or both), and for how many seconds at most; is
-sent those that came, or 0. It has to end its connection's business where it is closed early."""
+"""Generator that yields the events it waits for (POLLIN, POLLOUT or both) and the longest wait in
+seconds, and receives the events that are ready, or 0 after that time. Where it is closed early it
+must close its connection."""
 
 
 def on_thread(steps: Steps[Result], descriptor: int) -> Result:
-    """Go through the steps, blocking.
+    """Run the steps on the calling thread, blocking.
 
     Args:
-        steps: of one connection.
-        descriptor: its socket's.
+        steps: steps of one connection.
+        descriptor: file descriptor of the connection's socket.
     """
-    line = poll()
+    poller = poll()
     with closing(steps):
         try:
-            wanted, seconds = next(steps)
+            events, seconds = next(steps)
             while True:
-                line.register(descriptor, wanted)
-                came = 0
-                for _, event in line.poll(None if seconds == inf else seconds * 1e3):
-                    came |= event
-                wanted, seconds = steps.send(came)
+                poller.register(descriptor, events)
+                ready = 0
+                for _, event in poller.poll(None if seconds == inf else seconds * 1e3):
+                    ready |= event
+                events, seconds = steps.send(ready)
         except StopIteration as end:
             result: Result = end.value
             return result
 
 
 async def on_loop(steps: Steps[Result], descriptor: int) -> Result:
-    """Go through the steps on the running event loop; arguments as for `on_thread`."""
+    """Run the steps on the running event loop; arguments as for `on_thread`."""
     with closing(steps):
         try:
-            wanted, seconds = next(steps)
+            events, seconds = next(steps)
             while True:
-                wanted, seconds = steps.send(await _come(descriptor, wanted, seconds))
+                events, seconds = steps.send(await _wait(descriptor, events, seconds))
         except StopIteration as end:
             result: Result = end.value
             return result
 
 
-async def _come(descriptor: int, wanted: int, seconds: float) -> int:
+async def _wait(descriptor: int, events: int, seconds: float) -> int:
     loop = asyncio.get_running_loop()
-    came: asyncio.Future[int] = loop.create_future()
-    say = _sayer(came)
-    timer = None if seconds == inf else loop.call_later(seconds, say, 0)
-    if wanted & POLLIN:
-        loop.add_reader(descriptor, say, POLLIN)
-    if wanted & POLLOUT:
-        loop.add_writer(descriptor, say, POLLOUT)
+    ready: asyncio.Future[int] = loop.create_future()
+    resolve = _resolver(ready)
+    timer = None if seconds == inf else loop.call_later(seconds, resolve, 0)
+    if events & POLLIN:
+        loop.add_reader(descriptor, resolve, POLLIN)
+    if events & POLLOUT:
+        loop.add_writer(descriptor, resolve, POLLOUT)
     try:
-        return await came
+        return await ready
     finally:
         loop.remove_reader(descriptor)
-        if wanted & POLLOUT:
+        if events & POLLOUT:
             loop.remove_writer(descriptor)
         if timer:
             timer.cancel()
 
 
-def _sayer(came: asyncio.Future[int]) -> Callable[[int], None]:
-    def say(event: int) -> None:
-        if not came.done():
-            came.set_result(event)
+def _resolver(ready: asyncio.Future[int]) -> Callable[[int], None]:
+    def resolve(event: int) -> None:
+        if not ready.done():
+            ready.set_result(event)
 
-    return say
+    return resolve

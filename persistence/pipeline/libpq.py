@@ -1,11 +1,11 @@
-"""Prepared statements in one round trip, on libpq's pipeline mode.
+"""Run prepared statements in one round trip, with libpq's pipeline mode.
 
-What is sent up to a Sync is one implicit transaction, unless it begins one:
+The statements before a Sync are one implicit transaction, unless one of them is BEGIN:
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING and
 https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 
-psycopg's own pipeline does the same through Python generators and looks for prepared statements by
-their text: 0.37 ms of CPU for a single decision, and 0.14 ms here (docs/decisions/0009).
+psycopg's own pipeline does the same with Python generators and finds prepared statements by their
+text: 0.37 ms of CPU for a single decision against 0.14 ms here (docs/decisions/0009).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from persistence.timeout_connection import TimeoutConnection
 
 _BINARY = 1
 _LARGE_BYTES = 16_384
-"""From here on a call is worth a send of its own, so that Postgres can begin with it."""
+"""Size of parameters from which a call is sent at once, so that Postgres starts on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Statement:
     """A statement with `$1`, `$2` ... for parameters in binary form.
 
     Attributes:
-        name: it is prepared under, once a connection.
-        sql: one statement.
-        types: the parameters' oids in `pg_type`.
+        name: name of the prepared statement, unique in a connection.
+        sql: text of one statement.
+        types: oids of the parameters' types in `pg_type`.
     """
 
     name: bytes
@@ -56,32 +56,34 @@ def round_trip(
     calls: Iterable[Call],
     meanwhile: Callable[[], None] = idle,
 ) -> list[PGresult]:
-    """Run statements, one after the other, until one fails.
+    """Run calls in order until one fails.
 
     Args:
-        connection: whose they are to be.
-        statements: those that are called; what is not prepared yet is first.
-        calls: made as they are wanted, while Postgres works on those before.
-        meanwhile: called when all is sent, while Postgres works; twice at most.
+        connection: connection that runs them.
+        statements: statements that the calls use; those not prepared yet are prepared first.
+        calls: statements with parameters; an iterator is advanced while Postgres runs the calls
+            before.
+        meanwhile: function that is called after everything is sent, while Postgres works; called
+            twice at most.
 
     Returns:
         The result of each call, in binary form.
 
     Raises:
-        psycopg.OperationalError: the line broke, or there was no answer in time; it is closed.
-        psycopg.Error: Postgres refuses a statement; none of an implicit transaction has happened.
+        psycopg.OperationalError: the connection broke, or there was no reply in time; it is closed.
+        psycopg.Error: Postgres refuses a statement; an implicit transaction is rolled back.
     """
-    made: list[Call] = []
+    sent: list[Call] = []
     socket = connection.pgconn.socket
     try:
-        return on_thread(_run(connection, statements, _noted(calls, made), meanwhile), socket)
+        return on_thread(_run(connection, statements, _recorded(calls, sent), meanwhile), socket)
     except errors.InvalidSqlStatementName:
-        # After a ROLLBACK psycopg deallocates whatever the connection has prepared.
-        connection.rollback()  # says nothing to Postgres unless a transaction is open
-        connection.execute("DEALLOCATE ALL")  # what was prepared since
-        connection.commit()  # psycopg has begun a transaction, which what follows must not be in
+        # After a ROLLBACK psycopg deallocates all prepared statements of the connection.
+        connection.rollback()  # sends nothing unless a transaction is open
+        connection.execute("DEALLOCATE ALL")  # statements prepared since
+        connection.commit()  # the calls must not run in the transaction that psycopg has begun
         connection.prepared.clear()
-        return on_thread(_run(connection, statements, made, meanwhile), socket)
+        return on_thread(_run(connection, statements, sent, meanwhile), socket)
 
 
 async def round_trip_on_loop(
@@ -93,17 +95,17 @@ async def round_trip_on_loop(
     """Do as `round_trip` does, on the running event loop.
 
     Raises:
-        psycopg.errors.InvalidSqlStatementName: the connection has forgotten what was prepared;
-            `round_trip` puts that right.
+        psycopg.errors.InvalidSqlStatementName: prepared statements were deallocated;
+            `round_trip` prepares them again.
         psycopg.Error: as for `round_trip`.
     """
     steps = _run(connection, statements, calls, meanwhile)
     return await on_loop(steps, connection.pgconn.socket)
 
 
-def _noted(calls: Iterable[Call], made: list[Call]) -> Iterator[Call]:
+def _recorded(calls: Iterable[Call], sent: list[Call]) -> Iterator[Call]:
     for call in calls:
-        made.append(call)
+        sent.append(call)
         yield call
 
 
@@ -126,7 +128,7 @@ def _run(
                 yield from _flush(connection, monotonic() + connection.timeout_s)
         results = yield from _synchronized(connection, meanwhile)
     except BaseException:
-        pgconn.finish()  # answers may still be under way
+        pgconn.finish()  # replies may still be in flight
         raise
     _raise_failure(results)
     return results
@@ -143,7 +145,7 @@ def _prepare(connection: TimeoutConnection, statements: Sequence[Statement]) -> 
 def _synchronized(
     connection: TimeoutConnection, meanwhile: Callable[[], None]
 ) -> Steps[list[PGresult]]:
-    """Send Sync after what was sent, return what comes back before its answer; end the pipeline."""
+    """Send a Sync, return the results that precede its reply, and end pipeline mode."""
     pgconn = connection.pgconn
     pgconn.pipeline_sync()
     deadline = monotonic() + connection.timeout_s
@@ -163,23 +165,23 @@ def _synchronized(
 
 
 def _flush(connection: TimeoutConnection, deadline: float) -> Steps[None]:
-    """Hand to the kernel all that was sent: at once, unless it does not fit the socket's buffer."""
+    """Write libpq's output buffer to the socket; wait only where the socket's buffer is full."""
     while connection.pgconn.flush():
-        # Postgres may speak before it has all of it.
+        # Postgres may send results before it has read everything.
         yield from _await(connection, POLLIN | POLLOUT, deadline)
 
 
-def _await(connection: TimeoutConnection, wanted: int, deadline: float) -> Steps[None]:
+def _await(connection: TimeoutConnection, events: int, deadline: float) -> Steps[None]:
     left_s = deadline - monotonic()
     if left_s <= 0:
-        raise connection.give_up()
-    came = yield wanted, left_s
-    if came & ~POLLOUT:
-        connection.pgconn.consume_input()  # raises where the line is lost
+        raise connection.close_after_timeout()
+    ready = yield events, left_s
+    if ready & ~POLLOUT:
+        connection.pgconn.consume_input()  # raises where the connection is lost
 
 
 def _raise_failure(results: Sequence[PGresult]) -> None:
-    # Those after the first that failed say only that they were passed over.
+    # The results after the first failure report only that the calls were skipped.
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)

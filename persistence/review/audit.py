@@ -1,4 +1,4 @@
-"""The audit log, read back; triggers write it (migration 0002)."""
+"""The audit log: triggers write it (migration 0002), and this module reads it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ class AuditEntry:
     """One change.
 
     Attributes:
-        id: grows from one to the next.
-        actor: the public prefix of an API key, `mlflow` for a promotion, or a database user.
-        action: what was changed and how, such as `key.created`.
-        before, after: the changed row's columns by name; None where there was no row.
+        id: number that grows from one to the next.
+        at: time of the change.
+        actor: public prefix of an API key, `mlflow` for a promotion, or a database user.
+        action: kind of the row and of the change, such as `key.created`.
+        before, after: columns of the changed row by name; None where there was no row.
     """
 
     id: int
@@ -43,10 +44,11 @@ def read_audit(
     """Return a page of a tenant's changes, newest first.
 
     Args:
-        engine, tenant_id: whose.
-        action: only these; None means all.
-        limit: at most so many.
-        before_id: the id of the last entry of the page before.
+        engine: pool of connections.
+        tenant_id: tenant whose changes are read.
+        action: action of the changes; None means all.
+        limit: most changes of the page.
+        before_id: id of the last entry of the page before.
     """
     statement = (
         select(

@@ -1,4 +1,4 @@
-"""Cases: a transaction, what was decided about it and what analysts said, as the pages show it."""
+"""Cases: a transaction with its decision and its feedback."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What an analyst said about a transaction.
+    """An analyst's label of a transaction.
 
     Attributes:
-        id: grows from one to the next.
-        actor: the public prefix of the API key.
+        id: number that grows from one to the next.
+        label: what the transaction was, or that somebody else has to decide.
+        rationale: reason in the analyst's words.
+        actor: public prefix of the API key.
+        created_at: time at which it was stored.
     """
 
     id: int
@@ -42,8 +45,9 @@ class Case:
     """A decision and its review.
 
     Attributes:
-        undecided: no analyst has settled it; what is only escalated is not settled.
-        feedback: latest first; in a list of cases the latest alone.
+        decided: transaction and decision.
+        undecided: whether no analyst has settled it; a case that is only escalated is not settled.
+        feedback: feedback, latest first; in a list of cases the latest alone.
     """
 
     decided: Decided
@@ -56,7 +60,7 @@ class Page(Generic[Entry]):
     """A page of a longer list.
 
     Attributes:
-        entries: in the list's order.
+        entries: part of the list, in its order.
         more: whether the list goes on after the last of them.
     """
 
@@ -79,35 +83,36 @@ def read_cases(connection: Connection, tenant_id: int, ids: Sequence[UUID]) -> l
     """Return the cases of transactions, each once with its latest feedback, in the ids' order.
 
     Args:
-        connection: inside a `tenant_transaction`.
-        tenant_id: whose.
-        ids: of transactions; those that are not there are left out.
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose cases are read.
+        ids: ids of transactions; those that are not there are left out.
     """
     if not ids:
         return []
-    asked = func.unnest(literal(list(ids), ARRAY(Uuid))).table_valued("id").render_derived("asked")
+    wanted = func.unnest(literal(list(ids), ARRAY(Uuid)))
+    wanted_ids = wanted.table_valued("id").render_derived("wanted_ids")
     # LIMIT 1 keeps each part a look-up by index: without it the planner may join a page of 50 rows
     # with whole tables.
     submitted = (
         select(*(TransactionRow.__table__.c[name] for name in TRANSACTION_COLUMNS))
-        .where(TransactionRow.tenant_id == tenant_id, TransactionRow.id == asked.c.id)
+        .where(TransactionRow.tenant_id == tenant_id, TransactionRow.id == wanted_ids.c.id)
         .limit(1)
         .lateral("submitted")
     )
     decision = (
         select(PredictionRow)
-        .where(*predictions_of(tenant_id, ids), PredictionRow.transaction_id == asked.c.id)
+        .where(*predictions_of(tenant_id, ids), PredictionRow.transaction_id == wanted_ids.c.id)
         .limit(1)
         .lateral("decision")
     )
     latest = (
         select(*(column.label(_PREFIX + column.key) for column in FEEDBACK_COLUMNS))
-        .where(FeedbackRow.tenant_id == tenant_id, FeedbackRow.transaction_id == asked.c.id)
+        .where(FeedbackRow.tenant_id == tenant_id, FeedbackRow.transaction_id == wanted_ids.c.id)
         .order_by(FeedbackRow.id.desc())
         .limit(1)
         .lateral("latest")
     )
-    parts = asked.join(submitted, true()).join(decision, true()).outerjoin(latest, true())
+    parts = wanted_ids.join(submitted, true()).join(decision, true()).outerjoin(latest, true())
     rows = connection.execute(select(submitted, decision, latest).select_from(parts)).mappings()
     found = {row["transaction_id"]: _case(row) for row in rows}
     return [found[transaction_id] for transaction_id in ids if transaction_id in found]
@@ -116,8 +121,8 @@ def read_cases(connection: Connection, tenant_id: int, ids: Sequence[UUID]) -> l
 def predictions_of(tenant_id: int, ids: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:
     """Return the condition that leaves only the months in which transactions were decided.
 
-    A prediction falls in its transaction's month (`persistence.uuid7.new_ids`); saying so spares a
-    look-up in every other partition.
+    A prediction falls in its transaction's month (`persistence.uuid7.new_ids`), so no other
+    partition is read.
     """
     return (
         PredictionRow.tenant_id == tenant_id,
@@ -127,12 +132,13 @@ def predictions_of(tenant_id: int, ids: Sequence[UUID]) -> tuple[ColumnElement[b
 
 
 def _month_of(transaction_id: UUID) -> Month:
-    # A caller may send any 128 bits; what is later than datetime can say is not there anyway.
+    # An id may be any 128 bits; no transaction is later than the last time that datetime can hold.
     seconds = min(unix_ms_of(transaction_id) / 1000, _END_OF_TIME_S)
     return Month.of(datetime.fromtimestamp(seconds, UTC))
 
 
 def _case(row: Mapping[Any, Any]) -> Case:
-    said = row[_PREFIX + "id"] is not None
-    latest = Feedback(*(row[_PREFIX + column.key] for column in FEEDBACK_COLUMNS)) if said else None
-    return Case(decided_from(row), not row["reviewed"], (latest,) if latest else ())
+    feedback: tuple[Feedback, ...] = ()
+    if row[_PREFIX + "id"] is not None:
+        feedback = (Feedback(*(row[_PREFIX + column.key] for column in FEEDBACK_COLUMNS)),)
+    return Case(decided_from(row), not row["reviewed"], feedback)

@@ -1,4 +1,4 @@
-"""The review of decisions: the analysts' worklist, one case, and what they say about it."""
+"""The review of decisions: the analysts' worklist, one case, and its feedback."""
 
 from __future__ import annotations
 
@@ -27,15 +27,20 @@ BANDS_OF: dict[Decision, tuple[RiskBand, ...]] = {
     "review": ("high", "medium"),
     "approve": ("low",),
 }
-"""A band says the decision too (`scoring.policy.Policy`): the two bands from the threshold on are
-those that are reviewed."""
+"""The bands of a decision: from the threshold on (`scoring.policy.Policy`) a transaction is
+reviewed."""
 MAX_HISTORY = 1000
-"""Feedback that one page of a case shows; nobody reads more, and the audit log has the rest."""
+"""Feedback of one case that is read; nobody reads more, and the audit log has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page of the worklist ended: neither the score nor the id ever changes."""
+    """The end of a page of the worklist, which no later change moves.
+
+    Attributes:
+        score: calibrated probability of the last decision of the page.
+        prediction_id: its id.
+    """
 
     score: float
     prediction_id: UUID
@@ -52,15 +57,16 @@ def read_worklist(
 ) -> Page[Case]:
     """Return a page of decisions, highest score first, each once with its latest feedback.
 
-    Every band is one range of `ix_predictions_worklist`, read from where the last page ended: no
-    other row is looked at, however many there are.
+    Every band is one range of `ix_predictions_worklist`, read from the end of the last page: no
+    other row is read, however many there are.
 
     Args:
-        engine, tenant_id: whose.
-        bands: at least one.
-        undecided: those that wait for an analyst, or those that were settled.
-        limit: at most so many.
-        after: where the page before ended.
+        engine: pool of connections.
+        tenant_id: tenant whose decisions are read.
+        bands: bands of the decisions; at least one.
+        undecided: whether the decisions wait for an analyst; else they were settled.
+        limit: most decisions of the page.
+        after: end of the page before.
     """
     ranges = []
     for band in bands:
@@ -103,7 +109,7 @@ def read_case(engine: Engine, tenant_id: int, transaction_id: UUID) -> Case:
         found = read_cases(connection, tenant_id, [transaction_id])
         feedback = tuple(Feedback(*row) for row in connection.execute(history))
     if not found:
-        raise _absent(transaction_id)
+        raise _not_found(transaction_id)
     return replace(found[0], feedback=feedback)
 
 
@@ -116,15 +122,18 @@ def add_feedback(
     rationale: str,
     actor: str,
 ) -> Feedback:
-    """Store what an analyst says; what was said before is kept, the latest counts.
+    """Store an analyst's feedback; earlier feedback is kept, the latest counts.
 
     `confirmed_fraud` and `false_positive` settle the case and take it off the worklist;
     `escalated` leaves it there, or puts it back, for somebody else to settle.
 
     Args:
-        engine, tenant_id, transaction_id: whose, and which.
-        label, rationale: what is said.
-        actor: the public prefix of the API key.
+        engine: pool of connections.
+        tenant_id: tenant whose transaction it is.
+        transaction_id: id of the transaction.
+        label: what the transaction was, or that somebody else has to decide.
+        rationale: reason in the analyst's words.
+        actor: public prefix of the API key.
 
     Raises:
         NotFound: there is no such transaction, or it is another tenant's.
@@ -136,7 +145,7 @@ def add_feedback(
         .values(reviewed=label != "escalated")
         .returning(PredictionRow.id)
     )
-    say = (
+    store = (
         insert(FeedbackRow)
         .values(
             tenant_id=tenant_id,
@@ -149,11 +158,11 @@ def add_feedback(
     )
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
         # First the row's lock, then the feedback's number: of two analysts at once, the one whose
-        # feedback is the latest is also the one whose word `reviewed` keeps.
+        # feedback is the latest also sets `reviewed`.
         if not connection.execute(settle).all():
-            raise _absent(transaction_id)
-        return Feedback(*connection.execute(say).one())
+            raise _not_found(transaction_id)
+        return Feedback(*connection.execute(store).one())
 
 
-def _absent(transaction_id: UUID) -> NotFound:
+def _not_found(transaction_id: UUID) -> NotFound:
     return NotFound(f"There is no transaction {transaction_id}.")

@@ -1,4 +1,4 @@
-"""The tables, a file a subject. Migrations create them; a test holds the two equal."""
+"""Tables, one file a subject. Migrations create them; a test compares the two."""
 
 from persistence.tables import decisions, deployments, drift, review, tenants
 from persistence.tables.base import Base

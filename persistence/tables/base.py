@@ -1,4 +1,4 @@
-"""The declarative base and the naming convention of every constraint."""
+"""The declarative base and the naming convention of constraints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMING_CONVENTION = {
 
 
 class Base(DeclarativeBase):
-    """The metadata that Alembic compares with the database."""
+    """Declarative base, whose metadata Alembic compares with the database."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's declared form

@@ -1,4 +1,4 @@
-"""What was asked and what was decided, partitioned by month.
+"""Transactions and what was decided about them, partitioned by month.
 
 A unique key cannot span partitions, so the idempotency key has a table of its own. Transactions,
 predictions and idempotency keys are stored by one statement and refer to each other without foreign
@@ -51,7 +51,7 @@ class TransactionRow(Base):
 
 
 class PredictionRow(Base):
-    """What was decided about a transaction, and why, at the moment it was decided."""
+    """A decision on a transaction with its score, explanation and policy, as decided."""
 
     __tablename__ = "predictions"
 
@@ -103,7 +103,7 @@ class PredictionRow(Base):
 
 
 class ShadowScoreRow(Base):
-    """What the model that did not decide would have said; telemetry, dropped with its month."""
+    """The score of the model that did not decide; telemetry, dropped with its month."""
 
     __tablename__ = "shadow_scores"
 
@@ -125,7 +125,7 @@ class ShadowScoreRow(Base):
 
 
 class IdempotencyKeyRow(Base):
-    """The claim of one `external_id`: which decision answers it."""
+    """An `external_id` with the decision that is returned for it."""
 
     __tablename__ = "idempotency_keys"
 

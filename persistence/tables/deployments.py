@@ -1,4 +1,4 @@
-"""Model versions that serve a tenant, its refusals and its policies."""
+"""A tenant's model versions, refusals and policies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ModelVersionRow(Base):
 
 
 class ProductionVersionRow(Base):
-    """The version that serves a tenant now, as the service last saw it promoted."""
+    """A tenant's production version, as the service last recorded it."""
 
     __tablename__ = "production_versions"
 
@@ -52,7 +52,7 @@ class ProductionVersionRow(Base):
 
 
 class ChallengerVersionRow(Base):
-    """The version that scores a tenant's payments beside the one in production."""
+    """A tenant's challenger, which scores payments beside the production version."""
 
     __tablename__ = "challenger_versions"
 
@@ -74,7 +74,7 @@ class ChallengerVersionRow(Base):
 
 
 class RefusalRow(Base):
-    """A registered version that must not serve a tenant, and why."""
+    """A registered version that was refused, with the reason."""
 
     __tablename__ = "refusals"
 
@@ -91,7 +91,10 @@ class RefusalRow(Base):
 
 
 class PolicyRow(Base):
-    """A tenant's own policy, which overrides its versions' until it is withdrawn; never changed."""
+    """A tenant's own policy, which overrides its versions' policies until it is withdrawn.
+
+    Rows are never changed: the newest one counts.
+    """
 
     __tablename__ = "policies"
 

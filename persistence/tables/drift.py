@@ -1,6 +1,6 @@
-"""What the drift monitor found: checks and their measures.
+"""Drift checks and their measures.
 
-Counts are kept beside what was made of them, so that anybody can reckon it again.
+Counts are stored beside the measures, so that the measures can be computed again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from persistence.tables.base import Base
 
 
 class DriftCheckRow(Base):
-    """A model version's predictions in a window, looked at for drift."""
+    """A drift check of a model version's predictions in a window."""
 
     __tablename__ = "drift_checks"
 
@@ -55,7 +55,7 @@ class DriftCheckRow(Base):
 
 
 class DriftMeasureRow(Base):
-    """One feature, or the score, of a check: the bins of training, the window's counts, PSI."""
+    """One feature, or the score, of a check: bins of training, counts of the window, PSI."""
 
     __tablename__ = "drift_measures"
 

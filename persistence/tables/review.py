@@ -22,7 +22,7 @@ from persistence.tables.base import Base
 
 
 class FeedbackRow(Base):
-    """What an analyst decided about a transaction; the latest one counts, all are kept."""
+    """An analyst's label of a transaction; all are stored and the latest counts."""
 
     __tablename__ = "feedback"
 
@@ -46,7 +46,7 @@ class FeedbackRow(Base):
 
 
 class AuditRow(Base):
-    """Who changed what, written by triggers and by nothing else."""
+    """A change with its actor; only triggers write the table."""
 
     __tablename__ = "audit_log"
 

@@ -19,7 +19,7 @@ from scoring.tenant import SLUG_FORM
 
 
 class TenantRow(Base):
-    """A bank or payment company that shares the deployment."""
+    """A bank or payment company that uses the deployment."""
 
     __tablename__ = "tenants"
 
@@ -35,7 +35,7 @@ class TenantRow(Base):
 
 
 class ApiKeyRow(Base):
-    """An API key: its public prefix and the keyed hash of the whole; never the key."""
+    """An API key: its public prefix and a keyed hash; the key itself is not stored."""
 
     __tablename__ = "api_keys"
 

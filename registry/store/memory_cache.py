@@ -25,7 +25,7 @@ class MemoryCache:
 
     Args:
         max_models: how many different models it holds, >= 1.
-        on_eviction: told, outside the lock, of each model that had to go.
+        on_eviction: called, outside the lock, for each model that is evicted.
     """
 
     def __init__(self, max_models: int, on_eviction: Callable[[], None]) -> None:

@@ -1,1 +1,1 @@
-"""How good decisions are: metrics, costs, intervals, comparisons, drift."""
+"""Evaluation of decisions: metrics, costs, intervals, comparisons, drift."""

@@ -1,8 +1,8 @@
 """Confidence intervals by the bootstrap over transactions.
 
 Efron, Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: draw n of the n rows with
-replacement many times, compute the figure of each draw, and take the percentiles. Frauds and honest
-rows are drawn together, not stratified: how many frauds a stretch of time has is chance too.
+replacement many times, compute the figure of each draw, and take the percentiles. Draws are not
+stratified by label, because the number of frauds in a period is random too.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from scoring.features import FloatArray
 LEVEL = 0.95
 
 RESAMPLES = 1000
-"""With these the ends of an interval vary by a few percent of its length from seed to seed."""
+"""Default number of resamples: the ends of an interval vary by a few percent of its length from
+seed to seed."""
 
-_DRAWN_AT_ONCE = 2_000_000
-"""Numbers held at a time: 16 MB."""
+_CHUNK_NUMBERS = 2_000_000
+"""Numbers in a chunk of draws: 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,12 @@ class Interval:
     """A figure with its 95 % interval.
 
     Attributes:
-        value: of the transactions as they are.
-        low, high: percentiles 2.5 and 97.5 of the resampled figures, in the figure's unit. The
-            figure itself may lie outside where resampling shifts it, as it raises a calibration
-            error near 0.
+        value: figure of the original transactions.
+        low: percentile 2.5 of the resampled figures, in the figure's unit.
+        high: percentile 97.5 of the resampled figures, in the figure's unit.
+
+    The value may lie outside of the interval where resampling shifts the figure: it raises a
+    calibration error near 0.
     """
 
     value: float
@@ -41,10 +44,11 @@ class Interval:
 
 
 def percentile_interval(value: float, resampled: FloatArray) -> Interval:
-    """Return the interval of a figure.
+    """Return the percentile interval of a figure.
 
     Args:
-        value: of the rows as they are. resampled: the figure of each resample, float64 (r,).
+        value: figure of the original rows.
+        resampled: figure of each resample, float64 (r,).
     """
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, (tail, 1 - tail))
@@ -54,21 +58,21 @@ def percentile_interval(value: float, resampled: FloatArray) -> Interval:
 def draws(
     counts: NDArray[np.int64], resamples: int, rng: np.random.Generator
 ) -> Iterator[FloatArray]:
-    """Draw all rows with replacement, and tell of each group how many of its rows were drawn.
+    """Draw all rows with replacement, and count the drawn rows of each group.
 
-    To draw n rows is a multinomial draw over groups of rows that the figure cannot tell apart, so
-    that the work grows with the groups and not with the rows.
+    Rows that are equal for the figure form a group. Drawing n rows is then a multinomial draw over
+    the groups, so the work grows with the number of groups, not of rows.
 
     Args:
-        counts: rows of each group, int64 (g,), their sum >= 1.
-        resamples: how many in all.
-        rng: the same state gives the same draws.
+        counts: number of rows in each group, int64 (g,), with a sum >= 1.
+        resamples: number of resamples in total.
+        rng: random number generator; the same state gives the same draws.
 
     Yields:
-        float64 (k, g), `resamples` rows in all, some at a time.
+        Chunks of drawn rows in each group, float64 (k, g), `resamples` rows in total.
     """
     total = int(counts.sum())
-    at_once = max(1, _DRAWN_AT_ONCE // counts.size)
-    for start in range(0, resamples, at_once):
-        size = min(at_once, resamples - start)
+    chunk = max(1, _CHUNK_NUMBERS // counts.size)
+    for start in range(0, resamples, chunk):
+        size = min(chunk, resamples - start)
         yield rng.multinomial(total, counts / total, size=size).astype(np.float64)

@@ -1,8 +1,8 @@
 """Champion against challenger on the same transactions: decisions, money, calibration.
 
 Every figure has a 95 % interval from the bootstrap over transactions
-(`scoring.evaluation.bootstrap`). What is
-drawn are groups of transactions that are alike: 200,000 of them with 1,600 frauds take 0.3 s.
+(`scoring.evaluation.bootstrap`). The bootstrap draws from groups of similar transactions, so that
+200,000 transactions with 1,600 frauds take 0.3 s.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from scoring.features import BoolArray, FloatArray
 from scoring.policy import CostModel
 
 MIN_FRAUDS = 20
-"""Fewer than this and an interval would rest on too few distinct resamples to mean 95 %."""
+"""Fewest frauds of a comparison: with fewer, too few resamples differ for a 95 % interval."""
 
 LOG_ODDS_STEP = 0.05
-"""Width of the groups of scores that are resampled as one."""
+"""Width in log-odds of a group of scores that is resampled as one."""
 
 
 class TooFewFrauds(ValueError):
-    """Nothing can be said yet of which model is better; the message is a sentence for people."""
+    """The labels do not suffice to compare the models; the message is a sentence for users."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What one model said of n transactions.
+    """One model's scores and decisions for n transactions.
 
     Attributes:
         score: calibrated probabilities, strictly between 0 and 1, float64 (n,).
-        review: whether it decided `review`, by the policy in force when it did, bool (n,).
+        review: whether the decision is `review`, by the policy then in force, bool (n,).
     """
 
     score: FloatArray
@@ -44,14 +44,17 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How one model did, each figure with its 95 % interval.
+    """The results of one model, each figure with its 95 % interval.
 
     Attributes:
         net_savings: money saved against approving everything.
-        alerts, caught, missed, false_alarms: transactions reviewed, frauds among them, frauds
-            approved, honest ones reviewed.
+        alerts: number of transactions reviewed.
+        caught: number of frauds reviewed.
+        missed: number of frauds approved.
+        false_alarms: number of honest transactions reviewed.
         ece: expected calibration error over `ECE_BINS` bins of equal counts, 0 to 1.
-        log_loss: mean, nats. brier: mean squared error, 0 to 1.
+        log_loss: mean log loss, nats.
+        brier: mean squared error of the scores, 0 to 1.
     """
 
     net_savings: Interval
@@ -66,12 +69,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models on the same transactions.
+    """The results of two models on the same transactions.
 
     Attributes:
-        transactions, frauds: how many.
+        transactions: number of transactions.
+        frauds: number of frauds among the transactions.
         agreement: share of equal decisions, 0 to 1.
-        champion, challenger: how each did.
+        champion: results of the champion.
+        challenger: results of the challenger.
         difference: net savings of the challenger minus the champion's, from paired resamples.
         perfect: net savings of reviewing exactly the frauds.
     """
@@ -86,7 +91,7 @@ class Comparison:
 
     @property
     def is_better(self) -> bool:
-        """Whether the challenger is shown to save more: the whole interval is above 0."""
+        """Whether the challenger saves more: the whole interval of the difference is above 0."""
         return self.difference.low > 0
 
 
@@ -100,33 +105,36 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Comparison:
-    """Compare what two models said of the same n transactions.
+    """Compare two models on the same n transactions.
 
     Args:
-        champion, challenger: their scores and decisions, n each.
-        amount: money, float64 (n,). is_fraud: bool (n,).
-        costs: what errors cost, the same for both.
-        resamples: how many; the intervals' ends vary by a few percent of their length with 1,000.
-        seed: of the resamples.
+        champion: scores and decisions of the champion.
+        challenger: scores and decisions of the challenger.
+        amount: amounts of the transactions, money, float64 (n,).
+        is_fraud: labels, bool (n,).
+        costs: costs of errors, the same for both models.
+        resamples: number of resamples; with 1,000 the ends of an interval vary by a few percent of
+            its length.
+        seed: seed of the resamples.
 
     Raises:
-        TooFewFrauds: fewer than MIN_FRAUDS of them are frauds, or all are.
+        TooFewFrauds: fewer than MIN_FRAUDS of the transactions are frauds, or all are.
     """
     count, frauds = is_fraud.size, int(np.count_nonzero(is_fraud))
     if frauds < MIN_FRAUDS:
         raise TooFewFrauds(
             f"{frauds:,} of the {count:,} transactions are frauds; at least {MIN_FRAUDS} are "
-            "needed to say which version is better."
+            "needed to compare the versions."
         )
     if frauds == count:
         raise TooFewFrauds(
-            f"All {count:,} transactions are frauds; nothing can be said of false alarms."
+            f"All {count:,} transactions are frauds; a comparison needs honest ones too."
         )
     rng = np.random.default_rng(seed)
     figures, difference = _decision_figures(
         champion, challenger, amount, is_fraud, costs, resamples, rng
     )
-    first, second = (
+    champion_figures, challenger_figures = (
         Figures(**figures[side], **_calibration_figures(model.score, is_fraud, resamples, rng))
         for side, model in enumerate((champion, challenger))
     )
@@ -134,8 +142,8 @@ def compare(
         transactions=count,
         frauds=frauds,
         agreement=float(np.mean(champion.review == challenger.review)),
-        champion=first,
-        challenger=second,
+        champion=champion_figures,
+        challenger=challenger_figures,
         difference=difference,
         perfect=costs.perfect_savings(amount, is_fraud),
     )
@@ -150,21 +158,21 @@ def _decision_figures(
     resamples: int,
     rng: np.random.Generator,
 ) -> tuple[tuple[dict[str, Interval], dict[str, Interval]], Interval]:
-    """Return the figures of counts and money of either side, and the difference in money.
+    """Return the counts and net savings of both models, and the difference of the net savings.
 
-    Groups are transactions that two models decided alike and that cost the same. An honest
-    transaction's amount changes nothing, so four groups hold them all.
+    Transactions with the same two decisions and the same cost form a group. The amount of an honest
+    transaction has no effect, so all honest transactions form four groups.
     """
     decided = champion.review + 2 * challenger.review
     honest = np.bincount(decided[~is_fraud], minlength=4)
-    alike, frauds = np.unique(
+    fraud_groups, frauds = np.unique(
         np.column_stack([decided[is_fraud], costs.missed_costs(amount[is_fraud])]),
         axis=0,
         return_counts=True,
     )
-    decided = np.concatenate([np.arange(4), alike[:, 0].astype(np.int64)])
-    fraud = np.repeat([0.0, 1.0], [4, len(alike)])
-    value = np.concatenate([np.full(4, -costs.false_alarm), alike[:, 1]])
+    decided = np.concatenate([np.arange(4), fraud_groups[:, 0].astype(np.int64)])
+    fraud = np.repeat([0.0, 1.0], [4, len(fraud_groups)])
+    value = np.concatenate([np.full(4, -costs.false_alarm), fraud_groups[:, 1]])
     columns = []
     for review in (decided & 1, decided >> 1):
         columns += [review * value, review, review * fraud, (1 - review) * fraud]
@@ -185,7 +193,14 @@ def _resampled(
     resamples: int,
     rng: np.random.Generator,
 ) -> list[Interval]:
-    """Return the totals over all rows of what a row of each group adds."""
+    """Return an interval for the total of each figure.
+
+    Args:
+        counts: number of rows in each group, int64 (g,).
+        values: for each figure, the amount that a row of each group adds, float64 (g,).
+        resamples: number of resamples.
+        rng: random number generator of the resamples.
+    """
     table = np.column_stack(values)
     drawn = np.concatenate([draw @ table for draw in draws(counts, resamples, rng)])
     return [percentile_interval(*total) for total in zip(counts @ table, drawn.T, strict=True)]
@@ -194,10 +209,10 @@ def _resampled(
 def _calibration_figures(
     score: FloatArray, is_fraud: BoolArray, resamples: int, rng: np.random.Generator
 ) -> dict[str, Interval]:
-    """Resample groups of one label whose scores lie close together.
+    """Return the metrics of the scores; the resampled groups have one label and close scores.
 
-    Within a group the losses differ by at most LOG_ODDS_STEP of themselves, so that drawing a
-    group's mean instead of its rows takes nothing from the intervals.
+    Within a group the losses differ by at most LOG_ODDS_STEP of their value, so drawing a group's
+    mean instead of its rows does not narrow the intervals.
     """
     bins = equal_count_bins(score)
     log_odds = np.log(score) - np.log1p(-score)

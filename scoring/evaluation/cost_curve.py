@@ -1,4 +1,4 @@
-"""The cost curve: what every threshold would have saved, and the threshold to use."""
+"""The cost curve: net savings at every threshold, and the threshold to use."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from scoring.policy import CostModel
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What reviewing from a threshold on would have done.
+    """The results of reviewing from one threshold on.
 
     Attributes:
-        threshold: probability from which a transaction is reviewed.
+        threshold: score from which a transaction is reviewed.
         savings: net savings against approving everything, money.
-        flagged, caught: transactions reviewed and frauds among them.
+        flagged: number of transactions reviewed.
+        caught: number of frauds among the transactions reviewed.
     """
 
     threshold: float
@@ -28,16 +29,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class CostCurve:
-    """What every threshold would have saved.
+    """The results of every threshold on the same transactions.
 
     Attributes:
-        thresholds: the distinct scores, descending, float64 (t,).
-        savings: net savings of reviewing from each on, money, float64 (t,).
-        flagged, caught: transactions reviewed and frauds among them, float64 (t,).
-        perfect: the savings of reviewing exactly the frauds.
+        thresholds: distinct scores, descending, float64 (t,).
+        savings: net savings of reviewing from each threshold on, money, float64 (t,).
+        flagged: number of transactions reviewed at each threshold, float64 (t,).
+        caught: number of frauds among the transactions reviewed, float64 (t,).
+        perfect: net savings of reviewing exactly the frauds, money.
         best: index of the largest savings.
-        lowest, highest: the outermost thresholds whose savings are within one fraud of the best.
-        chosen: the threshold to use.
+        lowest: lowest threshold with savings within one average fraud of the largest.
+        highest: highest threshold with savings within one average fraud of the largest.
+        chosen: threshold to use.
     """
 
     thresholds: FloatArray
@@ -52,12 +55,16 @@ class CostCurve:
 
     @property
     def chosen_savings(self) -> float:
-        """Net savings of the chosen threshold on the same transactions."""
+        """Net savings at the chosen threshold, money."""
         return self.at(self.chosen).savings
 
     def at(self, threshold: float) -> Outcome:
-        """Return what any threshold, one of the scores or not, would have done."""
-        last = _reached(self.thresholds, threshold)
+        """Return the results of any threshold.
+
+        Args:
+            threshold: score from which a transaction is reviewed, in `thresholds` or not.
+        """
+        last = _last_reviewed(self.thresholds, threshold)
         if last < 0:
             return Outcome(threshold, 0.0, 0, 0)
         return Outcome(
@@ -71,30 +78,31 @@ class CostCurve:
 def cost_curve(
     score: FloatArray, amount: FloatArray, is_fraud: BoolArray, costs: CostModel
 ) -> CostCurve:
-    """Compute net savings at every threshold and choose one that maximises them robustly.
+    """Compute net savings at every threshold, and choose a threshold that is near the maximum.
 
-    The savings' maximum is that of one sample, a spike or a wide plateau, and the next fraud scores
-    below all F seen here with probability 1 / (F + 1). So every threshold is a candidate whose
-    savings fall behind the best by no more than one fraud of average cost, and the choice among
-    them is the one nearest to the average fraud rate. Where the two kinds are well apart,
-    candidates reach from there to nearly 1, and the low end is the safer: one fraud of a new kind
-    costs as much as many false alarms. Lower still, what is less suspicious than the average
-    payment would be reviewed.
+    The maximum belongs to one sample and may be a spike or part of a wide plateau, and the next
+    fraud scores below all F frauds of the sample with probability 1 / (F + 1). So each threshold
+    whose savings are at most one fraud of average cost below the maximum is a candidate, and the
+    candidate nearest to the average fraud rate is chosen. Where frauds and honest transactions are
+    well separated, the candidates reach from the average fraud rate to nearly 1. The low end is
+    then safer, because one fraud of a new kind costs as much as many false alarms. A still lower
+    threshold would review transactions that are less suspicious than the average.
 
-    This rule was chosen by looking at PaySim's steps 306 to 359, where it misses none of 165 frauds
-    and the bare maximum misses three; on steps 447 to 743, looked at once and after the choice, it
-    misses 8 of 827.
+    The rule was chosen on PaySim's steps 306 to 359, where it misses none of 165 frauds and the
+    threshold of the maximum misses three. On steps 447 to 743, evaluated once and after the choice,
+    it misses 8 of 827.
 
     Args:
-        score: calibrated probabilities, float64 (n,). amount: money, float64 (n,).
-        is_fraud: bool (n,), at least one true.
-        costs: what errors cost.
+        score: calibrated probabilities, float64 (n,).
+        amount: amounts of the transactions, money, float64 (n,).
+        is_fraud: labels, bool (n,), at least one true.
+        costs: costs of errors.
 
     Raises:
-        ValueError: there is no fraud, so nothing says what a threshold would catch.
+        ValueError: no transaction is a fraud.
     """
     if not is_fraud.any():
-        raise ValueError("a cost curve needs a fraud")
+        raise ValueError("a cost curve needs at least one fraud")
     order = np.argsort(-score, kind="stable")
     descending = score[order]
     value = np.where(is_fraud, costs.missed_costs(amount), -costs.false_alarm)[order]
@@ -118,14 +126,14 @@ def cost_curve(
     )
 
 
-def _reached(thresholds: FloatArray, threshold: float) -> int:
-    """Return the index of the last of the descending scores that `threshold` reviews, or -1."""
+def _last_reviewed(thresholds: FloatArray, threshold: float) -> int:
+    """Return the index of the last of the descending scores that reach `threshold`, or -1."""
     return int(np.searchsorted(-thresholds, -threshold, side="right")) - 1
 
 
 def _nearest_tied(thresholds: FloatArray, tied: BoolArray, rate: float) -> float:
-    """Return the tied threshold nearest to `rate` in proportion; `rate` itself where it is one."""
-    if rate <= thresholds[0] and tied[_reached(thresholds, rate)]:
+    """Return the tied threshold nearest to `rate` on a log scale, or `rate` if it ties."""
+    if rate <= thresholds[0] and tied[_last_reviewed(thresholds, rate)]:
         return rate
     candidates = thresholds[tied]
     return float(candidates[np.argmin(np.abs(np.log(candidates / rate)))])

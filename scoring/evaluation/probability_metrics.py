@@ -1,4 +1,4 @@
-"""Figures that say how good probabilities are, for any model, without a threshold."""
+"""Metrics of a model's probabilities that need no threshold."""
 
 from __future__ import annotations
 
@@ -11,21 +11,34 @@ ECE_BINS = 15
 
 
 def log_losses(probability: FloatArray, is_fraud: BoolArray) -> FloatArray:
-    """Return -ln of the probability given to what happened, per row.
+    """Return the log loss of each row: -ln of the probability of its label, float64 (n,).
 
     Args:
-        probability: strictly between 0 and 1, float64 (n,). is_fraud: bool (n,).
+        probability: predicted probabilities, strictly between 0 and 1, float64 (n,).
+        is_fraud: labels, bool (n,).
     """
     return -np.where(is_fraud, np.log(probability), np.log1p(-probability))
 
 
 def brier(probability: FloatArray, is_fraud: BoolArray) -> float:
-    """Return the mean squared error of the probabilities, 0 (perfect) to 1."""
+    """Return the mean squared error of the probabilities, 0 (perfect) to 1.
+
+    Args:
+        probability: predicted probabilities, float64 (n,).
+        is_fraud: labels, bool (n,).
+    """
     return float(np.mean(np.square(probability - is_fraud)))
 
 
 def equal_count_bins(probability: FloatArray, bins: int = ECE_BINS) -> NDArray[np.intp]:
-    """Return each row's bin, from 0: about equally many rows a bin, equal scores together."""
+    """Return the bin of each row, from 0.
+
+    Bins hold about equally many rows, and equal probabilities share a bin.
+
+    Args:
+        probability: predicted probabilities, float64 (n,).
+        bins: number of bins at most.
+    """
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
     return np.searchsorted(edges, probability, side="left")
 
@@ -35,9 +48,14 @@ def expected_calibration_error(
 ) -> float:
     """Return the mean distance of predicted from observed fraud rates, weighted by rows, 0 to 1.
 
-    Bins hold equally many rows: with frauds this rare, bins of equal width would put all but a
-    handful of rows into the first. Nixon et al., "Measuring Calibration in Deep Learning" (CVPR
-    workshops 2019), "adaptive" binning.
+    Bins hold equally many rows. With bins of equal width nearly all rows would be in the first bin,
+    because frauds are rare. Nixon et al., "Measuring Calibration in Deep Learning" (CVPR workshops
+    2019), "adaptive" binning.
+
+    Args:
+        probability: predicted probabilities, float64 (n,).
+        is_fraud: labels, bool (n,).
+        bins: number of bins at most.
     """
     bin_of = equal_count_bins(probability, bins)
     difference = np.bincount(bin_of, weights=probability - is_fraud)

@@ -1,4 +1,4 @@
-"""From a booster's trees to the compiled kernel's arrays."""
+"""Compilation of a booster's trees into the arrays of the kernel."""
 
 from __future__ import annotations
 
@@ -11,37 +11,43 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.explain.kernel import MAX_BITS, NO_TABLE, POINTS, WIDTH, Forest, fill
+from scoring.explain.kernel import MAX_BITS, NO_TABLE, POINTS, WIDTH, Forest, fill_tables
 from scoring.explain.lightgbm_text import IntArray, Tree, UnsupportedTrees
 from scoring.features import FloatArray
 
 TABLE_BYTES = 160 * 2**20
-"""Memory for one model's tables; the leaves of the largest ones beyond it are computed anew for
-each row."""
+"""Memory for one model's tables. Groups whose tables do not fit, the largest ones, have none: their
+leaves are computed for each row."""
 GROWTH = 1.5
-"""How much larger than its parts' tables a group's may be."""
+"""Largest size of a merged group's table, relative to the tables of its two parts together."""
 
 Number = TypeVar("Number", np.int64, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The way to a node.
+    """The path from a tree's root to a node.
 
     Attributes:
-        features: distinct, in order.
-        fractions: for each, the share of the training rows at the splits on it that goes this way.
+        features: distinct features of the splits, in order of their first split.
+        fractions: for each feature, the share of the training rows at its splits that follows the
+            path.
     """
 
     features: tuple[int, ...] = ()
     fractions: tuple[float, ...] = ()
 
     def bit(self, feature: int) -> int:
-        """Return the feature's position, which is the next one where it is new."""
+        """Return the position of a feature, or the next free position if the feature is new."""
         return self.features.index(feature) if feature in self.features else len(self.features)
 
     def extended(self, feature: int, fraction: float) -> Path:
-        """Return the way on through a split."""
+        """Return the path extended by a split.
+
+        Args:
+            feature: feature of the split.
+            fraction: share of the split's training rows that follows the path.
+        """
         bit = self.bit(feature)
         if bit == len(self.features):
             return Path((*self.features, feature), (*self.fractions, fraction))
@@ -52,11 +58,11 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A split between a group's top and one of its leaves.
+    """A split on the path from the top of a group to one of its leaves.
 
     Attributes:
-        split: of the tree.
-        left: whether the leaf lies on its left.
+        split: index of the split in the tree.
+        left: whether the leaf is on the left of the split.
     """
 
     split: int
@@ -68,9 +74,9 @@ class Group:
     """A subtree at the bottom of a tree whose leaves share one table.
 
     Attributes:
-        above: bits of the path down to it.
-        splits: its own, of the tree, parents first; none where it is one leaf.
-        leaves: its own, of the tree, with the steps to each.
+        above: number of features on the path from the root to the group, each a bit of the index.
+        splits: indices in the tree of the group's splits, parents first; empty for a single leaf.
+        leaves: index in the tree of each leaf, with the steps to the leaf.
     """
 
     above: int
@@ -79,23 +85,29 @@ class Group:
 
     @property
     def bits(self) -> int:
-        """Of an index into its table."""
+        """Number of bits of an index into the group's table."""
         return self.above + len(self.splits)
 
-    def stepped(self, split: int, left: bool) -> list[tuple[int, tuple[Step, ...]]]:
-        """Return its leaves as they are seen from a split right above it."""
+    def leaves_below(self, split: int, left: bool) -> list[tuple[int, tuple[Step, ...]]]:
+        """Return the group's leaves with the steps from the split directly above the group.
+
+        Args:
+            split: index of that split in the tree.
+            left: whether the group is on the left of the split.
+        """
         return [(leaf, (Step(split, left), *steps)) for leaf, steps in self.leaves]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A tree cut into upper splits and groups.
+    """A tree divided into upper splits and groups.
 
     Attributes:
-        tree: which.
-        splits, leaves: the paths to them.
-        uppers: splits outside of groups, parents first.
-        groups: every leaf is in one.
+        tree: tree that is divided.
+        splits: path to each split.
+        leaves: path to each leaf.
+        uppers: indices of the splits outside of groups, parents first.
+        groups: groups that together contain every leaf once.
     """
 
     tree: Tree
@@ -105,15 +117,15 @@ class Plan:
     groups: Sequence[Group]
 
 
-def forest_of(trees: Sequence[Tree], table_bytes: int = TABLE_BYTES) -> Forest:
-    """Compute every group's table.
+def build_forest(trees: Sequence[Tree], table_bytes: int = TABLE_BYTES) -> Forest:
+    """Convert trees to flat arrays and compute the groups' tables.
 
     Args:
-        trees: at least one.
-        table_bytes: the tables' size at most; the smallest ones come first.
+        trees: trees of a booster, at least one.
+        table_bytes: largest size of all tables together; small tables have priority.
 
     Raises:
-        UnsupportedTrees: no training row reached a node, or there are too many features.
+        UnsupportedTrees: no training row reached a node, or the booster has too many features.
     """
     if any((tree.feature >= WIDTH - 1).any() for tree in trees):
         raise UnsupportedTrees(f"the booster has more than {WIDTH - 1} features")
@@ -128,7 +140,7 @@ def forest_of(trees: Sequence[Tree], table_bytes: int = TABLE_BYTES) -> Forest:
     def by_split(values: Iterable[NDArray[Number]]) -> NDArray[Number]:
         return np.concatenate([v[order] for v, order in zip(values, orders, strict=True)])
 
-    wiring = np.concatenate([_wiring(plan) for plan in plans])
+    split_slots = np.concatenate([_split_slots(plan) for plan in plans])
     forest = Forest(
         split_start=_starts(tree.feature.size for tree in trees),
         upper_start=_starts(len(plan.uppers) for plan in plans),
@@ -137,10 +149,10 @@ def forest_of(trees: Sequence[Tree], table_bytes: int = TABLE_BYTES) -> Forest:
         threshold=by_split(tree.threshold for tree in trees),
         missing=by_split(tree.missing for tree in trees),
         default_left=by_split(tree.default_left for tree in trees),
-        left_slot=wiring[:, 0].copy(),
-        right_slot=wiring[:, 1].copy(),
-        bit=wiring[:, 2].copy(),
-        is_new=wiring[:, 3].copy(),
+        left_slot=split_slots[:, 0].copy(),
+        right_slot=split_slots[:, 1].copy(),
+        bit=split_slots[:, 2].copy(),
+        is_new=split_slots[:, 3].copy(),
         group_above=np.array([group.above for group in groups], dtype=np.int64),
         group_bits=np.array([group.bits for group in groups], dtype=np.int64),
         group_table=tables,
@@ -163,34 +175,34 @@ def forest_of(trees: Sequence[Tree], table_bytes: int = TABLE_BYTES) -> Forest:
         weights=weights,
         table=np.zeros((rows, WIDTH)),
     )
-    fill(forest)
+    fill_tables(forest)
     return forest
 
 
 def _plan(tree: Tree) -> Plan:
-    """Cut a tree: from the bottom up, subtrees merge where that hardly makes tables larger."""
+    """Divide a tree: from the bottom up, subtrees merge if GROWTH and MAX_BITS allow the table."""
     splits, leaves = _paths(tree)
-    whole: dict[int, Group] = {
+    group_at: dict[int, Group] = {
         ~leaf: Group(len(path.features), (), ((leaf, ()),)) for leaf, path in enumerate(leaves)
     }
     uppers: list[int] = []
     left, right = tree.left.tolist(), tree.right.tolist()
     for split in reversed(range(tree.feature.size)):
-        parts = whole.get(left[split]), whole.get(right[split])
+        parts = group_at.get(left[split]), group_at.get(right[split])
         if parts[0] and parts[1]:
             merged = Group(
                 len(splits[split].features),
                 (split, *sorted(parts[0].splits + parts[1].splits)),
-                (*parts[0].stepped(split, True), *parts[1].stepped(split, False)),
+                (*parts[0].leaves_below(split, True), *parts[1].leaves_below(split, False)),
             )
-            apart = (1 << parts[0].bits) + (1 << parts[1].bits)
-            if merged.bits <= MAX_BITS and 1 << merged.bits <= GROWTH * apart:
-                del whole[left[split]], whole[right[split]]
-                whole[split] = merged
+            separate = (1 << parts[0].bits) + (1 << parts[1].bits)
+            if merged.bits <= MAX_BITS and 1 << merged.bits <= GROWTH * separate:
+                del group_at[left[split]], group_at[right[split]]
+                group_at[split] = merged
                 continue
         uppers.append(split)
-    # In the tree's order, which is the order of memory.
-    return Plan(tree, splits, leaves, uppers[::-1], list(whole.values()))
+    # Groups keep the tree's order, which is the tables' order in memory.
+    return Plan(tree, splits, leaves, uppers[::-1], list(group_at.values()))
 
 
 def _order(plan: Plan) -> IntArray:
@@ -198,7 +210,7 @@ def _order(plan: Plan) -> IntArray:
     return np.array([*plan.uppers, *inner], dtype=np.int64)
 
 
-def _wiring(plan: Plan) -> IntArray:
+def _split_slots(plan: Plan) -> IntArray:
     """Return left_slot, right_slot, bit and is_new of each split, int64 (splits, 4)."""
     slots = {split: slot for slot, split in enumerate(plan.uppers)}
     for slot, group in enumerate(plan.groups, len(plan.uppers)):
@@ -207,9 +219,9 @@ def _wiring(plan: Plan) -> IntArray:
     features = plan.tree.feature.tolist()
     rows = []
     for split in plan.uppers:
-        way = plan.splits[split]
-        bit = way.bit(features[split])
-        is_new = int(bit == len(way.features))
+        path = plan.splits[split]
+        bit = path.bit(features[split])
+        is_new = int(bit == len(path.features))
         rows.append((slots[left[split]], slots[right[split]], bit, is_new))
     for slot, group in enumerate(plan.groups, len(plan.uppers)):
         rows += [(slot, slot, bit, 0) for bit, _ in enumerate(group.splits, group.above)]
@@ -217,17 +229,22 @@ def _wiring(plan: Plan) -> IntArray:
 
 
 def _steps(plan: Plan) -> Iterable[tuple[int, int, bool]]:
-    """Return step_bit, step_at and step_left of each step, in the leaves' order."""
+    """Yield step_bit, step_at and step_left of each step, in the order of the leaves."""
     features = plan.tree.feature.tolist()
     for group in plan.groups:
-        at = {split: bit for bit, split in enumerate(group.splits, group.above)}
+        index_bit = {split: bit for bit, split in enumerate(group.splits, group.above)}
         for leaf, steps in group.leaves:
             for step in steps:
-                yield plan.leaves[leaf].bit(features[step.split]), at[step.split], step.left
+                path_bit = plan.leaves[leaf].bit(features[step.split])
+                yield path_bit, index_bit[step.split], step.left
 
 
 def _paths(tree: Tree) -> tuple[list[Path], list[Path]]:
-    """Return the paths to a tree's splits and to its leaves."""
+    """Return the paths to the splits and to the leaves of a tree.
+
+    Raises:
+        UnsupportedTrees: no training row reached a node.
+    """
     splits = [Path()] * tree.feature.size
     leaves = [Path()] * tree.leaf_value.size
     for split, feature in enumerate(tree.feature.tolist()):
@@ -235,16 +252,21 @@ def _paths(tree: Tree) -> tuple[list[Path], list[Path]]:
             count = tree.split_count[child] if child >= 0 else tree.leaf_count[~child]
             if count <= 0:
                 raise UnsupportedTrees("no training row reached one of the booster's nodes")
-            way = splits[split].extended(feature, float(count / tree.split_count[split]))
+            path = splits[split].extended(feature, float(count / tree.split_count[split]))
             if child >= 0:
-                splits[child] = way
+                splits[child] = path
             else:
-                leaves[~child] = way
+                leaves[~child] = path
     return splits, leaves
 
 
 def _tables(sizes: IntArray, table_bytes: int) -> tuple[IntArray, int]:
-    """Return each group's first row, or NO_TABLE, and how many rows there are."""
+    """Return the first row of each group's table, or NO_TABLE, and the number of all rows.
+
+    Args:
+        sizes: number of rows of each group's table.
+        table_bytes: largest size of all tables together.
+    """
     order = np.argsort(sizes, kind="stable")
     fits = np.zeros(sizes.size, dtype=np.bool_)
     fits[order] = np.cumsum(sizes[order]) * WIDTH * 8 <= table_bytes
@@ -261,19 +283,20 @@ def _quadrature() -> tuple[FloatArray, FloatArray]:
 
 
 def _gauss_legendre(n: int, i: int) -> tuple[float, float]:
-    """Return the i-th of n points on [0, 1], and its weight, rounded correctly.
+    """Return point i of the n-point quadrature on [0, 1], and its weight, correctly rounded.
 
-    NumPy's differ in the last bit between machines, and so would a decision that is replayed.
+    NumPy's values differ in the last bit between machines, and a replayed decision would too.
     Abramowitz and Stegun, "Handbook of Mathematical Functions", 25.4.29 and 22.7.10.
     """
     with localcontext(prec=40):
         x = Decimal(math.cos(math.pi * (i + 0.75) / (n + 0.5)))
         for _ in range(8):
-            before, here = Decimal(1), x
+            previous, current = Decimal(1), x
             for k in range(1, n):
-                before, here = here, ((2 * k + 1) * x * here - k * before) / (k + 1)
-            slope = n * (before - x * here) / (1 - x * x)
-            x -= here / slope
+                following = ((2 * k + 1) * x * current - k * previous) / (k + 1)
+                previous, current = current, following
+            slope = n * (previous - x * current) / (1 - x * x)
+            x -= current / slope
         return float((x + 1) / 2), float(1 / ((1 - x * x) * slope * slope))
 
 

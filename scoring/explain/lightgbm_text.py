@@ -1,7 +1,7 @@
-"""A booster's trees as flat arrays, read from LightGBM's own text.
+"""A booster's trees as flat arrays, read from LightGBM's text format.
 
-The text holds every threshold and leaf value to the last bit (17 digits), and unlike
-`Booster.dump_model` it is read in milliseconds.
+The text has every threshold and leaf value to the last bit (17 digits). Reading it takes
+milliseconds, unlike `Booster.dump_model`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scoring.features import FloatArray
 
 IntArray = NDArray[np.int64]
 
-# decision_type's bits: https://github.com/microsoft/LightGBM/blob/v4.6.0/include/LightGBM/tree.h
+# Bits of decision_type: https://github.com/microsoft/LightGBM/blob/v4.6.0/include/LightGBM/tree.h
 _CATEGORICAL = 1
 _DEFAULT_LEFT = 2
 _MISSING_SHIFT = 2
@@ -25,22 +25,24 @@ MISSING_NAN = 2
 
 
 class UnsupportedTrees(ValueError):
-    """The booster has something that these arrays cannot say; the message says what."""
+    """The booster has a property that the arrays cannot represent; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One tree of n leaves, n >= 1, and n - 1 splits; a split's children come after it.
+    """A tree of n leaves, n >= 1, and n - 1 splits; a split's children come after it.
 
     Attributes:
-        feature: int64 (n - 1,), column of the matrix.
-        threshold: float64 (n - 1,); a value up to it goes left.
-        missing: int64 (n - 1,); MISSING_ZERO: NaN and 0 are missing; MISSING_NAN: NaN is; else
-            nothing is, and NaN counts as 0.
-        default_left: int64 (n - 1,), 1 where a missing value goes left, else 0.
-        left, right: int64 (n - 1,); a split's index, or ~leaf.
-        leaf_value: float64 (n,), log-odds.
-        split_count, leaf_count: float64, training rows that reached each.
+        feature: columns of the matrix, int64 (n - 1,).
+        threshold: largest values that go left, float64 (n - 1,).
+        missing: kinds of missing values, int64 (n - 1,). MISSING_ZERO: NaN and 0 are missing;
+            MISSING_NAN: NaN is missing; otherwise no value is missing, and NaN counts as 0.
+        default_left: 1 where a missing value goes left, else 0, int64 (n - 1,).
+        left: left children, int64 (n - 1,): the index of a split, or ~leaf.
+        right: right children, int64 (n - 1,): the index of a split, or ~leaf.
+        leaf_value: log-odds, float64 (n,).
+        split_count: number of training rows that reached each split, float64 (n - 1,).
+        leaf_count: number of training rows that reached each leaf, float64 (n,).
     """
 
     feature: IntArray
@@ -55,17 +57,21 @@ class Tree:
 
     @property
     def expected_value(self) -> float:
-        """The leaf values' mean over the training rows."""
+        """Mean of the leaf values over the training rows."""
         if self.leaf_value.size == 1:
             return float(self.leaf_value[0])
         return float((self.leaf_count / self.split_count[0] * self.leaf_value).sum())
 
 
-def trees_of(model_text: str) -> list[Tree]:
-    """Read the trees of `Booster.model_to_string()`.
+def read_trees(model_text: str) -> list[Tree]:
+    """Read the trees of a model in LightGBM's text format.
+
+    Args:
+        model_text: result of `Booster.model_to_string()`.
 
     Raises:
-        UnsupportedTrees: categorical splits, linear leaves, several classes, or averaged trees.
+        UnsupportedTrees: the booster has categorical splits, linear leaves or several classes, or
+            averages its trees.
     """
     header, *rest = model_text.split("\nTree=")
     lines = header.splitlines()
@@ -102,5 +108,5 @@ def _tree(fields: dict[str, str]) -> Tree:
 
 
 def _numbers(fields: dict[str, str], name: str) -> FloatArray:
-    # Python's own float: rounds correctly, which NumPy's parser does not promise.
+    # float() rounds correctly; NumPy does not document that its parser does.
     return np.array([float(word) for word in fields.get(name, "").split()], dtype=np.float64)

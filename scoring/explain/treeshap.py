@@ -1,9 +1,10 @@
-"""Exact contributions (SHAP values) of a tree ensemble, in log-odds, and the margin with them.
+"""Exact contributions (SHAP values) of a tree ensemble, in log-odds, and its margins.
 
-Path-dependent TreeSHAP (Lundberg et al., "From local explanations to global understanding with
-explainable AI for trees", Nature Machine Intelligence 2020), twice: LightGBM's own `pred_contrib`,
-which equals `shap.TreeExplainer` to the last bit, and tables compiled from the booster's trees
-(`scoring/explain/kernel.py`), many times faster and held to the first whenever a model is loaded.
+This is path-dependent TreeSHAP (Lundberg et al., "From local explanations to global understanding
+with explainable AI for trees", Nature Machine Intelligence 2020) in two implementations. LightGBM's
+`pred_contrib` equals `shap.TreeExplainer` to the last bit. The tables compiled from the booster's
+trees (`scoring/explain/kernel.py`) are many times faster; `compile_trees` compares them with
+LightGBM's results whenever a model is loaded.
 """
 
 from __future__ import annotations
@@ -15,25 +16,26 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 
-from scoring.explain.compiler import forest_of
+from scoring.explain.compiler import build_forest
 from scoring.explain.kernel import WIDTH, Forest, explain
-from scoring.explain.lightgbm_text import Tree, UnsupportedTrees, trees_of
+from scoring.explain.lightgbm_text import Tree, UnsupportedTrees, read_trees
 from scoring.features import FEATURE_NAMES, FloatArray
 
 logger = logging.getLogger("sentinel.scoring")
 
 TOLERANCE = 1e-9
+"""Largest difference of a contribution or base value from LightGBM's, in log-odds."""
 CHECKED_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Explained:
-    """What the trees say of n rows.
+class Explanation:
+    """The margins of n rows, and the contributions that add up to them.
 
     Attributes:
-        margins: float64 (n,), LightGBM's to the last bit.
-        contributions: float64 (n, f).
-        base_value: base value plus a row's contributions is that row's margin.
+        margins: log-odds, equal to LightGBM's to the last bit, float64 (n,).
+        contributions: log-odds, float64 (n, f).
+        base_value: log-odds; base value plus a row's contributions is the row's margin.
     """
 
     margins: FloatArray
@@ -41,68 +43,79 @@ class Explained:
     base_value: float
 
 
-def by_lightgbm(booster: lgb.Booster, matrix: FloatArray) -> Explained:
-    """Explain with LightGBM itself.
+def explain_with_lightgbm(booster: lgb.Booster, matrix: FloatArray) -> Explanation:
+    """Explain rows with LightGBM.
 
     Args:
-        booster: a binary classifier. matrix: float64 (n, f), n >= 1.
+        booster: binary classifier.
+        matrix: rows of features, float64 (n, f), n >= 1.
     """
-    # One thread: two made a single row 17 ms instead of 0.1 (fork-join cost per call).
-    explained = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1))
-    return Explained(
+    # One thread: with two a single row takes 17 ms instead of 0.1 (fork-join cost per call).
+    contributions = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1))
+    return Explanation(
         margins=np.asarray(booster.predict(matrix, raw_score=True, num_threads=1)),
-        contributions=np.ascontiguousarray(explained[:, :-1]),
-        base_value=float(explained[0, -1]),
+        contributions=np.ascontiguousarray(contributions[:, :-1]),
+        base_value=float(contributions[0, -1]),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledTrees:
-    """A booster's trees as tables; immutable, so any number of threads may explain at once."""
+    """A booster's trees as tables; immutable, so any number of threads may explain at once.
+
+    Attributes:
+        forest: trees as flat arrays, with their tables.
+        base_value: log-odds of the average training row.
+    """
 
     forest: Forest
     base_value: float
 
-    def explain(self, matrix: FloatArray) -> Explained:
-        """Explain n >= 1 rows.
+    def explain(self, matrix: FloatArray) -> Explanation:
+        """Explain rows with the tables.
 
         Args:
-            matrix: float64 (n, f), C-contiguous.
+            matrix: rows of features, float64 (n, f), n >= 1, C-contiguous.
         """
         out = np.zeros((len(matrix), WIDTH))
         explain(self.forest, matrix, out)
-        return Explained(out[:, -1].copy(), out[:, :-1].copy(), self.base_value)
+        return Explanation(out[:, -1].copy(), out[:, :-1].copy(), self.base_value)
 
 
 def compile_trees(booster: lgb.Booster) -> CompiledTrees | None:
-    """Compile a booster, and compare the result with LightGBM's on rows where it splits.
+    """Compile a booster, and compare its results with LightGBM's on rows next to its thresholds.
+
+    Args:
+        booster: binary classifier.
 
     Returns:
-        None, and a warning in the log, where the trees have something that tables cannot say or
-        the results differ; `by_lightgbm` is right for every booster.
+        The compiled trees. None, with a warning in the log, if tables cannot represent the trees or
+        the results differ; `explain_with_lightgbm` works for every booster.
     """
     try:
-        trees = trees_of(booster.model_to_string())
+        trees = read_trees(booster.model_to_string())
         compiled = CompiledTrees(
-            forest_of(trees), float(sum(tree.expected_value for tree in trees))
+            build_forest(trees), float(sum(tree.expected_value for tree in trees))
         )
     except UnsupportedTrees as error:
-        logger.warning("explaining with LightGBM, which takes longer: %s", error)
+        logger.warning("LightGBM explains this model, which takes longer: %s", error)
         return None
-    rows = _rows_at_the_splits(trees)
-    expected, found = by_lightgbm(booster, rows), compiled.explain(rows)
-    off = max(
-        float(np.abs(expected.contributions - found.contributions).max()),
-        abs(expected.base_value - found.base_value),
+    rows = _rows_at_splits(trees)
+    expected, actual = explain_with_lightgbm(booster, rows), compiled.explain(rows)
+    deviation = max(
+        float(np.abs(expected.contributions - actual.contributions).max()),
+        abs(expected.base_value - actual.base_value),
     )
-    if not off <= TOLERANCE or not np.array_equal(expected.margins, found.margins):
-        logger.warning("explaining with LightGBM: the compiled trees are off by %.3g", off)
+    if not deviation <= TOLERANCE or not np.array_equal(expected.margins, actual.margins):
+        logger.warning(
+            "LightGBM explains this model, because the compiled trees are off by %.3g", deviation
+        )
         return None
     return compiled
 
 
-def _rows_at_the_splits(trees: Sequence[Tree]) -> FloatArray:
-    """Return rows whose every value is a threshold of its feature, one step above it, or NaN."""
+def _rows_at_splits(trees: Sequence[Tree]) -> FloatArray:
+    """Return rows whose values are thresholds of their features, the next float above, or NaN."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(CHECKED_ROWS, len(FEATURE_NAMES)))
     feature = np.concatenate([tree.feature for tree in trees])

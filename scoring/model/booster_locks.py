@@ -1,4 +1,4 @@
-"""One thread at a time in a booster.
+"""Locks that let one thread at a time use a booster.
 
 LightGBM's `pred_contrib` recomputes each tree's depth inside the booster, so calls on one booster
 from several threads race; different boosters share nothing.
@@ -13,13 +13,17 @@ from scoring.model.fraud_model import FraudModel
 
 
 class BoosterLocks:
-    """A lock for each booster in use; goes when the booster does."""
+    """One lock for each booster in use; a lock is dropped together with its booster."""
 
     def __init__(self) -> None:
         self._locks: WeakKeyDictionary[object, threading.Lock] = WeakKeyDictionary()
-        self._making = threading.Lock()
+        self._guard = threading.Lock()
 
     def of(self, model: FraudModel) -> threading.Lock:
-        """Return the lock of a model's booster, which models of equal content share."""
-        with self._making:
+        """Return the lock of a model's booster.
+
+        Args:
+            model: model whose booster is used; models that share a booster share its lock.
+        """
+        with self._guard:
             return self._locks.setdefault(model.booster, threading.Lock())

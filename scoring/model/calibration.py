@@ -1,7 +1,7 @@
-"""Calibrators: from a margin (log-odds) to a calibrated probability, stored as numbers.
+"""Calibrators: functions from a margin (log-odds) to a calibrated probability, stored as numbers.
 
-Fitting is training's business; here a calibrator is applied, checked and (de)serialised. All three
-kinds are non-decreasing, so calibration never reorders transactions.
+This module applies, checks and (de)serialises calibrators; `training` fits them. All three kinds
+are non-decreasing, so calibration never reorders transactions.
 """
 
 from __future__ import annotations
@@ -15,23 +15,28 @@ import numpy as np
 from scoring.features import FloatArray
 
 PROBABILITY_FLOOR = 1e-6
-"""No finite sample supports a probability of 0 or 1; isotonic fits give both without this bound."""
+"""Smallest probability, and 1 minus the largest: no finite sample supports 0 or 1, and an isotonic
+fit gives both without this bound."""
 
 
 class Calibrator(Protocol):
-    """Maps margins to probabilities, element by element."""
+    """A function from margins to probabilities, element by element."""
 
     @property
     def kind(self) -> str:
-        """`sigmoid`, `beta` or `isotonic`."""
+        """Kind of calibrator: `sigmoid`, `beta` or `isotonic`."""
         ...
 
     def __call__(self, margin: FloatArray) -> FloatArray:
-        """Return probabilities, never 0 or 1, in the shape of `margin`."""
+        """Return probabilities, never 0 or 1, in the shape of `margin`.
+
+        Args:
+            margin: log-odds.
+        """
         ...
 
     def as_numbers(self) -> dict[str, Any]:
-        """Return JSON-ready numbers; `calibrator_from_numbers` makes an equal calibrator."""
+        """Return the calibrator as JSON-ready numbers; `calibrator_from_numbers` is the inverse."""
         ...
 
 
@@ -104,17 +109,17 @@ class BetaCalibrator:
 
 @dataclass(frozen=True, slots=True)
 class IsotonicCalibrator:
-    """Linear interpolation between knots, constant beyond them.
+    """Linear interpolation between knots, and a constant beyond the outermost knots.
 
     Zadrozny, Elkan, "Transforming Classifier Scores into Accurate Multiclass Probability
     Estimates" (KDD 2002).
 
     Attributes:
-        margins: knots, strictly increasing, at least one.
-        probabilities: values at the knots, in [0, 1], non-decreasing, as many.
+        margins: margins of the knots, strictly increasing, at least one.
+        probabilities: one probability for each knot, in [0, 1], non-decreasing.
 
     Raises:
-        ValueError: any of that does not hold.
+        ValueError: a margin or probability breaks these rules.
     """
 
     margins: tuple[float, ...]
@@ -152,10 +157,13 @@ class IsotonicCalibrator:
 
 
 def calibrator_from_numbers(numbers: Mapping[str, Any]) -> Calibrator:
-    """Make the calibrator that `as_numbers` described.
+    """Return the calibrator that `Calibrator.as_numbers` serialised.
+
+    Args:
+        numbers: result of `Calibrator.as_numbers`, possibly read from JSON.
 
     Raises:
-        ValueError: the kind is unknown, a number is missing or out of range.
+        ValueError: the kind is unknown, or a number is missing or out of range.
     """
     try:
         match numbers["kind"]:
@@ -171,4 +179,4 @@ def calibrator_from_numbers(numbers: Mapping[str, Any]) -> Calibrator:
             case kind:
                 raise ValueError(f"unknown calibrator kind {kind!r}")
     except (KeyError, TypeError) as error:
-        raise ValueError(f"a calibrator lacks a number: {error}") from error
+        raise ValueError(f"the calibrator is incomplete or malformed: {error}") from error

@@ -1,8 +1,8 @@
 """FraudModel: booster, calibrator and policy as one immutable value that decides a batch.
 
-On disk it is a directory of plain files, no pickle: `booster.txt` (LightGBM's own format),
+A saved model is a directory of plain files, without pickle: `booster.txt` (LightGBM's own format),
 `calibrator.json`, `policy.json`, `features.json` (names, version, training distribution) and
-`golden.json` (input rows with the results they must give).
+`golden.json` (input rows with their expected results).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import lightgbm as lgb
 import numpy as np
 
 from scoring.errors import ModelRefused
-from scoring.explain.treeshap import CompiledTrees, by_lightgbm, compile_trees
+from scoring.explain.treeshap import CompiledTrees, compile_trees, explain_with_lightgbm
 from scoring.features import (
     FEATURE_NAMES,
     FEATURES_VERSION,
@@ -38,16 +38,16 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True, slots=True)
 class FraudModel:
-    """A fitted model that may serve.
+    """A fitted model with all that a decision needs.
 
     Attributes:
-        booster: LightGBM binary classifier; never mutated, since calls on one booster from several
-            threads race only where it changes.
-        calibrator: margin to calibrated probability.
-        policy: probability to decision.
-        distribution: the training distribution of features and score, for drift.
-        version: the registered version it was loaded as, or None before registration.
-        compiled: explains many times faster; None: LightGBM explains.
+        booster: LightGBM binary classifier. It is never mutated, because calls on one booster from
+            several threads race only where it changes.
+        calibrator: function from margin to calibrated probability.
+        policy: rule that turns a score into a decision.
+        distribution: training distribution of features and score, for drift.
+        version: registered version, None before registration.
+        compiled: compiled trees, which explain many times faster; None if LightGBM explains.
     """
 
     booster: lgb.Booster
@@ -61,16 +61,19 @@ class FraudModel:
         """Score and explain n rows of features.
 
         Args:
-            matrix: float64 (n, len(FEATURES)), n >= 1, C-contiguous.
+            matrix: features, float64 (n, len(FEATURES)), n >= 1, C-contiguous.
         """
-        said = self.compiled.explain(matrix) if self.compiled else by_lightgbm(self.booster, matrix)
+        if self.compiled:
+            explanation = self.compiled.explain(matrix)
+        else:
+            explanation = explain_with_lightgbm(self.booster, matrix)
         return ScoredBatch(
             features=matrix,
-            margins=said.margins,
-            contributions=said.contributions,
-            base_value=said.base_value,
-            raw_probabilities=sigmoid(said.margins),
-            scores=self.calibrator(said.margins),
+            margins=explanation.margins,
+            contributions=explanation.contributions,
+            base_value=explanation.base_value,
+            raw_probabilities=sigmoid(explanation.margins),
+            scores=self.calibrator(explanation.margins),
         )
 
     def as_served(self) -> FraudModel:
@@ -78,7 +81,11 @@ class FraudModel:
         return self if self.compiled else replace(self, compiled=compile_trees(self.booster))
 
     def margins(self, matrix: FloatArray) -> FloatArray:
-        """Return the log-odds of n rows of features, float64 (n,)."""
+        """Return the log-odds of n rows of features, float64 (n,).
+
+        Args:
+            matrix: features, float64 (n, len(FEATURES)).
+        """
         return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1))
 
     def predict(
@@ -87,12 +94,11 @@ class FraudModel:
         """Decide n >= 1 transactions, in order.
 
         Args:
-            transactions: n of them.
-            policies: what turns each one's score into a decision, n of them; None: the model's own.
+            transactions: transactions to decide.
+            policies: policy for each transaction; None for the model's own.
 
         Raises:
-            ValueError: the model has no registered version, so nothing could be said of whose
-                decision it is.
+            ValueError: the model has no registered version to store with the decision.
         """
         matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
         return self.decide(self.explain_matrix(matrix), policies)
@@ -103,14 +109,14 @@ class FraudModel:
         """Decide n scored transactions, in order.
 
         Args:
-            batch: this model's words about them.
-            policies: as for `predict`.
+            batch: result of `explain_matrix` for the transactions.
+            policies: policy for each transaction; None for the model's own.
 
         Raises:
-            ValueError: as for `predict`.
+            ValueError: the model has no registered version to store with the decision.
         """
         if self.version is None:
-            raise ValueError("a model decides only as a registered version")
+            raise ValueError("only a registered version of a model decides; register the model")
         rows = zip(
             batch.scores.tolist(),
             batch.margins.tolist(),
@@ -122,7 +128,7 @@ class FraudModel:
         )
         version = self.version
         return [
-            Prediction(  # by place: 0.3 us less than by name
+            Prediction(  # positional: 0.3 us less than by keyword
                 score,
                 margin,
                 batch.base_value,
@@ -138,7 +144,11 @@ class FraudModel:
         ]
 
     def golden(self, matrix: FloatArray) -> dict[str, Any]:
-        """Return what `verify` will demand: rows of features and the results they give now."""
+        """Return golden rows for `verify`: rows of features and the model's results for them.
+
+        Args:
+            matrix: features, float64 (n, len(FEATURES)), n >= 1, C-contiguous.
+        """
         batch = self.explain_matrix(matrix)
         return {
             "features": matrix.tolist(),
@@ -149,10 +159,14 @@ class FraudModel:
         }
 
     def verify(self, golden: Mapping[str, Any]) -> None:
-        """Recompute the golden rows.
+        """Recompute the golden rows and compare the results.
+
+        Args:
+            golden: result of `golden`, possibly read from JSON.
 
         Raises:
-            ModelRefused: a row is missing, or off by more than GOLDEN_TOLERANCE; says which.
+            ModelRefused: a row is missing, or a result is off by more than GOLDEN_TOLERANCE; the
+                message names the result.
         """
         try:
             matrix = np.asarray(golden["features"], dtype=np.float64)
@@ -173,27 +187,28 @@ class FraudModel:
             "score": batch.scores,
             "base value": np.asarray([batch.base_value]),
         }
-        for what, values in computed.items():
-            if values.shape != expected[what].shape:
-                raise ModelRefused(f"golden.json has the wrong number of {what} values")
-            off = float(np.abs(values - expected[what]).max())
-            if not off <= GOLDEN_TOLERANCE:
+        for name, values in computed.items():
+            if values.shape != expected[name].shape:
+                raise ModelRefused(f"golden.json has the wrong number of {name} values")
+            deviation = float(np.abs(values - expected[name]).max())
+            if not deviation <= GOLDEN_TOLERANCE:
                 raise ModelRefused(
-                    f"golden rows: the {what} is off by {off:.3g}, more than {GOLDEN_TOLERANCE:g}"
+                    f"golden rows: the {name} is off by {deviation:.3g}, "
+                    f"more than {GOLDEN_TOLERANCE:g}"
                 )
-        added_up = batch.base_value + batch.contributions.sum(axis=1)
-        off = float(np.abs(added_up - batch.margins).max())
-        if not off <= GOLDEN_TOLERANCE:
+        sums = batch.base_value + batch.contributions.sum(axis=1)
+        deviation = float(np.abs(sums - batch.margins).max())
+        if not deviation <= GOLDEN_TOLERANCE:
             raise ModelRefused(
-                f"golden rows: base value plus contributions misses the margin by {off:.3g}"
+                f"golden rows: base value plus contributions is off the margin by {deviation:.3g}"
             )
 
     def save(self, directory: Path, golden_matrix: FloatArray) -> None:
         """Write the model's five files into an existing directory.
 
         Args:
-            directory: where to.
-            golden_matrix: float64 (n, len(FEATURES)), the rows to pin down.
+            directory: existing directory for the files.
+            golden_matrix: features of the golden rows, float64 (n, len(FEATURES)).
         """
         features = {
             "version": FEATURES_VERSION,
@@ -211,12 +226,12 @@ class FraudModel:
         """Read and verify a model.
 
         Args:
-            directory: holds the five files of MODEL_FILES.
-            version: what it is registered as.
+            directory: directory with the five files of MODEL_FILES.
+            version: registered version of the model, None before registration.
 
         Raises:
             ModelRefused: a file is missing or unreadable, a number is out of range, the features
-                are not this release's, or a golden row is off.
+                differ from this release's, or a golden row is off.
         """
         for name in MODEL_FILES:
             if not (directory / name).is_file():
@@ -228,11 +243,11 @@ class FraudModel:
                 f"this release computes version {FEATURES_VERSION}"
             )
         if tuple(features.get("names", ())) != FEATURE_NAMES:
-            raise ModelRefused("features.json names other features than this release computes")
+            raise ModelRefused("features.json lists other features than this release computes")
         model = cls(
             booster=_read_booster(directory / "booster.txt"),
-            calibrator=_parsed(directory / "calibrator.json", calibrator_from_numbers),
-            policy=_parsed(directory / "policy.json", policy_from_numbers),
+            calibrator=_read_parsed(directory / "calibrator.json", calibrator_from_numbers),
+            policy=_read_parsed(directory / "policy.json", policy_from_numbers),
             distribution=features.get("distribution", {}),
             version=version,
         ).as_served()
@@ -254,7 +269,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _parsed(path: Path, parse: Callable[[Mapping[str, Any]], Parsed]) -> Parsed:
+def _read_parsed(path: Path, parse: Callable[[Mapping[str, Any]], Parsed]) -> Parsed:
     try:
         return parse(_read_json(path))
     except ValueError as error:

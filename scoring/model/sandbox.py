@@ -1,15 +1,15 @@
-"""Test transactions with fixed answers, so that an integrator can test without a model.
+"""Test transactions with fixed predictions, so that an integrator can test without a model.
 
-They mean something only to a tenant in test mode, and are told by the account that pays
-(`nameOrig`), whatever else the transaction says, as the numbers of test cards are:
+For a tenant in test mode the payer (`nameOrig`) alone selects the prediction, as the number of a
+test card does:
 
     TEST-APPROVE   approve   low      0.0025
     TEST-REVIEW    review    medium   0.18
     TEST-HIGH      review    high     0.95
 
-What is replied is whole: the features are the transaction's own, the contributions come from a
-table, and base value plus contributions is the margin to the last bit. POLICY decides, whatever
-the tenant's own policy is.
+A fixed prediction is complete: the features are computed from the transaction, the contributions
+come from a table, and base value plus contributions is the margin to the last bit. POLICY applies,
+not the tenant's policy.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import Transaction
 
 MODEL = ModelVersion("sentinel-test", 1)
-"""The version that a fixed answer says it is of; MLflow knows nothing of it."""
+"""Model version of a fixed prediction; MLflow has no such version."""
 POLICY = Policy(CostModel(), threshold=0.05, high_from=0.5)
 CALIBRATOR_KIND = "none"
 """The score is the sigmoid of the margin."""
 BASE_VALUE = -4.5
-"""Log-odds. It and the contributions are multiples of 1/4, so that their sum is exact."""
+"""Log-odds. The base value and the contributions are multiples of 1/4: their sum is exact."""
 
 _APPROVE = {"type": -0.5, "amount": -0.5, "amount_share": -0.25, "empties_account": -0.25}
 _REVIEW = {"type": 0.5, "amount_share": 1.0, "empties_account": 1.0, "dest_is_empty": 0.5}
@@ -45,19 +45,19 @@ _HIGH = {
 FIXED_TESTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {"TEST-APPROVE": _APPROVE, "TEST-REVIEW": _REVIEW, "TEST-HIGH": _HIGH}
 )
-"""By `nameOrig`: the contributions that are not zero, in log-odds."""
+"""The contributions that are not zero, in log-odds, by `nameOrig`."""
 
 
 def is_fixed(transaction: Transaction) -> bool:
-    """Whether a tenant in test mode gets a fixed answer to it."""
+    """Return whether a tenant in test mode receives a fixed prediction for a transaction."""
     return transaction.name_orig in FIXED_TESTS
 
 
 def fixed_prediction(transaction: Transaction) -> Prediction:
-    """Return the fixed answer.
+    """Return the fixed prediction for a test transaction.
 
     Raises:
-        KeyError: the transaction has none.
+        KeyError: `nameOrig` is not in FIXED_TESTS.
     """
     table = FIXED_TESTS[transaction.name_orig]
     contributions = [table.get(name, 0.0) for name in FEATURE_NAMES]

@@ -1,1 +1,1 @@
-"""Adaptive batches: gathered, scored, stored, answered."""
+"""Score, store and answer adaptive batches."""

@@ -1,7 +1,7 @@
 """Decide a single /score on the event loop, when no other request is waiting.
 
 Passing it to a worker thread and back would take a ninth of the request's time
-(docs/decisions/0010-a-lone-payment.md). The loop serves other requests while Postgres stores the
+(docs/decisions/0010-single-request.md). The loop serves other requests while Postgres stores the
 decision; it is busy only for one row's features, explanation and parameters.
 """
 
@@ -28,7 +28,7 @@ class InlineScorer:
     def fits(self, item: Item) -> bool:
         """Whether `decide` would not block the loop: no LightGBM call, no connection to open."""
         models = (item.assignment.champion, item.assignment.canary)
-        return all(m is None or m.compiled for m in models) and self._log.is_at_hand()
+        return all(m is None or m.compiled for m in models) and self._log.has_free_connection()
 
     async def decide(self, item: Item) -> AnsweredBatch:
         """Decide and store an item's only transaction, and return its answer as a batch of one."""

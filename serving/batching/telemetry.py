@@ -42,7 +42,7 @@ class BatchReport:
         times: stages of the batch.
         origins: requests in the batch, with their ids and spans.
         tenants: number of tenants in the batch.
-        predictions: predictions that this batch made; repeated requests are left out.
+        predictions: predictions that this batch made; repeated requests are not included.
         failed: number of items that were answered with an error.
         is_stored: whether Postgres has stored `predictions` as decisions.
         traces: tracer of the process.

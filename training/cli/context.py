@@ -1,4 +1,4 @@
-"""What sub-commands that judge registered versions read: Postgres, the registry, labelled files."""
+"""Open what commands on registered versions read: Postgres, the registry, labelled files."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Sources:
         challenger: RegisteredVersion,
         window: Window,
     ) -> Evidence:
-        """Read what both said of stored, matured transactions.
+        """Read both versions' scores of stored, matured transactions.
 
         Raises:
             NoEvidence: there are too few, or the champion is refused.

@@ -46,7 +46,7 @@ def compare(
     reporter: Reporter,
     configuration: Configuration,
 ) -> Compared:
-    """Compare them on the evidence and log it, with what the command was told.
+    """Compare two versions on the evidence and log it, with the command's options.
 
     Raises:
         NoEvidence: it has too few frauds, or nothing but frauds.

@@ -22,11 +22,13 @@ class Evidence:
     """n labelled transactions that two versions decided.
 
     Attributes:
-        champion, challenger: what each said.
-        amount: money, float64 (n,). is_fraud: bool (n,).
-        costs: what errors cost, the same for both.
-        over: what they are, to follow their number in a sentence.
-        facts: what identifies them, for the run's parameters.
+        champion: scores and reviews of the version in production.
+        challenger: scores and reviews of the version compared with it.
+        amount: money, float64 (n,).
+        is_fraud: bool (n,).
+        costs: cost of each error, the same for both.
+        over: description of the transactions, to follow their number in a sentence.
+        facts: origin of the transactions, for the run's parameters.
         notes: sentences that belong beside the figures.
     """
 

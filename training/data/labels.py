@@ -60,7 +60,7 @@ def from_file(data: LabelledTransactions, from_step: int | None, until_step: int
 
 
 def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
-    """Take stored transactions with what analysts said of them."""
+    """Take stored transactions with the analysts' feedback."""
     earliest_first = slice(None, None, -1)
     count, labelled = matured.is_fraud.size, int(np.count_nonzero(matured.labelled))
     notes = [

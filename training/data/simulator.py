@@ -54,7 +54,7 @@ class _Events:
     Attributes:
         time: hours since the start. kind: index into _TYPES. payer, receiver: account numbers.
         cents: amount wanted. share: of the payer's balance taken instead, where above 0.
-        is_fraud: whether it is one (not whether anybody said so).
+        is_fraud: whether it is one (not whether it was reported).
     """
 
     time: Floats

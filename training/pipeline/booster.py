@@ -103,7 +103,7 @@ def fit(
         matrix: float64 (n, len(FEATURES)). is_fraud: bool (n,).
         parts: which rows are which.
         seed: the same seed gives the same trees.
-        on_round: told the number of each finished round, from 1, and the mean log loss on
+        on_round: called with the number of each finished round, from 1, and the mean log loss on
             `parts.stopping`; what it raises ends the fit.
         chosen: instead of the defaults.
     """

@@ -77,7 +77,7 @@ def learn(
         seed: of the booster.
         reporter: shown the stages.
         chosen: settings of the booster instead of the defaults.
-        split_name: told beside each stage, where there are several splits.
+        split_name: shown beside each stage, where there are several splits.
     """
     chosen = chosen or FitParameters()
     suffix = f" ({split_name})" if split_name else ""

@@ -67,7 +67,7 @@ def run_recalibration(
         tenant: slug. registered: the version to recalibrate, and model: what it loads as.
         booster: its booster.txt, which the new version gets byte for byte.
         labels: in time order. tracking: MLflow. reporter: shown the stages.
-        configuration: what the command was told.
+        configuration: options in effect of the command.
 
     Raises:
         TrainingError: the labels are too few. PublishError: MLflow refuses.

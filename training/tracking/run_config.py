@@ -1,4 +1,4 @@
-"""What a command was told to do, and by what: a flag, the configuration file, or a default."""
+"""The options of a command, and the origin of each: a flag, the file, or a default."""
 
 from __future__ import annotations
 

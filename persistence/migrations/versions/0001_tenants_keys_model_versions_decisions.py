@@ -1,4 +1,4 @@
-"""Tenants, keys, model versions, decisions."""
+"""Create tenants, API keys, model versions and decisions."""
 
 from __future__ import annotations
 

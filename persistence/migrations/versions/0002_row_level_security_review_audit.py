@@ -1,4 +1,4 @@
-"""Row-level security, the review of decisions, audit."""
+"""Add row-level security, the review of decisions and the audit log."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ TENANT_TABLES = (
     "transactions",
 )
 
-# The tenants of the running transaction, set with SET LOCAL; none set means none seen. The
-# sub-select makes it one evaluation a statement instead of one a row.
+# The tenants of the running transaction, set with SET LOCAL; without the setting no row is visible.
+# The sub-select is evaluated once a statement, not once a row.
 OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
     nullif(current_setting('sentinel.tenant_ids', true), ''), ','))::bigint[])"""
 
@@ -37,8 +37,8 @@ GRANT SELECT, INSERT, UPDATE (reviewed) ON predictions TO {SERVICE};
 GRANT SELECT, INSERT, UPDATE ON production_versions TO {SERVICE};
 """
 
-# Its owner may write the log, nobody else: what it says is what happened. The columns left out are
-# a secret and a clock.
+# The function runs as its owner, who alone may write the log, so no entry can be forged. The hidden
+# columns are a secret and the time of last use.
 AUDIT = """
 CREATE FUNCTION audit_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
@@ -190,13 +190,13 @@ def _secure() -> None:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY of_tenant ON {table} USING ({OF_THIS_TRANSACTION})")
-    # A caller shows a key before anybody knows its tenant: that one row may be read.
+    # A request's tenant is not known until its key is read, so a key is readable by its prefix.
     op.execute(
         "CREATE POLICY of_prefix ON api_keys USING"
         " (prefix = (SELECT nullif(current_setting('sentinel.key_prefix', true), '')))"
     )
     op.execute("CREATE POLICY by_trigger ON audit_log FOR INSERT WITH CHECK (true)")
-    # Partitions are reached through their parents; by name, by nobody but their owner.
+    # The service reads partitions only through their parents; the owner may also read them by name.
     for partition in _partitions():
         op.execute(f"ALTER TABLE {partition} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {partition} FORCE ROW LEVEL SECURITY")

@@ -1,4 +1,4 @@
-"""Policies of tenants, challengers, refusals, shadow scores, test mode."""
+"""Add tenants' policies, challengers, refusals, shadow scores and test mode."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON challenger_versions TO {SERVICE};
 
 AUDITED = {"challenger_versions": "challenger", "refusals": "refusal"}
 
-# A policy is a new row and yet a change: `before` is what was in force, the tenant's own or that of
-# the version in production. Rows are never changed, unless by the tables' owner.
+# A new policy is a new row that replaces the policy in force: `before` is that policy, the tenant's
+# own or the production version's. Only the tables' owner can change rows.
 AUDIT_POLICY = """
 CREATE FUNCTION audit_policy() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
@@ -51,7 +51,7 @@ CREATE TRIGGER audit_tampering AFTER UPDATE OR DELETE ON policies
 FOR EACH ROW EXECUTE FUNCTION audit_change('policy');
 """
 
-# Postgres tells listeners when the transaction commits, and not before.
+# Postgres notifies listeners when the transaction commits, not before.
 NOTIFY = """
 CREATE FUNCTION notify_policy() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -186,9 +186,9 @@ def upgrade() -> None:
             comment="fixed test transactions are answered without a model",
         ),
     )
-    # Last, since it locks the table that scoring writes; the catalogue alone changes. The key is
-    # validated by the maintenance that follows every upgrade: that reads the whole history, under a
-    # lock that lets scoring go on.
+    # Last, since it locks the table that scoring writes; only the catalogue changes. Maintenance
+    # after the upgrade validates the key: it reads the whole history, under a lock that does not
+    # stop scoring.
     op.add_column(
         "predictions",
         sa.Column(

@@ -1,8 +1,8 @@
-"""Drop the foreign keys of the hot path that its one statement keeps; docs/decisions/0009.
+"""Drop the foreign keys of the hot path that hold by construction; docs/decisions/0009.
 
-A batch's claims, transactions and predictions come from the same rows of the same INSERT, and the
-service may neither change nor delete them: none can be without the others. The tenant exists since
-its model version does, which predictions still refer to, as they do to policies.
+One INSERT writes a batch's idempotency keys, transactions and predictions from the same rows, and
+the service may neither change nor delete them, so none exists without the others. Predictions still
+refer to policies and to model versions, and a model version's tenant exists.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def upgrade() -> None:
 def downgrade() -> None:
     _lock()
     for name, (table, referred, columns, referred_columns) in KEYS.items():
-        # Validated by the next maintenance, under a lock that lets scoring go on.
+        # The next maintenance validates them, under a lock that does not stop scoring.
         op.create_foreign_key(
             op.f(name), table, referred, columns, referred_columns, postgresql_not_valid=True
         )
 
 
 def _lock() -> None:
-    # In the order in which the batch writer locks them, so that neither waits for the other. Only
-    # the catalogue changes.
+    # In the order in which the batch writer locks them, so that no deadlock arises. Only the
+    # catalogue changes.
     op.execute(
         "LOCK TABLE idempotency_keys, transactions, predictions, tenants IN ACCESS EXCLUSIVE MODE"
     )

@@ -1,4 +1,4 @@
-"""Drift of the model versions' predictions from what they were trained on."""
+"""Add drift checks: predictions of a window compared with the training distribution."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY of_tenant ON {table} USING ({OF_THIS_TRANSACTION})")
-    # `sentinel monitor` writes them, as the owner.
+    # `sentinel monitor` writes them as the owner.
     op.execute(f"GRANT SELECT ON {', '.join(TABLES)} TO sentinel_service")
 
 

@@ -99,7 +99,7 @@ def test_each_alert_has_a_section_in_the_runbooks_and_each_section_an_alert() ->
     sections = re.findall(r"(?m)^## (Sentinel\w+)$", RUNBOOKS.read_text())
     assert sorted(sections) == sorted(alerts())
     for section in RUNBOOKS.read_text().split("\n## Sentinel")[1:]:
-        assert re.findall(r"(?m)^\*\*(.+?)\*\*", section) == ["Means.", "Look first.", "Mend."]
+        assert re.findall(r"(?m)^\*\*(.+?)\*\*", section) == ["Means.", "Look first.", "Fix."]
 
 
 def test_every_rule_names_metrics_that_the_service_has(watched: Watched) -> None:

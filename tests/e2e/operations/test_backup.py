@@ -149,7 +149,7 @@ def test_maintenance_makes_and_drops_months_after_a_restore(restored: Restored) 
     later = datetime.now(UTC) + timedelta(days=62)
     said: list[str] = []
     maintain(owner, later, report=said.append)
-    assert any(line.startswith("Made the partitions of") for line in said)
+    assert any(line.startswith("Created the partitions of") for line in said)
     maintain(owner, later, retain_months=1, dry_run=True, report=said.append)
     owner.dispose()
     assert "with its decisions" in said[-1]

@@ -232,7 +232,7 @@ def test_the_scheduled_service_makes_partitions_and_checks_drift(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "partitions of this month and those ahead are there" in done.stdout
+    assert "partitions of this month and the next 3 exist" in done.stdout
     assert "No version is in production and none decided in the window" in done.stdout
 
 

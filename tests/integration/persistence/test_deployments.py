@@ -20,7 +20,8 @@ from persistence.deployments import (
     record_test_model,
     served_versions,
 )
-from persistence.tenants import create_tenant, find_tenant, list_tenants, set_test_mode
+from persistence.tenancy import tenant_transaction
+from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants, set_test_mode
 from scoring.errors import NotFound
 from scoring.model import sandbox
 from scoring.model.fraud_model import FraudModel
@@ -33,6 +34,11 @@ REGISTERED_MS = 1_700_000_000_000
 
 def version(number: int) -> FraudModel:
     return a_model(version=ModelVersion("fraud-demo", number), threshold=number / 100)
+
+
+def _served(engine: Engine, tenant: Tenant) -> list[ServedVersion]:
+    with tenant_transaction(engine, tenant.id) as connection:
+        return served_versions(connection, tenant.id)
 
 
 def audited(rows: Rows, noun: str) -> list[tuple[str, str, dict[str, Any] | None]]:
@@ -83,7 +89,7 @@ def test_a_withdrawn_challenger_is_removed_and_audited_once(
         "challenger.created",
         "challenger.removed",
     ]
-    assert [v.model.version for v in served_versions(service_engine, tenant.id)] == [2, 1]
+    assert [v.model.version for v in _served(service_engine, tenant)] == [2, 1]
 
 
 @pytest.mark.parametrize("percent", [-0.1, 100.1, float("nan")])
@@ -116,7 +122,7 @@ def test_served_versions_come_newest_first_with_their_current_roles(
     record_promotions(service_engine, [tenant.id], version(2))
     record_challenger(service_engine, tenant.id, version(3), 7.5)
     record_test_model(service_engine, tenant.id)
-    challenger, production, before = served_versions(service_engine, tenant.id)
+    challenger, production, before = _served(service_engine, tenant)
     assert isinstance(production, ServedVersion)
     assert [v.model.version for v in (challenger, production, before)] == [3, 2, 1]
     assert production.policy == version(2).policy
@@ -127,7 +133,7 @@ def test_served_versions_come_newest_first_with_their_current_roles(
     assert challenger.challenger_since
     assert (challenger.production_since, challenger.canary_percent) == (None, 7.5)
     assert (before.production_since, before.challenger_since) == (None, None)
-    assert [v.model.version for v in served_versions(service_engine, other.id)] == [1]
+    assert [v.model.version for v in _served(service_engine, other)] == [1]
 
 
 def test_a_refusal_is_recorded_and_audited_once_by_two_processes_at_the_same_moment(

@@ -30,12 +30,12 @@ from persistence.engine import open_database
 from persistence.maintenance.migrate import alembic_config, current_revision, head_revision, upgrade
 from persistence.maintenance.partitions import PARTITIONED, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
-from persistence.policies import set_policy
 from persistence.tenancy import SERVICE_ROLE
 from scoring.policy import CostModel, Policy
 from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant
 from tests.support.partition_months import NOW, THIS
+from tests.support.policies import set_policy
 from tests.support.shadow_data import a_shadow_score
 
 HERE = Path(__file__).parent

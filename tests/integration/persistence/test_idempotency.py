@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from persistence.decisions.insert_sql import BEGIN, INSERT, SET_TENANTS_FIRST
+from persistence.decisions.insert_sql import BEGIN, INSERT, SET_TENANTS_PREPARED
 from persistence.decisions.rows import Decided
-from persistence.decisions.writer import DecisionLog, Outcome, storing
+from persistence.decisions.writer import DecisionLog, Outcome, insert_calls
 from persistence.engine import open_database
 from persistence.pipeline.libpq import round_trip
 from persistence.tenancy import SERVICE_ROLE
@@ -121,7 +121,9 @@ def test_a_key_held_by_another_session_is_in_flight_and_the_rest_of_the_batch_is
     mate = a_decision(tenant_id, external_id="free")
     with engine.connect() as session:
         driver: Any = session.connection.driver_connection
-        round_trip(driver, (BEGIN, SET_TENANTS_FIRST, INSERT), [(BEGIN, ()), *storing([held])])
+        round_trip(
+            driver, (BEGIN, SET_TENANTS_PREPARED, INSERT), [(BEGIN, ()), *insert_calls([held])]
+        )
         begun = monotonic()
         in_flight, stored = log.write([a_decision(tenant_id, external_id="held"), mate])
         assert monotonic() - begun < 1
@@ -140,7 +142,9 @@ def test_a_rolled_back_key_can_be_stored_by_the_next_session(
     with engine.connect() as session:
         driver: Any = session.connection.driver_connection
         held = a_decision(tenant_id, external_id="held")
-        round_trip(driver, (BEGIN, SET_TENANTS_FIRST, INSERT), [(BEGIN, ()), *storing([held])])
+        round_trip(
+            driver, (BEGIN, SET_TENANTS_PREPARED, INSERT), [(BEGIN, ()), *insert_calls([held])]
+        )
         driver.rollback()
     again = a_decision(tenant_id, external_id="held")
     assert DecisionLog(service_engine).write([again]) == [again]

@@ -288,7 +288,7 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
         assert reader._cut(connection, nth, given)
         driver = connection.connection.driver_connection
         assert isinstance(driver, Connection)
-        driver.execute(sql.JOIN_WHOLE)
+        driver.execute(sql.NO_NESTED_LOOPS)
         (told,) = driver.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone()
     nodes = list(walk(told[0]["Plan"]))
     assert nodes[0]["Actual Rows"] == 10

@@ -47,7 +47,7 @@ def test_a_month_later_one_more_month_is_made_and_a_second_run_changes_nothing(
     later = starting(THIS.plus(1).year, THIS.plus(1).month)
     maintain(owner, later, report=said.append)
     assert months(engine)[-1] == THIS.plus(1 + MONTHS_AHEAD)
-    assert said == [f"Made the partitions of {THIS.plus(1 + MONTHS_AHEAD)}."]
+    assert said == [f"Created the partitions of {THIS.plus(1 + MONTHS_AHEAD)}."]
     maintain(owner, later, report=said.append)
     assert "nothing to do" in said[-1]
 
@@ -75,8 +75,8 @@ def test_a_decision_in_the_default_partition_is_moved_to_its_month(
         THIS.plus(-2).partition_of("predictions"),
         THIS.plus(-2).partition_of("transactions"),
     }
-    assert f"Moved 1 of {THIS.plus(-2)} out of the default partitions." in said
-    assert "Left 1 of later months in the default partitions until then." in said
+    assert f"Moved 1 decisions of {THIS.plus(-2)} out of the default partitions." in said
+    assert "Left 1 decisions of later months in the default partitions." in said
     assert partition_of(rows, far) == {"predictions_default", "transactions_default"}
     assert read_decision(engine, stray.tenant_id, stray.prediction_id).prediction == (
         stray.prediction
@@ -156,7 +156,7 @@ def test_a_dry_run_lists_the_changes_and_makes_none(
     said: list[str] = []
     maintain(owner, NOW, retain_months=2, dry_run=True, report=said.append)
     assert said == [
-        f"Would move 1 of {THIS.plus(-5)} out of the default partitions.",
+        f"Would move 1 decisions of {THIS.plus(-5)} out of the default partitions.",
         f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys and feedback.",
     ]
     assert months(engine) == before
@@ -192,10 +192,10 @@ def test_a_second_run_waits_for_the_first(
         )
         second.start()
         sleep(0.5)
-        assert said == ["Another run is at work on this database; waiting for its end."]
+        assert said == ["Another run is active on this database; waiting for it to end."]
         first.execute(text("SELECT pg_advisory_unlock(:a, 1)"), {"a": 0x53E47})
     second.join(30)
-    assert f"Moved 1 of {THIS.plus(-3)} out of the default partitions." in said
+    assert f"Moved 1 decisions of {THIS.plus(-3)} out of the default partitions." in said
 
 
 def test_the_tables_owner_need_not_be_a_superuser(

@@ -1,4 +1,4 @@
-"""`is_at_hand` is true when the pool has an idle connection that works."""
+"""`has_free_connection` is true when the pool has an idle connection that works."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ def make_pool(postgres_url: str) -> Iterator[MakePool]:
         pool.dispose()
 
 
-def test_a_new_pool_has_no_connection_at_hand(make_pool: MakePool) -> None:
-    assert not make_pool().is_at_hand()
+def test_a_new_pool_has_no_free_connection(make_pool: MakePool) -> None:
+    assert not make_pool().has_free_connection()
 
 
-def test_a_returned_connection_is_at_hand_until_it_is_taken(make_pool: MakePool) -> None:
+def test_a_returned_connection_is_free_until_it_is_taken(make_pool: MakePool) -> None:
     pool = make_pool()
     pool.connect().close()
-    assert pool.is_at_hand()
+    assert pool.has_free_connection()
     taken = pool.connect()
-    assert not pool.is_at_hand(), "the other one is still to be opened"
+    assert not pool.has_free_connection(), "the other one is still to be opened"
     taken.close()
-    assert pool.is_at_hand()
+    assert pool.has_free_connection()
 
 
-def test_a_broken_connection_is_not_at_hand(make_pool: MakePool) -> None:
+def test_a_broken_connection_is_not_free(make_pool: MakePool) -> None:
     pool = make_pool()
     broken = pool.connect()
     broken.invalidate()
     broken.close()
-    assert not pool.is_at_hand()
+    assert not pool.has_free_connection()
 
 
-def test_a_connection_due_for_recycling_is_not_at_hand(make_pool: MakePool) -> None:
+def test_a_connection_due_for_recycling_is_not_free(make_pool: MakePool) -> None:
     pool = make_pool(recycle=1)
     pool.connect().close()
-    assert not pool.is_at_hand()
+    assert not pool.has_free_connection()
 
 
-def test_a_disposed_pool_has_no_connection_at_hand(make_pool: MakePool) -> None:
+def test_a_disposed_pool_has_no_free_connection(make_pool: MakePool) -> None:
     pool = make_pool()
     pool.connect().close()
     pool.dispose()
-    assert not pool.recreate().is_at_hand()
+    assert not pool.recreate().has_free_connection()

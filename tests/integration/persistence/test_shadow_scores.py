@@ -134,7 +134,7 @@ def test_months_made_or_dropped_by_the_previous_release_are_completed(
     ShadowLog(engine).write([a_shadow_score(old)])
     said: list[str] = []
     maintain(owner, NOW, retain_months=1, report=said.append)
-    assert f"Made the partitions of {newest}." in said
+    assert f"Created the partitions of {newest}." in said
     assert any(line.startswith(f"Dropped {THIS.plus(-2)}: 0 decisions") for line in said)
     names: list[dict[str, Any]] = rows("SELECT relname FROM pg_class WHERE relname ~ '_2[0-9_]+$'")
     tables = [r["relname"].rsplit("_", 2)[0] for r in names]

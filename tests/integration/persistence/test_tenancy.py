@@ -11,7 +11,6 @@ from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_challenger, record_promotions, record_refusal
 from persistence.drift.checks import check_drift
-from persistence.policies import set_policy
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from scoring.errors import NotStorable
@@ -20,6 +19,7 @@ from scoring.prediction import ModelVersion
 from tests.support.drift_data import last_day, trained
 from tests.support.factories import a_decision, a_model
 from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.policies import set_policy
 from tests.support.row_security import WITHOUT_TENANT, check_row_security
 from tests.support.shadow_data import a_shadow_score
 

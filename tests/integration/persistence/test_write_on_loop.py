@@ -45,7 +45,7 @@ def decide(make_tenant: MakeTenant, log: DecisionLog) -> Callable[..., Decided]:
     """A factory of decisions; the log's connection is open and at rest."""
     tenant_id = make_tenant().id
     log.write([a_decision(tenant_id)])
-    assert log.is_at_hand()
+    assert log.has_free_connection()
 
     def make(**changes: Any) -> Decided:
         return a_decision(tenant_id, **changes)
@@ -69,7 +69,7 @@ def test_a_decision_is_stored_in_one_round_trip(
     assert (traffic.round_trips, traffic.messages["E"], traffic.messages["P"]) == (1, 2, 0)
     assert rendered == [True]
     assert decided.prediction_id in {row["id"] for row in rows(STORED)}
-    assert log.is_at_hand()
+    assert log.has_free_connection()
 
 
 def test_a_repeated_key_returns_the_stored_decision_and_another_body_is_refused(
@@ -136,7 +136,7 @@ def test_the_event_loop_stays_responsive_until_the_statement_times_out(
     with proxy.stalled(), pytest.raises(StoreUnavailable):
         run(beside_others())
     assert 0 < longest_s < 0.5
-    assert not log.is_at_hand()
+    assert not log.has_free_connection()
     decided = decide()
     assert log.write([decided]) == [decided]
 
@@ -154,7 +154,7 @@ def test_a_broken_connection_fails_at_once(
     with proxy.stalled(), pytest.raises(StoreUnavailable, match="same external_id"):
         run(cut())
     assert monotonic() - begun < 1.0, "sooner than it would have given up"
-    assert not log.is_at_hand()
+    assert not log.has_free_connection()
 
 
 def test_after_a_connection_lost_between_commit_and_reply_a_retry_returns_the_decision(
@@ -178,6 +178,6 @@ def test_a_cancelled_write_discards_its_connection(
 
     with proxy.stalled(), pytest.raises(TimeoutError):
         run(leave())
-    assert not log.is_at_hand()
+    assert not log.has_free_connection()
     decided = decide()
     assert log.write([decided]) == [decided]

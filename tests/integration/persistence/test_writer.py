@@ -211,7 +211,7 @@ def test_after_a_connection_lost_between_commit_and_reply_a_retry_returns_the_de
     external_id = decided.transaction.external_id
     assert external_id is not None
     proxy.cut_before_reply(external_id.encode())
-    with pytest.raises(StoreUnavailable, match="ask again with the same external_id"):
+    with pytest.raises(StoreUnavailable, match="send the request again with the same external_id"):
         log.write([decided])
     assert proxy.swallowed.wait(5)
     kept = "SELECT prediction_id FROM idempotency_keys WHERE key = :key"

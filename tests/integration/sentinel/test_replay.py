@@ -13,7 +13,6 @@ from sqlalchemy import Engine, text
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_promotions, record_test_model
-from persistence.policies import set_policy
 from persistence.tenants import create_tenant
 from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy
@@ -21,6 +20,7 @@ from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
 from sentinel.operations.replay import differences
 from tests.support.factories import a_decision, a_model, a_prediction
+from tests.support.policies import set_policy
 from tests.support.stack import Publish
 
 MODEL = "fraud-replayed"

@@ -98,7 +98,7 @@ def test_a_lost_connection_is_answered_with_store_unavailable(
     assert isinstance(answer, StoreUnavailable)
 
 
-def test_inline_scoring_needs_compiled_trees_and_a_connection_at_hand(
+def test_inline_scoring_needs_compiled_trees_and_a_free_connection(
     compiled: FraudModel, log: DecisionLog, service_engine: Engine
 ) -> None:
     by_lightgbm = replace(compiled, compiled=None)

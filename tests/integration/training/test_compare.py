@@ -11,7 +11,6 @@ import numpy as np
 from mlflow import MlflowClient
 
 from persistence.labels.reader import SELECTION_BIAS
-from persistence.policies import set_policy
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.policy import CostModel, Policy
 from tests.support.matured_decisions import (
@@ -23,6 +22,7 @@ from tests.support.matured_decisions import (
     some_transactions,
     write_csv,
 )
+from tests.support.policies import set_policy
 from tests.support.stack import Publish
 from training.data.loading import read
 

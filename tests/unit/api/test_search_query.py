@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from api.review.schemas import SearchQuery
+from api.review.search_query import to_search
+from persistence.review.search import Search
 from scoring.errors import FieldError, InvalidRequest
 
 TOO_WIDE = (
@@ -29,6 +31,11 @@ def test_the_parameter_that_has_to_change_is_named(
     query: dict[str, object], parameter: str, message: str
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        SearchQuery.model_validate(query).to_search()
+        to_search(SearchQuery.model_validate(query))
     assert refused.value.detail == f"{parameter} {message}."
     assert refused.value.errors == (FieldError(parameter, message),)
+
+
+def test_times_become_unix_milliseconds() -> None:
+    query = SearchQuery.model_validate({"from": "1970-01-01T00:00:01Z", "to": "1970-01-01T00:01"})
+    assert to_search(query) == Search(from_ms=1000, to_ms=60_000)

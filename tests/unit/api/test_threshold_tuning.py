@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.models.schemas import MAX_POINTS
-from api.models.threshold_tuning import Tuning, tune
+from api.models.threshold_tuning import MAX_POINTS, Tuning, tune
 from persistence.labels.reader import MaturedDecisions
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
@@ -33,9 +32,9 @@ def matured(scores: Any, frauds: Any = ()) -> MaturedDecisions:
 
 
 def tuned(scores: Any, frauds: Any, costs: CostModel = COSTS, threshold: float = 0.05) -> Tuning:
-    told = tune(matured(scores, frauds), costs, threshold)
-    assert isinstance(told, Tuning)
-    return told
+    found = tune(matured(scores, frauds), costs, threshold)
+    assert isinstance(found, Tuning)
+    return found
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, MAX_POINTS - 3, MAX_POINTS, 500, 20_000])
@@ -43,15 +42,15 @@ def tuned(scores: Any, frauds: Any, costs: CostModel = COSTS, threshold: float =
 def test_the_curves_points_are_limited_in_order_and_hold_the_named_ones(
     count: int, threshold: float
 ) -> None:
-    told = tuned(np.linspace(0.001, 0.9, count), [count // 2, count - 1], threshold=threshold)
-    thresholds = [point.threshold for point in told.curve]
+    tuning = tuned(np.linspace(0.001, 0.9, count), [count // 2, count - 1], threshold=threshold)
+    thresholds = [point.threshold for point in tuning.curve]
     assert thresholds == sorted(set(thresholds))
     assert len(thresholds) <= MAX_POINTS
     assert len(thresholds) >= min(count, 100)
-    for point in (told.current, told.best, told.suggested):
-        assert point in told.curve
-    assert told.current.threshold == threshold
-    assert told.curve[0].flagged == count
+    for point in (tuning.current, tuning.best, tuning.suggested):
+        assert point in tuning.curve
+    assert tuning.current.threshold == threshold
+    assert tuning.curve[0].flagged == count
 
 
 def test_a_curve_that_fits_is_whole() -> None:
@@ -75,6 +74,6 @@ def test_a_curve_without_savings_has_a_note() -> None:
 def test_without_decisions_or_frauds_the_result_is_a_sentence(
     scores: list[float], reason: str
 ) -> None:
-    told = tune(matured(scores), COSTS, 0.05)
-    assert isinstance(told, str)
-    assert told.startswith(reason)
+    tuning = tune(matured(scores), COSTS, 0.05)
+    assert isinstance(tuning, str)
+    assert tuning.startswith(reason)

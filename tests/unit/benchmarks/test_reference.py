@@ -12,7 +12,7 @@ import shap
 from benchmarks.models import calibrated_classifier
 from benchmarks.payloads import features_of, transactions
 from benchmarks.systems.reference import features
-from scoring.explain.treeshap import by_lightgbm
+from scoring.explain.treeshap import explain_with_lightgbm
 from tests.support.factories import a_booster, feature_rows
 
 
@@ -28,7 +28,7 @@ def test_its_classifier_holds_the_same_trees_and_explains_the_same(tmp_path: Pat
     joblib.dump(made, tmp_path / "classifier.joblib")
     trees = joblib.load(tmp_path / "classifier.joblib").calibrated_classifiers_[0].estimator
     frame = features(pd.DataFrame(transactions(20)))
-    explained = by_lightgbm(booster, np.ascontiguousarray(frame.to_numpy()))
+    explained = explain_with_lightgbm(booster, np.ascontiguousarray(frame.to_numpy()))
     raw = trees.predict_proba(frame)[:, 1]
     np.testing.assert_allclose(raw, 1 / (1 + np.exp(-explained.margins)), rtol=1e-12)
     contributions = shap.TreeExplainer(trees.estimator).shap_values(frame)

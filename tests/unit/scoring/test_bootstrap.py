@@ -1,4 +1,4 @@
-"""Bootstrap intervals: percentile ends and draws of the right size."""
+"""Bootstrap intervals: their ends, and the draws they are computed from."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 from scoring.evaluation.bootstrap import draws, percentile_interval
 
 
-def test_the_interval_ends_are_the_outer_fortieths() -> None:
+def test_the_ends_are_the_percentiles_2_5_and_97_5() -> None:
     interval = percentile_interval(0.5, np.arange(1001) / 1000)
     assert (interval.value, interval.low, interval.high) == pytest.approx((0.5, 0.025, 0.975))
 
 
-def test_every_draw_has_as_many_rows_as_there_are() -> None:
+def test_every_draw_has_as_many_rows_as_the_sample() -> None:
     counts = np.array([5, 0, 90, 5])
     drawn = np.concatenate(list(draws(counts, 400, np.random.default_rng(0))))
     assert drawn.shape == (400, 4)

@@ -1,5 +1,3 @@
-"""Calibrators are monotonic, bounded and serialised bit for bit."""
-
 from __future__ import annotations
 
 import json
@@ -39,7 +37,7 @@ margins = st.lists(st.floats(-700, 700), min_size=1, max_size=30)
 
 
 @given(calibrators, margins)
-def test_calibration_keeps_the_order_and_stays_off_0_and_1(
+def test_calibration_keeps_the_order_and_never_gives_0_or_1(
     calibrator: Calibrator, values: list[float]
 ) -> None:
     probability = calibrator(np.sort(np.array(values)))
@@ -50,12 +48,12 @@ def test_calibration_keeps_the_order_and_stays_off_0_and_1(
 
 
 @given(calibrators, margins)
-def test_a_calibrator_round_trips_through_json_bit_for_bit(
+def test_a_calibrator_is_equal_bit_for_bit_after_json(
     calibrator: Calibrator, values: list[float]
 ) -> None:
-    again = calibrator_from_numbers(json.loads(json.dumps(calibrator.as_numbers())))
-    assert again == calibrator
-    assert again(np.array(values)).tobytes() == calibrator(np.array(values)).tobytes()
+    loaded = calibrator_from_numbers(json.loads(json.dumps(calibrator.as_numbers())))
+    assert loaded == calibrator
+    assert loaded(np.array(values)).tobytes() == calibrator(np.array(values)).tobytes()
 
 
 @given(st.floats(-30, 30))
@@ -65,7 +63,7 @@ def test_sigmoid_is_the_inverse_of_log_odds(margin: float) -> None:
     )
 
 
-def test_beta_with_a_and_b_equal_is_a_sigmoid() -> None:
+def test_beta_with_equal_a_and_b_is_a_sigmoid() -> None:
     values = np.linspace(-10, 10, 41)
     beta, plain = BetaCalibrator(0.7, 0.7, -0.4), SigmoidCalibrator(0.7, -0.4)
     np.testing.assert_allclose(beta(values), plain(values), rtol=1e-12)
@@ -97,6 +95,6 @@ def test_isotonic_interpolates_and_is_constant_beyond_its_knots() -> None:
         {"kind": "isotonic", "margins": [1.0, float("inf")], "probabilities": [0.1, 0.2]},
     ],
 )
-def test_numbers_that_make_no_calibrator_are_refused(numbers: dict[str, Any]) -> None:
+def test_invalid_calibrator_numbers_are_refused(numbers: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="calibrator"):
         calibrator_from_numbers(numbers)

@@ -1,5 +1,3 @@
-"""The cost curve equals the cost model's savings at every threshold."""
-
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +12,7 @@ FLAT = CostModel()
 
 
 def scored(rows: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Perfectly calibrated scores, amounts and labels."""
+    """Return perfectly calibrated scores, amounts and labels."""
     rng = np.random.default_rng(seed)
     score = np.clip(rng.beta(0.05, 5, rows), 1e-6, 1 - 1e-6)
     return score, rng.lognormal(8, 1, rows), rng.random(rows) < score
@@ -28,7 +26,7 @@ def scored(rows: int = 20_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
         max_size=40,
     )
 )
-def test_the_curve_is_the_cost_models_savings_at_every_score(
+def test_the_savings_at_every_score_are_those_of_the_cost_model(
     rows: list[tuple[float, float, bool]],
 ) -> None:
     score, amount, is_fraud = (np.array(column) for column in zip(*rows, strict=True))
@@ -44,7 +42,7 @@ def test_the_curve_is_the_cost_models_savings_at_every_score(
 
 
 @pytest.mark.parametrize("costs", [FLAT, CostModel(0, 1, 5), CostModel(50, 0, 20)])
-def test_the_chosen_threshold_saves_the_most_but_for_one_fraud(costs: CostModel) -> None:
+def test_the_chosen_threshold_is_within_one_average_fraud_of_the_maximum(costs: CostModel) -> None:
     score, amount, is_fraud = scored()
     curve = cost_curve(score, amount, is_fraud, costs)
     chosen = costs.net_savings(amount, is_fraud, score >= curve.chosen)
@@ -63,7 +61,7 @@ def test_costlier_false_alarms_raise_the_threshold() -> None:
     assert chosen[0] < chosen[2] / 5
 
 
-def test_a_threshold_between_well_separated_kinds_stays_below_every_fraud() -> None:
+def test_the_threshold_for_well_separated_classes_is_below_every_fraud() -> None:
     score = np.concatenate([np.linspace(1e-6, 1e-4, 9_900), np.linspace(0.9, 0.99, 100)])
     is_fraud = score > 0.5
     curve = cost_curve(score, np.full(score.size, 100.0), is_fraud, FLAT)
@@ -72,21 +70,21 @@ def test_a_threshold_between_well_separated_kinds_stays_below_every_fraud() -> N
     assert curve.chosen_savings == curve.perfect
 
 
-def test_costly_frauds_do_not_make_everything_a_review() -> None:
+def test_costly_frauds_do_not_lead_to_a_review_of_every_transaction() -> None:
     score = np.concatenate([np.linspace(1e-6, 1e-4, 9_900), np.linspace(0.9, 0.99, 100)])
     is_fraud = score > 0.5
     curve = cost_curve(score, np.full(score.size, 1e9), is_fraud, CostModel(0, 1, 5))
     assert (score >= curve.chosen).sum() == is_fraud.sum()
 
 
-def test_one_score_for_all_still_gives_a_threshold() -> None:
+def test_equal_scores_give_a_threshold() -> None:
     score = np.full(100, 0.05)
     is_fraud = np.arange(100) < 5
     curve = cost_curve(score, np.full(100, 10.0), is_fraud, FLAT)
     assert 0 < curve.chosen <= 0.05
 
 
-def test_the_curve_has_an_outcome_at_any_threshold() -> None:
+def test_the_curve_gives_the_results_of_any_threshold() -> None:
     score, amount, is_fraud = scored(2_000)
     curve = cost_curve(score, amount, is_fraud, FLAT)
     for threshold in (1e-9, 0.004, 0.05, float(score.max())):
@@ -98,6 +96,6 @@ def test_the_curve_has_an_outcome_at_any_threshold() -> None:
     assert curve.at(above) == Outcome(above, 0.0, 0, 0), "nothing is reviewed"
 
 
-def test_a_sample_without_fraud_is_refused() -> None:
-    with pytest.raises(ValueError, match="needs a fraud"):
+def test_transactions_without_a_fraud_are_refused() -> None:
+    with pytest.raises(ValueError, match="needs at least one fraud"):
         cost_curve(np.array([0.1, 0.2]), np.ones(2), np.zeros(2, dtype=bool), FLAT)

@@ -1,5 +1,3 @@
-"""Training and serving compute the same features, and each has its reasons."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -39,7 +37,7 @@ def transactions(draw: st.DrawFn) -> Transaction:
         type=draw(st.sampled_from(TRANSACTION_TYPES)),
         amount=amount,
         name_orig=draw(accounts),
-        # Often the amount itself: that is the case the features look for.
+        # Often the amount itself, because `empties_account` depends on it.
         oldbalance_org=draw(st.one_of(st.just(amount), balances)),
         name_dest=draw(accounts),
         oldbalance_dest=draw(balances),
@@ -79,14 +77,14 @@ def test_every_feature_of_a_valid_transaction_is_finite(transaction: Transaction
     assert np.isfinite(served(transaction)).all()
 
 
-def test_the_feature_matrix_is_contiguous_float64() -> None:
+def test_the_matrix_is_contiguous_float64_with_one_column_for_each_feature() -> None:
     matrix = feature_matrix(TransactionColumns.from_transactions([a_transaction()] * 3))
     assert matrix.shape == (3, len(FEATURE_NAMES))
     assert matrix.dtype == np.float64
     assert matrix.flags.c_contiguous
 
 
-def test_no_feature_reads_the_balance_after_the_decision() -> None:
+def test_no_feature_uses_a_balance_after_the_transaction() -> None:
     assert not any("new" in feature.name or "new" in feature.description for feature in FEATURES)
 
 
@@ -105,7 +103,7 @@ def test_no_feature_reads_the_balance_after_the_decision() -> None:
         ({"step": 49}, "hour_of_day", 1.0),
     ],
 )
-def test_a_feature_has_the_value_of_its_definition(
+def test_a_feature_has_the_value_that_its_name_describes(
     changes: dict[str, Any], name: str, value: float
 ) -> None:
     assert served(a_transaction(**changes))[0, FEATURE_NAMES.index(name)] == value

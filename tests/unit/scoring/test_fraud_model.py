@@ -1,5 +1,3 @@
-"""A model explains its scores exactly, and damaged model files are refused by name."""
-
 from __future__ import annotations
 
 import json
@@ -35,17 +33,17 @@ def edit(path: Path, change: Callable[[Any], Any]) -> None:
 
 def test_base_value_plus_contributions_is_the_margin() -> None:
     batch = a_model().explain_matrix(feature_rows(500, seed=3))
-    added_up = batch.base_value + batch.contributions.sum(axis=1)
-    np.testing.assert_allclose(added_up, batch.margins, rtol=0, atol=1e-9)
+    sums = batch.base_value + batch.contributions.sum(axis=1)
+    np.testing.assert_allclose(sums, batch.margins, rtol=0, atol=1e-9)
 
 
-def test_the_calibrator_of_the_margin_is_the_score() -> None:
+def test_the_score_is_the_calibrated_margin() -> None:
     model = a_model()
     batch = model.explain_matrix(feature_rows(500, seed=3))
     assert model.calibrator(batch.margins).tobytes() == batch.scores.tobytes()
 
 
-def test_contributions_are_those_of_shap() -> None:
+def test_contributions_agree_with_shap() -> None:
     model, matrix = a_model(), feature_rows(50, seed=4)
     explainer = shap.TreeExplainer(model.booster)
     np.testing.assert_allclose(
@@ -53,7 +51,7 @@ def test_contributions_are_those_of_shap() -> None:
     )
 
 
-def test_a_row_scores_alike_alone_and_in_a_batch() -> None:
+def test_a_row_has_the_same_result_alone_and_in_a_batch() -> None:
     model, matrix = a_model(), feature_rows(64, seed=5)
     batch = model.explain_matrix(matrix)
     alone = model.explain_matrix(np.ascontiguousarray(matrix[17:18]))
@@ -61,28 +59,28 @@ def test_a_row_scores_alike_alone_and_in_a_batch() -> None:
     assert alone.contributions[0].tobytes() == batch.contributions[17].tobytes()
 
 
-def test_a_loaded_model_scores_as_the_saved_one_bit_for_bit(saved: Path) -> None:
-    model, again = a_model(), FraudModel.load(saved, VERSION)
+def test_a_loaded_model_gives_the_same_bits_as_the_saved_one(saved: Path) -> None:
+    model, loaded = a_model(), FraudModel.load(saved, VERSION)
     matrix = feature_rows(200, seed=6)
-    before, after = model.as_served().explain_matrix(matrix), again.explain_matrix(matrix)
+    before, after = model.as_served().explain_matrix(matrix), loaded.explain_matrix(matrix)
     assert after.margins.tobytes() == before.margins.tobytes()
     assert after.contributions.tobytes() == before.contributions.tobytes()
     assert after.scores.tobytes() == before.scores.tobytes()
-    assert (again.policy, again.version) == (model.policy, VERSION)
+    assert (loaded.policy, loaded.version) == (model.policy, VERSION)
 
 
-def test_a_model_is_five_plain_files(saved: Path) -> None:
+def test_a_saved_model_is_five_text_files(saved: Path) -> None:
     assert sorted(path.name for path in saved.iterdir()) == sorted(MODEL_FILES)
     for path in saved.iterdir():
         path.read_text("utf-8")
 
 
-def test_an_unregistered_model_makes_no_predictions() -> None:
+def test_an_unregistered_model_makes_no_decision() -> None:
     with pytest.raises(ValueError, match="registered version"):
         a_model().predict([a_transaction()])
 
 
-def test_predictions_come_in_order_and_name_their_version() -> None:
+def test_predictions_have_the_order_of_the_transactions_and_the_models_version() -> None:
     transactions = [a_transaction(amount=float(10**i)) for i in range(6)]
     predictions = a_model(version=VERSION).predict(transactions)
     assert [p.features[1] for p in predictions] == [t.amount for t in transactions]
@@ -98,25 +96,25 @@ def test_a_missing_file_is_refused_by_name(saved: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", MODEL_FILES)
 @pytest.mark.parametrize("content", ["", "not a model", "[]"])
-def test_a_malformed_file_is_refused_by_name(saved: Path, name: str, content: str) -> None:
+def test_a_corrupt_file_is_refused_by_name(saved: Path, name: str, content: str) -> None:
     (saved / name).write_text(content)
     with pytest.raises(ModelRefused, match=name.split(".")[0]):
         FraudModel.load(saved)
 
 
-def test_features_of_another_release_are_refused(saved: Path) -> None:
+def test_another_version_of_the_features_is_refused(saved: Path) -> None:
     edit(saved / "features.json", lambda v: v.update(version=FEATURES_VERSION + 1))
     with pytest.raises(ModelRefused, match="this release computes version"):
         FraudModel.load(saved)
 
 
-def test_features_of_another_order_are_refused(saved: Path) -> None:
+def test_features_in_another_order_are_refused(saved: Path) -> None:
     edit(saved / "features.json", lambda v: v["names"].reverse())
     with pytest.raises(ModelRefused, match="other features"):
         FraudModel.load(saved)
 
 
-def test_a_booster_with_other_features_is_refused(saved: Path) -> None:
+def test_a_booster_trained_on_other_features_is_refused(saved: Path) -> None:
     path = saved / "booster.txt"
     path.write_text(path.read_text().replace("amount_share", "amount_shore"))
     with pytest.raises(ModelRefused, match=r"booster\.txt"):
@@ -149,13 +147,13 @@ def test_a_golden_row_within_the_tolerance_is_accepted(saved: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["features", "margins", "contributions", "scores", "base_value"])
-def test_golden_rows_that_lack_a_part_are_refused(saved: Path, key: str) -> None:
+def test_golden_rows_without_one_of_the_results_are_refused(saved: Path, key: str) -> None:
     edit(saved / "golden.json", lambda v: v.pop(key))
     with pytest.raises(ModelRefused, match=r"golden\.json"):
         FraudModel.load(saved)
 
 
-def test_golden_rows_without_a_row_are_refused(saved: Path) -> None:
+def test_empty_golden_rows_are_refused(saved: Path) -> None:
     edit(saved / "golden.json", lambda v: v.update(features=[]))
     with pytest.raises(ModelRefused, match=r"golden\.json"):
         FraudModel.load(saved)
@@ -167,7 +165,7 @@ def test_a_threshold_out_of_range_is_refused(saved: Path) -> None:
         FraudModel.load(saved)
 
 
-def test_each_transaction_is_decided_at_its_own_policy() -> None:
+def test_each_transaction_is_decided_by_its_own_policy() -> None:
     model = a_model(version=ModelVersion("fraud-demo", 3))
     policies = [Policy.at(threshold, CostModel()) for threshold in (0.01, 0.9)]
     lenient, strict = model.predict([a_transaction()] * 2, policies)

@@ -1,5 +1,3 @@
-"""Cost models, thresholds and risk bands."""
-
 from __future__ import annotations
 
 import json
@@ -37,7 +35,7 @@ def test_savings_are_frauds_caught_minus_false_alarms(
 
 
 @given(st.lists(st.booleans(), min_size=4, max_size=4))
-def test_nothing_saves_more_than_flagging_exactly_the_frauds(flagged: list[bool]) -> None:
+def test_no_decisions_save_more_than_reviewing_exactly_the_frauds(flagged: list[bool]) -> None:
     costs = CostModel(10, 0.5, 5)
     perfect = costs.perfect_savings(AMOUNT, IS_FRAUD)
     assert costs.net_savings(AMOUNT, IS_FRAUD, np.array(flagged)) <= perfect
@@ -52,7 +50,7 @@ def test_invalid_costs_are_refused(costs: tuple[float, float, float]) -> None:
         CostModel(*costs)
 
 
-def test_a_review_breaks_even_where_both_errors_cost_the_same() -> None:
+def test_at_break_even_both_errors_have_the_same_expected_cost() -> None:
     costs = CostModel(missed_fraud=95, false_alarm=5)
     p = costs.break_even()
     assert p == 0.05
@@ -62,7 +60,9 @@ def test_a_review_breaks_even_where_both_errors_cost_the_same() -> None:
 
 
 @given(st.floats(0.0001, 0.9999), st.floats(0, 1))
-def test_a_review_is_never_in_the_low_band(threshold: float, score: float) -> None:
+def test_a_transaction_is_reviewed_exactly_outside_of_the_low_band(
+    threshold: float, score: float
+) -> None:
     policy = Policy.at(threshold, CostModel())
     assert (policy.decide(score) == "review") == (policy.risk_band(score) != "low")
     assert (policy.decide(score) == "review") == (score >= threshold)
@@ -74,7 +74,7 @@ def test_a_threshold_outside_zero_and_one_is_refused(threshold: float) -> None:
         Policy(CostModel(), threshold, 0.5)
 
 
-def test_a_policy_round_trips_through_json() -> None:
+def test_a_policy_is_equal_after_json() -> None:
     policy = Policy.at(1 / 3, CostModel(0, 1, 5))
     assert policy_from_numbers(json.loads(json.dumps(policy.as_numbers()))) == policy
 
@@ -89,7 +89,7 @@ def test_a_policy_round_trips_through_json() -> None:
         {"cost_model": {"missed_fraud": 1, "surprise": 2}},
     ],
 )
-def test_numbers_that_make_no_policy_are_refused(change: dict[str, Any]) -> None:
+def test_invalid_policy_numbers_are_refused(change: dict[str, Any]) -> None:
     numbers = Policy.at(0.05, CostModel()).as_numbers() | change
     with pytest.raises(ValueError, match=r"policy|threshold|high_from"):
         policy_from_numbers(numbers)

@@ -13,7 +13,7 @@ from scoring.evaluation.probability_metrics import (
 )
 
 
-def test_figures_of_a_case_worked_by_hand() -> None:
+def test_brier_and_log_loss_agree_with_hand_computed_values() -> None:
     probability, is_fraud = np.array([0.8, 0.4, 0.2, 0.1]), np.array([True, False, True, False])
     assert brier(probability, is_fraud) == pytest.approx((0.04 + 0.16 + 0.64 + 0.01) / 4)
     assert log_losses(probability, is_fraud) == pytest.approx(
@@ -21,7 +21,7 @@ def test_figures_of_a_case_worked_by_hand() -> None:
     )
 
 
-def test_a_calibrated_score_has_hardly_any_calibration_error() -> None:
+def test_the_calibration_error_is_small_only_for_calibrated_scores() -> None:
     rng = np.random.default_rng(0)
     probability = rng.beta(0.2, 20, 400_000)
     is_fraud = rng.random(probability.size) < probability
@@ -29,7 +29,7 @@ def test_a_calibrated_score_has_hardly_any_calibration_error() -> None:
     assert expected_calibration_error(probability * 2, is_fraud) > 0.005
 
 
-def test_bins_hold_about_equally_many_rows_in_the_order_of_the_scores() -> None:
+def test_bins_hold_about_equally_many_rows_and_follow_the_order_of_the_scores() -> None:
     probability = np.random.default_rng(0).random(15_000)
     bins = equal_count_bins(probability)
     assert np.bincount(bins) == pytest.approx(np.full(15, 1000), abs=1)

@@ -1,4 +1,4 @@
-"""Fixed test transactions have a fixed prediction that adds up."""
+"""The test transactions: a fixed prediction, whose contributions add up to the margin."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from tests.support.factories import a_transaction
     ],
 )
 @pytest.mark.parametrize("amount", [0.0, 12.5, 1e12])
-def test_a_fixed_test_account_alone_determines_the_prediction(
+def test_the_payer_alone_selects_the_fixed_prediction(
     name: str, decision: str, band: str, amount: float
 ) -> None:
     transaction = a_transaction(name_orig=name, amount=amount, type="PAYMENT", step=3)
-    told = fixed_prediction(transaction)
-    assert (told.decision, told.risk_band, told.model) == (decision, band, MODEL)
-    assert told.base_value + sum(told.contributions) == told.margin
-    assert told.score == fixed_prediction(a_transaction(name_orig=name)).score
+    prediction = fixed_prediction(transaction)
+    assert (prediction.decision, prediction.risk_band, prediction.model) == (decision, band, MODEL)
+    assert prediction.base_value + sum(prediction.contributions) == prediction.margin
+    assert prediction.score == fixed_prediction(a_transaction(name_orig=name)).score
     (features,) = feature_matrix(TransactionColumns.from_transactions([transaction])).tolist()
-    assert told.features == features
+    assert prediction.features == features
 
 
-def test_no_other_account_is_a_fixed_test_account() -> None:
+def test_only_the_test_accounts_have_a_fixed_prediction() -> None:
     assert all(is_fixed(a_transaction(name_orig=name)) for name in FIXED_TESTS)
     assert not any(
         is_fixed(a_transaction(name_orig=name)) for name in ("TEST", "test-high", "TEST-HIGH2")

@@ -1,5 +1,3 @@
-"""A transaction outside its bounds is refused with every invalid field."""
-
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +8,7 @@ from scoring.errors import InvalidRequest
 from scoring.transaction import MAX_AMOUNT, MAX_BALANCE, MAX_STEP, TRANSACTION_TYPES
 from tests.support.factories import a_transaction
 
-BAD = {
+INVALID = {
     "step": [-1, MAX_STEP + 1, 2**40],
     "type": ["transfer", "", "WIRE", "TRANSFER "],
     "amount": [-0.01, MAX_AMOUNT * 1.01, float("nan"), float("inf"), float("-inf")],
@@ -28,18 +26,20 @@ WIRE = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in BAD.items() for v in values])
+@pytest.mark.parametrize(
+    ("name", "value"), [(n, v) for n, values in INVALID.items() for v in values]
+)
 def test_a_value_out_of_bounds_is_refused_by_name(name: str, value: Any) -> None:
-    with pytest.raises(InvalidRequest) as refusal:
+    with pytest.raises(InvalidRequest) as raised:
         a_transaction(**{name: value})
-    assert [error.field for error in refusal.value.errors] == [WIRE.get(name, name)]
-    assert refusal.value.errors[0].message.startswith("must be")
+    assert [error.field for error in raised.value.errors] == [WIRE.get(name, name)]
+    assert raised.value.errors[0].message.startswith("must be")
 
 
-def test_every_bad_field_is_named_at_once() -> None:
-    with pytest.raises(InvalidRequest) as refusal:
+def test_one_error_names_every_invalid_field() -> None:
+    with pytest.raises(InvalidRequest) as raised:
         a_transaction(step=-1, amount=-1.0, type="WIRE")
-    assert {error.field for error in refusal.value.errors} == {"step", "amount", "type"}
+    assert {error.field for error in raised.value.errors} == {"step", "amount", "type"}
 
 
 @pytest.mark.parametrize("kind", TRANSACTION_TYPES)
@@ -47,7 +47,7 @@ def test_every_known_type_is_accepted(kind: str) -> None:
     assert a_transaction(type=kind).type == kind
 
 
-def test_the_bounds_themselves_are_accepted() -> None:
+def test_the_bounds_are_accepted() -> None:
     a_transaction(
         step=MAX_STEP, amount=MAX_AMOUNT, oldbalance_org=-MAX_BALANCE, oldbalance_dest=MAX_BALANCE,
         name_orig="!" * 64, external_id="~" * 128,

@@ -1,4 +1,4 @@
-"""The compiled explanations equal LightGBM's for any supported trees."""
+"""The compiled trees give the same explanations as LightGBM."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scoring.explain import compiler
-from scoring.explain.compiler import GROWTH, forest_of
+from scoring.explain.compiler import GROWTH, build_forest
 from scoring.explain.kernel import BLOCK, MAX_BITS
-from scoring.explain.lightgbm_text import UnsupportedTrees, trees_of
-from scoring.explain.treeshap import CompiledTrees, by_lightgbm, compile_trees
+from scoring.explain.lightgbm_text import UnsupportedTrees, read_trees
+from scoring.explain.treeshap import CompiledTrees, compile_trees, explain_with_lightgbm
 from scoring.features import FEATURE_NAMES, FloatArray
 
 COLUMNS = len(FEATURE_NAMES)
 
 
-def data(rng: np.random.Generator, rows: int, missing: float, zeros: float) -> FloatArray:
-    """Rows with few distinct values in some columns, so that paths split on one again and again."""
+def rows_of_features(
+    rng: np.random.Generator, rows: int, missing: float, zeros: float
+) -> FloatArray:
+    """Return rows with few distinct values in some columns, so that paths reuse a feature."""
     matrix = rng.normal(size=(rows, COLUMNS))
     matrix[:, ::3] = np.round(matrix[:, ::3] * 3)
     matrix[rng.random(matrix.shape) < zeros] = 0.0
@@ -32,9 +34,9 @@ def data(rng: np.random.Generator, rows: int, missing: float, zeros: float) -> F
 
 def a_booster(seed: int = 0, trees: int = 5, missing: float = 0.0, **changes: Any) -> lgb.Booster:
     rng = np.random.default_rng(seed)
-    matrix = data(rng, 600, missing, 0.1)
-    known = np.nan_to_num(matrix)
-    label = known[:, 0] + known[:, 1] * known[:, 2] + rng.normal(size=600) > 0
+    matrix = rows_of_features(rng, 600, missing, 0.1)
+    filled = np.nan_to_num(matrix)
+    label = filled[:, 0] + filled[:, 1] * filled[:, 2] + rng.normal(size=600) > 0
     parameters = {
         "objective": "binary",
         "min_data_in_leaf": 1,
@@ -46,11 +48,13 @@ def a_booster(seed: int = 0, trees: int = 5, missing: float = 0.0, **changes: An
     return lgb.train(parameters, lgb.Dataset(matrix, label), trees)
 
 
-def assert_same(booster: lgb.Booster, compiled: CompiledTrees, matrix: FloatArray) -> None:
-    expected, found = by_lightgbm(booster, matrix), compiled.explain(matrix)
-    np.testing.assert_array_equal(found.margins, expected.margins)
-    np.testing.assert_allclose(found.contributions, expected.contributions, rtol=0, atol=1e-9)
-    assert found.base_value == pytest.approx(expected.base_value, abs=1e-9)
+def assert_equal_explanations(
+    booster: lgb.Booster, compiled: CompiledTrees, matrix: FloatArray
+) -> None:
+    expected, actual = explain_with_lightgbm(booster, matrix), compiled.explain(matrix)
+    np.testing.assert_array_equal(actual.margins, expected.margins)
+    np.testing.assert_allclose(actual.contributions, expected.contributions, rtol=0, atol=1e-9)
+    assert actual.base_value == pytest.approx(expected.base_value, abs=1e-9)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -65,7 +69,7 @@ def assert_same(booster: lgb.Booster, compiled: CompiledTrees, matrix: FloatArra
     columns=st.integers(1, COLUMNS),
     table_bytes=st.sampled_from([0, 2_000, 10**8]),
 )
-def test_random_models_are_explained_as_lightgbm_does(
+def test_random_models_have_the_same_explanations_as_in_lightgbm(
     seed: int,
     trees: int,
     leaves: int,
@@ -86,23 +90,23 @@ def test_random_models_are_explained_as_lightgbm_does(
         use_missing=use_missing,
         feature_fraction=columns / COLUMNS,
     )
-    read = trees_of(booster.model_to_string())
-    base_value = sum(tree.expected_value for tree in read)
-    compiled = CompiledTrees(forest_of(read, table_bytes), base_value)
-    matrix = data(np.random.default_rng(seed + 1), 50, missing=0.1, zeros=0.1)
+    parsed = read_trees(booster.model_to_string())
+    base_value = sum(tree.expected_value for tree in parsed)
+    compiled = CompiledTrees(build_forest(parsed, table_bytes), base_value)
+    matrix = rows_of_features(np.random.default_rng(seed + 1), 50, missing=0.1, zeros=0.1)
     matrix[0] = np.inf
     matrix[1] = -np.inf
     matrix[2] = 1e-36
-    assert_same(booster, compiled, matrix)
+    assert_equal_explanations(booster, compiled, matrix)
 
 
-def test_values_on_a_threshold_and_next_to_it_follow_lightgbms_branch() -> None:
+def test_values_at_and_next_to_a_threshold_go_the_same_way_as_in_lightgbm() -> None:
     booster = a_booster(trees=20, num_leaves=31)
     compiled = compile_trees(booster)
     assert compiled is not None
-    read = trees_of(booster.model_to_string())
-    thresholds = np.concatenate([tree.threshold for tree in read])
-    features = np.concatenate([tree.feature for tree in read])
+    parsed = read_trees(booster.model_to_string())
+    thresholds = np.concatenate([tree.threshold for tree in parsed])
+    features = np.concatenate([tree.feature for tree in parsed])
     matrix = np.zeros((3 * len(thresholds), COLUMNS))
     for i, (feature, threshold) in enumerate(zip(features, thresholds, strict=True)):
         matrix[3 * i : 3 * i + 3, feature] = (
@@ -110,13 +114,13 @@ def test_values_on_a_threshold_and_next_to_it_follow_lightgbms_branch() -> None:
             threshold,
             np.nextafter(threshold, np.inf),
         )
-    assert_same(booster, compiled, matrix)
+    assert_equal_explanations(booster, compiled, matrix)
 
 
-def test_each_row_is_explained_the_same_alone_and_in_a_batch() -> None:
+def test_a_row_has_the_same_explanation_alone_and_in_a_batch() -> None:
     compiled = compile_trees(a_booster(trees=20, num_leaves=31))
     assert compiled is not None
-    matrix = data(np.random.default_rng(5), BLOCK + 50, missing=0.0, zeros=0.1)
+    matrix = rows_of_features(np.random.default_rng(5), BLOCK + 50, missing=0.0, zeros=0.1)
     matrix[-1, 0] = np.nan
     together = compiled.explain(matrix)
     for i in range(len(matrix)):
@@ -125,18 +129,18 @@ def test_each_row_is_explained_the_same_alone_and_in_a_batch() -> None:
         assert alone.margins[0] == together.margins[i]
 
 
-def test_neighbouring_leaves_share_a_table() -> None:
-    trees = trees_of(a_booster(trees=30, num_leaves=40).model_to_string())
-    made = forest_of(trees)
-    leaves = np.diff(made.leaf_start)
+def test_leaves_share_tables_whose_size_grows_by_no_more_than_the_limit() -> None:
+    trees = read_trees(a_booster(trees=30, num_leaves=40).model_to_string())
+    forest = build_forest(trees)
+    leaves = np.diff(forest.leaf_start)
     assert leaves.sum() == sum(tree.leaf_value.size for tree in trees)
     assert len(leaves) < 0.8 * leaves.sum()
-    assert made.group_bits.max() <= MAX_BITS
-    conditions = np.diff(made.condition_start)
-    assert len(made.table) <= GROWTH * (1 << conditions).sum()
+    assert forest.group_bits.max() <= MAX_BITS
+    conditions = np.diff(forest.condition_start)
+    assert len(forest.table) <= GROWTH * (1 << conditions).sum()
 
 
-def test_a_booster_of_one_leaf_is_all_base_value() -> None:
+def test_the_margin_of_a_single_leaf_is_the_base_value() -> None:
     rng = np.random.default_rng(0)
     parameters = {"objective": "binary", "verbose": -1, "num_threads": 1, "num_leaves": 2}
     booster = lgb.train(
@@ -151,20 +155,20 @@ def test_a_booster_of_one_leaf_is_all_base_value() -> None:
     assert explained.margins.tolist() == [explained.base_value] * 2
 
 
-def test_the_quadrature_is_gauss_and_legendres() -> None:
-    made = forest_of(trees_of(a_booster().model_to_string()))
-    for n in range(1, len(made.points)):
+def test_the_quadrature_is_gauss_legendre() -> None:
+    forest = build_forest(read_trees(a_booster().model_to_string()))
+    for n in range(1, len(forest.points)):
         points, weights = np.polynomial.legendre.leggauss(n)
-        np.testing.assert_allclose(np.sort(made.points[n, :n]), (points + 1) / 2, atol=1e-15)
-        by_point = np.argsort(made.points[n, :n])
-        np.testing.assert_allclose(made.weights[n, :n][by_point], weights / 2, atol=1e-15)
+        np.testing.assert_allclose(np.sort(forest.points[n, :n]), (points + 1) / 2, atol=1e-15)
+        by_point = np.argsort(forest.points[n, :n])
+        np.testing.assert_allclose(forest.weights[n, :n][by_point], weights / 2, atol=1e-15)
 
 
 def test_the_tables_stay_within_their_memory_limit() -> None:
-    read = trees_of(a_booster(trees=30, num_leaves=40).model_to_string())
+    parsed = read_trees(a_booster(trees=30, num_leaves=40).model_to_string())
     for table_bytes in (0, 1_000, 100_000):
-        assert forest_of(read, table_bytes).table.nbytes <= table_bytes
-    assert forest_of(read).table.nbytes <= compiler.TABLE_BYTES
+        assert build_forest(parsed, table_bytes).table.nbytes <= table_bytes
+    assert build_forest(parsed).table.nbytes <= compiler.TABLE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_the_tables_stay_within_their_memory_limit() -> None:
         ({"linear_tree": True}, "linear leaves"),
     ],
 )
-def test_unsupported_trees_are_left_to_lightgbm_with_a_warning(
+def test_unsupported_trees_are_explained_by_lightgbm_with_a_warning(
     changes: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "sentinel.scoring"):
@@ -182,7 +186,7 @@ def test_unsupported_trees_are_left_to_lightgbm_with_a_warning(
     assert reason in caplog.text
 
 
-def test_categorical_splits_are_left_to_lightgbm() -> None:
+def test_categorical_splits_are_explained_by_lightgbm() -> None:
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(600, COLUMNS))
     matrix[:, 0] = rng.integers(0, 6, 600)
@@ -193,19 +197,19 @@ def test_categorical_splits_are_left_to_lightgbm() -> None:
         3,
     )
     with pytest.raises(UnsupportedTrees, match="categorical"):
-        trees_of(booster.model_to_string())
+        read_trees(booster.model_to_string())
     assert compile_trees(booster) is None
 
 
-def test_compiled_trees_that_differ_from_lightgbm_are_not_used(
+def test_compiled_trees_that_are_off_are_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def spoiled(*given: Any) -> Any:
-        made = forest_of(*given)
-        made.table[0, 0] += 1e-6
-        made.table[1::2, 1] += 1e-6
-        return made
+    def inexact_forest(*arguments: Any) -> Any:
+        forest = build_forest(*arguments)
+        forest.table[0, 0] += 1e-6
+        forest.table[1::2, 1] += 1e-6
+        return forest
 
-    monkeypatch.setattr("scoring.explain.treeshap.forest_of", spoiled)
+    monkeypatch.setattr("scoring.explain.treeshap.build_forest", inexact_forest)
     assert compile_trees(a_booster()) is None
     assert "off by" in caplog.text

@@ -8,8 +8,18 @@ from typing import Any
 
 import anyio
 import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
-from web.problems import MEDIA_TYPE, ProblemBackstop
+from scoring.errors import (
+    FieldError,
+    InvalidRequest,
+    Overloaded,
+    SchemaMissing,
+    StoreUnavailable,
+    Unauthenticated,
+)
+from web.problems import MEDIA_TYPE, ProblemBackstop, problem_response
 
 Message = dict[str, Any]
 App = Callable[[Any, Any, Callable[[Message], Awaitable[None]]], Awaitable[None]]
@@ -73,3 +83,49 @@ def test_an_exception_becomes_a_problem_without_its_details(answer: Any) -> None
 def test_a_body_that_fails_midway_raises_instead_of_ending() -> None:
     with pytest.raises(RuntimeError):
         run(says(start(200), body(b"id,amount", more=True), then=RuntimeError("Postgres left")))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "headers"),
+    [
+        (Unauthenticated("No key."), 401, "unauthenticated", {"www-authenticate": "Bearer"}),
+        (Overloaded("Later."), 429, "overloaded", {"retry-after": "1"}),
+        (StoreUnavailable("Away."), 503, "store-unavailable", {"retry-after": "1"}),
+        (HTTPException(404), 404, "not-found", {}),
+        (
+            HTTPException(405, headers={"Allow": "POST"}),
+            405,
+            "method-not-allowed",
+            {"allow": "POST"},
+        ),
+        (HTTPException(429), 429, "overloaded", {"retry-after": "1"}),
+        (HTTPException(504), 504, "too-slow", {}),
+        (HTTPException(502), 502, "internal", {}),
+        (RuntimeError("a detail"), 500, "internal", {}),
+    ],
+)
+def test_an_error_has_its_status_its_code_and_its_headers(
+    error: Exception, status: int, code: str, headers: dict[str, str]
+) -> None:
+    reply = problem_response(error)
+    assert (reply.status_code, reply.media_type) == (status, MEDIA_TYPE)
+    document = json.loads(reply.body)
+    assert document["type"] == f"urn:sentinel:problem:{code}"
+    assert document["status"] == status
+    assert "a detail" not in document["detail"]
+    sent = {name: value for name, value in reply.headers.items() if not name.startswith("content")}
+    assert sent == headers
+
+
+def test_fields_are_named_by_us_and_by_fastapi_alike() -> None:
+    ours = InvalidRequest("Not valid: limit.", errors=(FieldError("limit", "is too large"),))
+    finding = {"loc": ("query", "limit"), "msg": "is too large", "type": "x", "input": "secret"}
+    another_branch = {**finding, "msg": "is no null"}
+    theirs = RequestValidationError([finding, another_branch])
+    assert problem_response(theirs).body == problem_response(ours).body
+
+
+def test_a_database_without_the_schema_names_the_command_that_helps() -> None:
+    assert json.loads(problem_response(SchemaMissing()).body)["detail"] == (
+        "The database has not this release's schema; run `sentinel db upgrade`."
+    )

@@ -1,0 +1,35 @@
+"""A route's JSON body: declared once, for the handler and for the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Generic, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel
+
+from web.body import read_body
+
+Schema = TypeVar("Schema", bound=BaseModel)
+BodyReader = Callable[[], Awaitable[Schema]]
+"""Reads and validates the body; raises what `web.body.read_body` raises."""
+
+
+class JsonBody(Generic[Schema]):
+    """A FastAPI dependency that gives a handler the reader of its request's body.
+
+    FastAPI's own body parameter would read the body before the API key is verified, without a limit
+    of its size, and convert values that the schema refuses. A handler calls the reader once the
+    key, the path and the query are known to be good.
+
+    Attributes:
+        schema: schema of the body, which `app/openapi.py` puts into the document.
+    """
+
+    def __init__(self, schema: type[Schema]) -> None:
+        self.schema = schema
+
+    def __call__(self, request: Request) -> BodyReader[Schema]:
+        """Return the reader of a request's body."""
+        return partial(read_body, request, self.schema)

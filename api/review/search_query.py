@@ -1,0 +1,45 @@
+"""The query of a search in the terms of persistence, and its errors in those of the query."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from api.review.schemas import SearchQuery
+from persistence.review.search import MAX_AMOUNT_DAYS, InvalidSearch, Search
+from scoring.errors import FieldError, InvalidRequest
+
+_BACKWARDS = {
+    "to": "must not be earlier than from",
+    "amount_max": "must not be less than amount_min",
+}
+_TOO_WIDE = (
+    f"needs a time range of {MAX_AMOUNT_DAYS} days at most (from, to), an account or an"
+    " external_id beside it"
+)
+
+
+def to_search(query: SearchQuery) -> Search:
+    """Return the search that a query describes.
+
+    Raises:
+        InvalidRequest: the filters contradict each other; names one of the query's parameters.
+    """
+    try:
+        return Search(
+            external_id=query.external_id,
+            account=query.account,
+            amount_min=query.amount_min,
+            amount_max=query.amount_max,
+            from_ms=_unix_ms(query.from_),
+            to_ms=_unix_ms(query.to),
+        )
+    except InvalidSearch as error:
+        parameter = "to" if error.field == "to_ms" else error.field
+        message = _BACKWARDS[parameter] if error.is_backwards else _TOO_WIDE
+        raise InvalidRequest(
+            f"{parameter} {message}.", errors=(FieldError(parameter, message),)
+        ) from error
+
+
+def _unix_ms(moment: datetime | None) -> int | None:
+    return None if moment is None else max(0, int(moment.timestamp() * 1000))

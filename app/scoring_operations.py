@@ -1,0 +1,81 @@
+"""The scoring routes as operations of the OpenAPI document.
+
+BentoML serves these routes (`service.py`), so FastAPI only documents them: nobody calls the
+functions below.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+
+from api.openapi_responses import ANYWHERE, links_to_transaction, problems
+from api.request_body import BodyReader, JsonBody
+from api.review.schemas import Absent, ExternalId
+from serving.schemas import (
+    BatchReply,
+    BatchRequest,
+    ExplainReply,
+    ExplainRequest,
+    ScoreReply,
+    TransactionIn,
+)
+
+router = APIRouter()
+
+
+@router.post(
+    "/score",
+    operation_id="score",
+    summary="Decide one transaction",
+    description="Scores, explains, decides and stores it before replying. The same `external_id` "
+    "(or Idempotency-Key header) and body return the stored decision. Scope: score.",
+    response_model=ScoreReply,
+    responses={
+        **problems(404, 409, 413, *ANYWHERE),
+        200: {
+            "description": "decided",
+            "links": links_to_transaction("$response.body#/transaction_id"),
+        },
+    },
+)
+def _score(
+    _body: Annotated[BodyReader[TransactionIn], Depends(JsonBody(TransactionIn))],
+    _key: Annotated[
+        ExternalId | Absent,
+        Header(
+            alias="Idempotency-Key",
+            description="stands in for `external_id` when the body has none",
+        ),
+    ] = None,
+) -> None:
+    """Decide one transaction."""
+
+
+@router.post(
+    "/score/batch",
+    operation_id="score_batch",
+    summary="Decide up to 1000 transactions",
+    response_model=BatchReply,
+    response_description="decided",
+    responses=problems(404, 413, *ANYWHERE),
+)
+def _score_batch(
+    _body: Annotated[BodyReader[BatchRequest], Depends(JsonBody(BatchRequest))],
+) -> None:
+    """All are stored or none; one bad row refuses the request and is named. Scope: score."""
+
+
+@router.post(
+    "/explain",
+    operation_id="explain",
+    summary="Explain a transaction or a stored prediction",
+    response_model=ExplainReply,
+    response_description="decided",
+    responses=problems(404, 413, *ANYWHERE),
+)
+def _explain(
+    _body: Annotated[BodyReader[ExplainRequest], Depends(JsonBody(ExplainRequest))],
+) -> None:
+    """Every feature's contribution, and the reasons as sentences. Scope: score or review."""

@@ -1,0 +1,48 @@
+"""Replies of the management routes: the bytes of the first release, but for sentences.
+
+`replies.json` holds the replies of commit 7905b3b, before schema objects, to the requests of
+`tests/support/wire_data.py`, in their order; `fixed_text` there says what may differ.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from api.models import matured_decisions
+from scoring.features import FEATURE_NAMES
+from tests.support import wire_data
+from tests.support.management_api import send
+
+EXPECTED: list[list[Any]] = json.loads(Path(__file__).with_name("replies.json").read_text())
+
+
+class _Clock(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:  # noqa: ARG003
+        return wire_data.NOW
+
+
+def test_every_reply_is_the_first_releases_to_the_byte(
+    engine: Engine, service_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matured_decisions, "datetime", _Clock)
+    wire_data.fill(engine, FEATURE_NAMES)
+    requests = list(wire_data.requests())
+    replies = send(service_engine, requests)
+    found = [
+        [
+            f"{tenant} {method} {path}",
+            reply.status_code,
+            {n: v for n, v in sorted(reply.headers.items()) if n != "content-length"},
+            wire_data.fixed_text(reply.content),
+        ]
+        for (tenant, method, path, _), reply in zip(requests, replies, strict=True)
+    ]
+    for reply, expected in zip(found, EXPECTED, strict=True):
+        assert reply == expected
