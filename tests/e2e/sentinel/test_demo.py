@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -100,18 +101,19 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(
-    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
-) -> Iterator[Machine]:
-    home = tmp_path_factory.mktemp("demo") / ".sentinel"
-    machine = Machine(home, free_port(), free_port())
-    yield machine
-    for process in machine.started:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-    machine.run("stop")
-    EmbeddedPostgres(home).stop()
+def machine(free_port: Callable[[], int]) -> Iterator[Machine]:
+    # Not tmp_path_factory: as root, Postgres runs as another user, and each pytest session that
+    # starts closes the folder above to others again.
+    with tempfile.TemporaryDirectory(prefix="sentinel-") as directory:
+        home = Path(directory) / ".sentinel"
+        machine = Machine(home, free_port(), free_port())
+        yield machine
+        for process in machine.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        machine.run("stop")
+        EmbeddedPostgres(home).stop()
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def test_while_one_decision_waits_for_postgres_other_requests_are_answered(syste
             ]
             begun = time.monotonic()
             for _ in range(20):
-                assert httpx.get(f"{system.service.url}/livez").status_code == 200
+                assert system.service.client.get("/livez").status_code == 200
             assert time.monotonic() - begun < 2
             assert not first.done()
         replies = [first.result(), *(caller.result() for caller in next_ones)]
