@@ -1,1 +1,1 @@
-"""From labelled transactions to a registered model version."""
+"""Train, evaluate, compare and promote model versions."""

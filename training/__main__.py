@@ -1,4 +1,4 @@
-"""`python -m training COMMAND`: train, and judge what was trained."""
+"""`python -m training COMMAND`: train, evaluate and promote model versions."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ COMMANDS = {
     "compare": "compare",
     "promote": "promote",
 }
-"""The module of `training/cli/` by the command's name, in the order of a model's life."""
+"""Module of `training/cli/` by command name, in the order of a model's life cycle."""
 
 
 class _Commands(CommandGroup):
-    """Imports a command only when it is asked for, and gives each `--config`."""
+    """Command group that imports a command on first use and adds `--config` to it."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """Return the names in the order that `--help` shows."""
+        """Return the names of the commands in the order that `--help` shows."""
         del context
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Return a command by its name."""
+        """Return the command with this name, or None."""
         del context
         if name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"training.cli.{COMMANDS[name]}"), name)
-        return configurable(found)
+        command: click.Command = getattr(import_module(f"training.cli.{COMMANDS[name]}"), name)
+        return configurable(command)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """From labelled transactions to a registered model version, and its life thereafter."""
+    """Train model versions on labelled transactions, evaluate, compare and promote them."""
 
 
 if __name__ == "__main__":

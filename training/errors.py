@@ -6,8 +6,8 @@ from scoring.errors import CommandError
 
 
 class TrainingError(CommandError):
-    """The training cannot go on; the message says why and what to change."""
+    """Error that ends a training command; the message gives the cause and what to change."""
 
 
 class NoEvidence(TrainingError):
-    """Nothing says which of two versions is better, through no mistake of the user's."""
+    """Too little data to decide which of two versions is better; not a mistake of the user."""

@@ -1,4 +1,4 @@
-"""Progress of a training: bars on a terminal, plain lines elsewhere."""
+"""Show the progress of a training: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from training.signals import end_if_asked
+from training.signals import end_if_signalled
 
 
 class Reporter:
-    """Shows one stage after another on a console. A context manager."""
+    """Display of one stage after another on a console; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -46,21 +46,21 @@ class Reporter:
         """Show a stage until the block ends.
 
         Args:
-            title: what is done, as a phrase.
-            total: how many steps it has at most, or None when it has none.
+            title: phrase that describes the stage.
+            total: most steps of the stage, or None for a stage without steps.
 
         Yields:
-            A function to call with the number of finished steps.
+            A function that takes the number of steps done and updates the display.
 
         Raises:
-            KeyboardInterrupt, SystemExit: the end was asked for and not heard.
+            KeyboardInterrupt, SystemExit: see `training.signals.end_if_signalled`.
         """
-        end_if_asked()
+        end_if_signalled()
         started = time.monotonic()
         task = self._bars.add_task(title, total=total, detail="")
 
         def advance(done: int) -> None:
-            end_if_asked()
+            end_if_signalled()
             self._bars.update(task, completed=done, detail=f"{done}/{total}")
 
         yield advance
@@ -70,5 +70,5 @@ class Reporter:
             self._console.print(f"{title}: {time.monotonic() - started:.1f} s", highlight=False)
 
     def note(self, text: str) -> None:
-        """Say a sentence that stays."""
+        """Print a sentence that remains after the bars end."""
         self._console.print(text, highlight=False, soft_wrap=not self._console.is_terminal)

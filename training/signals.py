@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM end a command as an exception does, so that the open run is marked failed.
+"""Raise an exception on Ctrl-C and SIGTERM, so that the open run is marked failed.
 
-Python drops an exception that comes up inside a destructor or a callback of C code. So the wish is
-remembered, and raised again at the next step of the work.
+Python drops an exception that is raised inside a destructor or a callback of C code. The signal is
+therefore recorded, and the exception raised again at the next step of the work.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ import signal
 import sys
 from types import FrameType
 
-_asked: set[int] = set()
+_received: set[int] = set()
 
 
 def end_on_signals() -> None:
     """Handle SIGINT and SIGTERM from now on."""
-    _asked.clear()
+    _received.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _handle)
 
 
-def end_if_asked() -> None:
-    """Raise again what was asked for and not heard.
+def end_if_signalled() -> None:
+    """Raise the exception of a signal that was received and whose exception was dropped.
 
     Raises:
-        KeyboardInterrupt, SystemExit: SIGINT or SIGTERM has come.
+        KeyboardInterrupt, SystemExit: SIGINT or SIGTERM was received.
     """
-    for number in _asked:
+    for number in _received:
         _raise(number)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
     del frame
-    _asked.add(number)
+    _received.add(number)
     _raise(number)
 
 

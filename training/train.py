@@ -1,4 +1,4 @@
-"""The pipeline: transactions in, a registered model version with the alias `candidate` out."""
+"""Train a model on transactions and register it under the alias `candidate`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.data.split import Part, Split, split
 from training.pipeline.booster import FitParameters
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Learned, Sample, learn
-from training.pipeline.random_split import random_order, reordered, what_the_difference_means
+from training.pipeline.random_split import explain_difference, random_order, reordered
 from training.progress import Reporter
 from training.tracking.provenance import git_commit
 from training.tracking.register import register
@@ -27,17 +27,18 @@ from training.tracking.run_logging import draw, log_learned
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to train.
+    """Inputs of a training.
 
     Attributes:
-        tenant: slug, names the registered model.
-        data: CSV or Parquet, or None for the simulator.
-        until_step: the last hour to use, or None for `split.last_busy_step`.
-        costs: what errors cost.
-        seed: of the simulator and the booster.
-        parameters: of the booster.
-        tags: more for the run and the version, such as the search that found the parameters.
-        configuration: of the command, to be logged.
+        tenant: slug of the tenant, part of the registered model's name.
+        data: CSV or Parquet file, or None for the simulator.
+        until_step: last hour that is used, or None for `split.last_busy_step`.
+        costs: cost of a missed fraud and of a false alarm.
+        seed: seed of the simulator and the booster.
+        parameters: settings of the booster.
+        tags: additional tags of the run and the version, such as the search that found the
+            parameters.
+        configuration: options of the command, which are logged.
     """
 
     tenant: str
@@ -52,15 +53,18 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What came of it.
+    """Result of a training.
 
     Attributes:
-        data, parts: what it was made of, and its split by time.
-        learned: the model, how it came about, and how it did on the test part.
-        random: how the same pipeline does on a random split, and
-        random_note: what the difference means.
-        version: as registered.
-        run_id, run_url, version_url: in MLflow; no URL without a server.
+        data: transactions that the model was trained on.
+        parts: their split by time.
+        learned: model, results of each step, and figures on the test part.
+        random: figures of the same pipeline on a random split.
+        random_note: interpretation of the difference between the two splits.
+        version: registered model version.
+        run_id: id of the MLflow run.
+        run_url: page of the run, or None without a server.
+        version_url: page of the version, or None without a server.
     """
 
     data: LabelledTransactions
@@ -75,20 +79,18 @@ class Trained:
 
 
 def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
-    """Train, judge and register.
-
-    Nothing is registered unless all of it succeeds.
+    """Train, evaluate and register a model; register nothing if a step fails.
 
     Raises:
-        TrainingError: the data cannot be trained on.
-        PublishError: MLflow refuses.
+        TrainingError: the data are unusable for training.
+        PublishError: MLflow refuses a request.
     """
     data, parts = prepare(plan, reporter)
     name = model_name(plan.tenant)
     tags = {"tenant": plan.tenant, "data_fingerprint": data.fingerprint, **plan.tags}
     commit = git_commit()
     if commit is not None:
-        # MLflow's own name for it, so that its pages show it.
+        # The tag that MLflow's pages show.
         tags["mlflow.source.git.commit"] = commit
     with tracking.run(name, f"train on {data.source}", tags) as run:
         log_data(run, plan, data, parts)
@@ -98,7 +100,7 @@ def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
         learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=plan.parameters)
         log_learned(run, learned)
         random = _learn_at_random(plan, run, reporter, sample, parts)
-        note = what_the_difference_means(learned.evaluation, random)
+        note = explain_difference(learned.evaluation, random)
         with reporter.stage("Draw the pictures"):
             drawn = draw(run, learned, sample, parts)
         with reporter.stage("Register"):
@@ -114,7 +116,7 @@ def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
 def _learn_at_random(
     plan: Plan, parent: Run, reporter: Reporter, sample: Sample, parts: Split
 ) -> Evaluation:
-    """Run the same steps on a random split; nothing but its figures is kept."""
+    """Run the same steps on a random split and return the figures; discard the model."""
     with parent.nested("random split") as run:
         shuffled = reordered(sample, random_order(sample.is_fraud, parts, plan.seed))
         evaluation = learn(
@@ -131,7 +133,7 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledTransactions, Split
     """Read or simulate the transactions and split them.
 
     Raises:
-        TrainingError: they cannot be read or split.
+        TrainingError: the transactions cannot be read or split.
     """
     if plan.data is None:
         with reporter.stage("Simulate a month of payments"):
@@ -144,14 +146,14 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledTransactions, Split
     if parts.dropped_rows and plan.until_step is None:
         reporter.note(
             f"Left out: {parts.dropped_rows:,} transactions ({parts.dropped_frauds:,} frauds) "
-            f"after step {parts.until_step}, where traffic falls below a tenth of a usual day for "
-            "good; --until-step keeps more."
+            f"after step {parts.until_step}, from where traffic stays below a tenth of a usual "
+            "day; --until-step keeps more."
         )
     return data, parts
 
 
 def log_data(run: Run, plan: Plan, data: LabelledTransactions, parts: Split) -> None:
-    """Log what goes in: the transactions, their split, the costs, the command's options."""
+    """Log the inputs: the transactions, their split, the costs, the command's options."""
     if plan.configuration is not None:
         plan.configuration.log(run)
     facts = {

@@ -1,4 +1,4 @@
-"""The summary that a training ends with."""
+"""The summary that `train` prints."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from training.train import Trained
 
 
 def show(trained: Trained, console: Console) -> None:
-    """Print what went in, how calibration and threshold were chosen, and how good it is."""
+    """Print the data, the choice of calibrator and threshold, and the figures."""
     learned, version = trained.learned, trained.version
     console.print()
     console.print(_parts(trained))
     calibration = learned.calibration
     console.print(
         calibrators_table(
-            "Calibration, on data neither was fitted on",
+            "Calibrators, compared on data that none was fitted on",
             "kind",
             calibration.comparisons,
             calibration.calibrator.kind,
@@ -48,7 +48,7 @@ def show(trained: Trained, console: Console) -> None:
     console.print(f"[bold]Registered {version.name} version {version.version}[/bold] as candidate.")
     show_addresses(trained.run_id, trained.run_url, trained.version_url, console)
     console.print(
-        f"Look at its plots in MLflow, then move the alias `production` of {version.name} to it.",
+        f"Check its plots in MLflow, then move the alias `production` of {version.name} to it.",
         soft_wrap=True,
     )
 

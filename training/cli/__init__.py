@@ -1,1 +1,1 @@
-"""The commands of `python -m training`, a file each."""
+"""The commands of `python -m training`, one per file."""

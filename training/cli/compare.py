@@ -1,4 +1,4 @@
-"""`compare`: champion against challenger on labels, with intervals."""
+"""`compare`: compare champion and challenger on labelled transactions, with intervals."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def compare(
     `challenger`. They are compared on stored decisions that both scored, one of them in shadow, and
     that are old enough for their frauds to be known; with --data, on a labelled file.
     """
-    label_options.demand_data_for_steps(data, from_step, until_step)
+    label_options.require_data_for_steps(data, from_step, until_step)
     end_on_signals()
-    # Imported late: MLflow and LightGBM take seconds that a usage error should not.
+    # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from training.cli.context import open_sources
     from training.comparison.compare import compare as run
     from training.comparison.report import show_comparison
@@ -45,16 +45,16 @@ def compare(
 
     console = Console()
     with Reporter(console) as reporter:
-        found = open_sources(reporter)
+        sources = open_sources(reporter)
         if data:
             name = model_name(tenant)
-            pair = found.under(name, PRODUCTION), found.under(name, CHALLENGER)
-            evidence = found.file_evidence(data, *pair, from_step, until_step)
+            pair = sources.under(name, PRODUCTION), sources.under(name, CHALLENGER)
+            evidence = sources.file_evidence(data, *pair, from_step, until_step)
         else:
-            with found.store(tenant) as store:
+            with sources.store(tenant) as store:
                 name = store.tenant.model_name
-                pair = found.under(name, PRODUCTION), found.under(name, CHALLENGER)
+                pair = sources.under(name, PRODUCTION), sources.under(name, CHALLENGER)
                 window = Window(maturity_days, window_days)
-                evidence = found.shadow_evidence(store, *pair, window)
-        compared = run(tenant, *pair, evidence, found.tracking, reporter, configuration())
+                evidence = sources.shadow_evidence(store, *pair, window)
+        compared = run(tenant, *pair, evidence, sources.tracking, reporter, configuration())
     show_comparison(compared, console)

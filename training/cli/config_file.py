@@ -1,4 +1,4 @@
-"""`--config FILE`: a command's options from YAML or TOML; flags win over it."""
+"""Read `--config FILE`: options of a command from YAML or TOML; flags override it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ORIGINS: dict[ParameterSource | None, Origin] = {
     ParameterSource.COMMANDLINE: "flag",
     ParameterSource.DEFAULT_MAP: "file",
 }
-_WANTED = {
+_EXPECTED = {
     click.types.IntParamType: ("a whole number", (int,)),
     click.types.FloatParamType: ("a number", (int, float)),
     click.types.BoolParamType: ("true or false", (bool,)),
@@ -29,7 +29,7 @@ _WANTED = {
 
 
 def configurable(command: Command) -> Command:
-    """Give a command `--config`, a file whose keys are its options' names, unless it has it."""
+    """Add `--config`, a file whose keys are option names, to a command that lacks it."""
     if any(option.name == "config" for option in command.params):
         return command
     option = click.Option(
@@ -38,15 +38,15 @@ def configurable(command: Command) -> Command:
         is_eager=True,
         expose_value=False,
         callback=_read,
-        help="YAML or TOML with these options by name; flags win over it.",
+        help="YAML or TOML with these options by name; flags override it.",
     )
     command.params.append(option)
     return command
 
 
 def configuration() -> Configuration:
-    """Return the options in effect of the command that runs, and where each comes from."""
-    # Imported late, for it loads MLflow, which `--help` need not.
+    """Return the options in effect of the running command and the source of each."""
+    # Imported late: it loads MLflow, which `--help` does not need.
     from training.tracking.run_config import Choice, Configuration
 
     context = click.get_current_context()
@@ -112,17 +112,18 @@ def _parsed(path: Path) -> tuple[str, dict[Any, Any]]:
 
 def _unknown(path: Path, key: str, context: click.Context, names: list[str]) -> str:
     near = get_close_matches(key.replace("-", "_"), names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}."
-    return f"{path.name}: {key} is no option of `{context.command.name}`; {hint}"
+    hint = f"did you mean {near[0]}?" if near else f"its options are {', '.join(names)}."
+    return f"{path.name}: {key} is not an option of `{context.command.name}`; {hint}"
 
 
 def _check(path: Path, context: click.Context, option: click.Parameter, value: object) -> None:
-    """Refuse what the flag would refuse, naming the file and the key."""
-    wanted, types = next(
-        (told for kind, told in _WANTED.items() if isinstance(option.type, kind)), ("text", (str,))
+    """Raise the error that the flag would raise, with the file and the key in its message."""
+    expected, types = next(
+        (entry for kind, entry in _EXPECTED.items() if isinstance(option.type, kind)),
+        ("text", (str,)),
     )
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-        raise click.ClickException(f"{path.name}: {option.name} must be {wanted}, not {value!r}.")
+        raise click.ClickException(f"{path.name}: {option.name} must be {expected}, not {value!r}.")
     try:
         option.process_value(context, value)
     except click.BadParameter as error:

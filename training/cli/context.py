@@ -1,4 +1,4 @@
-"""Open what commands on registered versions read: Postgres, the registry, labelled files."""
+"""Read the inputs of a comparison: Postgres, the registry, labelled files."""
 
 from __future__ import annotations
 
@@ -34,12 +34,17 @@ from training.errors import NoEvidence, TrainingError
 from training.progress import Reporter
 
 MAX_ROWS = 500_000
-"""Decisions looked at, the newest; they fill about 200 MB on their way."""
+"""Most decisions that are read, the newest; reading them takes about 200 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An open Postgres, and the tenant whose decisions are read from it."""
+    """An open Postgres and a tenant in it.
+
+    Attributes:
+        engine: engine of the installation's Postgres.
+        tenant: tenant whose decisions are read.
+    """
 
     engine: Engine
     tenant: Tenant
@@ -47,7 +52,15 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The MLflow that the settings name, and the store in which its versions are verified."""
+    """MLflow, Postgres and labelled files, as the settings configure them.
+
+    Attributes:
+        settings: settings of the command.
+        tracking: MLflow client for runs.
+        registry: reader of the model registry.
+        model_store: cache that verifies model versions and loads them.
+        reporter: display of the stages.
+    """
 
     settings: Settings
     tracking: Tracking
@@ -59,7 +72,7 @@ class Sources:
         """Return the version under an alias.
 
         Raises:
-            TrainingError: there is none.
+            TrainingError: no version has the alias.
         """
         version = self.registry.resolve(name, alias)
         if version is None:
@@ -67,29 +80,33 @@ class Sources:
         return version
 
     def verified(self, version: RegisteredVersion) -> FraudModel:
-        """Load a version as the service does: signature, files, golden rows.
+        """Load a version with the service's checks: signature, files, golden rows.
 
         Raises:
-            TrainingError: the service would refuse it; says why.
+            TrainingError: a check fails; the message gives the reason.
         """
         with self.reporter.stage(f"Verify version {version.version}"):
             try:
                 return self.model_store.load(version)
             except ModelRefused as error:
                 raise TrainingError(
-                    f"{version.name} version {version.version} is refused, as the service would: "
+                    f"{version.name} version {version.version} fails the service's checks: "
                     f"{error.detail}"
                 ) from error
 
     def _champion(self, version: RegisteredVersion) -> FraudModel:
-        """Load what others are compared with; a damaged one must not stand in their way."""
+        """Load the version that others are compared with.
+
+        Raises:
+            NoEvidence: a check fails; `promote --force` can still replace the version.
+        """
         try:
             return self.verified(version)
         except TrainingError as error:
             raise NoEvidence(str(error)) from error
 
     def booster(self, version: RegisteredVersion) -> bytes:
-        """Return a version's booster.txt as it is registered."""
+        """Return the bytes of a registered version's booster.txt."""
         with TemporaryDirectory() as scratch:
             path = Path(scratch) / "booster.txt"
             self.registry.download(version, f"{MODEL_PATH}/{path.name}", path, MAX_FILE_BYTES)
@@ -100,7 +117,7 @@ class Sources:
         """Open the installation's Postgres until the block ends.
 
         Raises:
-            SentinelError: there is no such tenant, or Postgres cannot be reached.
+            SentinelError: the tenant does not exist, or Postgres is unreachable.
         """
         with database_url(self.settings) as url:
             engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
@@ -116,10 +133,10 @@ class Sources:
         challenger: RegisteredVersion,
         window: Window,
     ) -> Evidence:
-        """Read both versions' scores of stored, matured transactions.
+        """Read the decisions of both versions on stored, matured transactions.
 
         Raises:
-            NoEvidence: there are too few, or the champion is refused.
+            NoEvidence: there are too few frauds among them, or the champion fails a check.
         """
         own = self._champion(champion).policy.cost_model
         with self.reporter.stage("Read matured decisions"):
@@ -146,11 +163,11 @@ class Sources:
         from_step: int | None = None,
         until_step: int | None = None,
     ) -> Evidence:
-        """Let both versions decide a labelled file, less what either was trained on.
+        """Return the decisions of both versions on a file, without the hours they were trained on.
 
         Raises:
-            TrainingError: the file cannot be used.
-            NoEvidence: it has too few frauds, or the champion is refused.
+            TrainingError: the file is invalid, or the challenger fails a check.
+            NoEvidence: the file has too few frauds, or the champion fails a check.
         """
         models = self._champion(champion), self.verified(challenger)
         data = self.labelled(path)
@@ -163,7 +180,7 @@ class Sources:
         """Read a labelled file.
 
         Raises:
-            TrainingError: it cannot be used; says where.
+            TrainingError: the file is invalid; the message names the column or the row.
         """
         with self.reporter.stage(f"Read {path.name}"):
             return read(path)
@@ -175,13 +192,13 @@ class Sources:
         part: str,
         from_step: int | None,
     ) -> int | None:
-        """Move the first hour past what the version was trained on, and say so."""
+        """Return from_step, moved past the hours the version was trained on; report the move."""
         first = unseen_from(self.tracking, version, data.fingerprint, part)
         if first is None or (from_step is not None and from_step >= first):
             return from_step
         self.reporter.note(
             f"Version {version.version} was made from {data.source}; only its hours from {first} "
-            "on, which it has not seen, are used."
+            "on, which the version was not trained on, are used."
         )
         return first
 

@@ -1,4 +1,4 @@
-"""`evaluate`: how a registered version does on labelled transactions."""
+"""`evaluate`: evaluate a registered version on labelled transactions."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from training.signals import end_on_signals
 @options.from_step
 @options.until_step
 @click.option(
-    "--alias", default=PRODUCTION, show_default=True, help="Which version of fraud-TENANT."
+    "--alias", default=PRODUCTION, show_default=True, help="Alias of the version of fraud-TENANT."
 )
 def evaluate(
     tenant: str, data: Path, from_step: int | None, until_step: int | None, alias: str
 ) -> None:
-    """Judge a registered version on labelled transactions, such as those of the next month.
+    """Evaluate a registered version on labelled transactions, such as those of the next month.
 
     Nothing is fitted, chosen or registered; the figures are logged as a run. Figures on hours that
-    the version was trained on say nothing of the future.
+    the version was trained on do not predict future performance.
     """
     end_on_signals()
-    # Imported late: MLflow and LightGBM take seconds that a usage error should not.
+    # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from training.cli.config_file import configuration
     from training.cli.context import open_sources
     from training.comparison.evaluate_version import judge, log
@@ -39,15 +39,15 @@ def evaluate(
 
     console = Console()
     with Reporter(console) as reporter:
-        found = open_sources(reporter)
-        version = found.under(model_name(tenant), alias)
+        sources = open_sources(reporter)
+        version = sources.under(model_name(tenant), alias)
         with reporter.stage(f"Load version {version.version}"):
-            model = found.model_store.load(version)
-        transactions = found.labelled(data)
-        with reporter.stage("Judge"):
+            model = sources.model_store.load(version)
+        transactions = sources.labelled(data)
+        with reporter.stage("Evaluate"):
             judged = judge(model, transactions, from_step, until_step)
         with reporter.stage("Log to MLflow"):
-            run = log(judged, transactions, tenant, configuration(), found.tracking)
+            run = log(judged, transactions, tenant, configuration(), sources.tracking)
     show_judgement(judged, console)
-    url = found.tracking.url(run)
-    show_addresses(run.id, url, found.tracking.version_url(judged.version), console)
+    url = sources.tracking.url(run)
+    show_addresses(run.id, url, sources.tracking.version_url(judged.version), console)

@@ -1,4 +1,4 @@
-"""Options that say which labels a version is judged or calibrated on."""
+"""Options that select the labels on which a version is evaluated or calibrated."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ maturity_days = click.option(
     type=click.FloatRange(min=0, max=36_500),
     default=MATURITY_DAYS,
     show_default=True,
-    help="Look at stored decisions at least this old; their frauds have been reported by now.",
+    help="Minimum age of stored decisions; labels count as final from this age on.",
 )
 window_days = click.option(
     "--window-days",
     type=click.FloatRange(min=0, min_open=True, max=36_500),
     default=WINDOW_DAYS,
     show_default=True,
-    help="Of how many days before that.",
+    help="Length of the period before that from which decisions are read.",
 )
 
 
-def demand_data_for_steps(data: Path | None, *steps: int | None) -> None:
-    """Refuse --from-step and --until-step where no file has hours.
+def require_data_for_steps(data: Path | None, *steps: int | None) -> None:
+    """Require --data with --from-step and --until-step: only a file has hours.
 
     Raises:
-        UsageError: they are given without --data.
+        UsageError: one of them is given without --data.
     """
     if data is None and any(step is not None for step in steps):
         raise click.UsageError("--from-step and --until-step need --data.")

@@ -1,4 +1,4 @@
-"""Options that several sub-commands take, and what they mean."""
+"""Options that several sub-commands share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ optional_data = click.option(
     "--data",
     type=click.Path(path_type=Path),
     callback=_file,
-    help="CSV or Parquet in the PaySim schema. Without it a month is simulated.",
+    help="CSV or Parquet in the PaySim schema.  [default: a simulated month]",
 )
 required_data = click.option(
     "--data",
@@ -51,32 +51,34 @@ until_step = click.option(
 busy_until_step = click.option(
     "--until-step",
     type=click.IntRange(min=0),
-    help="Last hour to use. Without it, the end of the data less a tail of days without traffic.",
+    help="Last hour to use.  [default: end of the data, without trailing days of little traffic]",
 )
 cost = click.option(
     "--cost",
     type=click.Choice(tuple(COSTS)),
     default="flat",
     show_default=True,
-    help="flat: a missed fraud costs 1,000; amount: what was stolen. A false alarm costs 5.",
+    help="Cost of a missed fraud: 1,000 (flat) or its amount (amount). A false alarm costs 5.",
 )
 missed_fraud = click.option(
-    "--missed-fraud", type=float, help="Cost of a missed fraud, instead of --cost's."
+    "--missed-fraud", type=float, help="Cost of a missed fraud; overrides --cost."
 )
 missed_fraud_share = click.option(
-    "--missed-fraud-share", type=float, help="Plus this share of its amount."
+    "--missed-fraud-share",
+    type=float,
+    help="Share of the amount in the cost of a missed fraud.",
 )
-false_alarm = click.option("--false-alarm", type=float, help="Cost of a false alarm.")
+false_alarm = click.option("--false-alarm", type=float, help="Cost of a false alarm.  [default: 5]")
 seed = click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 
 
 def cost_model(
     name: str, missed: float | None, missed_share: float | None, false_alarm: float | None
 ) -> CostModel:
-    """Return the costs that --cost names, changed by the options that were given.
+    """Return the costs of --cost, with those that other options override.
 
     Raises:
-        UsageError: they are no costs.
+        UsageError: a cost is invalid.
     """
     base = COSTS[name]
     try:

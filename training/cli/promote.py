@@ -1,4 +1,4 @@
-"""`promote`: put a version into production, if it is shown to be better."""
+"""`promote`: move the alias `production` to a version that is shown to be better."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ from training.signals import end_on_signals
 @options.until_step
 @label_options.maturity_days
 @label_options.window_days
-@click.option(
-    "--force", is_flag=True, help="Promote it even if it is not shown to be better; says so."
-)
+@click.option("--force", is_flag=True, help="Promote it even if it is not shown to be better.")
 def promote(
     tenant: str,
     alias: str | None,
@@ -44,18 +42,19 @@ def promote(
 ) -> None:
     """Verify a version as the service would, compare it with production, and move the alias.
 
-    A version is promoted when the 95 % interval of what it saves more lies above 0. The challenger
-    is compared on stored decisions that both scored; any other version, and with --data the
-    challenger too, on a labelled file. Running services follow within seconds.
+    A version is promoted when the 95 % interval of its additional savings lies above 0. The
+    challenger is compared on stored decisions that both versions scored. Any other version, and
+    with --data the challenger too, is compared on a labelled file. Running services load the
+    version within seconds.
     """
     if alias and number:
-        raise click.UsageError("--alias and --version name the version twice; give one of them.")
-    label_options.demand_data_for_steps(data, from_step, until_step)
+        raise click.UsageError("--alias and --version exclude each other; give one of them.")
+    label_options.require_data_for_steps(data, from_step, until_step)
     end_on_signals()
-    # Imported late: MLflow and LightGBM take seconds that a usage error should not.
+    # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from registry.client.base import RegisteredVersion
     from scoring.prediction import ModelVersion
-    from training.cli.context import Sources, open_sources
+    from training.cli.context import open_sources
     from training.comparison.compare import Compared, compare
     from training.comparison.promote import NotBetter
     from training.comparison.promote import promote as run
@@ -65,61 +64,61 @@ def promote(
     from training.progress import Reporter
     from training.reporting.tables import print_line
 
-    def chosen(found: Sources, name: str) -> RegisteredVersion:
+    def chosen_version(name: str) -> RegisteredVersion:
         if number is None:
-            return found.under(name, alias or CHALLENGER)
-        version = found.registry.find(name, number)
+            return sources.under(name, alias or CHALLENGER)
+        version = sources.registry.find(name, number)
         if version is None:
             raise TrainingError(f"{name} has no version {number}.")
         return version
 
     console = Console()
     with Reporter(console) as reporter, ExitStack() as stack:
-        found = open_sources(reporter)
+        sources = open_sources(reporter)
         name = model_name(tenant)
         # A first promotion needs no Postgres, and a tenant may not be in it yet.
         store = None
-        if data is None and found.registry.resolve(name, PRODUCTION) is not None:
-            store = stack.enter_context(found.store(tenant))
+        if data is None and sources.registry.resolve(name, PRODUCTION) is not None:
+            store = stack.enter_context(sources.store(tenant))
             name = store.tenant.model_name
-        version = chosen(found, name)
-        production = found.registry.resolve(name, PRODUCTION)
+        version = chosen_version(name)
+        production = sources.registry.resolve(name, PRODUCTION)
         if version == production:
             console.print(f"{name} version {version.version} is in production already.")
             return
-        found.verified(version)
+        sources.verified(version)
 
         def compared(production: RegisteredVersion) -> Compared:
             if data:
-                evidence = found.file_evidence(data, production, version, from_step, until_step)
-            elif store and version == found.registry.resolve(name, CHALLENGER):
+                evidence = sources.file_evidence(data, production, version, from_step, until_step)
+            elif store and version == sources.registry.resolve(name, CHALLENGER):
                 window = Window(maturity_days, window_days)
-                evidence = found.shadow_evidence(store, production, version, window)
+                evidence = sources.shadow_evidence(store, production, version, window)
             else:
                 raise NoEvidence(
-                    f"{name} version {version.version} has no shadow scores, for it is not the "
+                    f"{name} version {version.version} has no shadow scores, because it is not the "
                     f"challenger. Compare it on a labelled file with --data, or give it the alias "
                     f"`{CHALLENGER}` for a while."
                 )
             return compare(
-                tenant, production, version, evidence, found.tracking, reporter, configuration()
+                tenant, production, version, evidence, sources.tracking, reporter, configuration()
             )
 
         try:
-            said, comparison = run(
+            message, comparison = run(
                 version,
                 production,
                 compared,
                 by=getpass.getuser(),
                 force=force,
-                tracking=found.tracking,
-                registry=found.registry,
+                tracking=sources.tracking,
+                registry=sources.registry,
             )
         except NotBetter as refusal:
             show_comparison(refusal.compared, console)
             raise
     if comparison:
         show_comparison(comparison, console)
-    print_line(console, said, style="bold")
-    if url := found.tracking.version_url(ModelVersion(version.name, version.version)):
+    print_line(console, message, style="bold")
+    if url := sources.tracking.version_url(ModelVersion(version.name, version.version)):
         print_line(console, f"Version: {url}")

@@ -1,4 +1,4 @@
-"""`calibrate`: a new calibrator and threshold for a registered booster, from newer labels."""
+"""`calibrate`: fit a new calibrator and threshold to a registered booster on newer labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.signals import end_on_signals
 @click.option(
     "--from-feedback",
     is_flag=True,
-    help="Use the stored decisions with what analysts said of them, instead of a file.",
+    help="Use stored decisions with the feedback of analysts, instead of a file.",
 )
 @label_options.maturity_days
 @label_options.window_days
@@ -45,15 +45,16 @@ def calibrate(
 ) -> None:
     """Recalibrate a registered version on newer labels, and register it as `candidate`.
 
-    The booster stays as it is, to the byte. Half of the frauds, the earliest, choose and fit the
-    calibrator, the next fifth the threshold, for the same costs; the rest shows reliability before
-    and after. A version is registered only if it is better calibrated there.
+    The booster does not change by a byte. The labels are cut by time: the earliest half of the
+    frauds is for the calibrator, the next fifth for the threshold, at the same costs, and the rest
+    for reliability before and after. A version is registered only if it is better calibrated on
+    that rest.
     """
     if (data is None) is not from_feedback:
         raise click.UsageError("Give either --data FILE or --from-feedback.")
-    label_options.demand_data_for_steps(data, from_step, until_step)
+    label_options.require_data_for_steps(data, from_step, until_step)
     end_on_signals()
-    # Imported late: MLflow and LightGBM take seconds that a usage error should not.
+    # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from persistence.labels.reader import read_matured_transactions
     from training.cli.context import MAX_ROWS, open_sources
     from training.data.labels import from_feedback as labels_from_feedback
@@ -65,15 +66,15 @@ def calibrate(
 
     console = Console()
     with Reporter(console) as reporter:
-        found = open_sources(reporter)
+        sources = open_sources(reporter)
         if data:
-            version = found.under(model_name(tenant), alias)
-            transactions = found.labelled(data)
-            first = found.unseen(version, transactions, "calibrate", from_step)
-            given = from_file(transactions, first, until_step)
+            version = sources.under(model_name(tenant), alias)
+            transactions = sources.labelled(data)
+            first = sources.unseen(version, transactions, "calibrate", from_step)
+            labels = from_file(transactions, first, until_step)
         else:
-            with found.store(tenant) as store, reporter.stage("Read matured transactions"):
-                version = found.under(store.tenant.model_name, alias)
+            with sources.store(tenant) as store, reporter.stage("Read matured transactions"):
+                version = sources.under(store.tenant.model_name, alias)
                 matured = read_matured_transactions(
                     store.engine,
                     store.tenant.id,
@@ -82,18 +83,18 @@ def calibrate(
                     limit=MAX_ROWS,
                     now=datetime.now(UTC),
                 )
-            given = labels_from_feedback(matured, Window(maturity_days, window_days))
-        model = found.verified(version)
-        done = run_recalibration(
+            labels = labels_from_feedback(matured, Window(maturity_days, window_days))
+        model = sources.verified(version)
+        recalibration = run_recalibration(
             tenant,
             version,
             model,
-            found.booster(version),
-            given,
-            found.tracking,
+            sources.booster(version),
+            labels,
+            sources.tracking,
             reporter,
             configuration(),
         )
-    show_recalibration(done, console)
-    if done.version is None:
+    show_recalibration(recalibration, console)
+    if recalibration.version is None:
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""`train`: from labelled transactions to a registered candidate."""
+"""`train`: train a model on labelled transactions and register it as `candidate`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def train(
 ) -> None:
     """Fit, calibrate, choose the threshold, test, and register in MLflow as `candidate`.
 
-    MLFLOW_TRACKING_URI says where MLflow is; unset, it is a database under .sentinel/.
+    MLFLOW_TRACKING_URI is the address of MLflow; unset, MLflow is a database under .sentinel/.
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
-    # Imported late: MLflow, LightGBM and scikit-learn take seconds that a usage error should not.
+    # Imported late: MLflow, LightGBM and scikit-learn take seconds to load, also for a usage error.
     from training.cli.config_file import configuration
     from training.cli.context import connect
     from training.progress import Reporter

@@ -1,4 +1,4 @@
-"""`tune`: search for better parameters, and register what they make."""
+"""`tune`: search for better parameters of the booster and register the best model."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from training.signals import end_on_signals
     type=click.IntRange(min=1, max=10_000),
     default=30,
     show_default=True,
-    help="How many, those of an interrupted search included.",
+    help="Number of trials, including those of an interrupted search.",
 )
 @click.option(
     "--latency-budget-us",
     type=click.FloatRange(min=0, min_open=True),
-    help="Microseconds a row that scoring and explaining may take, in batches of 64.",
+    help="Most microseconds per row for scoring and explaining, in batches of 64.",
 )
 @click.option(
     "--timeout-minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="No trial begins after that; the same command goes on later.",
+    help="Time after which no trial begins; run the same command to continue.",
 )
 def tune(
     tenant: str,
@@ -53,8 +53,9 @@ def tune(
 ) -> None:
     """Search for parameters of the booster; register the best as `candidate`.
 
-    Of the models that save as much as the best, within one standard error, the one that explains
-    fastest is taken. The test part judges it, once. Interrupted, the same command goes on.
+    Of the models whose savings are within one standard error of the best, the one that explains
+    fastest is chosen. It is evaluated once on the test part. After an interruption, run the same
+    command to continue.
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
@@ -80,7 +81,7 @@ def tune(
         with Reporter(console) as reporter:
             tuned = run(search, connect(settings, reporter), reporter)
     except (KeyboardInterrupt, SystemExit):
-        console.print("Interrupted; the same command goes on with the search.", highlight=False)
+        console.print("Interrupted; run the same command to continue the search.", highlight=False)
         raise
     show_search(tuned, console)
     if tuned.trained is not None:
@@ -90,5 +91,5 @@ def tune(
         raise click.ClickException(
             f"No model explains a row within {latency_budget_us:g} µs; the fastest, trial "
             f"{fastest.number}, takes {fastest.batch_us:.3g} µs. Nothing is registered. Raise "
-            "--latency-budget-us, or --trials to look further; the trials so far are kept."
+            "--latency-budget-us, or --trials to search further; the trials so far are kept."
         )

@@ -1,1 +1,1 @@
-"""The sub-commands of `python -m training`, one a file."""
+"""The sub-commands of `python -m training`, one per file."""

@@ -1,1 +1,1 @@
-"""Champion and challenger on the same labelled transactions, and promotion."""
+"""Compare champion and challenger on the same labelled transactions, and promote."""

@@ -18,14 +18,16 @@ from training.tracking.run_config import Configuration
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What came of it.
+    """Result of a comparison.
 
     Attributes:
-        champion, challenger: which versions.
-        comparison: the figures.
-        sentence: by how much money one is better, and whether that is shown.
-        notes: sentences that belong beside the figures.
-        run_id: of the comparison in MLflow. run_url: its page, where a server shows one.
+        champion: version in production.
+        challenger: version that is compared with it.
+        comparison: figures of both.
+        sentence: difference in net savings, and whether the challenger is shown to be better.
+        notes: sentences to print with the figures.
+        run_id: id of the comparison's MLflow run.
+        run_url: page of that run, or None without a server.
     """
 
     champion: ModelVersion
@@ -46,11 +48,11 @@ def compare(
     reporter: Reporter,
     configuration: Configuration,
 ) -> Compared:
-    """Compare two versions on the evidence and log it, with the command's options.
+    """Compare two versions on the evidence, and log the comparison and the command's options.
 
     Raises:
-        NoEvidence: it has too few frauds, or nothing but frauds.
-        PublishError: MLflow refuses.
+        NoEvidence: the evidence has too few frauds, or only frauds.
+        PublishError: MLflow refuses a request.
     """
     first, second = (ModelVersion(v.name, v.version) for v in (champion, challenger))
     with reporter.stage("Compare"):

@@ -1,4 +1,4 @@
-"""Judge a registered model on a stretch of transactions, such as one after its training."""
+"""Evaluate a registered model on a period, such as one after its training."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ from training.tracking.run_config import Configuration
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How a model does on a stretch of time.
+    """Figures of a registered model on a period.
 
     Attributes:
-        model: the model.
-        version: as registered.
-        first_step, last_step: hours of the stretch's first and last transaction.
-        row_count, fraud_count: its size.
-        evaluation: the figures.
-        hard_count: frauds that do not empty the payer's account; hard_caught: those reviewed.
+        model: evaluated model.
+        version: registered version of the model.
+        first_step: hour of the first transaction.
+        last_step: hour of the last transaction.
+        row_count: number of transactions.
+        fraud_count: number of frauds.
+        evaluation: figures on these transactions.
+        hard_count: number of frauds that do not empty the payer's account.
+        hard_caught: number of those that the model reviews.
     """
 
     model: FraudModel
@@ -48,20 +51,20 @@ def judge(
     from_step: int | None = None,
     until_step: int | None = None,
 ) -> Judgement:
-    """Score and decide the transactions of the hours from_step to until_step, both included.
+    """Evaluate a model on the hours from_step to until_step, both included.
 
     Raises:
-        TrainingError: there are none, or only frauds or only honest ones.
+        TrainingError: there are no transactions in these hours, only frauds or only honest ones.
         ValueError: the model has no registered version.
     """
     if model.version is None:
-        raise ValueError("only a registered version is judged")
+        raise ValueError("the model has no registered version")
     rows = data.rows_of_hours(from_step, until_step)
     is_fraud = data.is_fraud[rows]
     if not is_fraud.any() or is_fraud.all():
         raise TrainingError(
             f"{data.source} has {is_fraud.size:,} transactions and {int(is_fraud.sum()):,} frauds "
-            "in these hours; frauds and honest ones are both needed."
+            "in these hours; both frauds and honest transactions are needed."
         )
     matrix = np.ascontiguousarray(feature_matrix(data.columns)[rows])
     evaluation = evaluate(model, model.margins(matrix), data.columns.amount[rows], is_fraud)
@@ -86,10 +89,10 @@ def log(
     configuration: Configuration,
     tracking: Tracking,
 ) -> Run:
-    """Log a judgement as a run of the tenant's experiment; return the run, which has ended.
+    """Log the figures as a run of the tenant's experiment; return the run, which has ended.
 
     Raises:
-        PublishError: MLflow refuses.
+        PublishError: MLflow refuses a request.
     """
     version, evaluation = judged.version, judged.evaluation
     name = f"evaluate version {version.version} on {data.source}"

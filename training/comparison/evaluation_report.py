@@ -1,4 +1,4 @@
-"""The summary that an evaluation of a registered version ends with."""
+"""The summary that `evaluate` prints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.reporting.tables import calibration_table, titled_table
 
 
 def show_judgement(judged: Judgement, console: Console) -> None:
-    """Print how a registered model does on a stretch of time."""
+    """Print the figures of a registered model on a period."""
     version = judged.version
     console.print(
         f"[bold]{version.name} version {version.version}[/bold] on {judged.row_count:,} "

@@ -1,4 +1,4 @@
-"""Labelled transactions that a champion and a challenger both decided, and their source."""
+"""Collect labelled transactions that a champion and a challenger both decided."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Evidence:
     """n labelled transactions that two versions decided.
 
     Attributes:
-        champion: scores and reviews of the version in production.
-        challenger: scores and reviews of the version compared with it.
+        champion: scores and decisions of the champion.
+        challenger: scores and decisions of the challenger.
         amount: money, float64 (n,).
-        is_fraud: bool (n,).
-        costs: cost of each error, the same for both.
-        over: description of the transactions, to follow their number in a sentence.
-        facts: origin of the transactions, for the run's parameters.
-        notes: sentences that belong beside the figures.
+        is_fraud: labels, bool (n,).
+        costs: cost of a missed fraud and of a false alarm, the same for both.
+        over: phrase for the transactions, which follows their number in a sentence.
+        facts: parameters of the run that identify the transactions.
+        notes: sentences to print with the figures.
     """
 
     champion: Decisions
@@ -49,10 +49,10 @@ def from_pairs(
     challenger: ModelVersion,
     costs: CostModel,
 ) -> Evidence:
-    """Take stored decisions and shadow scores; each side decided by the policy of its time.
+    """Return stored decisions and shadow scores, each under the policy of its time.
 
     Raises:
-        NoEvidence: there are none, or too few frauds among them; says how many are needed.
+        NoEvidence: there are too few frauds among them; the message gives the number needed.
     """
     count, frauds = pairs.is_fraud.size, int(np.count_nonzero(pairs.is_fraud))
     both = f"{champion.name} versions {champion.version} and {challenger.version}"
@@ -60,21 +60,21 @@ def from_pairs(
         raise NoEvidence(
             f"There are no transactions {window} that {both} both scored. Shadow scores begin when "
             f"version {challenger.version} gets the alias `challenger`, and count once they are "
-            "mature; a lower --maturity-days looks at younger ones."
+            "mature; a lower --maturity-days includes younger ones."
         )
     if frauds < MIN_FRAUDS:
         raise NoEvidence(
             f"{both} both scored {count:,} transactions {window}, but only {frauds:,} of them are "
-            f"frauds; at least {MIN_FRAUDS} are needed to say which is better. Wait for more "
+            f"frauds; at least {MIN_FRAUDS} are needed to decide which is better. Wait for more "
             "feedback, or widen --window-days."
         )
     labelled = int(np.count_nonzero(pairs.labelled))
     notes = [
-        f"Labels: {labelled:,} of the transactions were looked at by an analyst; the other "
+        f"Labels: {labelled:,} of the transactions were reviewed by an analyst; the other "
         f"{count - labelled:,} are presumed honest. {SELECTION_BIAS}"
     ]
     if pairs.truncated:
-        notes.append(f"Only the newest {count:,} transactions of the window were looked at.")
+        notes.append(f"Only the newest {count:,} transactions of the window were read.")
     return Evidence(
         Decisions(pairs.champion_score, pairs.champion_review),
         Decisions(pairs.challenger_score, pairs.challenger_review),
@@ -99,10 +99,10 @@ def from_models(
     from_step: int | None,
     until_step: int | None,
 ) -> Evidence:
-    """Let both models decide labelled transactions, each by its own policy.
+    """Return the decisions of both models on labelled transactions, each by its own policy.
 
     Raises:
-        NoEvidence: there are too few frauds in those hours.
+        NoEvidence: there are too few frauds in the hours from_step to until_step.
     """
     rows = data.rows_of_hours(from_step, until_step)
     is_fraud = data.is_fraud[rows]
@@ -110,7 +110,7 @@ def from_models(
     if frauds < MIN_FRAUDS:
         raise NoEvidence(
             f"{data.source} has {is_fraud.size:,} transactions and {frauds:,} frauds in these "
-            f"hours; at least {MIN_FRAUDS} frauds are needed to say which version is better."
+            f"hours; at least {MIN_FRAUDS} frauds are needed to decide which is better."
         )
     matrix = np.ascontiguousarray(feature_matrix(data.columns)[rows])
     sides = []

@@ -6,7 +6,7 @@ from registry.client.base import RegisteredVersion
 from registry.publish.tracking import Tracking
 
 SOURCE_TAG = "sentinel.source_version"
-"""A tag of a recalibrated version: the version whose booster it has."""
+"""Tag of a recalibrated version; its value is the version with the same booster."""
 
 
 def unseen_from(
@@ -16,12 +16,14 @@ def unseen_from(
 
     Args:
         tracking: MLflow that holds the runs.
-        version: version that is to be judged; those it was recalibrated from count too.
+        version: version that is evaluated; versions that it was recalibrated from count too.
         fingerprint: fingerprint of the file's numbers, see `training.data.loading`.
-        part: `calibrate` for what the booster has not seen, `test` for what nothing has.
+        part: `calibrate` for hours that the booster was not fitted on, `test` for hours that no
+            step used.
 
     Returns:
-        The latest such hour over the version's lineage; None when the file is new to all of it.
+        The latest such hour over the version's lineage, or None if no version of it was made from
+        the file.
 
     Raises:
         PublishError: MLflow refuses or does not answer.
@@ -30,11 +32,11 @@ def unseen_from(
     number: str | None = str(version.version)
     with tracking.translate_errors():
         while number is not None:
-            found = tracking.client.get_model_version(version.name, number)
-            run_id = found.run_id
+            registered = tracking.client.get_model_version(version.name, number)
+            run_id = registered.run_id
             parameters = tracking.client.get_run(run_id).data.params if run_id else {}
             steps = parameters.get(f"{part}_steps")
             if parameters.get("data_fingerprint") == fingerprint and steps:
                 hours.append(int(steps.split()[0]))
-            number = found.tags.get(SOURCE_TAG)
+            number = registered.tags.get(SOURCE_TAG)
     return max(hours, default=None)

@@ -1,4 +1,4 @@
-"""Promote a version, if it is shown to save more money than the one in production."""
+"""Promote a version that is shown to save more money than the one in production."""
 
 from __future__ import annotations
 
@@ -23,56 +23,57 @@ def promote(
     tracking: Tracking,
     registry: RegistryReader,
 ) -> tuple[str, Compared | None]:
-    """Put a verified version under `production`.
+    """Move the alias `production` to a verified version.
 
     Args:
-        version: has passed the service's checks.
-        production: what is there now; None for the first promotion, which is not compared.
-        compared: compares it with what is there now.
-        by: who promotes.
-        force: promote it even if it is not shown to be better, or cannot be compared.
-        tracking, registry: MLflow.
+        version: version that has passed the service's checks.
+        production: version in production; None for the first promotion, which needs no comparison.
+        compared: function that compares the version with the one in production.
+        by: user who promotes.
+        force: whether to promote it even if it is not shown to be better, or cannot be compared.
+        tracking: MLflow client that moves the alias.
+        registry: reader of the aliases.
 
     Returns:
-        What was done, in a sentence, and the comparison that it rests on, if any.
+        A sentence on the promotion, and the comparison that it is based on, if any.
 
     Raises:
-        TrainingError: the version is not shown to be better, or cannot be compared; or another one
-            has come into production meanwhile.
-        PublishError: MLflow refuses.
+        TrainingError: the version is not shown to be better, or cannot be compared; or another
+            version has become production since the comparison began.
+        PublishError: MLflow refuses a request.
     """
-    found = None
+    comparison = None
     if production is None:
-        evidence = "The first promotion: there was nothing in production to compare it with."
+        evidence = "The first promotion: no version was in production to compare it with."
     else:
         try:
-            found = compared(production)
+            comparison = compared(production)
         except NoEvidence as error:
             if not force:
-                raise NoEvidence(f"{error} Promote it all the same with --force.") from error
+                raise NoEvidence(f"{error} Use --force to promote it anyway.") from error
             evidence = f"Not compared. {error}"
         else:
-            evidence = _evidence(found)
-            if not found.comparison.is_better and not force:
-                raise NotBetter(found)
-    there = registry.resolve(version.name, PRODUCTION)
-    if there != production:
-        now = f"version {there.version}" if there else "no version"
+            evidence = _evidence(comparison)
+            if not comparison.comparison.is_better and not force:
+                raise NotBetter(comparison)
+    current = registry.resolve(version.name, PRODUCTION)
+    if current != production:
+        now = f"version {current.version}" if current else "no version"
         raise TrainingError(
-            f"{version.name} has got {now} in production meanwhile; nothing was promoted. "
-            "Start again."
+            f"{version.name} has {now} in production since the comparison began; nothing was "
+            "promoted. Run the command again."
         )
-    if force and not (found and found.comparison.is_better):
+    if force and not (comparison and comparison.comparison.is_better):
         evidence = f"Forced. {evidence}"
     move(tracking.client, version, Promotion(by, evidence))
-    return f"{version.name} version {version.version} is in production. {evidence}", found
+    return f"{version.name} version {version.version} is in production. {evidence}", comparison
 
 
 class NotBetter(TrainingError):
     """The version is not shown to save more than the one in production."""
 
     def __init__(self, compared: Compared) -> None:
-        super().__init__(f"{compared.sentence[:-1]}; promote it all the same with --force.")
+        super().__init__(f"{compared.sentence} Use --force to promote it anyway.")
         self.compared = compared
 
 

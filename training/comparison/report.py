@@ -10,7 +10,7 @@ from training.reporting.tables import print_line
 
 
 def show_comparison(compared: Compared, console: Console) -> None:
-    """Print both sides with their intervals, what it comes to, and where it is logged."""
+    """Print both sides with their intervals, the verdict, and the address of the run."""
     figures = compared.comparison
     console.print()
     console.print(

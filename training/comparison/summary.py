@@ -35,7 +35,7 @@ def verdict(
     """Return a sentence on how much money the challenger saves more or less.
 
     Args:
-        comparison: comparison of the two.
+        comparison: figures of both versions.
         champion: version in production.
         challenger: version that is compared with it.
         over: transactions that they were compared on, such as `matured transactions`.
@@ -50,7 +50,7 @@ def verdict(
         saves = f"saves {difference.value:,.0f} more {interval} than"
     doubt = ""
     if difference.value > 0 and not comparison.is_better:
-        doubt = "; the interval reaches 0, so that it is better is not shown"
+        doubt = "; the interval includes 0, so it is not shown to be better"
     return (
         f"{challenger.name} version {challenger.version} {saves} version {champion.version} over "
         f"{comparison.transactions:,} {over}{doubt}."
@@ -81,13 +81,13 @@ def metrics(comparison: Comparison, champion: str, challenger: str) -> dict[str,
         champion: prefix of the champion's figures.
         challenger: prefix of the challenger's figures.
     """
-    found: dict[str, Interval] = {"net_savings_difference": comparison.difference}
+    intervals: dict[str, Interval] = {"net_savings_difference": comparison.difference}
     for side, figures in ((champion, comparison.champion), (challenger, comparison.challenger)):
         for field in fields(Figures):
-            found[f"{side}_{field.name}"] = getattr(figures, field.name)
+            intervals[f"{side}_{field.name}"] = getattr(figures, field.name)
     flat = {
         f"{name}{suffix}": value
-        for name, figure in found.items()
+        for name, figure in intervals.items()
         for suffix, value in (("", figure.value), ("_low", figure.low), ("_high", figure.high))
     }
     return flat | {

@@ -1,1 +1,1 @@
-"""Labelled transactions: loaded, simulated, split."""
+"""Load, simulate and split labelled transactions."""

@@ -1,4 +1,4 @@
-"""Accounts settled movement by movement, yet without a loop over movements."""
+"""Settle accounts movement by movement without a loop over movements."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ Floats = NDArray[np.float64]
 def settle(
     account: Ints, cents: Ints, share: Floats, is_credit: BoolArray, opening: Ints
 ) -> tuple[Ints, Ints, Ints]:
-    """Run every account's movements in order; a balance never falls below 0.
+    """Apply every account's movements in order; a balance never falls below 0.
 
-    The k-th movements of all accounts are settled at once, so that an amount may depend on the
-    balance and yet nothing loops over transactions.
+    The k-th movements of all accounts are settled at once: an amount may depend on the balance, and
+    nothing loops over transactions.
 
     Args:
-        account: account numbers in time order. cents: amounts wanted. share: of the balance taken
-            instead, where above 0. is_credit: whether the account receives.
-        opening: cents by account number.
+        account: account number of each of n movements, in time order, int64 (n,).
+        cents: requested amounts, int64 (n,).
+        share: share of the balance that is moved instead, where above 0, float64 (n,).
+        is_credit: whether the account receives, bool (n,).
+        opening: opening balances in cents by account number, int64.
 
     Returns:
-        Cents moved, and the account's balance before and after, each in the order given.
+        Cents moved, and the account's balance before and after, each in the order of `account`.
     """
     order = np.argsort(account, kind="stable")
     grouped = account[order]

@@ -1,4 +1,4 @@
-"""Labelled transactions to recalibrate on: of a file, or stored decisions with their feedback."""
+"""Collect labelled transactions to recalibrate on, from a file or from stored decisions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ class Labels:
     """n labelled transactions in time order.
 
     Attributes:
-        columns: what the features are computed from. is_fraud: bool (n,).
-        time: non-decreasing, float64 (n,), hours of a file, or Unix seconds if `is_clock`.
-        source: where they come from, to follow their number in a sentence.
-        remedy: what to do when they are too few, a sentence.
-        facts: what identifies them, for the run's parameters.
-        notes: sentences that belong beside the figures.
+        columns: fields from which the features are computed.
+        is_fraud: labels, bool (n,).
+        time: hours of a file, or Unix seconds if `is_clock`, non-decreasing, float64 (n,).
+        is_clock: whether `time` is in Unix seconds.
+        source: phrase for the transactions, which follows their number in a sentence.
+        remedy: sentence on what to do if there are too few.
+        facts: parameters of the run that identify the transactions.
+        notes: sentences to print with the figures.
     """
 
     columns: TransactionColumns
@@ -45,7 +47,7 @@ class Labels:
 
 
 def from_file(data: LabelledTransactions, from_step: int | None, until_step: int | None) -> Labels:
-    """Take the hours from_step to until_step of a file, both included."""
+    """Return the labels of the hours from_step to until_step of a file, both included."""
     rows = data.rows_of_hours(from_step, until_step)
     return Labels(
         columns=_rows(data.columns, rows),
@@ -60,15 +62,15 @@ def from_file(data: LabelledTransactions, from_step: int | None, until_step: int
 
 
 def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
-    """Take stored transactions with the analysts' feedback."""
+    """Return the labels of stored transactions, from the feedback of analysts."""
     earliest_first = slice(None, None, -1)
     count, labelled = matured.is_fraud.size, int(np.count_nonzero(matured.labelled))
     notes = [
-        f"Labels: {labelled:,} of {count:,} transactions {window} were looked at by an analyst; "
+        f"Labels: {labelled:,} of {count:,} transactions {window} were reviewed by an analyst; "
         f"the others are presumed honest. {SELECTION_BIAS}"
     ]
     if matured.truncated:
-        notes.append(f"Only the newest {count:,} transactions of the window were looked at.")
+        notes.append(f"Only the newest {count:,} transactions of the window were read.")
     return Labels(
         columns=_rows(matured.transactions, earliest_first),
         is_fraud=matured.is_fraud[earliest_first],

@@ -1,7 +1,7 @@
-"""Labelled transactions: read from CSV or Parquet in the PaySim schema, or from an Arrow table.
+"""Read labelled transactions from CSV or Parquet in the PaySim schema, or from an Arrow table.
 
-The bounds are those of `scoring.transaction.Transaction`, checked a column at a time, so that the
-model never learns from a transaction that the service would refuse.
+The bounds are those of `scoring.transaction.Transaction`, checked a column at a time, so that no
+model is trained on a transaction that the service would refuse.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from training.errors import TrainingError
 
 LABEL = "isFraud"
 COLUMNS = (*WIRE_NAMES.values(), LABEL)
-"""Columns that are read. PaySim's others describe the state after the decision."""
+"""Columns that are read. PaySim's other columns describe the state after the decision."""
 
 _NUMBERS: dict[str, tuple[str, Callable[[FloatArray], BoolArray]]] = {
     "step": (
@@ -58,13 +58,13 @@ _ACCOUNT = f"1 to {MAX_ACCOUNT_LENGTH} printable ASCII characters without spaces
 
 @dataclass(frozen=True, slots=True)
 class LabelledTransactions:
-    """n transactions in time order with what became of them.
+    """n transactions in time order with their labels.
 
     Attributes:
-        columns: what the model's features are computed from, n rows, steps non-decreasing.
-        is_fraud: bool (n,).
-        source: where they come from, for people.
-        fingerprint: SHA-256 in hex of every number the training can see, in time order.
+        columns: fields from which the features are computed, n rows, steps non-decreasing.
+        is_fraud: labels, bool (n,).
+        source: name of the source, for people.
+        fingerprint: SHA-256 in hex of every number that training reads, in time order.
     """
 
     columns: TransactionColumns
@@ -99,11 +99,11 @@ def read(path: Path) -> LabelledTransactions:
     """Read a file of transactions.
 
     Args:
-        path: ends in `.csv` or `.parquet`; has at least COLUMNS.
+        path: file with at least COLUMNS, whose name ends in `.csv` or `.parquet`.
 
     Raises:
         TrainingError: the file cannot be read, lacks a column, or holds a row that the service
-            would refuse; names the column, or the row and the field.
+            would refuse; the message names the column, or the row and the field.
     """
     return from_table(_read_table(path), path.name, first_line=2 if _is_csv(path) else None)
 
@@ -114,20 +114,20 @@ def from_table(
     """Check a table of transactions and put it in time order.
 
     Args:
-        table: at least COLUMNS; numbers as numbers or as text.
-        source: named in errors.
-        first_line: the file's line that holds the first row, where the source has lines.
+        table: table with at least COLUMNS; numbers as numbers or as text.
+        source: name of the source in error messages.
+        first_line: line of the file with the first row, where the source has lines.
 
     Raises:
         TrainingError: see `read`.
     """
-    _demand_columns(source, table.column_names)
+    _require_columns(source, table.column_names)
     if table.num_rows == 0:
         raise TrainingError(f"{source} has no rows.")
     values, faults = {}, {}
-    for name, (demand, is_good) in _NUMBERS.items():
+    for name, (rule, is_good) in _NUMBERS.items():
         values[name] = _as_float64(table[name])
-        faults[name] = demand, ~is_good(values[name])
+        faults[name] = rule, ~is_good(values[name])
     kinds = pc.index_in(_as_text(table["type"]), value_set=pa.array(TRANSACTION_TYPES))
     faults["type"] = f"one of {', '.join(TRANSACTION_TYPES)}", _as_bool(pc.is_null(kinds))
     for name in (WIRE_NAMES["name_orig"], WIRE_NAMES["name_dest"]):
@@ -176,7 +176,7 @@ def _read_table(path: Path) -> pa.Table:
             return _read_csv(path)
         if path.suffix.lower() == ".parquet":
             with pyarrow.parquet.ParquetFile(path) as file:
-                _demand_columns(path.name, file.schema_arrow.names)
+                _require_columns(path.name, file.schema_arrow.names)
                 return file.read(columns=list(COLUMNS))
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
@@ -186,21 +186,21 @@ def _read_table(path: Path) -> pa.Table:
 
 def _read_csv(path: Path) -> pa.Table:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        _demand_columns(path.name, next(csv.reader(file), []))
+        _require_columns(path.name, next(csv.reader(file), []))
     ragged: list[pyarrow.csv.InvalidRow] = []
 
-    def note(row: pyarrow.csv.InvalidRow) -> str:
+    def record(row: pyarrow.csv.InvalidRow) -> str:
         ragged.append(row)
         return "error"
 
     try:
         return pyarrow.csv.read_csv(
             path,
-            # One thread, for only then are rows counted.
+            # One thread: Arrow counts rows only then.
             read_options=pyarrow.csv.ReadOptions(use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=note),
-            # Everything as text: Arrow's own conversion stops at the first bad cell without saying
-            # what it must be; _as_float64 converts 1.5 million rows in about 0.1 s a column.
+            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=record),
+            # Everything as text: Arrow's own conversion stops at the first bad cell with an error
+            # that lacks the rule; _as_float64 converts 1.5 million rows in 0.1 s a column.
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=list(COLUMNS),
                 column_types=dict.fromkeys(COLUMNS, pa.string()),
@@ -211,17 +211,18 @@ def _read_csv(path: Path) -> pa.Table:
             raise
         row = ragged[0]
         raise TrainingError(
-            f"{path.name}, row {row.number - 1} (line {row.number}): it has {row.actual_columns} "
-            f"columns, the header has {row.expected_columns}."
+            f"{path.name}, row {row.number - 1} (line {row.number}): the row has "
+            f"{row.actual_columns} columns, the header has {row.expected_columns}."
         ) from error
 
 
-def _demand_columns(source: str, names: list[str]) -> None:
+def _require_columns(source: str, names: list[str]) -> None:
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         noun = "column" if len(missing) == 1 else "columns"
         raise TrainingError(
-            f"{source} lacks the {noun} {', '.join(missing)}; it has {', '.join(names) or 'none'}."
+            f"{source} lacks the {noun} {', '.join(missing)}; its columns are "
+            f"{', '.join(names) or 'none'}."
         )
     twice = [name for name in COLUMNS if names.count(name) > 1]
     if twice:
@@ -237,7 +238,7 @@ def _as_text(array: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _as_float64(array: pa.ChunkedArray) -> FloatArray:
-    """Return numbers, NaN where there is none."""
+    """Return the values as numbers, NaN where a value is not a number."""
     try:
         return np.asarray(array.cast(pa.float64()), dtype=np.float64)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which stored decisions count.
+    """Range of ages of the stored decisions that count.
 
     Attributes:
-        maturity_days: younger ones are left out; their frauds may not have been reported yet.
-        window_days: how much older than that the oldest may be.
+        maturity_days: minimum age; frauds among younger decisions may not have been reported yet.
+        window_days: length of the range in days.
     """
 
     maturity_days: float

@@ -1,11 +1,11 @@
-"""A month of mobile-money payments in the PaySim schema, made from nothing but a seed.
+"""Simulate a month of mobile-money payments in the PaySim schema from a seed.
 
 The schema, the hourly steps, the five types and their mix, merchants without balances, and fraud
 as account takeover (TRANSFER to a mule, then CASH_OUT) follow what is published of PaySim: Lopez-
 Rojas, Elmir, Axelsson, "PaySim: a financial mobile money simulator for fraud detection" (EMSS
 2016), and its data set's description. Everything else makes the problem as hard as a real one:
 customers who empty their own accounts, thieves who take a part, mules with a balance of their own,
-frauds nobody reports, honest payments reported as fraud, and habits that change over the month.
+unreported frauds, honest payments reported as fraud, and habits that change over the month.
 
 Money is whole cents until the end, so that balances add up exactly.
 """
@@ -52,9 +52,13 @@ class _Events:
     """Movements of money in time order, before balances are known.
 
     Attributes:
-        time: hours since the start. kind: index into _TYPES. payer, receiver: account numbers.
-        cents: amount wanted. share: of the payer's balance taken instead, where above 0.
-        is_fraud: whether it is one (not whether it was reported).
+        time: hours since the start.
+        kind: index into _TYPES.
+        payer: account number of the payer.
+        receiver: account number of the receiver.
+        cents: requested amount.
+        share: share of the payer's balance that is moved instead, where above 0.
+        is_fraud: whether the movement is a fraud, reported or not.
     """
 
     time: Floats
@@ -68,7 +72,7 @@ class _Events:
 
 @dataclass(frozen=True, slots=True)
 class _People:
-    """Account numbers are laid out: customers, receivers, agents, mules, then merchants."""
+    """Group sizes; account numbers are in this order: customers, ..., merchants."""
 
     customers: int
     receivers: int
@@ -87,11 +91,11 @@ def simulate(rows: int = DEFAULT_ROWS, seed: int = 7) -> pa.Table:
     """Simulate a month.
 
     Args:
-        rows: about how many transactions, at least 1,000.
-        seed: the same seed gives the same month.
+        rows: approximate number of transactions, at least 1,000.
+        seed: seed of all random draws.
 
     Returns:
-        A table with PaySim's eleven columns in time order; `isFraud` is what was reported.
+        A table with PaySim's eleven columns in time order; `isFraud` is 1 for reported frauds.
     """
     rng = np.random.default_rng(seed)
     takeovers = max(1, int(rows * _TAKEOVER_SHARE))
@@ -120,7 +124,7 @@ def simulate(rows: int = DEFAULT_ROWS, seed: int = 7) -> pa.Table:
 
 
 def _opening_balances(rng: np.random.Generator, people: _People) -> Ints:
-    """Return cents by account number; a quarter of the accounts is empty, merchants have none."""
+    """Return cents by account number; a quarter of the accounts is empty, and all merchants'."""
     sizes = (people.customers, people.receivers, people.agents, people.mules)
     medians = (600_000.0, 250_000.0, 3_000_000.0, 60_000.0)
     empty = (0.2, 0.22, 0.0, 0.55)
@@ -167,9 +171,9 @@ def _legitimate(rng: np.random.Generator, people: _People, count: int) -> _Event
 
 
 def _own_emptying(rng: np.random.Generator, time: Floats, kind: Ints) -> Floats:
-    """Return 1.0 where customers move their own whole balance, three times as many by its end.
+    """Return 1.0 where customers move their own whole balance, three times as often by month's end.
 
-    That is what makes yesterday's probabilities too high and calibration on recent data worth it.
+    This drift makes earlier probabilities too high, so that calibration on recent data matters.
     """
     chance = np.select([kind == _TRANSFER, kind == _CASH_OUT], [0.022, 0.004], 0.0)
     habit = 0.6 + 1.4 / (1.0 + np.exp(-(time - 0.5 * HOURS) / 48.0))
@@ -177,20 +181,20 @@ def _own_emptying(rng: np.random.Generator, time: Floats, kind: Ints) -> Floats:
 
 
 def _rounded_by_people(rng: np.random.Generator, cents: Floats, share: float) -> Ints:
-    """Round some amounts to the thousand, as people do."""
+    """Round a share of the amounts to the thousand, as people do."""
     round_ones = (rng.random(cents.size) < share) & (cents > 200_000)
     return np.where(round_ones, np.rint(cents / 100_000) * 100_000, np.rint(cents)).astype(np.int64)
 
 
 def _thefts(rng: np.random.Generator, people: _People, count: int, opening: Ints) -> _Events:
-    """Return the TRANSFERs of takeovers: mostly the whole balance, by night, less so in time."""
+    """Return the TRANSFERs of takeovers: mostly the whole balance and by night, less so later."""
     day = rng.integers(HOURS // 24, size=count)
     late = (day + 0.5) / (HOURS // 24)
     by_night = rng.random(count) < 0.5 - 0.25 * late
     hour = np.where(by_night, rng.integers(0, 7, count), rng.integers(7, 24, count))
     time = day * 24 + hour + rng.random(count)
     whole = rng.random(count) < 0.88 - 0.16 * late
-    # Thieves choose accounts worth the trouble: the best of three looked at.
+    # Thieves choose the account with the highest balance of three.
     seen = rng.integers(people.customers, size=(count, 3))
     payer = seen[np.arange(count), np.argmax(opening[seen], axis=1)]
     order = np.argsort(time)
@@ -213,7 +217,7 @@ def _cash_outs(
     A mule cashes out everything, or the loot alone, or a part of it.
     """
     loot = np.flatnonzero(outgoing.is_fraud & (taken > 0))
-    loot = loot[rng.random(loot.size) < 0.88]  # the others are stopped or wait
+    loot = loot[rng.random(loot.size) < 0.88]  # the others are stopped or delayed
     mule = outgoing.receiver[loot]
     before = opening[mule] + taken[loot]
     part = rng.uniform(0.4, 0.98, loot.size) * taken[loot]

@@ -1,4 +1,4 @@
-"""Time-ordered split into four disjoint parts: fit, calibrate, choose the threshold, test."""
+"""Split transactions by time into four disjoint parts: fit, calibrate, threshold, test."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SHARES = {"fit": 0.55, "calibrate": 0.15, "threshold": 0.15, "test": 0.15}
 """Shares of the rows. Frauds are scarce: the three small parts need a hundred or so each."""
 
 EARLY_STOPPING_SHARE = 0.15
-"""The last part of `fit` that decides when boosting stops; no later part ever does."""
+"""Share of `fit`, its last rows, that early stopping uses; it uses no later part."""
 
 MIN_FRAUDS = 10
-"""Fewer frauds in any part than this and its figures would be noise."""
+"""Fewest frauds in a part; the figures of a part with fewer would be noise."""
 
 MIN_STOPPING_FRAUDS = 3
 
@@ -28,13 +28,15 @@ QUIET_DAY_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One stretch of time.
+    """One part of the split, a stretch of time.
 
     Attributes:
-        name: a name in SHARES.
+        name: key in SHARES.
         rows: slice of the transactions in time order.
-        first_step, last_step: hours, both inclusive; no other part has a row in any of them.
-        row_count, fraud_count: what it holds.
+        first_step: first hour; no other part has a row in the hours first_step to last_step.
+        last_step: last hour, inclusive.
+        row_count: number of transactions.
+        fraud_count: number of frauds.
     """
 
     name: str
@@ -47,13 +49,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The four parts, earliest first, and what was left out.
+    """The four parts, earliest first, and the transactions that are left out.
+
+    The parts are disjoint and in time order; no step is in two of them.
 
     Attributes:
-        fit, calibrate, threshold, test: disjoint, in time order, no step in two of them.
-        stopping: the last slice of `fit`, for early stopping; `learning` is the rest of `fit`.
-        until_step: the last hour in use.
-        dropped_rows, dropped_frauds: transactions after it.
+        fit: part on which the booster is fitted.
+        calibrate: part on which the calibrator is fitted.
+        threshold: part on which the threshold is chosen.
+        test: part on which the model is evaluated.
+        learning: rows of `fit` without `stopping`.
+        stopping: last rows of `fit`, for early stopping.
+        until_step: last hour that is used.
+        dropped_rows: number of transactions after it.
+        dropped_frauds: number of frauds after it.
     """
 
     fit: Part
@@ -71,16 +80,16 @@ class Split:
 
 
 def last_busy_step(step: FloatArray) -> int:
-    """Find the last hour before traffic collapses for good.
+    """Return the last hour before traffic falls and stays low.
 
-    Days are counted back from the last hour, so that each has its own night. A trailing day with
-    fewer rows than QUIET_DAY_SHARE of the day that the median row falls on is dropped, and so on
-    until a busy day. Simulations that run out of clients, and exports cut at a system's retirement,
-    end in such a tail: few payments, the usual number of frauds, and so a fraud rate that says
-    nothing of the traffic to come. A quiet day that busy days follow stays.
+    Days are counted back from the last hour, so that each includes one night. Trailing days with
+    fewer rows than QUIET_DAY_SHARE of the day of the median row are dropped. Simulations that run
+    out of clients, and exports cut at a system's retirement, end in such a tail: few payments, the
+    usual number of frauds, and so a fraud rate that does not represent future traffic. A quiet day
+    before a busy one is kept.
 
     Args:
-        step: hours, non-decreasing, at least one.
+        step: hours, non-decreasing, float64 (n,), n >= 1.
     """
     last = int(step[-1])
     day = (last - step).astype(np.int64) // HOURS_A_DAY
@@ -95,8 +104,8 @@ def split(step: FloatArray, is_fraud: BoolArray, until_step: int | None = None) 
 
     Args:
         step: hours, non-decreasing, float64 (n,), n >= 1.
-        is_fraud: bool (n,).
-        until_step: the last hour to use; None asks `last_busy_step`.
+        is_fraud: labels, bool (n,).
+        until_step: last hour to use; None means `last_busy_step`.
 
     Raises:
         TrainingError: there are too few steps, or a part holds fewer than MIN_FRAUDS frauds or
@@ -112,7 +121,7 @@ def split(step: FloatArray, is_fraud: BoolArray, until_step: int | None = None) 
     )
     middle = _boundary(step[fit.rows], 1.0 - EARLY_STOPPING_SHARE)
     stopping_frauds = int(is_fraud[middle : fit.rows.stop].sum())
-    _demand_frauds("early-stopping", stopping_frauds, fit.last_step, MIN_STOPPING_FRAUDS)
+    _require_frauds("early-stopping", stopping_frauds, fit.last_step, MIN_STOPPING_FRAUDS)
     return Split(
         fit,
         calibrate,
@@ -136,18 +145,22 @@ def _boundary(step: FloatArray, share: float) -> int:
 def _part(name: str, rows: slice, step: FloatArray, is_fraud: BoolArray) -> Part:
     if rows.stop <= rows.start:
         raise TrainingError(
-            f"The transactions span too few steps to be split by time: the {name} part is empty."
+            f"The transactions span too few steps for a split by time: the {name} part is empty. "
+            "Give transactions of more hours."
         )
     frauds = int(is_fraud[rows].sum())
     first, last = int(step[rows.start]), int(step[rows.stop - 1])
-    _demand_frauds(name, frauds, last, MIN_FRAUDS)
+    _require_frauds(name, frauds, last, MIN_FRAUDS)
     count = rows.stop - rows.start
     if count - frauds < MIN_FRAUDS:
-        raise TrainingError(f"The {name} part holds hardly a legitimate transaction.")
+        raise TrainingError(
+            f"The {name} part of the split by time holds {count - frauds} legitimate transactions; "
+            f"at least {MIN_FRAUDS} are needed. Give more transactions."
+        )
     return Part(name, rows, first, last, count, frauds)
 
 
-def _demand_frauds(name: str, frauds: int, last_step: int, least: int) -> None:
+def _require_frauds(name: str, frauds: int, last_step: int, least: int) -> None:
     if frauds < least:
         raise TrainingError(
             f"The {name} part of the split by time (up to step {last_step}) holds {frauds} frauds; "

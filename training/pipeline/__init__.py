@@ -1,1 +1,1 @@
-"""Fit, calibrate, choose the threshold, evaluate."""
+"""Fit the booster, calibrate it, choose the threshold, evaluate the model."""

@@ -1,4 +1,4 @@
-"""Fit the booster: gradient-boosted trees, kept small and their leaf weights bounded."""
+"""Fit the booster: small gradient-boosted trees with bounded leaf weights."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FIXED: Parameters = {
     "metric": "binary_logloss",
     "deterministic": True,
     "force_row_wise": True,
-    # Threads that wait for each other spin. Beside one busy neighbour on two cores, two threads
-    # took 7 to 36 s for the simulated month that one fits in 1.5 s; 1.5 million rows take one 6 s.
+    # Waiting threads spin. Beside one busy process on two cores, two threads took 7 to 36 s for the
+    # simulated month that one thread fits in 1.5 s; 1.5 million rows take one thread 6 s.
     "num_threads": 1,
     "verbosity": -1,
 }
@@ -30,25 +30,28 @@ FIXED: Parameters = {
 
 @dataclass(frozen=True, slots=True)
 class FitParameters:
-    """What a search may change; the defaults are what `train` uses.
+    """Settings that a search may change; the defaults are those of `train`.
 
     Attributes:
-        max_rounds: trees at most; early stopping may keep fewer.
-        num_leaves, max_depth: of each tree. Explaining costs time in proportion to the leaves; 8 of
-            them are never deeper than 7.
-        learning_rate: many small random trees: at 0.1 one seed in four missed the frauds described
-            below, at 0.05 none of six (PaySim's test part: the defaults were chosen on it).
-        min_data_in_leaf, min_sum_hessian_in_leaf, lambda_l2: with frauds this rare a leaf may hold
-            thousands of rows and hardly any curvature. Unbounded, its weight runs away: PR-AUC
-            between 0.66 and 0.83 on the same data, by the seed alone.
-        feature_fraction, extra_trees: half of the features a tree and random cuts: no single sign
-            of fraud, however strong, is all that the model knows, and the frauds that lack it still
-            rank first.
-        bagging_fraction: rows drawn for each tree.
-        trimmed: whether the last trees go that bring less than a standard error
-        (`training.pipeline.tree_pruning`).
-            Not by default: on four simulated months that took 0.006 to 0.011 of the PR-AUC for 20
-            to 37 % of the leaves, and only a comparison in money says whether that is worth it.
+        max_rounds: most trees; early stopping may keep fewer.
+        num_leaves: most leaves of a tree. Explaining takes time in proportion to the leaves.
+        max_depth: most splits on a path; a tree of 8 leaves is never deeper than 7.
+        learning_rate: shrinkage of each tree. At 0.1 one seed in four missed the frauds that lack
+            the strongest sign of fraud, at 0.05 none of six (PaySim's test part: the defaults were
+            chosen on it).
+        min_data_in_leaf: fewest rows of a leaf.
+        min_sum_hessian_in_leaf: least curvature of a leaf. With frauds this rare a leaf may hold
+            thousands of rows and hardly any curvature, and without bounds its weight diverges:
+            PR-AUC between 0.66 and 0.83 on the same data, by the seed alone.
+        lambda_l2: L2 penalty on leaf weights, the other bound.
+        feature_fraction: share of the features drawn for each tree.
+        bagging_fraction: share of the rows drawn for each tree.
+        extra_trees: whether cuts are random. With it and half of the features a tree, the model
+            does not depend on one strong sign of fraud: frauds that lack it still rank first.
+        trimmed: whether the last trees that together improve the loss by less than a standard error
+            are dropped (`training.pipeline.tree_pruning`). Not by default: on four simulated months
+            this lowered the PR-AUC by 0.006 to 0.011 for 20 to 37 % fewer leaves; only a
+            comparison in money shows whether that pays.
     """
 
     max_rounds: int = 256
@@ -64,7 +67,7 @@ class FitParameters:
     trimmed: bool = False
 
     def as_lightgbm(self, seed: int) -> Parameters:
-        """Return what LightGBM is given."""
+        """Return the parameters for LightGBM."""
         searched = asdict(self)
         del searched["max_rounds"], searched["trimmed"]
         return {**FIXED, **searched, "bagging_freq": 1, "seed": seed}
@@ -72,13 +75,14 @@ class FitParameters:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A booster and how it came about.
+    """A fitted booster with its parameters and losses.
 
     Attributes:
-        booster: holds the trees that are served only.
-        parameters: as given to LightGBM, and the rounds allowed.
-        rounds, leaves: trees kept, and leaves over all of them.
-        stopping_log_loss: mean log loss on the early-stopping slice, one per round tried.
+        booster: booster with the trees that are served, no others.
+        parameters: parameters of LightGBM, with `max_rounds` and `trimmed`.
+        rounds: number of trees that are served.
+        leaves: number of leaves over these trees.
+        stopping_log_loss: mean log loss on the early-stopping slice after each round.
     """
 
     booster: lgb.Booster
@@ -100,12 +104,13 @@ def fit(
     """Fit on `parts.learning`, stop by `parts.stopping`.
 
     Args:
-        matrix: float64 (n, len(FEATURES)). is_fraud: bool (n,).
-        parts: which rows are which.
-        seed: the same seed gives the same trees.
-        on_round: called with the number of each finished round, from 1, and the mean log loss on
-            `parts.stopping`; what it raises ends the fit.
-        chosen: instead of the defaults.
+        matrix: features, float64 (n, len(FEATURES)).
+        is_fraud: labels, bool (n,).
+        parts: split of the rows.
+        seed: seed of the fit; the same seed gives the same trees.
+        on_round: callback after each round with its number, from 1, and the mean log loss on
+            `parts.stopping`; an exception from it ends the fit.
+        chosen: settings, or None for the defaults.
     """
     chosen = chosen or FitParameters()
     parameters = chosen.as_lightgbm(seed)
@@ -114,10 +119,10 @@ def fit(
         matrix[parts.stopping], is_fraud[parts.stopping].astype(np.float64)
     )
     losses: list[float] = []
-    # A round whose draw of features and cuts allows no split leaves no tree behind.
+    # A round whose draw of features and cuts allows no split adds no tree.
     trees: list[int] = []
 
-    def tell(environment: lgb.callback.CallbackEnv) -> None:
+    def record_round(environment: lgb.callback.CallbackEnv) -> None:
         losses.append(float(environment.evaluation_result_list[0][2]))
         trees.append(environment.model.num_trees())
         on_round(environment.iteration + 1, losses[-1])
@@ -128,12 +133,12 @@ def fit(
         chosen.max_rounds,
         valid_sets=[stopping],
         valid_names=["stopping"],
-        callbacks=[lgb.early_stopping(PATIENCE, verbose=False), tell],
+        callbacks=[lgb.early_stopping(PATIENCE, verbose=False), record_round],
     )
     rounds = trees[booster.best_iteration - 1]
     if chosen.trimmed:
         rounds = fewest_rounds(booster, rounds, matrix[parts.stopping], is_fraud[parts.stopping])
-    # Through the text format that is served, which drops the trees after those rounds.
+    # The text format that is served drops the trees after those rounds.
     served = lgb.Booster(model_str=booster.model_to_string(num_iteration=rounds))
     return Fitted(
         booster=served,

@@ -1,4 +1,4 @@
-"""Fit the three calibrators, compare them on data that neither was fitted on, keep the best."""
+"""Fit the three calibrators, compare them on data that none was fitted on, keep the best."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ from scoring.model.calibration import (
 from training.errors import TrainingError
 
 RAW_FLOOR = 1e-15
-"""A raw probability may round to 0 or 1, whose log loss would be infinite."""
+"""Least distance from 0 and 1: a raw probability may round to them, with infinite log loss."""
 
 
 def uncalibrated(margin: FloatArray) -> FloatArray:
-    """Return the booster's own probabilities, strictly between 0 and 1."""
+    """Return the booster's uncalibrated probabilities, strictly between 0 and 1."""
     return np.clip(sigmoid(margin), RAW_FLOOR, 1.0 - RAW_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)
 class KindMetrics:
-    """One way to calibrate, judged on the later half of the calibrate part.
+    """Metrics of one calibrator on the later half of the calibrate part; lower is better.
 
     Attributes:
         kind: `uncalibrated`, the name of a fixed calibrator, or a calibrator's kind.
-        log_loss, brier, ece: lower is better.
-        behind: mean log loss above the best calibrator's, and `behind_error` its standard error,
-            see `calibrate`.
+        log_loss: mean log loss, nats.
+        brier: Brier score.
+        ece: expected calibration error.
+        behind: mean log loss minus that of the best calibrator.
+        behind_error: standard error of `behind`, see `calibrate`.
     """
 
     kind: str
@@ -50,12 +52,12 @@ class KindMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The calibrator to serve, fitted on the whole part, and why it is this kind.
+    """The chosen calibrator and the comparison that it was chosen by.
 
     Attributes:
-        calibrator: to serve.
-        chosen: its name among the comparisons.
-        comparisons: all that were tried.
+        calibrator: calibrator to serve, fitted on the whole part.
+        chosen: name of that calibrator in `comparisons`.
+        comparisons: metrics of every calibrator that was tried.
     """
 
     calibrator: Calibrator
@@ -71,31 +73,32 @@ def calibrate(
 ) -> Calibration:
     """Choose a calibrator by log loss, a proper score, and fit it.
 
-    Each kind is fitted on the earlier half of the frauds' time and judged on the later. Kinds whose
-    loss is within one standard error of the best are a tie, and the one with the fewest parameters
-    wins: sigmoid, then beta, then isotonic. One fraud more, scored at the average rate, always
-    counts towards that error; without it isotonic wins on nearly separable data by 1e-5 nats, and
-    its cliff between the classes misses frauds of a new kind (PaySim, three seeds, on the steps
-    that this rule was chosen on: two to three of 165 missed with isotonic, none with sigmoid). The
-    winner is fitted again on all rows, since it needs every fraud there is; nothing is reported of
-    that fit from here.
+    The rows are cut at the median time of the frauds. Each kind is fitted on the earlier half and
+    compared on the later. Kinds whose loss is within one standard error of the best are tied, and
+    the tied one with the fewest parameters is chosen: sigmoid, then beta, then isotonic. The
+    standard error always includes one more fraud, scored at the average rate. Without that fraud,
+    isotonic is chosen on nearly separable data by 1e-5 nats, and its jump between the classes
+    misses frauds of a new kind (PaySim, three seeds, on the steps that this rule was chosen on: two
+    to three of 165 missed with isotonic, none with sigmoid). The chosen kind is fitted again on all
+    rows, since frauds are scarce; the metrics are those of the first fit.
 
     Args:
-        margin: log-odds in time order, float64 (n,). is_fraud: bool (n,), at least two true.
+        margin: log-odds in time order, float64 (n,).
+        is_fraud: labels, bool (n,), at least two true.
         step: hours or any other time, non-decreasing, float64 (n,).
-        fixed: calibrators that need no fit, by a name for the comparison. Having no parameters to
-            fit, they come before the other kinds in a tie.
+        fixed: calibrators that need no fit, by their name in the comparison. They have no
+            parameters to fit, so they precede the other kinds in a tie.
 
     Raises:
-        TrainingError: the frauds cannot be halved by time.
+        TrainingError: one half by time lacks frauds or honest transactions.
     """
-    # At a step boundary with half of the frauds on each side: they are what is scarce.
+    # At a step boundary with half of the frauds on each side, since frauds are scarce.
     middle = int(np.searchsorted(step, np.median(step[is_fraud])))
     early, late = slice(None, middle), slice(middle, None)
     if not is_fraud[early].any() or is_fraud[early].all() or is_fraud[late].all():
         raise TrainingError(
-            "The calibration part cannot be halved by time into parts with frauds and honest "
-            "transactions each: its frauds lie in one moment. Give labels of a longer time."
+            "The calibration part cannot be cut by time into two halves with frauds and honest "
+            "transactions in each. Give labels of a longer period."
         )
     unfitted = dict(fixed or {})
     probabilities = {kind: calibrator(margin[late]) for kind, calibrator in unfitted.items()} | {
@@ -132,11 +135,11 @@ def _compared(
 
 
 def smoothed_targets(is_fraud: BoolArray) -> FloatArray:
-    """Return labels pulled off 0 and 1 by the rule of succession, float64 (n,).
+    """Return targets moved off 0 and 1 by the rule of succession, float64 (n,).
 
     (F + 1) / (F + 2) for the F frauds and 1 / (L + 2) for the L others: Platt (1999), section 2.2.
-    Where the margins separate the sample perfectly, bare labels make the slope infinite and every
-    probability 0 or 1, which no finite sample supports.
+    Where the margins separate the sample perfectly, targets of 0 and 1 make the slope infinite and
+    every probability 0 or 1, which no finite sample supports.
     """
     frauds = int(np.count_nonzero(is_fraud))
     others = is_fraud.size - frauds
@@ -153,7 +156,7 @@ def fit_beta(margin: FloatArray, is_fraud: BoolArray) -> BetaCalibrator:
     """Fit beta calibration: logistic regression on ln p and -ln(1 - p), on smoothed targets.
 
     Kull, Silva Filho, Flach (AISTATS 2017), algorithm 1. The paper drops a negative coefficient and
-    fits again; bounding both at 0 in the fit reaches the same optimum, as the loss is convex.
+    fits again; a lower bound of 0 on both reaches the same optimum, as the loss is convex.
     """
     inputs = np.column_stack([-np.logaddexp(0.0, -margin), np.logaddexp(0.0, margin)])
     a, b, c = _logistic(inputs, smoothed_targets(is_fraud))
@@ -175,7 +178,7 @@ CALIBRATORS: Mapping[str, Callable[[FloatArray, BoolArray], Calibrator]] = {
     "beta": fit_beta,
     "isotonic": fit_isotonic,
 }
-"""By kind, fewest parameters first."""
+"""Fit function by kind of calibrator, fewest parameters first."""
 
 
 def _logistic(inputs: FloatArray, target: FloatArray) -> tuple[float, ...]:
@@ -191,8 +194,8 @@ def _logistic(inputs: FloatArray, target: FloatArray) -> tuple[float, ...]:
     rate = float(target.mean())
     start = np.append(np.ones(inputs.shape[1]), np.log(rate / (1 - rate)))
     bounds = [(0.0, None)] * inputs.shape[1] + [(None, None)]
-    found = minimize(
+    optimum = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
         options={"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-10},
     )  # fmt: skip
-    return (*(float(w) for w in found.x[:-1] / scale), float(found.x[-1]))
+    return (*(float(w) for w in optimum.x[:-1] / scale), float(optimum.x[-1]))

@@ -1,4 +1,4 @@
-"""How features and scores were distributed in training: what drift is measured against."""
+"""Describe the distribution of features and scores in training, the reference for drift."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from scoring.features import FEATURE_NAMES, FloatArray
 
 FEATURE_QUANTILES = tuple(np.linspace(0.1, 0.9, 9))
 SCORE_QUANTILES = (*FEATURE_QUANTILES, 0.95, 0.99, 0.999)
-"""Finer at the top: that is where decisions are made."""
+"""Finer at the top, where the thresholds lie."""
 
 
 def binned(values: FloatArray, quantiles: tuple[float, ...]) -> dict[str, Any]:
     """Describe values by bins between their quantiles.
 
     Returns:
-        `edges` e_1 < ... < e_k and `proportions` p_0 ... p_k, which sum to 1: p_0 of the values lie
-        below e_1, p_i in [e_i, e_i+1), p_k from e_k on. `numpy.searchsorted(edges, value, "right")`
-        is a value's bin.
+        `edges` e_1 < ... < e_k and `proportions` p_0 ... p_k, which sum to 1: p_0 is the share of
+        values below e_1, p_i of those in [e_i, e_i+1), p_k of those from e_k on.
+        `numpy.searchsorted(edges, value, "right")` is a value's bin.
     """
     edges = np.unique(np.quantile(values, quantiles, method="higher"))
     edges = edges[edges > values.min()]
     if not edges.size and values.max() > values.min():
-        # Nearly all values are the smallest (a rare flag): one edge sets the others apart.
+        # Nearly all values are the smallest (a rare flag): one edge separates the others.
         edges = np.array([values[values > values.min()].min()])
     counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1)
     return {"edges": edges.tolist(), "proportions": (counts / values.size).tolist()}
 
 
 def distribution(fit_matrix: FloatArray, later_scores: FloatArray) -> dict[str, Any]:
-    """Describe what the model was fitted on and how it scores what it was not fitted on.
+    """Describe the features of the fit part and the scores of a later part.
 
     Args:
         fit_matrix: features of the fit part, float64 (n, len(FEATURES)).

@@ -1,4 +1,4 @@
-"""Judge the finished model on the test part, once."""
+"""Evaluate the finished model on the test part, once."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from training.pipeline.metrics import quality
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the model would have done in a stretch of time that nothing was chosen on.
+    """Figures of a model on transactions on which nothing was chosen.
 
     Attributes:
         metrics: figures of the calibrated score and of the decisions, by the names they are logged
             under; money in the tenant's currency, shares 0 to 1.
-        intervals: 95 % bootstrap intervals of those figures that `training.pipeline.intervals`
-        knows.
-        uncalibrated: the figures of the probability before calibration.
-        raw, score: probabilities before and after calibration, float64 (n,).
-        is_fraud: bool (n,).
+        intervals: 95 % bootstrap intervals of the figures in `training.pipeline.intervals`.
+        uncalibrated: figures of the probability before calibration.
+        raw: probabilities before calibration, float64 (n,).
+        score: probabilities after calibration, float64 (n,).
+        is_fraud: labels, bool (n,).
     """
 
     metrics: Mapping[str, float]
@@ -47,12 +47,13 @@ class Evaluation:
 def evaluate(
     model: FraudModel, margin: FloatArray, amount: FloatArray, is_fraud: BoolArray
 ) -> Evaluation:
-    """Score n transactions and decide them by the model's policy.
+    """Return the figures of n transactions, scored and decided by the model and its policy.
 
     Args:
-        model: as it will be served.
-        margin: its log-odds, float64 (n,). amount: money, float64 (n,).
-        is_fraud: bool (n,), both kinds present.
+        model: model as it will be served.
+        margin: log-odds of the model, float64 (n,).
+        amount: money, float64 (n,).
+        is_fraud: labels, bool (n,), both kinds present.
     """
     raw = uncalibrated(margin)
     score = model.calibrator(margin)

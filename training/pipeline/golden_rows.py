@@ -1,4 +1,4 @@
-"""The rows that every copy of the model must score alike before it may serve."""
+"""Choose the rows whose scores every copy of the model must repeat before it may serve."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def golden_rows(matrix: FloatArray, score: FloatArray, policy: Policy) -> FloatA
     """Choose rows that reach every transaction type and every risk band, low to high.
 
     Args:
-        matrix: features, float64 (n, len(FEATURES)), n >= 1. score: calibrated, float64 (n,).
-        policy: draws the bands.
+        matrix: features, float64 (n, len(FEATURES)), n >= 1.
+        score: calibrated scores, float64 (n,).
+        policy: policy that defines the risk bands.
 
     Returns:
         float64 (m, len(FEATURES)), 1 <= m <= 32, each row of `matrix` at most once.

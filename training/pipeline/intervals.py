@@ -1,4 +1,4 @@
-"""How far the figures of a test part could be off by chance: their bootstrap intervals."""
+"""Compute bootstrap intervals of the figures of a test part."""
 
 from __future__ import annotations
 
@@ -26,19 +26,21 @@ def intervals(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Return the intervals of n scored transactions' figures, by the names these are logged under.
+    """Return the intervals of the figures of n transactions, by the figures' logged names.
 
     Frauds are drawn one by one and honest rows in groups: precision at a fraud depends only on how
     many honest rows lie between the frauds' scores, money on how many are reviewed, the
     calibration error on the sum over a bin. 200,000 rows with 800 frauds take half a second, a
-    million with 8,000 about four. The bins of the calibration error stay those of the rows as they
-    are.
+    million with 8,000 about four. The bins of the calibration error are those of the original
+    sample.
 
     Args:
-        score: calibrated probabilities, float64 (n,). amount: money, float64 (n,).
-        is_fraud: bool (n,), both kinds present.
-        policy: decides, and says what errors cost.
-        resamples: how many. seed: of the draws.
+        score: calibrated probabilities, float64 (n,).
+        amount: money, float64 (n,).
+        is_fraud: labels, bool (n,), both kinds present.
+        policy: threshold and costs.
+        resamples: number of bootstrap resamples.
+        seed: seed of the resamples.
 
     Returns:
         pr_auc, ece, precision, recall, net_savings and net_savings_share.
@@ -56,19 +58,19 @@ def intervals(
 
 
 class _Groups:
-    """Rows that no figure tells apart, in ascending order of score."""
+    """Groups of rows that no figure distinguishes, in ascending order of score."""
 
     def __init__(
         self, score: FloatArray, amount: FloatArray, is_fraud: BoolArray, policy: Policy
     ) -> None:
-        # How many of the frauds' distinct scores each row reaches: 0 to f.
+        # Number of distinct fraud scores that each row reaches: 0 to f.
         fraud_scores = np.unique(score[is_fraud])
         reached = np.searchsorted(fraud_scores, score, side="right")
         bins = equal_count_bins(score)
         log_odds = np.floor((np.log(score) - np.log1p(-score)) / LOG_ODDS_STEP).astype(np.int64)
         reviewed = score >= policy.threshold
         keys = _combined(reached, bins, log_odds, reviewed)
-        # Frauds, each with an amount of its own, are their own groups.
+        # Each fraud is a group, since amounts differ.
         keys[is_fraud] = keys.max() + 1 + np.arange(np.count_nonzero(is_fraud))
         _, first, group_of, counts = np.unique(
             keys, return_index=True, return_inverse=True, return_counts=True
@@ -84,14 +86,14 @@ class _Groups:
         self._false_alarm = costs.false_alarm
         self._by_bin = np.zeros((first.size, int(bins.max()) + 1))
         self._by_bin[np.arange(first.size), bins[first]] = gap
-        # Where the groups of each distinct fraud score begin: at and above it is what it outranks.
+        # Start of the groups of each distinct fraud score, for sums over the scores from it on.
         self._begins = np.searchsorted(reached[first], np.arange(1, fraud_scores.size + 1))
 
     def figures(self, drawn: FloatArray) -> Mapping[str, FloatArray]:
         """Return every figure of k draws, float64 (k,) each.
 
         Args:
-            drawn: rows of each group, float64 (k, groups).
+            drawn: number of rows of each group in each draw, float64 (k, groups).
         """
         frauds = drawn @ self._fraud
         alerts = drawn @ self._reviewed
@@ -112,8 +114,8 @@ class _Groups:
         """Return the average precision: its mean at each fraud's score over the frauds."""
         rows = np.add.reduceat(drawn, self._begins, axis=1)
         frauds = np.add.reduceat(drawn * self._fraud, self._begins, axis=1)
-        found = _from_the_top(frauds)
-        precision = _ratio(found, _from_the_top(rows))
+        caught = _from_the_top(frauds)
+        precision = _ratio(caught, _from_the_top(rows))
         return _ratio((precision * frauds).sum(axis=1), frauds.sum(axis=1))
 
 

@@ -1,4 +1,4 @@
-"""Every figure of probabilities that needs no threshold, by the names they are logged under."""
+"""Compute the figures of probabilities that need no threshold."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def quality(probability: FloatArray, is_fraud: BoolArray) -> dict[str, float]:
     """Return the figures that need no threshold, by the names they are logged under.
 
     Args:
-        probability: strictly between 0 and 1, float64 (n,).
-        is_fraud: bool (n,), both kinds present.
+        probability: probabilities strictly between 0 and 1, float64 (n,).
+        is_fraud: labels, bool (n,), both kinds present.
     """
     return {
         "pr_auc": float(average_precision_score(is_fraud, probability)),

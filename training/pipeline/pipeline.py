@@ -1,8 +1,7 @@
-"""The steps that make a model of a split, whatever the split: no file, no registry, no clock.
+"""Make a model from split transactions, without files, registry or clock.
 
-Each step sees one part only: the booster `learning` and `stopping`, the calibrator `calibrate`, the
-threshold and the distribution of scores `threshold`. The `test` part enters the last step alone,
-when nothing is left to choose.
+Each step uses one part only: the booster `learning` and `stopping`, the calibrator `calibrate`, the
+threshold and the distribution of scores `threshold`. The last step, the evaluation, uses `test`.
 """
 
 from __future__ import annotations
@@ -26,12 +25,13 @@ from training.progress import Reporter
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Transactions as the pipeline needs them, n rows.
+    """n transactions, the input of the pipeline.
 
     Attributes:
         matrix: features, float64 (n, len(FEATURES)).
-        amount: money, float64 (n,). is_fraud: bool (n,).
-        step: float64 (n,), non-decreasing; orders the rows.
+        amount: money, float64 (n,).
+        is_fraud: labels, bool (n,).
+        step: hours or any other order of the rows, non-decreasing, float64 (n,).
     """
 
     matrix: FloatArray
@@ -42,13 +42,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A model and how it came about.
+    """A model with the results of each step.
 
     Attributes:
-        fitted, calibration, curve: what each step made, and why.
-        model: as it will be served, not registered yet.
+        fitted: booster with its parameters and losses.
+        calibration: chosen calibrator and the comparison that it was chosen by.
+        curve: net savings by threshold on the threshold part.
+        model: model as it will be served, not registered yet.
         margins: log-odds of the parts after `fit`, by the part's name.
-        evaluation: on the test part.
+        evaluation: figures on the test part.
     """
 
     fitted: Fitted
@@ -69,15 +71,16 @@ def learn(
     chosen: FitParameters | None = None,
     split_name: str = "",
 ) -> Learned:
-    """Fit, calibrate, choose the threshold, test.
+    """Fit, calibrate, choose the threshold, evaluate.
 
     Args:
-        sample, parts: the transactions, and which rows are which.
-        costs: what errors cost.
-        seed: of the booster.
-        reporter: shown the stages.
-        chosen: settings of the booster instead of the defaults.
-        split_name: shown beside each stage, where there are several splits.
+        sample: transactions.
+        parts: split of the transactions.
+        costs: cost of a missed fraud and of a false alarm.
+        seed: seed of the booster.
+        reporter: display of the stages.
+        chosen: settings of the booster, or None for the defaults.
+        split_name: name of the split in the stage titles, or empty.
     """
     chosen = chosen or FitParameters()
     suffix = f" ({split_name})" if split_name else ""

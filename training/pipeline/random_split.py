@@ -1,7 +1,8 @@
-"""The split that most reports use, beside the one that this project believes: rows at random.
+"""Split rows at random, for comparison with the split by time.
 
-Judged on rows drawn from the hours that it learned from, a model is asked nothing about the future.
-The distance between the two figures says how much of a usual report would be promise only.
+On a random split a model is tested on the hours that it was trained on, so the figures do not
+measure performance on later hours. The difference from the split by time shows how much they
+overestimate it.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from training.pipeline.pipeline import Sample
 def random_order(is_fraud: BoolArray, parts: Split, seed: int) -> NDArray[np.intp]:
     """Put the rows in use into a random order under which `parts` are parts of a random split.
 
-    Each part keeps its count of rows and of frauds, the early-stopping slice too. The average
+    Each part keeps its count of rows and of frauds, as does the early-stopping slice. The average
     precision depends on the fraud rate, which drifts with time: with other rates the two splits
     could not be compared.
 
     Args:
-        is_fraud: bool (n,). parts: the split by time. seed: the same gives the same order.
+        is_fraud: labels, bool (n,).
+        parts: split by time.
+        seed: seed of the order.
 
     Returns:
-        Row numbers, as many as `parts` have rows.
+        Row numbers, one for each row in `parts`.
     """
     rng = np.random.default_rng(seed)
     slices = [parts.learning, parts.stopping, *(part.rows for part in list(parts)[1:])]
@@ -43,7 +46,7 @@ def random_order(is_fraud: BoolArray, parts: Split, seed: int) -> NDArray[np.int
 
 
 def reordered(sample: Sample, order: NDArray[np.intp]) -> Sample:
-    """Return the rows in another order; a row's place becomes its step."""
+    """Return the rows in this order, with their position as step."""
     return Sample(
         matrix=sample.matrix[order],
         amount=sample.amount[order],
@@ -52,22 +55,21 @@ def reordered(sample: Sample, order: NDArray[np.intp]) -> Sample:
     )
 
 
-def what_the_difference_means(by_time: Evaluation, at_random: Evaluation) -> str:
-    """Say in a sentence or two what the two splits' PR-AUC tell."""
+def explain_difference(by_time: Evaluation, at_random: Evaluation) -> str:
+    """Return a sentence or two on the difference between the PR-AUC of the two splits."""
     time, random = by_time.intervals["pr_auc"], at_random.intervals["pr_auc"]
     figures = f"PR-AUC is {random.value:.4f} on a random split and {time.value:.4f} by time"
     if random.low > time.high:
         return (
-            f"{figures}, and the intervals do not overlap: fraud changes with time, and a report "
-            "on a random split would promise what the next weeks do not keep. Expect the figures "
-            "by time."
+            f"{figures}, and the intervals do not overlap: fraud changes with time, and figures on "
+            "a random split are too good for the coming weeks. Expect the figures by time."
         )
     if random.high < time.low:
         return (
             f"{figures}, and the intervals do not overlap: the last hours were easier than the "
-            "average ones. Expect that to pass, and judge again on newer hours."
+            "average ones. Expect worse figures, and evaluate again on newer hours."
         )
     return (
         f"{figures}, and the intervals overlap: with {int(by_time.is_fraud.sum()):,} frauds to "
-        "test on, no drift between the hours learned from and those tested on can be shown."
+        "test on, no drift between the hours of training and of the test is shown."
     )

@@ -1,4 +1,4 @@
-"""Trees that bring nothing are not served: explaining them costs time with every payment."""
+"""Drop the last trees that do not improve the model: explaining them takes time."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ def fewest_rounds(
 ) -> int:
     """Return how many of the first `rounds` trees are within one standard error of all of them.
 
-    The error is that of the paired difference of log losses, as in
-    `training.pipeline.calibration`: one fraud
-    more, scored at the average rate, always counts towards it. Without that term no tree ever goes
-    where the two kinds are well apart (PaySim: 188 trees of 188 stay): each tree then lowers every
-    row's loss by the same little, and the paired error of that is next to nothing. With it 80 of
-    188 stay and none of the 165 frauds of hours 306 to 359 is missed, over five seeds.
+    The error is that of the paired difference of log losses. As in `training.pipeline.calibration`,
+    it always includes one more fraud, scored at the average rate. Without that term no tree is
+    dropped where the two kinds are well separated (PaySim: 188 trees of 188 stay): each tree then
+    lowers every row's loss by the same small amount, so the paired error is close to 0. With it 80
+    of 188 stay and none of the 165 frauds of hours 306 to 359 is missed, over five seeds.
 
-    Trees without a split need no care of their own: LightGBM keeps none but the first, which holds
-    the average rate.
+    Trees without a split are not a special case: LightGBM keeps none but the first, which holds the
+    average rate.
 
     Args:
-        booster: a binary classifier.
-        rounds: at least 1.
-        matrix: rows that no tree was fitted on, float64 (n, f).
-        is_fraud: bool (n,), at least one true.
+        booster: binary classifier.
+        rounds: number of trees to consider, at least 1.
+        matrix: features of rows that no tree was fitted on, float64 (n, f).
+        is_fraud: labels, bool (n,), at least one true.
     """
     whole = _losses(_margin(booster, matrix, 0, rounds), is_fraud)
     one_fraud = float(-np.log(is_fraud.mean()))

@@ -1,7 +1,7 @@
 """Recalibrate a registered version on newer labels: the same booster, a new calibrator and policy.
 
-The labels are cut by time into three parts. The first chooses and fits the calibrator, the second
-the threshold, the third tells how good both are; nothing is reported on what it was chosen on.
+The labels are cut by time into three parts. The calibrator is chosen and fitted on the first, the
+threshold is chosen on the second, and both are evaluated on the third.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from training.pipeline.metrics import quality
 from training.progress import Reporter
 
 FRAUD_SHARES = {"calibrate": 0.5, "threshold": 0.2, "test": 0.3}
-"""Shares of the frauds: they are what is scarce."""
+"""Shares of the frauds, since frauds are scarce."""
 
 MIN_FRAUDS_OF_PART = {"calibrate": 30, "threshold": 10, "test": MIN_FRAUDS}
 MIN_HONEST = 100
@@ -36,7 +36,14 @@ CURRENT = "current"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One stretch of time of the labels, and what it holds."""
+    """One part of the labels, a stretch of time.
+
+    Attributes:
+        name: key in FRAUD_SHARES.
+        rows: slice of the labels in time order.
+        row_count: number of transactions.
+        fraud_count: number of frauds.
+    """
 
     name: str
     rows: slice
@@ -49,12 +56,15 @@ class Recalibrated:
     """A model with a new calibrator, not registered yet.
 
     Attributes:
-        model: as it would be served.
+        model: model as it would be served.
         parts: calibrate, threshold and test, in time order.
-        calibration, curve: why this calibrator and this threshold.
-        comparison: on the test part; the source model as champion, this one as challenger.
-        evaluation: on the test part; `raw` is the source model's score.
-        golden_matrix, golden_score: the threshold part's features and new scores.
+        calibration: chosen calibrator and the comparison that it was chosen by.
+        curve: net savings by threshold on the threshold part.
+        comparison: figures on the test part; the source model is the champion, the new one the
+            challenger.
+        evaluation: figures on the test part; `raw` is the source model's score.
+        golden_matrix: features of the threshold part.
+        golden_score: new scores of the threshold part.
     """
 
     model: FraudModel
@@ -68,12 +78,12 @@ class Recalibrated:
 
     @property
     def keeps_calibrator(self) -> bool:
-        """Whether no other calibrator was better than the one that is served."""
+        """Whether no calibrator was better than the source model's."""
         return self.calibration.chosen == CURRENT
 
     @property
     def helps(self) -> bool:
-        """Whether it is better calibrated on the part that nothing was chosen on."""
+        """Whether the model is better calibrated on the test part."""
         before, after = self.comparison.champion, self.comparison.challenger
         return not self.keeps_calibrator and after.log_loss.value < before.log_loss.value
 
@@ -82,8 +92,8 @@ def cut(labels: Labels) -> tuple[Part, Part, Part]:
     """Cut labels by time into parts that hold FRAUD_SHARES of the frauds.
 
     Raises:
-        TrainingError: a part has too few frauds or honest transactions; says how many there are,
-            how many are needed, and what to do.
+        TrainingError: a part has too few frauds or honest transactions; the message gives the
+            number found, the number needed, and what to do.
     """
     moments = labels.time[labels.is_fraud]
     shares = np.cumsum(list(FRAUD_SHARES.values()))[:-1]
@@ -98,7 +108,7 @@ def cut(labels: Labels) -> tuple[Part, Part, Part]:
     )
     first, second, third = parts
     if any(p.fraud_count < MIN_FRAUDS_OF_PART[p.name] for p in parts):
-        found = " and ".join(
+        counts = " and ".join(
             f"{p.fraud_count:,} (of {MIN_FRAUDS_OF_PART[p.name]}) to {purpose}"
             for p, purpose in zip(
                 parts,
@@ -111,7 +121,7 @@ def cut(labels: Labels) -> tuple[Part, Part, Part]:
         )
         raise TrainingError(
             f"Too few labels: {moments.size:,} of the {labels.time.size:,} {labels.source} are "
-            f"frauds. Cut by time they leave {found}; about {needed} in all are needed. "
+            f"frauds. Cut by time they leave {counts}; about {needed} in all are needed. "
             f"{labels.remedy}"
         )
     if any(p.row_count - p.fraud_count < MIN_HONEST for p in parts):
@@ -123,11 +133,11 @@ def cut(labels: Labels) -> tuple[Part, Part, Part]:
 
 
 def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recalibrated:
-    """Fit a calibrator, choose the threshold for the same costs, and judge both.
+    """Fit a calibrator, choose the threshold for the same costs, and evaluate both.
 
-    The calibrators that are tried are the one that is served, none at all, and the kinds of
-    `training.pipeline.calibration`; the one with the fewest parameters wins a tie, and the one
-    that is served has none left to fit.
+    The calibrators that are compared are that of the source model, the identity, and the kinds of
+    `training.pipeline.calibration`. In a tie the one with the fewest parameters to fit is chosen;
+    the source model's has none.
 
     Raises:
         TrainingError: the labels are too few.

@@ -9,9 +9,9 @@ from training.recalibration.run import Recalibration
 from training.reporting.tables import calibrators_table, print_line, titled_table
 
 
-def show_recalibration(done: Recalibration, console: Console) -> None:
+def show_recalibration(recalibration: Recalibration, console: Console) -> None:
     """Print the calibrators, the parts of the labels, figures before and after, and the version."""
-    result, source = done.result, done.source
+    result, source = recalibration.result, recalibration.source
     console.print()
     # `uncalibrated` is the same as `identity`, which is listed too.
     tried = [t for t in result.calibration.comparisons if t.kind != "uncalibrated"]
@@ -27,7 +27,7 @@ def show_recalibration(done: Recalibration, console: Console) -> None:
     )
     parts = titled_table("Labels", "part", "from", "to", "transactions", "frauds", left=3)
     for part in result.parts:
-        first, last = done.labels.span(part.rows)
+        first, last = recalibration.labels.span(part.rows)
         parts.add_row(part.name, first, last, f"{part.row_count:,}", f"{part.fraud_count:,}")
     console.print(parts)
     comparison = result.comparison
@@ -40,16 +40,16 @@ def show_recalibration(done: Recalibration, console: Console) -> None:
             "after",
         )
     )
-    for note in done.labels.notes:
+    for note in recalibration.labels.notes:
         print_line(console, note)
-    if done.version is None:
-        print_line(console, done.why_not, style="bold")
+    if recalibration.version is None:
+        print_line(console, recalibration.why_not, style="bold")
     else:
         print_line(
             console,
-            f"Registered {done.version.name} version {done.version.version} as candidate: version "
-            f"{source.version}'s booster, calibrated anew ({result.calibration.chosen}), threshold "
-            f"{result.model.policy.threshold:.4g}.",
+            f"Registered {recalibration.version.name} version {recalibration.version.version} as "
+            f"candidate: version {source.version}'s booster, recalibrated "
+            f"({result.calibration.chosen}), threshold {result.model.policy.threshold:.4g}.",
             style="bold",
         )
-    print_line(console, f"Run: {done.run_url or done.run_id}")
+    print_line(console, f"Run: {recalibration.run_url or recalibration.run_id}")

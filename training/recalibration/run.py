@@ -1,4 +1,4 @@
-"""A recalibration's run in MLflow: figures, reliability before and after, a registered version."""
+"""Recalibrate a version in an MLflow run, and register the new version if it is better."""
 
 from __future__ import annotations
 
@@ -24,22 +24,24 @@ from training.tracking.provenance import git_commit
 from training.tracking.run_config import Configuration
 
 _ROLES = {
-    "calibrate": "chose and fitted the calibrator",
-    "threshold": "chose the threshold",
-    "test": "judged both, used once",
+    "calibrate": "choosing and fitting the calibrator",
+    "threshold": "choosing the threshold",
+    "test": "the figures only",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """What came of it.
+    """Result of a recalibration and its run.
 
     Attributes:
-        source: the version whose booster was recalibrated.
-        result: the new model and its figures.
-        version: as it is registered; None when it does not help, and why_not says why.
-        labels: what it was done on.
-        run_id: in MLflow. run_url: its page, where a server shows one.
+        source: version whose booster was recalibrated.
+        result: new model and its figures.
+        version: registered version, or None if the new calibrator is not better.
+        why_not: reason why no version is registered, a sentence, or empty.
+        labels: labels on which the version was recalibrated.
+        run_id: id of the MLflow run.
+        run_url: page of the run, or None without a server.
     """
 
     source: ModelVersion
@@ -64,15 +66,20 @@ def run_recalibration(
     """Recalibrate, log the run, and register the new version as `candidate` if it helps.
 
     Args:
-        tenant: slug. registered: the version to recalibrate, and model: what it loads as.
-        booster: its booster.txt, which the new version gets byte for byte.
-        labels: in time order. tracking: MLflow. reporter: shown the stages.
-        configuration: options in effect of the command.
+        tenant: slug of the tenant.
+        registered: version to recalibrate.
+        model: that version, loaded.
+        booster: bytes of its booster.txt, which the new version gets unchanged.
+        labels: labels in time order.
+        tracking: MLflow client.
+        reporter: display of the stages.
+        configuration: options of the command.
 
     Raises:
-        TrainingError: the labels are too few. PublishError: MLflow refuses.
+        TrainingError: the labels are too few.
+        PublishError: MLflow refuses a request.
     """
-    # Before the run: too few labels leave nothing behind.
+    # Before the run, so that too few labels leave no run in MLflow.
     result = recalibrate(model, labels, reporter)
     source = ModelVersion(registered.name, registered.version)
     tags = {
@@ -99,7 +106,7 @@ def run_recalibration(
 def _why_not(source: ModelVersion, result: Recalibrated) -> str:
     if result.keeps_calibrator:
         return (
-            f"No calibrator is better than that of version {source.version} by more than chance: "
+            f"No calibrator is better than that of version {source.version} by more than chance; "
             "nothing was registered."
         )
     if not result.helps:
@@ -108,8 +115,8 @@ def _why_not(source: ModelVersion, result: Recalibrated) -> str:
             for side in (result.comparison.champion, result.comparison.challenger)
         )
         return (
-            f"The new calibrator does not help on the test part (log loss {before:.6f} before, "
-            f"{after:.6f} after): nothing was registered."
+            f"The new calibrator is not better on the test part (log loss {before:.6f} before, "
+            f"{after:.6f} after); nothing was registered."
         )
     return ""
 
@@ -151,7 +158,7 @@ def _register(
         golden = golden_rows(result.golden_matrix, result.golden_score, model.policy)
         model.save(directory, golden)
         (directory / "booster.txt").write_bytes(booster)
-        # What is registered is what loads, verified as the service will.
+        # Apply the service's checks before the version is registered.
         FraudModel.load(directory)
         figures = result.evaluation.figures()
         shown = ("pr_auc", "ece", "precision", "recall", "net_savings_share")
@@ -209,8 +216,8 @@ def _facts(
             "git commit": git_commit() or "unknown",
         },
         caveats=(
-            f"Before calibration means here: as version {source.version} was calibrated, which is "
-            f"`{CURRENT}` among the calibrators that were tried.",
+            f"Figures before calibration are those of version {source.version}'s calibrator, which "
+            f"is `{CURRENT}` among the calibrators that were compared.",
             *labels.notes,
         ),
         pictures=[Picture("Reliability before and after recalibration", picture)],

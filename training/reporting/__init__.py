@@ -1,1 +1,1 @@
-"""What people read: tables, pictures, the model card."""
+"""Tables, plots and the model card."""

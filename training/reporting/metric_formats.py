@@ -1,4 +1,4 @@
-"""How figures are shown, on the terminal and in the card alike."""
+"""Format figures for the terminal and the model card."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from training.pipeline.evaluation import Evaluation
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of an evaluation.
+    """A figure of an evaluation and its format.
 
     Attributes:
-        name: in `Evaluation.metrics`. label: for people. meaning: a phrase.
-        form: a format specification.
+        name: key in `Evaluation.metrics`.
+        label: name for people.
+        meaning: phrase that explains the figure.
+        form: format specification.
     """
 
     name: str
@@ -22,7 +24,7 @@ class Figure:
     form: str
 
     def show(self, evaluation: Evaluation) -> str:
-        """Return the figure, with its interval where there is one."""
+        """Return the formatted figure, with its interval if it has one."""
         value = evaluation.metrics[self.name]
         interval = evaluation.intervals.get(self.name)
         if interval is None:
@@ -30,7 +32,7 @@ class Figure:
         return f"{value:{self.form}} ({between(interval.low, interval.high, self.form)})"
 
     def bare(self, value: float) -> str:
-        """Return a value of this figure."""
+        """Return a value in the format of this figure."""
         return format(value, self.form)
 
 
@@ -50,14 +52,14 @@ FIGURES = (
         "net_savings_share", "share of perfect", "of what reviewing just the frauds saves", ".2%"
     ),
 )
-"""In the order shown."""
+"""All figures, in the order in which they are shown."""
 
 
 def between(low: float, high: float, form: str) -> str:
-    """Return an interval."""
+    """Return a formatted interval."""
     return f"{low:{form}} to {high:{form}}"
 
 
 def money(value: float) -> str:
-    """Return an amount of money: whole units, or what is left of one."""
+    """Return an amount of money, with two decimals unless it is a whole number."""
     return f"{value:,.0f}" if value == round(value) else f"{value:,.2f}"

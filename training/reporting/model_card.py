@@ -1,7 +1,7 @@
-"""The model card: what a version is for, what it was made of, how good it is, and its limits.
+"""Render the model card of a version: intended use, data, figures and limits.
 
-After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). A function of plain facts:
-whatever registers a version (training, a search, a recalibration) fills in what it knows.
+After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). The card depends on
+`CardFacts` only; a training, a search and a recalibration each fill them in.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ class CardPart:
     """One part of the data.
 
     Attributes:
-        name, role: which, and what it decided.
-        hours: its span, for people.
-        rows, frauds: its size.
+        name: name of the part.
+        role: phrase on the use of the part.
+        hours: span of the part, for people.
+        rows: number of transactions.
+        frauds: number of frauds.
     """
 
     name: str
@@ -46,11 +48,12 @@ class CardPart:
 
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """How much a feature moves the score.
+    """Mean size of a feature's contributions.
 
     Attributes:
-        description: of the feature.
-        overall, on_frauds: mean absolute contribution over all payments and over frauds, log-odds.
+        description: description of the feature.
+        overall: mean absolute contribution over all payments, log-odds.
+        on_frauds: mean absolute contribution over frauds, log-odds.
     """
 
     description: str
@@ -60,10 +63,11 @@ class Influence:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A plot, as its PNG file.
+    """A plot as a PNG file.
 
     Attributes:
-        title: what it shows. png: the file's bytes.
+        title: sentence that describes the plot.
+        png: bytes of the file.
     """
 
     title: str
@@ -72,25 +76,25 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """What a card tells.
+    """Contents of a model card.
 
     Attributes:
-        version: whose card it is.
-        made_by: how it came about, a sentence.
-        made_at: when, with a time zone.
-        data: facts of the transactions, by label.
-        parts: how they were split, in order.
+        version: registered version that the card describes.
+        made_by: sentence on the origin of the version.
+        made_at: time of creation, with a time zone.
+        data: facts about the transactions, by label.
+        parts: parts of the data, in time order.
         policy: costs and threshold.
-        threshold_source: what chose the threshold, a phrase.
-        evaluation: figures on the part that nothing was chosen on.
-        calibrator_kind: the calibrator's.
-        comparisons: how the kinds of calibrator did, on rows they were not fitted on.
-        provenance: where the version can be traced to, by label.
-        random: the same pipeline's figures on a random split, where there was one, and
-        random_note: what the difference means.
-        influences: of the features, largest first.
-        caveats: limits that only this run has, a sentence each.
-        pictures: in the order shown.
+        threshold_source: phrase on the criterion that chose the threshold.
+        evaluation: figures on the test part.
+        calibrator_kind: kind of the calibrator.
+        comparisons: metrics of each kind of calibrator, on rows that none was fitted on.
+        provenance: origin of the version, such as run and commit, by label.
+        random: figures of the same pipeline on a random split, or None without one.
+        random_note: interpretation of the difference between the two splits.
+        influences: mean size of each feature's contributions, largest first.
+        caveats: limits of this run only, a sentence each.
+        pictures: plots in the order in which they are shown.
     """
 
     version: ModelVersion
@@ -117,11 +121,12 @@ def influences(
     """Average the features' contributions over a sample in which frauds are over-represented.
 
     Args:
-        contributions: log-odds, float64 (n, len(FEATURES)). is_fraud: bool (n,), both kinds.
-        fraud_rate: share of frauds among all payments, by which the two kinds are weighted.
+        contributions: contributions, log-odds, float64 (n, len(FEATURES)).
+        is_fraud: labels, bool (n,), both kinds present.
+        fraud_rate: share of frauds among all payments, the weight of the frauds.
 
     Returns:
-        One for each feature, the largest overall influence first.
+        One influence for each feature, the largest overall first.
     """
     size = np.abs(contributions)
     frauds, others = size[is_fraud].mean(axis=0), size[~is_fraud].mean(axis=0)
@@ -133,7 +138,7 @@ def influences(
 
 
 def render(facts: CardFacts) -> Card:
-    """Write the card.
+    """Return the card as Markdown, as HTML, and in a short form.
 
     Raises:
         ValueError: the short form exceeds MAX_DESCRIPTION characters.
@@ -144,7 +149,7 @@ def render(facts: CardFacts) -> Card:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # Markdown is no HTML: the two places where it becomes HTML escape by themselves.
+        # Markdown is not HTML: markdown-it and MLflow escape it when they convert it.
         autoescape=jinja2.select_autoescape(["html.j2"]),
     )
     environment.filters |= {"money": money, "cell": _cell, "between": between}
@@ -153,7 +158,7 @@ def render(facts: CardFacts) -> Card:
     description = environment.get_template("description.md.j2").render(context)
     if len(description) > MAX_DESCRIPTION:
         raise ValueError(f"the description has {len(description)} characters")
-    # html off: a data file's name is shown, never interpreted.
+    # html off: the name of a data file is shown as text.
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     html = environment.get_template("card.html.j2").render(
         context,
@@ -170,6 +175,6 @@ def _name(version: ModelVersion) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text that is one cell of a Markdown table and nothing else."""
+    """Return text escaped so that it fills exactly one cell of a Markdown table."""
     escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|~!#&" else c for c in str(text))
     return " ".join(escaped.split())

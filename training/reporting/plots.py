@@ -1,4 +1,4 @@
-"""The pictures of a training run, each a matplotlib figure that stands by itself."""
+"""Draw the pictures of a training run as matplotlib figures."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from training.reporting.figure_style import (
 RELIABILITY_BINS = 12
 WILSON_Z = 1.96
 TITLES = {
-    "precision_recall": "Precision over recall on the test part, and where the threshold lies.",
+    "precision_recall": "Precision over recall on the test part, with the threshold.",
     "reliability": "Observed fraud rate over predicted probability, before and after calibration.",
-    "cost_curve": "What every threshold would have saved on the part that chose it.",
-    "shap_summary": "What moves the score: a dot a payment, frauds over-represented.",
+    "cost_curve": "Net savings of every threshold on the threshold part.",
+    "shap_summary": "Contributions to the score: a dot per payment, frauds over-represented.",
 }
-"""What the pictures show, by the file's name."""
+"""Descriptions of the pictures, by file name."""
 
 
 def precision_recall(evaluation: Evaluation, threshold: float) -> Figure:
@@ -61,8 +61,8 @@ def precision_recall(evaluation: Evaluation, threshold: float) -> Figure:
 def reliability(evaluation: Evaluation, kind: str) -> Figure:
     """Draw observed fraud rates over predicted ones before and after calibration.
 
-    Both axes are logarithmic, for frauds are rare; bars are 95 % Wilson intervals. Below is how
-    many payments each score has.
+    Both axes are logarithmic, since frauds are rare; bars are 95 % Wilson intervals. A histogram
+    below shows the number of payments by score.
     """
     figure = Figure(figsize=(7.5, 6.6), dpi=DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
@@ -99,7 +99,7 @@ def _reliability_bins(
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return mean prediction, observed rate and its interval, per bin of equal width in log p.
 
-    Bins without a fraud are left out: a rate of 0 has no place on a logarithmic axis.
+    Bins without a fraud are left out: a logarithmic axis cannot show a rate of 0.
     """
     edges = np.logspace(np.log10(PROBABILITY_FLOOR), 0, RELIABILITY_BINS + 1)
     bin_of = np.clip(np.searchsorted(edges, probability, side="right"), 1, RELIABILITY_BINS)
@@ -117,8 +117,8 @@ def _reliability_bins(
 
 
 def cost(curve: CostCurve) -> Figure:
-    """Draw what every threshold would have saved on the threshold part, and the one chosen."""
-    figure, axes = new_figure("Net savings by threshold, on the part that chose it")
+    """Draw the net savings of every threshold on the threshold part, and mark the chosen one."""
+    figure, axes = new_figure("Net savings by threshold, on the threshold part")
     axes.step(curve.thresholds, curve.savings, where="post", color=BLUE, linewidth=2)
     axes.axhline(
         curve.perfect, color=GREY, linestyle=":",
@@ -146,16 +146,17 @@ def cost(curve: CostCurve) -> Figure:
 
 
 def shap_summary(contributions: FloatArray, matrix: FloatArray, base_value: float) -> Figure:
-    """Draw how each feature moves the log-odds, a dot a payment (shap's beeswarm).
+    """Draw each feature's contributions to the log-odds, a dot per payment (shap's beeswarm).
 
     Args:
-        contributions: log-odds, float64 (n, len(FEATURES)). matrix: the features, same shape.
-        base_value: log-odds.
+        contributions: contributions, log-odds, float64 (n, len(FEATURES)).
+        matrix: features, float64 (n, len(FEATURES)).
+        base_value: base value, log-odds.
     """
     import matplotlib as mpl
 
     mpl.use("Agg")
-    # Imported where used: shap loads numba, three seconds that `--help` should not take.
+    # Imported late: shap loads numba, which takes three seconds, also for `--help`.
     import matplotlib.pyplot as plt
     import shap
 
@@ -168,7 +169,7 @@ def shap_summary(contributions: FloatArray, matrix: FloatArray, base_value: floa
     figure: Figure = plt.figure(figsize=(9.5, 5.6), dpi=DPI, layout="constrained")
     shap.plots.beeswarm(explanation, max_display=len(FEATURES), show=False, plot_size=None)
     axes = figure.axes[0]
-    axes.set_title("What moves the score (SHAP)", loc="left", fontweight="bold", fontsize=11)
+    axes.set_title("Contributions to the score (SHAP)", loc="left", fontweight="bold", fontsize=11)
     axes.set_xlabel("Contribution to the log-odds of fraud", fontsize=10)
     axes.tick_params(labelsize=9)
     colours = figure.axes[1]

@@ -15,14 +15,14 @@ _CALIBRATED = ("log_loss", "brier", "ece")
 
 
 def print_line(console: Console, sentence: str, style: str | None = None) -> None:
-    """Print a sentence without markup and without wrapping, so that a log has it on one line."""
+    """Print a sentence without markup and on one line, for logs."""
     console.print(sentence, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_addresses(
     run_id: str, run_url: str | None, version_url: str | None, console: Console
 ) -> None:
-    """Print where MLflow shows a run and a version, or the run's id where no server shows it."""
+    """Print the addresses of a run and a version in MLflow, or the run's id without a server."""
     console.print(f"Run: {run_url or run_id}", soft_wrap=True, highlight=False)
     if version_url is not None:
         console.print(f"Version: {version_url}", soft_wrap=True, highlight=False)
@@ -43,7 +43,7 @@ def titled_table(title: str, *columns: str, left: int = 1) -> Table:
 
 
 def calibration_table(evaluation: Evaluation) -> Table:
-    """Return how far probabilities are off before and after calibration."""
+    """Return the calibration metrics before and after calibration."""
     table = titled_table("Probabilities before and after calibration", "", "before", "after")
     for figure in FIGURES:
         if figure.name in _CALIBRATED:
@@ -55,13 +55,13 @@ def calibration_table(evaluation: Evaluation) -> Table:
 def calibrators_table(
     title: str, heading: str, comparisons: Iterable[KindMetrics], chosen: str, form: str
 ) -> Table:
-    """Return how the calibrators that were tried did, the chosen one in bold.
+    """Return the metrics of the calibrators that were compared, the chosen one in bold.
 
     Args:
         title: line above the table.
         heading: heading of the calibrators' column.
         comparisons: metrics of each calibrator.
-        chosen: kind of the one that was chosen.
+        chosen: kind of the chosen calibrator.
         form: format specification of the metrics.
     """
     table = titled_table(title, heading, "log loss", "Brier", "ECE")

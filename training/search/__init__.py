@@ -1,1 +1,1 @@
-"""The search for parameters."""
+"""Search for parameters of the booster."""

@@ -1,4 +1,4 @@
-"""How long a model takes to score and explain a payment."""
+"""Measure the time that a model takes to score and explain a payment."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ REPEATS = 25
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """CPU time of a served model's `explain_matrix`, microseconds a row.
+    """CPU time of a served model's `explain_matrix`.
 
     Attributes:
-        batch_us: in batches of BATCH rows, as under load.
-        single_us: of a row that comes alone.
+        batch_us: microseconds a row in batches of BATCH rows, as under load.
+        single_us: microseconds for one row.
     """
 
     batch_us: float
@@ -29,15 +29,15 @@ class Latency:
 
 
 def measure(models: Sequence[FraudModel], matrix: FloatArray) -> list[Latency]:
-    """Time models against each other on the same rows; the median of REPEATS, after a warm-up.
+    """Return the median CPU time of each model over REPEATS batches of the same rows.
 
-    They take turns, so that what else the machine does meets all of them alike, and it is the
-    thread's CPU time that counts: waiting for a busy neighbour's core says nothing of a model. One
-    thread, as in serving.
+    Every batch goes to all models before the next one, so that other load on the machine affects
+    them equally. The time is the thread's CPU time, which excludes waiting for a core. Models run
+    in one thread, as in serving; a warm-up of two batches does not count.
 
     Args:
-        models: at least one.
-        matrix: plausible payments, float64 (n, len(FEATURES)), n >= BATCH.
+        models: models to time, at least one.
+        matrix: features of plausible payments, float64 (n, len(FEATURES)), n >= BATCH.
     """
     served = [model.as_served() for model in models]
     rows = np.random.default_rng(0).integers(0, matrix.shape[0], (REPEATS + 2, BATCH))

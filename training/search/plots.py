@@ -1,4 +1,4 @@
-"""The search's picture: savings against the time to explain one row."""
+"""Plot savings against the time to explain one row."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from training.search.selection import Choice
 
 
 def savings_by_latency(choice: Choice, budget_us: float | None) -> Figure:
-    """Draw what a search's models save over how long they take to explain, and which was chosen.
+    """Draw the savings of a search's models over their explaining time, and mark the chosen one.
 
-    A bar is the standard error of the difference from the best.
+    Error bars show the standard error of the difference from the best.
     """
     figure, axes = new_figure("Net savings by explaining time, of the models that were tried", 8.0)
     if choice.best is not None:
-        axes.axhline(choice.best.savings, color=BLUE, linewidth=1, label="the most saved")
+        axes.axhline(choice.best.savings, color=BLUE, linewidth=1, label="most savings")
     for is_tied, colour, label in (
         (True, BLUE, "within one standard error of it"), (False, GREY, "others"),
     ):  # fmt: skip
         shown = [s for s in choice.ranked if s.is_tied is is_tied]
         if shown:
-            # Upwards only: who is tied with the best reaches its line.
+            # Upwards only: the bar of a model that is tied with the best reaches its line.
             axes.errorbar(
                 [s.batch_us for s in shown], [s.savings for s in shown],
                 yerr=[[0.0] * len(shown), [s.behind_error for s in shown]],

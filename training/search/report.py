@@ -1,4 +1,4 @@
-"""The summary that a search ends with."""
+"""The summary that `tune` prints."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from training.search.search import Tuned
 from training.search.selection import RankedCandidate
 
 SHOWN = 8
-"""Of the models that are not chosen, as many as fit on a screen."""
+"""Most models in the table, besides the chosen and the default one."""
 
 
 def show_search(tuned: Tuned, console: Console) -> None:
-    """Print the best models, which was chosen and why."""
+    """Print the best models, the chosen one and the reason."""
     counts, choice, default = tuned.counts, tuned.choice, tuned.default
     console.print()
     console.print(_table(tuned))
@@ -29,7 +29,7 @@ def show_search(tuned: Tuned, console: Console) -> None:
         console.print(_why(chosen, best, tuned), soft_wrap=True)
     if tuned.trained is None and chosen is not None and default is not None:
         console.print(
-            f"The search brings nothing over train's own parameters (trial "
+            f"The search does not improve on train's own parameters (trial "
             f"{default.kept.number}), so nothing is registered; "
             "`python -m training train` makes that model.",
             soft_wrap=True,

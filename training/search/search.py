@@ -1,4 +1,4 @@
-"""Search for parameters of the booster that save more, or as much with less to explain."""
+"""Search for parameters of the booster that save more, or that explain faster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.search import plots
 from training.search.latency import Latency, measure
 from training.search.search_space import SPACE_VERSION
 from training.search.selection import Candidate, Choice, RankedCandidate, choose
-from training.search.study import Asked, Counts, Kept, Pruned, Study, open_study
+from training.search.study import Counts, Kept, Pruned, RunningTrial, Study, open_study
 from training.search.trial import Material, attempt, halves
 from training.tracking.provenance import git_commit
 from training.train import Plan, Trained, log_data, prepare, train
@@ -26,14 +26,14 @@ from training.train import Plan, Trained, log_data, prepare, train
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What to search.
+    """Inputs of a search.
 
     Attributes:
-        plan: what to train on; its parameters are those the search begins with.
-        trials: how many, those of earlier calls included.
-        latency_budget_us: explained microseconds a row at most, or None.
-        timeout_minutes: after which no further trial begins, or None.
-        home: where searches are remembered.
+        plan: data, costs and seed of the trainings.
+        trials: number of trials, including those of earlier calls.
+        latency_budget_us: most microseconds to explain a row, in batches, or None.
+        timeout_minutes: time after which no trial begins, or None.
+        home: directory in which searches are stored.
     """
 
     plan: Plan
@@ -45,7 +45,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Finalist:
-    """A trial that came to its end, timed beside all others."""
+    """A completed trial and its latency, measured together with all others."""
 
     kept: Kept
     latency: Latency
@@ -53,14 +53,15 @@ class Finalist:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What a search came to.
+    """Result of a search.
 
     Attributes:
-        counts: of the trials.
-        finalists: in the order of the trials.
-        choice: among them.
-        trained: the chosen model, registered, or None where it brings nothing.
-        run_id, run_url: of the search.
+        counts: number of trials by end state.
+        finalists: completed trials in order.
+        choice: choice among the finalists.
+        trained: chosen model, registered, or None if it does not improve on the default.
+        run_id: id of the MLflow run of the search.
+        run_url: page of that run, or None without a server.
     """
 
     counts: Counts
@@ -72,7 +73,7 @@ class Tuned:
 
     @property
     def default(self) -> Finalist | None:
-        """`train`'s own parameters, unless that trial failed."""
+        """The finalist with the parameters of `train`, or None if that trial failed."""
         return next((f for f in self.finalists if f.kept.is_default), None)
 
     def finalist(self, candidate: RankedCandidate) -> Finalist:
@@ -81,16 +82,16 @@ class Tuned:
 
 
 def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
-    """Try parameters, choose by the one-standard-error rule, and train the chosen ones.
+    """Try parameters, choose by the one-standard-error rule, and train with the chosen ones.
 
-    Trials see the fit, calibrate and threshold parts only (`trial.attempt`). The chosen parameters
-    then go through `train`, which judges them on the test part, once, and registers the model. The
-    savings that chose them are too high by what the best of many gains from chance; the test part's
-    are not.
+    Trials use the fit, calibrate and threshold parts only (`trial.attempt`). `train` then fits a
+    model with the chosen parameters, evaluates it once on the test part, and registers it. The
+    savings that the choice is based on are too high, since the best of many trials is partly best
+    by chance; those on the test part are not.
 
     Raises:
-        TrainingError: the data cannot be trained on, or no trial came to its end.
-        PublishError: MLflow refuses.
+        TrainingError: the data are unusable for training, or no trial completed.
+        PublishError: MLflow refuses a request.
     """
     plan = search.plan
     data, parts = prepare(plan, reporter)
@@ -140,7 +141,7 @@ def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
 
 
 def _identity(material: Material, plan: Plan) -> dict[str, Any]:
-    """Return all that has to be equal for trials to be comparable."""
+    """Return the values that must be equal for trials to be comparable."""
     return {
         "tenant": plan.tenant,
         "data": material.data.fingerprint,
@@ -157,13 +158,15 @@ def _identity(material: Material, plan: Plan) -> dict[str, Any]:
 def _try_all(
     search: Search, study: Study, run: Run, material: Material, reporter: Reporter
 ) -> None:
-    found = study.counts
-    if found.finished or study.cut_off_runs:
-        again = f"; {len(study.cut_off_runs)} cut off, done again" if study.cut_off_runs else ""
+    counts = study.counts
+    if counts.finished or study.cut_off_runs:
+        repeated = (
+            f"; {len(study.cut_off_runs)} interrupted, repeated" if study.cut_off_runs else ""
+        )
         reporter.note(
-            f"Going on with the search: {found.finished} of {search.trials} trials done "
-            f"({found.complete} complete, "
-            f"{found.pruned} pruned, {found.failed} failed{again})."
+            f"Resuming the search: {counts.finished} of {search.trials} trials done "
+            f"({counts.complete} complete, "
+            f"{counts.pruned} pruned, {counts.failed} failed{repeated})."
         )
     minutes = search.timeout_minutes
     ends = None if minutes is None else time.monotonic() + 60 * minutes
@@ -171,36 +174,37 @@ def _try_all(
         while (done := study.counts.finished) < search.trials:
             if ends is not None and time.monotonic() >= ends and study.counts.complete:
                 reporter.note(
-                    f"Time is up after {done} of {search.trials} trials; the same command goes on."
+                    f"The time limit is reached after {done} of {search.trials} trials; run the "
+                    "same command to continue."
                 )
                 break
             advance(done)
-            asked = study.ask()
-            ended = run_trial(asked, run, material)
+            trial = study.start_trial()
+            ended = run_trial(trial, run, material)
             advance(done + 1)
-            reporter.note(_progress(asked, ended, study, search.trials))
+            reporter.note(_progress(trial, ended, study, search.trials))
 
 
-def run_trial(asked: Asked, parent: Run, material: Material) -> str:
-    """Run a trial in a nested run; return how it ended, for people."""
+def run_trial(trial: RunningTrial, parent: Run, material: Material) -> str:
+    """Run a trial in a nested run and return a phrase on its end, for people."""
     losses: list[float] = []
     status = "FINISHED"
-    with parent.nested(f"trial {asked.number}") as run:
-        asked.begin(run.id)
-        run.log(asdict(asked.parameters))
+    with parent.nested(f"trial {trial.number}") as run:
+        trial.begin(run.id)
+        run.log(asdict(trial.parameters))
         try:
-            tried = attempt(material, asked.parameters, _reporting(asked, losses))
+            tried = attempt(material, trial.parameters, _reporting(trial, losses))
             (latency,) = measure([tried.model], material.matrix[material.parts.threshold.rows])
         except Pruned:
-            asked.prune()
+            trial.prune()
             status, ended = "KILLED", f"pruned after {len(losses)} rounds"
-        except Exception as error:  # noqa: BLE001 - whatever one trial dies of, the next may live
+        except Exception as error:  # noqa: BLE001 - the next trial may succeed after any error
             reason = f"{type(error).__name__}: {error}"[:500]
-            asked.fail(reason)
+            trial.fail(reason)
             run.tag("reason", reason)
             status, ended = "FAILED", f"failed ({reason.splitlines()[0]})"
         else:
-            asked.complete(tried)
+            trial.complete(tried)
             run.log(metrics={**tried.metrics, **_latency_metrics(latency)})
             ended = (
                 f"saves {tried.metrics['net_savings']:,.0f} with {tried.fitted.leaves:,} leaves, "
@@ -211,10 +215,10 @@ def run_trial(asked: Asked, parent: Run, material: Material) -> str:
     return ended
 
 
-def _reporting(asked: Asked, losses: list[float]) -> Callable[[int, float], None]:
+def _reporting(trial: RunningTrial, losses: list[float]) -> Callable[[int, float], None]:
     def on_round(done: int, loss: float) -> None:
         losses.append(loss)
-        asked.report(done, loss)
+        trial.report(done, loss)
 
     return on_round
 
@@ -226,12 +230,12 @@ def _latency_metrics(latency: Latency) -> dict[str, float]:
     }
 
 
-def _progress(asked: Asked, ended: str, study: Study, trials: int) -> str:
+def _progress(trial: RunningTrial, ended: str, study: Study, trials: int) -> str:
     counts, best = study.counts, study.best
     so_far = "" if best is None else f"; best so far {best[1]:,.0f} (trial {best[0]})"
-    which = " (train's own parameters)" if asked.is_default else ""
+    which = " (train's own parameters)" if trial.is_default else ""
     return (
-        f"  {counts.finished} of {trials}: trial {asked.number}{which} {ended}{so_far}; "
+        f"  {counts.finished} of {trials}: trial {trial.number}{which} {ended}{so_far}; "
         f"{counts.pruned} pruned"
     )
 
@@ -239,7 +243,7 @@ def _progress(asked: Asked, ended: str, study: Study, trials: int) -> str:
 def _timed(kept: list[Kept], material: Material) -> tuple[Finalist, ...]:
     if not kept:
         raise TrainingError(
-            "No trial came to its end. The runs of the trials in MLflow say what each died of."
+            "No trial completed. See the runs of the trials in MLflow for the reason of each."
         )
     matrix = material.matrix[material.parts.threshold.rows]
     latencies = measure([trial.model for trial in kept], matrix)
@@ -260,7 +264,7 @@ def _log(
     run.log_picture(
         "savings_by_latency.png", plots.savings_by_latency(choice, search.latency_budget_us)
     )
-    # Tags, for a search that goes on with more trials or another budget may set them anew.
+    # Tags, since a search that is resumed with more trials or another budget overwrites them.
     facts = {
         "trials": str(counts.finished),
         "trials_pruned": str(counts.pruned),

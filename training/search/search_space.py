@@ -1,4 +1,4 @@
-"""What a search may try: the ranges of `FitParameters`, as Optuna draws them."""
+"""Ranges of `FitParameters` that a search samples, as Optuna distributions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from optuna.distributions import (
 from training.pipeline.booster import FitParameters
 
 SPACE_VERSION = 1
-"""Raised whenever a range or its meaning changes: earlier trials are then of another search."""
+"""Version of the ranges; raise it on every change, so that a new search begins."""
 
 SPACE: Mapping[str, BaseDistribution] = {
     "max_rounds": IntDistribution(32, 512, log=True),
@@ -33,10 +33,10 @@ SPACE: Mapping[str, BaseDistribution] = {
 
 
 def default_point() -> dict[str, Any]:
-    """Return where in the space the default parameters lie."""
+    """Return the default parameters as a point of the space."""
     return {name: value for name, value in asdict(FitParameters()).items() if name in SPACE}
 
 
 def parameters_at(point: Mapping[str, Any]) -> FitParameters:
-    """Return the parameters at a point; trees that bring nothing are always cut off."""
+    """Return the parameters at a point, with `trimmed` set."""
     return FitParameters(**point, trimmed=True)

@@ -1,4 +1,4 @@
-"""The one-standard-error rule: of the models that save as much as the best, the fastest."""
+"""Choose the fastest of the models whose savings are within one standard error of the best."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from scoring.features import FloatArray
 RowNumbers = NDArray[np.int64]
 
 NOISE = 0.1
-"""A model counts as faster than another from this share on. Taking turns on a busy machine, two
-copies of one model came out 0.4 to 5 % apart; timed minutes apart, up to 30 %."""
+"""Least relative difference in time that counts as faster. Timed in turns on a busy machine, two
+copies of one model differed by 0.4 to 5 %; timed minutes apart, by up to 30 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A trial that came to its end.
+    """A completed trial, as input to the choice.
 
     Attributes:
-        number: of the trial.
-        reviewed: which of the rows it would have reviewed, ascending.
-        batch_us: explained microseconds a row.
+        number: number of the trial.
+        reviewed: numbers of the rows that the model would have reviewed, ascending.
+        batch_us: microseconds to explain a row, in batches.
     """
 
     number: int
@@ -34,13 +34,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class RankedCandidate:
-    """How a candidate stands beside the best one.
+    """A candidate compared with the best one.
 
     Attributes:
-        number, batch_us: the candidate's.
-        savings, savings_error: net savings, and their standard error over transactions; money.
-        behind, behind_error: how much less than the best, and the standard error of that.
-        fits: whether it is within the latency budget.
+        number: number of the trial.
+        batch_us: microseconds to explain a row, in batches.
+        savings: net savings, money.
+        savings_error: standard error of the savings over transactions, money.
+        behind: savings of the best candidate minus these, money.
+        behind_error: standard error of `behind`, money.
+        fits: whether `batch_us` is within the latency budget.
     """
 
     number: int
@@ -53,18 +56,18 @@ class RankedCandidate:
 
     @property
     def is_tied(self) -> bool:
-        """Whether it saves as much as the best, as far as these transactions can tell."""
+        """Whether it is within the budget and one standard error of the best savings."""
         return self.fits and self.behind <= self.behind_error
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who won.
+    """The result of `choose`.
 
     Attributes:
-        ranked: in the order of the trials.
-        best: saves the most of those within the budget, or None where none is.
-        chosen: explains fastest of those tied with the best, or None.
+        ranked: every candidate, in the order of the trials.
+        best: candidate within the budget that saves the most, or None if none is within it.
+        chosen: candidate tied with the best that explains fastest, or None.
     """
 
     ranked: tuple[RankedCandidate, ...]
@@ -72,11 +75,11 @@ class Choice:
     chosen: RankedCandidate | None
 
     def candidate(self, number: int) -> RankedCandidate | None:
-        """Return a trial's candidate, or None where it was no candidate."""
+        """Return the candidate of a trial, or None if the trial has none."""
         return next((s for s in self.ranked if s.number == number), None)
 
     def improves_on(self, number: int) -> bool:
-        """Whether the chosen one saves more or explains faster than trial `number`."""
+        """Return whether the chosen candidate saves more or explains faster than trial `number`."""
         other = self.candidate(number)
         if self.chosen is None or self.chosen.number == number:
             return False
@@ -91,25 +94,24 @@ def choose(
     average_fraud: float,
     budget_us: float | None = None,
 ) -> Choice:
-    """Take the candidate that explains fastest within one standard error of the best savings.
+    """Choose the candidate that explains fastest within one standard error of the best savings.
 
     Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees" (1984), section 3.4.3;
     Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning", section 7.10. All are
-    judged on the same transactions, so the error is that of the paired difference: sums of n
-    independent payments, sqrt(n) times their standard deviation, which is what a bootstrap over
-    payments converges to. Unpaired, the error is that of the number of frauds in the sample, and a
-    model that misses one fraud in ten would pass for as good. The error is never less than one
-    average fraud (`training.pipeline.calibration` and `scoring.evaluation.cost_curve` think
-    alike): F frauds cannot tell
-    a model that misses one in F + 1 from one that misses none, and without that floor two models
-    that differ by a handful of false alarms would be told apart for certain.
+    evaluated on the same transactions, so the error is that of the paired difference: a sum over n
+    independent payments has sqrt(n) times their standard deviation, to which a bootstrap over
+    payments converges. Unpaired, the error is dominated by the number of frauds in the sample, and
+    a model that misses one fraud in ten would count as tied. The error is never less than one
+    average fraud, as in `training.pipeline.calibration` and `scoring.evaluation.cost_curve`: F
+    frauds cannot distinguish a model that misses one in F + 1 from one that misses none. Without
+    that minimum a few false alarms would count as a certain difference between two models.
 
     Args:
-        candidates: in the order of the trials.
-        values: what reviewing each row brings, money, float64 (n,): the cost of missing a fraud,
-            and minus the cost of a false alarm.
-        average_fraud: what missing a fraud costs on average, money.
-        budget_us: explained microseconds a row at most.
+        candidates: candidates in the order of the trials.
+        values: savings from reviewing each row, money, float64 (n,): the cost of missing a fraud,
+            or minus the cost of a false alarm.
+        average_fraud: average cost of missing a fraud, money.
+        budget_us: most microseconds to explain a row, in batches; None for no limit.
     """
     fitting = [c for c in candidates if budget_us is None or c.batch_us <= budget_us]
     best = max(fitting, key=lambda c: (float(values[c.reviewed].sum()), -c.batch_us), default=None)

@@ -1,7 +1,7 @@
-"""A search's memory on disk: what was tried, and what came of it.
+"""Store a search on disk: its trials and their results.
 
-An Optuna study in SQLite, and beside it each finished trial's model, so that the finalists can be
-timed against each other in one sitting whenever the trials themselves were run.
+A search is an Optuna study in SQLite and a directory with the model of each completed trial, so
+that all finalists can be timed together, also those of earlier calls.
 """
 
 from __future__ import annotations
@@ -34,25 +34,27 @@ from training.search.trial import Tried
 UNPRUNED_TRIALS = 5
 UNPRUNED_ROUNDS = 32
 ROUNDS_A_REPORT = 8
-"""Each report is a commit to disk, some milliseconds; a round takes 3 to 30."""
+"""Rounds between reports: a report is a commit to disk of some ms; a round takes 3 to 30 ms."""
 
 _DEFAULT, _RUN_ID, _REASON, _LEAVES = "default", "run_id", "reason", "leaves"
 
 
 class Pruned(Exception):
-    """The trial is behind the others; it need not go on."""
+    """Raised to stop a trial whose loss is above the median of the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A trial that came to its end, as the disk has it.
+    """A completed trial, read from disk.
 
     Attributes:
-        number: from 0. is_default: whether it has `train`'s own parameters.
-        parameters: of the booster.
-        run_id: of its MLflow run.
-        model: as it would be served. leaves: of all its trees.
-        reviewed: rows of the threshold part, see `trial.cross_fitted`.
+        number: number of the trial, from 0.
+        is_default: whether it has the parameters of `train`.
+        parameters: parameters of the booster.
+        run_id: id of its MLflow run.
+        model: model as it would be served.
+        leaves: number of leaves over all trees.
+        reviewed: numbers of the reviewed rows of the threshold part, see `trial.cross_fitted`.
     """
 
     number: int
@@ -66,7 +68,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many trials came to which end."""
+    """Number of trials by end state."""
 
     complete: int
     pruned: int
@@ -74,7 +76,7 @@ class Counts:
 
     @property
     def finished(self) -> int:
-        """All of them; trials that were cut off are done again and do not count."""
+        """Number of finished trials; interrupted trials are repeated and do not count."""
         return self.complete + self.pruned + self.failed
 
 
@@ -91,20 +93,20 @@ class Study:
             study_name="search",
             direction="maximize",
             load_if_exists=True,
-            # Trials that start slowly are behind at first whatever they come to; hence the warm-up.
+            # The warm-up: slow starters are behind at first, whatever their final loss.
             pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, UNPRUNED_ROUNDS),
         )
         trials = self._study.get_trials(deepcopy=False)
-        # The same seed again after an interruption would draw the same points again.
+        # After an interruption the same seed would draw the same points again.
         state = np.random.SeedSequence([seed, len(trials)]).generate_state(1)
         self._study.sampler = optuna.samplers.TPESampler(seed=int(state[0]))
         if not trials:
             self._study.enqueue_trial(default_point(), user_attrs={_DEFAULT: True})
             self._study.enqueue_trial(default_point())
-        self.cut_off_runs = self._do_cut_off_again(trials)
+        self.cut_off_runs = self._repeat_cut_off(trials)
 
-    def _do_cut_off_again(self, trials: Sequence[FrozenTrial]) -> list[str]:
-        """Queue what was running when the search was killed; return the MLflow runs of it."""
+    def _repeat_cut_off(self, trials: Sequence[FrozenTrial]) -> list[str]:
+        """Queue interrupted trials again; return the ids of their MLflow runs."""
         cut_off = [trial for trial in trials if trial.state == TrialState.RUNNING]
         for trial in cut_off:
             self._study.tell(trial.number, state=TrialState.FAIL)
@@ -115,17 +117,17 @@ class Study:
 
     @property
     def run_id(self) -> str | None:
-        """The MLflow run of the whole search, once `begin` has named it."""
-        found = self._study.user_attrs.get(_RUN_ID)
-        return None if found is None else str(found)
+        """Id of the MLflow run of the search, or None before `begin`."""
+        run_id = self._study.user_attrs.get(_RUN_ID)
+        return None if run_id is None else str(run_id)
 
     def begin(self, run_id: str) -> None:
-        """Name the MLflow run of the whole search."""
+        """Store the id of the MLflow run of the search."""
         self._study.set_user_attr(_RUN_ID, run_id)
 
     @property
     def counts(self) -> Counts:
-        """How many trials came to which end."""
+        """Number of trials by end state."""
         trials = self._study.get_trials(deepcopy=False)
         return Counts(
             sum(t.state == TrialState.COMPLETE for t in trials),
@@ -135,21 +137,21 @@ class Study:
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """The number of the trial that saves most, and its net savings."""
+        """Number of the trial that saves most and its net savings, or None without one."""
         if not self.counts.complete:
             return None
         return self._study.best_trial.number, self._study.best_value
 
-    def ask(self) -> Asked:
+    def start_trial(self) -> RunningTrial:
         """Start the next trial."""
         trial = self._study.ask(dict(SPACE))
-        return Asked(self._study, trial, self._directory)
+        return RunningTrial(self._study, trial, self._directory)
 
     def kept(self) -> list[Kept]:
-        """Return the trials that came to their end, in order.
+        """Return the completed trials in order.
 
         Raises:
-            TrainingError: the disk has lost one.
+            TrainingError: the files of a trial are missing or damaged.
         """
         complete = (TrialState.COMPLETE,)
         return [self._kept(t) for t in self._study.get_trials(deepcopy=False, states=complete)]
@@ -162,8 +164,8 @@ class Study:
             model = FraudModel.load(directory)
         except (OSError, ValueError, ModelRefused) as error:
             raise TrainingError(
-                f"Trial {trial.number} of this search is not readable any more ({error}). Remove "
-                f"{self._directory} to begin anew."
+                f"Trial {trial.number} of this search is not readable ({error}). Remove "
+                f"{self._directory} to start a new search."
             ) from error
         return Kept(
             number=trial.number,
@@ -176,7 +178,7 @@ class Study:
         )
 
 
-class Asked:
+class RunningTrial:
     """A trial that is running."""
 
     def __init__(self, study: optuna.Study, trial: optuna.Trial, directory: Path) -> None:
@@ -188,24 +190,24 @@ class Asked:
         self.parameters = _parameters(trial.params, is_default=self.is_default)
 
     def begin(self, run_id: str) -> None:
-        """Name the trial's MLflow run."""
+        """Store the id of the trial's MLflow run."""
         self._trial.set_user_attr(_RUN_ID, run_id)
 
     def report(self, done: int, loss: float) -> None:
-        """Tell the loss after a round.
+        """Report the loss after a round.
 
         Raises:
-            Pruned: it is above the median of the other trials' at that round.
+            Pruned: the loss is above the median of the other trials' at that round.
         """
         if done % ROUNDS_A_REPORT:
             return
-        # The study is after the largest savings, so its pruner takes larger for better.
+        # The study maximises savings, so its pruner treats larger values as better.
         self._trial.report(-loss, done)
         if self._trial.should_prune():
             raise Pruned
 
     def complete(self, tried: Tried) -> None:
-        """Keep what came of it; the model first, so that a finished trial always has one."""
+        """Store the result; the model first, so that a completed trial always has one."""
         directory = _trial_directory(self._directory, self.number)
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
@@ -215,27 +217,28 @@ class Asked:
         self._study.tell(self._trial, tried.metrics["net_savings"])
 
     def prune(self) -> None:
-        """End it as not worth going on."""
+        """End the trial as pruned."""
         self._study.tell(self._trial, state=TrialState.PRUNED)
 
     def fail(self, reason: str) -> None:
-        """End it as failed; the search goes on."""
+        """End the trial as failed; the search continues."""
         self._trial.set_user_attr(_REASON, reason)
         self._study.tell(self._trial, state=TrialState.FAIL)
 
 
 @contextmanager
 def open_study(home: Path, name: str, identity: Mapping[str, Any], seed: int) -> Iterator[Study]:
-    """Open the memory of a search, or begin it.
+    """Open a search, or create it.
 
     Args:
-        home: where searches are kept.
-        name: for people, the first part of the directory's name.
-        identity: all that makes trials comparable, as JSON values; other values, another search.
-        seed: of the sampler.
+        home: directory in which searches are stored.
+        name: first part of the name of the search's directory, for people.
+        identity: JSON values that must be equal for trials to be comparable; they identify the
+            search.
+        seed: seed of the sampler.
 
     Raises:
-        TrainingError: the search is running already, or the disk has spoilt it.
+        TrainingError: another process runs the search, or its files are damaged.
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     directory = home / f"{name}-{digest[:16]}"
@@ -247,11 +250,11 @@ def open_study(home: Path, name: str, identity: Mapping[str, Any], seed: int) ->
         raise TrainingError(f"{directory} cannot be written: {error.strerror}.") from error
     with (directory / "lock").open("w") as lock:
         try:
-            # The system lets go of it when the process ends, however it ends.
+            # The system releases the lock whenever the process ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise TrainingError(
-                "This search is running already, in another process. Wait for it, or end it."
+                "This search is running already, in another process. Wait for it, or stop it."
             ) from error
         lock.write(f"{os.getpid()}\n")
         lock.flush()
@@ -266,8 +269,8 @@ def _translate_errors(directory: Path) -> Iterator[None]:
         yield
     except (OptunaError, SQLAlchemyError) as error:
         raise TrainingError(
-            f"The trials in {directory} are not readable ({type(error).__name__}). Remove it "
-            "to begin anew."
+            f"The trials in {directory} are not readable ({type(error).__name__}). Remove the "
+            "directory to start a new search."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""One trial of a search: fit, calibrate, and what it would have saved."""
+"""Run one trial of a search: fit, calibrate, compute the savings."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from training.search.selection import RowNumbers
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What every trial of a search is made of and judged by.
+    """Inputs that all trials of a search share.
 
     Attributes:
-        data, parts: the transactions and their split.
-        matrix: their features, float64 (n, len(FEATURES)).
-        costs: what errors cost.
-        seed: of the booster.
+        data: transactions.
+        parts: split of the transactions by time.
+        matrix: features of the transactions, float64 (n, len(FEATURES)).
+        costs: cost of a missed fraud and of a false alarm.
+        seed: seed of the booster.
     """
 
     data: LabelledTransactions
@@ -40,14 +41,14 @@ class Material:
 
     @property
     def values(self) -> FloatArray:
-        """What reviewing each row of the threshold part brings, money, float64 (n,)."""
+        """Savings from reviewing each row of the threshold part, money, float64 (n,)."""
         rows = self.parts.threshold.rows
         missed = self.costs.missed_costs(self.data.columns.amount[rows])
         return np.where(self.data.is_fraud[rows], missed, -self.costs.false_alarm)
 
     @property
     def average_fraud(self) -> float:
-        """What missing a fraud of the threshold part costs on average, money."""
+        """Average cost of missing a fraud of the threshold part, money."""
         rows = self.parts.threshold.rows
         is_fraud = self.data.is_fraud[rows]
         return float(self.costs.missed_costs(self.data.columns.amount[rows])[is_fraud].mean())
@@ -55,13 +56,14 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of a trial.
+    """Result of a trial.
 
     Attributes:
-        fitted: the booster and how it came about.
-        model: as it would be served.
-        reviewed: rows of the threshold part that it would have reviewed, see `cross_fitted`.
-        golden: rows to pin the model down by, see `golden_rows`.
+        fitted: booster with its parameters and losses.
+        model: model as it would be served.
+        reviewed: numbers of the rows of the threshold part that the model would have reviewed, see
+            `cross_fitted`.
+        golden: rows whose scores a copy of the model must repeat, see `golden_rows`.
         metrics: figures on the threshold part, by the names they are logged under.
     """
 
@@ -75,16 +77,16 @@ class Tried:
 def attempt(
     material: Material, parameters: FitParameters, on_round: Callable[[int, float], None]
 ) -> Tried:
-    """Make a model and judge it on the threshold part; the test part is never touched.
+    """Fit a model and evaluate it on the threshold part; the test part is not used.
 
     The booster stops by the early-stopping slice, the calibrator is fitted on the calibrate part,
-    and the savings come from the threshold part, cross-fitted. Early stopping took the best of
-    hundreds of rounds on its slice, so a comparison there would favour whoever tried most rounds.
+    and the savings are those of the threshold part, cross-fitted. Early stopping takes the best of
+    hundreds of rounds on its slice, so a comparison there would favour trials with more rounds.
 
     Args:
-        material: the search's.
-        parameters: to try.
-        on_round: see `fit`; what it raises ends the trial.
+        material: inputs that all trials share.
+        parameters: parameters of the booster to try.
+        on_round: callback after each round, see `fit`; an exception from it ends the trial.
     """
     data, parts = material.data, material.parts
     fitted = fit(
@@ -126,15 +128,17 @@ def cross_fitted(
 ) -> BoolArray:
     """Return which rows would be reviewed, each by a threshold chosen without it, bool (n,).
 
-    The threshold of the earlier half decides the later half and the other way round. Chosen and
-    judged on the same rows, savings are too high, and by more the wilder a model's cost curve is.
-    The halves part in time, half of the frauds on each side, so that payments of the same hours do
-    not stand on both.
+    The threshold of the earlier half decides the later half and the other way round. Savings on the
+    rows that the threshold was chosen on are too high, the more so the more a model's cost curve
+    fluctuates. The halves are cut by time, with half of the frauds on each side, so that payments
+    of one hour are in one half.
 
     Args:
-        score: calibrated probabilities, float64 (n,). amount: money, float64 (n,).
-        is_fraud: bool (n,). step: hours, non-decreasing, float64 (n,).
-        costs: what errors cost.
+        score: calibrated probabilities, float64 (n,).
+        amount: money, float64 (n,).
+        is_fraud: labels, bool (n,).
+        step: hours, non-decreasing, float64 (n,).
+        costs: cost of a missed fraud and of a false alarm.
 
     Raises:
         TrainingError: see `halves`.
@@ -151,7 +155,7 @@ def halves(is_fraud: BoolArray, step: FloatArray) -> tuple[slice, slice]:
     """Cut rows at a step boundary with about half of the frauds on each side.
 
     Raises:
-        TrainingError: the frauds all fall into one step.
+        TrainingError: all frauds are in one step.
     """
     middle_step = np.median(step[is_fraud])
     for side in ("left", "right"):
@@ -160,8 +164,8 @@ def halves(is_fraud: BoolArray, step: FloatArray) -> tuple[slice, slice]:
         if is_fraud[early].any() and is_fraud[late].any():
             return early, late
     raise TrainingError(
-        "The threshold part of the split by time has all its frauds in one step; a search compares "
-        "models on two halves of it. Give more transactions."
+        "The threshold part of the split by time has all its frauds in one step, but a search "
+        "needs frauds in two halves of it. Give more transactions."
     )
 
 

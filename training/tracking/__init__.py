@@ -1,1 +1,1 @@
-"""What a run records in MLflow."""
+"""Record runs and register models in MLflow."""

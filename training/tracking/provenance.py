@@ -1,4 +1,4 @@
-"""Which code trained: the git commit of the checkout it runs from, and the packages' versions."""
+"""Identify the code of a training: the git commit of its checkout and package versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def git_commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide what a training gives."""
+    """Return the versions of Python and of the packages that affect a training's result."""
     return {"Python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 

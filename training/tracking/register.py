@@ -21,13 +21,13 @@ from training.tracking.provenance import versions
 from training.tracking.run_logging import Drawn
 
 _ROLES = {
-    "fit": "the trees; its last hours, when to stop",
-    "calibrate": "the calibrator",
-    "threshold": "the threshold",
-    "test": "nothing: the figures",
+    "fit": "fitting the trees; early stopping on its last hours",
+    "calibrate": "fitting the calibrator",
+    "threshold": "choosing the threshold",
+    "test": "the figures only",
 }
 _TUNED_ON_PAYSIM = (
-    "The booster's default settings were chosen while looking at the test part of PaySim; figures "
+    "The booster's default settings were chosen by the figures on the test part of PaySim; figures "
     "on PaySim itself are therefore a little too good."
 )
 _SHOWN_TAGS = ("pr_auc", "ece", "precision", "recall", "net_savings_share")
@@ -49,13 +49,17 @@ def register(
     """Log the model's files, register them under `name`, and attach the card.
 
     Args:
-        run: the open run, whose figures and pictures are logged already.
-        name: of the registered model.
-        data, parts, sample: what the model was made of.
-        learned: the model; drawn: its pictures.
-        random, random_note: the figures on a random split.
-        seed: of the booster.
-        tags: of the run; those that are not MLflow's own go to the version too.
+        run: open run, whose figures and pictures are logged already.
+        name: name of the registered model.
+        data: transactions that the model was trained on.
+        parts: split of the transactions by time.
+        sample: features and labels of the transactions.
+        learned: model and its figures.
+        drawn: pictures of the model.
+        random: figures on a random split.
+        random_note: interpretation of the difference between the two splits.
+        seed: seed of the booster.
+        tags: tags of the run; the version gets those that are not MLflow's own.
     """
     model = learned.model
     commit = tags.get("mlflow.source.git.commit", "unknown")
@@ -79,7 +83,7 @@ def register(
                     for part in parts
                 ],
                 policy=model.policy,
-                threshold_source="net savings on a part of its own, see the cost curve",
+                threshold_source="the net savings on the threshold part, see the cost curve",
                 evaluation=learned.evaluation,
                 calibrator_kind=model.calibrator.kind,
                 comparisons=learned.calibration.comparisons,
@@ -105,7 +109,7 @@ def register(
         score = model.calibrator(learned.margins["threshold"])
         golden = golden_rows(sample.matrix[parts.threshold.rows], score, model.policy)
         model.save(directory, golden)
-        # What is registered is what loads, verified as the service will.
+        # Apply the service's checks before the version is registered.
         FraudModel.load(directory)
         figures = learned.evaluation.figures()
         version_tags = {

@@ -1,4 +1,4 @@
-"""The options of a command, and the origin of each: a flag, the file, or a default."""
+"""Record the options of a command and their source: flag, configuration file or default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An option's value in effect and where it comes from."""
+    """An option's value in effect and its source."""
 
     value: Value
     origin: Origin
@@ -25,9 +25,10 @@ class Configuration:
     """Every option of one call of a command.
 
     Attributes:
-        command: the sub-command.
-        options: by name.
-        file_name, file_text: of the configuration file, or None without one.
+        command: name of the sub-command.
+        options: value and source of each option, by name.
+        file_name: name of the configuration file, or None without one.
+        file_text: text of the configuration file, or None without one.
     """
 
     command: str
@@ -36,7 +37,7 @@ class Configuration:
     file_text: str | None = None
 
     def log(self, run: Run) -> None:
-        """Log it: parameters `config.NAME`, `config.json`, and the file as it is."""
+        """Log the options as parameters `config.NAME` and `config.json`, and the file unchanged."""
         run.log({f"config.{name}": choice.value for name, choice in self.options.items()})
         run.log_json(
             "config.json",

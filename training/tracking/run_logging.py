@@ -1,4 +1,4 @@
-"""What a run shows of how its model came about: nested runs, figures, pictures."""
+"""Log the steps of a training in its run: nested runs, figures, pictures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from training.reporting import plots
 from training.reporting.model_card import Influence, Picture, influences
 
 SHAP_FRAUDS, SHAP_OTHERS = 400, 1600
-"""Payments in the SHAP picture; at their true rate frauds would not be seen."""
+"""Payments in the SHAP picture; at their true rate frauds would be invisible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The pictures, and what the one of the contributions says in numbers."""
+    """Pictures of a model, and the numbers of the SHAP picture.
+
+    Attributes:
+        pictures: plots as PNG files.
+        influences: mean size of the contributions of each feature.
+    """
 
     pictures: tuple[Picture, ...]
     influences: tuple[Influence, ...]
@@ -55,7 +60,7 @@ def log_learned(run: Run, learned: Learned) -> None:
 def draw(run: Run, learned: Learned, sample: Sample, parts: Split) -> Drawn:
     """Draw the pictures and log them under `plots/`.
 
-    The contributions are those of the threshold part: the test part is judged, nothing else.
+    The contributions are those of the threshold part; the test part is for evaluation only.
     """
     model, evaluation = learned.model, learned.evaluation
     rows = parts.threshold.rows

@@ -77,7 +77,7 @@ def test_a_worse_challenger_is_refused_with_its_figures_unless_forced(
     assert refused.exit_code == 1
     assert re.search(
         rf"{past.tenant.model_name} version 2 saves [\d,]+ less \(95 %: -[\d,]+ to -[\d,]+\) than "
-        r"version 1 over 1,500 matured transactions .*; promote it all the same with --force\.",
+        r"version 1 over 1,500 matured transactions .*\. Use --force to promote it anyway\.",
         " ".join(refused.stderr.split()),
     )
     assert "frauds missed" in refused.stdout, "the table is shown all the same"
@@ -113,7 +113,7 @@ def test_a_version_that_the_service_would_refuse_is_not_promoted_even_with_force
     publish(name, BOLD, alias=CHALLENGER, spoil=spoil)
     done = training("promote", "--tenant", past.tenant.slug, "--force")
     assert done.exit_code == 1
-    assert f"{name} version 2 is refused, as the service would: golden rows" in " ".join(
+    assert f"{name} version 2 fails the service's checks: golden rows" in " ".join(
         done.stderr.split()
     )
     assert aliases() == {PRODUCTION: "1", CHALLENGER: "2"}
@@ -128,7 +128,9 @@ def test_a_version_without_shadow_scores_needs_a_file(
     slug = past.tenant.slug
     refused = training("promote", "--tenant", slug, "--version", 2)
     assert refused.exit_code == 1
-    assert "has no shadow scores, for it is not the challenger" in " ".join(refused.stderr.split())
+    assert "has no shadow scores, because it is not the challenger" in " ".join(
+        refused.stderr.split()
+    )
     assert "--force" in refused.stderr
     transactions = some_transactions(1_500, seed=4)
     path = write_csv(tmp_path / "month.csv", transactions, labels_of(transactions, seed=4))

@@ -103,8 +103,8 @@ def test_a_trial_that_fails_does_not_end_the_search(month: pa.Table, tmp_path: P
         open_study(tmp_path, "acme", {}, seed=1) as study,
         tracking.run("fraud-acme", "tune", {}) as run,
     ):
-        first = run_trial(study.ask(), run, broken)
-        second = run_trial(study.ask(), run, good)
+        first = run_trial(study.start_trial(), run, broken)
+        second = run_trial(study.start_trial(), run, good)
         assert study.counts == Counts(complete=1, pruned=0, failed=1)
     assert first.startswith("failed (")
     assert second.startswith("saves ")

@@ -147,7 +147,7 @@ def searched(tune: Tune, home: Path, mlflow_server: str, data: Path) -> Iterator
 def test_an_interrupted_search_resumes_where_it_stopped(searched: dict[str, str]) -> None:
     assert "Interrupted; the same command goes on with the search." in searched["terminated"]
     for name, least in (("terminated", 3), ("done", 5)):
-        found = re.search(r"Going on with the search: (\d+) of 8 trials done", searched[name])
+        found = re.search(r"Resuming the search: (\d+) of 8 trials done", searched[name])
         assert found is not None
         assert int(found[1]) >= least
     numbers = re.findall(r"^  (\d+) of 8: trial", "".join(searched.values()), re.MULTILINE)
@@ -213,7 +213,7 @@ def test_a_budget_that_nothing_fits_registers_nothing_and_keeps_the_trials(
     assert done.returncode != 0
     assert "No model explains a row within 0.001 µs; the fastest, trial" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "Going on with the search: 8 of 8 trials done" in done.stdout
+    assert "Resuming the search: 8 of 8 trials done" in done.stdout
     assert "above the budget" in done.stdout
     assert client.get_model_version_by_alias("fraud-searcher", CANDIDATE).version == before
 
@@ -223,7 +223,7 @@ def test_a_search_without_an_improvement_registers_nothing(
 ) -> None:
     done = tune("--trials", 1, "--tenant", "globex")
     assert done.returncode == 0, done.stderr
-    assert "brings nothing over train's own parameters (trial 0)" in done.stdout
+    assert "does not improve on train's own parameters (trial 0)" in done.stdout
     assert client.search_registered_models("name = 'fraud-globex'") == []
     assert search_of(client, "globex").info.status == "FINISHED"
 
@@ -231,4 +231,7 @@ def test_a_search_without_an_improvement_registers_nothing(
 def test_after_the_timeout_no_trial_begins(tune: Tune) -> None:
     done = tune("--trials", 50, "--timeout-minutes", 0.001, "--tenant", "initech")
     assert done.returncode == 0, done.stderr
-    assert "Time is up after 1 of 50 trials; the same command goes on." in done.stdout
+    assert (
+        "The time limit is reached after 1 of 50 trials; run the same command to continue."
+        in done.stdout
+    )

@@ -72,8 +72,8 @@ def test_flags_override_the_file_and_the_file_overrides_defaults(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("tenant: acme\nsead: 3\n", "c.yaml: sead is no option of `fit`; did you mean seed?"),
-        ("tenant: acme\nxyzzy: 3\n", "xyzzy is no option of `fit`; it has tenant"),
+        ("tenant: acme\nsead: 3\n", "c.yaml: sead is not an option of `fit`; did you mean seed?"),
+        ("tenant: acme\nxyzzy: 3\n", "xyzzy is not an option of `fit`; its options are tenant"),
         ("tenant: acme\nseed: many\n", "c.yaml: seed must be a whole number, not 'many'."),
         ("tenant: acme\nseed: 1.5\n", "seed must be a whole number, not 1.5."),
         ("tenant: acme\nseed: true\n", "seed must be a whole number, not True."),
@@ -84,7 +84,7 @@ def test_flags_override_the_file_and_the_file_overrides_defaults(
         ("tenant: No Slug\n", "tenant cannot be used: use 2 to 40 lower-case letters"),
         ("tenant: acme\ndata: nowhere.csv\n", "nowhere.csv is not a file."),
         ("tenant: acme\nfalse-alarm: 1\nfalse_alarm: 2\n", "c.yaml gives false_alarm twice."),
-        ("tenant: acme\nconfig: other.yaml\n", "config is no option"),
+        ("tenant: acme\nconfig: other.yaml\n", "config is not an option"),
         ("- tenant\n", "c.yaml must hold options by name"),
         ("tenant: [\n", "c.yaml cannot be read"),
     ],

@@ -60,7 +60,7 @@ def test_a_bad_row_is_named_with_its_field_and_line(
 
 def test_a_row_with_a_comma_too_many_is_named(payments: Callable[..., Path]) -> None:
     assert refusal(payments(row=2, amount="12,5")) == (
-        "payments.csv, row 2 (line 3): it has 9 columns, the header has 8."
+        "payments.csv, row 2 (line 3): the row has 9 columns, the header has 8."
     )
 
 
@@ -82,7 +82,7 @@ def test_a_missing_column_is_named(month: pa.Table, tmp_path: Path, column: str)
     lacking = month.drop_columns([column])
     pq.write_table(lacking, tmp_path / "month.parquet")
     said = refusal(tmp_path / "month.parquet")
-    assert said.startswith(f"month.parquet lacks the column {column}; it has ")
+    assert said.startswith(f"month.parquet lacks the column {column}; its columns are ")
 
 
 def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from training.data.loading import LabelledTransactions
 from training.data.split import Split
 from training.pipeline.evaluation import Evaluation, evaluate
 from training.pipeline.pipeline import Sample
-from training.pipeline.random_split import random_order, reordered, what_the_difference_means
+from training.pipeline.random_split import explain_difference, random_order, reordered
 
 
 def test_each_part_keeps_its_rows_and_frauds(data: LabelledTransactions, parts: Split) -> None:
@@ -66,9 +66,9 @@ def evaluation_with(pr_auc: Interval) -> Evaluation:
         (Interval(0.8, 0.7, 0.9), Interval(0.75, 0.6, 0.85), "no drift"),
     ],
 )
-def test_a_sentence_says_what_the_difference_means(
+def test_a_sentence_explains_the_difference(
     by_time: Interval, at_random: Interval, said: str
 ) -> None:
-    told = what_the_difference_means(evaluation_with(by_time), evaluation_with(at_random))
+    told = explain_difference(evaluation_with(by_time), evaluation_with(at_random))
     assert said in told
     assert f"{by_time.value:.4f} by time" in told

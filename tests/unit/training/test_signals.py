@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from training.signals import end_if_asked, end_on_signals
+from training.signals import end_if_signalled, end_on_signals
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +29,8 @@ def test_a_swallowed_signal_is_raised_again_at_the_next_step(
     number: signal.Signals, expected: type[BaseException]
 ) -> None:
     end_on_signals()
-    end_if_asked()
+    end_if_signalled()
     with suppress(expected):
         os.kill(os.getpid(), number)
     with pytest.raises(expected):
-        end_if_asked()
+        end_if_signalled()

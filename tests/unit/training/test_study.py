@@ -42,7 +42,7 @@ def tried(savings: float) -> Tried:
 
 def run_trials(study: Study, *savings: float) -> None:
     for value in savings:
-        asked = study.ask()
+        asked = study.start_trial()
         asked.begin(f"run-{asked.number}")
         asked.complete(tried(value))
 
@@ -51,7 +51,7 @@ def test_the_default_is_trial_0_and_whole_and_trial_1_is_the_same_trimmed(
     open_study: Open,
 ) -> None:
     with open_study() as study:
-        first, second, third = study.ask(), study.ask(), study.ask()
+        first, second, third = study.start_trial(), study.start_trial(), study.start_trial()
     assert (first.number, first.is_default, first.parameters) == (0, True, FitParameters())
     assert (second.number, second.is_default) == (1, False)
     assert second.parameters == FitParameters(trimmed=True)
@@ -75,7 +75,7 @@ def test_finished_trials_are_kept_when_the_search_is_opened_again(
         assert other.reviewed.tolist() == [1, 5, 9]
         rows = feature_rows(50)
         assert np.array_equal(other.model.margins(rows), a_model().margins(rows))
-        assert study.ask().number == 2
+        assert study.start_trial().number == 2
 
 
 def test_an_interrupted_trial_is_repeated_with_the_same_parameters(
@@ -83,12 +83,12 @@ def test_an_interrupted_trial_is_repeated_with_the_same_parameters(
 ) -> None:
     with open_study() as study:
         run_trials(study, 1.0, 2.0)
-        cut = study.ask()
+        cut = study.start_trial()
         cut.begin("run-cut")
     with open_study() as study:
         assert study.cut_off_runs == ["run-cut"]
         assert study.counts.finished == 2, "it does not count"
-        again = study.ask()
+        again = study.start_trial()
         assert again.parameters == cut.parameters
         assert again.number == 3
     with open_study() as study:
@@ -97,9 +97,9 @@ def test_an_interrupted_trial_is_repeated_with_the_same_parameters(
 
 def test_an_interrupted_default_trial_is_repeated_as_the_default(open_study: Open) -> None:
     with open_study() as study:
-        study.ask()
+        study.start_trial()
     with open_study() as study:
-        order = [study.ask() for _ in range(2)]
+        order = [study.start_trial() for _ in range(2)]
         assert sorted(asked.is_default for asked in order) == [False, True]
         assert next(a for a in order if a.is_default).parameters == FitParameters()
 
@@ -110,7 +110,7 @@ def test_a_resumed_search_does_not_repeat_its_points(open_study: Open) -> None:
         with open_study() as study:
             if not drawn:
                 run_trials(study, 1.0, 2.0)
-            asked = study.ask()
+            asked = study.start_trial()
             asked.begin(f"run-{asked.number}")
             asked.complete(tried(3.0))
             drawn.append(asked.parameters)
@@ -119,31 +119,31 @@ def test_a_resumed_search_does_not_repeat_its_points(open_study: Open) -> None:
 
 def test_a_failed_trial_counts_and_is_not_repeated(open_study: Open) -> None:
     with open_study() as study:
-        asked = study.ask()
+        asked = study.start_trial()
         asked.fail("MemoryError: too large")
         assert study.counts.failed == study.counts.finished == 1
         assert study.best is None
         assert study.kept() == []
     with open_study() as study:
         assert study.cut_off_runs == []
-        assert not study.ask().is_default
+        assert not study.start_trial().is_default
 
 
 def test_a_trial_behind_the_median_is_pruned_after_the_warm_up(open_study: Open) -> None:
     with open_study() as study:
         for _ in range(UNPRUNED_TRIALS):
-            asked = study.ask()
+            asked = study.start_trial()
             asked.begin("run")
             for done in range(1, 65):
                 asked.report(done, 0.01)
             asked.complete(tried(1.0))
-        worse = study.ask()
+        worse = study.start_trial()
         for done in range(1, UNPRUNED_ROUNDS):
             worse.report(done, 0.02)
         with pytest.raises(Pruned):
             worse.report(UNPRUNED_ROUNDS, 0.02)
         worse.prune()
-        better = study.ask()
+        better = study.start_trial()
         for done in range(1, 65):
             better.report(done, 0.005)
         assert study.counts.pruned == 1
@@ -173,7 +173,7 @@ def test_an_unreadable_study_is_reported_in_a_sentence(open_study: Open, tmp_pat
     (database,) = tmp_path.glob("*/study.db")
     database.write_bytes(b"this is no database" * 100)
     with (
-        pytest.raises(TrainingError, match=r"not readable .* Remove it to begin anew"),
+        pytest.raises(TrainingError, match=r"not readable .* Remove the directory to start"),
         open_study(),
     ):
         pass
