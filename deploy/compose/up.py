@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # a script finds only what lies beside it
+sys.path.insert(0, str(ROOT))  # a script can import only modules beside it
 
 from scoring import __version__  # noqa: E402
 
@@ -36,17 +36,17 @@ HELP = """
   export MLFLOW_TRACKING_URI=http://127.0.0.1:{MLFLOW_PORT}
   .venv/bin/python -m training train --tenant acme
 
-  {compose} down stops all of it; with --volumes it forgets the data, and .env has to go with it.
+  {compose} down stops all of it; with --volumes it deletes the data; delete .env with them.
 """
 PORTS = {"PORT": "3000", "MLFLOW_PORT": "5000", "PROMETHEUS_PORT": "9090", "GRAFANA_PORT": "3001"}
 
 
 def main() -> int:
-    """Start it; 1 after one sentence."""
+    """Start the system; return 0, or another status after one sentence on stderr."""
     engine = next((name for name, command in COMPOSE.items() if _works(command)), None)
     if engine is None:
         print(
-            "This takes Docker with its compose plugin, or podman with podman-compose, and neither"
+            "`make up` needs Docker with its compose plugin, or podman with podman-compose; neither"
             " runs here.",
             file=sys.stderr,
         )
@@ -67,19 +67,19 @@ def main() -> int:
 
 
 def write_settings(path: Path) -> None:
-    """Make up the secrets that the file lacks, and note the version; what is there stays."""
+    """Write random secrets that the file lacks, and the version; existing secrets stay."""
     lines = path.read_text().splitlines() if path.exists() else []
-    there = {line.partition("=")[0] for line in lines}
+    existing = {line.partition("=")[0] for line in lines}
     lines = [line for line in lines if not line.startswith("SENTINEL_VERSION=")]
     # Hexadecimal: passwords become parts of URLs.
-    lines += [f"{name}={secrets.token_hex(24)}" for name in SECRETS if name not in there]
+    lines += [f"{name}={secrets.token_hex(24)}" for name in SECRETS if name not in existing]
     lines.append(f"SENTINEL_VERSION={__version__}")
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n")
 
 
 def _works(compose: Sequence[str]) -> bool:
-    # A docker client may be there without an engine.
+    # A docker client may be installed without an engine.
     return (
         shutil.which(compose[0]) is not None
         and _succeeds([*compose, "version"])

@@ -1,4 +1,4 @@
-"""Whether the service of this container answers: exit status 0 or 1. Standard library only."""
+"""Check the service of this container: exit status 0 or 1. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _TIMEOUT_S = 4
 
 
 def main() -> int:
-    """Ask /livez, which says nothing about Postgres or MLflow: no restart brings those back."""
+    """Request /livez, which does not depend on Postgres or MLflow: a restart cannot fix those."""
     port = int(os.environ.get("BENTOML_PORT", "3000"))
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/livez")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        print(f"/livez does not answer: {error}")
+        print(f"/livez does not respond: {error}")
         return 1
-    print(f"/livez answers {status}")
+    print(f"/livez returned status {status}")
     return int(status != http.HTTPStatus.OK)
 
 

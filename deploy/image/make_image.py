@@ -1,7 +1,8 @@
 """Build the Bento and its container image: `make image`.
 
-The locked wheels are downloaded here, by the pip and the index settings of this machine, and the
-build takes them from its context: it needs no index, and no setting of this machine gets into it.
+The locked wheels are downloaded here, with the pip and the index settings of this machine. The
+build reads them from its context, so it needs no index, and the image contains no setting of this
+machine.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))  # a script finds only what lies beside it
+sys.path.insert(0, str(ROOT))  # a script can import only modules beside it
 
 from scoring import __version__  # noqa: E402
 
@@ -33,8 +34,8 @@ NAME = f"sentinel:{__version__}"
 ENGINES = {"docker": ["docker", "info"], "podman": ["podman", "info"], "buildah": ["buildah", "-v"]}
 _ARCHITECTURES = {"arm64": "aarch64", "AMD64": "x86_64"}
 _PYTHON = "3.11"
-_GLIBC = range(36, 16, -1)  # what the base image's 2.36 runs: manylinux_2_36 down to _2_17
-_SAID = 15  # lines
+_GLIBC = range(36, 16, -1)  # the base image has glibc 2.36: manylinux_2_36 down to _2_17
+_LOG_LINES = 15
 
 
 class ImageError(Exception):
@@ -42,7 +43,7 @@ class ImageError(Exception):
 
 
 def main() -> int:
-    """Build, and say what came out; 1 after one sentence."""
+    """Build the image and print its name and size; return 0, or 1 after one sentence on stderr."""
     parser = argparse.ArgumentParser(description="Build the image of the service.")
     parser.add_argument("--engine", help="docker, podman or buildah  [default: the first there is]")
     parser.add_argument("--base-image", help="with Python 3.11 on glibc 2.28 or newer")
@@ -64,40 +65,43 @@ def main() -> int:
 
 
 def find_engine(named: str | None) -> str:
-    """Return the engine to build with.
+    """Return the engine that builds the image.
+
+    Args:
+        named: name of the engine; None: the first that works.
 
     Raises:
-        ImageError: there is none, or the named one does not work.
+        ImageError: no engine works, or the named one does not.
     """
     if named and named not in ENGINES:
         raise ImageError(f"ENGINE={named} is none of {', '.join(ENGINES)}.")
     for engine in [named] if named else ENGINES:
-        # A docker client may be there without an engine.
+        # A docker client may be installed without an engine.
         if shutil.which(engine) and _succeeds(ENGINES[engine]):
             return engine
     if named:
         raise ImageError(f"{named} is not installed, or does not run here.")
     raise ImageError(
-        "An image takes docker, podman or buildah, and none of them runs here"
+        "The image needs docker, podman or buildah, and none of them runs here"
         " (Debian: apt-get install buildah podman runc)."
     )
 
 
 def download_wheels() -> None:
-    """Fetch the locked wheels for the image's Python, and the locked pip that installs them.
+    """Download the locked wheels for the image's Python, and the locked pip that installs them.
 
     Raises:
-        ImageError: pip could not.
+        ImageError: pip could not download them.
     """
     requirements = for_the_image(LOCK.read_text())
     pip = re.search(r"(?ms)^pip==.*?(?=^\S)", (ROOT / "requirements/dev.lock").read_text())
     assert pip is not None  # noqa: S101 - pyproject.toml names it
-    wanted = WORK / "wheels.txt"
+    downloaded = WORK / "wheels.txt"
     text = "\n".join([*requirements, pip[0]])
-    if WHEELS.is_dir() and wanted.is_file() and wanted.read_text() == text:
+    if WHEELS.is_dir() and downloaded.is_file() and downloaded.read_text() == text:
         return
     shutil.rmtree(WHEELS, ignore_errors=True)
-    wanted.unlink(missing_ok=True)
+    downloaded.unlink(missing_ok=True)
     pins = WORK / "pins.txt"
     pins.write_text(text)
     machine = architecture()
@@ -110,13 +114,13 @@ def download_wheels() -> None:
         *("--dest", str(WHEELS), "--requirement", str(pins)),
         failure="The locked packages could not be downloaded.",
     )
-    pins.rename(wanted)  # at the end: an interrupted download is not taken for a whole one
+    pins.rename(downloaded)  # last, so that an interrupted download does not count as complete
 
 
 def for_the_image(lock: str) -> list[str]:
     """Return the pins of a lock file that apply within the image, without their markers.
 
-    pip judges markers by the machine that it runs on, whatever `--platform` says.
+    pip evaluates markers for the machine that it runs on, also with `--platform`.
     """
     target = {
         "python_version": _PYTHON,
@@ -139,7 +143,7 @@ def for_the_image(lock: str) -> list[str]:
 
 
 def architecture() -> str:
-    """Return this machine's, which is the image's, as wheels call it."""
+    """Return the architecture of this machine and the image, by its name in wheel tags."""
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
@@ -147,7 +151,7 @@ def build_bento() -> None:
     """Build the Bento into the context, with the wheels beside its lock file.
 
     Raises:
-        ImageError: BentoML could not.
+        ImageError: BentoML could not build it.
     """
     store = WORK / "bentoml"
     shutil.rmtree(store, ignore_errors=True)
@@ -167,8 +171,12 @@ def build_bento() -> None:
 def build_image(engine: str, base_image: str | None) -> None:
     """Build the image from the context.
 
+    Args:
+        engine: engine that builds it.
+        base_image: image with Python 3.11 on glibc 2.28 or newer; None: the Dockerfile's.
+
     Raises:
-        ImageError: the engine could not.
+        ImageError: the engine could not build it.
     """
     labels = {
         "org.opencontainers.image.version": __version__,
@@ -179,12 +187,12 @@ def build_image(engine: str, base_image: str | None) -> None:
     if base_image:
         options.append(f"--build-arg=BASE_IMAGE={base_image}")
     if engine != "docker":
-        options.append("--format=docker")  # OCI's knows no health check
+        options.append("--format=docker")  # the OCI format has no health check
     _run(
         *(engine, "build", *options, "--tag", NAME),
         *("--file", str(CONTEXT / "env/docker/Dockerfile"), str(CONTEXT)),
         failure="The image could not be built.",
-        # Docker's other builder cannot mount; buildah does not cache unless told to.
+        # Docker's other builder cannot mount; buildah caches layers only with this variable.
         env={"DOCKER_BUILDKIT": "1", "BUILDAH_LAYERS": os.environ.get("BUILDAH_LAYERS", "true")},
     )
 
@@ -205,9 +213,9 @@ def size_mb(engine: str) -> float:
     else:
         command = [engine, "image", "inspect", "--format", "{{.Size}} B", NAME]
         pattern = r"([\d.]+) (\w+)"
-    found = re.search(pattern, subprocess.check_output(command, text=True))  # noqa: S603
-    assert found is not None  # noqa: S101 - the engine has just built it
-    return float(found[1]) * {"B": 1e-6, "KB": 1e-3, "MB": 1, "GB": 1e3}[found[2]]
+    match = re.search(pattern, subprocess.check_output(command, text=True))  # noqa: S603
+    assert match is not None  # noqa: S101 - the engine has just built it
+    return float(match[1]) * {"B": 1e-6, "KB": 1e-3, "MB": 1, "GB": 1e3}[match[2]]
 
 
 def how_to_run(engine: str) -> str:
@@ -227,7 +235,17 @@ def _succeeds(command: list[str]) -> bool:
 def _run(
     *command: str, failure: str, env: dict[str, str] | None = None, cwd: Path | None = None
 ) -> None:
-    """Run a command whose output goes to the log; the end of it is shown where it fails."""
+    """Run a command with its output in the log.
+
+    Args:
+        command: command line.
+        failure: sentence for the error.
+        env: variables added to the environment.
+        cwd: working directory; None: the current one.
+
+    Raises:
+        ImageError: the command failed; the message has the end of the log.
+    """
     with LOG.open("a+") as log:
         done = subprocess.run(  # noqa: S603 - our own commands
             command,
@@ -239,8 +257,8 @@ def _run(
             check=False,
         )
     if done.returncode:
-        said = "\n".join(LOG.read_text(errors="replace").splitlines()[-_SAID:])
-        raise ImageError(f"{said}\n{failure} All that was said is in {LOG.relative_to(ROOT)}.")
+        end = "\n".join(LOG.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+        raise ImageError(f"{end}\n{failure} The whole log is {LOG.relative_to(ROOT)}.")
 
 
 if __name__ == "__main__":

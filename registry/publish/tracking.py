@@ -77,7 +77,7 @@ class Run:
                 self.client.log_metric(run_id, name, value, step=1)
 
     def end(self, run_id: str, status: str) -> None:
-        """Set the status of a nested run: FINISHED, FAILED or KILLED; do nothing if it is deleted."""
+        """Set a nested run's status, FINISHED, FAILED or KILLED, unless the run is deleted."""
         if _is_active(self.client, run_id, self.experiment_id):
             self.client.set_terminated(run_id, status)
 
