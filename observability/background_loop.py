@@ -1,4 +1,4 @@
-"""A function that runs again and again on a thread of its own, until it is stopped."""
+"""Call a function at an interval on a thread of its own, until it is stopped."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from collections.abc import Callable
 class BackgroundLoop:
     """Calls `step` at an interval on a daemon thread.
 
-    An exception that `step` raises is logged with its traceback, and the loop goes on: a dead
-    thread would leave the process with what it knew last.
+    An exception from `step` is logged with its traceback, and the loop continues: if the thread
+    ended, the process would keep serving stale data.
 
     Args:
         name: name of the thread.
-        step: one run. It may block, if it returns soon after `is_stopping` becomes true.
-        interval_s: seconds from the end of one run to the beginning of the next.
-        logger: receiver of what `step` raises.
-        task: what a run does, as the subject of "... failed; trying again".
-        runs_at_start: whether the first run begins at once, or after the first interval.
-        on_stop: last call on the thread, after the last run.
+        step: function that is called. It may block if it returns soon after `is_stopping` becomes
+            true.
+        interval_s: seconds from the end of one call to the beginning of the next.
+        logger: logger of the exceptions.
+        task: description of a call, the subject of "... failed; trying again".
+        runs_at_start: whether the first call is at the start or after the first interval.
+        on_stop: function that is called last on the thread.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class BackgroundLoop:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the loop and wait for the run that has begun, and for `on_stop`."""
+        """End the loop; wait for a call that has begun and for `on_stop`."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -1,7 +1,7 @@
-"""Drift as metrics: what `sentinel monitor` stored, read once a minute and exported at each scrape.
+"""Drift as metrics: the results that `sentinel monitor` stored, read once a minute.
 
 A model may serve any number of tenants, so a series has no label for the tenant: its value is that
-of the tenant that drifts most. GET /drift gives each tenant its own.
+of the tenant that drifts most. GET /drift returns the drift of each tenant.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ logger = logging.getLogger("sentinel.drift")
 READ_EVERY_S = 60.0
 
 _NAMES = frozenset({*FEATURE_NAMES, SCORE})
-"""Values of the label `feature`, which is so bounded: a version of an earlier release may have
-features of other names."""
+"""Allowed values of the label `feature`; without the bound, versions of earlier releases could add
+other names."""
 
 
 class DriftMetrics(Collector):
@@ -49,23 +49,23 @@ class DriftMetrics(Collector):
         )
 
     def start(self) -> None:
-        """Read now and every READ_EVERY_S, in the background."""
+        """Read now and every READ_EVERY_S seconds, in the background."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Stop reading; waits for a read that has begun."""
+        """Stop reading; wait for a read that has begun."""
         self._loop.stop()
 
     def refresh(self) -> None:
-        """Read what is stored.
+        """Read the stored drift.
 
         Raises:
-            StoreUnavailable: Postgres cannot be reached; the values read before stay.
+            StoreUnavailable: Postgres cannot be reached; the previous values stay.
         """
         self._latest = drift_in_production(self._engine)
 
     def collect(self) -> Iterable[Metric]:
-        """Return the metrics as they were read last; what was not measured has no series."""
+        """Return the metrics that were read last; a feature that was not measured has no series."""
         psi = GaugeMetricFamily(
             "sentinel_drift_psi",
             "Population stability index of the version in production against its training, nats,"

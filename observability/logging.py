@@ -1,8 +1,9 @@
-"""The log: one record a line on stderr, as JSON for machines or as text for a person.
+"""The log: one record a line on stderr, as JSON for machines or as text for people.
 
-It holds no personal data by default. Sentinel's own messages name tenants' models, routes and
-request ids; what a library's error quotes of a payment (Postgres quotes the row that it refuses) is
-left out. Why the formatters are ours: docs/decisions/0011-libraries.md.
+It holds no personal data by default. Sentinel's own messages contain tenants' models, routes and
+request ids. The parts of a payment that a library's error quotes are left out; Postgres, for
+example, quotes the row that it rejects. Why the formatters are ours:
+docs/decisions/0011-libraries.md.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ Format = Literal["json", "text"]
 Level = Literal["info", "warning", "error"]
 
 SERVERS = ("bentoml", "uvicorn.error", "circus")
-"""Loggers that have handlers of their own."""
+"""Loggers with handlers of their own, which `set_up` removes."""
 
 
 def set_up(how: Format | None, level: Level, stream: TextIO | None = None) -> None:
-    """Send every record of this process to one place, in one form.
+    """Write every record of this process to one stream, in one format.
 
     Args:
-        how: form of the records; None: text on a terminal, JSON anywhere else.
-        level: lowest level of Sentinel's own records; of those of libraries, it is `warning`.
-        stream: where the records are written; None: stderr.
+        how: format of the records; None: text on a terminal, JSON elsewhere.
+        level: lowest level of Sentinel's own records; for those of libraries it is `warning`.
+        stream: stream that the records are written to; None: stderr.
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
@@ -50,7 +51,7 @@ def set_up(how: Format | None, level: Level, stream: TextIO | None = None) -> No
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ts, level, logger, message, what `fields` holds, and error."""
+    """Renders one JSON object a line: ts, level, logger, message, members of `fields`, error."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render a record; `extra={"fields": {...}}` becomes members of the object."""
@@ -67,7 +68,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """For a person: the time, the level, the message, `fields` as name=value."""
+    """Renders a line for people: time, level, logger, message, `fields` as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render a record."""
@@ -89,7 +90,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
-    """Yield a traceback, causes first, without what libraries quote of a payment."""
+    """Yield a traceback, causes first, without the parts of a payment that libraries quote."""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
         yield from _traceback(cause)
@@ -98,8 +99,8 @@ def _traceback(error: BaseException) -> Iterator[str]:
 
 
 def _redacted(error: BaseException) -> str:
-    """Return an error's message, without what a library quotes of the rows it was given."""
-    # By its name: the process that supervises the workers need not import the library.
+    """Return an error's message, without the parts of rows that a library quotes."""
+    # By the library's name, so that the process that supervises the workers need not import it.
     library = type(error).__module__.partition(".")[0]
     if library == "sqlalchemy" and (cause := getattr(error, "orig", None)):
         return _redacted(cause)
@@ -107,5 +108,5 @@ def _redacted(error: BaseException) -> str:
         return f"SQLSTATE {state}"
     if library == "pydantic_core":
         return "not valid"
-    # Postgres's first line only: detail and context follow, and quote the row.
+    # Only the first line from Postgres: the detail and context that follow quote the row.
     return str(error).partition("\n")[0] if library == "psycopg" else str(error)

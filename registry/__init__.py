@@ -1,1 +1,1 @@
-"""MLflow in and out: log and register, resolve an alias, download, verify, swap."""
+"""Access to MLflow: log and register versions, resolve aliases, download and verify models."""

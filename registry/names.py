@@ -1,25 +1,25 @@
-"""What things are called in MLflow."""
+"""The names of aliases, tags, artefacts and registered models in MLflow."""
 
 from __future__ import annotations
 
 CANDIDATE = "candidate"
-"""Set by training on what it has just registered."""
+"""Alias of the version that training registered last; training sets it."""
 PRODUCTION = "production"
-"""Set by a person: the version that decides."""
+"""Alias of the version that decides; a person sets it."""
 CHALLENGER = "challenger"
-"""Set by a person: the version that is tried beside production."""
+"""Alias of the version that is compared with production; a person sets it."""
 
 CANARY_TAG = "sentinel.canary_percent"
-"""A tag of the challenger's version: what share of accounts it decides for real, 0 to 100."""
+"""Tag of the challenger's version: share of accounts whose payments it decides, 0 to 100."""
 REFUSED_TAG = "sentinel.refused"
-"""A tag of a version that failed a check: which, in a sentence."""
+"""Tag of a version that failed a check: the reason as a sentence."""
 
 MODEL_PATH = "artifacts/model"
-"""Where the model's plain files lie inside a registered version's artefacts."""
+"""Directory of the model's files inside a registered version's artefacts."""
 MLMODEL = "MLmodel"
 """MLflow's own description of a version, at the root of its artefacts."""
 
 
 def model_name(tenant_slug: str) -> str:
-    """Return the registered model that a tenant has unless its row names another."""
+    """Return the registered model of a tenant whose row does not name another."""
     return f"fraud-{tenant_slug}"

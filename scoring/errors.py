@@ -1,6 +1,6 @@
 """The errors that callers of the service and of the commands see, and the HTTP status of each.
 
-    SentinelError                500  what a request can meet
+    SentinelError                500  errors of requests
     ├── InvalidRequest           422  (names each field)
     │   └── MalformedRequest     422  (not JSON at all)
     ├── Unauthenticated          401
@@ -15,20 +15,20 @@
     ├── StoreUnavailable         503
     │   └── SchemaMissing        503
     ├── RegistryUnavailable      503  (in registry/client/base.py)
-    ├── NotStorable              500  (a row that Postgres refuses)
+    ├── NotStorable              500  (a row that Postgres rejects)
     └── ModelRefused             500  (a model version that must not serve)
 
-    CommandError                      what only a command or a starting process can meet
+    CommandError                      errors of commands and of start-up
     ├── SettingsError, DatabaseUrlError, TrackingUriError
     ├── EmbeddedPostgresError, ProcessError, DemoError, DemoRunning
     ├── MaintenanceError
     ├── PublishError                  (MLflow refuses what training logs)
     └── TrainingError
 
-The two stand beside each other because no request meets a CommandError: a status would be made up.
-Each package defines its own classes of them; they are caught in two places: `web/problems.py`
-renders a SentinelError (RFC 9457), `sentinel/errors.py` ends a command on either. A library's
-errors become ours where the library is called, by a `translate_errors` of that library:
+CommandError is not a SentinelError because no request raises it, so it needs no HTTP status.
+Each package defines its own subclasses. Two places catch them: `web/problems.py` renders a
+SentinelError (RFC 9457), `sentinel/errors.py` ends a command on either. A library's errors are
+translated into ours where the library is called, by the `translate_errors` for that library:
 `persistence/errors.py` (psycopg, SQLAlchemy), `registry/client/rest_client.py` (httpx),
 `registry/client/mlflow_errors.py` (MLflow), `training/search/study.py` (Optuna).
 """
@@ -40,11 +40,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with one field.
+    """An error in one field of a request.
 
     Attributes:
         field: dotted path from the request body's root, such as `transactions.3.amount`.
-        message: a sentence fragment that says what the field must be.
+        message: requirement of the field as a sentence fragment, such as `must be at least 1`.
     """
 
     field: str
@@ -52,11 +52,11 @@ class FieldError:
 
 
 class SentinelError(Exception):
-    """Anything that a request can meet; by itself a fault of ours, whose details go to the log.
+    """An error of a request; the class itself is an internal error, whose cause is in the log.
 
     Attributes:
         detail: one sentence for the caller.
-        errors: each field that is not valid.
+        errors: errors of the fields that are not valid.
     """
 
     status = 500
@@ -70,7 +70,7 @@ class SentinelError(Exception):
 
 
 class InvalidRequest(SentinelError):
-    """The request is well formed but says something that cannot be."""
+    """The request is well formed, but a value in it is not valid."""
 
     status = 422
     code = "invalid-request"
@@ -93,7 +93,7 @@ class Unauthenticated(SentinelError):
 
 
 class Forbidden(SentinelError):
-    """The key is good, its scopes do not reach this route."""
+    """The key is valid but lacks the scope for this route."""
 
     status = 403
     code = "forbidden"
@@ -101,7 +101,7 @@ class Forbidden(SentinelError):
 
 
 class NotFound(SentinelError):
-    """It is not there, or it belongs to another tenant; callers cannot tell which."""
+    """The resource does not exist or belongs to another tenant; the reply is the same for both."""
 
     status = 404
     code = "not-found"
@@ -145,7 +145,7 @@ class IdempotencyMismatch(SentinelError):
 
 
 class Overloaded(SentinelError):
-    """More is asked than can be answered in time; nothing was scored or stored."""
+    """There are more requests than can be answered in time; nothing was scored or stored."""
 
     status = 429
     code = "overloaded"
@@ -172,22 +172,22 @@ class SchemaMissing(StoreUnavailable):
     """The database lacks this release's tables or roles."""
 
     def __init__(self) -> None:
-        super().__init__("The database has not this release's schema; run `sentinel db upgrade`.")
+        super().__init__("The database lacks this release's schema; run `sentinel db upgrade`.")
 
 
 class NotStorable(SentinelError):
-    """Postgres refuses this row; its batch-mates are stored without it."""
+    """Postgres rejects this row; the other rows of its batch are stored without it."""
 
     code = "not-storable"
     title = "The decision could not be stored"
 
 
 class ModelRefused(SentinelError):
-    """A model version failed its checks and must not serve; the message says which check."""
+    """A model version failed its checks and must not serve; the message names the check."""
 
     code = "model-refused"
     title = "The model version was refused"
 
 
 class CommandError(Exception):
-    """A foreseeable error of a command or of start-up; the message is a sentence for its user."""
+    """An expected error of a command or of start-up; the message is a sentence for its user."""

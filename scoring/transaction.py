@@ -1,4 +1,4 @@
-"""The transaction: the validated input of everything else, and its names on the wire."""
+"""The transaction: the validated input of all scoring, and its field names on the wire."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from scoring.errors import FieldError, InvalidRequest
 
-# The order is that of PaySim's fraud rates, so that one numeric split separates the risky types and
-# no categorical split is needed (fraud occurs in the last two only).
+# In the order of PaySim's fraud rates, so that one numeric split separates the risky types (fraud
+# occurs in the last two only) and no categorical split is needed.
 TRANSACTION_TYPES = ("PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER")
 TYPE_CODES = {name: code for code, name in enumerate(TRANSACTION_TYPES)}
 
@@ -27,9 +27,9 @@ WIRE_NAMES: Mapping[str, str] = MappingProxyType(
         "oldbalance_dest": "oldbalanceDest",
     }
 )
-"""PaySim's name in requests, replies, files and model signatures, by the attribute of Transaction.
+"""PaySim's name in requests, replies, files and model signatures, by attribute of Transaction.
 
-The order is that of a signature's columns and of the digest of an idempotent request."""
+Its order is that of a signature's columns and of the digest of an idempotent request."""
 
 MAX_STEP = 1_000_000
 """Hours since the tenant's epoch; 114 years."""
@@ -54,13 +54,14 @@ class Transaction:
         type: one of TRANSACTION_TYPES.
         amount: money moved, 0 to MAX_AMOUNT.
         name_orig: account that pays; printable ASCII without spaces.
-        oldbalance_org: its balance before, within ±MAX_BALANCE (an overdraft is negative).
-        name_dest: account that receives; merchants begin with `M`.
-        oldbalance_dest: its balance before, within ±MAX_BALANCE.
-        external_id: the caller's own id and the idempotency key, or None.
+        oldbalance_org: balance of the paying account before the payment, within ±MAX_BALANCE (an
+            overdraft is negative).
+        name_dest: account that receives; names of merchants begin with `M`.
+        oldbalance_dest: balance of the receiving account before, within ±MAX_BALANCE.
+        external_id: caller's own id, which is the idempotency key, or None.
 
     Raises:
-        InvalidRequest: an attribute is outside its range; `errors` names every such attribute.
+        InvalidRequest: an attribute is outside its range; `errors` has every such attribute.
     """
 
     step: int
@@ -73,7 +74,7 @@ class Transaction:
     external_id: str | None = None
 
     def __post_init__(self) -> None:
-        # `abs(nan) <= x` is false: one comparison refuses NaN, infinity and what is out of range.
+        # `abs(nan) <= x` is false: one comparison rejects NaN, infinity and out-of-range values.
         if (
             0 <= self.step <= MAX_STEP
             and self.type in TYPE_CODES
@@ -85,9 +86,9 @@ class Transaction:
             and (self.external_id is None or _EXTERNAL_ID.match(self.external_id))
         ):
             return
-        raise InvalidRequest("The transaction is not valid.", errors=tuple(self._faults()))
+        raise InvalidRequest("The transaction is not valid.", errors=tuple(self._field_errors()))
 
-    def _faults(self) -> list[FieldError]:
+    def _field_errors(self) -> list[FieldError]:
         account = f"must be 1 to {MAX_ACCOUNT_LENGTH} printable ASCII characters without spaces"
         checks = {
             "step": (0 <= self.step <= MAX_STEP, f"must be a whole number from 0 to {MAX_STEP}"),
@@ -107,8 +108,8 @@ class Transaction:
         }
         return [
             FieldError(WIRE_NAMES.get(name, name), message)
-            for name, (is_good, message) in checks.items()
-            if not is_good
+            for name, (is_valid, message) in checks.items()
+            if not is_valid
         ]
 
 
@@ -116,7 +117,7 @@ def from_wire(fields: Mapping[str, Any]) -> Transaction:
     """Make a transaction from fields under their wire names.
 
     Args:
-        fields: value by wire name; others than WIRE_NAMES and `external_id` are ignored.
+        fields: value by wire name; names other than WIRE_NAMES and `external_id` are ignored.
 
     Raises:
         KeyError: a field is missing.

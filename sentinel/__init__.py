@@ -1,1 +1,1 @@
-"""The `sentinel` command, the settings, and the stack that runs on one machine."""
+"""The `sentinel` command, the settings, and the local stack on one machine."""

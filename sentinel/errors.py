@@ -1,4 +1,4 @@
-"""End a command on a foreseeable error: one sentence on stderr, exit status 1.
+"""End a command on an expected error: one sentence on stderr, exit status 1.
 
 Used by `sentinel`, by `python -m training` and by `python -m benchmarks`.
 """
@@ -16,7 +16,7 @@ from scoring.errors import CommandError, SentinelError, UnknownTenant
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translate the errors of `scoring.errors` into click's, which prints one sentence.
+    """Translate the errors of `scoring.errors` into click's, which are printed as one sentence.
 
     Raises:
         click.ClickException: in place of a SentinelError or a CommandError.
@@ -32,9 +32,9 @@ def translate_errors() -> Iterator[None]:
 
 
 class CommandGroup(click.Group):
-    """A group whose commands end on foreseeable errors as `translate_errors` says."""
+    """A group of commands whose expected errors `translate_errors` translates."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
-        """Run the command that was named."""
+        """Run the command of the command line."""
         with translate_errors():
             return super().invoke(ctx)

@@ -1,4 +1,4 @@
-"""Settings from the environment: read at the edges (service, commands), passed in as values."""
+"""Settings from the environment: the service and the commands read them and pass them as values."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from scoring.errors import CommandError
 
 
 class SettingsError(CommandError):
-    """A setting is missing or contradicts another; the message says which and what to do."""
+    """A setting is missing or contradicts another; the message names it and what to do."""
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set. No secret has a default.
+    """All settings of an installation. No secret has a default.
 
     `DATABASE_URL` unset means an embedded Postgres under `home`; `MLFLOW_TRACKING_URI` unset means
     SQLite under `home`.
@@ -32,24 +32,27 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
     home: Path = Field(default=Path(".sentinel"), description="state of this installation")
     key_secret: str | None = Field(default=None, description="keys the hashes of API keys")
-    # A promotion is served within a second: half of it at most until the next look, and 0.2 s for a
-    # look at 500 registered models (0.03 s at 20) where the version was in use lately.
+    # A promotion is served within a second: at most 0.5 s until the next poll, and 0.2 s for a poll
+    # of 500 registered models (0.03 s for 20) if the version is in the cache.
     alias_poll_seconds: float = Field(default=0.5, gt=0, le=60)
     models_in_memory: int = Field(
-        default=64, ge=1, description="different models in memory; least lately used go first"
+        default=64,
+        ge=1,
+        description="different models in memory; the least recently used is evicted first",
     )
     log_format: Literal["json", "text"] | None = Field(
-        default=None, description="of the log on stderr; unset: text on a terminal, else JSON"
+        default=None,
+        description="format of the log on stderr; unset: text on a terminal, else JSON",
     )
     log_level: Literal["info", "warning", "error"] = Field(
-        default="info", description="from which on records are kept; batches are told at info"
+        default="info", description="lowest level that is logged; batches are logged at info"
     )
     otlp_endpoint: str | None = Field(
         default=None,
         validation_alias=AliasChoices(
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
         ),
-        description="where traces go; unset: none are made",
+        description="endpoint that traces are sent to; unset: none are made",
     )
 
     @cached_property
@@ -59,24 +62,24 @@ class Settings(BaseSettings):
 
     @property
     def tracking_uri(self) -> str:
-        """Where MLflow is: the set URI, else SQLite under `home`."""
+        """The URI of MLflow: the set one, else that of SQLite under `home`."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home_path / 'mlflow.db'}"
 
     @property
     def artifact_root(self) -> Path:
-        """Where artifacts lie when MLflow is the SQLite under `home`."""
+        """The directory of the artefacts when MLflow is the SQLite under `home`."""
         return self.home_path / "mlartifacts"
 
     @property
     def model_cache(self) -> Path:
-        """Model versions that this machine has downloaded and verified."""
+        """The directory of the model versions that this machine has downloaded and verified."""
         return self.home_path / "models"
 
     def resolve_key_secret(self) -> bytes:
-        """Return the secret that keys API-key hashes.
+        """Return the secret that keys the hashes of API keys.
 
-        With the embedded database a random one is made once and kept beside it, readable by the
-        owner alone; a database of your own needs a secret of your own.
+        With the embedded Postgres a random secret is made once and kept beside it, readable only by
+        the owner; another database needs the setting.
 
         Raises:
             SettingsError: DATABASE_URL is set and SENTINEL_KEY_SECRET is not.
@@ -91,7 +94,7 @@ class Settings(BaseSettings):
         path = self.home_path / "key_secret"
         self.home_path.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            # Linked into place whole: a process that starts at the same time never reads half.
+            # Linked into place when complete, so that no concurrent start reads half of it.
             unfinished = path.with_name(f"{path.name}.{os.getpid()}")
             unfinished.touch(mode=0o600)
             unfinished.write_text(secrets.token_hex(32))

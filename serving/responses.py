@@ -13,7 +13,7 @@ from starlette.responses import Response
 from persistence.decisions.rows import Decided
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import Prediction
-from web.responses import _reply, explained, json_reply, model
+from web.responses import explained, json_reply, json_response, model
 
 
 class RenderedReplies:
@@ -43,7 +43,7 @@ def score_reply(decision: bytes, arrived_s: float) -> Response:
         decision: decision from `RenderedReplies`, to which the latency is appended.
         arrived_s: `perf_counter()` at the arrival of the request.
     """
-    return _reply(decision + _latency(arrived_s))
+    return json_response(decision + _latency(arrived_s))
 
 
 def batch_reply(decisions: Sequence[bytes], arrived_s: float) -> Response:
@@ -55,7 +55,8 @@ def batch_reply(decisions: Sequence[bytes], arrived_s: float) -> Response:
     """
     latency = _latency(arrived_s)
     results = (latency + b",").join(decisions) + latency
-    return _reply(b'{"results":[%b],"total_latency_ms":%r}' % (results, _elapsed_ms(arrived_s)))
+    body = b'{"results":[%b],"total_latency_ms":%r}' % (results, _elapsed_ms(arrived_s))
+    return json_response(body)
 
 
 def explain_reply(prediction: Prediction, prediction_id: str | None, arrived_s: float) -> Response:

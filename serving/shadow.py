@@ -1,8 +1,8 @@
-"""Shadow scoring: the score that the model that did not decide would have given.
+"""Shadow scoring: score stored decisions with the version that did not decide them.
 
-Stored decisions go into a bounded queue; one thread a process scores them with the other model,
-margins only, and stores the scores. It never delays a payment: when it falls behind, decisions are
-dropped and counted. What it costs a reply: docs/decisions/0007-shadow.md.
+Stored decisions go into a bounded queue; one thread a process scores them with the other version,
+margins only, and stores the scores. It never delays a payment: when the queue is full, decisions
+are dropped and counted. The cost for a reply: docs/decisions/0007-shadow.md.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ logger = logging.getLogger("sentinel.shadow")
 CAPACITY = 20_000
 """Decisions that the queue holds, about 25 s of a loaded process; each has 11 features."""
 GATHER_S = 0.1
-"""Between two runs: ten commits a second on the disk that the payments wait for, instead of one for
-each of their batches."""
+"""Seconds between two runs: ten commits a second on the disk that payments also wait for, instead
+of one commit for each batch of payments."""
 CHUNK = 64
-"""Rows scored, and rows stored, at a time: it bounds how long the thread holds a booster's lock and
-the interpreter's."""
+"""Rows that are scored and stored at a time; it bounds how long the thread holds a booster's lock
+and the interpreter's lock."""
 DRAIN_S = 5.0
 """Seconds that `stop` spends on the decisions still queued."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowTask:
-    """A stored decision to be scored by the other model.
+    """A stored decision that the other version scores.
 
     Attributes:
         tenant_id: tenant whose decision it is.
         prediction_id: prediction that the decision belongs to.
-        features: features that it was decided on.
+        features: feature values of the decision.
         version: model version that did not decide.
-        policy: the tenant's own policy at the time; None: the version's.
+        policy: tenant's own policy at the time of the decision; None: the version's policy.
     """
 
     tenant_id: int
@@ -65,11 +65,11 @@ class ShadowTask:
 
 
 class ShadowScorer:
-    """Scores the decisions that it is offered, later, on a thread of its own.
+    """Scores queued decisions on a thread of its own.
 
     Args:
         model_store: source of the models.
-        log: writer of the scores.
+        log: log that stores the scores.
         locks: locks of the boosters, shared with the threads that decide.
         capacity: decisions that the queue holds.
     """
@@ -97,21 +97,21 @@ class ShadowScorer:
         self._loop.start()
 
     def stop(self) -> None:
-        """Score what is queued, for DRAIN_S at most, drop the rest, and end."""
+        """Score the queued decisions for DRAIN_S at most, drop the rest, and end the thread."""
         self._loop.stop()
 
     def offer(self, tasks: Sequence[ShadowTask]) -> None:
         """Queue stored decisions without waiting; drop those that exceed the capacity."""
-        room = max(0, self._capacity - len(self._waiting))
-        self._waiting.extend(islice(tasks, room))
-        _count(SHADOW_DROPPED, tasks[room:])
+        free = max(0, self._capacity - len(self._waiting))
+        self._waiting.extend(islice(tasks, free))
+        _count(SHADOW_DROPPED, tasks[free:])
 
     def _drain_for_the_last_time(self) -> None:
         self._drain(time.monotonic() + DRAIN_S)
         _count(SHADOW_DROPPED, self._waiting)
 
     def _drain(self, until_s: float = math.inf) -> None:
-        """Score what is queued now; what is offered meanwhile is left for the next run."""
+        """Score the decisions that are queued now; later ones wait for the next run."""
         for _ in range(0, len(self._waiting), CHUNK):
             if time.monotonic() > until_s:
                 return
@@ -128,10 +128,10 @@ class ShadowScorer:
                 _count(SHADOW_SCORED, tasks)
 
     def _scored(self, tasks: Sequence[ShadowTask]) -> Iterator[ShadowScore]:
-        of_version: dict[RegisteredVersion, list[ShadowTask]] = defaultdict(list)
+        tasks_by_version: dict[RegisteredVersion, list[ShadowTask]] = defaultdict(list)
         for task in tasks:
-            of_version[task.version].append(task)
-        for version, group in of_version.items():
+            tasks_by_version[task.version].append(task)
+        for version, group in tasks_by_version.items():
             try:
                 model = self._model_store.load(version)
             except RegistryUnavailable as error:
@@ -145,13 +145,13 @@ class ShadowScorer:
         with self._locks.of(model):
             margins = model.margins(matrix)
         scores = model.calibrator(margins)
-        named = ModelVersion(version.name, version.version)
+        scored_by = ModelVersion(version.name, version.version)
         for task, margin, score in zip(tasks, margins.tolist(), scores.tolist(), strict=True):
             policy = task.policy or model.policy
             yield ShadowScore(
                 tenant_id=task.tenant_id,
                 prediction_id=task.prediction_id,
-                model=named,
+                model=scored_by,
                 margin=margin,
                 score=score,
                 threshold=policy.threshold,

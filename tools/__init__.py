@@ -1,1 +1,1 @@
-"""Programs that install what the project needs and maintain its files."""
+"""Programs that install the project's tools and packages."""

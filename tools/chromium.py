@@ -1,6 +1,6 @@
 """Find the Chromium that the browser test and `make screens` drive; on Debian, install it.
 
-Runs before anything is installed: standard library only.
+It runs before any package is installed, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ WHAT_TO_DO = f"install it (Debian: apt-get install chromium), or name one with {
 
 
 class NoChromium(Exception):
-    """There is no browser that starts; the message is one sentence that says what to do."""
+    """No browser starts here; the message is one sentence with what to do."""
 
 
 def find() -> Path:
-    """The browser that SENTINEL_CHROMIUM names, or else the first one here that starts.
+    """Return the browser of SENTINEL_CHROMIUM, or else the first installed one that starts.
 
     Raises:
-        NoChromium: there is none, or the named one does not start.
+        NoChromium: no browser starts, or that of SENTINEL_CHROMIUM does not.
     """
     if named := os.environ.get(VARIABLE):
         if not _starts(named):
@@ -41,10 +41,10 @@ def find() -> Path:
 
 
 def install() -> Path:
-    """Install Debian's, and return it.
+    """Install Debian's Chromium, and return its path.
 
     Raises:
-        NoChromium: it cannot be installed here.
+        NoChromium: Chromium cannot be installed here.
     """
     if not shutil.which("apt-get"):
         raise NoChromium(f"There is no Chromium here and no apt-get to install it: {WHAT_TO_DO}")
@@ -58,18 +58,18 @@ def install() -> Path:
 
 
 def _starts(path: str) -> bool:
-    """Whether it runs: on Ubuntu `chromium-browser` may only say that there is a snap."""
+    """Whether a browser runs: on Ubuntu `chromium-browser` may only print a hint about a snap."""
     try:
-        told = subprocess.run(  # noqa: S603 - a browser of this machine
+        done = subprocess.run(  # noqa: S603 - a browser of this machine
             [path, "--version"], capture_output=True, text=True, timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return told.returncode == 0 and "Chrom" in told.stdout
+    return done.returncode == 0 and "Chrom" in done.stdout
 
 
 def main() -> int:
-    """Make sure that there is one; 0, or 1 after one sentence."""
+    """Install Chromium if it is missing; return 0, or 1 after one sentence on stderr."""
     try:
         try:
             find()

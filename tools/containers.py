@@ -1,6 +1,6 @@
-"""Find what `make test-image` builds and runs the image with; on Debian, install it.
+"""Find the tools with which `make test-image` builds and runs the image; on Debian, install them.
 
-Runs before anything is installed: standard library only.
+It runs before any package is installed, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tools.apt import apt_install
 
 LOG = Path(sys.prefix) / "containers.log"
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
-"""The image is built by buildah, run by podman through runc, on a base that mmdebstrap makes."""
+"""buildah builds the image on a base that mmdebstrap makes; podman runs it with runc."""
 _APT_SECONDS = 600  # 40 MB to fetch, and another apt-get may hold the lock
 
 
@@ -27,13 +27,13 @@ def ensure() -> None:
     """Install the tools that are missing.
 
     Raises:
-        NoContainers: they cannot be had here, or containers cannot run.
+        NoContainers: the tools cannot be installed here, or containers cannot run.
     """
     if sys.platform != "linux" or os.geteuid() != 0:
         raise NoContainers("The image is not tested here: building it without a daemon takes root.")
-    # Containers are built and run in mount namespaces, which a sandbox may refuse even root.
+    # Containers are built and run in mount namespaces, which a sandbox may deny even to root.
     if not (shutil.which("unshare") and _may_mount()):
-        raise NoContainers("The image is not tested here: this machine lets nobody mount anything.")
+        raise NoContainers("The image is not tested here: this machine allows no mounts.")
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if not missing:
         return
@@ -55,7 +55,7 @@ def _may_mount() -> bool:
 
 
 def main() -> int:
-    """Make sure that they are there; 0, or 1 after one sentence."""
+    """Install the missing tools; return 0, or 1 after one sentence on stderr."""
     try:
         ensure()
     except (NoContainers, subprocess.TimeoutExpired) as error:

@@ -1,7 +1,7 @@
 """Install a lock file and the project itself into the environment of this interpreter.
 
-Only hashed wheels are taken, so nothing is compiled and nothing else than what was locked gets in.
-Runs before anything is installed: standard library only.
+Only hashed wheels are installed, so nothing is compiled and every package is a locked one.
+It runs before any package is installed, so it uses the standard library only.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ LOG = Path(sys.prefix) / "install.log"
 
 
 def main(lock: Path) -> int:
-    """Install; 0, or 1 after one sentence that says what failed."""
+    """Install the lock file; return 0, or 1 after one sentence on stderr."""
     pins = re.split(r"(?m)^(?=[A-Za-z0-9])", lock.read_text())[1:]
     print(f"Installing {len(pins)} pinned packages into {Path(sys.prefix).name} ...", flush=True)
     with LOG.open("w") as log, tempfile.NamedTemporaryFile("w", suffix=".txt") as first:
-        # The pip that comes with Python 3.11 takes twice as long for what follows.
+        # The pip of Python 3.11 takes twice as long for the steps that follow.
         first.write("".join(pin for pin in pins if pin.startswith("pip==")))
         first.flush()
         status = (
@@ -31,13 +31,19 @@ def main(lock: Path) -> int:
             or pip(["--no-deps", "--no-build-isolation", "-e", str(ROOT)], log)
         )
     if status:
-        print(f"{explain(LOG.read_text())} All that pip said is in {LOG}.", file=sys.stderr)
+        print(f"{explain(LOG.read_text())} The output of pip is in {LOG}.", file=sys.stderr)
     return int(status != 0)
 
 
 def pip(arguments: list[str], log: TextIO, count: int = 0) -> int:
-    """Run `pip install`; given a `count`, show on a terminal how many packages it has come to."""
-    # Compiling every module takes 40 s, and most are never imported: Python does it at first use.
+    """Run `pip install` and return its exit status.
+
+    Args:
+        arguments: arguments of `pip install`.
+        log: file that receives the output of pip.
+        count: number of packages, for the progress on a terminal; 0 shows none.
+    """
+    # Compiling every module takes 40 s, and most are never imported. Python compiles at first use.
     options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
     process = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "pip", "install", *options, *arguments],
@@ -59,11 +65,11 @@ def pip(arguments: list[str], log: TextIO, count: int = 0) -> int:
 
 
 def explain(output: str) -> str:
-    """One sentence about a failed installation."""
+    """Return one sentence about a failed installation, from the output of pip."""
     if "No space left on device" in output:
         return "The disk is full; the environment takes 1.5 GB."
     if re.search(r"THESE PACKAGES DO NOT MATCH THE HASHES", output):
-        return "A package is not the one that was locked; nothing was installed from it."
+        return "A package does not match its hash in the lock file; it was not installed."
     if match := re.search(r"No matching distribution found for ([^\s;]+)", output):
         return (
             f"There is no prebuilt {match[1]} for this machine, or no way to the package index: "

@@ -1,7 +1,8 @@
 """Find the Prometheus and promtool that the tests use; on Debian, unpack its package into .venv.
 
-It is unpacked and not installed, because the package would start a server on the machine. Takes no
-root. Runs before anything is installed: standard library only.
+It is unpacked and not installed, because the package would start a server on the machine. That
+needs no root rights. This runs before any package is installed, so it uses the standard library
+only.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ WHAT_TO_DO = (
 
 
 class NoPrometheus(Exception):
-    """There is none that runs; the message is one sentence that says what to do."""
+    """No Prometheus runs here; the message is one sentence with what to do."""
 
 
 def find() -> Path:
-    """The folder that SENTINEL_PROMETHEUS names, or else one that holds both programs.
+    """Return the folder of SENTINEL_PROMETHEUS, or else one that holds both programs.
 
     Raises:
-        NoPrometheus: there is none, or the named one does not hold both.
+        NoPrometheus: no folder holds both programs, or that of SENTINEL_PROMETHEUS does not.
     """
     if named := os.environ.get(VARIABLE):
         if not _runs(Path(named)):
@@ -45,10 +46,10 @@ def find() -> Path:
 
 
 def unpack() -> Path:
-    """Take Debian's package apart into the environment, and return the folder of its programs.
+    """Unpack Debian's package into the environment, and return the folder of its programs.
 
     Raises:
-        NoPrometheus: it cannot be had here.
+        NoPrometheus: the package cannot be downloaded here.
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise NoPrometheus(f"There is no Prometheus here and no apt-get to get it: {WHAT_TO_DO}")
@@ -64,7 +65,7 @@ def unpack() -> Path:
 
 
 def _fetch(scratch: Path, log: int) -> None:
-    """Download the package with package lists of our own, and move its programs into place."""
+    """Download the package with separate package lists, and move its programs into place."""
     for folder in ("lists/partial", "cache/archives/partial"):
         (scratch / folder).mkdir(parents=True)
     own = ["-o", f"Dir::State::lists={scratch}/lists", "-o", f"Dir::Cache={scratch}/cache"]
@@ -91,9 +92,9 @@ def _fetch(scratch: Path, log: int) -> None:
 
 
 def _runs(folder: Path) -> bool:
-    """Whether both programs start: a package of another machine's kind would not."""
+    """Whether both programs start; those for another architecture do not."""
     try:
-        told = [
+        results = [
             subprocess.run(  # noqa: S603 - a program of this machine
                 [folder / program, "--version"], capture_output=True, timeout=60, check=False
             )
@@ -101,11 +102,11 @@ def _runs(folder: Path) -> bool:
         ]
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return all(done.returncode == 0 for done in told)
+    return all(done.returncode == 0 for done in results)
 
 
 def main() -> int:
-    """Make sure that there is one; 0, or 1 after one sentence."""
+    """Unpack Prometheus if it is missing; return 0, or 1 after one sentence on stderr."""
     try:
         try:
             find()

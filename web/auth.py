@@ -1,4 +1,4 @@
-"""Authentication: API keys, verified against Postgres and kept for a few seconds."""
+"""Authenticate API keys against Postgres; results are cached for a few seconds."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from scoring.errors import Forbidden, Unauthenticated
 from web.single_flight_cache import SingleFlightCache
 
 KEEP_S = 3.0
-"""How long a verification counts, and so the longest that a revoked key still works."""
+"""Seconds that a verification is valid, so the longest time that a revoked key still works."""
 REFRESH_AFTER_S = 1.5
-"""Age from which a key is verified again while the verification still counts, so that no caller
-waits for it."""
+"""Age from which a key is verified again while the cached verification is still valid, so that no
+caller waits for it."""
 MAX_KEYS = 10_000
 
 
 class Authenticator:
-    """Turns an Authorization header into a Principal; one an event loop.
+    """Turns an Authorization header into a Principal; each event loop needs its own.
 
     Args:
-        verify: blocking function that looks a key up in the database; None: unknown or revoked.
+        verify: blocking function that looks a key up in Postgres; it returns None for an unknown
+            or revoked key.
         now_s: monotonic clock, in seconds.
     """
 
@@ -45,7 +46,7 @@ class Authenticator:
         Raises:
             Unauthenticated: there is no key, or it is unknown, revoked or expired.
             Forbidden: the key has none of the scopes.
-            StoreUnavailable: the database cannot be reached.
+            StoreUnavailable: Postgres cannot be reached.
         """
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key:
@@ -60,6 +61,6 @@ class Authenticator:
     async def _principal(self, key: str) -> Principal | None:
         if key_prefix(key) is None:
             return None
-        # Kept under a hash, so that a memory dump holds no key.
+        # Cached under a hash, so that a memory dump holds no key.
         fingerprint = hashlib.blake2b(key.encode(), digest_size=16).digest()
         return await self._verified.get(fingerprint, to_thread.run_sync, self._verify, key)

@@ -49,8 +49,9 @@ def _feature(prediction: Prediction, index: int) -> dict[str, Any]:
 
 def json_reply(document: dict[str, Any], status: int = 200) -> Response:
     """Render a document."""
-    return _reply(orjson.dumps(document), status)
+    return json_response(orjson.dumps(document), status)
 
 
-def _reply(body: bytes, status: int = 200) -> Response:
+def json_response(body: bytes, status: int = 200) -> Response:
+    """Return a response with a body that is JSON already."""
     return Response(body, status, media_type="application/json")

@@ -1,4 +1,4 @@
-"""Results of slow calls: each is loaded once, however many callers wait, and kept for a while.
+"""Cache results of slow calls; concurrent callers of one key share a single load.
 
 Why neither cachetools nor async-lru: docs/decisions/0011-libraries.md.
 """
@@ -16,12 +16,12 @@ Args = TypeVarTuple("Args")
 
 
 class SingleFlightCache(Generic[Value]):
-    """The latest value of each key; one an event loop, and for that loop's thread only.
+    """A cache of the latest value of each key, for one event loop and its thread only.
 
     Args:
-        keep_s: seconds that a value serves, counted from the beginning of its load.
+        keep_s: seconds that a value is valid, counted from the beginning of its load.
         max_size: number of values that are kept; the one loaded longest ago is evicted first.
-        refresh_after_s: age in seconds from which a hit also starts a new load, for which its
+        refresh_after_s: age in seconds from which a hit also starts a new load, for which the
             caller does not wait; None: never.
         now_s: monotonic clock, in seconds.
     """
@@ -38,7 +38,7 @@ class SingleFlightCache(Generic[Value]):
         self._max_size = max_size
         self._refresh_after_s = math.inf if refresh_after_s is None else refresh_after_s
         self._now_s = now_s
-        # With the time at which the load began, and in the order in which loads ended.
+        # Each with the time at which its load began, in the order in which the loads ended.
         self._values: dict[Hashable, tuple[Value, float]] = {}
         self._loads: dict[Hashable, asyncio.Task[Value]] = {}
 
@@ -51,15 +51,15 @@ class SingleFlightCache(Generic[Value]):
         """Return the value of a key.
 
         Args:
-            key: what the value is kept under.
-            load: coroutine function that returns the value. What it raises is raised to every
+            key: key of the value.
+            load: coroutine function that returns the value. An exception from it is raised to every
                 caller that waits, and not kept.
             args: arguments of `load`.
         """
         kept = self._values.get(key)
         age_s = self._now_s() - kept[1] if kept else math.inf
         if kept is None or age_s >= self._keep_s:
-            # Shielded: when this caller is cancelled, others may wait for the same value.
+            # Shielded, because other callers may wait for the load when this one is cancelled.
             return await asyncio.shield(self._start(key, load, *args))
         if age_s >= self._refresh_after_s:
             self._start(key, load, *args)
@@ -82,7 +82,7 @@ class SingleFlightCache(Generic[Value]):
     def _end(self, key: Hashable, task: asyncio.Task[Value]) -> None:
         del self._loads[key]
         if not task.cancelled():
-            # Retrieved, or asyncio would log a failed refresh, for which no caller waits.
+            # Retrieved, so that asyncio does not log a failed refresh, for which no caller waits.
             task.exception()
 
     async def _load(
@@ -93,7 +93,7 @@ class SingleFlightCache(Generic[Value]):
     ) -> Value:
         began_s = self._now_s()
         value = await load(*args)
-        # Removed first, so that it comes last in the order of eviction.
+        # Removed first, so that the new value is last in the order of eviction.
         self._values.pop(key, None)
         self._values[key] = (value, began_s)
         if len(self._values) > self._max_size:

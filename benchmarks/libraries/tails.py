@@ -7,7 +7,7 @@ import sys
 from math import exp, lgamma, log, log1p
 
 from benchmarks.libraries.timing import in_turn, show
-from scoring.evaluation.drift import _rarely_exceeded
+from scoring.evaluation.drift import _chi_square_quantile
 
 _BINOMIALS = [(20, 0.5), (100, 0.01), (1000, 0.001), (1000, 0.05), (10**5, 0.0013), (10**6, 5e-4)]
 _IMPORT = """
@@ -32,7 +32,7 @@ def compare(calls: int, rounds: int) -> None:
 
     mpmath.mp.dps = 60
     error, degrees = max(
-        (abs(_rarely_exceeded(d) / special.chdtri(d, 0.001) - 1), d) for d in range(1, 65)
+        (abs(_chi_square_quantile(d) / special.chdtri(d, 0.001) - 1), d) for d in range(1, 65)
     )
     print(
         f"chi-square quantile, 1 to 64 degrees of freedom: ours is off by {error:.1%} at {degrees}"
@@ -56,7 +56,7 @@ def compare(calls: int, rounds: int) -> None:
     for name, errors in off.items():
         print(f"binomial tail, {len(cases)} cases, {name}: off by {max(errors):.1e} at most")
     ways = {
-        "chi-square: ours": lambda: _rarely_exceeded(9),
+        "chi-square: ours": lambda: _chi_square_quantile(9),
         "chi-square: chdtri": lambda: special.chdtri(9, 0.001),
         "binomial: own sum": lambda: _binomial_tail(70, 1000, 0.05),
         "binomial: bdtrc": lambda: special.bdtrc(69, 1000, 0.05),

@@ -1,7 +1,8 @@
-"""The service without adaptive batching: every request is decided and stored alone.
+"""The service without adaptive batching: every request is decided and stored on its own.
 
-`bentoml serve benchmarks.systems.unbatched:Sentinel`. Everything else is the service as it is; the
-requests go to the same worker threads, at most four at a time.
+Start it with `bentoml serve benchmarks.systems.unbatched:Sentinel`. The requests run on BentoML's
+thread pool (the service's `threads`, at most four at a time), not on the worker threads of batches.
+Everything else is the unchanged service.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from serving.batching.item import Item
 __all__ = ["Sentinel"]
 
 
-async def _decide_inline(self: SentinelApp, batchable: str, item: Item) -> Any:  # noqa: ANN401
+async def _decide_in_thread_pool(self: SentinelApp, batchable: str, item: Item) -> Any:  # noqa: ANN401
     decide = getattr(self._service_instance, batchable).local
-    (answer,), report = await self._to_thread(decide, [item])
+    (result,), report = await self._to_thread(decide, [item])
     report.write()
-    if isinstance(answer, SentinelError):
-        raise answer
-    return answer
+    if isinstance(result, SentinelError):
+        raise result
+    return result
 
 
-SentinelApp.enqueue = _decide_inline  # type: ignore[method-assign]
+SentinelApp.enqueue = _decide_in_thread_pool  # type: ignore[method-assign]

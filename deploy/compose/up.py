@@ -79,7 +79,7 @@ def write_settings(path: Path) -> None:
 
 
 def _works(compose: Sequence[str]) -> bool:
-    # A docker client may be there without an engine.
+    # A docker client may be installed without an engine.
     return (
         shutil.which(compose[0]) is not None
         and _succeeds([*compose, "version"])

@@ -17,9 +17,9 @@ def main() -> int:
         connection.request("GET", "/livez")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        print(f"/livez does not answer: {error}")
+        print(f"/livez does not respond: {error}")
         return 1
-    print(f"/livez answers {status}")
+    print(f"/livez returned status {status}")
     return int(status != http.HTTPStatus.OK)
 
 

@@ -64,7 +64,10 @@ def main() -> int:
 
 
 def find_engine(named: str | None) -> str:
-    """Return the engine to build with.
+    """Return the engine that builds the image.
+
+    Args:
+        named: name of the engine; None: the first that works.
 
     Raises:
         ImageError: no engine runs here, or the named one does not.
@@ -72,7 +75,7 @@ def find_engine(named: str | None) -> str:
     if named and named not in ENGINES:
         raise ImageError(f"ENGINE={named} is none of {', '.join(ENGINES)}.")
     for engine in [named] if named else ENGINES:
-        # A docker client may be there without an engine.
+        # A docker client may be installed without an engine.
         if shutil.which(engine) and _succeeds(ENGINES[engine]):
             return engine
     if named:
@@ -94,10 +97,10 @@ def download_wheels() -> None:
     assert pip is not None  # noqa: S101 - pyproject.toml requires it
     wanted = WORK / "wheels.txt"
     text = "\n".join([*requirements, pip[0]])
-    if WHEELS.is_dir() and wanted.is_file() and wanted.read_text() == text:
+    if WHEELS.is_dir() and downloaded.is_file() and downloaded.read_text() == text:
         return
     shutil.rmtree(WHEELS, ignore_errors=True)
-    wanted.unlink(missing_ok=True)
+    downloaded.unlink(missing_ok=True)
     pins = WORK / "pins.txt"
     pins.write_text(text)
     machine = architecture()
@@ -166,6 +169,10 @@ def build_bento() -> None:
 
 def build_image(engine: str, base_image: str | None) -> None:
     """Build the image from the context.
+
+    Args:
+        engine: engine that builds it.
+        base_image: image with Python 3.11 on glibc 2.28 or newer; None: the Dockerfile's.
 
     Raises:
         ImageError: the engine failed.

@@ -1,4 +1,4 @@
-"""Compile what a start would compile, while the image is built: its root is read-only afterwards.
+"""Compile bytecode and the kernel while the image is built; later its root is read-only.
 
 The bytecode of the packages, of the service, and of what they import of the standard library goes
 below PYTHONPYCACHEPREFIX; the kernel goes to NUMBA_CACHE_DIR. A start on two busy cores takes 5 s,

@@ -11,7 +11,7 @@ from scoring.errors import SentinelError
 
 
 class RegistryUnavailable(SentinelError):
-    """MLflow did not answer, or answered with an error of its own."""
+    """MLflow did not respond, or responded with an error."""
 
     status = 503
     code = "registry-unavailable"
@@ -20,15 +20,16 @@ class RegistryUnavailable(SentinelError):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:
-    """A model version in the registry; tags do not count when two are compared.
+    """A model version in the registry; comparisons ignore its tags.
 
     Attributes:
         name: name of the registered model.
         version: number of the version.
-        created_ms: time of its registration, Unix milliseconds; tells versions with the same number
-            apart, where the registered model was deleted and made again, or the server is another.
-        tags: its tags: all of them from `resolve` and `find`, at least a challenger's CANARY_TAG
-            from `aliases`.
+        created_ms: time of its registration, Unix milliseconds; it distinguishes versions with the
+            same number after the registered model is deleted and created again, or on another
+            server.
+        tags: tags of the version: all of them from `resolve` and `find`, at least a challenger's
+            CANARY_TAG from `aliases`.
     """
 
     name: str
@@ -37,21 +38,22 @@ class RegisteredVersion:
     tags: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
-        """Return the version in words, such as `fraud-demo version 3`."""
+        """Return the name and number, such as `fraud-demo version 3`."""
         return f"{self.name} version {self.version}"
 
 
 class RegistryReader(Protocol):
     """A client of the registry, safe to use from any thread.
 
-    Every method raises RegistryUnavailable. `RestClient` and `SqlClient` return the same.
+    Every method raises RegistryUnavailable. `RestClient` and `SqlClient` implement it and return
+    the same values.
     """
 
     def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
         """Return the versions under `production` and `challenger` of each registered model.
 
         Returns:
-            Each name, with the aliases that exist; a model that does not exist has none.
+            Existing aliases by model name; empty for a model that does not exist.
         """
         ...
 
@@ -64,7 +66,7 @@ class RegistryReader(Protocol):
         ...
 
     def download(self, version: RegisteredVersion, path: str, to: Path, max_bytes: int) -> bool:
-        """Write one of the version's artefacts to a file; False when the version lacks it.
+        """Write one of the version's artefacts to a file; return False when the version lacks it.
 
         Args:
             version: version that the artefact belongs to.

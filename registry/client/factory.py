@@ -9,23 +9,23 @@ from scoring.errors import CommandError
 
 
 class TrackingUriError(CommandError, ValueError):
-    """MLFLOW_TRACKING_URI is neither a server's URI nor a database's."""
+    """MLFLOW_TRACKING_URI is the URI of neither a server nor a database."""
 
 
 def check_tracking_uri(tracking_uri: str) -> None:
-    """Refuse a tracking URI that is neither `http(s)://...` nor a database's.
+    """Check that a tracking URI is `http(s)://...` or a database URI.
 
     Raises:
         TrackingUriError: the URI is neither.
     """
     if not (_is_server(tracking_uri) or _is_database(tracking_uri)):
         raise TrackingUriError(
-            f"MLFLOW_TRACKING_URI is {tracking_uri!r}; it has to be an http(s):// or a database URI"
+            f"MLFLOW_TRACKING_URI is {tracking_uri!r}; set it to an http(s):// or a database URI."
         )
 
 
 def open_registry(tracking_uri: str) -> RegistryReader:
-    """Return a reader for a tracking URI (`http(s)://...`, or a database such as `sqlite:///...`).
+    """Return a client for a tracking URI (`http(s)://...`, or a database such as `sqlite:///...`).
 
     Raises:
         TrackingUriError: the URI is neither.

@@ -1,4 +1,4 @@
-"""MLflow's exceptions, translated into ours. Only for code that imports MLflow anyway."""
+"""Translate MLflow's exceptions into ours; only for code that imports MLflow anyway."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def translate_errors(translated: Callable[[str], Exception]) -> Iterator[None]:
     """Raise `translated(reason)` in place of an MlflowException.
 
     Args:
-        translated: makes the exception from MLflow's reason: the first line of its message, at most
-            MAX_REASON characters, without a full stop.
+        translated: function that makes the exception from MLflow's reason, which is the first line
+            of its message, at most MAX_REASON characters, without a full stop.
     """
     try:
         yield

@@ -1,6 +1,6 @@
 """Read the registry of an MLflow server over HTTP: https://mlflow.org/docs/latest/rest-api.html.
 
-Without MLflow's own client, so that serving needs neither MLflow nor pandas: 345 MB of
+It does not use MLflow's own client, so serving needs neither MLflow nor pandas: 345 MB of
 site-packages instead of 872.
 """
 
@@ -31,15 +31,15 @@ class RestClient:
     def __init__(self, tracking_uri: str) -> None:
         self._url = tracking_uri.rstrip("/")
         self._tls = httpx.create_ssl_context()
-        # A client a thread: one that many threads share has read from sockets it had closed.
+        # One client a thread: a client that threads shared has read from sockets it had closed.
         self._of_thread = threading.local()
-        self._look = AliasSearch(
+        self._search_aliases = AliasSearch(
             self._search_models, self._search_versions, self.find, self.resolve
         )
 
     def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
         """See `RegistryReader`."""
-        return self._look(names)
+        return self._search_aliases(names)
 
     def resolve(self, name: str, alias: str) -> RegisteredVersion | None:
         """See `RegistryReader`."""
@@ -51,11 +51,11 @@ class RestClient:
 
     def download(self, version: RegisteredVersion, path: str, to: Path, max_bytes: int) -> bool:
         """See `RegistryReader`."""
-        which = {"name": version.name, "version": str(version.version), "path": path}
+        params = {"name": version.name, "version": str(version.version), "path": path}
         left = max_bytes
         with (
             _translate_errors(),
-            self._client.stream("GET", "/model-versions/get-artifact", params=which) as response,
+            self._client.stream("GET", "/model-versions/get-artifact", params=params) as response,
         ):
             if response.status_code in _ABSENT:
                 return False
@@ -83,29 +83,27 @@ class RestClient:
         client: httpx.Client = self._of_thread.client
         return client
 
-    def _version(self, path: str, **which: str) -> RegisteredVersion | None:
+    def _version(self, path: str, **params: str) -> RegisteredVersion | None:
         with _translate_errors():
-            response = self._client.get(f"{_API}{path}", params=which)
+            response = self._client.get(f"{_API}{path}", params=params)
             if response.status_code in _ABSENT:
                 return None
             return _version(response.raise_for_status().json()["model_version"])
 
-    def _search_models(self, which: str) -> list[ListedModel]:
+    def _search_models(self, name_filter: str) -> list[ListedModel]:
         with _translate_errors():
-            found = self._search("registered-models", which)
-            return [_model(item) for item in found]
+            return [_model(item) for item in self._search("registered-models", name_filter)]
 
-    def _search_versions(self, which: str) -> list[RegisteredVersion]:
+    def _search_versions(self, version_filter: str) -> list[RegisteredVersion]:
         with _translate_errors():
-            found = self._search("model-versions", which)
-            return [_version(item) for item in found]
+            return [_version(item) for item in self._search("model-versions", version_filter)]
 
-    def _search(self, what: str, which: str) -> Iterator[Mapping[str, Any]]:
-        page = {"filter": which, "max_results": _ITEMS_A_PAGE}
+    def _search(self, kind: str, filter_string: str) -> Iterator[Mapping[str, Any]]:
+        page = {"filter": filter_string, "max_results": _ITEMS_A_PAGE}
         while True:
-            reply = self._client.get(f"{_API}/{what}/search", params=page)
+            reply = self._client.get(f"{_API}/{kind}/search", params=page)
             content = reply.raise_for_status().json()
-            yield from content.get(what.replace("-", "_"), ())
+            yield from content.get(kind.replace("-", "_"), ())
             if not content.get("next_page_token"):
                 return
             page["page_token"] = content["next_page_token"]
@@ -115,8 +113,8 @@ def _model(item: Mapping[str, Any]) -> ListedModel:
     return ListedModel(
         item["name"],
         int(item["creation_timestamp"]),
-        {found["alias"]: int(found["version"]) for found in item.get("aliases", ())},
-        [_version(found) for found in item.get("latest_versions", ())],
+        {alias["alias"]: int(alias["version"]) for alias in item.get("aliases", ())},
+        [_version(latest) for latest in item.get("latest_versions", ())],
     )
 
 
@@ -131,17 +129,17 @@ def _version(item: Mapping[str, Any]) -> RegisteredVersion:
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Translate httpx's errors, and replies of another shape, into RegistryUnavailable."""
+    """Translate httpx's errors and replies of an unknown shape into RegistryUnavailable."""
     try:
         yield
     except httpx.HTTPStatusError as error:
-        where = error.request.url.path
+        path = error.request.url.path
         raise RegistryUnavailable(
-            f"MLflow answered {error.response.status_code} for {where}"
+            f"MLflow returned status {error.response.status_code} for {path}"
         ) from error
     except httpx.HTTPError as error:
         raise RegistryUnavailable(
-            f"MLflow did not answer: {error or type(error).__name__}"
+            f"MLflow did not respond: {error or type(error).__name__}"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RegistryUnavailable(f"MLflow's answer is not understood: {error}") from error
+        raise RegistryUnavailable(f"MLflow's reply has an unknown shape: {error}") from error

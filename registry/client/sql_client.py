@@ -23,17 +23,17 @@ _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
 
 class SqlClient:
-    """Reads the registry out of its database."""
+    """Reads the registry from MLflow's database."""
 
     def __init__(self, tracking_uri: str) -> None:
         self._client: Any = MlflowClient(tracking_uri, registry_uri=tracking_uri)
-        self._look = AliasSearch(
+        self._search_aliases = AliasSearch(
             self._search_models, self._search_versions, self.find, self.resolve
         )
 
     def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
         """See `RegistryReader`."""
-        return self._look(names)
+        return self._search_aliases(names)
 
     def resolve(self, name: str, alias: str) -> RegisteredVersion | None:
         """See `RegistryReader`."""
@@ -48,18 +48,18 @@ class SqlClient:
     def download(self, version: RegisteredVersion, path: str, to: Path, max_bytes: int) -> bool:
         """See `RegistryReader`."""
         number = str(version.version)
-        found = _unless_absent(
+        artefact = _unless_absent(
             lambda: Path(
                 download_artifacts(
                     f"{self._client.get_model_version_download_uri(version.name, number)}/{path}"
                 )
             )
         )
-        if found is None or not found.is_file():
+        if artefact is None or not artefact.is_file():
             return False
-        if found.stat().st_size > max_bytes:
+        if artefact.stat().st_size > max_bytes:
             raise ModelRefused(f"{to.name} is larger than {max_bytes:,} bytes")
-        shutil.copyfile(found, to)
+        shutil.copyfile(artefact, to)
         return True
 
     def tag(self, version: RegisteredVersion, key: str, value: str) -> None:
@@ -67,8 +67,7 @@ class SqlClient:
         with translate_errors(RegistryUnavailable):
             self._client.set_model_version_tag(version.name, str(version.version), key, value)
 
-    def _search_models(self, which: str) -> list[ListedModel]:
-        found = _all_pages(self._client.search_registered_models, which)
+    def _search_models(self, name_filter: str) -> list[ListedModel]:
         return [
             ListedModel(
                 item.name,
@@ -76,18 +75,19 @@ class SqlClient:
                 {alias: int(number) for alias, number in item.aliases.items()},
                 [_version(latest) for latest in item.latest_versions],
             )
-            for item in found
+            for item in _all_pages(self._client.search_registered_models, name_filter)
         ]
 
-    def _search_versions(self, which: str) -> list[RegisteredVersion]:
-        return [_version(item) for item in _all_pages(self._client.search_model_versions, which)]
+    def _search_versions(self, version_filter: str) -> list[RegisteredVersion]:
+        items = _all_pages(self._client.search_model_versions, version_filter)
+        return [_version(item) for item in items]
 
 
-def _all_pages(search: Callable[..., Any], which: str) -> Iterator[Any]:
+def _all_pages(search: Callable[..., Any], filter_string: str) -> Iterator[Any]:
     token = None
     while True:
         with translate_errors(RegistryUnavailable):
-            page = search(which, max_results=_ITEMS_A_PAGE, page_token=token)
+            page = search(filter_string, max_results=_ITEMS_A_PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -1,4 +1,4 @@
-"""The artefacts of a registered version: the model's files, MLflow's description, the card."""
+"""Log the artefacts of a registered version: the model's files and MLflow's description."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def log_model(directory: Path) -> Any:  # noqa: ANN401 - MLflow has no types
     """Log a FraudModel directory in the active run; return MLflow's description of it."""
     # MLflow names an artefact by its directory: artifacts/<last part of the path>.
     if directory.name != Path(MODEL_PATH).name:
-        raise ValueError(f"the model's directory must be called {Path(MODEL_PATH).name}")
+        raise ValueError(f"the name of the model's directory must be {Path(MODEL_PATH).name}")
     return mlflow.pyfunc.log_model(
         name="model",
         python_model=str(_PYFUNC),
         artifacts={"model": str(directory)},
         code_paths=[str(Path(scoring.__file__).parent)],
-        # Named, because inferring them starts a fresh interpreter and takes half a minute.
+        # Listed here, because MLflow would infer them in a new interpreter for half a minute.
         pip_requirements=[f"{name}=={installed_version(name)}" for name in _SERVING_PACKAGES],
         signature=SIGNATURE,
         input_example=EXAMPLE,

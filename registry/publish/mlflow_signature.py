@@ -1,4 +1,4 @@
-"""What the registered model takes and gives, as MLflow logs it and checks it on its side."""
+"""The signature and input example of a registered model, in MLflow's types."""
 
 from __future__ import annotations
 

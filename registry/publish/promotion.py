@@ -1,4 +1,4 @@
-"""Moving the alias `production`, with a record on the version of who did it, when and why."""
+"""Move the alias `production`, and record on the version who moved it, when and why."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ EVIDENCE_TAG = "sentinel.promotion_evidence"
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What a version's page will say of its promotion.
+    """The record of a promotion on the version's page.
 
     Attributes:
-        by: who promotes.
-        evidence: a sentence, and where there is one the address of the comparison.
+        by: person who promotes the version.
+        evidence: sentence that gives the reason, with the address of the comparison if there is
+            one.
     """
 
     by: str
@@ -32,13 +33,13 @@ class Promotion:
 
 
 def promote(client: MlflowClient, version: RegisteredVersion, promotion: Promotion) -> None:
-    """Put a version under `production`, from where every service follows within seconds.
+    """Put a version under `production`; every service serves it within seconds.
 
-    If it was the challenger it is none any more. The tags are set first, and taken back when the
-    alias does not move, so that nothing is left half-done.
+    If the version was the challenger, it loses that alias. The tags are set first and restored when
+    the alias does not move, so a failure leaves the version unchanged.
 
     Raises:
-        PublishError: MLflow refuses or does not answer.
+        PublishError: MLflow refuses the promotion or does not respond.
     """
     with translate_errors(
         lambda reason: PublishError(f"MLflow did not promote {version.name}: {reason}.")

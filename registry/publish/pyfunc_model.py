@@ -1,7 +1,7 @@
 """The registered model as an MLflow pyfunc, for `mlflow models serve` and MLflow's evaluation.
 
-Logged as code (https://mlflow.org/docs/latest/ml/model/models-from-code/), so that nothing is
-pickled: MLflow runs this file and hands it the directory of plain files. The service does not use
+It is logged as code (https://mlflow.org/docs/latest/ml/model/models-from-code/), so nothing is
+pickled: MLflow runs this file and passes it the directory of plain files. The service does not use
 it; it reads the same files itself.
 """
 
@@ -22,7 +22,7 @@ ARTIFACT = "model"
 
 
 class FraudPyfunc(PythonModel):  # type: ignore[misc]
-    """Transactions in the PaySim schema in; score, margin, risk band and decision out."""
+    """Maps transactions in the PaySim schema to score, margin, risk band and decision."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read and verify the model, as the service does."""

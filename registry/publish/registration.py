@@ -1,4 +1,4 @@
-"""Register a model version; its alias moves only when everything else has succeeded."""
+"""Register a model version; its alias moves only after everything else has succeeded."""
 
 from __future__ import annotations
 
@@ -27,24 +27,26 @@ def registering(
     metrics: Mapping[str, float],
     card: Callable[[ModelVersion], Card] | None = None,
 ) -> Iterator[ModelVersion]:
-    """Log a FraudModel directory, register it, and alias it `candidate` as the block ends well.
+    """Log a FraudModel directory, register it, and alias it `candidate` when the block succeeds.
 
-    Anything raised inside, Ctrl-C included, removes the version again.
+    An exception inside the block, Ctrl-C included, removes the version again.
 
     Args:
-        run: the open run.
-        directory: the model's five files.
-        name: registered model; made when it is not there.
-        tags: for the version's page. metrics: figures of the logged model.
-        card: makes the version's card, which goes into the artefacts of run and version as
-            `model_card.md` and `model_card.html`, and whose short form describes the version.
+        run: open run.
+        directory: directory of the model's five files.
+        name: registered model; created if it does not exist.
+        tags: tags of the version.
+        metrics: metrics of the logged model.
+        card: function that makes the version's card. The card is logged in the artefacts of run and
+            version as `model_card.md` and `model_card.html`; its short form becomes the version's
+            description.
     """
-    made_model = False
+    created_model = False
     version: ModelVersion | None = None
     try:
         logged = log_model(directory)
         mlflow.log_metrics(dict(metrics), run_id=run.id, model_id=logged.model_id)
-        made_model = _ensure_registered_model(run.client, name)
+        created_model = _ensure_registered_model(run.client, name)
         created = run.client.create_model_version(
             name, logged.model_uri, run.id, tags=dict(tags), model_id=logged.model_id
         )
@@ -58,7 +60,7 @@ def registering(
             if version is not None:
                 run.client.delete_model_version(name, str(version.version))
         with suppress(Exception):
-            if made_model:
+            if created_model:
                 run.client.delete_registered_model(name)
         raise
 
@@ -74,7 +76,7 @@ def _attach(run: Run, version: ModelVersion, model_id: str, card: Card) -> None:
 
 
 def _ensure_registered_model(client: MlflowClient, name: str) -> bool:
-    """Return whether it had to be made."""
+    """Create a registered model if it does not exist; return whether it was created."""
     try:
         client.create_registered_model(name)
     except MlflowException as error:

@@ -1,4 +1,4 @@
-"""MLflow runs: open one, log to it, end it with its true status."""
+"""Open MLflow runs, log to them, and end them with their status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scoring.errors import CommandError
 from scoring.prediction import ModelVersion
 
 MAX_DESCRIPTION = 5000
-"""What MLflow's column of a version's description holds."""
+"""Characters that MLflow's column for a version's description holds."""
 
 
 class PublishError(CommandError):
@@ -39,8 +39,8 @@ class Card:
     """A model card.
 
     Attributes:
-        markdown: the facts in words and tables.
-        html: the same with the pictures, a page that needs no other file.
+        markdown: text and tables of the card.
+        html: the same with pictures, as one file.
         description: Markdown for the version's page, at most MAX_DESCRIPTION characters.
     """
 
@@ -62,7 +62,7 @@ class Run:
         params: Mapping[str, object] | None = None,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
-        """Log parameters and figures."""
+        """Log parameters and metrics."""
         mlflow.log_params(dict(params or {}), run_id=self.id)
         mlflow.log_metrics(dict(metrics or {}), run_id=self.id)
 
@@ -71,24 +71,24 @@ class Run:
         self.client.set_tag(self.id, key, value)
 
     def log_later(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Log newer figures of a run below this one that has ended, unless it has been deleted."""
+        """Log newer metrics of an ended run nested in this one, unless it has been deleted."""
         if _is_active(self.client, run_id, self.experiment_id):
             for name, value in metrics.items():
                 self.client.log_metric(run_id, name, value, step=1)
 
     def end(self, run_id: str, status: str) -> None:
-        """Say that a run below this one is FINISHED, FAILED or KILLED, unless it is deleted."""
+        """Set a nested run's status, FINISHED, FAILED or KILLED, unless the run is deleted."""
         if _is_active(self.client, run_id, self.experiment_id):
             self.client.set_terminated(run_id, status)
 
     def log_series(self, name: str, values: Sequence[float]) -> None:
-        """Log one figure's course, from step 1."""
+        """Log the values of one metric, from step 1."""
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, step) for step, value in enumerate(values, start=1)]
         self.client.log_batch(self.id, metrics=metrics)
 
     def log_picture(self, file_name: str, figure: Any) -> bytes:  # noqa: ANN401 - matplotlib's
-        """Log a matplotlib figure; return it as the PNG file that was logged."""
+        """Log a matplotlib figure as PNG; return the bytes of the file."""
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / file_name
             figure.savefig(path)
@@ -104,40 +104,42 @@ class Run:
         self.log_text(path, json.dumps(value, indent=1) + "\n")
 
     def log_data(self, name: str, digest: str, facts: Mapping[str, str]) -> None:
-        """Name the transactions that went in, without sending them.
+        """Log which transactions the run used, without sending them.
 
         Args:
-            name: for people. digest: at most 36 characters. facts: what identifies their origin.
+            name: name of the data set in the MLflow UI.
+            digest: digest of the data set, at most 36 characters.
+            facts: properties that identify the origin of the data set.
         """
         dataset = MetaDataset(CodeDatasetSource(dict(facts)), name=name, digest=digest)
         mlflow.log_input(dataset, context="training")
 
     @contextmanager
     def nested(self, name: str) -> Iterator[Run]:
-        """Open a run below this one, which has to be open."""
+        """Open a run nested in this one, which has to be open."""
         with mlflow.start_run(experiment_id=self.experiment_id, run_name=name, nested=True) as run:
             yield Run(run.info.run_id, self.experiment_id, self.client)
 
 
 class Tracking:
-    """An MLflow that answered."""
+    """A connection to MLflow that has been checked."""
 
     def __init__(self, tracking_uri: str, artifact_root: Path) -> None:
-        """Connect.
+        """Connect to MLflow.
 
         Args:
             tracking_uri: `http(s)://...` or a database URI.
-            artifact_root: where artefacts go when MLflow is a database without a server.
+            artifact_root: directory of the artefacts when MLflow is a database without a server.
 
         Raises:
-            PublishError: nobody answers there.
+            PublishError: MLflow does not respond at the URI.
         """
-        _quieten()
+        _configure_mlflow()
         self._uri = tracking_uri.rstrip("/")
         self._is_server = self._uri.startswith(("http://", "https://"))
         self._artifact_root = artifact_root
         if self._is_server:
-            _demand_health(self._uri)
+            _check_health(self._uri)
         with self.translate_errors():
             self.client = MlflowClient(self._uri)
             self.client.search_experiments(max_results=1)
@@ -145,23 +147,25 @@ class Tracking:
 
     @contextmanager
     def run(
-        self, experiment: str, name: str, tags: Mapping[str, str], again: str | None = None
+        self, experiment: str, name: str, tags: Mapping[str, str], resume_id: str | None = None
     ) -> Iterator[Run]:
-        """Open a run; leaving the block finishes it, an exception marks it failed.
+        """Open a run; the end of the block finishes it, an exception marks it failed.
 
         Args:
-            experiment: made when it is not there.
-            name: for people. tags: for the run's page.
-            again: id of a run of this experiment to go on with, unless it has been deleted.
+            experiment: name of the experiment; created if it does not exist.
+            name: name of the run in the MLflow UI.
+            tags: tags of the run.
+            resume_id: id of a run of this experiment that is continued unless it has been deleted;
+                None: a new run.
 
         Raises:
-            PublishError: MLflow refuses anything asked of it inside the block.
+            PublishError: MLflow refuses a call inside the block.
         """
         with self.translate_errors():
             experiment_id = self._experiment_id(experiment)
-            known = again is not None and _is_active(self.client, again, experiment_id)
+            resumes = resume_id is not None and _is_active(self.client, resume_id, experiment_id)
             with mlflow.start_run(
-                again if known else None,
+                resume_id if resumes else None,
                 experiment_id=experiment_id,
                 run_name=name,
                 tags=dict(tags),
@@ -169,32 +173,32 @@ class Tracking:
                 yield Run(run.info.run_id, experiment_id, self.client)
 
     def translate_errors(self) -> AbstractContextManager[None]:
-        """Translate MLflow's refusals into PublishError until the block ends."""
+        """Translate MLflow's errors into PublishError until the block ends."""
         return translate_errors(lambda r: PublishError(f"MLflow at {self._uri} refused: {r}."))
 
     def url(self, run: Run) -> str | None:
-        """Return the run's page, or None where no server shows one."""
+        """Return the address of the run's page, or None where MLflow is a database."""
         if not self._is_server:
             return None
         return f"{self._uri}/#/experiments/{run.experiment_id}/runs/{run.id}"
 
     def version_url(self, version: ModelVersion) -> str | None:
-        """Return the version's page, or None where no server shows one."""
+        """Return the address of the version's page, or None where MLflow is a database."""
         if not self._is_server:
             return None
         return f"{self._uri}/#/models/{version.name}/versions/{version.version}"
 
     def _experiment_id(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
-            place = None if self._is_server else str((self._artifact_root / name).absolute())
-            return str(self.client.create_experiment(name, artifact_location=place))
-        if found.lifecycle_stage != "active":
+        existing = self.client.get_experiment_by_name(name)
+        if existing is None:
+            location = None if self._is_server else str((self._artifact_root / name).absolute())
+            return str(self.client.create_experiment(name, artifact_location=location))
+        if existing.lifecycle_stage != "active":
             raise PublishError(
                 f"The MLflow experiment {name} is deleted; restore it, or remove it for good with "
                 "`mlflow gc`."
             )
-        return str(found.experiment_id)
+        return str(existing.experiment_id)
 
 
 def _is_active(client: MlflowClient, run_id: str, experiment_id: str) -> bool:
@@ -207,18 +211,18 @@ def _is_active(client: MlflowClient, run_id: str, experiment_id: str) -> bool:
     return bool(info.lifecycle_stage == "active" and info.experiment_id == experiment_id)
 
 
-def _demand_health(uri: str) -> None:
+def _check_health(uri: str) -> None:
     try:
         httpx.get(f"{uri}/health", timeout=5).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PublishError(
-            f"MLflow does not answer at {uri} ({error}). Start it, or unset MLFLOW_TRACKING_URI to "
-            "use a local database."
+            f"MLflow does not respond at {uri} ({error}). Start it, or unset MLFLOW_TRACKING_URI to"
+            " use a local database."
         ) from error
 
 
-def _quieten() -> None:
-    """Keep MLflow's hints off the terminal, and its timeout with a dead server short."""
+def _configure_mlflow() -> None:
+    """Keep MLflow's hints off the terminal, and shorten its timeout when a server is down."""
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

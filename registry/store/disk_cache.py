@@ -1,9 +1,9 @@
-"""Model versions on disk: downloaded whole or not at all, the five used last kept per name.
+"""Model versions on disk: complete downloads only, the five used last of each registered model.
 
     <root>/<registered model>/<version>-<created_ms>/   the five files and MLmodel
-    <root>/<registered model>/production.json           what serves, for a start without MLflow
+    <root>/<registered model>/production.json           version that serves a start without MLflow
 
-Processes may share a root: folders appear and vanish by being renamed.
+Processes may share a root: a folder is renamed into place and renamed before it is removed.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ _ABANDONED_AFTER_S = 3600.0
 
 
 class DiskCache:
-    """Keeps versions below a root directory; from any thread and several processes.
+    """Keeps versions below a root directory; safe to use from threads and several processes.
 
     Args:
-        reader: where versions come from. root: where they go; made when it is not there.
+        reader: client of the registry from which versions are downloaded.
+        root: directory of the versions; created if it does not exist.
     """
 
     def __init__(self, reader: RegistryReader, root: Path) -> None:
@@ -47,7 +48,7 @@ class DiskCache:
         self._root = root
 
     def find(self, version: RegisteredVersion) -> Path | None:
-        """Return the version's folder if it is here, which counts as a use."""
+        """Return the version's folder, or None if it is not on disk; counts as a use."""
         folder = self._folder(version)
         try:
             os.utime(folder)
@@ -56,31 +57,32 @@ class DiskCache:
         return folder
 
     def fetch(self, version: RegisteredVersion) -> Path:
-        """Download the version, and let go of those of its name used least lately.
+        """Download the version and return its folder.
 
         Raises:
-            ModelRefused: a file is missing or too large. RegistryUnavailable: MLflow is away.
+            ModelRefused: a file is missing or too large.
+            RegistryUnavailable: MLflow cannot be reached.
         """
-        with self._unfinished(version.name) as arriving:
-            self._download(version, MLMODEL, arriving / MLMODEL, MAX_MLMODEL_BYTES)
+        with self._unfinished(version.name) as unfinished:
+            self._download(version, MLMODEL, unfinished / MLMODEL, MAX_MLMODEL_BYTES)
             for name in MODEL_FILES:
-                self._download(version, f"{MODEL_PATH}/{name}", arriving / name, MAX_FILE_BYTES)
-            # Another process may have been faster; its folder is as good.
+                self._download(version, f"{MODEL_PATH}/{name}", unfinished / name, MAX_FILE_BYTES)
+            # Another process may have put the same version there meanwhile.
             with suppress(OSError):
-                arriving.rename(self._folder(version))
+                unfinished.rename(self._folder(version))
         return self._folder(version)
 
     def discard(self, version: RegisteredVersion) -> None:
-        """Remove the version's folder, if it is here."""
+        """Remove the version's folder, if it is on disk."""
         self._remove(self._folder(version))
 
     def prune(self, name: str) -> None:
-        """Remove all but the versions used last, and what was never finished.
+        """Remove a model's versions except the KEPT_VERSIONS used last, and abandoned downloads.
 
-        What is remembered stays, whenever it was used: a start without MLflow needs it.
+        A remembered version stays, however long ago it was used: a start without MLflow needs it.
         """
         home = self._home(name)
-        remembered = [self.remembered(name, memo.stem) for memo in home.glob("*.json")]
+        remembered = [self.remembered(name, record.stem) for record in home.glob("*.json")]
         serving = {self._folder(version) for version in remembered if version}
         folders: list[tuple[float, Path]] = []
         for path in home.iterdir():
@@ -97,8 +99,14 @@ class DiskCache:
                 self._remove(path)
 
     def remember(self, name: str, alias: str, version: RegisteredVersion | None) -> None:
-        """Keep what serves under an alias for a start without MLflow; None forgets it."""
-        path = self._memo(name, alias)
+        """Store the version that serves under an alias, for a start without MLflow.
+
+        Args:
+            name: name of the registered model.
+            alias: alias of the version.
+            version: version that serves; None removes the record.
+        """
+        path = self._record(name, alias)
         if version is None:
             path.unlink(missing_ok=True)
             return
@@ -110,30 +118,30 @@ class DiskCache:
         Path(file.name).replace(path)
 
     def remembered(self, name: str, alias: str) -> RegisteredVersion | None:
-        """Return what served under an alias last."""
-        path = self._memo(name, alias)
+        """Return the version that last served under an alias, or None if none is recorded."""
+        path = self._record(name, alias)
         try:
-            found = RegisteredVersion(**json.loads(path.read_bytes()))
+            version = RegisteredVersion(**json.loads(path.read_bytes()))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError) as error:
             logger.warning("%s cannot be read: %s", path, error)
             return None
-        return found
+        return version
 
     def _download(self, version: RegisteredVersion, path: str, to: Path, max_bytes: int) -> None:
         if not self._reader.download(version, path, to, max_bytes):
             raise ModelRefused(f"{to.name} is missing")
 
     def _remove(self, path: Path) -> None:
-        """Take a folder away at once, so that nobody finds half of it."""
-        doomed = path.with_name(f"{_UNFINISHED}{os.getpid()}-{time.monotonic_ns()}")
+        """Rename a folder or file, then delete it, so that no process reads half of it."""
+        renamed = path.with_name(f"{_UNFINISHED}{os.getpid()}-{time.monotonic_ns()}")
         with suppress(OSError):
-            path.rename(doomed)
-            if doomed.is_dir():
-                shutil.rmtree(doomed, ignore_errors=True)
+            path.rename(renamed)
+            if renamed.is_dir():
+                shutil.rmtree(renamed, ignore_errors=True)
             else:
-                doomed.unlink()
+                renamed.unlink()
 
     @contextmanager
     def _unfinished(self, name: str) -> Iterator[Path]:
@@ -151,15 +159,15 @@ class DiskCache:
     def _folder(self, version: RegisteredVersion) -> Path:
         return self._home(version.name) / f"{version.version}-{version.created_ms}"
 
-    def _memo(self, name: str, alias: str) -> Path:
+    def _record(self, name: str, alias: str) -> Path:
         return self._home(name) / f"{alias}.json"
 
 
 def digest(folder: Path) -> str:
-    """Return what tells a model from every other: SHA-256 over its five files.
+    """Return the SHA-256 over a model's five files, which identifies the model.
 
     Raises:
-        ModelRefused: one of them is missing.
+        ModelRefused: a file is missing.
     """
     whole = hashlib.sha256()
     for name in MODEL_FILES:

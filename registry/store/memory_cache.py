@@ -1,4 +1,4 @@
-"""Models in memory: those used lately, each once, however many registered versions it is."""
+"""Models in memory: those used last, each once, also when several versions have its files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scoring.prediction import ModelVersion
 
 @dataclass(frozen=True, slots=True)
 class _Resident:
-    """A model, and the same model under the names of the versions that it is."""
+    """A model in memory, and the same model by each version that has its files."""
 
     model: FraudModel
     versions: dict[RegisteredVersion, FraudModel] = field(default_factory=dict)
@@ -24,13 +24,13 @@ class MemoryCache:
     """A least-recently-used cache of verified models by the digest of their files; thread-safe.
 
     Args:
-        max_models: how many different models it holds, >= 1.
-        on_eviction: called, outside the lock, for each model that is evicted.
+        max_models: number of different models that it holds, >= 1.
+        on_eviction: function that is called, outside the lock, for each evicted model.
     """
 
     def __init__(self, max_models: int, on_eviction: Callable[[], None]) -> None:
         if max_models < 1:
-            raise ValueError("max_models has to be at least 1")
+            raise ValueError("max_models must be at least 1")
         self._max_models = max_models
         self._on_eviction = on_eviction
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class MemoryCache:
         return len(self._residents)
 
     def find(self, version: RegisteredVersion) -> FraudModel | None:
-        """Return the version's model if it is here, which counts as a use."""
+        """Return the version's model, or None if it is not in memory; counts as a use."""
         with self._lock:
             digest = self._digests.get(version)
             if digest is None:
@@ -50,27 +50,27 @@ class MemoryCache:
             return self._residents[digest].versions[version]
 
     def share(self, digest: str, version: RegisteredVersion) -> FraudModel | None:
-        """Return the model with this content as the version, if it is here as another."""
+        """Return the model with this digest under a further version, or None if it is absent."""
         with self._lock:
             resident = self._residents.get(digest)
-            return None if resident is None else self._name(digest, resident, version)
+            return None if resident is None else self._model_as(digest, resident, version)
 
     def add(self, digest: str, version: RegisteredVersion, model: FraudModel) -> FraudModel:
-        """Take a model in, and let go of those used least lately beyond `max_models`."""
-        evicted = 0
+        """Add a model, and evict the least recently used ones beyond `max_models`."""
+        evictions = 0
         with self._lock:
             resident = self._residents.setdefault(digest, _Resident(model))
-            named = self._name(digest, resident, version)
+            versioned = self._model_as(digest, resident, version)
             while len(self._residents) > self._max_models:
-                _, gone = self._residents.popitem(last=False)
-                for its_version in gone.versions:
-                    del self._digests[its_version]
-                evicted += 1
-        for _ in range(evicted):
+                _, evicted = self._residents.popitem(last=False)
+                for evicted_version in evicted.versions:
+                    del self._digests[evicted_version]
+                evictions += 1
+        for _ in range(evictions):
             self._on_eviction()
-        return named
+        return versioned
 
-    def _name(self, digest: str, resident: _Resident, version: RegisteredVersion) -> FraudModel:
+    def _model_as(self, digest: str, resident: _Resident, version: RegisteredVersion) -> FraudModel:
         self._residents.move_to_end(digest)
         self._digests[version] = digest
         if version not in resident.versions:

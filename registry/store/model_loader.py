@@ -1,4 +1,4 @@
-"""Load a version's model from memory, disk or MLflow, and verify it on the way."""
+"""Load a version's model from memory, disk or MLflow, and verify it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ logger = logging.getLogger("sentinel.registry")
 
 
 class ModelLoader:
-    """Loads each version once, whatever the number of threads that want it.
+    """Loads each version once, also when several threads need it at the same time.
 
     Args:
-        disk: versions that this machine has downloaded.
-        memory: models that are loaded.
+        disk: cache of the versions that this machine has downloaded.
+        memory: cache of the loaded models.
     """
 
     def __init__(self, disk: DiskCache, memory: MemoryCache) -> None:
@@ -36,7 +36,7 @@ class ModelLoader:
         self._locks: WeakValueDictionary[Hashable, threading.Lock] = WeakValueDictionary()
 
     def resident(self, version: RegisteredVersion) -> FraudModel | None:
-        """Return the version's model if it is in memory, which counts as a use; no I/O."""
+        """Return the version's model, or None if it is not in memory; counts as a use, no I/O."""
         return self._memory.find(version)
 
     def load(self, version: RegisteredVersion) -> FraudModel:
@@ -44,7 +44,7 @@ class ModelLoader:
 
         Raises:
             ModelRefused: the version failed a check.
-            RegistryUnavailable: MLflow did not deliver it.
+            RegistryUnavailable: MLflow did not return it.
         """
         if (model := self._memory.find(version)) is not None:
             return model
@@ -53,7 +53,7 @@ class ModelLoader:
                 try:
                     return self._verified(version, folder)
                 except ModelRefused as error:
-                    # A damaged copy, or one that an older release made; MLflow has the original.
+                    # The copy is damaged, or of an older release; MLflow has the original.
                     logger.warning("%s on disk is not usable: %s", version, error.detail)
                     self._disk.discard(version)
             folder = self._disk.fetch(version)
@@ -67,22 +67,22 @@ class ModelLoader:
 
     @property
     def models_in_memory(self) -> int:
-        """How many different models are in memory now."""
+        """Return the number of different models in memory."""
         return len(self._memory)
 
     def _verified(self, version: RegisteredVersion, folder: Path) -> FraudModel:
         check_signature(folder / MLMODEL)
-        content = digest(folder)
-        with self._lock_of(content):
-            shared = self._memory.share(content, version)
+        model_digest = digest(folder)
+        with self._lock_of(model_digest):
+            shared = self._memory.share(model_digest, version)
             if shared is not None:
                 return shared
             check_booster(folder / "booster.txt")
-            return self._memory.add(content, version, FraudModel.load(folder))
+            return self._memory.add(model_digest, version, FraudModel.load(folder))
 
     @contextmanager
     def _lock_of(self, key: Hashable) -> Iterator[None]:
-        """Hold the lock of a version or of a model's content."""
+        """Hold the lock of a version or of a model's digest."""
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:

@@ -1,11 +1,11 @@
 """Follow the aliases of registered models, and serve only versions that passed every check.
 
-    look(names)  → the versions that should serve now, by registered model   (the follower)
-    resident(v)  → its model if it is in memory, without any I/O             (the event loop)
-    load(v)      → its model from memory, disk or MLflow                     (any worker thread)
+    read_aliases(names) → the versions that should serve now, by registered model (AliasFollower)
+    resident(v)         → its model if it is in memory, without any I/O           (the event loop)
+    load(v)             → its model from memory, disk or MLflow                   (worker threads)
 
-A look never returns a version that has not passed every check: files, signature, features, golden
-rows. It costs MLflow one request a hundred names, and a download for each version that is new.
+`read_aliases` returns only versions that passed every check: files, signature, features, golden
+rows. It sends MLflow one request a hundred names, and downloads each new version.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ class Versions:
     """The versions of one registered model that should serve now; each has passed its checks.
 
     Attributes:
-        production: decides; None when the alias is gone, or nothing good was ever under it.
-        challenger: is tried beside it; None without the alias, when refused, and when it is the
-            production version itself. Its tags are as of the last look.
+        production: version that decides; None without the alias, and while every version that had
+            it was refused.
+        challenger: version that is compared with it; None without the alias, when it was refused,
+            and when it is the production version itself. Its tags are those read last.
     """
 
     production: RegisteredVersion | None = None
@@ -56,9 +57,10 @@ class ModelStore:
         root: directory of the versions on disk; processes may share it.
         max_models: number of different models that stay in memory, >= 1; registered versions with
             the same files are one model.
-        on_refusal: called once for each version that failed a check, with the reason; must not
+        on_refusal: function that is called with each version that failed a check and the reason,
+            once a version; must not raise.
+        on_eviction: function that is called for each model that is evicted from memory; must not
             raise.
-        on_eviction: called for each model that leaves memory because it is full; must not raise.
     """
 
     def __init__(
@@ -78,27 +80,27 @@ class ModelStore:
         self._refused: dict[RegisteredVersion, str] = {}
         self._waiting: dict[RegisteredVersion, str] = {}
         self._untagged: set[RegisteredVersion] = set()
-        self._is_away = False
-        self._looking = threading.Lock()
+        self._is_unavailable = False
+        self._reading = threading.Lock()
 
-    def look(self, names: Collection[str]) -> dict[str, Versions]:
-        """Return what should serve now under each name; loads what is new, refuses what is bad.
+    def read_aliases(self, names: Collection[str]) -> dict[str, Versions]:
+        """Return the versions that should serve now under each name; load and check the new ones.
 
-        A refused version leaves the one before it in production, and is not tried again while an
-        alias is on it. While MLflow is away nothing changes; at the start, it is what served last
-        on this disk.
+        When a version is refused, the previous one stays in production; the refused one is not
+        tried again while an alias is on it. While MLflow is unavailable nothing changes; a process
+        that starts then serves the versions that last served on this disk.
         """
-        with self._looking:
+        with self._reading:
             try:
-                wanted = self._reader.aliases(names)
+                aliases = self._reader.aliases(names)
             except RegistryUnavailable as error:
                 self._serve_remembered(names, error)
             else:
-                self._follow(wanted)
+                self._follow(aliases)
             return {name: self._versions(name) for name in names}
 
     def resident(self, version: RegisteredVersion) -> FraudModel | None:
-        """Return the version's model if it is in memory, which counts as a use; no I/O."""
+        """Return the version's model, or None if it is not in memory; counts as a use, no I/O."""
         return self._loader.resident(version)
 
     def load(self, version: RegisteredVersion) -> FraudModel:
@@ -106,85 +108,89 @@ class ModelStore:
 
         Raises:
             ModelRefused: the version failed a check.
-            RegistryUnavailable: MLflow did not deliver it.
+            RegistryUnavailable: MLflow did not return it.
         """
         return self._loader.load(version)
 
     @property
     def models_in_memory(self) -> int:
-        """How many different models are in memory now."""
+        """Return the number of different models in memory."""
         return self._loader.models_in_memory
 
-    def _follow(self, wanted: Mapping[str, Mapping[str, RegisteredVersion]]) -> None:
-        if self._is_away:
-            self._is_away = False
-            logger.info("MLflow answers again")
-        under_alias = {version for aliases in wanted.values() for version in aliases.values()}
-        self._refused = {v: reason for v, reason in self._refused.items() if v in under_alias}
-        good = set(self._serving.values())
-        good |= self._check(under_alias - good - self._refused.keys())
+    def _follow(self, aliases: Mapping[str, Mapping[str, RegisteredVersion]]) -> None:
+        if self._is_unavailable:
+            self._is_unavailable = False
+            logger.info("MLflow is available again")
+        aliased = {version for by_alias in aliases.values() for version in by_alias.values()}
+        self._refused = {v: reason for v, reason in self._refused.items() if v in aliased}
+        usable = set(self._serving.values())
+        usable |= self._check(aliased - usable - self._refused.keys())
         self._tag_refused()
-        for name, aliases in wanted.items():
+        for name, by_alias in aliases.items():
             for alias in FOLLOWED:
-                self._assign(name, alias, aliases.get(alias), good)
+                self._assign(name, alias, by_alias.get(alias), usable)
 
     def _assign(
-        self, name: str, alias: str, wanted: RegisteredVersion | None, good: Set[RegisteredVersion]
+        self,
+        name: str,
+        alias: str,
+        aliased: RegisteredVersion | None,
+        usable: Set[RegisteredVersion],
     ) -> None:
         before = self._serving.get((name, alias))
-        if wanted is None or (alias == CHALLENGER and wanted in self._refused):
+        if aliased is None or (alias == CHALLENGER and aliased in self._refused):
             self._serving.pop((name, alias), None)
             self._disk.remember(name, alias, None)
-        elif wanted in good:
-            self._serving[name, alias] = wanted
-            if before != wanted:
-                logger.info("%s is %s", wanted, _ROLE[alias])
-            if before is None or before != wanted or before.tags != wanted.tags:
-                self._disk.remember(name, alias, wanted)
+        elif aliased in usable:
+            self._serving[name, alias] = aliased
+            if before != aliased:
+                logger.info("%s is %s", aliased, _ROLE[alias])
+            if before is None or before != aliased or before.tags != aliased.tags:
+                self._disk.remember(name, alias, aliased)
         elif before is None:
-            self._recall(name, alias)
+            self._restore(name, alias)
 
     def _serve_remembered(self, names: Iterable[str], error: RegistryUnavailable) -> None:
-        if not self._is_away:
-            self._is_away = True
-            logger.warning("%s; nothing changes until it does", error)
+        if not self._is_unavailable:
+            self._is_unavailable = True
+            logger.warning("%s; the versions that serve stay until MLflow is available", error)
         for name in names:
             for alias in FOLLOWED:
                 if (name, alias) not in self._serving:
-                    self._recall(name, alias)
+                    self._restore(name, alias)
 
-    def _recall(self, name: str, alias: str) -> None:
+    def _restore(self, name: str, alias: str) -> None:
         """Serve the version that last served under the alias on this disk, if there is one."""
         version = self._disk.remembered(name, alias)
         if version is not None and version not in self._refused and self._check({version}):
-            logger.warning("%s is %s, as it last was on this disk", version, _ROLE[alias])
+            logger.warning("%s is %s, restored from this disk", version, _ROLE[alias])
             self._serving[name, alias] = version
 
     def _check(self, versions: Set[RegisteredVersion]) -> set[RegisteredVersion]:
-        """Load versions that are new, and return those that may serve; refuses the bad ones."""
+        """Load and check versions; return those that may serve, and record the refused ones."""
         if len(versions) == 1:
-            troubles = [(version, self._trouble(version)) for version in versions]
+            errors = [(version, self._load_error(version)) for version in versions]
         else:
             with ThreadPoolExecutor(_LOADS_AT_ONCE) as pool:
-                troubles = list(zip(versions, pool.map(self._trouble, versions), strict=True))
-        for version, trouble in troubles:
-            if isinstance(trouble, ModelRefused):
-                self._refuse(version, trouble.detail)
-            elif trouble is not None and self._waiting.get(version) != str(trouble):
-                logger.warning("%s has to wait: %s", version, trouble)
-                self._waiting[version] = str(trouble)
-            elif trouble is None:
+                errors = list(zip(versions, pool.map(self._load_error, versions), strict=True))
+        for version, error in errors:
+            if isinstance(error, ModelRefused):
+                self._refuse(version, error.detail)
+            elif error is not None and self._waiting.get(version) != str(error):
+                logger.warning("%s cannot be loaded yet: %s", version, error)
+                self._waiting[version] = str(error)
+            elif error is None:
                 self._waiting.pop(version, None)
-        return {version for version, trouble in troubles if trouble is None}
+        return {version for version, error in errors if error is None}
 
-    def _trouble(self, version: RegisteredVersion) -> Exception | None:
+    def _load_error(self, version: RegisteredVersion) -> Exception | None:
         try:
             self.load(version)
         except (ModelRefused, RegistryUnavailable, OSError) as error:
             return error
         except Exception as error:
-            # One tenant's strange files must not keep the others from being followed.
-            logger.exception("%s failed in a way that was not foreseen", version)
+            # One tenant's faulty files must not keep other tenants' models from being updated.
+            logger.exception("%s failed with an unexpected error", version)
             return ModelRefused(f"it does not load: {type(error).__name__}: {error}")
         return None
 
@@ -195,7 +201,7 @@ class ModelStore:
         self._on_refusal(version, reason)
 
     def _tag_refused(self) -> None:
-        """Tag refused versions in MLflow with the reason; a failed tag is set at the next look."""
+        """Tag refused versions in MLflow with the reason; the next call sets a tag that failed."""
         self._untagged &= self._refused.keys()
         for version in list(self._untagged):
             with suppress(RegistryUnavailable):

@@ -1,1 +1,1 @@
-"""Checks of a version's files before they are loaded."""
+"""Check a version's files before they are loaded."""

@@ -1,9 +1,9 @@
-"""Check that LightGBM can read a booster file, before it reads it.
+"""Check a booster file before LightGBM reads it.
 
-LightGBM trusts the file: one that was cut short, or whose lines were changed by an editor, is read
-beyond its end and ends the whole process (4.6.0: a file cut in half is a segmentation fault). So
-what it would follow without a check is followed here first: the trees' sizes, the lengths of their
-arrays, and where each split leads.
+LightGBM does not validate the file: it reads beyond the end of one that is truncated or was edited,
+which ends the process (4.6.0: a file cut in half is a segmentation fault). So the parts that it
+does not check are checked here first: the trees' sizes, the lengths of their arrays, and the
+children of each split.
 Format: https://github.com/microsoft/LightGBM/blob/v4.6.0/src/io/gbdt_model_text.cpp.
 """
 
@@ -26,16 +26,16 @@ def check_booster(path: Path) -> None:
     """Check the structure of a booster in LightGBM's text format.
 
     Raises:
-        ModelRefused: it is cut short, or does not hold together; says where.
+        ModelRefused: the file is truncated or inconsistent; the message says where.
     """
     content = path.read_bytes()
     try:
-        _follow(content)
+        _check_trees(content)
     except (ValueError, KeyError) as error:
         raise ModelRefused(f"{path.name} does not load: {_reason(error)}") from error
 
 
-def _follow(content: bytes) -> None:
+def _check_trees(content: bytes) -> None:
     head, begin, _ = content.partition(b"\nTree=0\n")
     if not begin:
         raise ValueError("it has no tree")
@@ -51,16 +51,16 @@ def _follow(content: bytes) -> None:
         tree = content[at : at + size]
         at += size
         if size < 1 or len(tree) < size or not tree.startswith(b"Tree=%d\n" % number):
-            raise ValueError(f"tree {number} is not where tree_sizes says; the file was changed")
+            raise ValueError(f"tree {number} does not match tree_sizes; the file was changed")
         try:
-            _follow_tree(_fields(tree), features)
+            _check_tree(_fields(tree), features)
         except (ValueError, KeyError) as error:
             raise ValueError(f"tree {number}: {_reason(error)}") from error
     if not content.startswith(b"end of trees", at):
-        raise ValueError("the trees do not end where tree_sizes says; the file was changed")
+        raise ValueError("the end of the trees does not match tree_sizes; the file was changed")
 
 
-def _follow_tree(tree: Mapping[str, str], features: int) -> None:
+def _check_tree(tree: Mapping[str, str], features: int) -> None:
     leaves = int(tree["num_leaves"])
     if leaves < 1 or tree["num_cat"] != "0" or tree.get("is_linear", "0") != "0":
         raise ValueError("it is categorical, linear or empty")
@@ -73,18 +73,18 @@ def _follow_tree(tree: Mapping[str, str], features: int) -> None:
         if len(tree[name].split(" ")) != length:
             raise ValueError(f"{name} has the wrong length")
     if not all(0 <= int(feature) < features for feature in tree["split_feature"].split(" ")):
-        raise ValueError("it splits on a feature that there is not")
+        raise ValueError("it splits on a feature that does not exist")
     if any(int(kind) & 1 for kind in tree["decision_type"].split(" ")):
-        raise ValueError("it splits on a category, and says that it does not")
+        raise ValueError("it has a categorical split, but num_cat is 0")
     reached = [0] * (2 * leaves - 1)
     for side in ("left_child", "right_child"):
         for split, child in enumerate(map(int, tree[side].split(" "))):
-            # A split's children come after it, so that no path goes round; ~leaf is negative.
+            # A split's children come after it, so there is no cycle; a leaf is stored as ~leaf.
             if not (split < child < leaves - 1 or -leaves <= child < 0):
-                raise ValueError(f"{side} of split {split} leads nowhere")
+                raise ValueError(f"{side} of split {split} is out of range")
             reached[child] += 1
     if reached[0] or any(count != 1 for count in reached[1:]):
-        raise ValueError("its splits do not make a tree")
+        raise ValueError("its splits do not form a tree")
 
 
 def _fields(block: bytes) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """The signature in a version's MLmodel file, read without MLflow.
 
-An MLmodel is YAML that says what a model takes and gives
-(https://mlflow.org/docs/latest/ml/model/signatures/). What comes here was written by others, so
-it is composed, never constructed: no tags run, and aliases and merges cost nothing.
+An MLmodel is YAML that declares a model's inputs and outputs
+(https://mlflow.org/docs/latest/ml/model/signatures/). The file is not trusted, so its YAML is
+composed into nodes and never constructed: tags have no effect, and aliases and merges are not
+expanded.
 """
 
 from __future__ import annotations
@@ -27,28 +28,29 @@ _TYPES = {
     "oldbalance_dest": "double",
 }
 INPUTS: Mapping[str, str] = {wire: _TYPES[name] for name, wire in WIRE_NAMES.items()}
-"""MLflow's type of each column that a version takes, by its wire name."""
+"""MLflow's type of each input column, by its wire name."""
 OUTPUTS: Mapping[str, str] = {
     "score": "double",
     "margin": "double",
     "risk_band": "string",
     "decision": "string",
 }
-"""MLflow's type of each column that a version returns."""
+"""MLflow's type of each output column."""
 
 MAX_BYTES = 64 * 1024
-"""What training logs has 3 kB."""
+"""Largest size of an MLmodel file; one that training logs has 3 kB."""
 
 
 def check_signature(path: Path) -> None:
-    """Check that an MLmodel file promises the columns that this release takes and gives.
+    """Check that an MLmodel file declares the input and output columns of this release.
 
     Raises:
-        ModelRefused: it is no MLmodel, has no signature, or another; says what differs.
+        ModelRefused: the file is no MLmodel, or its signature is missing or different; the message
+            lists the differences.
     """
     signature = _signature(path.read_bytes())
-    for direction, ours in (("inputs", INPUTS), ("outputs", OUTPUTS)):
-        differences = _differences(_columns(signature.get(direction), direction), ours)
+    for direction, expected in (("inputs", INPUTS), ("outputs", OUTPUTS)):
+        differences = _differences(_columns(signature.get(direction), direction), expected)
         if differences:
             raise ModelRefused(f"{MLMODEL}: the signature's {direction} differ: {differences}")
 
@@ -56,7 +58,7 @@ def check_signature(path: Path) -> None:
 def _signature(content: bytes) -> dict[str, str]:
     """Return the entries of `signature` that are plain text."""
     try:
-        # Not the loader in C: 100,000 brackets overflow its stack and end the process.
+        # The loader in C would overflow its stack on 100,000 brackets and end the process.
         root = yaml.compose(content, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -78,24 +80,24 @@ def _columns(text: str | None, direction: str) -> dict[str, str]:
     """Parse MLflow's JSON list of columns into type by name."""
     try:
         columns = json.loads(text or "")
-        found = {column["name"]: column["type"] for column in columns}
-        if len(found) != len(columns) or not all(
-            isinstance(word, str) for pair in found.items() for word in pair
+        types = {column["name"]: column["type"] for column in columns}
+        if len(types) != len(columns) or not all(
+            isinstance(word, str) for pair in types.items() for word in pair
         ):
             raise ValueError("not distinct named columns")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelRefused(
             f"{MLMODEL}: the signature's {direction} are not a list of named columns"
         ) from error
-    return found
+    return types
 
 
-def _differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
-    missing = [f"{name} is missing" for name in ours if name not in theirs]
+def _differences(actual: Mapping[str, str], expected: Mapping[str, str]) -> str:
+    missing = [f"{name} is missing" for name in expected if name not in actual]
     other = [
-        f"{name} is {theirs[name]} and has to be {ours[name]}"
-        for name in ours
-        if name in theirs and theirs[name] != ours[name]
+        f"{name} is {actual[name]} and has to be {expected[name]}"
+        for name in expected
+        if name in actual and actual[name] != expected[name]
     ]
-    unknown = [f"{name} is unknown" for name in theirs if name not in ours]
+    unknown = [f"{name} is unknown" for name in actual if name not in expected]
     return "; ".join([*missing, *other, *unknown])[:500]

@@ -4,19 +4,19 @@ The measure is the population stability index over the bins of the training dist
 
     PSI = sum over bins of (a - e) ln(a / e),
 
-with `e` the share of the training rows in a bin and `a` the share of the window's: the symmetric
-Kullback-Leibler divergence in nats, 0 where the two are equal (N. Siddiqi, "Credit Risk
-Scorecards", 2006, which is also where MODERATE and MAJOR come from). Half a row is added to each
-bin of either side (the Jeffreys prior), so that an empty bin is finite, and the more so the fewer
-rows there are; a fixed floor would weigh an empty bin by how the floor was chosen.
+with `e` the share of the training rows in a bin and `a` the share of the window's rows. It is the
+symmetric Kullback-Leibler divergence in nats, 0 where the distributions are equal (N. Siddiqi,
+"Credit Risk Scorecards", 2006, which also defines MODERATE and MAJOR). Half a row is added to each
+bin on both sides (the Jeffreys prior), so that the term of an empty bin is finite and its weight
+depends on the number of rows; with a fixed minimum share, it would depend on that choice.
 
-Two samples of the same distribution, of n and m rows in B bins, are apart by chance: PSI is then
+Two samples of the same distribution, of n and m rows in B bins, differ by chance: PSI is then
 about (1/n + 1/m) times a chi-square variable of B - 1 degrees of freedom (B. Yurdakul, "Statistical
-Properties of Population Stability Index", Western Michigan University, 2018). Where chance could
-reach MODERATE, no PSI is given.
+Properties of Population Stability Index", Western Michigan University, 2018). Where chance alone
+could reach MODERATE, no PSI is returned.
 
 The packages that compute PSI (Evidently, NannyML) need pandas, scikit-learn and the rows; here
-Postgres counts the rows into bins, and the rest is one line.
+Postgres counts the rows in each bin, and the rest is one line.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ import numpy as np
 from scoring.features import FloatArray
 
 SCORE = "score"
-"""The name of the calibrated score among what is measured."""
+"""Name of the calibrated score among the measured quantities."""
 
 MODERATE = 0.1
 MAJOR = 0.25
 
 Level = Literal["stable", "moderate", "major", "insufficient", "empty", "constant"]
-"""How far a distribution has moved, or why no PSI is given: too few rows, none, or one bin."""
+"""How far a distribution has moved, or why there is no PSI: too few rows, no rows, or one bin."""
 
 _PRIOR = 0.5
 _Z = 3.0902
@@ -45,12 +45,12 @@ _Z = 3.0902
 
 @dataclass(frozen=True, slots=True)
 class Binned:
-    """How one quantity was distributed in training.
+    """The distribution of one quantity in training.
 
     Attributes:
         edges: e_1 < ... < e_k, k >= 0; a value equal to an edge is in the bin above it.
         proportions: k + 1 shares of the rows, which sum to 1.
-        rows: how many there were, at least 1.
+        rows: number of rows, at least 1.
     """
 
     edges: tuple[float, ...]
@@ -60,15 +60,16 @@ class Binned:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How far a window's distribution is from training's.
+    """The distance between the distributions of a window and of training.
 
     Attributes:
         level: `stable` below MODERATE, `moderate` from there, `major` from MAJOR on;
             `insufficient` where chance alone could reach MODERATE, `empty` without rows, `constant`
-            where training saw one value and nothing is to be compared.
-        psi: the index, nats, at least 0; None for the last three levels.
-        expected_without_drift: its mean were there no drift; None without rows or bins.
-        limit_without_drift: what it would exceed once in a thousand windows; None likewise.
+            where training has one value only, so nothing can be compared.
+        psi: population stability index in nats, at least 0; None for the last three levels.
+        expected_without_drift: mean of the index without drift; None without rows or bins.
+        limit_without_drift: value that the index exceeds without drift once in a thousand windows;
+            None without rows or bins.
     """
 
     level: Level
@@ -91,7 +92,7 @@ def shift(trained: Binned, counts: Sequence[int]) -> Shift:
         return Shift("empty", None, None, None)
     degrees = len(trained.edges)
     chance = 1 / rows + 1 / trained.rows
-    expected, limit = degrees * chance, _rarely_exceeded(degrees) * chance
+    expected, limit = degrees * chance, _chi_square_quantile(degrees) * chance
     if limit >= MODERATE:
         return Shift("insufficient", None, expected, limit)
     before = _shares(np.asarray(trained.proportions) * trained.rows)
@@ -102,32 +103,32 @@ def shift(trained: Binned, counts: Sequence[int]) -> Shift:
 
 
 def training_distribution(numbers: Mapping[str, Any]) -> dict[str, Binned]:
-    """Read the distribution that a model version carries in `features.json`.
+    """Read the training distribution of a model version from its `features.json`.
 
     Args:
-        numbers: content of the file, as `training/pipeline/distribution.py` writes it.
+        numbers: content of the file, which `training/pipeline/distribution.py` writes.
 
     Returns:
-        By feature name, and by SCORE; empty where the version carries none.
+        Distributions by feature name and SCORE; empty where the version has none.
 
     Raises:
-        ValueError: the numbers are no distribution; says which.
+        ValueError: the numbers are no distribution; the message names the feature.
     """
     if not numbers:
         return {}
     try:
-        found = {
-            name: _binned(name, told, numbers["feature_rows"])
-            for name, told in numbers["features"].items()
+        features = {
+            name: _binned(name, bins, numbers["feature_rows"])
+            for name, bins in numbers["features"].items()
         }
-        return found | {SCORE: _binned(SCORE, numbers["score"], numbers["score_rows"])}
+        return features | {SCORE: _binned(SCORE, numbers["score"], numbers["score_rows"])}
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"the training distribution is not usable: {error!r}") from error
 
 
-def _binned(name: str, told: Mapping[str, Any], rows: int) -> Binned:
-    edges = np.asarray(told["edges"], dtype=np.float64)
-    proportions = np.asarray(told["proportions"], dtype=np.float64)
+def _binned(name: str, bins: Mapping[str, Any], rows: int) -> Binned:
+    edges = np.asarray(bins["edges"], dtype=np.float64)
+    proportions = np.asarray(bins["proportions"], dtype=np.float64)
     usable = (
         edges.ndim == proportions.ndim == 1
         and proportions.size == edges.size + 1
@@ -147,11 +148,12 @@ def _shares(counts: FloatArray) -> FloatArray:
     return np.asarray(filled / filled.sum())
 
 
-def _rarely_exceeded(degrees: int) -> float:
-    """Return what a chi-square variable exceeds once in a thousand (Wilson and Hilferty, 1931).
+def _chi_square_quantile(degrees: int) -> float:
+    """Return the value that a chi-square variable exceeds once in a thousand.
 
-    Off by 3 % at one degree of freedom and 0.7 % at nine. scipy.special would load scipy.linalg, 80
-    ms and 5 MB a process, for a limit that is a rule of thumb: docs/decisions/0011-libraries.md.
+    The approximation is that of Wilson and Hilferty (1931); its error is 3 % at one degree of
+    freedom and 0.7 % at nine. scipy.special would load scipy.linalg, 80 ms and 5 MB a process, for
+    a limit that is a rule of thumb: docs/decisions/0011-libraries.md.
     """
     spread = 2 / (9 * degrees)
     return float(degrees * (1 - spread + _Z * spread**0.5) ** 3)

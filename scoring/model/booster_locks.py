@@ -1,7 +1,8 @@
 """Locks that let one thread at a time use a booster.
 
-LightGBM's `pred_contrib` recomputes each tree's depth inside the booster, so calls on one booster
-from several threads race; different boosters share nothing.
+A prediction changes no tree, but LightGBM writes to the booster: each `predict` sets the range of
+trees, and `pred_contrib` also recomputes each tree's depth (`GBDT::InitPredict`). So calls on one
+booster from several threads race; different boosters share nothing.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class FraudModel:
     """A fitted model with all that a decision needs.
 
     Attributes:
-        booster: LightGBM binary classifier. It is never mutated, because calls on one booster from
-            several threads race only where it changes.
+        booster: LightGBM binary classifier. Its trees never change, but LightGBM writes to it while
+            it predicts, so threads that share it hold its lock (`scoring/model/booster_locks.py`).
         calibrator: function from margin to calibrated probability.
         policy: rule that turns a score into a decision.
         distribution: training distribution of features and score, for drift.

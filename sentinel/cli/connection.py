@@ -1,4 +1,4 @@
-"""Connect a command to the database that the settings name."""
+"""Connect a command to the database of the settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sentinel.settings import Settings
 def connected_database(
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
 ) -> Iterator[tuple[Engine, Settings]]:
-    """Yield a pool of one connection, and the settings; the pool is closed with the block.
+    """Yield a pool of one connection and the settings; close the pool at the end of the block.
 
     Args:
         statement_timeout_s: seconds after which Postgres cancels a statement.

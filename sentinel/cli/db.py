@@ -17,16 +17,16 @@ from sentinel.settings import Settings
 
 @contextmanager
 def _pause_hint() -> Iterator[None]:
-    """Add the option that helps to a PauseTooShort.
+    """Add the option `--pause` to the message of a PauseTooShort.
 
     Raises:
-        click.ClickException: in place of it.
+        click.ClickException: in place of a PauseTooShort.
     """
     try:
         yield
     except maintenance.PauseTooShort as error:
         raise click.ClickException(
-            f"{str(error).rstrip('.')}; let it wait longer with --pause, when few payments come."
+            f"{str(error).rstrip('.')}; set a longer --pause, at a time with few payments."
         ) from error
 
 
@@ -57,11 +57,11 @@ def upgrade() -> None:
     show_default=True,
     help="Seconds that scoring may have to wait at a time.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what there is to do.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be done.")
 def maintain(retain_months: int | None, pause: float, dry_run: bool) -> None:
     """Make the partitions of the coming months, and drop those past their retention.
 
-    Run it every month, or every day; while it runs the service goes on scoring.
+    Run it every month, or every day; the service continues to score meanwhile.
     """
     with _pause_hint(), connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
         maintenance.maintain(

@@ -41,7 +41,7 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
 
 @click.command("stop")
 def stop() -> None:
-    """Stop what a demo that was killed has left running."""
+    """Stop the programs that a killed demo has left running."""
     home = Settings().home_path
     if not home.is_dir():
         return

@@ -28,9 +28,10 @@ def issue_key(tenant: str, scopes: str, days: int | None) -> None:
     """Issue an API key and print it: it is not stored and cannot be shown again."""
     with connected_database() as (engine, settings):
         owner = tenants.find_tenant(engine, tenant)
-        wanted = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
-        ends = datetime.now(UTC) + timedelta(days=days) if days else None
-        key = api_keys.issue_key(engine, owner.id, wanted, settings.resolve_key_secret(), ends)
+        key_scopes = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
+        expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+        secret = settings.resolve_key_secret()
+        key = api_keys.issue_key(engine, owner.id, key_scopes, secret, expires_at)
     click.echo(key)
     if sys.stdout.isatty():
         click.echo("Keep it: only its keyed hash is stored.", err=True)
@@ -54,7 +55,7 @@ def list_keys(tenant: str) -> None:
 @click.option("--tenant", required=True, help="The tenant's slug.")
 @click.argument("prefix")
 def revoke_key(tenant: str, prefix: str) -> None:
-    """Revoke the key with the public PREFIX (`sk_PREFIX_...`); felt within seconds."""
+    """Revoke the key with the public PREFIX (`sk_PREFIX_...`); takes effect within seconds."""
     with connected_database() as (engine, _):
         owner = tenants.find_tenant(engine, tenant)
         api_keys.revoke_key(engine, owner.id, prefix.removeprefix("sk_").split("_")[0])

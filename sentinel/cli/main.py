@@ -1,4 +1,4 @@
-"""The `sentinel` command: a table of contents of the files beside it."""
+"""The `sentinel` command: register the commands of the files beside it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class _Commands(CommandGroup):
         return sorted([*super().list_commands(ctx), *local])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command; those of LOCAL are imported only when they are named."""
+        """Return a command; those of LOCAL are imported only when they are used."""
         if cmd_name in LOCAL and cmd_name in self.list_commands(ctx):
-            found: click.Command = getattr(import_module("sentinel.cli.demo"), cmd_name)
-            return found
+            command: click.Command = getattr(import_module("sentinel.cli.demo"), cmd_name)
+            return command
         return super().get_command(ctx, cmd_name)
 
 

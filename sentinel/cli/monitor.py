@@ -35,15 +35,15 @@ def _length(_context: click.Context, _option: click.Parameter, value: str) -> ti
 def monitor_drift(length: timedelta, tenant: str | None) -> None:
     """Measure how far stored predictions have drifted from what their model was trained on.
 
-    Run it every hour; an alert says when it is late. GET /drift and the metrics tell the latest run
-    of each tenant; exit status 0 whether anything drifts or not.
+    Run it every hour; an alert fires when it is late. GET /drift and the metrics report the latest
+    run of each tenant; exit status 0 whether anything drifts or not.
     """
     until = datetime.now(UTC)
     window = Window(until - length, until)
     with connected_database(OPERATOR_TIMEOUT_S) as (engine, settings):
-        whose = [tenants.find_tenant(engine, tenant)] if tenant else tenants.list_tenants(engine)
+        owners = [tenants.find_tenant(engine, tenant)] if tenant else tenants.list_tenants(engine)
         with step("Comparing stored predictions with training"):
-            runs = list(monitor(engine, open_registry(settings.tracking_uri), whose, window))
+            runs = list(monitor(engine, open_registry(settings.tracking_uri), owners, window))
     if not runs:
         click.echo("No version is in production and none decided in the window; nothing to store.")
         return

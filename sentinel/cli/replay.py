@@ -18,18 +18,18 @@ def replay_decision(prediction_id: UUID) -> None:
     Exit status 0 when margin and score are bit-identical and the contributions equal within 1e-9;
     1 when a number differs.
     """
-    # LightGBM and Numba, 1.8 s, which no other command needs.
+    # Imported here, because LightGBM and Numba take 1.8 s and no other command needs them.
     from registry.store.model_store import ModelStore
     from sentinel.operations.replay import replay
 
     with connected_database() as (engine, settings):
         registry = open_registry(settings.tracking_uri)
         model_store = ModelStore(registry, settings.model_cache)
-        decided, found = replay(engine, registry, model_store, prediction_id)
+        decided, differences = replay(engine, registry, model_store, prediction_id)
     model = decided.prediction.model
-    for difference in found:
-        click.echo(f"{difference.what}: {difference.stored!r} is now {difference.recomputed!r}")
-    if found:
+    for difference in differences:
+        click.echo(f"{difference.name}: {difference.stored!r} is now {difference.recomputed!r}")
+    if differences:
         raise click.ClickException(
             f"{model.name} version {model.version} does not repeat the decision."
         )

@@ -43,10 +43,10 @@ def list_tenants() -> None:
 @click.argument("slug")
 @click.argument("mode", type=click.Choice(["live", "test"]))
 def set_mode(slug: str, mode: str) -> None:
-    """Put the tenant SLUG in test mode, or make it live; felt within seconds.
+    """Put the tenant SLUG in test mode, or make it live; takes effect within seconds.
 
-    In test mode the fixed test transactions are answered without a model; every other one is
-    decided as ever.
+    In test mode the fixed test transactions are answered without a model; the tenant's model
+    decides every other one.
     """
     with connected_database() as (engine, _):
         tenant = tenants.set_test_mode(engine, slug, mode == "test")

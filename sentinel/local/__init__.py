@@ -1,1 +1,1 @@
-"""The stack of one machine: Postgres, MLflow and their processes."""
+"""The local stack: Postgres, MLflow and their processes on one machine."""

@@ -1,4 +1,4 @@
-"""Which database this installation uses."""
+"""Choose and check the database of this installation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sentinel.settings import Settings
 
 @contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
-    """Yield DATABASE_URL, or that of the embedded Postgres, which runs while the block does.
+    """Yield DATABASE_URL, or the URL of the embedded Postgres, which runs until the block ends.
 
     Raises:
-        EmbeddedPostgresError: the embedded Postgres does not start; says why.
+        EmbeddedPostgresError: the embedded Postgres does not start; the message says why.
     """
     if settings.database_url:
         yield settings.database_url
@@ -26,13 +26,13 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 
 def check_database_url(url: str) -> None:
-    """Refuse a URL that does not name a Postgres database; nothing is asked of it.
+    """Check that a URL is that of a Postgres database, without connecting.
 
     Raises:
-        ValueError: says what is wrong, without the password.
+        ValueError: the URL is not valid; the message gives the reason, without the password.
     """
     if not _is_plain(url):
-        # SQLAlchemy knows the rest, and takes 0.2 s to import.
+        # SQLAlchemy checks all other URLs; its import takes 0.2 s.
         from persistence.engine import open_database
 
         open_database(url).dispose()

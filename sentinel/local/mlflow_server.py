@@ -1,4 +1,4 @@
-"""An MLflow server of our own: SQLite and plain files under `home`, on the loopback interface."""
+"""Run an MLflow server with SQLite and plain files under `home`, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _START_SECONDS = 120.0  # 6 s on two idle cores; the first start also makes the 
 
 
 class MlflowServer:
-    """The server of one `home` directory, for as long as we run it."""
+    """A running MLflow server of one `home` directory."""
 
     def __init__(self, home: Path, port: int) -> None:
-        """Start it; it does not answer yet, see `wait_until_ready`.
+        """Start the server; it is ready after `wait_until_ready`.
 
         Raises:
             ProcessError: the port is taken, or MLflow is not installed.
@@ -31,8 +31,8 @@ class MlflowServer:
         command = [
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
             *("--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"),
-            # Plain paths and no proxy: who has the disk reads artifacts there, and everybody else
-            # downloads them by model version, which the server allows either way.
+            # Plain paths and no proxy: local clients read artefacts from the disk; other clients
+            # download them by model version, which the server allows without a proxy too.
             *("--default-artifact-root", str(home / "mlartifacts"), "--no-serve-artifacts"),
             *("--workers", "1"),
         ]
@@ -43,7 +43,7 @@ class MlflowServer:
             log=home / "logs" / "mlflow.log",
             environment=inherited
             | {
-                # Its job runners take 1.4 GB, the server alone 0.35 GB.
+                # The job runners take 1.4 GB, the server without them 0.35 GB.
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
                 "MLFLOW_DISABLE_TELEMETRY": "true",
             },
@@ -52,21 +52,21 @@ class MlflowServer:
 
     @property
     def url(self) -> str:
-        """What to set MLFLOW_TRACKING_URI to."""
+        """The value of MLFLOW_TRACKING_URI for this server."""
         return f"http://127.0.0.1:{self._port}"
 
     def wait_until_ready(self) -> None:
-        """Wait until it answers, and it is ours that answers.
+        """Wait until this server, not another on the port, is healthy.
 
         Raises:
-            ProcessError: it ended, or does not answer in time.
+            ProcessError: the server ended, or is not ready in time.
         """
         self.child.wait_until(
             lambda: self.child.listens_on(self._port) and self._is_healthy(), _START_SECONDS
         )
 
     def stop(self) -> None:
-        """Stop it; requests that it has begun are answered."""
+        """Stop the server after the requests that it has begun."""
         self.child.stop()
 
     def _is_healthy(self) -> bool:

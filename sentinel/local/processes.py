@@ -1,4 +1,4 @@
-"""Programs that we start: logged, watched, and stopped with all that they started themselves."""
+"""Start programs, log and check them, and stop them together with their descendants."""
 
 from __future__ import annotations
 
@@ -18,21 +18,26 @@ _LOG_LINES = 20
 
 
 class ProcessError(CommandError):
-    """A program did not do what it was started for: one sentence, and the end of its log."""
+    """A program failed; the message is one sentence and the end of the program's log."""
 
 
 def check_port(port: int, variable: str, purpose: str) -> None:
-    """Make sure that a port of the loopback interface is free.
+    """Check that a port of the loopback interface is free.
+
+    Args:
+        port: port that is checked.
+        variable: environment variable that sets the port.
+        purpose: program that the port is for.
 
     Raises:
-        ProcessError: it is not; the message names the environment variable that sets it.
+        ProcessError: the port is not free; the message names the variable.
     """
     with socket.socket() as probe:
         probe.settimeout(1)
         busy = probe.connect_ex(("127.0.0.1", port)) == 0
     if not busy:
         with socket.socket() as probe:
-            # A listener that has just closed leaves the port in TIME_WAIT, which is no obstacle.
+            # A listener that has just closed leaves the port in TIME_WAIT, but it can be reused.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
@@ -51,7 +56,7 @@ def check_port(port: int, variable: str, purpose: str) -> None:
 
 
 class Child:
-    """One program in a session of its own, so that a Ctrl-C in the terminal reaches only us."""
+    """One program in a session of its own, so that Ctrl-C in the terminal does not end it."""
 
     def __init__(
         self,
@@ -62,7 +67,15 @@ class Child:
         environment: Mapping[str, str],
         directory: Path,
     ) -> None:
-        """Start it; what it prints goes to `log`, which begins anew."""
+        """Start the program.
+
+        Args:
+            name: name of the program in messages.
+            command: command line.
+            log: file that its output overwrites.
+            environment: environment of the process.
+            directory: working directory of the process.
+        """
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -81,24 +94,28 @@ class Child:
 
     @property
     def identity(self) -> tuple[int, float]:
-        """Process id and time of creation: together they name it for ever."""
+        """Process id and time of creation, which together are unique."""
         return self._process.pid, self._process.create_time()
 
     def check(self) -> None:
-        """Note what it has started, and make sure that it still runs.
+        """Record the program's descendants, and check that it still runs.
 
         Raises:
-            ProcessError: it has ended.
+            ProcessError: the program has ended.
         """
-        self._look_around()
+        self._record_descendants()
         if (code := self._popen.poll()) is not None:
             raise self._failure(f"ended unexpectedly with status {code}")
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until `ready`.
+        """Wait until `ready` returns true.
+
+        Args:
+            ready: function that is called ten times a second.
+            seconds: longest wait.
 
         Raises:
-            ProcessError: it ended before, or the time is over.
+            ProcessError: the program ended first, or was not ready in time.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -110,8 +127,8 @@ class Child:
             time.sleep(0.1)
 
     def listens_on(self, port: int) -> bool:
-        """Whether it or a process of it holds the port: that the answerer is ours."""
-        self._look_around()
+        """Whether the program or a descendant, not another program, listens on the port."""
+        self._record_descendants()
         for process in self._family:
             with contextlib.suppress(psutil.Error):
                 for connection in process.net_connections("tcp"):
@@ -120,8 +137,8 @@ class Child:
         return False
 
     def stop(self, seconds: float = 15.0) -> None:
-        """Ask it to end (SIGTERM), and after `seconds` end it and all that is left of it."""
-        self._look_around()
+        """Send SIGTERM, and after `seconds` kill the program and its remaining descendants."""
+        self._record_descendants()
         if self._popen.poll() is None:
             self._popen.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -133,8 +150,8 @@ class Child:
         end = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
         return ProcessError("\n".join([f"{self.name} {what}; {self.log} ends with:", *end]))
 
-    def _look_around(self) -> None:
-        """Remember its descendants: when it dies their parent is forgotten."""
+    def _record_descendants(self) -> None:
+        """Record the descendants, which cannot be found once the program has ended."""
         with contextlib.suppress(psutil.Error):
             known = set(self._family)
             self._family += [
@@ -145,18 +162,18 @@ class Child:
 
 
 class Ledger:
-    """The programs we run, in a file: a successor finds what a killed predecessor left behind."""
+    """A file of the running programs, by which a later run ends those that a killed run left."""
 
     def __init__(self, path: Path) -> None:
-        """Name the file; it need not exist."""
+        """Set the path of the file, which need not exist."""
         self._path = path
 
     def write(self, children: Sequence[Child]) -> None:
-        """Record these and no others."""
+        """Record these programs in place of those recorded before."""
         self._path.write_text(json.dumps([child.identity for child in children]))
 
     def end_leftovers(self) -> int:
-        """End the recorded programs that still run, with all they started; how many there were."""
+        """End the recorded programs that still run, with their descendants; return their number."""
         leftovers = []
         with contextlib.suppress(FileNotFoundError, ValueError):
             for pid, created in json.loads(self._path.read_text()):
@@ -175,7 +192,7 @@ class Ledger:
 
 
 def end_processes(processes: Sequence[psutil.Process], grace_seconds: float) -> None:
-    """Wait for processes that are ending, and kill those that do not."""
+    """Wait for processes that are ending, and kill those that do not end in time."""
     _, alive = psutil.wait_procs(processes, timeout=grace_seconds)
     for process in alive:
         with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""The person at the keyboard: what the demo prints, and how they stop it."""
+"""Print progress on the terminal, and handle the signals that stop a command."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
-def step(what: str) -> Iterator[None]:
-    """Say what is going on, and on a terminal how long it took."""
+def step(title: str) -> Iterator[None]:
+    """Print the title of the block, and on a terminal how long the block took."""
     begun = time.monotonic()
     if console.is_terminal:
-        with console.status(f"{what} ..."):
+        with console.status(f"{title} ..."):
             yield
-        console.print(f"[green]✓[/green] {what} [dim]{time.monotonic() - begun:.1f} s[/dim]")
+        console.print(f"[green]✓[/green] {title} [dim]{time.monotonic() - begun:.1f} s[/dim]")
     else:
-        console.print(f"{what} ...")
+        console.print(f"{title} ...")
         yield
 
 
 def reach_loopback_directly() -> None:
-    """Keep a proxy that the environment names out of the way between us and our own servers."""
+    """Exclude the loopback interface from the proxy of the environment."""
     for variable in ("NO_PROXY", "no_proxy"):
         hosts = [os.environ.get(variable, ""), "127.0.0.1", "localhost"]
         os.environ[variable] = ",".join(host for host in hosts if host)
 
 
 def stop_on_signals() -> None:
-    """Let Ctrl-C, SIGTERM and a closed terminal end the demo; while it stops, more do nothing.
+    """Raise KeyboardInterrupt on Ctrl-C, SIGTERM and a closed terminal; ignore later signals.
 
-    Set even where they were ignored: a shell starts background commands with Ctrl-C ignored.
+    The handlers are set even where the signals were ignored, because a shell starts background
+    commands with Ctrl-C ignored.
     """
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -1,1 +1,1 @@
-"""What an operator runs: replay of a decision, the drift monitor."""
+"""The operator's jobs: replay of a decision, the drift monitor."""

@@ -1,4 +1,4 @@
-"""`sentinel monitor`: the drift of every version that decided lately, computed and stored."""
+"""`sentinel monitor`: compute and store the drift of every version that decided lately."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scoring.prediction import ModelVersion
 MAX_FEATURES_BYTES = 1024 * 1024
 MAX_WINDOW = timedelta(days=366)
 LOG_WIDTH = 160
-"""Characters of a line where no terminal says how wide it is."""
+"""Characters of a line where there is no terminal."""
 
 _MOVED = ("moderate", "major")
 _WINDOW = re.compile(r"([1-9]\d{0,4})([hd])")
@@ -37,13 +37,13 @@ def parse_window(text: str) -> timedelta:
     """Read a length of time such as `24h` or `7d`.
 
     Raises:
-        ValueError: it is none, or longer than MAX_WINDOW.
+        ValueError: the text is no length of time, or it is longer than MAX_WINDOW.
     """
-    found = _WINDOW.fullmatch(text)
-    if found is None:
+    match = _WINDOW.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text!r} is not a number of hours or days, such as 24h or 7d")
-    count = int(found[1])
-    length = timedelta(hours=count) if found[2] == "h" else timedelta(days=count)
+    count = int(match[1])
+    length = timedelta(hours=count) if match[2] == "h" else timedelta(days=count)
     if length > MAX_WINDOW:
         raise ValueError(f"{text!r} is longer than {MAX_WINDOW.days} days")
     return length
@@ -52,21 +52,21 @@ def parse_window(text: str) -> timedelta:
 def monitor(
     engine: Engine, registry: RegistryReader, tenants: Iterable[Tenant], window: Window
 ) -> Iterator[tuple[Tenant, Run]]:
-    """Compare what tenants' versions saw and said in a window with their training, and store it.
+    """Compare the inputs and scores of tenants' versions with their training; store the drift.
 
     Args:
-        engine: acts as the tables' owner, with OPERATOR_TIMEOUT_S.
-        registry: where the versions are.
-        tenants: whose.
-        window: of the predictions.
+        engine: database pool of the tables' owner, with OPERATOR_TIMEOUT_S.
+        registry: client of the registry that has the versions.
+        tenants: tenants whose versions are compared.
+        window: period of the predictions.
 
     Yields:
-        Each tenant's run when it is stored. A tenant that has no version in production and decided
-        nothing has none.
+        Each tenant's run when it is stored. A tenant without a version in production and without a
+        decision in the window has no run.
 
     Raises:
-        RegistryUnavailable, StoreUnavailable: MLflow or Postgres is away. The tenants before are
-            stored, the one at hand is not.
+        RegistryUnavailable, StoreUnavailable: MLflow or Postgres cannot be reached. The runs of the
+            earlier tenants are stored, that of the current one is not.
     """
     known: dict[ModelVersion, Mapping[str, Binned] | str] = {}
     for tenant in tenants:
@@ -81,7 +81,7 @@ def monitor(
 
 
 def _trained(registry: RegistryReader, version: ModelVersion) -> Mapping[str, Binned] | str:
-    """Return the training distribution that a version carries, or why there is none."""
+    """Return the training distribution of a version, or the reason why there is none."""
     registered = registry.find(version.name, version.version)
     if registered is None:
         return "MLflow does not have the version any more, so its training distribution is gone."
@@ -91,8 +91,8 @@ def _trained(registry: RegistryReader, version: ModelVersion) -> Mapping[str, Bi
             path = f"{MODEL_PATH}/features.json"
             if not registry.download(registered, path, file, MAX_FEATURES_BYTES):
                 return "The version has no features.json."
-            told = json.loads(file.read_bytes())
-            trained = training_distribution(told.get("distribution", {}))
+            content = json.loads(file.read_bytes())
+            trained = training_distribution(content.get("distribution", {}))
         except ModelRefused as error:
             return f"features.json cannot be read: {error.detail}"
         except (AttributeError, ValueError) as error:
@@ -115,17 +115,17 @@ def show(runs: Iterable[tuple[Tenant, Run]], window: Window) -> None:
     for tenant, run in runs:
         for check in run.checks:
             name = f"{check.version.name} {check.version.version}"
-            place = " (production)" if check.is_in_production else ""
-            score, features = _told(check)
-            table.add_row(tenant.slug, name + place, f"{check.predictions:,}", score, features)
+            role = " (production)" if check.is_in_production else ""
+            score, features = _describe(check)
+            table.add_row(tenant.slug, name + role, f"{check.predictions:,}", score, features)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = LOG_WIDTH
     console.print(table)
 
 
-def _told(check: Check) -> tuple[str, str]:
-    """Return what to say of the score and of the features: those that moved most come first."""
+def _describe(check: Check) -> tuple[str, str]:
+    """Return the texts for the score and for the features, those that moved most first."""
     if check.note:
         return "", check.note
     features = sorted(check.measures, key=lambda m: m.shift.psi or 0.0, reverse=True)
@@ -139,5 +139,5 @@ def _told(check: Check) -> tuple[str, str]:
 
 
 def _measure(measure: Measure) -> str:
-    found = measure.shift
-    return found.level if found.psi is None else f"{found.psi:.3f} {found.level}"
+    shift = measure.shift
+    return shift.level if shift.psi is None else f"{shift.psi:.3f} {shift.level}"

@@ -1,4 +1,4 @@
-"""Replaying a stored decision: the same model version on the same transaction, to the last bit."""
+"""Replay a stored decision: the same model version on the same transaction, to the last bit."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from scoring.prediction import Prediction
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that came out another way.
+    """A value of a decision that differs from its recomputation.
 
     Attributes:
-        what: which number or word. stored, recomputed: its two values.
+        name: name of the value.
+        stored: stored value.
+        recomputed: recomputed value.
     """
 
-    what: str
+    name: str
     stored: float | str
     recomputed: float | str
 
@@ -36,31 +38,34 @@ class Difference:
 def replay(
     engine: Engine, registry: RegistryReader, model_store: ModelStore, prediction_id: UUID
 ) -> tuple[Decided, list[Difference]]:
-    """Recompute a stored decision, at the policy that was in force for it.
+    """Recompute a stored decision with the policy that was in force for it.
 
-    Explained as this release does, or as LightGBM does: either repeats it.
+    The explanation comes from the compiled trees or from LightGBM; both repeat it.
 
     Args:
-        engine: acts as the tables' owner.
-        registry: where the model version is.
-        model_store: loads it, verified.
-        prediction_id: which.
+        engine: database pool of the tables' owner.
+        registry: client of the registry that has the model version.
+        model_store: store that loads and verifies the model.
+        prediction_id: prediction that is recomputed.
 
     Returns:
-        The stored decision, and everything that is not bit-identical.
+        The stored decision, and the values that differ, see `differences`.
 
     Raises:
-        NotFound: there is no such prediction, or its model version is gone.
-        ModelRefused: the model version fails its checks today.
-        RegistryUnavailable, StoreUnavailable: MLflow or Postgres is away.
+        NotFound: there is no such prediction, or its model version no longer exists.
+        ModelRefused: the model version fails its checks now.
+        RegistryUnavailable, StoreUnavailable: MLflow or Postgres cannot be reached.
     """
     decided = find_decision(engine, prediction_id)
-    made_by = decided.prediction.model
-    if made_by == FIXED_TEST_MODEL:
+    decided_by = decided.prediction.model
+    if decided_by == FIXED_TEST_MODEL:
         return decided, differences(decided.prediction, fixed_prediction(decided.transaction))
-    version = registry.find(made_by.name, made_by.version)
+    version = registry.find(decided_by.name, decided_by.version)
     if version is None:
-        raise NotFound(f"MLflow has no version {made_by.version} of {made_by.name} any more.")
+        raise NotFound(
+            f"MLflow no longer has version {decided_by.version} of {decided_by.name}, so the decision"
+            " cannot be replayed."
+        )
     model = model_store.load(version)
     policy = model.policy
     if decided.policy_id is not None:
@@ -71,12 +76,12 @@ def replay(
 
 
 def differences(stored: Prediction, recomputed: Prediction) -> list[Difference]:
-    """Compare margin and all that follows from it bit by bit, and the explanation within 1e-9.
+    """Compare the values of _EXACT and the features bit by bit, the explanation within 1e-9.
 
-    Contributions are sums, and a release may add in another order than the one that decided.
+    Contributions are sums, and another release may have added them in another order.
     """
     exact = [
-        *((name, getattr(stored, name), getattr(recomputed, name)) for name in _TOLD),
+        *((name, getattr(stored, name), getattr(recomputed, name)) for name in _EXACT),
         *_named("feature", stored.features, recomputed.features),
     ]
     explained = [
@@ -89,7 +94,7 @@ def differences(stored: Prediction, recomputed: Prediction) -> list[Difference]:
     ]
 
 
-_TOLD = (
+_EXACT = (
     "margin",
     "raw_probability",
     "score",
@@ -100,7 +105,7 @@ _TOLD = (
 
 
 def _named(
-    what: str, stored: Sequence[float], recomputed: Sequence[float]
+    kind: str, stored: Sequence[float], recomputed: Sequence[float]
 ) -> list[tuple[str, float, float]]:
-    names = [f"{what} {name}" for name in FEATURE_NAMES]
+    names = [f"{kind} {name}" for name in FEATURE_NAMES]
     return list(zip(names, stored, recomputed, strict=True))

@@ -1,4 +1,4 @@
-"""The model versions that serve each tenant, kept current by a background loop."""
+"""Keep the model versions that serve each tenant current, in a background loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 logger = logging.getLogger("sentinel.serving")
 
 LOADS_AT_ONCE = 2
-"""Threads that load evicted models again; batches have threads of their own."""
+"""Threads that reload evicted models; batches have threads of their own."""
 
 
 class AliasFollower:
@@ -34,10 +34,10 @@ class AliasFollower:
 
     Args:
         model_store: source of the versions behind the aliases, and of their models.
-        recorder: reader of the tenants in Postgres, and recorder of the versions that serve them,
-            before they do.
-        policies: the tenants' own policies.
-        refused: refusals not yet stored in Postgres.
+        recorder: recorder that reads the tenants from Postgres and stores the versions that serve
+            them before they do.
+        policies: cache of the tenants' own policies.
+        refused: recorder of refusals that are not yet stored in Postgres.
         poll_seconds: seconds between two polls of the aliases.
     """
 
@@ -68,11 +68,11 @@ class AliasFollower:
         )
 
     async def assignment(self, tenant_id: int) -> ModelAssignment:
-        """Return what decides the tenant's payments now; loads evicted models again.
+        """Return the models and policy that decide the tenant's payments; reload evicted models.
 
         Raises:
-            NoModel: the tenant has no version under `production` that passed its checks, and is
-                not in test mode; or it was evicted and can be neither read nor downloaded.
+            NoModel: the tenant is not in test mode and has no version under `production` that
+                passed its checks; or that version was evicted and cannot be loaded again.
         """
         deployment = self._deployments.get(tenant_id)
         if deployment is None or (deployment.champion is None and not deployment.is_test):
@@ -100,7 +100,7 @@ class AliasFollower:
             raise NoModel(f"{name} is in production but cannot be loaded again.") from error
 
     def refresh_policy(self, tenant_id: int) -> None:
-        """Read the tenant's policy now, after it was set or withdrawn.
+        """Read the tenant's policy after it was set or withdrawn.
 
         Raises:
             StoreUnavailable: Postgres cannot be reached; the next poll reads the policy.
@@ -117,65 +117,67 @@ class AliasFollower:
         return bool(self._deployments)
 
     def start(self) -> None:
-        """Poll every alias once, then go on in the background."""
+        """Poll every alias once, then start polling in the background."""
         self.refresh()
         self._policies.start()
         self._loop.start()
 
     def stop(self) -> None:
-        """Stop following aliases and policies; waits for a poll that has begun."""
+        """Stop following aliases and policies; wait for a poll that has begun."""
         self._loop.stop()
         self._policies.stop()
 
     def refresh(self) -> None:
-        """Read every tenant, policy and alias once, and change the deployments that differ."""
+        """Read every tenant, policy and alias once, and update the deployments that differ."""
         try:
             tenants = self._recorder.tenants()
-            # Before any deployment: a tenant's first score is at its own policy.
+            # Before any deployment, so that the tenant's own policy applies to its first score.
             self._policies.refresh()
         except SentinelError as error:
             logger.warning("tenants cannot be listed: %s", error.detail)
             return
-        found = self._model_store.look({tenant.model_name for tenant in tenants})
+        versions_by_name = self._model_store.read_aliases({tenant.model_name for tenant in tenants})
         try:
-            self._deploy(tenants, found)
+            self._deploy(tenants, versions_by_name)
             self._refused.deliver(tenants)
         except SentinelError as error:
             logger.warning("deployments cannot be recorded yet: %s", error.detail)
-        for gone in self._deployments.keys() - {tenant.id for tenant in tenants}:
-            del self._deployments[gone]
-        self._count_swaps(found)
+        for removed in self._deployments.keys() - {tenant.id for tenant in tenants}:
+            del self._deployments[removed]
+        self._count_swaps(versions_by_name)
         MODELS_IN_MEMORY.set(self._model_store.models_in_memory)
 
-    def _deploy(self, tenants: Sequence[Tenant], found: dict[str, Versions]) -> None:
-        shares = {name: self._share(versions.challenger) for name, versions in found.items()}
-        moved: dict[str, dict[int, DeploymentState]] = defaultdict(dict)
+    def _deploy(self, tenants: Sequence[Tenant], versions_by_name: dict[str, Versions]) -> None:
+        shares = {
+            name: self._share(versions.challenger) for name, versions in versions_by_name.items()
+        }
+        changed: dict[str, dict[int, DeploymentState]] = defaultdict(dict)
         for tenant in tenants:
-            versions = found[tenant.model_name]
+            versions = versions_by_name[tenant.model_name]
             challenger = versions.challenger if versions.production else None
             share = shares[tenant.model_name] if challenger else 0.0
             deployment = DeploymentState(tenant.is_test, versions.production, challenger, share)
             if self._deployments.get(tenant.id) != deployment:
-                moved[tenant.model_name][tenant.id] = deployment
-        for name, deployments_by_tenant in moved.items():
-            champion = found[name].production
+                changed[tenant.model_name][tenant.id] = deployment
+        for name, deployments_by_tenant in changed.items():
+            champion = versions_by_name[name].production
             try:
                 if champion:
                     self._recorder.record_champions(list(deployments_by_tenant), champion)
                 for tenant_id, deployment in deployments_by_tenant.items():
                     self._recorder.record(tenant_id, deployment)
-                    self._take(tenant_id, deployment)
+                    self._serve(tenant_id, deployment)
             except (RegistryUnavailable, ModelRefused) as error:
                 logger.warning("%s cannot be loaded: %s", name, error)
 
-    def _take(self, tenant_id: int, deployment: DeploymentState) -> None:
+    def _serve(self, tenant_id: int, deployment: DeploymentState) -> None:
         if deployment.champion is None and not deployment.is_test:
             self._deployments.pop(tenant_id, None)
         else:
             self._deployments[tenant_id] = deployment
 
     def _share(self, challenger: RegisteredVersion | None) -> float:
-        """Return the challenger's canary share, percent; warn once of one that is not valid: 0."""
+        """Return the challenger's canary share in percent; 0 with one warning if it is invalid."""
         text = challenger.tags.get(CANARY_TAG) if challenger else None
         if challenger is None or text is None:
             return 0.0
@@ -194,8 +196,8 @@ class AliasFollower:
         self._bad_shares.pop(challenger.name, None)
         return percent
 
-    def _count_swaps(self, found: dict[str, Versions]) -> None:
-        production = {name: v.production for name, v in found.items() if v.production}
+    def _count_swaps(self, versions_by_name: dict[str, Versions]) -> None:
+        production = {name: v.production for name, v in versions_by_name.items() if v.production}
         for name, version in production.items():
             if self._production.get(name, version) != version:
                 SWAPS.labels(model=name).inc()

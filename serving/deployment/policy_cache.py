@@ -1,4 +1,4 @@
-"""The tenants' own policies in this process, kept current by Postgres's notifications."""
+"""Cache the tenants' own policies in this process; Postgres's notifications keep it current."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ LISTEN_AGAIN_AFTER_S = 1.0
 class PolicyCache:
     """The policy in force of each tenant, read by every request.
 
-    A background loop listens to Postgres. AliasFollower calls `refresh` at each poll besides, so
-    that a change is missed for one poll at most while the connection is broken.
+    A background loop receives notifications from Postgres. AliasFollower also calls `refresh` at
+    each poll, so a change is in force after one poll at most while the connection is broken.
 
     Args:
         engine: connection pool that scoring does not use.
@@ -31,7 +31,7 @@ class PolicyCache:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._in_force: dict[int, TenantPolicy] = {}
-        # Held from the query to the assignment, or an older result could overwrite a newer one.
+        # Held from the query to the assignment, so that no older result overwrites a newer one.
         self._reading = threading.Lock()
         self._is_disconnected = False
         self._loop = BackgroundLoop(
@@ -44,23 +44,23 @@ class PolicyCache:
         )
 
     def in_force(self, tenant_id: int) -> TenantPolicy | None:
-        """Return the tenant's own policy; None where each version's own counts."""
+        """Return the tenant's own policy, or None where the policy of each version applies."""
         return self._in_force.get(tenant_id)
 
     def refresh(self) -> None:
         """Read every tenant's policy.
 
         Raises:
-            StoreUnavailable: Postgres cannot be reached; the policies read before stay in force.
+            StoreUnavailable: Postgres cannot be reached; the previous policies stay in force.
         """
         with self._reading:
             self._in_force = current_policies(self._engine)
 
     def refresh_tenant(self, tenant_id: int) -> None:
-        """Read one tenant's policy; it counts for every request from now on.
+        """Read one tenant's policy; it applies to every later request.
 
         Raises:
-            StoreUnavailable: Postgres cannot be reached; the policy read before stays in force.
+            StoreUnavailable: Postgres cannot be reached; the previous policy stays in force.
         """
         with self._reading:
             newest = current_policy(self._engine, tenant_id)
@@ -70,25 +70,28 @@ class PolicyCache:
                 self._in_force[tenant_id] = newest
 
     def start(self) -> None:
-        """Listen in the background."""
+        """Receive notifications in the background."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Stop listening."""
+        """Close the connection that receives notifications."""
         self._loop.stop()
 
     def _listen_or_warn(self) -> None:
-        """Listen until the connection breaks; warn once for each time that it is broken."""
+        """Receive notifications until the connection breaks; warn once a break."""
         try:
             self._listen()
         except SentinelError as error:
             if not self._is_disconnected:
-                logger.warning("policies are read at each poll only for now: %s", error.detail)
+                logger.warning(
+                    "no notifications of policy changes; policies are read at each poll: %s",
+                    error.detail,
+                )
             self._is_disconnected = True
 
     def _listen(self) -> None:
         with listen(self._engine) as changes:
-            self.refresh()  # policies set before the connection listened
+            self.refresh()  # policies that were set before the connection was open
             self._is_disconnected = False
             while not self._loop.is_stopping:
                 for tenant_id in changes.wait(STOP_WITHIN_S):

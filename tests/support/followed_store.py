@@ -19,18 +19,18 @@ class Following:
     refusals: list[tuple[RegisteredVersion, str]] = field(default_factory=list)
     evictions: list[int] = field(default_factory=list)
 
-    def look(self, name: str) -> Versions:
+    def read_aliases(self, name: str) -> Versions:
         """Look at one name."""
-        return self.model_store.look([name])[name]
+        return self.model_store.read_aliases([name])[name]
 
     def production(self, name: str) -> int | None:
         """The number of the production version that should serve now."""
-        found = self.look(name).production
+        found = self.read_aliases(name).production
         return found.version if found else None
 
     def challenger(self, name: str) -> int | None:
         """The number of the challenger that should be tried now."""
-        found = self.look(name).challenger
+        found = self.read_aliases(name).challenger
         return found.version if found else None
 
 

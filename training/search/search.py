@@ -106,7 +106,7 @@ def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
         commit = git_commit()
         if commit is not None:
             tags["mlflow.source.git.commit"] = commit
-        with tracking.run(name, f"tune on {data.source}", tags, again=study.run_id) as run:
+        with tracking.run(name, f"tune on {data.source}", tags, resume_id=study.run_id) as run:
             if run.id != study.run_id:
                 log_data(run, plan, data, parts)
                 run.log({"space_version": SPACE_VERSION})

@@ -1,7 +1,7 @@
-"""`sentinel demo`: the whole system on one machine, from nothing to scored transactions.
+"""`sentinel demo`: the whole system on one machine, from training to scored transactions.
 
-Postgres and MLflow, a tenant with a key, a trained and promoted model, the service. What is there
-already from an earlier run is used again.
+It starts Postgres, MLflow and the service, makes a tenant with a key, and trains and promotes a
+model. Data of an earlier run is used again.
 """
 
 from __future__ import annotations
@@ -38,16 +38,23 @@ _SERVICE_SECONDS = 90.0
 
 
 class DemoError(CommandError):
-    """The demo cannot go on; the message is one sentence."""
+    """The demo cannot continue; the message is one sentence."""
 
 
 class Demo:
-    """One run; what it starts is stopped by the stack, the last first."""
+    """One run; the exit stack stops what it starts, in reverse order."""
 
     def __init__(
         self, settings: Settings, data: Path | None, port: int, mlflow_port: int, stack: ExitStack
     ) -> None:
-        """Check everything that can be checked before anything is started.
+        """Check everything that can be checked before the first program starts.
+
+        Args:
+            settings: settings of the installation.
+            data: file that the model is trained on; None: the simulator.
+            port: port of the service.
+            mlflow_port: port of MLflow.
+            stack: exit stack that stops the programs.
 
         Raises:
             DemoError, DemoRunning, ProcessError: it cannot run here; the message says why.
@@ -82,8 +89,8 @@ class Demo:
     def prepare(self) -> None:
         """Start everything, make the tenant and its key, and promote a model.
 
-        The service is started before there is a model: it imports while MLflow and the training
-        do their work, and takes the version up when the alias is set, as it always does.
+        The service starts before there is a model: its imports run beside MLflow and the training,
+        and it loads the version when the alias is set.
         """
         with step("Starting Postgres, MLflow and the service"):
             self._stack.callback(self._postgres.release)
@@ -122,7 +129,7 @@ class Demo:
             )
 
     def show(self) -> None:
-        """Score the samples and say where everything is."""
+        """Score the samples and print the addresses of all services."""
         environment_file = os.path.relpath(self._environment_file)
         headers = {"Authorization": f"Bearer {self._key}"}
         with httpx.Client(
@@ -147,10 +154,10 @@ class Demo:
         )
 
     def watch(self) -> None:
-        """Run until interrupted.
+        """Check the programs until interrupted.
 
         Raises:
-            ProcessError: something that has to run has ended.
+            ProcessError: a program has ended.
         """
         while True:
             for child in self._children:
@@ -180,11 +187,13 @@ class Demo:
         return child
 
     def _tenant_and_key(self) -> str:
-        """The demo's API key: the one kept from an earlier run while it is valid, or a new one."""
+        """Return the demo's API key: that of an earlier run while it is valid, or a new one."""
         engine = open_database(self._database_url, pool_size=1)
         try:
-            found = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
-            tenant = found.get(TENANT) or tenants.create_tenant(engine, TENANT, model_name(TENANT))
+            by_slug = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
+            tenant = by_slug.get(TENANT) or tenants.create_tenant(
+                engine, TENANT, model_name(TENANT)
+            )
             kept = state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
             principal = api_keys.verify_key(engine, kept, self._key_secret)
             if (
@@ -198,7 +207,7 @@ class Demo:
             engine.dispose()
 
     def _train(self) -> None:
-        """Run the training in our terminal, where its progress shows and Ctrl-C reaches it."""
+        """Run the training in this terminal, so that its progress is visible and Ctrl-C ends it."""
         command = [sys.executable, "-m", "training", "train", "--tenant", TENANT]
         command += ["--data", str(self._data)] if self._data else []
         training = subprocess.Popen(  # noqa: S603 - our own command
@@ -213,7 +222,7 @@ class Demo:
             raise DemoError("The training did not succeed, so there is nothing to serve.")
 
     def _promote(self, registry: RestClient, name: str) -> RegisteredVersion:
-        """Point `production` at what was just trained, as a person does in the MLflow UI."""
+        """Put the trained version under `production`, as a person does in the MLflow UI."""
         trained = registry.resolve(name, CANDIDATE)
         if trained is None:
             raise DemoError(f"The training left no version of {name} under {CANDIDATE}.")
@@ -225,7 +234,7 @@ class Demo:
 
     def _child_environment(self) -> dict[str, str]:
         return {
-            # Its log is read by the person at this terminal.
+            # A person reads the log at this terminal.
             "SENTINEL_LOG_FORMAT": "text",
             **os.environ,
             "DATABASE_URL": self._database_url,
@@ -246,14 +255,14 @@ class Demo:
 
 
 def stop_leftovers(home: Path) -> bool:
-    """Stop what a demo that was killed has left running; return whether there was anything.
+    """Stop the programs that a killed demo has left running; return whether there were any.
 
     Args:
-        home: state of this installation, which exists.
+        home: existing directory of this installation's state.
 
     Raises:
-        DemoRunning: the demo is still alive.
-        EmbeddedPostgresError: its Postgres cannot be stopped.
+        DemoRunning: the demo is still running.
+        EmbeddedPostgresError: the demo's Postgres cannot be stopped.
     """
     with state.only_demo(home, "stopping"):
         ended = bool(Ledger(home / "demo.processes.json").end_leftovers())

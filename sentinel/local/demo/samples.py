@@ -1,4 +1,4 @@
-"""The transactions that the demo scores, and how it shows the replies."""
+"""The transactions that the demo scores, and the rendering of the replies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A transaction in the PaySim schema, and what it is in words."""
+    """A transaction in the PaySim schema with a description."""
 
     title: str
     transaction: dict[str, Any]
@@ -71,10 +71,10 @@ SAMPLES = (
 
 
 def score(client: httpx.Client, sample: Sample) -> dict[str, Any]:
-    """POST /score.
+    """Score a sample with POST /score.
 
     Raises:
-        httpx.HTTPError: the service did not answer with 200.
+        httpx.HTTPError: the service did not reply with 200.
     """
     response = client.post("/score", json=sample.transaction)
     response.raise_for_status()
@@ -83,7 +83,7 @@ def score(client: httpx.Client, sample: Sample) -> dict[str, Any]:
 
 
 def compact(reply: dict[str, Any]) -> str:
-    """JSON with one line a member, and one a list item: a whole reply in twenty lines."""
+    """Render JSON with one line a member and one a list item: a reply takes twenty lines."""
     lines = []
     for key, value in reply.items():
         if isinstance(value, list) and value:
@@ -95,7 +95,7 @@ def compact(reply: dict[str, Any]) -> str:
 
 
 def curl(environment_file: str, sample: Sample) -> str:
-    """A line for a shell that scores the sample again."""
+    """Return a shell command that scores the sample again."""
     return (
         f". {shlex.quote(environment_file)} && curl -s $SENTINEL_URL/score "
         '-H "Authorization: Bearer $SENTINEL_API_KEY" -H "Content-Type: application/json" '

@@ -1,4 +1,4 @@
-"""What the demo keeps between runs, under `home`: its lock, its settings, what it trained on."""
+"""The demo's state between runs, under `home`: lock, settings, fingerprint of the training data."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from scoring.errors import CommandError
 
 
 class DemoRunning(CommandError):
-    """Another `sentinel demo` of this folder is alive; the message says which."""
+    """Another `sentinel demo` of this folder is running; the message names its process."""
 
 
 @contextlib.contextmanager
 def only_demo(home: Path, about: str) -> Iterator[None]:
-    """Hold the folder's lock for as long as the block runs; the kernel drops it with the process.
+    """Hold the folder's lock until the block ends; the kernel releases it with the process.
 
     Args:
-        home: state of this installation.
-        about: what a second demo is told of this one, its address.
+        home: directory of this installation's state.
+        about: text that the error of a second demo contains, such as this demo's address.
 
     Raises:
-        DemoRunning: another process holds it.
+        DemoRunning: another process holds the lock.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / "demo.lock").open("a+") as file:
@@ -35,7 +35,7 @@ def only_demo(home: Path, about: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise DemoRunning(
-                f"The demo of this folder is running already ({file.read().strip()}): stop it with "
+                f"The demo of this folder is running already ({file.read().strip()}); stop it with "
                 "Ctrl-C in its terminal first."
             ) from None
         file.truncate(0)
@@ -45,7 +45,7 @@ def only_demo(home: Path, about: str) -> Iterator[None]:
 
 
 def write_environment(path: Path, values: Mapping[str, str]) -> None:
-    """Write `KEY=value` lines that a shell can source, readable by the owner alone."""
+    """Write `KEY=value` lines that a shell can source, readable only by the owner."""
     unfinished = path.with_suffix(".new")
     unfinished.touch(mode=0o600)
     unfinished.write_text("".join(f"{key}={shlex.quote(text)}\n" for key, text in values.items()))
@@ -53,7 +53,7 @@ def write_environment(path: Path, values: Mapping[str, str]) -> None:
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """Read what `write_environment` wrote; empty when there is nothing."""
+    """Read the file of `write_environment`; return an empty dict if it does not exist."""
     if not path.exists():
         return {}
     pairs = (item.partition("=") for item in shlex.split(path.read_text(), comments=True))
@@ -61,19 +61,19 @@ def read_environment(path: Path) -> dict[str, str]:
 
 
 def fingerprint(data: Path) -> dict[str, str | int]:
-    """Tell one state of a data file from another without reading it."""
+    """Return values that identify the state of a data file, without reading it."""
     status = data.stat()
     return {"path": str(data), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def is_trained_on(home: Path, data: Path) -> bool:
-    """Whether the model in production was trained by the demo on this very file."""
+    """Whether the demo trained the model in production on this file in its present state."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         return bool(json.loads((home / "demo.data.json").read_text()) == fingerprint(data))
     return False
 
 
 def remember_data(home: Path, data: Path | None) -> None:
-    """Note what the model in production was trained on; None is the simulator."""
+    """Record the file that the model in production was trained on; None is the simulator."""
     about = fingerprint(data) if data else None
     (home / "demo.data.json").write_text(json.dumps(about) + "\n")

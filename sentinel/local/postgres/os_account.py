@@ -1,7 +1,7 @@
-"""Running a program that refuses to be root.
+"""Run Postgres as another user when this process is root, because Postgres refuses to run as root.
 
-Postgres does. For root its programs run as a system user of their own, which is given nothing more
-than the right to walk through the directories above its files.
+For root its programs run as a system user, whose only extra right is to traverse the directories
+above its files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SYSTEM_USER = "sentinel-postgres"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The user that a program runs as; `switch` is set when that is not who we are."""
+    """The user that a program runs as; `switch` is true when that is not the current user."""
 
     name: str
     uid: int
@@ -37,10 +37,10 @@ class Account:
             os.chown(path, self.uid, self.gid)
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end as the user, in a session of its own (no Ctrl-C reaches it).
+        """Run a program to its end as the user, in a session of its own (Ctrl-C does not end it).
 
-        Its output goes through files, because a server that it leaves behind would keep a pipe
-        open for ever. The caller's PG* variables (another port, another host) are not passed on.
+        Its output goes to files, because a server that it starts would keep a pipe open. The
+        caller's PG* variables (another port, another host) are not passed on.
         """
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("PG")
@@ -68,7 +68,10 @@ class Account:
 
 
 def postgres_account(directory: Path) -> Account:
-    """The user that owns or shall own `directory`: us, or for root its owner or a system user."""
+    """Return the user that owns `directory` or will own it.
+
+    That is the current user; for root it is the directory's owner or a system user.
+    """
     uid = os.geteuid()
     if uid:
         entry = _entry(uid)
@@ -79,10 +82,13 @@ def postgres_account(directory: Path) -> Account:
 
 
 def open_path(path: Path, account: Account, *, contents: bool = False) -> None:
-    """Let the account walk to `path`: o+x where a directory above it lacks that, nothing more.
+    """Let an account reach `path`: add o+x to the directories above it that lack it.
 
-    With `contents`, `path` and what lies in it are made readable too where they are not (a package
-    that root installed with a umask of 077).
+    Args:
+        path: path that the account needs.
+        account: account that runs the program.
+        contents: whether `path` and its contents are also made readable where they are not, as in
+            a package that root installed with a umask of 077.
     """
     if not account.switch:
         return
@@ -110,7 +116,7 @@ def _entry(uid: int) -> pwd.struct_passwd | None:
 
 
 def _system_user() -> pwd.struct_passwd:
-    """A system user for nothing but Postgres; `nobody` where users cannot be added."""
+    """Return a system user only for Postgres, or `nobody` where users cannot be added."""
     try:
         return pwd.getpwnam(_SYSTEM_USER)
     except KeyError:

@@ -146,7 +146,7 @@ def test_an_unreachable_server_raises_registry_unavailable(away: str, tmp_path: 
         lambda: registry.tag(version, "key", "value"),
     ]
     for ask in asked:
-        with pytest.raises(RegistryUnavailable, match="MLflow did not answer"):
+        with pytest.raises(RegistryUnavailable, match="MLflow did not respond"):
             ask()
 
 
@@ -155,10 +155,10 @@ def test_a_server_other_than_mlflow_raises_registry_unavailable_in_a_sentence(
 ) -> None:
     # The UI answers every path below it with a page.
     registry = RestClient(f"{mlflow_server}/health?")
-    with pytest.raises(RegistryUnavailable, match="MLflow's answer is not understood"):
+    with pytest.raises(RegistryUnavailable, match="MLflow's reply has an unknown shape"):
         registry.aliases(["fraud-demo"])
 
 
 def test_a_uri_of_another_kind_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match=r"'ftp://nowhere'; it has to be an http\(s\):// or a"):
+    with pytest.raises(ValueError, match=r"'ftp://nowhere'; set it to an http\(s\):// or a"):
         open_registry("ftp://nowhere")

@@ -49,7 +49,7 @@ def test_both_aliases_are_followed_as_they_move(
     publish(name, a_model(1), alias=CHALLENGER)
     assert (following.production(name), following.challenger(name)) == (1, 2)
     client.set_registered_model_alias(name, PRODUCTION, "2")
-    assert following.look(name).production == following.model_store._reader.find(name, 2)
+    assert following.read_aliases(name).production == following.model_store._reader.find(name, 2)
     assert following.challenger(name) is None, "the production version challenges nobody"
     client.set_registered_model_alias(name, CHALLENGER, "1")
     assert (following.production(name), following.challenger(name)) == (2, 1)
@@ -79,7 +79,7 @@ def test_a_loaded_model_has_its_version_and_scores_equally(
     model = a_model(3)
     publish(name, model)
     following = follow()
-    version = following.look(name).production
+    version = following.read_aliases(name).production
     assert version is not None
     loaded = following.model_store.load(version)
     assert loaded.version is not None
@@ -160,7 +160,7 @@ def test_a_refused_version_does_not_affect_other_names(
     names = [f"{name}-{number}" for number in range(4)]
     for number, each in enumerate(names):
         publish(each, a_model(number), **({"spoil": shift_golden} if number == 2 else {}))
-    found = follow().model_store.look(names)
+    found = follow().model_store.read_aliases(names)
     assert [found[each].production is None for each in names] == [False, False, True, False]
 
 
@@ -171,7 +171,7 @@ def test_a_recreated_registered_model_is_loaded_again(
     rows = feature_rows(5)
     for seed in (1, 2):
         publish(name, a_model(seed))
-        version = following.look(name).production
+        version = following.read_aliases(name).production
         assert version is not None
         assert version.version == 1
         assert (
@@ -186,9 +186,9 @@ def test_when_mlflow_becomes_unreachable_the_versions_stay(
     publish(name)
     publish(name, a_model(1), alias=CHALLENGER)
     following = follow()
-    before = following.look(name)
+    before = following.read_aliases(name)
     following.model_store._reader = follow(away).model_store._reader
-    assert following.look(name) == before
+    assert following.read_aliases(name) == before
     assert before.production is not None
     assert following.model_store.load(before.production).version is not None
 
@@ -200,18 +200,18 @@ def test_a_start_without_mlflow_uses_the_last_good_versions_from_disk(
     publish(name, a_model(1), alias=CHALLENGER)
     client.set_model_version_tag(name, "2", CANARY_TAG, "10")
     before = follow()
-    before.look(name)
+    before.read_aliases(name)
     client.set_model_version_tag(name, "2", CANARY_TAG, "20")
-    before.look(name)
+    before.read_aliases(name)
     publish(name, spoil=shift_golden)
-    before.look(name)
+    before.read_aliases(name)
     after = follow(away, root=before.root)
     assert (after.production(name), after.challenger(name)) == (1, 2)
-    challenger = after.look(name).challenger
+    challenger = after.read_aliases(name).challenger
     assert challenger is not None
     assert challenger.tags[CANARY_TAG] == "20"
     assert after.model_store.load(challenger).version is not None
-    assert after.look(f"{name}-unknown").production is None
+    assert after.read_aliases(f"{name}-unknown").production is None
 
 
 def test_a_start_on_a_refused_version_serves_the_previous_one(
@@ -219,7 +219,7 @@ def test_a_start_on_a_refused_version_serves_the_previous_one(
 ) -> None:
     publish(name)
     before = follow()
-    before.look(name)
+    before.read_aliases(name)
     publish(name, spoil=shift_golden)
     assert follow(root=before.root).production(name) == 1
 
@@ -233,10 +233,10 @@ def test_a_refusal_is_tagged_later_when_tagging_fails_at_first(
     elsewhere = follow(away).model_store._reader
     tag = reader.tag
     reader.tag = elsewhere.tag  # type: ignore[method-assign]
-    following.look(name)
+    following.read_aliases(name)
     assert REFUSED_TAG not in client.get_model_version(name, "1").tags
     reader.tag = tag  # type: ignore[method-assign]
-    following.look(name)
+    following.read_aliases(name)
     assert "golden rows" in client.get_model_version(name, "1").tags[REFUSED_TAG]
     assert len(following.refusals) == 1
 
@@ -246,7 +246,7 @@ def test_a_damaged_copy_on_disk_is_downloaded_again(
 ) -> None:
     publish(name)
     before = follow()
-    before.look(name)
+    before.read_aliases(name)
     (booster,) = before.root.glob("*/*/booster.txt")
     whole = booster.read_text()
     booster.write_text(whole[: len(whole) // 2])
@@ -264,7 +264,7 @@ def test_equal_files_under_two_names_are_one_model_in_memory(
     for each in names:
         publish(each, a_model(4))
     following = follow()
-    found = following.model_store.look(names)
+    found = following.model_store.read_aliases(names)
     versions = [found[each].production for each in names]
     first, second = (following.model_store.load(version) for version in versions if version)
     assert first.booster is second.booster
@@ -281,10 +281,10 @@ def test_the_least_recently_used_model_is_evicted_and_reloaded_from_disk(
     names = [f"{name}-{number}" for number in range(3)]
     for number, each in enumerate(names):
         publish(each, a_model(number))
-    versions = [following.look(each).production for each in names[:2]]
+    versions = [following.read_aliases(each).production for each in names[:2]]
     assert versions[0] is not None
     assert following.model_store.resident(versions[0]) is not None
-    versions.append(following.look(names[2]).production)
+    versions.append(following.read_aliases(names[2]).production)
     first, second, third = (version for version in versions if version)
     assert following.model_store.resident(second) is None
     assert following.model_store.resident(first) is following.model_store.load(first)
@@ -303,10 +303,10 @@ def test_an_evicted_model_is_verified_again_when_reloaded(
 ) -> None:
     publish(name)
     following = follow(max_models=1)
-    version = following.look(name).production
+    version = following.read_aliases(name).production
     assert version is not None
     publish(f"{name}-b", a_model(1))
-    following.look(f"{name}-b")
+    following.read_aliases(f"{name}-b")
     (golden,) = (following.root / name).glob("*/golden.json")
     shift_golden(golden.parent)
     following.model_store._disk._reader = follow(away).model_store._reader
@@ -320,11 +320,11 @@ def test_a_rollback_uses_the_model_in_memory(
     following = follow()
     for seed in (1, 2):
         publish(name, a_model(seed))
-        following.look(name)
+        following.read_aliases(name)
     client.set_registered_model_alias(name, PRODUCTION, "1")
     following.model_store._disk._reader = None  # type: ignore[assignment]
     began_s = time.perf_counter()
-    version = following.look(name).production
+    version = following.read_aliases(name).production
     assert version is not None
     assert version.version == 1
     assert following.model_store.resident(version) is not None
@@ -336,7 +336,7 @@ def test_the_five_last_used_versions_and_the_serving_one_stay_on_disk(
 ) -> None:
     following = follow()
     publish(name)
-    following.look(name)
+    following.read_aliases(name)
     reader = following.model_store._reader
     abandoned = following.root / name / ".unfinished-long-ago"
     abandoned.mkdir()
@@ -401,7 +401,7 @@ def test_sixty_names_on_ten_models_stay_within_the_memory_limit(
         store.create_model_version(each, same.source, same.run_id)
         store.set_registered_model_alias(each, PRODUCTION, "1")
     following = follow(sqlite_registry, max_models=4)
-    found = following.model_store.look(names)
+    found = following.model_store.read_aliases(names)
     assert following.model_store.models_in_memory == 4
     assert len(following.evictions) >= 6
     rows = feature_rows(5)

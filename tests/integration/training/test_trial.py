@@ -119,10 +119,10 @@ def test_a_search_resumes_its_run_unless_that_was_deleted(tmp_path: Path) -> Non
     tracking = Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
     with tracking.run("fraud-acme", "tune", {}) as first:
         pass
-    with tracking.run("fraud-acme", "tune", {}, again=first.id) as second:
+    with tracking.run("fraud-acme", "tune", {}, resume_id=first.id) as second:
         assert second.id == first.id
     tracking.client.delete_run(first.id)
-    with tracking.run("fraud-acme", "tune", {}, again=first.id) as third:
+    with tracking.run("fraud-acme", "tune", {}, resume_id=first.id) as third:
         assert third.id != first.id
         third.end(first.id, "KILLED")
         third.log_later("0" * 32, {"net_savings": 1.0})

@@ -61,5 +61,5 @@ def test_a_pause_that_is_too_short_comes_with_the_option_that_sets_it(
     monkeypatch.setattr("persistence.maintenance.maintenance.maintain", fail)
     monkeypatch.setattr("persistence.maintenance.migrate.upgrade", fail)
     done = CliRunner().invoke(main, ["db", command])
-    expected = "Scoring would have to wait; let it wait longer with --pause, when few payments come"
+    expected = "Scoring would have to wait; set a longer --pause, at a time with few payments"
     assert (done.exit_code, done.stderr) == (1, f"Error: {expected}.\n")

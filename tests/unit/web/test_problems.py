@@ -127,5 +127,5 @@ def test_fields_are_named_by_us_and_by_fastapi_alike() -> None:
 
 def test_a_database_without_the_schema_names_the_command_that_helps() -> None:
     assert json.loads(problem_response(SchemaMissing()).body)["detail"] == (
-        "The database has not this release's schema; run `sentinel db upgrade`."
+        "The database lacks this release's schema; run `sentinel db upgrade`."
     )
