@@ -8,7 +8,7 @@ from dataclasses import dataclass
 SYSTEMS = (
     *("sentinel", "sentinel_2_workers"),
     *("sentinel_unbatched", "sentinel_on_threads", "sentinel_stock_wait"),
-    *("reference", "reference_pinned", "mlserver", "mlflow", "insert_only", "constant_reply"),
+    *("reference", "reference_one_thread", "mlserver", "mlflow", "insert_only", "constant_reply"),
 )
 SIZES = ("medium", "small", "large")
 TINY = "tiny"
@@ -42,7 +42,7 @@ QUICK = Plan(
         "sentinel",
         "sentinel_2_workers",
         "sentinel_unbatched",
-        "reference_pinned",
+        "reference_one_thread",
         "insert_only",
     ),
     sizes=("medium",),

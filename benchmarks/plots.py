@@ -18,7 +18,7 @@ COLOURS = {
     "insert_only": "#555555",
     "constant_reply": "#aaaaaa",
     "reference": "#e0a4a4",
-    "reference_pinned": "#c23b3b",
+    "reference_one_thread": "#c23b3b",
     "mlserver": "#3b6fc2",
     "mlflow": "#8a5fc2",
 }

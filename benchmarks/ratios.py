@@ -13,7 +13,7 @@ from benchmarks.server_under_test import Figures
 SERVICE = ("sentinel", "sentinel_2_workers")
 """The configurations of which the one that serves most at 64 clients is compared there."""
 DIRECTIONS = {
-    "*_vs_reference_pinned": "how many times faster Sentinel is; larger is better",
+    "*_vs_reference_one_thread": "how many times faster Sentinel is; larger is better",
     "shap_*_vs_pred_contrib": "how many times less CPU the compiled explanation takes; larger is"
     " better",
     "score_p50_c1_vs_insert_only": "Sentinel's latency over the INSERT-only baseline's; smaller is"
@@ -70,14 +70,14 @@ def ratios(
         return Ratio(found["times_faster"], *found["times_faster_range"])
 
     return {
-        "score_p50_c1_vs_reference_pinned": over(
-            "p50_ms", "score_c1", "reference_pinned", "sentinel"
+        "score_p50_c1_vs_reference_one_thread": over(
+            "p50_ms", "score_c1", "reference_one_thread", "sentinel"
         ),
-        "score_rps_c64_vs_reference_pinned": over(
-            "requests_per_s", "score_c64", best, "reference_pinned"
+        "score_rps_c64_vs_reference_one_thread": over(
+            "requests_per_s", "score_c64", best, "reference_one_thread"
         ),
-        "batch1000_rows_vs_reference_pinned": over(
-            "rows_per_s", "batch_1000", "sentinel", "reference_pinned"
+        "batch1000_rows_vs_reference_one_thread": over(
+            "rows_per_s", "batch_1000", "sentinel", "reference_one_thread"
         ),
         "score_p50_c1_vs_insert_only": over("p50_ms", "score_c1", "sentinel", "insert_only"),
         "score_rps_c64_vs_insert_only": over("requests_per_s", "score_c64", best, "insert_only"),

@@ -91,7 +91,7 @@ def _sentinel(target: str = "service:Sentinel", workers: int = 1) -> Callable[..
 def _reference(threads: Mapping[str, str]) -> Callable[..., Launch]:
     def launch(testbed: Testbed, model: Prepared) -> Launch:
         port = free_port()
-        name = f"bench_reference{'_pinned' if threads else ''}_{model.size}"
+        name = f"bench_reference{'_one_thread' if threads else ''}_{model.size}"
         return Launch(
             [
                 *(sys.executable, "-m", "benchmarks.systems.reference", "--port", str(port)),
@@ -193,7 +193,7 @@ SYSTEMS: Mapping[str, System] = {
         _reference({}),
         main=True,
     ),
-    "reference_pinned": System(
+    "reference_one_thread": System(
         "the same with one LightGBM thread", payloads.SENTINEL, _reference(ONE_THREAD), main=True
     ),
     "mlserver": System(

@@ -95,7 +95,7 @@ def download_wheels() -> None:
     requirements = for_the_image(LOCK.read_text())
     pip = re.search(r"(?ms)^pip==.*?(?=^\S)", (ROOT / "requirements/dev.lock").read_text())
     assert pip is not None  # noqa: S101 - pyproject.toml requires it
-    wanted = WORK / "wheels.txt"
+    downloaded = WORK / "wheels.txt"
     text = "\n".join([*requirements, pip[0]])
     if WHEELS.is_dir() and downloaded.is_file() and downloaded.read_text() == text:
         return
@@ -113,7 +113,7 @@ def download_wheels() -> None:
         *("--dest", str(WHEELS), "--requirement", str(pins)),
         failure="The locked packages could not be downloaded.",
     )
-    pins.rename(wanted)  # last, so that an interrupted download is repeated
+    pins.rename(downloaded)  # last, so that an interrupted download is repeated
 
 
 def for_the_image(lock: str) -> list[str]:

@@ -15,16 +15,16 @@ from benchmarks.report import BEGIN, END, PICTURE, refresh
 from tests.support.paths import PROJECT
 
 RATIOS = {
-    "score_p50_c1_vs_reference_pinned",
-    "score_rps_c64_vs_reference_pinned",
-    "batch1000_rows_vs_reference_pinned",
+    "score_p50_c1_vs_reference_one_thread",
+    "score_rps_c64_vs_reference_one_thread",
+    "batch1000_rows_vs_reference_one_thread",
     "score_p50_c1_vs_insert_only",
     "score_rps_c64_vs_insert_only",
     "score_p99_c64_vs_insert_only",
     "shap_b1_vs_pred_contrib",
     "shap_b64_vs_pred_contrib",
 }
-SYSTEMS = ("sentinel", "reference_pinned", "insert_only")
+SYSTEMS = ("sentinel", "reference_one_thread", "insert_only")
 
 
 @pytest.fixture(scope="module")
