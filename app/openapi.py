@@ -51,7 +51,7 @@ def document() -> bytes:
             "info": {
                 "title": "Sentinel",
                 "version": __version__,
-                "description": "Fraud decisions with exact reasons, stored before they are told.",
+                "description": "Fraud decisions with exact reasons, stored before the reply.",
             },
             "paths": paths | _HEALTH,
             "components": {

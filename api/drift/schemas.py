@@ -58,7 +58,7 @@ class MeasureOut(BaseModel):
 
 
 class VersionDriftOut(BaseModel):
-    """What a model version saw and said in the window."""
+    """A model version's payments and predictions in the window."""
 
     model: ModelOut
     in_production: bool

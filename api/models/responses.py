@@ -52,7 +52,7 @@ def policy_out(effective: EffectivePolicy) -> PolicyOut:
 
 
 def tuner_reply(window: DecisionWindow, costs: CostModel, tuning: Tuning | str) -> TunerReply:
-    """Return what each threshold would have done, or why nothing can be said."""
+    """Return what each threshold would have done, or a note with the reason why that is unknown."""
 
     def point(outcome: Outcome) -> PointOut:
         return PointOut(

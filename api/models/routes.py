@@ -100,9 +100,9 @@ async def read_tuner(
     caller: Reviewer,
     dependencies: CurrentDependencies,
 ) -> TunerReply:
-    """On matured decisions and what analysts said of them, at the scores as stored.
+    """On matured decisions and analysts' feedback on them, at the scores as stored.
 
-    What is escalated is left out; what nobody settled is presumed honest. Scope: review.
+    Escalated cases are left out; unsettled ones are presumed honest. Scope: review.
     """
     deployment = await dependencies.run(read_deployment, caller.tenant_id)
     policy = deployment.effective_policy().policy

@@ -89,7 +89,7 @@ class _Matured(BaseModel):
     window: WindowOut
     matured: int = Field(description="decisions looked at, escalated ones left out")
     labelled: int = Field(description="those that an analyst settled")
-    presumed_honest: int = Field(description="those that nobody settled")
+    presumed_honest: int = Field(description="decisions that no analyst settled")
     frauds: int
     truncated: bool = Field(description="there were more; the latest 50,000 were looked at")
     cost_model: CostModelOut = Field(description="what the money is reckoned with")

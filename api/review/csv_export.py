@@ -1,6 +1,6 @@
 """Cases as CSV that a spreadsheet opens without running anything.
 
-A cell that begins with one of FORMULA_STARTS is a formula to a spreadsheet, whoever typed it: an
+A cell that begins with one of FORMULA_STARTS is a formula to a spreadsheet, whatever its origin: an
 account, an external_id, a rationale. Such text gets an apostrophe in front, and all text is quoted,
 so that none spills into another cell where the separator is a semicolon
 (https://owasp.org/www-community/attacks/CSV_Injection). Numbers are written as numbers, negative

@@ -57,7 +57,7 @@ class _PageQuery(_Query):
 
 
 class WorklistQuery(_PageQuery):
-    """Filters of the worklist; without any, what the model sent to review and nobody settled."""
+    """Filters of the worklist; without any, cases in review that no analyst settled."""
 
     risk_band: RiskBand | Absent = Field(default=None, description="only this band")
     decision: Decision | Absent = Field(
@@ -131,7 +131,7 @@ class FeedbackIn(BaseModel):
 
 
 class FeedbackOut(BaseModel):
-    """What an analyst said."""
+    """An analyst's feedback."""
 
     id: int
     label: Label

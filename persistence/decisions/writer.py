@@ -205,7 +205,7 @@ def _outcomes(
     }
     if not has_lock:
         return list(batch)
-    # Of a row that is not stored, the lock tells the reason: with it, the key was used before;
+    # The lock shows why a row is not stored: with it, the key was used before;
     # without it, another open transaction holds the key.
     repeated = [d for d in batch if has_lock.get(d.prediction_id)]
     earlier = _read_earlier(connection, repeated) if repeated else {}
