@@ -12,7 +12,7 @@ import pytest
 from tests.support.paths import PROJECT
 from tools.prometheus import VARIABLE, find
 
-SCRIPT = PROJECT / "requirements" / "prometheus.py"
+SCRIPT = PROJECT / "tools" / "prometheus.py"
 
 
 def write_program(folder: Path, name: str, status: int = 0) -> None:
@@ -29,6 +29,7 @@ def run_script(folder: Path, **environment: str) -> subprocess.CompletedProcess[
     )
     return subprocess.run(
         [sys.executable, "-c", program, folder, SCRIPT],
+        cwd=PROJECT,
         env=kept | {"PATH": str(folder)} | environment,
         capture_output=True,
         text=True,

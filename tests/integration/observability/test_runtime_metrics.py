@@ -23,26 +23,26 @@ def small_engine(database: str) -> Engine:
     return open_database(database, pool_size=2)
 
 
-def test_a_pools_size_use_and_checkouts_are_metrics(small: Engine) -> None:
-    live = LiveMetrics({"score": small}, dict)
-    with small.connect():
+def test_a_pools_size_use_and_checkouts_are_metrics(small_engine: Engine) -> None:
+    live = LiveMetrics({"score": small_engine}, dict)
+    with small_engine.connect():
         assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 1
     assert value(live, 'sentinel_db_pool_in_use{pool="score"}') == 0
     assert value(live, 'sentinel_db_pool_size{pool="score"}') == 2
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 1
 
 
-def test_waits_and_timeouts_of_a_pool_are_counted(small: Engine) -> None:
-    live = LiveMetrics({"score": small}, dict)
-    with small.connect(), small.connect(), pytest.raises(PoolTimeoutError):
-        small.connect()
+def test_waits_and_timeouts_of_a_pool_are_counted(small_engine: Engine) -> None:
+    live = LiveMetrics({"score": small_engine}, dict)
+    with small_engine.connect(), small_engine.connect(), pytest.raises(PoolTimeoutError):
+        small_engine.connect()
     assert value(live, 'sentinel_db_pool_timeouts_total{pool="score"}') == 1
     assert value(live, 'sentinel_db_pool_wait_seconds_total{pool="score"}') > 1.9
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 2
 
 
-def test_a_disposed_pool_keeps_its_counts(small: Engine) -> None:
-    live = LiveMetrics({"score": small}, dict)
+def test_a_disposed_pool_keeps_its_counts(small_engine: Engine) -> None:
+    live = LiveMetrics({"score": small_engine}, dict)
     for _ in range(3):
         with small_engine.connect() as connection:
             connection.execute(text("SELECT 1"))
@@ -50,8 +50,8 @@ def test_a_disposed_pool_keeps_its_counts(small: Engine) -> None:
     assert value(live, 'sentinel_db_pool_checkouts_total{pool="score"}') == 3
 
 
-def test_checkouts_of_concurrent_threads_are_counted(small: Engine) -> None:
-    live = LiveMetrics({"score": small}, dict)
+def test_checkouts_of_concurrent_threads_are_counted(small_engine: Engine) -> None:
+    live = LiveMetrics({"score": small_engine}, dict)
 
     def query(_: int) -> None:
         with small_engine.connect() as connection:

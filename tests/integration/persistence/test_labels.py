@@ -285,7 +285,7 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
             "challenger_version": CHALLENGER.version,
             "types": ["TRANSFER"],
         }
-        assert reader._cut(connection, nth, given)
+        assert reader._apply_limit(connection, nth, given)
         driver = connection.connection.driver_connection
         assert isinstance(driver, Connection)
         driver.execute(sql.NO_NESTED_LOOPS)
