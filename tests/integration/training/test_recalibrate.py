@@ -23,7 +23,7 @@ from registry.store.model_store import ModelStore
 from scoring.evaluation.probability_metrics import expected_calibration_error
 from scoring.features import TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
-from tests.support.matured_decisions import (
+from tests.support.data.matured_decisions import (
     RIGHT,
     Past,
     Training,
