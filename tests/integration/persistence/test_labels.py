@@ -275,7 +275,7 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
     middle = Month.of(NOW).plus(-1)
     now = datetime(middle.year, middle.month, 20, tzinfo=UTC)
     with tenant_transaction(crowd.engine, crowd.tenant_id) as connection:
-        given = reader._span(crowd.tenant_id, 3, 2, now) | {
+        parameters = reader._span(crowd.tenant_id, 3, 2, now) | {
             "limit": 10,
             "names": [CHAMPION.name],
             "versions": [CHAMPION.version],
@@ -285,12 +285,13 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
             "challenger_version": CHALLENGER.version,
             "types": ["TRANSFER"],
         }
-        assert reader._cut(connection, nth, given)
+        assert reader._apply_limit(connection, nth, parameters)
         driver = connection.connection.driver_connection
         assert isinstance(driver, Connection)
         driver.execute(sql.NO_NESTED_LOOPS)
-        (told,) = driver.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone()
-    nodes = list(walk(told[0]["Plan"]))
+        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
+        (plan,) = driver.execute(explain, parameters).fetchone()
+    nodes = list(walk(plan[0]["Plan"]))
     assert nodes[0]["Actual Rows"] == 10
     assert not scanned_whole(nodes)
     assert "Nested Loop" not in {node["Node Type"] for node in nodes}

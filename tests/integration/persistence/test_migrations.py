@@ -51,7 +51,7 @@ def test_a_migration_without_its_lock_gives_up_and_is_rolled_back(
     with engine.begin() as reader:
         reader.execute(text("SELECT count(*) FROM predictions"))
         begun = monotonic()
-        with pytest.raises(MaintenanceError, match="run it again"):
+        with pytest.raises(MaintenanceError, match="run the command again"):
             upgrade(url)
         assert monotonic() - begun < 15
     assert current_revision(engine) == "0001"
