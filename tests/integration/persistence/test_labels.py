@@ -25,11 +25,11 @@ from persistence.tenants import Tenant, create_tenant
 from scoring.features import TransactionColumns
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
+from tests.support.data.review import NOW, decide, say, store
+from tests.support.data.shadow import a_shadow_score
 from tests.support.factories import a_model, decision_at
 from tests.support.fixture_types import MakeTenant
-from tests.support.query_plans import scanned_whole, walk
-from tests.support.review_data import NOW, decide, say, store
-from tests.support.shadow_data import a_shadow_score
+from tests.support.postgres.query_plans import scanned_whole, walk
 
 CHAMPION, CHALLENGER = ModelVersion("fraud-demo", 1), ModelVersion("fraud-demo", 2)
 SPAN: dict[str, Any] = {"maturity_days": 30.0, "window_days": 60.0, "limit": 1000, "now": NOW}
@@ -275,7 +275,7 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
     middle = Month.of(NOW).plus(-1)
     now = datetime(middle.year, middle.month, 20, tzinfo=UTC)
     with tenant_transaction(crowd.engine, crowd.tenant_id) as connection:
-        parameters = reader._span(crowd.tenant_id, 3, 2, now) | {
+        given = reader._span(crowd.tenant_id, 3, 2, now) | {
             "limit": 10,
             "names": [CHAMPION.name],
             "versions": [CHAMPION.version],
@@ -285,13 +285,12 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
             "challenger_version": CHALLENGER.version,
             "types": ["TRANSFER"],
         }
-        assert reader._apply_limit(connection, nth, parameters)
+        assert reader._apply_limit(connection, nth, given)
         driver = connection.connection.driver_connection
         assert isinstance(driver, Connection)
         driver.execute(sql.NO_NESTED_LOOPS)
-        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
-        (plan,) = driver.execute(explain, parameters).fetchone()
-    nodes = list(walk(plan[0]["Plan"]))
+        (told,) = driver.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone()
+    nodes = list(walk(told[0]["Plan"]))
     assert nodes[0]["Actual Rows"] == 10
     assert not scanned_whole(nodes)
     assert "Nested Loop" not in {node["Node Type"] for node in nodes}
