@@ -63,8 +63,8 @@ def replay(
     version = registry.find(decided_by.name, decided_by.version)
     if version is None:
         raise NotFound(
-            f"MLflow no longer has version {decided_by.version} of {decided_by.name}, so the decision"
-            " cannot be replayed."
+            f"MLflow no longer has version {decided_by.version} of {decided_by.name}, so the"
+            " decision cannot be replayed."
         )
     model = model_store.load(version)
     policy = model.policy

@@ -220,7 +220,7 @@ class Cluster:
         return directory
 
     def _wait_for_end(self, process: psutil.Process) -> bool:
-        """Wait for a server's end; a zombie counts as ended, because a container may not reap it."""
+        """Wait for a server to end; a zombie counts as ended, since a container may not reap it."""
         deadline = time.monotonic() + _STOP_SECONDS
         while (alive := _works_in(process, self._data)) and time.monotonic() < deadline:
             time.sleep(0.02)
