@@ -39,7 +39,7 @@ _LOG_LINES = 15
 
 
 class ImageError(Exception):
-    """The image cannot be built; the message is one sentence that says why."""
+    """The image cannot be built; the message is one sentence with the reason."""
 
 
 def main() -> int:
