@@ -102,7 +102,7 @@ def test_a_repeated_request_is_counted_once(watched: Watched) -> None:
     first = watched.service.post("/score", body, watched.key).json()
     again = watched.service.post("/score", body, watched.key).json()
     assert again["prediction_id"] == first["prediction_id"]
-    # BatchScorer are told of in turn: with this one in it, the repeated one would be too.
+    # Batches are reported in order: with this one counted, the repeated one would be counted too.
     watched.service.post("/score", body | {"external_id": "another"}, watched.key)
     until(watched, lambda: reviewed() >= before + 2)
     assert reviewed() == before + 2
