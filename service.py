@@ -1,8 +1,8 @@
 """The BentoML service: every route, each one call into the packages below.
 
-`bentoml serve service:Sentinel` serves it. `SentinelApp` (`app/bento.py`) calls `open` once and
-then passes requests to `score`, `score_many` and `explain`. The three `*_batch` methods have no
-route: `SentinelApp` passes them the items of an adaptive batch. docs/architecture.md follows a
+`bentoml serve service:Sentinel` serves it. `SentinelApp` (`app/bento.py`) calls `open` once; its
+`FastPath` passes requests to `score`, `score_many` and `explain`. The three `*_batch` methods have
+no route: `SentinelApp` passes them the items of an adaptive batch. docs/architecture.md follows a
 /score from here to its reply.
 
 `bentoml serve` imports this file twice: in its own process, which checks the settings and

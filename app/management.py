@@ -6,7 +6,8 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from api.dependencies import ApiDependencies
-from app import openapi
+from app import pages
+from app.openapi import ROUTERS
 from scoring.errors import SentinelError
 from web.problems import handle_error
 
@@ -23,6 +24,6 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
         exception_handlers={SentinelError: handle_error, RequestValidationError: handle_error},
     )
     app.state.dependencies = dependencies
-    for router in (*openapi.ROUTERS, openapi.pages):
+    for router in (*ROUTERS, pages.router):
         app.include_router(router)
     return app

@@ -11,12 +11,10 @@ from functools import cache
 from typing import Any
 
 import orjson
-from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
-from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.drift.routes import router as drift_router
 from api.models.routes import router as models_router
@@ -103,34 +101,3 @@ _HEALTH: dict[str, Any] = {
     "/readyz": _health("readyz", "Can it decide a payment now?", unready=True),
     "/metrics": _health("metrics", "Prometheus metrics"),
 }
-# Swagger UI ships inside BentoML, so the page needs nothing from outside.
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Sentinel API</title>
-<link rel="stylesheet" href="/static_content/swagger-ui.css"></head>
-<body><div id="swagger-ui"></div>
-<script src="/static_content/swagger-ui-bundle.js"></script>
-<script>SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui"})</script>
-</body></html>
-"""
-
-
-pages = APIRouter(include_in_schema=False)
-"""The documentation pages."""
-
-
-@pages.get("/openapi.json")
-async def openapi_json() -> Response:
-    """Serve the OpenAPI document."""
-    return Response(document(), media_type="application/json")
-
-
-@pages.get("/docs")
-async def docs_page() -> Response:
-    """Serve the page that shows the document."""
-    return HTMLResponse(_PAGE)
-
-
-@pages.get("/")
-async def index() -> Response:
-    """Redirect a browser to the page."""
-    return RedirectResponse("/docs")

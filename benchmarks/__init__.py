@@ -1,1 +1,1 @@
-"""Measurements of the running system; each is a command, never a timed test."""
+"""Commands that measure the running system; no test depends on a time."""

@@ -24,7 +24,7 @@ TABLE_WIDTH = 150
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
-    """Comma-separated names of a set."""
+    """A parameter type: comma-separated names of a set."""
 
     name = "name,..."
 
@@ -34,7 +34,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Split and check."""
+        """Split the names and check each."""
         if not isinstance(value, str):
             return tuple(value) if isinstance(value, tuple) else ()
         names = tuple(name.strip() for name in value.split(",") if name.strip())
@@ -64,7 +64,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
     "--data",
     envvar="DATA",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="What the small model is trained on.  [default: the simulator]",
+    help="File that the small model is trained on.  [default: the simulator]",
 )
 @click.option(
     "--here", is_flag=True, help="Run the service in this environment, not in the Bento's."
@@ -88,11 +88,11 @@ def main(
 ) -> None:
     """Start every system on this machine, put the same load on each in turn, and compare.
 
-    Interrupted, it writes what it has measured by then.
+    When interrupted, it writes the results so far.
     """
     if context.invoked_subcommand:
         return
-    # Imported late: they take seconds that `--help` and a usage error should not.
+    # Imported here, because the imports take seconds, which `--help` and usage errors do not need.
     from benchmarks.results import document, show, written
     from benchmarks.runner import Measured
     from sentinel.errors import translate_errors
@@ -158,8 +158,8 @@ def _measure(
 
     begun = time.monotonic()
 
-    def report_step(what: str) -> None:
-        console.print(f"{time.monotonic() - begun:6.0f} s  {what}", highlight=False, markup=False)
+    def report_step(step: str) -> None:
+        console.print(f"{time.monotonic() - begun:6.0f} s  {step}", highlight=False, markup=False)
 
     with ExitStack() as resources:
         report_step("starting Postgres and MLflow")
@@ -167,7 +167,7 @@ def _measure(
         about["postgres"] = testbed.postgres_settings()
         about["service_environment"] = "this environment"
         if not here:
-            report_step("installing requirements/serving.lock, unless it is")
+            report_step("installing requirements/serving.lock if necessary")
             try:
                 testbed.install_service()
                 about["service_environment"] = "requirements/serving.lock, as in the Bento"
@@ -205,7 +205,7 @@ def _measure(
     type=click.Path(path_type=Path),
 )
 def report(results: Path, page: Path) -> None:
-    """Write the results into the page, between its markers, and draw its picture."""
+    """Write the results between the markers of the page, and draw its picture."""
     from benchmarks.report import refresh
 
     refresh(results, page)

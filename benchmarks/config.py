@@ -21,7 +21,7 @@ class Plan:
 
     Attributes:
         systems: names of the systems.
-        sizes: names of the models; the ratios are those of the first.
+        sizes: names of the models; the ratios are computed for the first.
         clients: numbers of concurrent clients of /score.
         batches: numbers of rows of a request to /score/batch.
         rounds: number of rounds; each measures everything once.

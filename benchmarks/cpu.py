@@ -1,4 +1,4 @@
-"""CPU time and memory of a system and of Postgres, as the kernel accounts them."""
+"""Read the CPU time and memory of a system and of Postgres from the kernel."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from benchmarks.load import Usage
 
 
 class Meter:
-    """Reads what a system's processes and Postgres have used.
+    """Reads the CPU time and memory of a system's processes, and the CPU time of Postgres.
 
     Args:
-        pid: the system's first process, whose descendants are measured with it.
+        pid: process id of the system's first process, which is measured with its descendants.
         postgres_home: home of the embedded Postgres that is measured.
     """
 
@@ -25,7 +25,7 @@ class Meter:
         self._postmaster = psutil.Process(int(postmaster.read_text().splitlines()[0]))
 
     def usage(self) -> Usage:
-        """CPU seconds so far; Postgres's backends count when they have ended, too."""
+        """Return the CPU seconds so far, including those of Postgres's backends that have ended."""
         ended = self._postmaster.cpu_times()
         postgres = [self._postmaster, *self._postmaster.children()]
         return Usage(
@@ -34,11 +34,11 @@ class Meter:
         )
 
     def rss_mb(self) -> float:
-        """Resident memory of the largest process, a worker, in MB."""
+        """Return the resident memory of the largest process, a worker, in MB."""
         return max(process.memory_info().rss for process in self._processes) / 1e6
 
     def pss_mb(self) -> float:
-        """Memory of all processes together, shared pages counted once, in MB."""
+        """Return the memory of all processes, with shared pages counted once, in MB."""
         return sum(process.memory_full_info().pss for process in self._processes) / 1e6
 
 

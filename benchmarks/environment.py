@@ -1,4 +1,4 @@
-"""What a result was measured on."""
+"""Describe the machine, the command and the commit of a measurement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGES = (
 
 
 def machine() -> dict[str, Any]:
-    """Return cores, CPU, memory, system, versions, and how busy it is now."""
+    """Return cores, CPU, memory, system, load and versions of this machine."""
     return {
         "cores": os.cpu_count(),
         "cpu": _cpu_name(),
@@ -33,7 +33,7 @@ def machine() -> dict[str, Any]:
 
 
 def command() -> str:
-    """Return the command line, as somebody would type it; where files lie is left out."""
+    """Return the command line as a person types it, without the options for file locations."""
     kept = [
         argument
         for before, argument in pairwise(sys.argv)

@@ -1,4 +1,4 @@
-"""The compiled explanation against LightGBM's own `pred_contrib`, on the same rows."""
+"""Compare the compiled explanation with LightGBM's own `pred_contrib` on the same rows."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ MIN_TIMES, MAX_TIMES = 3, 400
 
 
 def compare(model: Prepared, seconds: float) -> dict[str, Any]:
-    """Explain batches of ROWS by both, in turn.
+    """Explain batches of ROWS with both, in turn.
 
     Args:
-        model: whose trees.
-        seconds: to spend on each batch size; each is explained MIN_TIMES at least.
+        model: model whose trees are explained.
+        seconds: time for each batch size; each is explained MIN_TIMES at least.
 
     Returns:
-        By number of rows: the medians in ms of thread CPU and wall time, and how many times faster
-        the compiled one is by CPU time with the range of single pairs' middle half; and the largest
-        difference between the two, in log-odds.
+        By number of rows: the medians of thread CPU time and wall time in ms, the median ratio of
+        CPU times (`pred_contrib` over the compiled explanation) and the quartiles of the ratios of
+        single pairs. In addition the largest difference between the two explanations, in log-odds.
+
+    Raises:
+        ValueError: the trees do not compile.
     """
     booster = lgb.Booster(model_file=model.booster)
     compiled = compile_trees(booster)
@@ -36,7 +39,7 @@ def compare(model: Prepared, seconds: float) -> dict[str, Any]:
         raise ValueError("The trees do not compile; LightGBM would explain them.")
     by_rows = {str(rows): _compared(compiled, booster, rows, seconds) for rows in ROWS}
     return {
-        "largest_difference": max(found.pop("difference") for found in by_rows.values()),
+        "largest_difference": max(timings.pop("difference") for timings in by_rows.values()),
         "table_mb": round(compiled.forest.table.nbytes / 1e6, 1),
         "rows": by_rows,
     }
@@ -50,7 +53,7 @@ def _compared(
     def by_lightgbm() -> Any:  # noqa: ANN401 - LightGBM has no types
         return booster.predict(matrix, pred_contrib=True, num_threads=1)
 
-    expected, found = np.asarray(by_lightgbm()), compiled.explain(matrix)
+    expected, explained = np.asarray(by_lightgbm()), compiled.explain(matrix)
     times: list[tuple[float, float, float, float]] = []
     end = time.perf_counter() + seconds
     while len(times) < MIN_TIMES or (time.perf_counter() < end and len(times) < MAX_TIMES):
@@ -68,12 +71,12 @@ def _compared(
         "times_faster": round(other_cpu_ms / cpu_ms, 3),
         "times_faster_range": [round(quarters[0], 3), round(quarters[2], 3)],
         "times": len(times),
-        "difference": float(np.abs(expected[:, :-1] - found.contributions).max()),
+        "difference": float(np.abs(expected[:, :-1] - explained.contributions).max()),
     }
 
 
 def _timed(call: Callable[[], object]) -> tuple[float, float]:
-    """Return the ms of this thread's CPU and of the clock on the wall."""
+    """Return this thread's CPU time and the wall time of a call, in ms."""
     cpu_ns, wall_ns = time.thread_time_ns(), time.perf_counter_ns()
     call()
     return (time.thread_time_ns() - cpu_ns) / 1e6, (time.perf_counter_ns() - wall_ns) / 1e6

@@ -1,8 +1,8 @@
-"""A closed-loop HTTP load: n clients, each sending its next request when the last is answered.
+"""A closed-loop HTTP load: each of n clients sends its next request when it has received a reply.
 
-Requests are bytes made beforehand, and of a reply only its head is looked at: the client shares two
-cores with what it measures, and a full HTTP client takes more CPU a request than some of the
-services. It reads HTTP/1.1 replies with Content-Length only.
+The requests are rendered beforehand, and only the head of a reply is parsed: the client shares two
+cores with the system under test, and a full HTTP client takes more CPU a request than some of the
+services. It reads only HTTP/1.1 replies with Content-Length.
 """
 
 from __future__ import annotations
@@ -18,22 +18,24 @@ from typing import cast
 import uvloop
 
 PATIENCE_S = 120.0
-"""How long a load may go on beyond its measured part, warm-up and last replies together."""
+"""Longest time of warm-up and last replies beyond the measured part, in seconds."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
 
 
 class LoadError(Exception):
-    """The load cannot go on: a reply was not 200, or none came; the message is a sentence."""
+    """The load failed: a reply was not 200, or no reply came; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the load goes.
+    """The route that receives the load.
 
     Attributes:
-        host, port, path: the route.
-        headers: sent with every request.
+        host: host of the service.
+        port: port of the service.
+        path: path of the route.
+        headers: headers of every request.
     """
 
     host: str
@@ -59,13 +61,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What n clients saw in the measured part, which begins and ends with a reply.
+    """The measurements of a load in its measured part, which begins and ends with a reply.
 
     Attributes:
-        clients: concurrent connections.
-        seconds: its wall time.
-        latencies_ms: one per reply in it, unordered; at least one.
-        service_cpu_ms, postgres_cpu_ms, client_cpu_ms: a request.
+        clients: number of concurrent connections.
+        seconds: wall time of the measured part.
+        latencies_ms: latency of each reply in it, unordered; at least one.
+        service_cpu_ms: CPU time of the service a request.
+        postgres_cpu_ms: CPU time of Postgres a request.
+        client_cpu_ms: CPU time of the client a request.
     """
 
     clients: int
@@ -77,7 +81,7 @@ class LoadResult:
 
     @property
     def requests_per_second(self) -> float:
-        """Replies over wall time."""
+        """Number of replies divided by the wall time."""
         return len(self.latencies_ms) / self.seconds
 
     def percentile_ms(self, percent: float) -> float:
@@ -94,27 +98,28 @@ def run_load(
     usage: Callable[[], Usage],
     warm_up_s: float,
 ) -> LoadResult:
-    """Drive the endpoint for `seconds` after a warm-up, and until it has answered all it was sent.
+    """Send requests for `seconds` after a warm-up, and wait for the replies to all of them.
 
-    The warm-up goes on until as many replies as there are clients have come: before, the queue is
-    shorter than it will be.
+    The warm-up lasts until there are as many replies as clients: before that, the queue of requests
+    is shorter than in the measured part.
 
     Args:
-        endpoint: the route. bodies: sent in turn, shared by the clients.
-        clients: concurrent connections, >= 1.
-        seconds: of the measured part; it has one reply at least.
-        usage: read at its begin and its end.
-        warm_up_s: at least.
+        endpoint: route that receives the requests.
+        bodies: request bodies, which the clients send in turn.
+        clients: number of concurrent connections, >= 1.
+        seconds: length of the measured part, which has one reply at least.
+        usage: function that is called at the beginning and end of the measured part.
+        warm_up_s: shortest warm-up, seconds.
 
     Raises:
-        LoadError: a reply was not 200, or replies stayed away for too long.
+        LoadError: a reply was not 200, or no reply came in PATIENCE_S.
     """
     load = _Load([endpoint.request(body) for body in bodies], clients, seconds, usage, warm_up_s)
     return uvloop.run(load.run(endpoint.host, endpoint.port))
 
 
 class _Load:
-    """The state that all clients share: which part it is, and what was measured."""
+    """The state that all clients share: the current part of the load, and the measurements."""
 
     def __init__(
         self,
@@ -137,7 +142,7 @@ class _Load:
     async def run(self, host: str, port: int) -> LoadResult:
         loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = loop.create_future()
-        loop.set_exception_handler(lambda _, what: self.fail(f"The client failed: {what}."))
+        loop.set_exception_handler(lambda _, context: self.fail(f"The client failed: {context}."))
         self._open = self._clients
         self._start_s = perf_counter()
         connections = [
@@ -165,7 +170,7 @@ class _Load:
         )
 
     def answered(self, sent_s: float) -> bool:
-        """Note a reply; say whether its client goes on."""
+        """Record a reply; return whether its client sends another request."""
         now_s = perf_counter()
         self._answered += 1
         if not self._begin_s:
@@ -185,13 +190,13 @@ class _Load:
             self._done.set_result(None)
         return False
 
-    def fail(self, why: str) -> None:
+    def fail(self, message: str) -> None:
         if not self._done.done():
-            self._done.set_exception(LoadError(why))
+            self._done.set_exception(LoadError(message))
 
 
 class _Client(asyncio.Protocol):
-    """One connection, with at most one request on its way."""
+    """One connection, with at most one request in flight."""
 
     def __init__(self, load: _Load) -> None:
         self._load = load
@@ -200,7 +205,7 @@ class _Client(asyncio.Protocol):
         self._waits = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's is one in all but name.
+        # uvloop's transport has the interface of asyncio.Transport but is no subclass.
         self._transport = cast("asyncio.Transport", transport)
         self._send()
 
@@ -216,7 +221,7 @@ class _Client(asyncio.Protocol):
             self._head = b""
             length = _LENGTH.search(data, 0, end)
             if length is None or not data.startswith(b"HTTP/1.1 200"):
-                self._load.fail(f"It answered {data[:400].decode(errors='replace')!r}.")
+                self._load.fail(f"The service replied {data[:400].decode(errors='replace')!r}.")
                 return
             self._missing = end + len(_HEAD_END) + int(length[1]) - len(data)
         if not self._missing:
@@ -226,7 +231,7 @@ class _Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waits:
-            self._load.fail(f"It closed the connection ({exc or 'no reason given'}).")
+            self._load.fail(f"The service closed the connection ({exc or 'no reason given'}).")
 
     def _send(self) -> None:
         self._waits = True

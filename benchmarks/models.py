@@ -1,8 +1,8 @@
-"""The models that are benchmarked, of several sizes, in the form that each system loads.
+"""Make the models that are benchmarked, of several sizes, in the form that each system loads.
 
-`small` is what training registers; the others are fitted here, deterministically, on a simulated
-month: deep enough trees to have exactly as many leaves as SHAPES gives. A scikit-learn classifier
-is made around the very same trees for the reference.
+Training makes and registers `small`. The others are fitted here, deterministically, on a simulated
+month, with exactly as many leaves as SHAPES has. For the reference, a scikit-learn classifier wraps
+the same trees.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How many trees, and how many leaves over all of them."""
+    """The number of trees of a model, and of leaves over all trees."""
 
     trees: int
     leaves: int
 
     def leaves_by_tree(self) -> list[int]:
-        """Return each tree's leaves, as even as they can be."""
+        """Return the number of leaves of each tree; two trees differ by one leaf at most."""
         each, more = divmod(self.leaves, self.trees)
         return [each + 1] * more + [each] * (self.trees - more)
 
 
 SHAPES: Mapping[str, Shape] = {
-    "tiny": Shape(12, 180),  # for the harness's own test
+    "tiny": Shape(12, 180),  # for the test of the benchmark itself
     "medium": Shape(129, 2_900),
     "large": Shape(500, 31_500),
 }
@@ -66,19 +66,19 @@ SIZES = ("small", "medium", "large")
 
 
 class ModelError(Exception):
-    """A model could not be made; the message is a sentence."""
+    """A model could not be prepared; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One model in every form.
+    """One model in the forms that the systems load.
 
     Attributes:
-        size: which.
-        registered: its name in MLflow, whose `production` it is.
+        size: name of the size.
+        registered: name of the registered model in MLflow, with this version in production.
         artifacts: MLflow's directory of the version, for `mlflow models serve`.
-        classifier: a joblib file, scikit-learn's CalibratedClassifierCV around the same trees.
-        facts: trees, leaves, deepest path, and a digest of the booster.
+        classifier: joblib file of scikit-learn's CalibratedClassifierCV around the same trees.
+        facts: number of trees and leaves, deepest path, and digest of the booster.
     """
 
     size: str
@@ -89,12 +89,12 @@ class Prepared:
 
     @property
     def directory(self) -> Path:
-        """The five files of a FraudModel."""
+        """The directory of the FraudModel's five files."""
         return self.artifacts / MODEL_PATH
 
     @property
     def booster(self) -> Path:
-        """LightGBM's own file."""
+        """The booster's file in LightGBM's format."""
         return self.directory / "booster.txt"
 
 
@@ -102,13 +102,14 @@ def prepare(size: str, home: Path, tracking: Tracking, uri: str, data: Path | No
     """Make a model, register it and put it in production.
 
     Args:
-        size: of SHAPES, or TRAINED for what `training train` registers.
-        home: for files.
-        tracking, uri: MLflow.
-        data: what TRAINED is trained on; None: the simulator.
+        size: name in SHAPES, or TRAINED for the model that `training train` registers.
+        home: directory of the benchmark's files.
+        tracking: connection to MLflow.
+        uri: tracking URI of the same MLflow.
+        data: file that TRAINED is trained on; None: the simulator.
 
     Raises:
-        ModelError: training did not succeed.
+        ModelError: training failed, or the wrapped trees predict other values.
     """
     name = model_name(size)
     matrix, is_fraud = _simulated()
@@ -128,8 +129,8 @@ def prepare(size: str, home: Path, tracking: Tracking, uri: str, data: Path | No
         ):
             version = registered.version
     tracking.client.set_registered_model_alias(name, PRODUCTION, str(version))
-    where = tracking.client.get_model_version_download_uri(name, str(version))
-    artifacts = Path(download_artifacts(where))
+    download_uri = tracking.client.get_model_version_download_uri(name, str(version))
+    artifacts = Path(download_artifacts(download_uri))
     classifier = home / f"classifier-{size}.joblib"
     booster = lgb.Booster(model_file=artifacts / MODEL_PATH / "booster.txt")
     joblib.dump(calibrated_classifier(booster, matrix, is_fraud), classifier)
@@ -142,14 +143,15 @@ def calibrated_classifier(
     """Wrap trees in scikit-learn's calibration, fitted on the given rows.
 
     Args:
-        booster: its trees are taken over as they are.
-        matrix: features, float64 (n, len(FEATURES)). is_fraud: bool (n,).
+        booster: booster whose trees are wrapped unchanged.
+        matrix: features, float64 (n, len(FEATURES)).
+        is_fraud: labels, bool (n,).
 
     Raises:
-        ModelError: the wrapped trees predict something else.
+        ModelError: the wrapped trees predict other values.
     """
     classifier = lgb.LGBMClassifier()
-    # LightGBM offers no way to make a classifier of a fitted booster but its own attributes.
+    # LightGBM has no other way to make a classifier from a fitted booster than these attributes.
     classifier._Booster = booster
     classifier._n_features = classifier._n_features_in = booster.num_feature()
     classifier._n_classes = 2
@@ -163,7 +165,7 @@ def calibrated_classifier(
         classifier.predict_proba(frame.iloc[:100])[:, 1],
         np.asarray(booster.predict(matrix[:100])),
     ):
-        raise ModelError("LightGBM's classifier does not repeat the booster that it wraps.")
+        raise ModelError("LightGBM's classifier predicts other values than the booster it wraps.")
     calibrated = CalibratedClassifierCV(FrozenEstimator(classifier), method="sigmoid")
     return calibrated.fit(frame, is_fraud.astype(np.int64))
 
@@ -177,7 +179,7 @@ def _fitted(shape: Shape, matrix: FloatArray, is_fraud: BoolArray) -> FraudModel
     parameters = {
         "objective": "binary",
         "learning_rate": 0.05,
-        # Or the frauds, being rare, would leave trees with fewer leaves than they may have.
+        # With the default, the trees would have too few leaves, because frauds are rare.
         "min_sum_hessian_in_leaf": 0.0,
         "min_data_in_leaf": 5,
         "lambda_l2": 1.0,
@@ -220,7 +222,7 @@ def _train(uri: str, home: Path, data: Path | None) -> None:
         )
     if done.returncode:
         last = (log.read_text().strip() or "it printed nothing").splitlines()[-1]
-        raise ModelError(f"The training did not succeed: {last}")
+        raise ModelError(f"The training failed: {last}")
 
 
 def _facts(booster: lgb.Booster) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Request bodies: the same transactions for every system, in the form that it reads."""
+"""Request bodies: the same transactions for every system, in the format that it reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_BODIES = 8
 
 
 def transactions(count: int, seed: int = 7) -> list[dict[str, Any]]:
-    """Return distinct transactions with PaySim's mix of types and log-normal money."""
+    """Return distinct transactions with PaySim's mix of types and log-normal amounts."""
     rng = np.random.default_rng(seed)
     kinds = rng.choice(TYPES, count, p=TYPE_SHARES)
     money = rng.lognormal(10.0, 2.0, (count, 3)).round(2)
@@ -51,8 +51,8 @@ class Wire:
     Attributes:
         score_path: route for one transaction.
         batch_path: route for several; None where a request holds one transaction.
-        one: makes the body for one transaction.
-        many: makes the body for several.
+        one: function that makes the body for one transaction.
+        many: function that makes the body for several.
     """
 
     score_path: str

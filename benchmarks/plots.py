@@ -1,4 +1,4 @@
-"""The picture of a run: requests a second and latency of every system."""
+"""Draw the picture of a run: requests a second and latency of every system."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ _PLAIN = StrMethodFormatter("{x:,g}")
 
 
 def draw(results: Mapping[str, Any], path: Path) -> None:
-    """Draw the model that the ratios are about.
+    """Draw the results for the model of the ratios.
 
     Args:
-        results: the JSON document. path: a PNG file.
+        results: JSON document of the results.
+        path: PNG file that is written.
     """
     size = results["ratios_are_of"]["model"]
     model = results["models"][size]
@@ -49,29 +50,30 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def _lines(axis: Axes, results: Mapping[str, Any], size: str, what: str, title: str) -> None:
-    seen: set[int] = set()
+def _lines(axis: Axes, results: Mapping[str, Any], size: str, figure: str, title: str) -> None:
+    all_clients: set[int] = set()
     for name, colour in COLOURS.items():
         cells = results["systems"].get(name, {}).get(size, {})
-        of_clients = {
+        by_clients = {
             int(cell.removeprefix("score_c")): row
             for cell, row in cells.items()
             if cell.removeprefix("score_c").isdigit()
         }
-        if not of_clients:
+        if not by_clients:
             continue
-        seen |= set(of_clients)
-        values = [row[what] for row in of_clients.values()]
-        ranges = [row[f"{what}_range"] for row in of_clients.values()]
+        all_clients |= set(by_clients)
+        values = [row[figure] for row in by_clients.values()]
+        ranges = [row[f"{figure}_range"] for row in by_clients.values()]
         errors = [
             [max(0.0, value - low) for value, (low, _) in zip(values, ranges, strict=True)],
             [max(0.0, high - value) for value, (_, high) in zip(values, ranges, strict=True)],
         ]
         axis.errorbar(
-            list(of_clients), values, yerr=errors, label=name, color=colour, marker="o", capsize=2
+            list(by_clients), values, yerr=errors, label=name, color=colour, marker="o", capsize=2
         )
     axis.set(xscale="log", yscale="log", xlabel="clients", title=f"/score: {title}")
-    axis.set_xticks(sorted(seen), [str(clients) for clients in sorted(seen)], minor=False)
+    ticks = sorted(all_clients)
+    axis.set_xticks(ticks, [str(clients) for clients in ticks], minor=False)
     axis.minorticks_off()
     axis.yaxis.set_major_formatter(_PLAIN)
     axis.grid(visible=True, axis="y", alpha=0.3)
@@ -86,7 +88,7 @@ def _batches(axis: Axes, results: Mapping[str, Any], size: str) -> None:
     bars = axis.barh(list(rates), list(rates.values()), color=[COLOURS[name] for name in rates])
     axis.bar_label(bars, [f"{rate:,.0f}" for rate in rates.values()], padding=3, fontsize=8)
     axis.set(xscale="log", xlabel="rows a second", title="/score/batch of 1000")
-    # Bars have to begin somewhere; on a logarithmic scale there is no zero.
+    # A logarithmic scale has no zero, so the bars begin at 100.
     axis.set_xlim(100, 8 * max(rates.values(), default=100))
     axis.xaxis.set_major_formatter(_PLAIN)
     axis.minorticks_off()

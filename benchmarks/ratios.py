@@ -1,4 +1,4 @@
-"""The ratios that the targets bound, from one run's figures, with their range over the rounds."""
+"""Compute the ratios of the targets from a run's figures, with their range over the rounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.runner import Measured
 from benchmarks.server_under_test import Figures
 
 SERVICE = ("sentinel", "sentinel_2_workers")
-"""The configurations of which the one that serves most at 64 clients is compared there."""
+"""Configurations of the service; at 64 clients the one with most requests a second is compared."""
 DIRECTIONS = {
     "*_vs_reference_one_thread": "how many times faster Sentinel is; larger is better",
     "shap_*_vs_pred_contrib": "how many times less CPU the compiled explanation takes; larger is"
@@ -37,7 +37,7 @@ class Ratio:
 
 
 def best_service(measured: Measured, size: str) -> str:
-    """Return the configuration that serves most requests at 64 clients."""
+    """Return the configuration with most requests a second at 64 clients."""
     rates = {
         name: statistics.median(r["requests_per_s"] for r in rounds)
         for name in SERVICE
@@ -49,25 +49,25 @@ def best_service(measured: Measured, size: str) -> str:
 def ratios(
     measured: Measured, size: str, explained: Mapping[str, Any] | None
 ) -> dict[str, Ratio | None]:
-    """Return every ratio by name; None where something it needs was not measured.
+    """Return every ratio by name; None where one of its figures was not measured.
 
     Args:
         measured: figures of every round.
-        size: model that the ratios are about.
-        explained: result of `benchmarks.explain.compare` for that model, if any.
+        size: size of the model that the ratios are computed for.
+        explained: result of `benchmarks.explain.compare` for that model, or None.
     """
     best = best_service(measured, size)
 
-    def over(what: str, cell: str, numerator: str, denominator: str) -> Ratio | None:
+    def over(figure: str, cell: str, numerator: str, denominator: str) -> Ratio | None:
         above = measured.cells.get((numerator, size, cell))
         below = measured.cells.get((denominator, size, cell))
-        return _ratio(above, below, what) if above and below else None
+        return _ratio(above, below, figure) if above and below else None
 
     def explaining(rows: str) -> Ratio | None:
         if explained is None:
             return None
-        found = explained["rows"][rows]
-        return Ratio(found["times_faster"], *found["times_faster_range"])
+        timings = explained["rows"][rows]
+        return Ratio(timings["times_faster"], *timings["times_faster_range"])
 
     return {
         "score_p50_c1_vs_reference_one_thread": over(
@@ -89,7 +89,7 @@ def ratios(
 
 
 def absolutes(measured: Measured, size: str) -> dict[str, float | None]:
-    """Return the service's figures that are no ratios, with the model of that size."""
+    """Return the service's absolute figures with the model of a size; None: not measured."""
     at_64 = measured.cells.get((best_service(measured, size), size, "score_c64"))
     facts = measured.facts.get(("sentinel", size), {})
     return {
@@ -101,7 +101,7 @@ def absolutes(measured: Measured, size: str) -> dict[str, float | None]:
     }
 
 
-def _ratio(above: Sequence[Figures], below: Sequence[Figures], what: str) -> Ratio:
-    rounds = [a[what] / b[what] for a, b in zip(above, below, strict=False)]
-    medians = [statistics.median(r[what] for r in found) for found in (above, below)]
+def _ratio(above: Sequence[Figures], below: Sequence[Figures], figure: str) -> Ratio:
+    rounds = [a[figure] / b[figure] for a, b in zip(above, below, strict=False)]
+    medians = [statistics.median(r[figure] for r in of_system) for of_system in (above, below)]
     return Ratio(medians[0] / medians[1], min(rounds), max(rounds))

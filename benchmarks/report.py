@@ -1,6 +1,6 @@
 """`python -m benchmarks report`: make the page's tables and its picture from the results.
 
-What stands between the markers in the page is replaced, so text and JSON cannot disagree.
+The text between the markers of the page is replaced, so it always agrees with the JSON.
 """
 
 from __future__ import annotations
@@ -17,30 +17,34 @@ from benchmarks.results import number, summary_of, verdict
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 BATCHING = ("sentinel", "sentinel_unbatched", "sentinel_on_threads", "sentinel_stock_wait")
-"""What the section on batching compares."""
+"""Systems that the section on batching compares."""
 PICTURE = Path("images/performance.png")
 
 
 def refresh(results: Path, page: Path) -> None:
-    """Bring the page and its picture up to date.
+    """Write the results into the page and draw its picture.
+
+    Args:
+        results: JSON file of the results.
+        page: Markdown page with the markers.
 
     Raises:
         click.ClickException: there are no results, or the page has no markers.
     """
     if not results.is_file():
-        raise click.ClickException(f"{results} is not there; run `make bench` first.")
-    found = json.loads(results.read_text())
+        raise click.ClickException(f"{results} does not exist; run `make bench` first.")
+    document = json.loads(results.read_text())
     text = page.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise click.ClickException(f"{page} lacks the markers {BEGIN} and {END}.")
-    draw(found, page.parent / PICTURE)
-    page.write_text(f"{before}{BEGIN}\n\n{figures(found)}\n\n{END}{after}")
+    draw(document, page.parent / PICTURE)
+    page.write_text(f"{before}{BEGIN}\n\n{figures(document)}\n\n{END}{after}")
 
 
 def figures(results: Mapping[str, Any]) -> str:
-    """Render everything that was measured as Markdown."""
+    """Render the results as Markdown."""
     return "\n\n".join(
         [
             _conditions(results),
@@ -129,17 +133,17 @@ def _systems(results: Mapping[str, Any], size: str) -> str:
 def _batching(results: Mapping[str, Any]) -> str:
     size = results["ratios_are_of"]["model"]
     ways = [way for way in BATCHING if way in results["systems"]]
-    of_way = {way: results["systems"][way].get(size, {}) for way in ways}
-    cells = [cell for cell in of_way.get("sentinel", {}) if cell.startswith("score")]
+    cells_by_way = {way: results["systems"][way].get(size, {}) for way in ways}
+    cells = [cell for cell in cells_by_way.get("sentinel", {}) if cell.startswith("score")]
     rows = []
     for cell in cells:
-        found = [of_way[way].get(cell) for way in ways]
+        by_way = [cells_by_way[way].get(cell) for way in ways]
         rows.append(
             (
                 load(cell),
-                *(number(f["requests_per_s"]) if f else "" for f in found),
-                *(number(f["p50_ms"]) if f else "" for f in found),
-                number(of_way["sentinel"][cell].get("mean_batch")),
+                *(number(f["requests_per_s"]) if f else "" for f in by_way),
+                *(number(f["p50_ms"]) if f else "" for f in by_way),
+                number(cells_by_way["sentinel"][cell].get("mean_batch")),
             )
         )
     headings = [*(f"`{way}` requests/s" for way in ways), *(f"`{way}` p50 ms" for way in ways)]
@@ -149,8 +153,8 @@ def _batching(results: Mapping[str, Any]) -> str:
 
 def _explaining(results: Mapping[str, Any]) -> str:
     rows = []
-    for size, found in results["explanation"].items():
-        for count, times in found["rows"].items():
+    for size, explanation in results["explanation"].items():
+        for count, times in explanation["rows"].items():
             low, high = times["times_faster_range"]
             rows.append(
                 (
@@ -167,12 +171,12 @@ def _explaining(results: Mapping[str, Any]) -> str:
 
 
 def _errors(results: Mapping[str, Any]) -> str:
-    lines = [f"- {where}: {why}" for where, why in results["errors"].items()]
+    lines = [f"- {cell}: {error}" for cell, error in results["errors"].items()]
     return "### What could not be measured\n\n" + "\n".join(lines)
 
 
 def load(cell: str) -> str:
-    """Return the words for a cell's load."""
+    """Return the description of a cell's load."""
     kind, _, rest = cell.partition("_")
     if kind == "batch":
         return f"batches of {rest}"

@@ -1,4 +1,4 @@
-"""The results as one JSON document, and as a table for people."""
+"""Render the results as one JSON document and as tables for people."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def document(
     """Return the results of a run as one JSON document.
 
     Args:
-        about: command, machine and models.
+        about: facts about command, machine and models.
         measured: figures of every round.
-        size: model that the ratios are about.
+        size: size of the model that the ratios are computed for.
         explained: results of `benchmarks.explain.compare` by size.
     """
     systems: dict[str, Any] = {}
     for (name, of_size, cell), rounds in measured.cells.items():
         systems.setdefault(name, {}).setdefault(of_size, {})[cell] = _summary(rounds)
-    found = ratios(measured, size, explained.get(size))
+    ratios_by_name = ratios(measured, size, explained.get(size))
     results: dict[str, Any] = {
         **about,
         "ratios_are_of": {"model": size, "service_at_64_clients": best_service(measured, size)},
         "directions": DIRECTIONS,
-        "ratios": {name: ratio and round(ratio.value, 3) for name, ratio in found.items()},
+        "ratios": {name: ratio and round(ratio.value, 3) for name, ratio in ratios_by_name.items()},
         "ratio_ranges": {
             name: ratio and [round(ratio.lowest, 3), round(ratio.highest, 3)]
-            for name, ratio in found.items()
+            for name, ratio in ratios_by_name.items()
         },
         "absolute": absolutes(measured, size),
         "explanation": dict(explained),
@@ -53,14 +53,14 @@ def document(
             name: {s: facts for (n, s), facts in measured.facts.items() if n == name}
             for name in systems
         },
-        "errors": {f"{name}, {of_size}": why for (name, of_size), why in measured.errors.items()},
+        "errors": {f"{name}, {of_size}": text for (name, of_size), text in measured.errors.items()},
     }
     results["targets"] = [target.judge(results) for target in TARGETS]
     return results
 
 
 def written(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - JSON
-    """Render JSON with every object of plain figures on a line of its own."""
+    """Render JSON with each object of plain values on one line."""
     pad = " " * (depth + 1)
     if isinstance(value, Mapping) and any(isinstance(v, Mapping | list) for v in value.values()):
         if not all(_is_plain(v) for v in value.values()):
@@ -92,8 +92,8 @@ def show(results: Mapping[str, Any], console: Console) -> None:
         measured = number(target["measured"])
         table.add_row(target["name"], target["target"], measured, verdict(target["met"]))
     console.print(table)
-    for where, why in results["errors"].items():
-        console.print(f"{where}: {why}", highlight=False, markup=False)
+    for cell, error in results["errors"].items():
+        console.print(f"{cell}: {error}", highlight=False, markup=False)
 
 
 def _cells(row: Mapping[str, Any]) -> Sequence[str]:
@@ -108,7 +108,7 @@ def _cells(row: Mapping[str, Any]) -> Sequence[str]:
 
 
 def number(value: float | None) -> str:
-    """Render a figure with three digits that count."""
+    """Render a figure with three significant digits."""
     if value is None:
         return "not measured"
     return (
@@ -132,10 +132,10 @@ def summary_of(system: str) -> str:
 
 def _summary(rounds: Sequence[Figures]) -> dict[str, Any]:
     medians: dict[str, Any] = {
-        name: round(statistics.median(found[name] for found in rounds), 4) for name in rounds[0]
+        name: round(statistics.median(figures[name] for figures in rounds), 4) for name in rounds[0]
     }
     for name in _RANGED:
-        values = [found[name] for found in rounds]
+        values = [figures[name] for figures in rounds]
         medians[f"{name}_range"] = [round(min(values), 4), round(max(values), 4)]
     return medians
 

@@ -1,4 +1,4 @@
-"""Rounds of loads: each system in turn, so that the machine's noise affects all alike.
+"""Run the rounds of loads: each system in turn, so that the machine's noise affects all equally.
 
 A system is started once a model. While another is measured it is suspended (SIGSTOP): it keeps its
 memory and its connections and uses no CPU. A system that fails is recorded and left out.
@@ -27,10 +27,10 @@ from scoring.errors import SentinelError
 from sentinel.local.processes import ProcessError
 
 SETTLING_S = 0.5
-"""Time after a resume in which background work, such as following MLflow, catches up."""
+"""Seconds after a resume in which background work, such as polling MLflow, catches up."""
 PHASES: tuple[Phase, ...] = ("score", "batch", "burst")
-"""All rounds of a phase come before the next phase: batches and bursts leave larger tables behind,
-in which an INSERT took a tenth longer than in the tables of a system without them."""
+"""All rounds of a phase come before the next phase: batches and bursts make the tables larger, and
+an INSERT into those took a tenth longer."""
 FAILURES = (
     *(LoadError, ProcessError, InstallError, SentinelError),
     *(OSError, httpx.HTTPError, psutil.Error, psycopg.Error),
@@ -44,7 +44,7 @@ class Measured:
     Attributes:
         cells: figures of each round by system, size and load.
         facts: memory and seconds from start to ready, by system and size.
-        errors: sentences by system and size.
+        errors: error as a sentence, by system and size.
     """
 
     cells: dict[tuple[str, str, str], list[Figures]] = field(
@@ -67,8 +67,8 @@ def run_rounds(
         plan: systems, models and loads.
         testbed: Postgres, MLflow and files that the systems share.
         models: one model of each of the plan's sizes, in its order.
-        measured: filled as the run goes on, so that an interruption keeps what was measured.
-        report: called with a line about each step.
+        measured: figures that are filled step by step, so that an interruption keeps them.
+        report: function that is called with a line about each step.
     """
     for model in models:
         with ExitStack() as resources:
@@ -106,7 +106,7 @@ def _launches(
     measured: Measured,
     report: Callable[[str], None],
 ) -> list[tuple[str, Launch]]:
-    """Prepare all systems before any is suspended: dropping a database waits for every backend."""
+    """Prepare all systems before any is suspended: DROP DATABASE waits for every backend."""
     launches = []
     for name in plan.systems:
         if is_first or SYSTEMS[name].main:

@@ -1,4 +1,4 @@
-"""A running system with one model, and the measurements of it."""
+"""Run a system with one model, and measure it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from sentinel.local.processes import Child
 
 READY_S = 120.0
 WARM_UP = 0.25
-"""Share of the measured part's seconds."""
+"""Length of the warm-up as a share of the measured part."""
 WARM_STARTS = 3
-"""Starts whose median is the time from start to ready; a single one is up to a fifth off."""
+"""Number of starts, whose median is the time from start to ready; one start varies by a fifth."""
 BURST_CLIENTS = 64
 BURST_S = 6.0
-"""BentoML's rule looks at how long batches have waited once in 5 s."""
+"""Longer than 5 s, the interval at which BentoML's rule reads how long batches have waited."""
 BURST_SYSTEMS = ("sentinel", "sentinel_stock_wait")
 
 Figures = dict[str, float]
@@ -40,10 +40,18 @@ class ServerUnderTest:
     def __init__(
         self, name: str, launch: Launch, testbed: Testbed, model: Prepared, plan: Plan
     ) -> None:
-        """Start it; the service is started several times, so that its cache is warm.
+        """Start the system; the service is started several times, so that its cache is warm.
+
+        Args:
+            name: name of the system.
+            launch: command and environment of the system.
+            testbed: Postgres, MLflow and files that the systems share.
+            model: model that the system serves.
+            plan: plan of the run.
 
         Raises:
-            one of `benchmarks.runner.FAILURES`.
+            LoadError, ProcessError, InstallError, SentinelError, OSError, httpx.HTTPError,
+            psutil.Error, psycopg.Error: the system does not start (`benchmarks.runner.FAILURES`).
         """
         self.name = name
         self.size = model.size
@@ -78,7 +86,7 @@ class ServerUnderTest:
         return []
 
     def facts(self) -> Figures:
-        """Return its memory now, and how long it took from start to ready."""
+        """Return the memory now in MB, and the seconds from start to ready."""
         return {
             "rss_mb": round(self._meter.rss_mb(), 1),
             "pss_of_all_processes_mb": round(self._meter.pss_mb(), 1),
@@ -86,17 +94,17 @@ class ServerUnderTest:
         }
 
     def suspend(self) -> None:
-        """Suspend all its processes (SIGSTOP)."""
+        """Suspend all processes of the system (SIGSTOP)."""
         for process in family(self.child.identity[0]):
             process.suspend()
 
     def resume(self) -> None:
-        """Resume all its processes."""
+        """Resume all processes of the system."""
         for process in reversed(family(self.child.identity[0])):
             process.resume()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the system."""
         with contextlib.suppress(psutil.Error):
             self.resume()
         self.child.stop()
@@ -112,7 +120,7 @@ class ServerUnderTest:
             directory=launch.directory,
         )
         try:
-            while not _answers(launch.port, launch.ready):
+            while not _is_ready(launch.port, launch.ready):
                 child.check()
                 if time.perf_counter() - begun > READY_S:
                     child.wait_until(lambda: False, 0)
@@ -149,7 +157,7 @@ class ServerUnderTest:
         return figures
 
     def _batched(self) -> tuple[float, float]:
-        """Items and batches of /score since the service started, from its own metric."""
+        """Return the items and batches of /score since the service started, from its metric."""
         totals = {"sum": 0.0, "count": 0.0}
         if self.system.is_sentinel:
             url = f"http://127.0.0.1:{self._launch.port}/metrics"
@@ -175,7 +183,7 @@ def _figures(load: LoadResult, rows: int) -> Figures:
     }
 
 
-def _answers(port: int, path: str) -> bool:
+def _is_ready(port: int, path: str) -> bool:
     try:
         url = f"http://127.0.0.1:{port}{path}"
         return httpx.get(url, timeout=5, trust_env=False).is_success

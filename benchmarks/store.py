@@ -1,8 +1,8 @@
-"""`make bench-store`: measure pages and look-ups as the store grows; write results/store.json.
+"""`make bench-store`: measure pages and look-ups in a small and a large decision log.
 
-Two databases of one embedded Postgres hold a year of decisions each, of which one has a hundred
-times as many. They are measured in turn, so that the machine's noise affects both
-alike. Postgres's own counts of the rows it read show whether a table was scanned.
+Two databases of one embedded Postgres hold a year of decisions each, one a hundred times as many as
+the other. They are measured in turn, so that the machine's noise affects both equally. Postgres's
+counts of the rows it read show whether a table was scanned. The results go to results/store.json.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sentinel.local.postgres.embedded import EmbeddedPostgres
 RESULTS = Path(__file__).with_name("results") / "store.json"
 ROWS = (100_000, 10_000_000)
 LIMIT = 2.0
-"""Largest ratio of a median on the larger store to that on the smaller."""
+"""Largest allowed ratio of a median in the larger database to that in the smaller."""
 _WARM_UP = 30
 
 
@@ -43,17 +43,17 @@ _WARM_UP = 30
     multiple=True,
     default=ROWS,
     show_default=True,
-    help="Decisions in a store; give it twice, the smaller first.",
+    help="Decisions in a database; give it twice, the smaller first.",
 )
 @click.option("--repetitions", default=300, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the stores here for another run.  [default: a temporary directory]",
+    help="Keep the databases here for another run.  [default: a temporary directory]",
 )
 @click.option("--output", default=RESULTS, show_default=True, type=click.Path(path_type=Path))
 def main(sizes: tuple[int, ...], repetitions: int, home: Path | None, output: Path) -> None:
-    """Fill two stores, measure them, compare; fails where the larger takes over twice as long."""
+    """Fill and measure two databases; fail where the larger takes over twice as long."""
     if len(sizes) != 2 or sizes[0] >= sizes[1]:
         raise click.UsageError("give --rows twice, the smaller first")
     console = Console()
@@ -124,7 +124,7 @@ def _compared(
 
 
 def _show(console: Console, operations: dict[str, Any], sizes: tuple[int, ...]) -> list[str]:
-    """Print the comparison; return what is wrong with it."""
+    """Print the comparison; return a sentence about each missed limit."""
     table = Table(title="Medians in ms; rows that Postgres read a call (by index, by scanning)")
     table.add_column("operation")
     for size in sizes:
@@ -141,9 +141,9 @@ def _show(console: Console, operations: dict[str, Any], sizes: tuple[int, ...]) 
         medians = [f"{found['median_ms'][str(size)]:.2f}" for size in sizes]
         table.add_row(name, *medians, f"{found['ratio']:.2f}", *rows)
         if found["ratio"] > LIMIT:
-            faults.append(f"{name}: takes {found['ratio']} times as long on the larger store.")
+            faults.append(f"{name}: takes {found['ratio']} times as long in the larger database.")
         if found["rows_scanned"][str(sizes[1])]:
-            faults.append(f"{name}: scans a table of the larger store.")
+            faults.append(f"{name}: scans a table of the larger database.")
     console.print(table)
     return faults
 

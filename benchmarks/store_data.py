@@ -1,8 +1,8 @@
-"""A year of decisions for the store benchmark, made inside Postgres.
+"""Make a year of decisions for the store benchmark, inside Postgres.
 
 Rows are as wide as real ones: the JSON of features and contributions is computed for a thousand
-transactions and repeated; scores, keys and ids are every row's own. Rows come in the order of
-their time, as they would.
+transactions and repeated; scores, keys and ids differ in every row. Rows are inserted in the order
+of their time, as in production.
 """
 
 from __future__ import annotations
@@ -76,10 +76,11 @@ def load(engine: Engine, rows: int, progress: Callable[[int], None]) -> None:
     """Fill an empty, migrated database.
 
     Args:
-        engine: acts as a superuser, so that rows which are consistent by construction need not be
-            checked one by one; with OPERATOR_TIMEOUT_S.
-        rows: decisions, evenly over MONTHS months up to now and unevenly over TENANTS tenants.
-        progress: called with the number of rows that were added.
+        engine: database pool of a superuser, with OPERATOR_TIMEOUT_S; a superuser can skip the
+            check of foreign keys, which hold by construction.
+        rows: number of decisions, evenly over MONTHS months up to now and unevenly over TENANTS
+            tenants.
+        progress: function that is called with the number of rows that were added.
     """
     tenants = [create_tenant(engine, f"bank-{i}", MODEL).id for i in range(TENANTS)]
     now = datetime.now(UTC)
@@ -125,7 +126,7 @@ def load(engine: Engine, rows: int, progress: Callable[[int], None]) -> None:
 
 
 def sample(engine: Engine, count: int) -> list[Decided]:
-    """Return `count` random decisions, whose keys answer a retry with the same transaction."""
+    """Return `count` random decisions; set their keys' digests so that a retry matches."""
     with engine.begin() as connection:
         total = connection.execute(
             text("SELECT sum(reltuples) FROM pg_class WHERE relname LIKE 'transactions\\_2%'")

@@ -1,4 +1,4 @@
-"""The stores of the store benchmark, and the operations that are timed on them."""
+"""The databases of the store benchmark, and the operations that are timed in them."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Store:
     decisions: list[Decided]
 
     def any(self) -> Decided:
-        """Return a random one of the sampled decisions."""
+        """Return a random decision of the sample."""
         return random.choice(self.decisions)  # noqa: S311 - a sample, not a secret
 
     def rows_read(self, name: str) -> dict[str, float]:
-        """Return rows a call that Postgres read by scanning and by index, from its own counts."""
+        """Return the rows a call that Postgres read by scan and by index, from its counts."""
         self.engine.dispose()  # a backend reports its counts when it ends
         before = self._counts()
         for _ in range(_COUNTED):
@@ -61,7 +61,7 @@ class Store:
             WHERE relname ~ '^(transactions|predictions|idempotency_keys|feedback)'
             """
         )
-        # A transaction would go on seeing the backends that it has seen first.
+        # Without a transaction, in which pg_stat_activity would not change.
         with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             while connection.execute(text(others)).scalar_one() > 1:
@@ -72,15 +72,15 @@ class Store:
 
 
 def queue_page(store: Store) -> None:
-    """The first page of the worklist."""
+    """Read the first page of the worklist."""
     page = read_worklist(
         store.engine, store.any().tenant_id, BANDS_OF["review"], undecided=True, limit=PAGE
     )
-    assert page.entries  # noqa: S101 - a page of nothing would be no measurement
+    assert page.entries  # noqa: S101 - an empty page would measure nothing
 
 
 def later_queue_page(store: Store) -> None:
-    """A page from the middle of the worklist."""
+    """Read a page from the middle of the worklist."""
     decided = store.any()
     place = Place(0.3, decided.prediction_id)
     read_worklist(
@@ -94,21 +94,21 @@ def later_queue_page(store: Store) -> None:
 
 
 def transaction_page(store: Store) -> None:
-    """A transaction with its decision and feedback."""
+    """Read a transaction with its decision and feedback."""
     decided = store.any()
     read_case(store.engine, decided.tenant_id, decided.transaction_id)
 
 
 def idempotency_look_up(store: Store) -> None:
-    """A retry: the key is found taken, and the stored decision is read back."""
+    """Write a retry: its key exists, so the stored decision is read."""
     decided = store.any()
-    (answer,) = store.log.write([_with_new_ids(decided)])
-    assert isinstance(answer, Decided)  # noqa: S101
-    assert answer.prediction_id == decided.prediction_id  # noqa: S101
+    (stored,) = store.log.write([_with_new_ids(decided)])
+    assert isinstance(stored, Decided)  # noqa: S101
+    assert stored.prediction_id == decided.prediction_id  # noqa: S101
 
 
 def write_of_a_batch(store: Store) -> None:
-    """A batch of new decisions, each with a key."""
+    """Write a batch of new decisions, each with a key."""
     batch = [
         _with_new_ids(decided)._replace(
             transaction=replace(
@@ -135,12 +135,12 @@ def _with_new_ids(decided: Decided) -> Decided:
 
 
 def open_store(url: str, rows: int, console: Console) -> Store:
-    """Open the store of a size, which is filled first unless an earlier run did.
+    """Open the database of a size; fill it first unless an earlier run has filled it.
 
     Args:
-        url: the embedded Postgres.
-        rows: number of decisions in the store.
-        console: shows the progress.
+        url: URL of the embedded Postgres.
+        rows: number of decisions in the database.
+        console: console for the progress.
     """
     name = f"store_{rows}"
     store_url = url.replace("@/sentinel?", f"@/{name}?")

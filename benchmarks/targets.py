@@ -1,4 +1,4 @@
-"""The targets, and whether a run met them."""
+"""The targets, and the check whether a run met them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all systems share: one embedded Postgres, one MLflow server, files, ports."""
+"""The resources that all systems share: one embedded Postgres, one MLflow server, files, ports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 SERVING_LOCK = PROJECT / "requirements" / "serving.lock"
 _INSTALL_S = 1200
 _CONNECTIONS = 300
-"""Suspended systems keep their pools."""
+"""Connections that Postgres allows, because suspended systems keep their pools."""
 _SETTINGS = (
     *("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers"),
     "max_connections",
@@ -43,11 +43,12 @@ class Testbed:
     """Starts Postgres and MLflow, and makes databases and environments for the systems.
 
     Args:
-        home: directory of everything; kept between runs, except for the databases.
-        resources: ends everything when it is closed.
+        home: directory of all files; kept between runs, except for the databases.
+        resources: exit stack that stops all programs.
 
     Attributes:
-        service_python: interpreter that runs the service: this one until `install_service`.
+        service_python: interpreter that runs the service; the current one until
+            `install_service`.
     """
 
     def __init__(self, home: Path, resources: ExitStack) -> None:
@@ -74,27 +75,29 @@ class Testbed:
         self.tracking = Tracking(mlflow.url, home / "mlartifacts")
 
     def own(self, child: Child) -> None:
-        """End a program with everything else; after a kill, the next run ends it."""
+        """Stop a program at the end of the run; the next run stops it if this one is killed."""
         self._resources.callback(child.stop)
         self._children.append(child)
         self._ledger.write(self._children)
 
     def database(self, name: str) -> str:
-        """Make an empty database in place of the one of that name; return its URL."""
+        """Create an empty database, in place of an existing one of that name; return its URL."""
         with self._connected() as connection:
-            named = sql.Identifier(name)
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(named))
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(named))
+            identifier = sql.Identifier(name)
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier)
+            connection.execute(drop)
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
         return self._url.replace("@/sentinel?", f"@/{name}?")
 
     def tenant(self, name: str, registered: str) -> tuple[str, str]:
-        """Make a migrated database with one tenant.
+        """Create a migrated database with one tenant.
 
         Args:
-            name: of the database. registered: the tenant's model in MLflow.
+            name: name of the database.
+            registered: tenant's registered model in MLflow.
 
         Returns:
-            The database's URL and an API key.
+            URL of the database, and an API key of the tenant.
         """
         url = self.database(name)
         migrate.upgrade(url)
@@ -106,12 +109,12 @@ class Testbed:
             engine.dispose()
 
     def checkpoint(self) -> None:
-        """Write dirty pages, so that a measurement does not pay for the one before."""
+        """Write dirty pages to disk, so that no measurement includes the writes of the previous."""
         with self._connected() as connection:
             connection.execute("CHECKPOINT")
 
     def postgres_settings(self) -> dict[str, str]:
-        """Return the settings that decide what a commit costs."""
+        """Return the settings that determine the cost of a commit."""
         with self._connected() as connection:
             return {
                 name: str(connection.execute(f"SHOW {name}").fetchone()[0])  # type: ignore[index]
@@ -119,37 +122,38 @@ class Testbed:
             }
 
     def install_service(self) -> None:
-        """Run the service in the environment that the Bento carries, from the same lock file.
+        """Install the environment of the Bento, from the same lock file, for the service.
 
         Raises:
-            InstallError: pip could not install it; the service runs in our environment then.
+            InstallError: pip could not install it; the service then runs in this environment.
         """
         digest = hashlib.sha256(SERVING_LOCK.read_bytes()).hexdigest()
         options = ["--require-hashes", "--only-binary", ":all:", "-r", str(SERVING_LOCK)]
         self.service_python = str(self.environment("service", options, digest) / "python")
 
     def environment(self, name: str, requirements: Sequence[str], digest: str = "") -> Path:
-        """Return the bin directory of a virtual environment with these packages, made at need.
+        """Return the bin directory of a virtual environment with packages; create it if needed.
 
         Args:
-            name: name of its folder.
+            name: name of the environment's folder.
             requirements: arguments of `pip install`.
-            digest: digest of the files that the arguments name; another one makes it again.
+            digest: digest of the files in the arguments; a new digest creates the environment
+                again.
 
         Raises:
             InstallError: pip could not install them.
         """
-        place = self.home / "venvs" / name
-        done = place / "installed.json"
-        wanted = json.dumps([sys.version, digest, *requirements])
-        if done.exists() and done.read_text() == wanted:
-            return place / "bin"
+        folder = self.home / "venvs" / name
+        record = folder / "installed.json"
+        installation = json.dumps([sys.version, digest, *requirements])
+        if record.exists() and record.read_text() == installation:
+            return folder / "bin"
         log = self.home / "logs" / f"install-{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        make = [sys.executable, "-m", "venv", "--clear", str(place)]
-        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--no-input", *requirements]
+        venv = [sys.executable, "-m", "venv", "--clear", str(folder)]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--no-input", *requirements]
         with log.open("w") as output:
-            for command in (make, pip):
+            for command in (venv, pip):
                 try:
                     status = subprocess.run(  # noqa: S603 - our own commands
                         command,
@@ -163,15 +167,15 @@ class Testbed:
                     raise InstallError(f"pip took more than {_INSTALL_S} s.") from None
                 if status:
                     raise InstallError(_last_error(log.read_text()))
-        done.write_text(wanted)
-        return place / "bin"
+        record.write_text(installation)
+        return folder / "bin"
 
     def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(self._url, autocommit=True)
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -180,8 +184,8 @@ def free_port() -> int:
 def child_environment(**more: str) -> dict[str, str]:
     """Return this environment without the variables of another installation.
 
-    Without PYTHONDONTWRITEBYTECODE too: compiling all modules at each start takes 5 s, which no
-    deployment does.
+    It also lacks PYTHONDONTWRITEBYTECODE, with which each start would compile all modules for 5 s,
+    unlike in a deployment.
     """
     ours = (
         *("SENTINEL_", "MLFLOW_", "MLSERVER_", "BENTOML_", "DATABASE_URL", "PG", "OMP_"),

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.counts import OUTCOMES
 from tests.support.paths import PROJECT
+from tests.support.plugins.counts import OUTCOMES
 
 PARTS = {
     "unit": "code alone, without a server",
@@ -61,7 +61,7 @@ def run(part: str, options: list[str]) -> tuple[int, dict[str, int]]:
         counts = Path(folder) / "counts.json"
         command = [
             *(sys.executable, "-m", "pytest", f"tests/{part}", f"--numprocesses={WORKERS}"),
-            *("-p", "tests.support.counts", f"--counts={counts}", *options),
+            *("-p", "tests.support.plugins.counts", f"--counts={counts}", *options),
         ]
         environment = {**os.environ, **ENVIRONMENT}
         status = subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode

@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 
 pytest_plugins = [
-    "tests.support.scheduling",
-    "tests.support.postgres",
+    "tests.support.plugins.scheduling",
+    "tests.support.postgres.fixtures",
     "tests.support.stack",
     "tests.support.system",
-    "tests.support.training_data",
-    "tests.support.matured_decisions",
+    "tests.support.data.training",
+    "tests.support.data.matured_decisions",
 ]
 
 # Below the ports that Linux gives to outgoing connections (32768 to 60999): a port stays free from

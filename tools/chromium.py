@@ -48,12 +48,12 @@ def install() -> Path:
     """
     if not shutil.which("apt-get"):
         raise NoChromium(f"There is no Chromium here and no apt-get to install it: {WHAT_TO_DO}")
-    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]  # never asks for a password
+    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]  # -n: without a password prompt
     if rights and not shutil.which("sudo"):
         raise NoChromium(f"There is no Chromium here and only root can install it: {WHAT_TO_DO}")
     print("Installing Chromium for the browser test ...", flush=True)
     if not apt_install(["chromium"], LOG, _APT_SECONDS, rights):
-        raise NoChromium(f"apt-get could not install Chromium ({LOG} says why): {WHAT_TO_DO}")
+        raise NoChromium(f"apt-get could not install Chromium (see {LOG}): {WHAT_TO_DO}")
     return find()
 
 

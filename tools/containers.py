@@ -20,7 +20,7 @@ _APT_SECONDS = 600  # 40 MB to fetch, and another apt-get may hold the lock
 
 
 class NoContainers(Exception):
-    """The image cannot be tested here; the message is one sentence that says why."""
+    """The image cannot be tested here; the message is one sentence with the reason."""
 
 
 def ensure() -> None:
@@ -45,7 +45,7 @@ def ensure() -> None:
     if not apt_install(missing, LOG, _APT_SECONDS):
         raise NoContainers(
             f"The image is not tested here: apt-get could not install {', '.join(missing)}"
-            f" ({LOG} says why)."
+            f" (see {LOG})."
         )
 
 

@@ -59,7 +59,7 @@ def unpack() -> Path:
             _fetch(Path(scratch), log.fileno())
         except subprocess.CalledProcessError as error:
             raise NoPrometheus(
-                f"apt-get could not fetch Prometheus ({LOG} says why): {WHAT_TO_DO}"
+                f"apt-get could not fetch Prometheus (see {LOG}): {WHAT_TO_DO}"
             ) from error
     return find()
 

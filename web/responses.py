@@ -14,7 +14,7 @@ from web.schemas import ModelOut
 
 
 def explained(prediction: Prediction) -> dict[str, Any]:
-    """Render all that a prediction says: every feature, and the reasons as sentences."""
+    """Render all parts of a prediction: every feature, and the reasons as sentences."""
     return {
         "score": prediction.score,
         "raw_probability": prediction.raw_probability,

@@ -1,1 +1,1 @@
-"""Our own code beside the libraries that could replace it: docs/decisions/0011-libraries.md."""
+"""Compare our own code with libraries that could replace it: docs/decisions/0011-libraries.md."""

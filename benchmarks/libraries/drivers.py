@@ -1,4 +1,4 @@
-"""Drivers that store decisions: our round trip over libpq, and asyncpg."""
+"""Compare drivers that store decisions: our round trip over libpq, and asyncpg."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _CALL = f"SELECT * FROM write_decisions({', '.join(f'${i}' for i in range(1, len
 
 
 def compare(batches: int, rounds: int) -> None:
-    """Print time and client's CPU of a batch of 1, 64 and 1000 decisions.
+    """Print the time and the client's CPU time of a batch of 1, 64 and 1000 decisions.
 
     Args:
-        batches: batches of one decision in a round.
-        rounds: rounds that count.
+        batches: number of batches of one decision in a round.
+        rounds: number of rounds after the warm-up round.
     """
     with tempfile.TemporaryDirectory() as home, EmbeddedPostgres(Path(home)) as url:
         migrate.upgrade(url)
@@ -93,7 +93,7 @@ async def _compare(url: str, decisions: Batch, batches: int, rounds: int) -> Non
 
 
 def _batch(decisions: Batch, size: int) -> Batch:
-    """Return decisions that are not stored yet."""
+    """Return decisions with new ids and keys, which are not stored yet."""
     ids = new_ids(size)
     return [
         decided._replace(
@@ -113,7 +113,7 @@ async def _asyncpg_pool(url: str) -> Any:  # noqa: ANN401 - asyncpg need not be 
     import asyncpg
 
     class Connection(asyncpg.Connection):
-        """Resets nothing on its return, as our pool: a transaction leaves nothing behind."""
+        """A connection that the pool does not reset, as in our pool: settings are transactional."""
 
         def get_reset_query(self) -> str:
             return ""
@@ -134,7 +134,7 @@ async def _asyncpg_pool(url: str) -> Any:  # noqa: ANN401 - asyncpg need not be 
 
 def _by_asyncpg(pool: Any) -> dict[str, Write]:  # noqa: ANN401 - asyncpg need not be installed
     def values(batch: Batch) -> list[list[Any]]:
-        """Return the columns as asyncpg's codecs take them: documents as str."""
+        """Return the columns in the types of asyncpg's codecs: documents as str."""
         return [
             [value(decided).decode() for decided in batch]
             if name in _DOCUMENTS

@@ -1,4 +1,4 @@
-"""UUIDv7: uuid-utils as we call it, its other ways, and our own maker that it replaced."""
+"""Compare makers of UUIDv7: uuid-utils, its other functions, and our code that it replaced."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from persistence.uuid7 import new_ids
 
 
 def compare(calls: int, rounds: int) -> None:
-    """Print what the ways return, in which order, and what pairs of ids cost."""
-    for what, value in (("compat.uuid7", uuid7()), ("uuid7", uuid_utils.uuid7())):
+    """Print the types and order of the ids, and the time of pairs of ids."""
+    for function, value in (("compat.uuid7", uuid7()), ("uuid7", uuid_utils.uuid7())):
         try:
             written = orjson.dumps(value).decode()
         except TypeError as error:
             written = f"refused, {error}"
-        print(f"uuid_utils.{what}: {type(value).__module__}.UUID; by orjson: {written}")
+        print(f"uuid_utils.{function}: {type(value).__module__}.UUID; by orjson: {written}")
     live = [uuid7() for _ in range(100_000)]
     one_moment = [uuid7(nanoseconds=1_700_000_000_123_456_789) for _ in range(1000)]
     print(f"ascending pairs of live ids: {_ascending(live):.2f}")
@@ -48,7 +48,7 @@ def _ways(count: int) -> dict[str, Callable[[], object]]:
 
 
 def _own_ids(count: int) -> list[tuple[UUID, UUID]]:
-    """Return ids as we made them ourselves."""
+    """Return ids made by our former code."""
     now_ms = time_ns() // 1_000_000
     random = urandom(20 * count)
     return [

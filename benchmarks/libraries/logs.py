@@ -1,4 +1,4 @@
-"""The JSON log: our formatter, python-json-logger and structlog, all with our redaction."""
+"""Compare JSON formatters: ours, python-json-logger and structlog, all with our redaction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ACCOUNT = "".join(["C130", "5486145"])
 
 
 def compare(calls: int, rounds: int) -> None:
-    """Print what each formatter writes of a batch and of an error, and what a line costs."""
+    """Print each formatter's output for a batch and an error, and the time of a line."""
     ways: dict[str, Callable[[], object]] = {}
     for name, formatter in _formatters().items():
         stream = io.StringIO()
@@ -88,7 +88,7 @@ def _formatters() -> dict[str, logging.Formatter]:
             return log_data
 
         def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-            # The library's own has no OPT_UTC_Z.
+            # The library's method lacks OPT_UTC_Z.
             return orjson.dumps(log_data, default=str, option=orjson.OPT_UTC_Z).decode()
 
     def members(_logger: object, _name: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _formatters() -> dict[str, logging.Formatter]:
     by_structlog: logging.Formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.processors.TimeStamper(fmt="iso", utc=True)],
         processors=[members, lambda _l, _n, line: orjson.dumps(line, default=str).decode()],
-        # Or the message would hold the error's own text.
+        # Otherwise the message would contain the error's text.
         use_get_message=False,
         pass_foreign_args=True,
     )

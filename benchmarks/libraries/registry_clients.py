@@ -1,4 +1,4 @@
-"""Clients of MLflow's registry: ours over HTTP, and mlflow-skinny's."""
+"""Compare clients of MLflow's registry: ours over HTTP, and mlflow-skinny's."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FOOTPRINT = ("first poll [ms]", "its CPU [ms]", "import [ms]", "import [MB]", "
 
 
 def compare(python: str, models: int, rounds: int) -> None:
-    """Print what each client costs a process, alone and beside the service.
+    """Print the time and memory of each client in a process, alone and beside the service.
 
     Args:
         python: interpreter with serving.lock and mlflow-skinny.
-        models: registered models.
-        rounds: new processes of each client, and half of the later polls.
+        models: number of registered models.
+        rounds: number of new processes of each client, and half the number of later polls.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -33,13 +33,13 @@ def compare(python: str, models: int, rounds: int) -> None:
         try:
             server.wait_until_ready()
             for before in ("", "service"):
-                seen: dict[str, Samples] = {name: {} for name in _FOOTPRINT}
+                footprint: dict[str, Samples] = {name: {} for name in _FOOTPRINT}
                 for _ in range(rounds):
                     for client in CLIENTS:
                         with _polls(python, client, server.url, models, before) as child:
                             for name, value in zip(_FOOTPRINT, _poll(child), strict=True):
-                                seen[name].setdefault(client, []).append(value)
-                for name, samples in seen.items():
+                                footprint[name].setdefault(client, []).append(value)
+                for name, samples in footprint.items():
                     show(
                         f"{'beside the service' if before else 'alone'}: {name}",
                         samples,
@@ -98,7 +98,7 @@ def _poll(child: subprocess.Popen[str]) -> list[float]:
 def _register(home: Path, models: int) -> None:
     """Write models of two versions into the server's database.
 
-    All have `production` at their latest version, half a `challenger` that is not the latest.
+    Each has `production` on its latest version, and half have `challenger` on the older one.
     """
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 

@@ -1,4 +1,4 @@
-"""Tails of distributions: the chi-square quantile of drift, and a binomial tail, by scipy."""
+"""Compare tails of distributions: our chi-square quantile and binomial tail, and scipy's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(f"import scipy.special beside the service: {took_ms:.0f} ms, {(rss - befor
 
 
 def compare(calls: int, rounds: int) -> None:
-    """Print errors relative to mpmath, what a call costs, and what the import costs."""
+    """Print the errors relative to mpmath, the time of a call, and the cost of the import."""
     import mpmath
     from scipy import special
 
@@ -68,7 +68,7 @@ def compare(calls: int, rounds: int) -> None:
 
 
 def _binomial_tail(k: int, n: int, p: float) -> float:
-    """Return P(X >= k) as the sum of its terms, the way one would write it."""
+    """Return P(X >= k) as the sum of its terms."""
 
     def term(i: int) -> float:
         choices = lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1)

@@ -1,4 +1,4 @@
-"""Ways to do one thing, measured in turn."""
+"""Measure several ways to do one thing in turn."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Samples = dict[str, list[float]]
 
 
 def in_turn(ways: Mapping[str, Callable[[], Any]], calls: int, rounds: int) -> Samples:
-    """Return the nanoseconds that a call takes.
+    """Return the nanoseconds of a call, by way and round.
 
     Args:
-        ways: functions, or coroutine functions, which are awaited in one task.
-        calls: calls of each way in a round.
-        rounds: rounds that count; one more comes first and does not.
+        ways: functions or coroutine functions by name; the latter are awaited in one task.
+        calls: number of calls of each way in a round.
+        rounds: number of measured rounds, after one round of warm-up.
     """
 
     async def took_s(way: Callable[[], Any]) -> float:

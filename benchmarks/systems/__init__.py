@@ -1,1 +1,1 @@
-"""The systems that are compared, each a server of its own."""
+"""The systems that are compared; each is a server."""

@@ -1,7 +1,7 @@
 """The service with BentoML's own rule for how long a batch waits.
 
-`bentoml serve benchmarks.systems.bentoml_batch_wait:Sentinel`. A single
-request is left to that rule too. Everything else is the service as it is.
+Start it with `bentoml serve benchmarks.systems.bentoml_batch_wait:Sentinel`. The rule also applies
+to a single request. Everything else is the unchanged service.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The systems that are compared: what each is, how it is started, how it is called."""
+"""The systems that are compared: description, launch and wire format of each."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from benchmarks.payloads import Wire
 from benchmarks.testbed import KEY_SECRET, PROJECT, Testbed, child_environment, free_port
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-# MLServer 1.7.1 asks for the running event loop in a way that uvloop 0.22 refuses.
+# MLServer 1.7.1 gets the running event loop in a way that uvloop 0.22 does not support.
 MLSERVER = ("mlserver==1.7.1", "mlserver-lightgbm==1.7.1", "uvloop<0.22")
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How one server is started.
+    """The command, environment and port of one server.
 
     Attributes:
         command: command line of the process.
         environment: environment of the process.
         port: port that it listens on.
-        ready: path that answers 200 once it can score.
+        ready: path that returns 200 when the server can score.
         directory: working directory of the process.
         headers: headers of every request.
     """
@@ -46,8 +46,8 @@ class System:
 
     Attributes:
         about: description for the report.
-        wire: its routes and request bodies.
-        launch: prepares it for a model and returns how it is started.
+        wire: routes and request bodies of the system.
+        launch: function that prepares the system for a model and returns its launch.
         is_sentinel: whether it is the service, in some configuration.
         main: whether it is measured with every model and with batches; else only /score with the
             first model.

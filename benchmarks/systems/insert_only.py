@@ -1,8 +1,7 @@
 """The INSERT-only baseline: one INSERT and COMMIT, and a constant reply over HTTP.
 
-Bare Starlette on uvicorn with uvloop and httptools, psycopg with transactions as they come and no
-ORM. A stored reply cannot cost less; what a fraud
-decision takes more is the service's own cost.
+It is Starlette on uvicorn with uvloop and httptools, and psycopg without an ORM. A stored reply
+cannot cost less, so the difference to it is the cost of a fraud decision in the service.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 CONNECTIONS = 5
-"""As many as a worker of the service has. Sixteen share an fsync among more commits, which serves
-about 1.4 times as many of 64 clients."""
+"""As many connections as a worker of the service has. With sixteen, more commits share an fsync:
+64 clients get about 1.4 times as many replies."""
 REPLY = b'{"score":0.5,"decision":"approve"}'
 _CREATE = """
 CREATE TABLE IF NOT EXISTS insert_only (
@@ -34,10 +33,10 @@ Connections = asyncio.Queue[psycopg.AsyncConnection]
 
 
 def create_app(database_url: str | None) -> Starlette:
-    """Make the application.
+    """Return the application.
 
     Args:
-        database_url: where to INSERT; None: nowhere.
+        database_url: URL of the database for the INSERT; None: no INSERT.
     """
     free: Connections = Connections()
 
@@ -77,7 +76,7 @@ def create_app(database_url: str | None) -> Starlette:
 @click.option("--port", type=int, required=True)
 @click.option("--database-url", envvar="DATABASE_URL")
 def main(port: int, database_url: str | None) -> None:
-    """Serve; without a database URL nothing is stored."""
+    """Run the server; without a database URL nothing is stored."""
     uvicorn.run(
         create_app(database_url),
         host="127.0.0.1",

@@ -1,9 +1,9 @@
-"""The reference: a service built from the usual libraries, each used as its manual shows.
+"""The reference: a service built from the usual libraries, each used as in its manual.
 
-FastAPI on one uvicorn worker, features with pandas, scikit-learn's CalibratedClassifierCV around
-LGBMClassifier, a shap.TreeExplainer that is kept between requests, SQLAlchemy's ORM with a flush a
-row and a commit a request. It computes the same features with the same trees as the service, and
-answers the same requests; it knows no tenants, keys or retries, which is in its favour.
+It has FastAPI on one uvicorn worker, features with pandas, scikit-learn's CalibratedClassifierCV
+around LGBMClassifier, a shap.TreeExplainer that is kept between requests, and SQLAlchemy's ORM with
+a flush a row and a commit a request. It computes the same features with the same trees as the
+service and serves the same requests. It has no tenants, keys or retries, which makes it faster.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ TOP_FEATURES = 5
 
 
 class Base(DeclarativeBase):
-    """The reference's own tables."""
+    """Base class of the reference's tables."""
 
 
 class TransactionRecord(Base):
-    """A transaction as it was submitted."""
+    """A transaction of a request."""
 
     __tablename__ = "transactions"
 
@@ -54,7 +54,7 @@ class TransactionRecord(Base):
 
 
 class PredictionRecord(Base):
-    """What was decided."""
+    """The decision for a transaction."""
 
     __tablename__ = "predictions"
 
@@ -68,7 +68,7 @@ class PredictionRecord(Base):
 
 
 class TransactionIn(BaseModel):
-    """One transaction."""
+    """The request body of /score."""
 
     step: int
     type: str
@@ -80,13 +80,13 @@ class TransactionIn(BaseModel):
 
 
 class BatchIn(BaseModel):
-    """Several."""
+    """The request body of /score/batch."""
 
     transactions: list[TransactionIn]
 
 
 class FeatureOut(BaseModel):
-    """One reason."""
+    """A feature with its contribution."""
 
     name: str
     value: float
@@ -94,7 +94,7 @@ class FeatureOut(BaseModel):
 
 
 class ScoreOut(BaseModel):
-    """One decision."""
+    """The reply of /score."""
 
     transaction_id: UUID
     prediction_id: UUID
@@ -105,7 +105,7 @@ class ScoreOut(BaseModel):
 
 
 class BatchOut(BaseModel):
-    """Several."""
+    """The reply of /score/batch."""
 
     results: list[ScoreOut]
 
@@ -114,10 +114,10 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
     """Compute the model's inputs.
 
     Args:
-        frame: transactions, a column a field of TransactionIn.
+        frame: transactions, with one column for each field of TransactionIn.
 
     Returns:
-        The columns of `scoring.features.FEATURES`, float64.
+        Frame with the columns of `scoring.features.FEATURES`, float64.
     """
     amount, before = frame["amount"], frame["oldbalanceOrg"]
     receiver = frame["oldbalanceDest"]
@@ -139,11 +139,11 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 class Scorer:
-    """Scores, explains and stores.
+    """Scores, explains and stores transactions.
 
     Args:
-        classifier: a joblib file.
-        database_url: where its tables are made.
+        classifier: joblib file of the classifier.
+        database_url: URL of the database in which the tables are created.
     """
 
     def __init__(self, classifier: Path, database_url: str) -> None:
@@ -155,7 +155,7 @@ class Scorer:
         self._session = sessionmaker(engine)
 
     def score(self, transactions: Sequence[TransactionIn]) -> list[ScoreOut]:
-        """Decide n transactions, stored when it returns."""
+        """Decide n transactions and store the decisions."""
         inputs = features(pd.DataFrame([t.model_dump() for t in transactions]))
         scores = self._classifier.predict_proba(inputs)[:, 1]
         contributions = self._explainer.shap_values(inputs)
@@ -217,7 +217,7 @@ class Scorer:
 
 
 def create_app(scorer: Scorer) -> FastAPI:
-    """Make the application."""
+    """Return the application."""
     app = FastAPI()
 
     @app.post("/score")
@@ -240,8 +240,8 @@ def create_app(scorer: Scorer) -> FastAPI:
 @click.option("--classifier", type=click.Path(path_type=Path), required=True)
 @click.option("--database-url", envvar="DATABASE_URL", required=True)
 def main(port: int, classifier: Path, database_url: str) -> None:
-    """Serve."""
-    # It says at every call that its reply had another shape some versions ago.
+    """Run the server."""
+    # shap warns at every call that the shape of its result changed in an earlier version.
     warnings.filterwarnings("ignore", message="LightGBM binary classifier with TreeExplainer")
     app = create_app(Scorer(classifier, database_url))
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")

@@ -1,6 +1,7 @@
-"""The service with every batch on its worker thread, that of a single request too.
+"""The service with every batch on its worker thread, also a batch of a single request.
 
-`bentoml serve benchmarks.systems.worker_threads:Sentinel`. Everything else is the service as it is.
+Start it with `bentoml serve benchmarks.systems.worker_threads:Sentinel`. Everything else is the
+unchanged service.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def check_booster(path: Path) -> None:
     """Check the structure of a booster in LightGBM's text format.
 
     Raises:
-        ModelRefused: the file is truncated or inconsistent; the message says where.
+        ModelRefused: the file is truncated or inconsistent; the message gives the place.
     """
     content = path.read_bytes()
     try:

@@ -14,7 +14,7 @@ def database_url(settings: Settings) -> Iterator[str]:
     """Yield DATABASE_URL, or the URL of the embedded Postgres, which runs until the block ends.
 
     Raises:
-        EmbeddedPostgresError: the embedded Postgres does not start; the message says why.
+        EmbeddedPostgresError: the embedded Postgres does not start; the message gives the reason.
     """
     if settings.database_url:
         yield settings.database_url

@@ -12,8 +12,8 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.tenants import Tenant
 from scoring.prediction import ModelVersion
+from tests.support.data.review import decide
 from tests.support.factories import decision_at
-from tests.support.review_data import decide
 from tests.support.stack import KEY_SECRET
 
 if TYPE_CHECKING:

@@ -32,8 +32,8 @@ def evaluate(
     # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from training.cli.config_file import configuration
     from training.cli.context import open_sources
-    from training.comparison.evaluate_version import judge, log
-    from training.comparison.evaluation_report import show_judgement
+    from training.comparison.evaluate_version import evaluate_version, log
+    from training.comparison.evaluation_report import show_evaluation
     from training.progress import Reporter
     from training.reporting.tables import show_addresses
 
@@ -45,9 +45,9 @@ def evaluate(
             model = sources.model_store.load(version)
         transactions = sources.labelled(data)
         with reporter.stage("Evaluate"):
-            judged = judge(model, transactions, from_step, until_step)
+            evaluated = evaluate_version(model, transactions, from_step, until_step)
         with reporter.stage("Log to MLflow"):
-            run = log(judged, transactions, tenant, configuration(), sources.tracking)
-    show_judgement(judged, console)
+            run = log(evaluated, transactions, tenant, configuration(), sources.tracking)
+    show_evaluation(evaluated, console)
     url = sources.tracking.url(run)
-    show_addresses(run.id, url, sources.tracking.version_url(judged.version), console)
+    show_addresses(run.id, url, sources.tracking.version_url(evaluated.version), console)

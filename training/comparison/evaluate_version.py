@@ -19,7 +19,7 @@ from training.tracking.run_config import Configuration
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class VersionEvaluation:
     """Figures of a registered model on a period.
 
     Attributes:
@@ -45,12 +45,12 @@ class Judgement:
     hard_caught: int
 
 
-def judge(
+def evaluate_version(
     model: FraudModel,
     data: LabelledTransactions,
     from_step: int | None = None,
     until_step: int | None = None,
-) -> Judgement:
+) -> VersionEvaluation:
     """Evaluate a model on the hours from_step to until_step, both included.
 
     Raises:
@@ -69,7 +69,7 @@ def judge(
     matrix = np.ascontiguousarray(feature_matrix(data.columns)[rows])
     evaluation = evaluate(model, model.margins(matrix), data.columns.amount[rows], is_fraud)
     hard = is_fraud & (matrix[:, FEATURE_NAMES.index("empties_account")] == 0)
-    return Judgement(
+    return VersionEvaluation(
         model=model,
         version=model.version,
         first_step=int(data.step[rows.start]),
@@ -83,7 +83,7 @@ def judge(
 
 
 def log(
-    judged: Judgement,
+    evaluated: VersionEvaluation,
     data: LabelledTransactions,
     tenant: str,
     configuration: Configuration,
@@ -94,7 +94,7 @@ def log(
     Raises:
         PublishError: MLflow refuses a request.
     """
-    version, evaluation = judged.version, judged.evaluation
+    version, evaluation = evaluated.version, evaluated.evaluation
     name = f"evaluate version {version.version} on {data.source}"
     tags = {
         "tenant": tenant,
@@ -108,19 +108,19 @@ def log(
             {
                 "data_source": data.source,
                 "data_fingerprint": data.fingerprint,
-                "steps": f"{judged.first_step} to {judged.last_step}",
-                "rows": judged.row_count,
-                "frauds": judged.fraud_count,
+                "steps": f"{evaluated.first_step} to {evaluated.last_step}",
+                "rows": evaluated.row_count,
+                "frauds": evaluated.fraud_count,
             },
             {
                 **evaluation.figures(),
-                "hard_frauds": judged.hard_count,
-                "hard_frauds_caught": judged.hard_caught,
+                "hard_frauds": evaluated.hard_count,
+                "hard_frauds_caught": evaluated.hard_caught,
             },
         )
-        threshold = judged.model.policy.threshold
+        threshold = evaluated.model.policy.threshold
         run.log_picture("precision_recall.png", plots.precision_recall(evaluation, threshold))
         run.log_picture(
-            "reliability.png", plots.reliability(evaluation, judged.model.calibrator.kind)
+            "reliability.png", plots.reliability(evaluation, evaluated.model.calibrator.kind)
         )
     return run

@@ -110,7 +110,7 @@ def learn(
             policy=Policy.at(curve.chosen, costs),
             distribution=distribution(sample.matrix[parts.fit.rows], score),
         )
-    with reporter.stage(f"Judge on the test part{suffix}"):
+    with reporter.stage(f"Evaluate on the test part{suffix}"):
         rows = parts.test.rows
         evaluation = evaluate(model, margins["test"], sample.amount[rows], is_fraud[rows])
     return Learned(fitted, calibration, curve, model, margins, evaluation)

@@ -112,7 +112,7 @@ def cut(labels: Labels) -> tuple[Part, Part, Part]:
             f"{p.fraud_count:,} (of {MIN_FRAUDS_OF_PART[p.name]}) to {purpose}"
             for p, purpose in zip(
                 parts,
-                ("fit the calibrator", "choose the threshold", "judge both"),
+                ("fit the calibrator", "choose the threshold", "evaluate both"),
                 strict=True,
             )
         )
@@ -146,7 +146,7 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
     with reporter.stage("Score with the booster"):
         matrix = feature_matrix(labels.columns)
         margin = source.margins(matrix)
-    fitting, choosing, judging = (part.rows for part in parts)
+    fitting, choosing, testing = (part.rows for part in parts)
     with reporter.stage("Calibrate"):
         fixed = {CURRENT: source.calibrator, "identity": SigmoidCalibrator(1.0, 0.0)}
         calibration = calibrate(
@@ -168,18 +168,18 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
         },
         version=None,
     )
-    with reporter.stage("Judge on the test part"):
-        is_fraud = labels.is_fraud[judging]
-        before = source.calibrator(margin[judging])
+    with reporter.stage("Evaluate on the test part"):
+        is_fraud = labels.is_fraud[testing]
+        before = source.calibrator(margin[testing])
         evaluation = replace(
-            evaluate(model, margin[judging], amount[judging], is_fraud),
+            evaluate(model, margin[testing], amount[testing], is_fraud),
             raw=before,
             uncalibrated=quality(before, is_fraud),
         )
         comparison = compare(
             Decisions(before, before >= source.policy.threshold),
             Decisions(evaluation.score, evaluation.score >= model.policy.threshold),
-            amount[judging],
+            amount[testing],
             is_fraud,
             costs,
         )

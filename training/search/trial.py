@@ -145,8 +145,8 @@ def cross_fitted(
     """
     early, late = halves(is_fraud, step)
     reviewed = np.empty(score.shape, dtype=np.bool_)
-    for known, decided in ((early, late), (late, early)):
-        curve = cost_curve(score[known], amount[known], is_fraud[known], costs)
+    for chosen_on, decided in ((early, late), (late, early)):
+        curve = cost_curve(score[chosen_on], amount[chosen_on], is_fraud[chosen_on], costs)
         reviewed[decided] = score[decided] >= curve.chosen
     return reviewed
 

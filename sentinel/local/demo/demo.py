@@ -57,7 +57,7 @@ class Demo:
             stack: exit stack that stops the programs.
 
         Raises:
-            DemoError, DemoRunning, ProcessError: it cannot run here; the message says why.
+            DemoError, DemoRunning, ProcessError: it cannot run here; the message gives the reason.
         """
         self._home = settings.home_path
         self._data = data.expanduser().resolve() if data else None

@@ -37,7 +37,7 @@ _STOP_SECONDS = 30.0
 
 
 class EmbeddedPostgresError(CommandError):
-    """The embedded Postgres cannot be used; the message is one sentence that says what to do."""
+    """The embedded Postgres cannot be used; the message is one sentence with what to do."""
 
 
 class Cluster:

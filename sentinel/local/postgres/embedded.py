@@ -64,7 +64,7 @@ class EmbeddedPostgres:
             `postgresql://role:password@/sentinel?host=<socket directory>&port=5432`.
 
         Raises:
-            EmbeddedPostgresError: Postgres cannot run here; the message says why and what to do.
+            EmbeddedPostgresError: Postgres cannot run here; the message has what to do.
         """
         try:
             with self._translate_errors():

@@ -19,7 +19,7 @@ from scoring.evaluation.drift import SCORE
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion
 from sentinel.operations.drift_monitor import monitor
-from tests.support.drift_data import a_model_with_distribution, decide, last_day, payments
+from tests.support.data.drift import a_model_with_distribution, decide, last_day, payments
 from tests.support.factories import a_model, feature_rows
 from tests.support.review_client import refused
 from tests.support.stack import KEY_SECRET, Service, publisher, serving

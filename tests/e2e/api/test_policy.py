@@ -9,9 +9,9 @@ import pytest
 
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant, find_tenant
+from tests.support.data.review import POLICY
 from tests.support.factories import a_body, a_model
 from tests.support.review_client import Analyst, refused
-from tests.support.review_data import POLICY
 from tests.support.stack import KEY_SECRET
 from tests.support.system import ServeBeside, System
 

@@ -14,7 +14,7 @@ from persistence.api_keys import SCOPES, issue_key
 from persistence.drift.checks import check_drift
 from persistence.tenants import create_tenant, find_tenant
 from scoring.prediction import ModelVersion
-from tests.support.drift_data import last_day
+from tests.support.data.drift import last_day
 from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System

@@ -20,8 +20,8 @@ from registry.names import PRODUCTION, model_name
 from sentinel.local.demo.demo import TENANT
 from sentinel.local.demo.state import read_environment
 from sentinel.settings import Settings
-from tests.support.chromium import browsing
-from tests.support.mlflow_ui import fill_alias, keep_assistant_closed, open_version
+from tests.support.browser.chromium import browsing
+from tests.support.browser.mlflow_ui import fill_alias, keep_assistant_closed, open_version
 from tests.support.paths import PROJECT
 from tools.chromium import NoChromium
 

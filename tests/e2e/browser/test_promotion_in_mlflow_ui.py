@@ -13,11 +13,11 @@ from sqlalchemy import Engine
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
 from registry.names import PRODUCTION
-from tests.support.chromium import browsing
+from tests.support.browser.chromium import browsing
+from tests.support.browser.mlflow_ui import move_alias
 from tests.support.factories import a_model
 from tests.support.fixture_types import Rows
 from tests.support.load import Load, Reply
-from tests.support.mlflow_ui import move_alias
 from tests.support.stack import KEY_SECRET, Publish, serving
 
 MODEL = "fraud-clicked"

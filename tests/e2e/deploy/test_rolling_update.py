@@ -12,10 +12,10 @@ from sqlalchemy import Engine, text
 
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
+from tests.support.deploy.kustomize import Document, render, the
+from tests.support.deploy.load_balancer import Balancer
 from tests.support.fixture_types import Rows
-from tests.support.kustomize import Document, render, the
 from tests.support.load import Load
-from tests.support.load_balancer import Balancer
 from tests.support.stack import KEY_SECRET, Publish, Service, serving
 
 NEWS_S = 3.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scoring import __version__
-from tests.support.containers import SECRETS, Container, Store
+from tests.support.deploy.containers import SECRETS, Container, Store
 from tests.support.paths import PROJECT
 
 BASE = "localhost/sentinel-base:test"

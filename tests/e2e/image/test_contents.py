@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from scoring import __version__
-from tests.support.containers import SECRETS, Store
+from tests.support.deploy.containers import SECRETS, Store
 from tests.support.paths import PROJECT
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.containers import Container, Store
+from tests.support.deploy.containers import Container, Store
 from tests.support.factories import a_body, a_model
 from tests.support.load import Load, Reply
-from tests.support.postgres_proxy import Proxy
+from tests.support.postgres.proxy import Proxy
 from tests.support.stack import KEY_SECRET, Publish, publisher
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]

@@ -16,7 +16,7 @@ from registry.client.factory import open_registry
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.prediction import ModelVersion
 from sentinel.operations.drift_monitor import monitor
-from tests.support.drift_data import a_model_with_distribution, decide, last_day, payments
+from tests.support.data.drift import a_model_with_distribution, decide, last_day, payments
 from tests.support.factories import a_model
 from tests.support.observed_service import MODEL, THRESHOLD, Watched, live_through_a_day
 from tests.support.prometheus import scraping

@@ -17,10 +17,10 @@ from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.migrate import head_revision
 from persistence.tenancy import SERVICE_ROLE
 from sentinel.local.postgres.os_account import postgres_account
+from tests.support.deploy.operated_system import Bank, Held
 from tests.support.docs_runner import Guide
 from tests.support.factories import a_body, a_model
-from tests.support.operated_system import Bank, Held
-from tests.support.postgres_server import BINARIES, HOST, Server
+from tests.support.postgres.server import BINARIES, HOST, Server
 from tests.support.stack import Service, publisher, serving
 
 Serve = Callable[[Bank], AbstractContextManager[Service]]

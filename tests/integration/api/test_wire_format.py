@@ -1,7 +1,7 @@
 """Replies of the management routes: the bytes of the first release, but for sentences.
 
 `replies.json` holds the replies of commit 7905b3b, before schema objects, to the requests of
-`tests/support/wire_data.py`, in their order; `fixed_text` there says what may differ.
+`tests/support/data/wire.py`, in their order; `fixed_text` there says what may differ.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from api.models import matured_decisions
 from scoring.features import FEATURE_NAMES
-from tests.support import wire_data
+from tests.support.data import wire as wire_data
 from tests.support.management_api import send
 
 EXPECTED: list[list[Any]] = json.loads(Path(__file__).with_name("replies.json").read_text())

@@ -12,7 +12,7 @@ from persistence.drift.checks import check_drift
 from scoring.errors import StoreUnavailable
 from scoring.evaluation.drift import SCORE, Binned
 from scoring.prediction import ModelVersion
-from tests.support.drift_data import decide, last_day, payments, trained
+from tests.support.data.drift import decide, last_day, payments, trained
 from tests.support.factories import a_model
 from tests.support.fixture_types import MakeTenant
 

@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
+from tests.support.data.partition_months import decided_in
 from tests.support.fixture_types import MakeTenant
-from tests.support.partition_months import decided_in
-from tests.support.postgres_proxy import Proxy
+from tests.support.postgres.proxy import Proxy
 
 
 @pytest.fixture

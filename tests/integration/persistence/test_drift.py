@@ -22,10 +22,10 @@ from scoring.evaluation.drift import SCORE, Binned, shift
 from scoring.features import FEATURE_NAMES
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
-from tests.support.drift_data import decide, last_day, payments, some_scores, trained
+from tests.support.data.drift import decide, last_day, payments, some_scores, trained
 from tests.support.factories import a_model, feature_rows
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.query_plans import plans
+from tests.support.postgres.query_plans import plans
 
 VERSION = ModelVersion("fraud-demo", 1)
 

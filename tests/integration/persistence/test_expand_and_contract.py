@@ -32,11 +32,11 @@ from persistence.maintenance.partitions import PARTITIONED, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
 from persistence.tenancy import SERVICE_ROLE
 from scoring.policy import CostModel, Policy
+from tests.support.data.partition_months import NOW, THIS
+from tests.support.data.policies import set_policy
+from tests.support.data.shadow import a_shadow_score
 from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant
-from tests.support.partition_months import NOW, THIS
-from tests.support.policies import set_policy
-from tests.support.shadow_data import a_shadow_score
 
 HERE = Path(__file__).parent
 

@@ -19,9 +19,9 @@ from persistence.maintenance.retention import delete_keys, delete_late_keys, dro
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
 from scoring.errors import InFlight, InvalidRequest, NotStorable
 from scoring.prediction import ModelVersion
+from tests.support.data.partition_months import NOW, THIS, decided_in
 from tests.support.factories import a_decision, write_whole
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.partition_months import NOW, THIS, decided_in
 
 MISSING = {
     "a prediction's transaction": """

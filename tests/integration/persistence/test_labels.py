@@ -25,11 +25,11 @@ from persistence.tenants import Tenant, create_tenant
 from scoring.features import TransactionColumns
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
+from tests.support.data.review import NOW, decide, say, store
+from tests.support.data.shadow import a_shadow_score
 from tests.support.factories import a_model, decision_at
 from tests.support.fixture_types import MakeTenant
-from tests.support.query_plans import scanned_whole, walk
-from tests.support.review_data import NOW, decide, say, store
-from tests.support.shadow_data import a_shadow_score
+from tests.support.postgres.query_plans import scanned_whole, walk
 
 CHAMPION, CHALLENGER = ModelVersion("fraud-demo", 1), ModelVersion("fraud-demo", 2)
 SPAN: dict[str, Any] = {"maturity_days": 30.0, "window_days": 60.0, "limit": 1000, "now": NOW}

@@ -23,9 +23,7 @@ from persistence.tenants import create_tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
-from tests.support.factories import a_decision, a_model
-from tests.support.fixture_types import Rows
-from tests.support.partition_months import (
+from tests.support.data.partition_months import (
     NOW,
     THIS,
     decided_in,
@@ -33,7 +31,9 @@ from tests.support.partition_months import (
     partition_of,
     starting,
 )
-from tests.support.row_security import check_row_security
+from tests.support.factories import a_decision, a_model
+from tests.support.fixture_types import Rows
+from tests.support.postgres.row_security import check_row_security
 
 
 def test_an_upgrade_makes_the_partitions_of_this_month_and_those_ahead(engine: Engine) -> None:

@@ -13,9 +13,9 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.maintenance.maintenance import MaintenanceError, PauseTooShort, maintain
 from scoring.errors import StoreUnavailable
+from tests.support.data.partition_months import NOW, THIS, months, partition_of
 from tests.support.factories import a_decision
 from tests.support.fixture_types import Rows
-from tests.support.partition_months import NOW, THIS, months, partition_of
 
 
 def test_scoring_continues_while_months_are_made_moved_and_dropped(

@@ -15,9 +15,9 @@ from persistence.policies import current_policies, current_policy, listen
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.policy import CostModel, Policy
+from tests.support.data.policies import set_policy
 from tests.support.factories import a_decision, a_model
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.policies import set_policy
 
 STRICT = Policy(CostModel(0, 1, 5), threshold=0.01, high_from=0.4)
 LAX = Policy.at(0.7, CostModel())

@@ -26,9 +26,9 @@ from persistence.review.worklist import (
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import create_tenant
 from scoring.prediction import ModelVersion
+from tests.support.data.review import NOW, decide, ms, say, store
 from tests.support.factories import a_model, decision_at
-from tests.support.query_plans import plans, rows_read, scanned_whole, walk
-from tests.support.review_data import NOW, decide, ms, say, store
+from tests.support.postgres.query_plans import plans, rows_read, scanned_whole, walk
 
 
 @dataclass(frozen=True)

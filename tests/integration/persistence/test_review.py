@@ -26,9 +26,9 @@ from persistence.review.worklist import (
 from persistence.tenants import Tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
+from tests.support.data.review import NOW, decide, ids, say, store
 from tests.support.factories import a_model, decision_at
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.review_data import NOW, decide, ids, say, store
 
 
 def worklist(engine: Engine, tenant: Tenant, **how: Any) -> list[Case]:

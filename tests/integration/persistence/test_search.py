@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.review.search import InvalidSearch, Search, find_transactions
+from tests.support.data.review import NOW, decide, ids, ms, store
 from tests.support.factories import decision_at
 from tests.support.fixture_types import MakeTenant
-from tests.support.review_data import NOW, decide, ids, ms, store
 
 
 @pytest.mark.parametrize(

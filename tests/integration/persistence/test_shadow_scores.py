@@ -16,11 +16,11 @@ from persistence.maintenance.maintenance import maintain
 from persistence.tenancy import SERVICE_ROLE
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.prediction import ModelVersion
+from tests.support.data.partition_months import NOW, THIS
+from tests.support.data.shadow import a_shadow_score
 from tests.support.factories import a_decision
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.partition_months import NOW, THIS
-from tests.support.postgres_proxy import Proxy
-from tests.support.shadow_data import a_shadow_score
+from tests.support.postgres.proxy import Proxy
 
 
 def test_a_batch_of_several_tenants_is_stored_whole(

@@ -16,12 +16,12 @@ from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from scoring.errors import NotStorable
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
-from tests.support.drift_data import last_day, trained
+from tests.support.data.drift import last_day, trained
+from tests.support.data.policies import set_policy
+from tests.support.data.shadow import a_shadow_score
 from tests.support.factories import a_decision, a_model
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.policies import set_policy
-from tests.support.row_security import WITHOUT_TENANT, check_row_security
-from tests.support.shadow_data import a_shadow_score
+from tests.support.postgres.row_security import WITHOUT_TENANT, check_row_security
 
 
 def test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained(

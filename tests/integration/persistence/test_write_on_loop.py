@@ -18,7 +18,7 @@ from persistence.tenancy import SERVICE_ROLE
 from scoring.errors import IdempotencyMismatch, InFlight, NotStorable, StoreUnavailable
 from tests.support.factories import a_decision
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.postgres_proxy import Proxy
+from tests.support.postgres.proxy import Proxy
 
 Run = Callable[[Coroutine[Any, Any, Outcome]], Outcome]
 

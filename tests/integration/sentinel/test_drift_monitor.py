@@ -19,7 +19,7 @@ from scoring.evaluation.drift import SCORE
 from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
 from sentinel.operations.drift_monitor import parse_window
-from tests.support.drift_data import a_model_with_distribution, decide, payments
+from tests.support.data.drift import a_model_with_distribution, decide, payments
 from tests.support.factories import a_model, feature_rows
 from tests.support.stack import Publish, untouched
 

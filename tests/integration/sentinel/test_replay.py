@@ -19,8 +19,8 @@ from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
 from sentinel.operations.replay import differences
+from tests.support.data.policies import set_policy
 from tests.support.factories import a_decision, a_model, a_prediction
-from tests.support.policies import set_policy
 from tests.support.stack import Publish
 
 MODEL = "fraud-replayed"

@@ -29,7 +29,7 @@ from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.shadow import ShadowScorer
 from tests.support.factories import a_decision, a_model, a_transaction
 from tests.support.fixture_types import MakeTenant
-from tests.support.postgres_proxy import Proxy
+from tests.support.postgres.proxy import Proxy
 
 VERSION = ModelVersion("fraud-demo", 1)
 

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from persistence.labels.reader import SELECTION_BIAS
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.policy import CostModel, Policy
-from tests.support.matured_decisions import (
+from tests.support.data.matured_decisions import (
     Past,
     Training,
     fraud_model,
@@ -22,7 +22,7 @@ from tests.support.matured_decisions import (
     some_transactions,
     write_csv,
 )
-from tests.support.policies import set_policy
+from tests.support.data.policies import set_policy
 from tests.support.stack import Publish
 from training.data.loading import read
 

@@ -15,7 +15,7 @@ from scoring.prediction import ModelVersion
 from tests.support.factories import a_model
 from tests.support.stack import Publish
 from training.__main__ import cli
-from training.comparison.evaluate_version import judge
+from training.comparison.evaluate_version import evaluate_version
 from training.data.loading import LabelledTransactions
 from training.data.simulator import simulate
 from training.errors import TrainingError
@@ -42,25 +42,27 @@ VERSION = ModelVersion("fraud-judged", 4)
 
 
 def test_only_the_given_hours_are_evaluated() -> None:
-    judged = judge(a_model(version=VERSION), transactions(), from_step=11, until_step=30)
-    assert (judged.first_step, judged.last_step) == (11, 30)
-    assert (judged.row_count, judged.fraud_count) == (80, 20)
-    assert judged.hard_count == 10
-    whole = judge(a_model(version=VERSION), transactions())
+    evaluated = evaluate_version(
+        a_model(version=VERSION), transactions(), from_step=11, until_step=30
+    )
+    assert (evaluated.first_step, evaluated.last_step) == (11, 30)
+    assert (evaluated.row_count, evaluated.fraud_count) == (80, 20)
+    assert evaluated.hard_count == 10
+    whole = evaluate_version(a_model(version=VERSION), transactions())
     assert (whole.row_count, whole.first_step, whole.last_step) == (400, 1, 100)
 
 
 def test_the_hard_frauds_are_those_that_do_not_empty_the_account() -> None:
-    everything = judge(a_model(threshold=1e-6, version=VERSION), transactions())
+    everything = evaluate_version(a_model(threshold=1e-6, version=VERSION), transactions())
     assert everything.hard_caught == everything.hard_count == 50
-    nothing = judge(a_model(threshold=1 - 1e-9, version=VERSION), transactions())
+    nothing = evaluate_version(a_model(threshold=1 - 1e-9, version=VERSION), transactions())
     assert nothing.hard_caught == 0
     assert nothing.evaluation.metrics["missed_frauds"] == nothing.fraud_count
 
 
 def test_hours_without_transactions_are_refused() -> None:
     with pytest.raises(TrainingError, match="0 transactions"):
-        judge(a_model(version=VERSION), transactions(), from_step=1000)
+        evaluate_version(a_model(version=VERSION), transactions(), from_step=1000)
 
 
 def test_the_command_evaluates_the_version_under_an_alias(
@@ -75,11 +77,11 @@ def test_the_command_evaluates_the_version_under_an_alias(
     assert missing.exit_code == 1
     assert "fraud-judged has no version under the alias production" in missing.output
     version = publish("fraud-judged", a_model())
-    judged = CliRunner().invoke(cli, arguments)
-    assert judged.exit_code == 0, judged.output
-    assert f"fraud-judged version {version}" in judged.output
-    assert "hours 400 to 744" in judged.output
-    assert "share of perfect" in judged.output
+    evaluated = CliRunner().invoke(cli, arguments)
+    assert evaluated.exit_code == 0, evaluated.output
+    assert f"fraud-judged version {version}" in evaluated.output
+    assert "hours 400 to 744" in evaluated.output
+    assert "share of perfect" in evaluated.output
     no_frauds = CliRunner().invoke(cli, [*arguments, "--until-step", "401"])
     assert no_frauds.exit_code == 1
     assert no_frauds.stderr.startswith("Error: month.parquet has ")
@@ -90,8 +92,8 @@ def test_the_command_evaluates_the_version_under_an_alias(
     runs = client.search_runs([experiment.experiment_id])
     (run,) = [r for r in runs if r.info.run_name.startswith("evaluate")]
     assert run.info.run_name == f"evaluate version {version} on month.parquet"
-    assert f"/runs/{run.info.run_id}" in judged.output
-    assert f"{mlflow_server}/#/models/fraud-judged/versions/{version}" in judged.output
+    assert f"/runs/{run.info.run_id}" in evaluated.output
+    assert f"{mlflow_server}/#/models/fraud-judged/versions/{version}" in evaluated.output
     assert run.data.metrics["pr_auc_low"] <= run.data.metrics["pr_auc_high"]
     assert run.data.params["config.from_step"] == "400"
     assert {f.path for f in client.list_artifacts(run.info.run_id)} == {"config.json", "plots"}

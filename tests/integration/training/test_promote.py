@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION
 from registry.publish.promotion import EVIDENCE_TAG, PROMOTED_AT_TAG, PROMOTED_BY_TAG
 from scoring.model.fraud_model import FraudModel
-from tests.support.matured_decisions import (
+from tests.support.data.matured_decisions import (
     Past,
     Training,
     fraud_model,

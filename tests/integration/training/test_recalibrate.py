@@ -23,7 +23,7 @@ from registry.store.model_store import ModelStore
 from scoring.evaluation.probability_metrics import expected_calibration_error
 from scoring.features import TransactionColumns, feature_matrix
 from scoring.model.calibration import SigmoidCalibrator
-from tests.support.matured_decisions import (
+from tests.support.data.matured_decisions import (
     RIGHT,
     Past,
     Training,
@@ -139,7 +139,7 @@ def test_too_few_labels_say_how_many_there_are_and_are_needed() -> None:
         recalibrate(fraud_model(), few, quiet())
     assert str(refusal.value) == (
         "Too few labels: 42 of the 500 payments are frauds. Cut by time they leave 21 (of 30) to "
-        "fit the calibrator and 8 (of 10) to choose the threshold and 13 (of 20) to judge both; "
+        "fit the calibrator and 8 (of 10) to choose the threshold and 13 (of 20) to evaluate both; "
         "about 67 in all are needed. Give more."
     )
 
@@ -208,7 +208,7 @@ def test_a_file_recalibrates_too_and_a_correct_calibrator_is_kept(
     publish(name, fraud_model())
     kept = training("calibrate", "--tenant", slug, "--data", path)
     assert kept.exit_code == 1
-    assert "No calibrator is better than that of version 1 by more than chance: nothing was" in (
+    assert "No calibrator is better than that of version 1 by more than chance; nothing was" in (
         " ".join(kept.stdout.split())
     )
     publish(name, fraud_model(WRONG))

@@ -89,7 +89,7 @@ def test_a_user_error_is_reported_in_a_sentence(
     ("row", "said"),
     [
         ({"amount": "-3"}, "payments.csv, row 2 (line 3): amount must be a finite number from 0"),
-        ({"step": "1,2"}, "payments.csv, row 2 (line 3): it has 9 columns"),
+        ({"step": "1,2"}, "payments.csv, row 2 (line 3): the row has 9 columns"),
         ({}, "too few steps"),
     ],
 )

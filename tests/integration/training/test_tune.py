@@ -145,7 +145,7 @@ def searched(tune: Tune, home: Path, mlflow_server: str, data: Path) -> Iterator
 
 
 def test_an_interrupted_search_resumes_where_it_stopped(searched: dict[str, str]) -> None:
-    assert "Interrupted; the same command goes on with the search." in searched["terminated"]
+    assert "Interrupted; run the same command to continue the search." in searched["terminated"]
     for name, least in (("terminated", 3), ("done", 5)):
         found = re.search(r"Resuming the search: (\d+) of 8 trials done", searched[name])
         assert found is not None

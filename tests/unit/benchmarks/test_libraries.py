@@ -19,7 +19,7 @@ def test_a_library_that_is_missing_is_named_in_a_sentence_with_the_command_that_
     )
     result = CliRunner().invoke(libraries.main, ["caches"])
     assert result.exit_code == 1
-    assert result.output.startswith("Error: This needs libraries that were not kept: run ")
+    assert result.output.startswith("Error: Packages for this comparison are missing; run ")
     assert result.output.endswith(" -m pip install async-lru\n")
 
 

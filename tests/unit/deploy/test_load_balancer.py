@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.load_balancer import Balancer
+from tests.support.deploy.load_balancer import Balancer
 
 PROBE = {
     "httpGet": {"path": "/readyz"},

@@ -7,11 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.support import manifest_policies as policies
-from tests.support import overlay_policies as whole
-from tests.support.kustomize import EVERYTHING, OVERLAYS, Document, changed, of_kind, render, the
-from tests.support.manifest_policies import POLICIES, Policy
-from tests.support.overlay_policies import OF_THE_WHOLE, OVERLAY_POLICIES
+from tests.support.deploy import manifest_policies as policies
+from tests.support.deploy import overlay_policies as whole
+from tests.support.deploy.kustomize import (
+    EVERYTHING,
+    OVERLAYS,
+    Document,
+    changed,
+    of_kind,
+    render,
+    the,
+)
+from tests.support.deploy.manifest_policies import POLICIES, Policy
+from tests.support.deploy.overlay_policies import OF_THE_WHOLE, OVERLAY_POLICIES
 
 
 @pytest.mark.parametrize("folder", EVERYTHING)

@@ -18,7 +18,7 @@ from persistence.engine import POOL_SIZE
 from scoring import __version__
 from sentinel.cli.main import main
 from sentinel.settings import Settings
-from tests.support.kustomize import (
+from tests.support.deploy.kustomize import (
     EVERYTHING,
     KUBERNETES,
     OVERLAYS,

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.support.paths import PROJECT
-from tests.support.scheduling import FOLDERS, LONGEST_FIRST, group_of, rank
+from tests.support.plugins.scheduling import FOLDERS, LONGEST_FIRST, group_of, rank
 
 FILES = sorted((PROJECT / "tests").rglob("*.py"))
 OF_A_TEST = re.compile(r"^\s*(?:from|import) tests\.(?:unit|integration|e2e)\b", re.M)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.kustomize import SERVING, Document, Pod, name_of, of_kind, pods
-from tests.support.manifest_policies import POLICIES, Policy
+from tests.support.deploy.kustomize import SERVING, Document, Pod, name_of, of_kind, pods
+from tests.support.deploy.manifest_policies import POLICIES, Policy
 
 OF_THE_WHOLE: list[Policy] = []
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from tests.support.docs_runner import Guide
 from tests.support.factories import a_body
-from tests.support.postgres_server import Server
+from tests.support.postgres.server import Server
 from tests.support.stack import Service
 
 LEAK = 'sentinel keys issue --tenant acme --scopes review > "$SECRETS/leaked-key"'

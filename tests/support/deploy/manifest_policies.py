@@ -8,7 +8,7 @@ from typing import Any
 
 from service import Sentinel
 from serving.shadow import DRAIN_S
-from tests.support.kustomize import SERVING, Document, name_of, of_kind, pods, strings
+from tests.support.deploy.kustomize import SERVING, Document, name_of, of_kind, pods, strings
 
 Policy = Callable[[list[Document]], list[str]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowScore
 from scoring.prediction import ModelVersion
-from tests.support.review_data import POLICY
+from tests.support.data.review import POLICY
 
 
 def a_shadow_score(

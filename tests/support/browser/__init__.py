@@ -1,0 +1,1 @@
+"""Chromium and MLflow's pages for tests."""

@@ -1,0 +1,1 @@
+"""Manifests, containers and operated systems for tests."""

@@ -1,0 +1,1 @@
+"""Postgres for tests: servers, a proxy, query plans, row-level security."""
