@@ -55,30 +55,53 @@ class System:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0]["count"])  # noqa: S608
 
 
-@pytest.fixture(scope="module")
-def system(
+MakeSystem = Callable[[str], AbstractContextManager[System]]
+
+
+@pytest.fixture(scope="session")
+def make_system(
     make_database: Callable[..., str],
     migrated_template: str,
     mlflow_server: str,
     tmp_path_factory: pytest.TempPathFactory,
     free_port: Callable[[], int],
-    request: pytest.FixtureRequest,
-) -> Iterator[System]:
+) -> MakeSystem:
+    """A factory of running services, each with a database of its own, by the model's name."""
+
+    @contextmanager
+    def make(model: str) -> Iterator[System]:
+        home: Path = tmp_path_factory.mktemp("service")
+        database = make_database(template=migrated_template)
+        engine = open_database(database)
+        publish = publisher(mlflow_server, home)
+        tenant = create_tenant(engine, "demo", model)
+        publish(model, a_model())
+        key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
+        review_key = issue_key(engine, tenant.id, ("review",), KEY_SECRET)
+        with serving(database, mlflow_server, home, free_port()) as service:
+            service.wait_until_ready()
+            yield System(service, engine, database, publish, model, key, review_key)
+        engine.dispose()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_system(make_system: MakeSystem) -> Iterator[System]:
+    """A service for modules whose tests leave the tenant `demo` and its model as they are.
+
+    Such a module overrides `system` by it: a start takes 5 s of CPU.
+    """
+    with make_system("fraud-shared") as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+def system(make_system: MakeSystem, request: pytest.FixtureRequest) -> Iterator[System]:
     """A service with a database of its own, shared by the module's tests."""
-    home: Path = tmp_path_factory.mktemp("service")
-    database = make_database(template=migrated_template)
-    engine = open_database(database)
-    publish = publisher(mlflow_server, home)
     # Modules share the MLflow server, so each has a registered model of its own.
-    model = f"fraud-{request.module.__name__.rpartition('.')[2]}"
-    tenant = create_tenant(engine, "demo", model)
-    publish(model, a_model())
-    key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
-    review_key = issue_key(engine, tenant.id, ("review",), KEY_SECRET)
-    with serving(database, mlflow_server, home, free_port()) as service:
-        service.wait_until_ready()
-        yield System(service, engine, database, publish, model, key, review_key)
-    engine.dispose()
+    with make_system(f"fraud-{request.module.__name__.rpartition('.')[2]}") as system:
+        yield system
 
 
 ServeBeside = Callable[..., AbstractContextManager[Service]]

@@ -20,6 +20,12 @@ TRANSACTIONS = 80
 FRAUDS = 30
 
 
+@pytest.fixture(scope="module")
+def system(shared_system: System) -> System:
+    """The service that several modules share."""
+    return shared_system
+
+
 class Bank:
     """A tenant whose models are really registered, and who sees it all."""
 

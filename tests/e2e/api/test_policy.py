@@ -18,6 +18,12 @@ from tests.support.system import ServeBeside, System
 COSTS = {"missed_fraud": 1000.0, "missed_fraud_share": 0.0, "false_alarm": 5.0}
 
 
+@pytest.fixture(scope="module")
+def system(shared_system: System) -> System:
+    """The service that several modules share."""
+    return shared_system
+
+
 @pytest.fixture
 def admin(system: System) -> Analyst:
     """An administrator of the tenant whose model really decides; no policy is left behind."""

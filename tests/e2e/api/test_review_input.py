@@ -10,6 +10,12 @@ from tests.support.review_client import Analyst, refused
 from tests.support.system import System
 
 
+@pytest.fixture(scope="module")
+def system(shared_system: System) -> System:
+    """The service that several modules share."""
+    return shared_system
+
+
 @pytest.mark.parametrize("path", ["/queue", "/transactions", "/audit"])
 def test_a_forged_or_foreign_cursor_is_422(analyst: Analyst, hire: Any, path: str) -> None:
     analyst.decided(0.9, 0.8, 0.7)

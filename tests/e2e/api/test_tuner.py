@@ -17,6 +17,12 @@ ESCALATED = (0.11, 0.26)
 HONEST = (0.29, 0.05)
 
 
+@pytest.fixture(scope="module")
+def system(shared_system: System) -> System:
+    """The service that several modules share."""
+    return shared_system
+
+
 @pytest.fixture
 def reviewed(analyst: Analyst) -> Analyst:
     """An analyst who has gone through thirty decisions of 100 each."""

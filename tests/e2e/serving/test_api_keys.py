@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from persistence.api_keys import issue_key, key_prefix, revoke_key
 from persistence.tenants import find_tenant
 from tests.support.factories import a_body
@@ -11,6 +13,12 @@ from tests.support.stack import KEY_SECRET
 from tests.support.system import System
 
 FELT_WITHIN_S = 5
+
+
+@pytest.fixture(scope="module")
+def system(shared_system: System) -> System:
+    """The service that several modules share."""
+    return shared_system
 
 
 def test_a_revoked_key_is_401_within_seconds(system: System) -> None:

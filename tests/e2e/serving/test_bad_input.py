@@ -14,6 +14,12 @@ from tests.support.system import System
 PROBLEM = "application/problem+json"
 
 
+@pytest.fixture(scope="module")
+def system(shared_system: System) -> System:
+    """The service that several modules share."""
+    return shared_system
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_written(system: System) -> Any:
     before = system.count("transactions")

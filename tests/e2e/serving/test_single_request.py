@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from tests.support.factories import a_body
@@ -18,6 +19,12 @@ from tests.support.load import score_request
 from tests.support.system import System
 
 STORED = "SELECT external_id FROM transactions WHERE external_id IS NOT NULL"
+
+
+@pytest.fixture(scope="module")
+def system(shared_system: System) -> System:
+    """The service that several modules share."""
+    return shared_system
 
 
 @contextmanager
