@@ -50,6 +50,13 @@ Outcome = Decided | SentinelError
 """A decision that is stored, now or earlier, or the error that prevented it."""
 
 
+class KeysRefused(InvalidRequest):
+    """Rows of a batch whose `external_id` is in flight or was used before with another body.
+
+    The path of each error begins with the row's number in the batch, such as `3.external_id`.
+    """
+
+
 class DecisionLog:
     """Writes decisions; safe to call from several threads."""
 
@@ -138,8 +145,8 @@ class DecisionLog:
             The decisions in order, each stored now or earlier under the same `external_id`.
 
         Raises:
-            InvalidRequest: an `external_id` is in flight, or was used before with another body;
-                the errors name each row. Nothing is stored.
+            KeysRefused: an `external_id` is in flight, or was used before with another body.
+                Nothing is stored.
             NotStorable: Postgres refuses a row. Nothing is stored.
             StoreUnavailable: as for `write`; all decisions are stored or none.
         """
@@ -150,12 +157,12 @@ class DecisionLog:
                 results = round_trip(connection, _STATEMENTS, calls, meanwhile)
                 outcomes = _outcomes(connection, decisions, results)
                 errors = tuple(
-                    FieldError(f"transactions.{i}.external_id", outcome.title)
+                    FieldError(f"{i}.external_id", outcome.title)
                     for i, outcome in enumerate(outcomes)
                     if isinstance(outcome, SentinelError)
                 )
                 if errors:
-                    raise InvalidRequest("Nothing was stored.", errors=errors)
+                    raise KeysRefused("Nothing was stored.", errors=errors)
                 if has_keys:
                     connection.execute("COMMIT")
         except psycopg.Error as error:

@@ -9,9 +9,9 @@ from time import perf_counter
 from observability.batch_stages import Api, Stopwatch
 from observability.tracing import Traces
 from persistence.decisions.rows import Decided
-from persistence.decisions.writer import DecisionLog, Outcome
+from persistence.decisions.writer import DecisionLog, KeysRefused, Outcome
 from persistence.uuid7 import new_ids
-from scoring.errors import SentinelError
+from scoring.errors import FieldError, InvalidRequest, SentinelError
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction
@@ -160,9 +160,13 @@ class BatchScorer:
                 watch.lap("store")
 
         has_keys = any(t.external_id is not None for t in item.transactions)
-        return self._log.write_whole(
-            {item.tenant_id}, parts(), lambda: rendered.render(decisions), has_keys=has_keys
-        )
+        try:
+            return self._log.write_whole(
+                {item.tenant_id}, parts(), lambda: rendered.render(decisions), has_keys=has_keys
+            )
+        except KeysRefused as error:
+            errors = tuple(FieldError(f"transactions.{e.field}", e.message) for e in error.errors)
+            raise InvalidRequest(error.detail, errors=errors) from error
 
     def explain(self, items: Sequence[Item]) -> AnsweredBatch:
         """Score and explain the items' transactions; stores nothing."""

@@ -92,3 +92,15 @@ def test_after_a_kill_under_load_a_retry_returns_the_one_decision_of_each_key(
     decisions = {row["external_id"]: str(row["id"]) for row in stored}
     assert {key: reply.json()["prediction_id"] for key, reply in retried.items()} == decisions
     assert answered.items() <= decisions.items()
+
+
+def test_a_batch_that_reuses_an_external_id_names_the_row_and_stores_nothing(
+    system: System,
+) -> None:
+    assert system.score(a_body(external_id="used-before")).status_code == 200
+    before = system.count("predictions")
+    rows = [a_body(external_id="not-used-yet"), a_body(external_id="used-before", amount=1.0)]
+    reply = system.service.post("/score/batch", {"transactions": rows}, system.key)
+    assert reply.status_code == 422
+    assert [error["field"] for error in reply.json()["errors"]] == ["transactions.1.external_id"]
+    assert system.count("predictions") == before

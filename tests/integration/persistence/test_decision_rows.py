@@ -94,7 +94,7 @@ def test_a_whole_batch_with_one_taken_external_id_stores_nothing_and_names_the_r
     batch = [a_decision(tenant.id), a_decision(tenant.id, external_id="taken", amount=1.0)]
     with pytest.raises(InvalidRequest) as refused:
         write_whole(log, batch)
-    assert [e.field for e in refused.value.errors] == ["transactions.1.external_id"]
+    assert [e.field for e in refused.value.errors] == ["1.external_id"]
     assert rows("SELECT count(*) FROM predictions")[0]["count"] == 1
 
 
