@@ -27,9 +27,8 @@ PARTS = {
     "integration": "code with a real Postgres, MLflow or process of its own",
     "e2e": "the running service over HTTP, the demo, the Bento, the browser",
 }
-WORKERS = min((os.cpu_count() or 1) + 1, 4)
-"""Processes that run a part. Each has a Postgres and an MLflow of its own, about 0.5 GB. One more
-than cores, since tests wait for servers for a fifth of the time."""
+WORKERS = min(os.cpu_count() or 1, 4)
+"""Processes that run a part. Each has a Postgres and an MLflow of its own: about 0.5 GB."""
 # The processes fill the cores already: more threads of OpenMP and OpenBLAS would only wait.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
