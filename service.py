@@ -23,9 +23,11 @@ from starlette.responses import Response
 
 from app.import_blocker import UNUSED_PACKAGES, blocked_imports
 from app.service_class import SentinelService
+from app.supervisor import close_control_ports
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from scoring import __version__
+from sentinel.home import prepare_home
 from sentinel.local.database_url import check_database_url, database_url
 from sentinel.local.postgres.cluster import EmbeddedPostgresError
 from sentinel.settings import Settings, SettingsError
@@ -63,7 +65,7 @@ class Sentinel:
 
     @bentoml.on_deployment
     def check() -> None:
-        """Check the settings before a worker starts.
+        """Check the settings and close the supervisor's ports, before a worker starts.
 
         Raises:
             BentoMLException: a setting cannot work; one sentence that names it.
@@ -71,12 +73,14 @@ class Sentinel:
         try:
             _set_up_log()
             settings = Settings()
+            prepare_home(settings.home_path)
             settings.resolve_key_secret()
             check_tracking_uri(settings.tracking_uri)
             with database_url(settings) as url:
                 check_database_url(url)
         except (ValueError, SettingsError, EmbeddedPostgresError) as error:
             raise BentoMLException(str(error)) from error
+        close_control_ports()
 
     def open(self, app: SentinelApp) -> None:
         """Connect this worker to Postgres and the registry, and load the production models.

@@ -177,7 +177,7 @@ def _measure(
         models = []
         for size in plan.sizes:
             try:
-                model = prepare(size, home, testbed.tracking, testbed.mlflow_url, data)
+                model = prepare(size, home, testbed.tracking, testbed.mlflow.url, data)
             except (ModelError, TrainingError) as error:
                 measured.errors["model", size] = str(error)
                 report_step(f"{size} model: {error}")

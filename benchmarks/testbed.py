@@ -70,8 +70,10 @@ class Testbed:
             self._url = postgres.start()
         mlflow = MlflowServer(home, free_port())
         self.own(mlflow.child)
-        self.mlflow_url = mlflow.url
+        self.mlflow = mlflow
         mlflow.wait_until_ready()
+        # MLflow's client, which logs the models here, reads its login from the environment.
+        os.environ |= mlflow.login.environment
         self.tracking = Tracking(mlflow.url, home / "mlartifacts")
 
     def own(self, child: Child) -> None:

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scoring.errors import CommandError
+from sentinel.home import MLFLOW_DATABASE, prepare_home
 
 
 class SettingsError(CommandError):
@@ -63,7 +64,7 @@ class Settings(BaseSettings):
     @property
     def tracking_uri(self) -> str:
         """The URI of MLflow: the set one, else that of SQLite under `home`."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.home_path / 'mlflow.db'}"
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home_path / MLFLOW_DATABASE}"
 
     @property
     def artifact_root(self) -> Path:
@@ -92,7 +93,7 @@ class Settings(BaseSettings):
                 "set it has to be set too, to the same value in every process."
             )
         path = self.home_path / "key_secret"
-        self.home_path.mkdir(parents=True, exist_ok=True)
+        prepare_home(self.home_path)
         if not path.exists():
             # Linked into place when complete, so that no concurrent start reads half of it.
             unfinished = path.with_name(f"{path.name}.{os.getpid()}")

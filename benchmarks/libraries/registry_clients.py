@@ -36,7 +36,7 @@ def compare(python: str, models: int, rounds: int) -> None:
                 footprint: dict[str, Samples] = {name: {} for name in _FOOTPRINT}
                 for _ in range(rounds):
                     for client in CLIENTS:
-                        with _polls(python, client, server.url, models, before) as child:
+                        with _polls(python, client, server.url_with_login, models, before) as child:
                             for name, value in zip(_FOOTPRINT, _poll(child), strict=True):
                                 footprint[name].setdefault(client, []).append(value)
                 for name, samples in footprint.items():
@@ -45,7 +45,7 @@ def compare(python: str, models: int, rounds: int) -> None:
                         samples,
                         "new process",
                     )
-            _compare_later_polls(python, server.url, models, rounds)
+            _compare_later_polls(python, server.url_with_login, models, rounds)
         finally:
             server.stop()
 

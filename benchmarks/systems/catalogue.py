@@ -73,7 +73,8 @@ def _sentinel(target: str = "service:Sentinel", workers: int = 1) -> Callable[..
             ],
             child_environment(
                 DATABASE_URL=database,
-                MLFLOW_TRACKING_URI=testbed.mlflow_url,
+                MLFLOW_TRACKING_URI=testbed.mlflow.url,
+                **testbed.mlflow.login.environment,
                 SENTINEL_HOME=str(home),
                 SENTINEL_KEY_SECRET=KEY_SECRET.decode(),
                 BENTOML_HOME=str(home / "bentoml"),

@@ -21,19 +21,22 @@ SECRETS = (
     "SENTINEL_OWNER_PASSWORD",
     "SENTINEL_LOGIN_PASSWORD",
     "SENTINEL_KEY_SECRET",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
     "GRAFANA_PASSWORD",
 )
 COMPOSE = {"docker": ("docker", "compose"), "podman": ("podman", "compose")}
 HELP = """
   Service      http://127.0.0.1:{PORT}/docs
-  MLflow       http://127.0.0.1:{MLFLOW_PORT}
+  MLflow       http://127.0.0.1:{MLFLOW_PORT}  (sentinel, MLFLOW_TRACKING_PASSWORD in .env)
   Prometheus   http://127.0.0.1:{PROMETHEUS_PORT}
   Grafana      http://127.0.0.1:{GRAFANA_PORT}  (admin, GRAFANA_PASSWORD in .env)
 
   A tenant, its key and its first model, which you then promote in MLflow:
   {compose} run --rm operator sentinel tenants create acme
   {compose} run --rm operator sentinel keys issue --tenant acme --scopes score,review
-  export MLFLOW_TRACKING_URI=http://127.0.0.1:{MLFLOW_PORT}
+  export MLFLOW_TRACKING_URI=http://127.0.0.1:{MLFLOW_PORT} MLFLOW_TRACKING_USERNAME=sentinel
+  export $(grep ^MLFLOW_TRACKING_PASSWORD= .env)
   .venv/bin/python -m training train --tenant acme
 
   {compose} down stops all of it; with --volumes it also deletes the data; then delete .env too.

@@ -1,14 +1,20 @@
-"""Run an MLflow server with SQLite and plain files under `home`, on the loopback interface."""
+"""Run an MLflow server with SQLite and plain files under `home`, on the loopback interface.
+
+A login keeps the other users of the machine out.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
 
+from sentinel.home import MLFLOW_DATABASE, prepare_home
+from sentinel.local.mlflow_login import ensure_login, login_settings
 from sentinel.local.processes import Child, ProcessError, check_port
 
 _START_SECONDS = 120.0  # 6 s on two idle cores; the first start also makes the tables
@@ -26,11 +32,13 @@ class MlflowServer:
         if find_spec("mlflow") is None:
             raise ProcessError("MLflow is not installed: run pip install 'sentinel[training]'.")
         check_port(port, "MLFLOW_PORT", "MLflow")
-        home.mkdir(parents=True, exist_ok=True)
+        prepare_home(home)
+        self.login = ensure_login(home)
         self._port = port
         command = [
-            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-            *("--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"),
+            *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--backend-store-uri", f"sqlite:///{home / MLFLOW_DATABASE}"),
             # Plain paths and no proxy: local clients read artefacts from the disk; other clients
             # download them by model version, which the server allows without a proxy too.
             *("--default-artifact-root", str(home / "mlartifacts"), "--no-serve-artifacts"),
@@ -46,6 +54,9 @@ class MlflowServer:
                 # The job runners take 1.4 GB, the server without them 0.35 GB.
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
                 "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_AUTH_CONFIG_PATH": str(login_settings(home)),
+                # Signs the forms of the pages; they need not outlive the server.
+                "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_urlsafe(),
             },
             directory=home,
         )
@@ -54,6 +65,11 @@ class MlflowServer:
     def url(self) -> str:
         """The value of MLFLOW_TRACKING_URI for this server."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def url_with_login(self) -> str:
+        """The URL with user and password, which neither a log nor a terminal may show."""
+        return f"http://{self.login.user}:{self.login.password}@127.0.0.1:{self._port}"
 
     def wait_until_ready(self) -> None:
         """Wait until this server, not another on the port, is healthy.

@@ -96,11 +96,21 @@ def make_tenant(engine: Engine) -> MakeTenant:
 def mlflow_server(
     tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> Iterator[str]:
-    """The URL of a real MLflow server."""
+    """The URL of a real MLflow server, whose login is in the environment while it runs."""
     server = MlflowServer(tmp_path_factory.mktemp("mlflow"), free_port())
     server.wait_until_ready()
-    yield server.url
+    with logged_in(server):
+        yield server.url
     server.stop()
+
+
+@contextmanager
+def logged_in(server: MlflowServer) -> Iterator[None]:
+    """Set the server's login for MLflow's clients of this process, and of those that it starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.login.environment.items():
+            patch.setenv(name, value)
+        yield
 
 
 class Publish(Protocol):

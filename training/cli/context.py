@@ -24,6 +24,7 @@ from registry.store.model_store import ModelStore
 from scoring.errors import ModelRefused
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
+from sentinel.home import prepare_home
 from sentinel.local.database_url import database_url
 from sentinel.settings import Settings
 from training.comparison.evidence import Evidence, from_models, from_pairs
@@ -209,7 +210,7 @@ def connect(settings: Settings, reporter: Reporter) -> Tracking:
     Raises:
         PublishError: MLflow does not answer.
     """
-    settings.home_path.mkdir(parents=True, exist_ok=True)
+    prepare_home(settings.home_path)
     with reporter.stage("Connect to MLflow"):
         return Tracking(settings.tracking_uri, settings.artifact_root)
 

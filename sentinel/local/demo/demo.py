@@ -103,13 +103,14 @@ class Demo:
                 "SENTINEL_URL": self._url,
                 "SENTINEL_API_KEY": self._key,
                 "MLFLOW_TRACKING_URI": mlflow.url,
+                **mlflow.login.environment,
                 "DATABASE_URL": self._database_url,
                 "SENTINEL_KEY_SECRET": self._key_secret.decode(),
             }
             state.write_environment(self._environment_file, environment)
             self._service = self._start_service()
             mlflow.wait_until_ready()
-        registry = RestClient(mlflow.url)
+        registry = RestClient(mlflow.url_with_login)
         name = model_name(TENANT)
         version = registry.resolve(name, PRODUCTION)
         if not version or (self._data and not state.is_trained_on(self._home, self._data)):
@@ -147,7 +148,8 @@ class Demo:
         console.print(
             f"\n  Service      {self._url}"
             f"\n  API          {self._url}/docs"
-            f"\n  MLflow       {self._mlflow.url}"
+            f"\n  MLflow       {self._mlflow.url} (user {self._mlflow.login.user}, "
+            f"password {self._mlflow.login.password})"
             f"\n  Settings     {environment_file}"
             "\n\nCtrl-C stops everything. `make demo` goes on with the same model and database; "
             "`make clean` forgets them."
@@ -228,7 +230,9 @@ class Demo:
             raise DemoError(f"The training left no version of {name} under {CANDIDATE}.")
         alias = {"name": name, "alias": PRODUCTION, "version": str(trained.version)}
         url = f"{self._mlflow.url}/api/2.0/mlflow/registered-models/alias"
-        httpx.post(url, json=alias, timeout=30, trust_env=False).raise_for_status()
+        login = (self._mlflow.login.user, self._mlflow.login.password)
+        reply = httpx.post(url, json=alias, auth=login, timeout=30, trust_env=False)
+        reply.raise_for_status()
         console.print(f"Promoted {name} version {trained.version} to {PRODUCTION}.")
         return trained
 
@@ -239,6 +243,7 @@ class Demo:
             **os.environ,
             "DATABASE_URL": self._database_url,
             "MLFLOW_TRACKING_URI": self._mlflow.url,
+            **self._mlflow.login.environment,
             "SENTINEL_HOME": str(self._home),
             "SENTINEL_KEY_SECRET": self._key_secret.decode(),
             "BENTOML_HOME": str(self._home / "bentoml"),

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scoring.errors import CommandError
+from sentinel.home import prepare_home
 
 
 class DemoRunning(CommandError):
@@ -28,7 +29,7 @@ def only_demo(home: Path, about: str) -> Iterator[None]:
     Raises:
         DemoRunning: another process holds the lock.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    prepare_home(home)
     with (home / "demo.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from sentinel.home import prepare_home
 from sentinel.local.postgres.cluster import ROLE, Cluster, EmbeddedPostgresError, last_line
 from sentinel.local.postgres.os_account import Account, postgres_account
 
@@ -124,7 +125,7 @@ class EmbeddedPostgres:
         """Create the directory of a new cluster."""
         if self._cluster.exists():
             return
-        self._root.parent.mkdir(parents=True, exist_ok=True)
+        prepare_home(self._root.parent)
         free = shutil.disk_usage(self._root.parent).free
         if free < _FREE_BYTES:
             raise EmbeddedPostgresError(

@@ -129,4 +129,8 @@ def _system_user() -> pwd.struct_passwd:
         if result.returncode == 0:
             _log.warning("Postgres refuses to run as root: added the system user %s.", _SYSTEM_USER)
             return pwd.getpwnam(_SYSTEM_USER)
+    _log.warning(
+        "Postgres refuses to run as root, and no user can be added here: it runs as nobody, so "
+        "other programs of nobody can read its files."
+    )
     return pwd.getpwnam("nobody")

@@ -6,6 +6,7 @@ editor is filled in and cancelled.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -106,6 +107,8 @@ def main() -> int:
     try:
         if not demo or not httpx.get(f"{demo['SENTINEL_URL']}/readyz", trust_env=False).is_success:
             raise httpx.TransportError(f"no demo serves from {home}")
+        # The login of MLflow, for its client and for the browser.
+        os.environ |= demo
         with browsing(Path(tempfile.gettempdir()), height=HEIGHT) as page:
             Screens(page, demo["SENTINEL_URL"], demo["MLFLOW_TRACKING_URI"]).take()
     except httpx.HTTPError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from mlflow import MlflowClient
 from tests.support.deploy.containers import Container, Store
 from tests.support.factories import a_body, a_model
 from tests.support.load import Load, Reply
+from tests.support.other_user import commands, family, listening
 from tests.support.postgres.proxy import Proxy
 from tests.support.stack import KEY_SECRET, Publish, publisher
 
@@ -81,6 +83,8 @@ def system(
         environment = {
             "DATABASE_URL": proxy.url,
             "MLFLOW_TRACKING_URI": mlflow_server,
+            "MLFLOW_TRACKING_USERNAME": os.environ["MLFLOW_TRACKING_USERNAME"],
+            "MLFLOW_TRACKING_PASSWORD": os.environ["MLFLOW_TRACKING_PASSWORD"],
             "SENTINEL_KEY_SECRET": KEY_SECRET.decode(),
         }
         options = (
@@ -160,6 +164,13 @@ def test_a_worker_that_dies_is_replaced(system: System) -> None:
     assert [
         zombie for zombie in workers_of(system) if zombie.status() == psutil.STATUS_ZOMBIE
     ] == []
+
+
+def test_the_container_listens_on_the_services_port_only(system: System) -> None:
+    system.wait_until_ready()
+    port = int(system.url.rsplit(":", 1)[1])
+    assert listening(family(system.container.state["Pid"])) == ({("0.0.0.0", port)}, set())
+    assert commands(f"tcp://127.0.0.1:{port}") == "no reply"
 
 
 def test_a_stopped_container_has_stored_every_accepted_request(system: System) -> None:

@@ -24,12 +24,28 @@ import pytest
 
 from sentinel.local.demo.state import read_environment, write_environment
 from sentinel.local.postgres.embedded import EmbeddedPostgres
+from tests.support.other_user import commands, connects, family, listening, opens
 from tests.support.paths import PROJECT
 from training.data.simulator import simulate
 
 pytestmark = pytest.mark.timeout(420)
 
 UP = "Ctrl-C stops everything."
+MLFLOW_PATHS = (
+    "/",
+    "/api/2.0/mlflow/registered-models/search",
+    "/api/2.0/mlflow/registered-models/alias",
+    "/api/2.0/mlflow/experiments/create",
+    "/ajax-api/2.0/mlflow/experiments/search",
+    "/ajax-api/3.0/mlflow/assistant/config",
+    "/ajax-api/3.0/jobs/1",
+    "/model-versions/get-artifact",
+    "/get-artifact",
+    "/gateway/chat/completions",
+    "/v1/traces",
+    "/graphql",
+    "/docs",
+)
 
 
 @dataclass
@@ -154,6 +170,8 @@ def test_demo_env_holds_working_settings_and_is_private(machine: Machine) -> Non
         "SENTINEL_URL",
         "SENTINEL_API_KEY",
         "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
         "DATABASE_URL",
         "SENTINEL_KEY_SECRET",
     }
@@ -161,6 +179,34 @@ def test_demo_env_holds_working_settings_and_is_private(machine: Machine) -> Non
     assert httpx.get(settings["MLFLOW_TRACKING_URI"] + "/health").text == "OK"
     with psycopg.connect(settings["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (4,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_another_user_of_the_machine_reaches_the_service_and_two_logins_only(
+    first_run: tuple[subprocess.Popen[str], str], machine: Machine
+) -> None:
+    postgres = int((machine.home / "postgres/data/postmaster.pid").read_text().splitlines()[0])
+    addresses, sockets = listening([*family(first_run[0].pid), *family(postgres)])
+    assert addresses == {("127.0.0.1", machine.port), ("127.0.0.1", machine.mlflow_port)}
+    assert sockets == {str(machine.home / "postgres/.s.PGSQL.5432")}
+
+    for _, port in addresses:
+        assert commands(f"tcp://127.0.0.1:{port}") == "no reply"
+    (socket,) = sockets
+    assert connects(socket) == "PermissionError"
+    assert opens(machine.home) == []
+
+
+@pytest.mark.usefixtures("first_run")
+def test_mlflow_serves_nothing_without_the_demos_login(machine: Machine) -> None:
+    settings = read_environment(machine.home / "demo.env")
+    with httpx.Client(base_url=settings["MLFLOW_TRACKING_URI"], trust_env=False) as client:
+        for path in MLFLOW_PATHS:
+            for method in ("GET", "POST", "DELETE"):
+                assert client.request(method, path).status_code in {401, 405}, (method, path)
+        login = (settings["MLFLOW_TRACKING_USERNAME"], settings["MLFLOW_TRACKING_PASSWORD"])
+        assert client.get("/", auth=login).status_code == 200
+        assert client.get("/", auth=(login[0], "wrong")).status_code == 401
 
 
 def test_the_printed_curl_command_scores(first_run: tuple[subprocess.Popen[str], str]) -> None:

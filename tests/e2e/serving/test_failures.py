@@ -16,7 +16,7 @@ from persistence.tenants import create_tenant
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.support.factories import a_body
-from tests.support.stack import KEY_SECRET, publisher, serving
+from tests.support.stack import KEY_SECRET, logged_in, publisher, serving
 
 
 def prepare(database: str) -> str:
@@ -69,11 +69,12 @@ def test_without_mlflow_the_last_good_version_serves_also_after_a_restart(
     key = prepare(database)
     mlflow = MlflowServer(scratch / "mlflow", free_port())
     mlflow.wait_until_ready()
-    version = publisher(mlflow.url, scratch)("fraud-demo")
-    with serving(database, mlflow.url, scratch, free_port()) as service:
-        service.wait_until_ready()
-        mlflow.stop()
-        assert service.post("/score", a_body(), key).status_code == 200
+    with logged_in(mlflow):
+        version = publisher(mlflow.url, scratch)("fraud-demo")
+        with serving(database, mlflow.url, scratch, free_port()) as service:
+            service.wait_until_ready()
+            mlflow.stop()
+            assert service.post("/score", a_body(), key).status_code == 200
     with serving(database, mlflow.url, scratch, free_port()) as service:
         service.wait_until_ready()
         reply = service.post("/score", a_body(), key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -50,7 +51,11 @@ def test_every_image_is_pinned(name: str) -> None:
 
 
 def test_mlflow_is_the_one_that_the_tests_run() -> None:
-    assert SERVICES["mlflow"]["image"].endswith(f":v{version('mlflow')}")
+    mlflow = SERVICES["mlflow"]
+    assert mlflow["image"].endswith(f":v{version('mlflow')}")
+    base, install = mlflow["build"]["dockerfile_inline"].splitlines()
+    assert base == f"FROM ghcr.io/mlflow/mlflow:v{version('mlflow')}"
+    assert install.endswith(f'"mlflow[auth]=={version("mlflow")}"')
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -181,18 +186,27 @@ def test_the_owner_role_migrates_and_the_login_role_serves(make_home: Callable[[
 
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
-    """MLflow as compose starts it, but for its port and its folder; the URL of it."""
+    """MLflow as compose starts it, but for its port and its folder; the URL of it.
+
+    Its login is in the environment of the tests until it stops.
+    """
     home = tmp_path_factory.mktemp("compose-mlflow")
     port = free_port()
     command = [
         word.replace("/var/lib/mlflow", str(home)).replace("=5000", f"={port}")
         for word in SERVICES["mlflow"]["command"]
     ]
+    login = (PROJECT / "deploy/compose/mlflow_login.ini").read_text()
+    (home / "login.ini").write_text(login.replace("/var/lib/mlflow", str(home)))
+    environment = settings(SERVICES["mlflow"]) | {
+        "MLFLOW_AUTH_CONFIG_PATH": str(home / "login.ini"),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": "a password of compose",
+    }
     child = Child(
         "MLflow",
         [sys.executable, "-m", *command],
         log=home / "mlflow.log",
-        environment=dict(PATH="/usr/bin:/bin", **settings(SERVICES["mlflow"])),
+        environment={"PATH": "/usr/bin:/bin", **environment},
         directory=home,
     )
     url = f"http://127.0.0.1:{port}"
@@ -204,8 +218,20 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int
             return False
 
     child.wait_until(healthy, 120)
-    yield url
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "MLFLOW_TRACKING_USERNAME", settings(SERVICES["sentinel"])["MLFLOW_TRACKING_USERNAME"]
+        )
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", "a password of compose")
+        yield url
     child.stop()
+
+
+def test_composes_mlflow_serves_nothing_without_its_login(mlflow: str) -> None:
+    search = f"{mlflow}/api/2.0/mlflow/registered-models/search"
+    login = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])
+    assert httpx.get(search, trust_env=False).status_code == 401
+    assert httpx.get(search, auth=login, trust_env=False).is_success
 
 
 def test_the_scheduled_service_makes_partitions_and_checks_drift(
@@ -223,6 +249,8 @@ def test_the_scheduled_service_makes_partitions_and_checks_drift(
             "PATH": f"{tmp_path}:/usr/bin:/bin",
             "DATABASE_URL": database,
             "MLFLOW_TRACKING_URI": mlflow,
+            "MLFLOW_TRACKING_USERNAME": os.environ["MLFLOW_TRACKING_USERNAME"],
+            "MLFLOW_TRACKING_PASSWORD": os.environ["MLFLOW_TRACKING_PASSWORD"],
             "SENTINEL_HOME": str(tmp_path / "home"),
         },
         cwd=PROJECT,
@@ -246,7 +274,10 @@ def test_composes_mlflow_accepts_its_host_name_and_stores_models_over_http(
     assert found is not None
     model = ModelStore(registry, tmp_path / "cache").load(found)
     assert model.version == ModelVersion("fraud-demo", number)
-    by_name = httpx.get(f"{mlflow}/version", headers={"Host": "mlflow:5000"}, trust_env=False)
+    login = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])
+    by_name = httpx.get(
+        f"{mlflow}/version", auth=login, headers={"Host": "mlflow:5000"}, trust_env=False
+    )
     assert by_name.is_success
     by_another = httpx.get(
         f"{mlflow}/api/2.0/mlflow/registered-models/search",

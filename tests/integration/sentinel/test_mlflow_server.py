@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from sentinel.local.mlflow_login import ensure_login
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.processes import Ledger, ProcessError
 
@@ -63,9 +64,14 @@ def test_a_model_version_is_downloaded_over_http_from_the_home_folder(
     (files / "booster.txt").write_text("tree\n")
     code = tmp_path / "code_model.py"
     code.write_text(MODEL)
-    subprocess.run([sys.executable, "-c", LOG_A_MODEL, server.url, code, files], check=True)
+    subprocess.run(
+        [sys.executable, "-c", LOG_A_MODEL, server.url, code, files],
+        env=os.environ | server.login.environment,
+        check=True,
+    )
 
-    with httpx.Client(base_url=server.url) as client:
+    login = (server.login.user, server.login.password)
+    with httpx.Client(base_url=server.url, auth=login, trust_env=False) as client:
         alias = {"name": "fraud-demo", "alias": "production", "version": "1"}
         client.post("/api/2.0/mlflow/registered-models/alias", json=alias).raise_for_status()
         resolved = client.get("/api/2.0/mlflow/registered-models/alias", params=alias).json()
@@ -85,6 +91,21 @@ def test_mlflow_listens_on_the_loopback_interface_only(server: MlflowServer) -> 
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
     ]
     assert listening == ["127.0.0.1"]
+
+
+def test_a_login_that_is_made_once_is_all_that_mlflow_serves(
+    server: MlflowServer, home: Path
+) -> None:
+    assert ensure_login(home) == server.login
+    assert len(server.login.password) >= 16
+    with httpx.Client(base_url=server.url, trust_env=False) as client:
+        for path in ("/", "/api/2.0/mlflow/registered-models/search", "/get-artifact", "/graphql"):
+            assert client.get(path).status_code == 401
+            assert client.post(path).status_code == 401
+            wrong = (server.login.user, server.login.password[:-1])
+            assert client.get(path, auth=wrong).status_code == 401
+    for name in ("mlflow.db", "mlflow_auth.db", "mlflow_auth.ini"):
+        assert (home / name).stat().st_mode & 0o077 == 0
 
 
 def test_mlflow_uses_less_than_700_mb(server: MlflowServer) -> None:

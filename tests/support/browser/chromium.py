@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ _STEP_SECONDS = 60
 def browsing(failures: Path, width: int = 1280, height: int = 800) -> Iterator[Page]:
     """An empty page of a fresh profile; what is on it when the block fails is kept as a picture.
 
+    It logs in to MLflow with the environment's user and password, as MLflow's clients do.
+
     Args:
         failures: the folder for that picture; its path is a note of the error.
         width: of the window, CSS pixels.
@@ -34,7 +37,13 @@ def browsing(failures: Path, width: int = 1280, height: int = 800) -> Iterator[P
             # The pages under test lie on this machine; whatever else they ask for is not there.
             args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
         )
-        page = browser.new_page(viewport={"width": width, "height": height})
+        page = browser.new_page(
+            viewport={"width": width, "height": height},
+            http_credentials={
+                "username": os.environ.get("MLFLOW_TRACKING_USERNAME", ""),
+                "password": os.environ.get("MLFLOW_TRACKING_PASSWORD", ""),
+            },
+        )
         page.set_default_timeout(1000 * _STEP_SECONDS)
         try:
             yield page

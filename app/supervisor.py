@@ -1,0 +1,37 @@
+"""Close the network ports of the process that supervises the workers.
+
+`bentoml serve` supervises its workers with circus, and BentoML binds circus's two ZeroMQ sockets,
+which need no login, to ports of 127.0.0.1. Over the first, `{"command": "add", "properties":
+{"cmd": ...}}` starts any program: every user of the machine could run commands as the service. No
+setting of BentoML 1.4 moves these sockets, so this changes the arguments of its class.
+"""
+
+from __future__ import annotations
+
+import tempfile
+
+from bentoml._internal.utils.circus import Arbiter
+
+_bentoml_init = Arbiter.__init__
+
+
+def close_control_ports() -> None:
+    """Bind the supervisor's sockets inside its own process instead of on ports.
+
+    It works for supervisors that are created afterwards. The process of `bentoml serve --reload`
+    that watches the files has to connect, so with it they are Unix sockets in a directory that
+    only their owner may enter.
+    """
+    Arbiter.__init__ = _private_init
+
+
+def _private_init(self: Arbiter, *arguments: object, **options: object) -> None:
+    folder = None
+    place = "inproc://supervisor-"
+    if options.get("plugins"):
+        folder = tempfile.TemporaryDirectory(prefix="sentinel-supervisor-")
+        place = f"ipc://{folder.name}/"
+    options |= {"endpoint": f"{place}control", "pubsub_endpoint": f"{place}events"}
+    _bentoml_init(self, *arguments, **options)
+    if folder:
+        self.exit_stack.callback(folder.cleanup)
