@@ -35,6 +35,7 @@ from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.paths import PROJECT
 
 KEY_SECRET = b"a secret of the tests"
+LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +112,11 @@ def logged_in(server: MlflowServer) -> Iterator[None]:
         for name, value in server.login.environment.items():
             patch.setenv(name, value)
         yield
+
+
+def mlflow_login() -> dict[str, str]:
+    """The login of `logged_in`, for a process that gets none of the other MLFLOW_ variables."""
+    return {name: os.environ[name] for name in LOGIN_VARIABLES if name in os.environ}
 
 
 class Publish(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -31,7 +30,7 @@ from scoring.prediction import ModelVersion
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child
 from tests.support.paths import PROJECT
-from tests.support.stack import publisher
+from tests.support.stack import mlflow_login, publisher
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -229,9 +228,9 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int
 
 def test_composes_mlflow_serves_nothing_without_its_login(mlflow: str) -> None:
     search = f"{mlflow}/api/2.0/mlflow/registered-models/search"
-    login = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])
+    user, password = mlflow_login().values()
     assert httpx.get(search, trust_env=False).status_code == 401
-    assert httpx.get(search, auth=login, trust_env=False).is_success
+    assert httpx.get(search, auth=(user, password), trust_env=False).is_success
 
 
 def test_the_scheduled_service_makes_partitions_and_checks_drift(
@@ -249,8 +248,7 @@ def test_the_scheduled_service_makes_partitions_and_checks_drift(
             "PATH": f"{tmp_path}:/usr/bin:/bin",
             "DATABASE_URL": database,
             "MLFLOW_TRACKING_URI": mlflow,
-            "MLFLOW_TRACKING_USERNAME": os.environ["MLFLOW_TRACKING_USERNAME"],
-            "MLFLOW_TRACKING_PASSWORD": os.environ["MLFLOW_TRACKING_PASSWORD"],
+            **mlflow_login(),
             "SENTINEL_HOME": str(tmp_path / "home"),
         },
         cwd=PROJECT,
@@ -274,9 +272,9 @@ def test_composes_mlflow_accepts_its_host_name_and_stores_models_over_http(
     assert found is not None
     model = ModelStore(registry, tmp_path / "cache").load(found)
     assert model.version == ModelVersion("fraud-demo", number)
-    login = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])
+    user, password = mlflow_login().values()
     by_name = httpx.get(
-        f"{mlflow}/version", auth=login, headers={"Host": "mlflow:5000"}, trust_env=False
+        f"{mlflow}/version", auth=(user, password), headers={"Host": "mlflow:5000"}, trust_env=False
     )
     assert by_name.is_success
     by_another = httpx.get(

@@ -23,6 +23,7 @@ from scoring.features import TransactionColumns, feature_matrix
 from scoring.model.fraud_model import MODEL_FILES, FraudModel
 from tests.support.factories import a_transaction
 from tests.support.paths import PROJECT
+from tests.support.stack import mlflow_login
 
 Train = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -46,6 +47,7 @@ def command(*arguments: object) -> list[str]:
 
 def environment(home: Path, tracking_uri: str | None) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SENTINEL_"))}
+    kept |= mlflow_login()
     kept |= {"SENTINEL_HOME": str(home / "home"), "COLUMNS": "120", "NO_COLOR": "1"}
     return kept | ({"MLFLOW_TRACKING_URI": tracking_uri} if tracking_uri else {})
 

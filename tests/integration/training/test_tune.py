@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 
 from registry.names import CANDIDATE
 from tests.support.paths import PROJECT
+from tests.support.stack import mlflow_login
 from training.data.simulator import simulate
 
 Tune = Callable[..., subprocess.CompletedProcess[str]]
@@ -63,6 +64,7 @@ def command(data: Path, *arguments: object) -> list[str]:
 
 def environment(home: Path, tracking_uri: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SENTINEL_"))}
+    kept |= mlflow_login()
     return kept | {
         "SENTINEL_HOME": str(home), "MLFLOW_TRACKING_URI": tracking_uri, "COLUMNS": "120",
         "NO_COLOR": "1",

@@ -162,6 +162,7 @@ def training(database: str, mlflow_server: str, tmp_path: Path) -> Iterator[Trai
         **{name: None for name in os.environ if name.startswith(("MLFLOW_", "SENTINEL_"))},
         "DATABASE_URL": database,
         "MLFLOW_TRACKING_URI": mlflow_server,
+        **mlflow_login(),
         "SENTINEL_HOME": str(tmp_path / "home"),
         "COLUMNS": "120",
         "NO_COLOR": "1",
