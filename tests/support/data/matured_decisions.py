@@ -30,6 +30,7 @@ from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from scoring.transaction import Transaction
 from tests.support.factories import a_booster, a_transaction, decision_at, write_whole
+from tests.support.stack import mlflow_login
 from training.__main__ import cli
 
 _numbers = itertools.count(1)
