@@ -25,6 +25,7 @@ from app.import_blocker import UNUSED_PACKAGES, blocked_imports
 from app.service_class import SentinelService
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
+from registry.client.proxies import reach_loopback_directly
 from scoring import __version__
 from sentinel.local.database_url import check_database_url, database_url
 from sentinel.local.postgres.cluster import EmbeddedPostgresError
@@ -90,6 +91,7 @@ class Sentinel:
         from app.startup import connect
         from serving.endpoints import ScoringEndpoints
 
+        reach_loopback_directly()
         settings = Settings()
         self.resources = ExitStack()
         if settings.otlp_endpoint:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from scoring.errors import SentinelError
+from scoring.errors import CommandError, SentinelError
 
 
 class RegistryUnavailable(SentinelError):
@@ -16,6 +16,10 @@ class RegistryUnavailable(SentinelError):
     status = 503
     code = "registry-unavailable"
     title = "The model registry is unavailable"
+
+
+class MlflowSettingsError(CommandError, ValueError):
+    """A setting for MLflow cannot be used; the message names it and shows no secret."""
 
 
 @dataclass(frozen=True, slots=True)
