@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -77,7 +77,7 @@ def _no_proxy() -> Iterator[str]:
     return (host for host in (part.strip() for part in value.split(",")) if host)
 
 
-def _networks(hosts: list[str]) -> Iterator[object]:
+def _networks(hosts: list[str]) -> Iterator[IPv4Network | IPv6Network]:
     for host in hosts:
         try:
             yield ip_network(host.strip("[]"), strict=False)

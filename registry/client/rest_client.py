@@ -17,7 +17,7 @@ import httpx
 
 from registry.client.address import parse_address
 from registry.client.aliases import AliasSearch, ListedModel
-from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.client.base import AliasesOfName, RegisteredVersion, RegistryUnavailable
 from registry.client.http import open_client, translate_errors
 from registry.client.tls import tls_context
 from scoring.errors import ModelRefused
@@ -43,7 +43,7 @@ class RestClient:
             self._search_models, self._search_versions, self.find, self.resolve
         )
 
-    def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
+    def aliases(self, names: Collection[str]) -> dict[str, AliasesOfName]:
         """See `RegistryReader`."""
         return self._search_aliases(names)
 
@@ -128,17 +128,23 @@ def _is_absent(response: httpx.Response) -> bool:
 
 def _model(item: Mapping[str, Any]) -> ListedModel:
     return ListedModel(
-        item["name"],
+        _text(item["name"]),
         int(item["creation_timestamp"]),
-        {alias["alias"]: int(alias["version"]) for alias in item.get("aliases", ())},
+        {_text(alias["alias"]): int(alias["version"]) for alias in item.get("aliases", ())},
         [_version(latest) for latest in item.get("latest_versions", ())],
     )
 
 
 def _version(item: Mapping[str, Any]) -> RegisteredVersion:
     return RegisteredVersion(
-        item["name"],
+        _text(item["name"]),
         int(item["version"]),
         int(item["creation_timestamp"]),
-        {tag["key"]: tag["value"] for tag in item.get("tags", ())},
+        {_text(tag["key"]): _text(tag.get("value", "")) for tag in item.get("tags", ())},
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
