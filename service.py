@@ -26,6 +26,7 @@ from app.service_class import SentinelService
 from app.supervisor import close_control_ports
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
+from registry.client.proxies import reach_loopback_directly
 from scoring import __version__
 from sentinel.home import prepare_home
 from sentinel.local.database_url import check_database_url, database_url
@@ -94,6 +95,7 @@ class Sentinel:
         from app.startup import connect
         from serving.endpoints import ScoringEndpoints
 
+        reach_loopback_directly()
         settings = Settings()
         self.resources = ExitStack()
         if settings.otlp_endpoint:

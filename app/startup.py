@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from api.dependencies import API_CONNECTIONS, ApiDependencies
 from api.pagination import Cursors
 from observability.drift_metrics import DriftMetrics
+from observability.following_metrics import FollowingMetrics
 from observability.metrics import EVICTIONS
 from observability.runtime_metrics import LiveMetrics
 from observability.tracing import Traces
@@ -123,7 +124,12 @@ def connect(
         batch_scorer=batch_scorer,
         inline_scorer=InlineScorer(batch_scorer, log),
         api=ApiDependencies(api_engine, auth, Cursors(key_secret), alias_follower.refresh_policy),
-        metrics=LiveMetrics(pools, alias_follower.in_use, drift),
+        metrics=LiveMetrics(
+            pools,
+            alias_follower.in_use,
+            FollowingMetrics(lambda: alias_follower.faults, lambda: alias_follower.followed_at_s),
+            drift,
+        ),
     )
     alias_follower.start()
     shadow.start()

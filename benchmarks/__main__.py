@@ -95,8 +95,9 @@ def main(
     # Imported here, because the imports take seconds, which `--help` and usage errors do not need.
     from benchmarks.results import document, show, written
     from benchmarks.runner import Measured
+    from registry.client.proxies import reach_loopback_directly
     from sentinel.errors import translate_errors
-    from sentinel.local.terminal import reach_loopback_directly, stop_on_signals
+    from sentinel.local.terminal import stop_on_signals
 
     plan = QUICK if quick else EVERYTHING
     plan = replace(

@@ -17,6 +17,8 @@ from typing import Literal, TextIO
 
 import orjson
 
+from scoring.redaction import redacted
+
 Format = Literal["json", "text"]
 Level = Literal["info", "warning", "error"]
 
@@ -84,9 +86,9 @@ class TextFormatter(logging.Formatter):
 def _message(record: logging.LogRecord) -> str:
     args = record.args
     if isinstance(args, tuple) and any(isinstance(arg, BaseException) for arg in args):
-        safe = tuple(_redacted(arg) if isinstance(arg, BaseException) else arg for arg in args)
-        return str(record.msg) % safe
-    return record.getMessage()
+        safe = tuple(_safe(arg) if isinstance(arg, BaseException) else arg for arg in args)
+        return redacted(str(record.msg) % safe)
+    return redacted(record.getMessage())
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
@@ -95,18 +97,18 @@ def _traceback(error: BaseException) -> Iterator[str]:
     if cause is not None:
         yield from _traceback(cause)
     yield "".join(format_tb(error.__traceback__)).rstrip()
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {_redacted(error)}"
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {_safe(error)}"
 
 
-def _redacted(error: BaseException) -> str:
-    """Return an error's message, without the parts of rows that a library quotes."""
+def _safe(error: BaseException) -> str:
+    """Return an error's message, without logins and without the parts of rows it quotes."""
     # By the library's name, so that the process that supervises the workers need not import it.
     library = type(error).__module__.partition(".")[0]
     if library == "sqlalchemy" and (cause := getattr(error, "orig", None)):
-        return _redacted(cause)
+        return _safe(cause)
     if library == "psycopg" and (state := getattr(error, "sqlstate", None)):
         return f"SQLSTATE {state}"
     if library == "pydantic_core":
         return "not valid"
     # Only the first line from Postgres: the detail and context that follow quote the row.
-    return str(error).partition("\n")[0] if library == "psycopg" else str(error)
+    return redacted(str(error).partition("\n")[0] if library == "psycopg" else str(error))

@@ -23,7 +23,7 @@ from persistence.raw_connection import PostgresConnection
 from persistence.tables.deployments import PolicyRow
 from persistence.tables.tenants import TenantRow
 from persistence.tenancy import see_all_tenants, tenant_transaction
-from scoring.errors import NotFound, StoreUnavailable
+from scoring.errors import NotFound, SentinelError, StoreUnavailable
 from scoring.policy import Policy, policy_from_numbers
 
 CHANNEL = "sentinel_policy"
@@ -52,6 +52,10 @@ class TenantPolicy:
     policy: Policy | None
     actor: str
     created_at: datetime
+
+
+class UnreadablePolicy(SentinelError):
+    """A tenant's stored policy is not one of this release."""
 
 
 _COLUMNS = (PolicyRow.id, PolicyRow.policy, PolicyRow.actor, PolicyRow.created_at)
@@ -121,8 +125,11 @@ def read_policy(engine: Engine, tenant_id: int, policy_id: int) -> TenantPolicy:
     return _policy(*row)
 
 
-def current_policies(engine: Engine) -> dict[int, TenantPolicy]:
-    """Return the policies in force by tenant, for all tenants that have one."""
+def current_policies(engine: Engine) -> dict[int, TenantPolicy | UnreadablePolicy]:
+    """Return the policies in force by tenant, for all tenants that have one.
+
+    A row that cannot be read is that tenant's UnreadablePolicy.
+    """
     newest = (
         select(*_COLUMNS)
         .where(PolicyRow.tenant_id == TenantRow.id)
@@ -137,7 +144,9 @@ def current_policies(engine: Engine) -> dict[int, TenantPolicy]:
     )
     with transaction(engine) as connection:
         see_all_tenants(connection)
-        return {tenant_id: _policy(*row) for tenant_id, *row in connection.execute(statement)}
+        return {
+            tenant_id: _policy_or_error(*row) for tenant_id, *row in connection.execute(statement)
+        }
 
 
 class PolicyChanges:
@@ -201,4 +210,17 @@ def listen(engine: Engine) -> Iterator[PolicyChanges]:
 def _policy(
     id_: int, numbers: Mapping[str, Any] | None, actor: str, created_at: datetime
 ) -> TenantPolicy:
-    return TenantPolicy(id_, policy_from_numbers(numbers) if numbers else None, actor, created_at)
+    try:
+        policy = policy_from_numbers(numbers) if numbers else None
+    except ValueError as error:
+        raise UnreadablePolicy(f"The stored policy {id_} cannot be read: {error}.") from error
+    return TenantPolicy(id_, policy, actor, created_at)
+
+
+def _policy_or_error(
+    id_: int, numbers: Mapping[str, Any] | None, actor: str, created_at: datetime
+) -> TenantPolicy | UnreadablePolicy:
+    try:
+        return _policy(id_, numbers, actor, created_at)
+    except UnreadablePolicy as error:
+        return error

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from persistence.engine import transaction
 from persistence.tables.tenants import TenantRow
 from scoring.errors import FieldError, InvalidRequest, UnknownTenant
-from scoring.tenant import is_slug
+from scoring.tenant import is_slug, model_name_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,16 @@ def create_tenant(engine: Engine, slug: str, model_name: str, is_test: bool = Fa
     """Add a tenant.
 
     Raises:
-        InvalidRequest: the slug is malformed or taken.
+        InvalidRequest: the slug is malformed or taken, or no registered model can have the name.
     """
     if not is_slug(slug):
         message = "must begin with a letter and be 2 to 40 lower-case letters, digits or dashes"
         raise InvalidRequest(f"The slug {slug!r} {message}.", errors=(FieldError("slug", message),))
+    if problem := model_name_problem(model_name):
+        raise InvalidRequest(
+            f"The registered model's name {model_name!a} {problem}.",
+            errors=(FieldError("model", problem),),
+        )
     statement = (
         insert(TenantRow)
         .values(slug=slug, model_name=model_name, is_test=is_test)

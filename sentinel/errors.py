@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from scoring.errors import CommandError, SentinelError, UnknownTenant
+from scoring.redaction import redacted
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def translate_errors() -> Iterator[None]:
             f"{str(error).rstrip('.')}; `sentinel tenants create {error.slug}` makes one."
         ) from error
     except (SentinelError, CommandError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(redacted(str(error))) from error
 
 
 class CommandGroup(click.Group):

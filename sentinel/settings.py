@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scoring.errors import CommandError
+from scoring.redaction import shown_url
 from sentinel.home import MLFLOW_DATABASE, prepare_home
 
 
@@ -29,10 +30,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SENTINEL_", extra="ignore", frozen=True)
 
-    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
-    mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL", repr=False)
+    mlflow_tracking_uri: str | None = Field(
+        default=None, validation_alias="MLFLOW_TRACKING_URI", repr=False
+    )
+    mlflow_registry_uri: str | None = Field(
+        default=None, validation_alias="MLFLOW_REGISTRY_URI", repr=False
+    )
     home: Path = Field(default=Path(".sentinel"), description="state of this installation")
-    key_secret: str | None = Field(default=None, description="keys the hashes of API keys")
+    key_secret: str | None = Field(
+        default=None, description="keys the hashes of API keys", repr=False
+    )
     # A promotion is served within a second: at most 0.5 s until the next poll, and 0.2 s for a poll
     # of 500 registered models (0.03 s for 20) if the version is in the cache.
     alias_poll_seconds: float = Field(default=0.5, gt=0, le=60)
@@ -54,6 +62,7 @@ class Settings(BaseSettings):
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
         ),
         description="endpoint that traces are sent to; unset: none are made",
+        repr=False,
     )
 
     @cached_property
@@ -63,8 +72,22 @@ class Settings(BaseSettings):
 
     @property
     def tracking_uri(self) -> str:
-        """The URI of MLflow: the set one, else that of SQLite under `home`."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.home_path / MLFLOW_DATABASE}"
+        """The URI of MLflow: the set one, else that of SQLite under `home`.
+
+        Raises:
+            SettingsError: MLFLOW_REGISTRY_URI is set to another URI.
+        """
+        uri = (self.mlflow_tracking_uri or "").strip() or (
+            f"sqlite:///{self.home_path / MLFLOW_DATABASE}"
+        )
+        registry = (self.mlflow_registry_uri or "").strip() or uri
+        if registry.rstrip("/") != uri.rstrip("/"):
+            raise SettingsError(
+                f"MLFLOW_REGISTRY_URI is {shown_url(registry)} and MLflow's tracking URI is "
+                f"{shown_url(uri)}. Sentinel keeps runs and models in one MLflow: unset "
+                "MLFLOW_REGISTRY_URI, or set MLFLOW_TRACKING_URI to it."
+            )
+        return uri
 
     @property
     def artifact_root(self) -> Path:

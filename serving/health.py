@@ -21,7 +21,14 @@ def report(engine: Engine, alias_follower: AliasFollower) -> Response:
     """
     checks = {"postgres": _check_postgres(engine), "model": _check_models(alias_follower)}
     ready = all(result == "ok" for result in checks.values())
-    document = {"ready": ready, "checks": checks, "models": alias_follower.in_use()}
+    document = {
+        "ready": ready,
+        "checks": checks,
+        "models": alias_follower.in_use(),
+        # A process that cannot follow a promotion goes on deciding, so both leave `ready` alone.
+        "registry": alias_follower.registry_unavailable or "ok",
+        "faults": alias_follower.faults,
+    }
     if ready:
         return Response(orjson.dumps(document), media_type="application/json")
     problem = {

@@ -5,23 +5,28 @@ aliases in 0.2 s (20 models: 0.025 s), directly from the database in 0.1 s; one 
 takes 9 ms each, 4.5 s together. The search also returns all fields of each model's latest version.
 A version that is not the latest is read once. A challenger's tags may change at any time: if some
 challenger is not the latest version, a second search reads them (0.1 s for 500).
+
+A name for which MLflow fails makes a search fail for every name in it. Such a search is divided
+until the name is alone; from then on the name is read apart from the others until that succeeds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from urllib.parse import quote
 
-from registry.client.base import RegisteredVersion
+from registry.client.base import AliasesOfName, RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG, CHALLENGER, PRODUCTION
 
 FOLLOWED = (PRODUCTION, CHALLENGER)
 
 # Keeps the filter, which is part of the URL, below the 8 kB that common proxies accept.
 _NAMES_A_SEARCH = 100
-
-Item = TypeVar("Item")
+_BYTES_A_SEARCH = 6_000
+_NOBODY = "sentinel-nobody"
+"""Name of a search that fails only if every search does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +69,59 @@ class AliasSearch:
         self._resolve = resolve
         # Within one registered model MLflow never reuses a number, not even of a deleted version.
         self._known: dict[tuple[str, int, int], RegisteredVersion] = {}
+        self._failing: set[str] = set()
 
-    def __call__(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
+    def __call__(self, names: Collection[str]) -> dict[str, AliasesOfName]:
         """See `RegistryReader.aliases`."""
-        aliases: dict[str, dict[str, RegisteredVersion]] = {name: {} for name in names}
-        plain = sorted(name for name in aliases if _is_plain(name))
-        for part in _parts(plain, _NAMES_A_SEARCH):
-            aliases |= self._search(part)
-        for name in aliases.keys() - set(plain):
-            versions = ((alias, self._resolve(name, alias)) for alias in FOLLOWED)
-            aliases[name] = {alias: version for alias, version in versions if version}
+        aliases: dict[str, AliasesOfName] = {}
+        self._failing &= set(names)
+        together = {name for name in names if _is_plain(name)} - self._failing
+        for part in _parts(sorted(together)):
+            try:
+                aliases |= self._search(part)
+            except RegistryUnavailable:
+                # Raises as well if MLflow is unavailable, not one name.
+                self._search([_NOBODY])
+                aliases |= self._divided(part)
+        apart = set(names) - together
+        if apart and not together:
+            self._search([_NOBODY])
+        return aliases | {name: self._alone(name) for name in apart}
+
+    def _divided(self, names: Sequence[str]) -> dict[str, AliasesOfName]:
+        if len(names) == 1:
+            self._failing.add(names[0])
+            return {names[0]: self._alone(names[0])}
+        aliases: dict[str, AliasesOfName] = {}
+        for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+            try:
+                aliases |= self._search(half)
+            except RegistryUnavailable:
+                aliases |= self._divided(half)
         return aliases
 
-    def _search(self, names: Sequence[str]) -> dict[str, dict[str, RegisteredVersion]]:
+    def _alone(self, name: str) -> AliasesOfName:
+        """Read one name by requests that hold no filter and return only the aliased versions."""
+        try:
+            versions = ((alias, self._resolve(name, alias)) for alias in FOLLOWED)
+            aliases = {alias: version for alias, version in versions if version}
+        except RegistryUnavailable as error:
+            return error
+        if name in self._failing:
+            with suppress(RegistryUnavailable):
+                self._search([name])
+                self._failing.discard(name)
+        return aliases
+
+    def _search(self, names: Sequence[str]) -> dict[str, AliasesOfName]:
         name_filter = f"name IN ({','.join(map(_quoted, names))})"
         aliases: dict[str, dict[str, RegisteredVersion]] = {name: {} for name in names}
+        dangling: dict[str, AliasesOfName] = {}
         stale: set[str] = set()
         for model in self._search_models(name_filter):
+            # A database that ignores case also returns names that differ in case.
+            if model.name not in aliases:
+                continue
             latest = {version.version: version for version in model.latest}
             for alias in FOLLOWED:
                 number = model.aliases.get(alias)
@@ -88,6 +129,9 @@ class AliasSearch:
                     continue
                 version = latest.get(number) or self._older(model, number)
                 if version is None:
+                    dangling[model.name] = RegistryUnavailable(
+                        f"the alias {alias} names version {number}, which does not exist"
+                    )
                     continue
                 aliases[model.name][alias] = version
                 if alias == CHALLENGER and number not in latest:
@@ -98,7 +142,7 @@ class AliasSearch:
             for name in stale:
                 version = aliases[name][CHALLENGER]
                 aliases[name][CHALLENGER] = replace(version, tags=tags.get(version, {}))
-        return aliases
+        return {**aliases, **dangling}
 
     def _older(self, model: ListedModel, number: int) -> RegisteredVersion | None:
         key = (model.name, model.created_ms, number)
@@ -119,6 +163,16 @@ def _quoted(name: str) -> str:
     return f"'{name}'"
 
 
-def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _parts(names: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the names in parts whose filters fit into a URL."""
+    part: list[str] = []
+    size = 0
+    for name in names:
+        length = len(quote(_quoted(name), errors="replace")) + len("%2C")
+        if part and (len(part) == _NAMES_A_SEARCH or size + length > _BYTES_A_SEARCH):
+            yield part
+            part, size = [], 0
+        part.append(name)
+        size += length
+    if part:
+        yield part

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from scoring.errors import SentinelError
+from scoring.errors import CommandError, SentinelError
 
 
 class RegistryUnavailable(SentinelError):
@@ -16,6 +16,10 @@ class RegistryUnavailable(SentinelError):
     status = 503
     code = "registry-unavailable"
     title = "The model registry is unavailable"
+
+
+class MlflowSettingsError(CommandError, ValueError):
+    """A setting for MLflow cannot be used; the message names it and shows no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,10 @@ class RegisteredVersion:
         return f"{self.name} version {self.version}"
 
 
+AliasesOfName = Mapping[str, RegisteredVersion] | RegistryUnavailable
+"""Versions of a registered model by alias, or the error of reading this name, not of all names."""
+
+
 class RegistryReader(Protocol):
     """A client of the registry, safe to use from any thread.
 
@@ -49,11 +57,12 @@ class RegistryReader(Protocol):
     the same values.
     """
 
-    def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
+    def aliases(self, names: Collection[str]) -> dict[str, AliasesOfName]:
         """Return the versions under `production` and `challenger` of each registered model.
 
         Returns:
-            Existing aliases by model name; empty for a model that does not exist.
+            Existing aliases by model name; empty for a model that does not exist; an error for a
+            name that cannot be read while others can.
         """
         ...
 

@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
+from requests import RequestException
+from sqlalchemy.exc import ArgumentError
+
+from scoring.redaction import redacted
 
 MAX_REASON = 300
 
 
 @contextmanager
 def translate_errors(translated: Callable[[str], Exception]) -> Iterator[None]:
-    """Raise `translated(reason)` in place of an MlflowException.
+    """Raise `translated(reason)` in place of an error of MLflow's client.
 
     Args:
         translated: function that makes the exception from MLflow's reason, which is the first line
@@ -20,6 +24,7 @@ def translate_errors(translated: Callable[[str], Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except MlflowException as error:
-        reason = str(error).strip().splitlines()[0][:MAX_REASON].rstrip(".")
-        raise translated(reason) from error
+    except (MlflowException, RequestException, ArgumentError, ImportError) as error:
+        # MLflow raises the last three for artefacts, a database URI and a missing driver.
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise translated(redacted(first_line)[:MAX_REASON].rstrip(".")) from error

@@ -7,18 +7,24 @@ site-packages instead of 872.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from registry.client.address import parse_address
 from registry.client.aliases import AliasSearch, ListedModel
-from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.client.base import AliasesOfName, RegisteredVersion, RegistryUnavailable
+from registry.client.http import open_client, translate_errors
+from registry.client.tls import tls_context
 from scoring.errors import ModelRefused
 
-TIMEOUT_S = 5.0
+DOWNLOAD_S = 300.0
+"""Longest download of one file; without it a server that sends a byte at a time blocks for ever."""
+
 _API = "/api/2.0/mlflow"
 _ITEMS_A_PAGE = "1000"
 # A missing alias is INVALID_PARAMETER_VALUE, a missing model RESOURCE_DOES_NOT_EXIST.
@@ -29,15 +35,15 @@ class RestClient:
     """Reads the registry of an MLflow server, of version 3.17 or newer."""
 
     def __init__(self, tracking_uri: str) -> None:
-        self._url = tracking_uri.rstrip("/")
-        self._tls = httpx.create_ssl_context()
+        self._address = parse_address(tracking_uri)
+        self._tls = tls_context()
         # One client a thread: a client that threads shared has read from sockets it had closed.
         self._of_thread = threading.local()
         self._search_aliases = AliasSearch(
             self._search_models, self._search_versions, self.find, self.resolve
         )
 
-    def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
+    def aliases(self, names: Collection[str]) -> dict[str, AliasesOfName]:
         """See `RegistryReader`."""
         return self._search_aliases(names)
 
@@ -53,8 +59,9 @@ class RestClient:
         """See `RegistryReader`."""
         params = {"name": version.name, "version": str(version.version), "path": path}
         left = max_bytes
+        deadline_s = time.monotonic() + DOWNLOAD_S
         with (
-            _translate_errors(),
+            self._translated(),
             self._client.stream("GET", "/model-versions/get-artifact", params=params) as response,
         ):
             if response.status_code in _ABSENT:
@@ -65,37 +72,42 @@ class RestClient:
                     left -= len(chunk)
                     if left < 0:
                         raise ModelRefused(f"{to.name} is larger than {max_bytes:,} bytes")
+                    if time.monotonic() > deadline_s:
+                        raise RegistryUnavailable(
+                            f"MLflow did not send {to.name} within {DOWNLOAD_S:.0f} s"
+                        )
                     file.write(chunk)
         return True
 
     def tag(self, version: RegisteredVersion, key: str, value: str) -> None:
         """See `RegistryReader`."""
         tag = {"name": version.name, "version": str(version.version), "key": key, "value": value}
-        with _translate_errors():
+        with self._translated():
             self._client.post(f"{_API}/model-versions/set-tag", json=tag).raise_for_status()
 
     @property
     def _client(self) -> httpx.Client:
         if not hasattr(self._of_thread, "client"):
-            self._of_thread.client = httpx.Client(
-                base_url=self._url, timeout=TIMEOUT_S, verify=self._tls
-            )
+            self._of_thread.client = open_client(self._address, self._tls)
         client: httpx.Client = self._of_thread.client
         return client
 
+    def _translated(self) -> AbstractContextManager[None]:
+        return translate_errors(self._address)
+
     def _version(self, path: str, **params: str) -> RegisteredVersion | None:
-        with _translate_errors():
+        with self._translated():
             response = self._client.get(f"{_API}{path}", params=params)
-            if response.status_code in _ABSENT:
+            if _is_absent(response):
                 return None
             return _version(response.raise_for_status().json()["model_version"])
 
     def _search_models(self, name_filter: str) -> list[ListedModel]:
-        with _translate_errors():
+        with self._translated():
             return [_model(item) for item in self._search("registered-models", name_filter)]
 
     def _search_versions(self, version_filter: str) -> list[RegisteredVersion]:
-        with _translate_errors():
+        with self._translated():
             return [_version(item) for item in self._search("model-versions", version_filter)]
 
     def _search(self, kind: str, filter_string: str) -> Iterator[Mapping[str, Any]]:
@@ -109,37 +121,30 @@ class RestClient:
             page["page_token"] = content["next_page_token"]
 
 
+def _is_absent(response: httpx.Response) -> bool:
+    """Whether MLflow, not something before it, replies that there is no such model or alias."""
+    return response.status_code in _ABSENT and '"error_code"' in response.text
+
+
 def _model(item: Mapping[str, Any]) -> ListedModel:
     return ListedModel(
-        item["name"],
+        _text(item["name"]),
         int(item["creation_timestamp"]),
-        {alias["alias"]: int(alias["version"]) for alias in item.get("aliases", ())},
+        {_text(alias["alias"]): int(alias["version"]) for alias in item.get("aliases", ())},
         [_version(latest) for latest in item.get("latest_versions", ())],
     )
 
 
 def _version(item: Mapping[str, Any]) -> RegisteredVersion:
     return RegisteredVersion(
-        item["name"],
+        _text(item["name"]),
         int(item["version"]),
         int(item["creation_timestamp"]),
-        {tag["key"]: tag["value"] for tag in item.get("tags", ())},
+        {_text(tag["key"]): _text(tag.get("value", "")) for tag in item.get("tags", ())},
     )
 
 
-@contextmanager
-def _translate_errors() -> Iterator[None]:
-    """Translate httpx's errors and replies of an unknown shape into RegistryUnavailable."""
-    try:
-        yield
-    except httpx.HTTPStatusError as error:
-        path = error.request.url.path
-        raise RegistryUnavailable(
-            f"MLflow returned status {error.response.status_code} for {path}"
-        ) from error
-    except httpx.HTTPError as error:
-        raise RegistryUnavailable(
-            f"MLflow did not respond: {error or type(error).__name__}"
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RegistryUnavailable(f"MLflow's reply has an unknown shape: {error}") from error
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value

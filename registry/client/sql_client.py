@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from registry.client.aliases import AliasSearch, ListedModel
-from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.client.base import AliasesOfName, RegisteredVersion, RegistryUnavailable
 from registry.client.mlflow_errors import translate_errors
 from scoring.errors import ModelRefused
 
@@ -31,7 +32,7 @@ class SqlClient:
             self._search_models, self._search_versions, self.find, self.resolve
         )
 
-    def aliases(self, names: Collection[str]) -> dict[str, dict[str, RegisteredVersion]]:
+    def aliases(self, names: Collection[str]) -> dict[str, AliasesOfName]:
         """See `RegistryReader`."""
         return self._search_aliases(names)
 
@@ -68,19 +69,31 @@ class SqlClient:
             self._client.set_model_version_tag(version.name, str(version.version), key, value)
 
     def _search_models(self, name_filter: str) -> list[ListedModel]:
-        return [
-            ListedModel(
-                item.name,
-                int(item.creation_timestamp),
-                {alias: int(number) for alias, number in item.aliases.items()},
-                [_version(latest) for latest in item.latest_versions],
-            )
-            for item in _all_pages(self._client.search_registered_models, name_filter)
-        ]
+        items = _all_pages(self._client.search_registered_models, name_filter)
+        with _translated_shape():
+            return [
+                ListedModel(
+                    item.name,
+                    int(item.creation_timestamp),
+                    {alias: int(number) for alias, number in item.aliases.items()},
+                    [_version(latest) for latest in item.latest_versions],
+                )
+                for item in items
+            ]
 
     def _search_versions(self, version_filter: str) -> list[RegisteredVersion]:
         items = _all_pages(self._client.search_model_versions, version_filter)
-        return [_version(item) for item in items]
+        with _translated_shape():
+            return [_version(item) for item in items]
+
+
+@contextmanager
+def _translated_shape() -> Iterator[None]:
+    """Translate the errors of reading a value that MLflow should not return."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RegistryUnavailable(f"MLflow's reply has an unknown shape: {error}") from error
 
 
 def _all_pages(search: Callable[..., Any], filter_string: str) -> Iterator[Any]:
@@ -95,7 +108,7 @@ def _all_pages(search: Callable[..., Any], filter_string: str) -> Iterator[Any]:
 
 
 def _unless_absent(read: Callable[[], Value]) -> Value | None:
-    with translate_errors(RegistryUnavailable):
+    with translate_errors(RegistryUnavailable), _translated_shape():
         try:
             return read()
         except MlflowException as error:

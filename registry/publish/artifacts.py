@@ -10,6 +10,7 @@ import mlflow
 
 import scoring
 from registry.names import MODEL_PATH
+from registry.publish.mlflow_client import context_tags
 from registry.publish.mlflow_signature import EXAMPLE, SIGNATURE
 
 _PYFUNC = Path(__file__).with_name("pyfunc_model.py")
@@ -30,4 +31,5 @@ def log_model(directory: Path) -> Any:  # noqa: ANN401 - MLflow has no types
         pip_requirements=[f"{name}=={installed_version(name)}" for name in _SERVING_PACKAGES],
         signature=SIGNATURE,
         input_example=EXAMPLE,
+        tags=context_tags(),
     )

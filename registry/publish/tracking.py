@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import mlflow
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -22,7 +18,13 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
+from registry.client.address import Address, parse_address
+from registry.client.base import RegistryUnavailable
+from registry.client.http import open_client
+from registry.client.http import translate_errors as translate_http_errors
 from registry.client.mlflow_errors import translate_errors
+from registry.client.tls import tls_context
+from registry.publish import mlflow_client
 from scoring.errors import CommandError
 from scoring.prediction import ModelVersion
 
@@ -117,7 +119,12 @@ class Run:
     @contextmanager
     def nested(self, name: str) -> Iterator[Run]:
         """Open a run nested in this one, which has to be open."""
-        with mlflow.start_run(experiment_id=self.experiment_id, run_name=name, nested=True) as run:
+        with mlflow.start_run(
+            experiment_id=self.experiment_id,
+            run_name=name,
+            nested=True,
+            tags=mlflow_client.context_tags(),
+        ) as run:
             yield Run(run.info.run_id, self.experiment_id, self.client)
 
 
@@ -133,17 +140,17 @@ class Tracking:
 
         Raises:
             PublishError: MLflow does not respond at the URI.
+            MlflowSettingsError: the URI or another setting for MLflow cannot be used.
         """
-        _configure_mlflow()
-        self._uri = tracking_uri.rstrip("/")
-        self._is_server = self._uri.startswith(("http://", "https://"))
+        self._address = parse_address(tracking_uri)
         self._artifact_root = artifact_root
-        if self._is_server:
-            _check_health(self._uri)
+        if self._address.is_server:
+            _check_health(self._address)
+        mlflow_client.configure(self._address)
         with self.translate_errors():
-            self.client = MlflowClient(self._uri)
+            self.client = MlflowClient(self._address.uri, registry_uri=self._address.uri)
             self.client.search_experiments(max_results=1)
-        mlflow.set_tracking_uri(self._uri)
+        mlflow.set_tracking_uri(self._address.uri)
 
     @contextmanager
     def run(
@@ -168,30 +175,33 @@ class Tracking:
                 resume_id if resumes else None,
                 experiment_id=experiment_id,
                 run_name=name,
-                tags=dict(tags),
+                tags=mlflow_client.context_tags() | dict(tags),
             ) as run:
                 yield Run(run.info.run_id, experiment_id, self.client)
 
     def translate_errors(self) -> AbstractContextManager[None]:
         """Translate MLflow's errors into PublishError until the block ends."""
-        return translate_errors(lambda r: PublishError(f"MLflow at {self._uri} refused: {r}."))
+        shown = self._address.shown
+        return translate_errors(lambda r: PublishError(f"MLflow at {shown} refused: {r}."))
 
     def url(self, run: Run) -> str | None:
         """Return the address of the run's page, or None where MLflow is a database."""
-        if not self._is_server:
+        if not self._address.is_server:
             return None
-        return f"{self._uri}/#/experiments/{run.experiment_id}/runs/{run.id}"
+        return f"{self._address.shown}/#/experiments/{run.experiment_id}/runs/{run.id}"
 
     def version_url(self, version: ModelVersion) -> str | None:
         """Return the address of the version's page, or None where MLflow is a database."""
-        if not self._is_server:
+        if not self._address.is_server:
             return None
-        return f"{self._uri}/#/models/{version.name}/versions/{version.version}"
+        return f"{self._address.shown}/#/models/{version.name}/versions/{version.version}"
 
     def _experiment_id(self, name: str) -> str:
         existing = self.client.get_experiment_by_name(name)
         if existing is None:
-            location = None if self._is_server else str((self._artifact_root / name).absolute())
+            location = (
+                None if self._address.is_server else str((self._artifact_root / name).absolute())
+            )
             return str(self.client.create_experiment(name, artifact_location=location))
         if existing.lifecycle_stage != "active":
             raise PublishError(
@@ -211,23 +221,12 @@ def _is_active(client: MlflowClient, run_id: str, experiment_id: str) -> bool:
     return bool(info.lifecycle_stage == "active" and info.experiment_id == experiment_id)
 
 
-def _check_health(uri: str) -> None:
+def _check_health(address: Address) -> None:
     try:
-        httpx.get(f"{uri}/health", timeout=5).raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        with open_client(address, tls_context()) as client, translate_http_errors(address):
+            client.get("/health").raise_for_status()
+    except RegistryUnavailable as error:
         raise PublishError(
-            f"MLflow does not respond at {uri} ({error}). Start it, or unset MLFLOW_TRACKING_URI to"
-            " use a local database."
+            f"{error}. Start MLflow, correct its settings, or unset MLFLOW_TRACKING_URI to use a "
+            "local database."
         ) from error
-
-
-def _configure_mlflow() -> None:
-    """Keep MLflow's hints off the terminal, and shorten its timeout when a server is down."""
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    for logger in ("mlflow", "alembic", "git"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="mlflow")

@@ -4,6 +4,9 @@
     <root>/<registered model>/production.json           version that serves a start without MLflow
 
 Processes may share a root: a folder is renamed into place and renamed before it is removed.
+Any name has a folder: a name that is long, or has other characters than lower-case ASCII letters,
+digits, `-` and `_`, has one named by its digest, because file systems limit a name to 255 bytes,
+and some ignore case and Unicode's normal forms.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -19,7 +23,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from urllib.parse import quote
 
 from registry.client.base import RegisteredVersion, RegistryReader
 from registry.names import MLMODEL, MODEL_PATH
@@ -33,6 +36,8 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 KEPT_VERSIONS = 5
 _UNFINISHED = ".unfinished-"
 _ABANDONED_AFTER_S = 3600.0
+_ANY = RegisteredVersion("", 0, 0)
+_PLAIN_NAME = re.compile(r"[a-z0-9_-]{1,100}")
 
 
 class DiskCache:
@@ -50,11 +55,10 @@ class DiskCache:
     def find(self, version: RegisteredVersion) -> Path | None:
         """Return the version's folder, or None if it is not on disk; counts as a use."""
         folder = self._folder(version)
-        try:
+        # A cache that is read-only or another user's can be read all the same.
+        with suppress(OSError):
             os.utime(folder)
-        except OSError:
-            return None
-        return folder
+        return folder if folder.is_dir() else None
 
     def fetch(self, version: RegisteredVersion) -> Path:
         """Download the version and return its folder.
@@ -62,15 +66,22 @@ class DiskCache:
         Raises:
             ModelRefused: a file is missing or too large.
             RegistryUnavailable: MLflow cannot be reached.
+            OSError: the disk does not take the version.
         """
         with self._unfinished(version.name) as unfinished:
             self._download(version, MLMODEL, unfinished / MLMODEL, MAX_MLMODEL_BYTES)
             for name in MODEL_FILES:
                 self._download(version, f"{MODEL_PATH}/{name}", unfinished / name, MAX_FILE_BYTES)
-            # Another process may have put the same version there meanwhile.
-            with suppress(OSError):
-                unfinished.rename(self._folder(version))
-        return self._folder(version)
+            folder = self._folder(version)
+            try:
+                unfinished.rename(folder)
+            except OSError:
+                # Another process may have put the same version there meanwhile; else something
+                # is in its place that is no version.
+                if not _is_equal(unfinished, folder):
+                    self._remove(folder)
+                    unfinished.rename(folder)
+        return folder
 
     def discard(self, version: RegisteredVersion) -> None:
         """Remove the version's folder, if it is on disk."""
@@ -105,6 +116,9 @@ class DiskCache:
             name: name of the registered model.
             alias: alias of the version.
             version: version that serves; None removes the record.
+
+        Raises:
+            OSError: the disk does not take the record.
         """
         path = self._record(name, alias)
         if version is None:
@@ -114,20 +128,40 @@ class DiskCache:
         with tempfile.NamedTemporaryFile(
             "w", dir=path.parent, prefix=_UNFINISHED, delete=False
         ) as file:
-            json.dump(asdict(version), file)
-        Path(file.name).replace(path)
+            unfinished = Path(file.name)
+            try:
+                json.dump(asdict(version), file)
+                file.flush()
+                unfinished.replace(path)
+            except BaseException:
+                unfinished.unlink()
+                raise
 
     def remembered(self, name: str, alias: str) -> RegisteredVersion | None:
-        """Return the version that last served under an alias, or None if none is recorded."""
+        """Return the version that last served under an alias, or None if none is recorded.
+
+        A damaged record is removed.
+
+        Raises:
+            OSError: the record cannot be read.
+        """
         path = self._record(name, alias)
         try:
-            version = RegisteredVersion(**json.loads(path.read_bytes()))
+            record = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
-            logger.warning("%s cannot be read: %s", path, error)
-            return None
-        return version
+        except (ValueError, RecursionError):
+            record = None
+        match record:
+            case {"name": str(), "version": int(), "created_ms": int(), "tags": dict()} if (
+                record["name"] == name
+                and record.keys() == asdict(_ANY).keys()
+                and all(isinstance(value, str) for value in record["tags"].values())
+            ):
+                return RegisteredVersion(**record)
+        logger.warning("%s is damaged and has no effect", path)
+        path.unlink(missing_ok=True)
+        return None
 
     def _download(self, version: RegisteredVersion, path: str, to: Path, max_bytes: int) -> None:
         if not self._reader.download(version, path, to, max_bytes):
@@ -154,13 +188,25 @@ class DiskCache:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _home(self, name: str) -> Path:
-        return self._root / quote(name, safe="").replace(".", "%2E")
+        if _PLAIN_NAME.fullmatch(name):
+            return self._root / name
+        name_digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        return self._root / f"sha256={name_digest}"
 
     def _folder(self, version: RegisteredVersion) -> Path:
         return self._home(version.name) / f"{version.version}-{version.created_ms}"
 
     def _record(self, name: str, alias: str) -> Path:
         return self._home(name) / f"{alias}.json"
+
+
+def _is_equal(first: Path, second: Path) -> bool:
+    """Whether two folders hold the same files of a version."""
+    try:
+        descriptions = ((folder / MLMODEL).read_bytes() for folder in (first, second))
+        return digest(first) == digest(second) and next(descriptions) == next(descriptions)
+    except (ModelRefused, OSError):
+        return False
 
 
 def digest(folder: Path) -> str:

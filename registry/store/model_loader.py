@@ -45,6 +45,7 @@ class ModelLoader:
         Raises:
             ModelRefused: the version failed a check.
             RegistryUnavailable: MLflow did not return it.
+            OSError: the disk does not take it.
         """
         if (model := self._memory.find(version)) is not None:
             return model
@@ -62,7 +63,10 @@ class ModelLoader:
             except ModelRefused:
                 self._disk.discard(version)
                 raise
-            self._disk.prune(version.name)
+            try:
+                self._disk.prune(version.name)
+            except OSError as error:
+                logger.warning("old versions of %s stay on disk: %s", version.name, error)
             return model
 
     @property

@@ -12,15 +12,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from registry.client.aliases import FOLLOWED
-from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
+from registry.client.base import (
+    AliasesOfName,
+    RegisteredVersion,
+    RegistryReader,
+    RegistryUnavailable,
+)
 from registry.names import CHALLENGER, PRODUCTION, REFUSED_TAG
+from registry.store.background_loads import BackgroundLoads
 from registry.store.disk_cache import DiskCache
 from registry.store.memory_cache import MemoryCache
 from registry.store.model_loader import ModelLoader
@@ -30,7 +35,7 @@ from scoring.model.fraud_model import FraudModel
 logger = logging.getLogger("sentinel.registry")
 
 MODELS_IN_MEMORY = 64
-_LOADS_AT_ONCE = 4
+MAX_REASON = 500
 _ROLE = {PRODUCTION: "in production", CHALLENGER: "the challenger"}
 
 
@@ -78,19 +83,24 @@ class ModelStore:
         self._on_refusal = on_refusal
         self._serving: dict[tuple[str, str], RegisteredVersion] = {}
         self._refused: dict[RegisteredVersion, str] = {}
-        self._waiting: dict[RegisteredVersion, str] = {}
         self._untagged: set[RegisteredVersion] = set()
-        self._is_unavailable = False
+        self._stored: dict[tuple[str, str], RegisteredVersion] = {}
+        self._faults: dict[str, str] = {}
+        self._unavailable: str | None = None
+        self._restoring: set[RegisteredVersion] = set()
+        self._loads = BackgroundLoads(self._load_error)
         self._reading = threading.Lock()
 
     def read_aliases(self, names: Collection[str]) -> dict[str, Versions]:
         """Return the versions that should serve now under each name; load and check the new ones.
 
         When a version is refused, the previous one stays in production; the refused one is not
-        tried again while an alias is on it. While MLflow is unavailable nothing changes; a process
-        that starts then serves the versions that last served on this disk.
+        tried again while an alias is on it. A fault of one name leaves the others alone, see
+        `faults`. While MLflow is unavailable nothing changes; a process that starts then serves the
+        versions that last served on this disk.
         """
         with self._reading:
+            self._faults = {}
             try:
                 aliases = self._reader.aliases(names)
             except RegistryUnavailable as error:
@@ -98,6 +108,16 @@ class ModelStore:
             else:
                 self._follow(aliases)
             return {name: self._versions(name) for name in names}
+
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """The names that the latest `read_aliases` could not follow, and the reason of each."""
+        return self._faults
+
+    @property
+    def unavailable(self) -> str | None:
+        """The reason why MLflow is unavailable, or None."""
+        return self._unavailable
 
     def resident(self, version: RegisteredVersion) -> FraudModel | None:
         """Return the version's model, or None if it is not in memory; counts as a use, no I/O."""
@@ -117,18 +137,34 @@ class ModelStore:
         """Return the number of different models in memory."""
         return self._loader.models_in_memory
 
-    def _follow(self, aliases: Mapping[str, Mapping[str, RegisteredVersion]]) -> None:
-        if self._is_unavailable:
-            self._is_unavailable = False
+    def _follow(self, aliases: Mapping[str, AliasesOfName]) -> None:
+        if self._unavailable is not None:
+            self._unavailable = None
             logger.info("MLflow is available again")
-        aliased = {version for by_alias in aliases.values() for version in by_alias.values()}
-        self._refused = {v: reason for v, reason in self._refused.items() if v in aliased}
+        readable: dict[str, Mapping[str, RegisteredVersion]] = {}
+        for name, by_alias in aliases.items():
+            if isinstance(by_alias, RegistryUnavailable):
+                self._fault(name, str(by_alias))
+                with self._own_fault(name):
+                    self._restore_missing(name)
+            else:
+                readable[name] = by_alias
+        aliased = {version for by_alias in readable.values() for version in by_alias.values()}
+        unreadable = aliases.keys() - readable.keys()
+        self._refused = {
+            version: reason
+            for version, reason in self._refused.items()
+            if version in aliased or version.name in unreadable
+        }
         usable = set(self._serving.values())
+        self._loads.forget_all_but(aliased | self._restoring)
+        self._restoring = set()
         usable |= self._check(aliased - usable - self._refused.keys())
         self._tag_refused()
-        for name, by_alias in aliases.items():
+        for name, by_alias in readable.items():
             for alias in FOLLOWED:
-                self._assign(name, alias, by_alias.get(alias), usable)
+                with self._own_fault(name):
+                    self._assign(name, alias, by_alias.get(alias), usable)
 
     def _assign(
         self,
@@ -138,50 +174,77 @@ class ModelStore:
         usable: Set[RegisteredVersion],
     ) -> None:
         before = self._serving.get((name, alias))
+        if aliased is not None and aliased in self._refused:
+            self._fault(name, f"version {aliased.version} is refused: {self._refused[aliased]}")
         if aliased is None or (alias == CHALLENGER and aliased in self._refused):
             self._serving.pop((name, alias), None)
+            self._stored.pop((name, alias), None)
             self._disk.remember(name, alias, None)
         elif aliased in usable:
             self._serving[name, alias] = aliased
             if before != aliased:
                 logger.info("%s is %s", aliased, _ROLE[alias])
-            if before is None or before != aliased or before.tags != aliased.tags:
-                self._disk.remember(name, alias, aliased)
+            self._remember(name, alias, aliased)
         elif before is None:
             self._restore(name, alias)
 
+    def _remember(self, name: str, alias: str, version: RegisteredVersion) -> None:
+        """Store the version that serves unless it is stored already, with the same tags."""
+        stored = self._stored.get((name, alias))
+        if stored is None or stored != version or stored.tags != version.tags:
+            self._disk.remember(name, alias, version)
+            self._stored[name, alias] = version
+
     def _serve_remembered(self, names: Iterable[str], error: RegistryUnavailable) -> None:
-        if not self._is_unavailable:
-            self._is_unavailable = True
+        if self._unavailable is None:
             logger.warning("%s; the versions that serve stay until MLflow is available", error)
+        self._unavailable = str(error)
         for name in names:
-            for alias in FOLLOWED:
-                if (name, alias) not in self._serving:
-                    self._restore(name, alias)
+            with self._own_fault(name):
+                self._restore_missing(name)
+
+    def _restore_missing(self, name: str) -> None:
+        for alias in FOLLOWED:
+            if (name, alias) not in self._serving:
+                self._restore(name, alias)
 
     def _restore(self, name: str, alias: str) -> None:
         """Serve the version that last served under the alias on this disk, if there is one."""
         version = self._disk.remembered(name, alias)
-        if version is not None and version not in self._refused and self._check({version}):
+        if version is None or version in self._refused:
+            return
+        self._restoring.add(version)
+        if self._check({version}):
             logger.warning("%s is %s, restored from this disk", version, _ROLE[alias])
             self._serving[name, alias] = version
+        elif version in self._refused:
+            self._disk.remember(name, alias, None)
+
+    @contextmanager
+    def _own_fault(self, name: str) -> Iterator[None]:
+        """Record an error as a fault of a name."""
+        try:
+            yield
+        except OSError as error:
+            self._fault(name, f"the model cache does not work: {error}")
+        except Exception as error:
+            logger.exception("%s failed with an unexpected error", name)
+            self._fault(name, f"an unexpected error: {type(error).__name__}")
+
+    def _fault(self, name: str, reason: str) -> None:
+        self._faults.setdefault(name, reason)
 
     def _check(self, versions: Set[RegisteredVersion]) -> set[RegisteredVersion]:
         """Load and check versions; return those that may serve, and record the refused ones."""
-        if len(versions) == 1:
-            errors = [(version, self._load_error(version)) for version in versions]
-        else:
-            with ThreadPoolExecutor(_LOADS_AT_ONCE) as pool:
-                errors = list(zip(versions, pool.map(self._load_error, versions), strict=True))
-        for version, error in errors:
+        usable = set()
+        for version, error in self._loads.results(versions).items():
             if isinstance(error, ModelRefused):
                 self._refuse(version, error.detail)
-            elif error is not None and self._waiting.get(version) != str(error):
-                logger.warning("%s cannot be loaded yet: %s", version, error)
-                self._waiting[version] = str(error)
-            elif error is None:
-                self._waiting.pop(version, None)
-        return {version for version, error in errors if error is None}
+            elif error is not None:
+                self._fault(version.name, f"version {version.version} does not load yet: {error}")
+            else:
+                usable.add(version)
+        return usable
 
     def _load_error(self, version: RegisteredVersion) -> Exception | None:
         try:
@@ -195,6 +258,7 @@ class ModelStore:
         return None
 
     def _refuse(self, version: RegisteredVersion, reason: str) -> None:
+        reason = _printable(reason)
         logger.error("%s is refused: %s", version, reason)
         self._refused[version] = reason
         self._untagged.add(version)
@@ -212,3 +276,9 @@ class ModelStore:
         production = self._serving.get((name, PRODUCTION))
         challenger = self._serving.get((name, CHALLENGER))
         return Versions(production, None if challenger == production else challenger)
+
+
+def _printable(reason: str) -> str:
+    """Return a reason that Postgres, MLflow and the log can store: one line without controls."""
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in reason)
+    return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}..."

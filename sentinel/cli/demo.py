@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
+from registry.client.proxies import reach_loopback_directly
 from sentinel.local.demo.demo import Demo, stop_leftovers
-from sentinel.local.terminal import reach_loopback_directly, stop_on_signals
+from sentinel.local.terminal import stop_on_signals
 from sentinel.settings import Settings
 
 
@@ -27,6 +29,7 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
     ready = False
     stop_on_signals()
     reach_loopback_directly()
+    _forget_other_mlflow()
     try:
         with ExitStack() as stack:
             running = Demo(settings, data, port, mlflow_port, stack)
@@ -37,6 +40,15 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
             running.watch()
     except KeyboardInterrupt:
         raise SystemExit(0 if ready else 130) from None
+
+
+def _forget_other_mlflow() -> None:
+    """Remove MLflow's settings from the environment: the demo runs an MLflow of its own.
+
+    A login, a run or a workspace of another server must not reach it.
+    """
+    for variable in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[variable]
 
 
 @click.command("stop")

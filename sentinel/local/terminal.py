@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -25,13 +24,6 @@ def step(title: str) -> Iterator[None]:
     else:
         console.print(f"{title} ...")
         yield
-
-
-def reach_loopback_directly() -> None:
-    """Exclude the loopback interface from the proxy of the environment."""
-    for variable in ("NO_PROXY", "no_proxy"):
-        hosts = [os.environ.get(variable, ""), "127.0.0.1", "localhost"]
-        os.environ[variable] = ",".join(host for host in hosts if host)
 
 
 def stop_on_signals() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 
 from anyio import CapacityLimiter, to_thread
 
@@ -17,6 +20,7 @@ from registry.store.model_store import ModelStore, Versions
 from scoring.errors import ModelRefused, NoModel, SentinelError
 from scoring.model.fraud_model import FraudModel
 from serving.deployment.assignment import DeploymentState, ModelAssignment, percent_from
+from serving.deployment.faults import Faults, Retries
 from serving.deployment.policy_cache import PolicyCache
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 
@@ -56,6 +60,9 @@ class AliasFollower:
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
         self._bad_shares: dict[str, str] = {}
+        self._faults = Faults()
+        self._retries = Retries(recorder.tenants)
+        self._followed_at_s = 0.0
         self._loading = CapacityLimiter(LOADS_AT_ONCE)
         self._loop = BackgroundLoop(
             "alias-follower",
@@ -127,6 +134,21 @@ class AliasFollower:
         self._loop.stop()
         self._policies.stop()
 
+    @property
+    def faults(self) -> Mapping[str, str]:
+        """The registered models that cannot be followed now, and the reason of each."""
+        return self._faults.by_model
+
+    @property
+    def registry_unavailable(self) -> str | None:
+        """The reason why the aliases cannot be read at all, or None."""
+        return self._model_store.unavailable
+
+    @property
+    def followed_at_s(self) -> float:
+        """The Unix time of the latest complete poll of the aliases; 0 before the first."""
+        return self._followed_at_s
+
     def refresh(self) -> None:
         """Read every tenant, policy and alias once, and update the deployments that differ."""
         try:
@@ -137,17 +159,30 @@ class AliasFollower:
             logger.warning("tenants cannot be listed: %s", error.detail)
             return
         versions_by_name = self._model_store.read_aliases({tenant.model_name for tenant in tenants})
+        faults = dict(self._model_store.faults)
+        for tenant in tenants:
+            if reason := self._policies.unreadable.get(tenant.id):
+                faults.setdefault(tenant.model_name, f"tenant {tenant.slug}: {reason}")
         try:
-            self._deploy(tenants, versions_by_name)
-            self._refused.deliver(tenants)
+            self._deploy(tenants, versions_by_name, faults)
+            self._store_refusals(tenants, faults)
         except SentinelError as error:
             logger.warning("deployments cannot be recorded yet: %s", error.detail)
+        else:
+            if self.registry_unavailable is None:
+                self._followed_at_s = time.time()
         for removed in self._deployments.keys() - {tenant.id for tenant in tenants}:
             del self._deployments[removed]
+        self._faults.update(faults)
         self._count_swaps(versions_by_name)
         MODELS_IN_MEMORY.set(self._model_store.models_in_memory)
 
-    def _deploy(self, tenants: Sequence[Tenant], versions_by_name: dict[str, Versions]) -> None:
+    def _deploy(
+        self,
+        tenants: Sequence[Tenant],
+        versions_by_name: Mapping[str, Versions],
+        faults: dict[str, str],
+    ) -> None:
         shares = {
             name: self._share(versions.challenger) for name, versions in versions_by_name.items()
         }
@@ -157,18 +192,52 @@ class AliasFollower:
             challenger = versions.challenger if versions.production else None
             share = shares[tenant.model_name] if challenger else 0.0
             deployment = DeploymentState(tenant.is_test, versions.production, challenger, share)
-            if self._deployments.get(tenant.id) != deployment:
+            before = self._deployments.get(tenant.id)
+            # Its payments are not decided by another policy than its own.
+            has_policy = before or tenant.id not in self._policies.unreadable
+            if before != deployment and has_policy:
                 changed[tenant.model_name][tenant.id] = deployment
         for name, deployments_by_tenant in changed.items():
             champion = versions_by_name[name].production
+            self._retries.attempt(
+                name, partial(self._deploy_each, deployments_by_tenant, champion), faults
+            )
+
+    def _store_refusals(self, tenants: Sequence[Tenant], faults: dict[str, str]) -> None:
+        for version, reason in self._refused.pending().items():
+            store = partial(self._refused.store, version, reason, tenants)
+            self._retries.attempt(version.name, store, faults)
+
+    def _deploy_each(
+        self,
+        deployments_by_tenant: Mapping[int, DeploymentState],
+        champion: RegisteredVersion | None,
+    ) -> None:
+        """Record and serve the deployments of one name, together or else each by itself."""
+        if len(deployments_by_tenant) > 1:
+            with suppress(Exception):
+                self._record_and_serve(deployments_by_tenant, champion)
+                return
+            self._recorder.tenants()
+        errors = []
+        for tenant_id, deployment in deployments_by_tenant.items():
             try:
-                if champion:
-                    self._recorder.record_champions(list(deployments_by_tenant), champion)
-                for tenant_id, deployment in deployments_by_tenant.items():
-                    self._recorder.record(tenant_id, deployment)
-                    self._serve(tenant_id, deployment)
-            except (RegistryUnavailable, ModelRefused) as error:
-                logger.warning("%s cannot be loaded: %s", name, error)
+                self._record_and_serve({tenant_id: deployment}, champion)
+            except Exception as error:  # noqa: BLE001 - raised below, after the other tenants
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _record_and_serve(
+        self,
+        deployments_by_tenant: Mapping[int, DeploymentState],
+        champion: RegisteredVersion | None,
+    ) -> None:
+        if champion:
+            self._recorder.record_champions(list(deployments_by_tenant), champion)
+        for tenant_id, deployment in deployments_by_tenant.items():
+            self._recorder.record(tenant_id, deployment)
+            self._serve(tenant_id, deployment)
 
     def _serve(self, tenant_id: int, deployment: DeploymentState) -> None:
         if deployment.champion is None and not deployment.is_test:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
 from observability.background_loop import BackgroundLoop
-from persistence.policies import TenantPolicy, current_policies, current_policy, listen
+from persistence.policies import (
+    TenantPolicy,
+    UnreadablePolicy,
+    current_policies,
+    current_policy,
+    listen,
+)
 from scoring.errors import SentinelError
 
 logger = logging.getLogger("sentinel.policies")
@@ -31,6 +38,7 @@ class PolicyCache:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._in_force: dict[int, TenantPolicy] = {}
+        self._unreadable: dict[int, str] = {}
         # Held from the query to the assignment, so that no older result overwrites a newer one.
         self._reading = threading.Lock()
         self._is_disconnected = False
@@ -47,6 +55,14 @@ class PolicyCache:
         """Return the tenant's own policy, or None where the policy of each version applies."""
         return self._in_force.get(tenant_id)
 
+    @property
+    def unreadable(self) -> Mapping[int, str]:
+        """The reason by tenant whose stored policy cannot be read; the one before stays in force.
+
+        A tenant of which no policy was read before has none in force.
+        """
+        return self._unreadable
+
     def refresh(self) -> None:
         """Read every tenant's policy.
 
@@ -54,7 +70,16 @@ class PolicyCache:
             StoreUnavailable: Postgres cannot be reached; the previous policies stay in force.
         """
         with self._reading:
-            self._in_force = current_policies(self._engine)
+            in_force: dict[int, TenantPolicy] = {}
+            unreadable: dict[int, str] = {}
+            for tenant_id, policy in current_policies(self._engine).items():
+                if isinstance(policy, TenantPolicy):
+                    in_force[tenant_id] = policy
+                    continue
+                unreadable[tenant_id] = policy.detail
+                if tenant_id in self._in_force:
+                    in_force[tenant_id] = self._in_force[tenant_id]
+            self._in_force, self._unreadable = in_force, unreadable
 
     def refresh_tenant(self, tenant_id: int) -> None:
         """Read one tenant's policy; it applies to every later request.
@@ -63,7 +88,12 @@ class PolicyCache:
             StoreUnavailable: Postgres cannot be reached; the previous policy stays in force.
         """
         with self._reading:
-            newest = current_policy(self._engine, tenant_id)
+            try:
+                newest = current_policy(self._engine, tenant_id)
+            except UnreadablePolicy as error:
+                self._unreadable[tenant_id] = error.detail
+                return
+            self._unreadable.pop(tenant_id, None)
             if newest is None or newest.policy is None:
                 self._in_force.pop(tenant_id, None)
             else:

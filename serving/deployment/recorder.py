@@ -128,24 +128,26 @@ class RefusalRecorder:
         with self._lock:
             self._pending[version] = reason
 
-    def deliver(self, tenants: Sequence[Tenant]) -> None:
-        """Store each pending refusal for every tenant that the registered model serves.
+    def pending(self) -> dict[RegisteredVersion, str]:
+        """Return the refused versions that are not stored yet, with the reasons."""
+        with self._lock:
+            return dict(self._pending)
+
+    def store(self, version: RegisteredVersion, reason: str, tenants: Sequence[Tenant]) -> None:
+        """Store a pending refusal for every tenant that the registered model serves.
 
         Raises:
-            StoreUnavailable: Postgres cannot be reached; the next call stores the rest.
+            StoreUnavailable: Postgres cannot be reached; the refusal stays pending.
         """
+        for tenant in tenants:
+            if tenant.model_name == version.name:
+                record_refusal(
+                    self._engine,
+                    tenant.id,
+                    version.name,
+                    version.version,
+                    version.created_ms,
+                    reason,
+                )
         with self._lock:
-            pending = list(self._pending.items())
-        for version, reason in pending:
-            for tenant in tenants:
-                if tenant.model_name == version.name:
-                    record_refusal(
-                        self._engine,
-                        tenant.id,
-                        version.name,
-                        version.version,
-                        version.created_ms,
-                        reason,
-                    )
-            with self._lock:
-                del self._pending[version]
+            del self._pending[version]

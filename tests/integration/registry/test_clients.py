@@ -12,6 +12,7 @@ from registry.client.factory import open_registry
 from registry.client.rest_client import RestClient
 from registry.names import CANARY_TAG, CHALLENGER, MODEL_PATH, PRODUCTION
 from scoring.errors import ModelRefused
+from tests.support.mlflow_gateway import gateway
 from tests.support.stack import Publish
 
 
@@ -153,10 +154,16 @@ def test_an_unreachable_server_raises_registry_unavailable(away: str, tmp_path: 
 def test_a_server_other_than_mlflow_raises_registry_unavailable_in_a_sentence(
     mlflow_server: str,
 ) -> None:
-    # The UI answers every path below it with a page.
-    registry = RestClient(f"{mlflow_server}/health?")
-    with pytest.raises(RegistryUnavailable, match="MLflow's reply has an unknown shape"):
-        registry.aliases(["fraud-demo"])
+    with gateway(mlflow_server) as other:
+        other.change = lambda _target, _reply: (200, b"<html>Please log in</html>")
+        with pytest.raises(RegistryUnavailable, match="MLflow's reply has an unknown shape"):
+            RestClient(other.url).aliases(["fraud-demo"])
+
+
+def test_a_wrong_path_is_no_absent_model(mlflow_server: str) -> None:
+    registry = RestClient(f"{mlflow_server}/elsewhere")
+    with pytest.raises(RegistryUnavailable, match="MLflow returned status 404 for /elsewhere/api"):
+        registry.resolve("fraud-demo", PRODUCTION)
 
 
 def test_a_uri_of_another_kind_is_refused_in_a_sentence() -> None:

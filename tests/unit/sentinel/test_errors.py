@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from persistence.engine import DatabaseUrlError
 from persistence.maintenance import maintenance
+from registry.client.address import TrackingUriError
 from registry.client.base import RegistryUnavailable
-from registry.client.factory import TrackingUriError
 from scoring.errors import SchemaMissing, StoreUnavailable, UnknownTenant
 from sentinel.cli.main import main
 from sentinel.errors import CommandGroup
