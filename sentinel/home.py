@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,20 @@ def prepare_home(home: Path) -> None:
     # SQLite takes an empty file for a new database, and gives its journals the file's mode.
     (home / MLFLOW_DATABASE).touch(mode=0o600)
     _close(home / MLFLOW_DATABASE)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, in place of an existing one, at once and whole."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+    unfinished.unlink(missing_ok=True)
+    with unfinished.open("x", opener=private) as file:
+        file.write(text)
+    unfinished.replace(path)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read, if it is new; the `opener` of `open`."""
+    return os.open(path, flags, 0o600)
 
 
 def _close(path: Path, keep: int = 0) -> None:

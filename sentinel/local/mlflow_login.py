@@ -8,10 +8,12 @@ https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/.
 from __future__ import annotations
 
 import configparser
-import os
+import io
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+
+from sentinel.home import write_private
 
 _DATABASE = "mlflow_auth.db"
 _USER = "sentinel"
@@ -64,9 +66,7 @@ def ensure_login(home: Path) -> MlflowLogin:
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
         "auth_cache_ttl_seconds": str(_CACHE_SECONDS),
     }
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        parser.write(file)
-    unfinished.replace(path)
+    text = io.StringIO()
+    parser.write(text)
+    write_private(path, text.getvalue())
     return login

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from scoring.errors import CommandError
+from sentinel.home import write_private
 
 _LOG_LINES = 20
 
@@ -170,7 +171,7 @@ class Ledger:
 
     def write(self, children: Sequence[Child]) -> None:
         """Record these programs in place of those recorded before."""
-        self._path.write_text(json.dumps([child.identity for child in children]))
+        write_private(self._path, json.dumps([child.identity for child in children]))
 
     def end_leftovers(self) -> int:
         """End the recorded programs that still run, with their descendants; return their number."""

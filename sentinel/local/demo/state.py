@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scoring.errors import CommandError
-from sentinel.home import prepare_home
+from sentinel.home import prepare_home, private, write_private
 
 
 class DemoRunning(CommandError):
@@ -30,7 +30,7 @@ def only_demo(home: Path, about: str) -> Iterator[None]:
         DemoRunning: another process holds the lock.
     """
     prepare_home(home)
-    with (home / "demo.lock").open("a+") as file:
+    with (home / "demo.lock").open("a+", opener=private) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -47,10 +47,7 @@ def only_demo(home: Path, about: str) -> Iterator[None]:
 
 def write_environment(path: Path, values: Mapping[str, str]) -> None:
     """Write `KEY=value` lines that a shell can source, readable only by the owner."""
-    unfinished = path.with_suffix(".new")
-    unfinished.touch(mode=0o600)
-    unfinished.write_text("".join(f"{key}={shlex.quote(text)}\n" for key, text in values.items()))
-    unfinished.replace(path)
+    write_private(path, "".join(f"{key}={shlex.quote(text)}\n" for key, text in values.items()))
 
 
 def read_environment(path: Path) -> dict[str, str]:
@@ -77,4 +74,4 @@ def is_trained_on(home: Path, data: Path) -> bool:
 def remember_data(home: Path, data: Path | None) -> None:
     """Record the file that the model in production was trained on; None is the simulator."""
     about = fingerprint(data) if data else None
-    (home / "demo.data.json").write_text(json.dumps(about) + "\n")
+    write_private(home / "demo.data.json", json.dumps(about) + "\n")
