@@ -38,7 +38,7 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, in place of an existing one, at once and whole."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     unfinished.unlink(missing_ok=True)
-    with unfinished.open("x", opener=private) as file:
+    with open(unfinished, "x", opener=private) as file:
         file.write(text)
     unfinished.replace(path)
 

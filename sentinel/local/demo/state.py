@@ -30,7 +30,7 @@ def only_demo(home: Path, about: str) -> Iterator[None]:
         DemoRunning: another process holds the lock.
     """
     prepare_home(home)
-    with (home / "demo.lock").open("a+", opener=private) as file:
+    with open(home / "demo.lock", "a+", opener=private) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
