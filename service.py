@@ -27,6 +27,7 @@ from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from registry.client.proxies import reach_loopback_directly
 from scoring import __version__
+from scoring.redaction import redacted
 from sentinel.local.database_url import check_database_url, database_url
 from sentinel.local.postgres.cluster import EmbeddedPostgresError
 from sentinel.settings import Settings, SettingsError
@@ -77,7 +78,7 @@ class Sentinel:
             with database_url(settings) as url:
                 check_database_url(url)
         except (ValueError, SettingsError, EmbeddedPostgresError) as error:
-            raise BentoMLException(str(error)) from error
+            raise BentoMLException(redacted(str(error))) from error
 
     def open(self, app: SentinelApp) -> None:
         """Connect this worker to Postgres and the registry, and load the production models.
