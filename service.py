@@ -28,6 +28,7 @@ from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from registry.client.proxies import reach_loopback_directly
 from scoring import __version__
+from scoring.redaction import redacted
 from sentinel.home import prepare_home
 from sentinel.local.database_url import check_database_url, database_url
 from sentinel.local.postgres.cluster import EmbeddedPostgresError
@@ -80,7 +81,7 @@ class Sentinel:
             with database_url(settings) as url:
                 check_database_url(url)
         except (ValueError, SettingsError, EmbeddedPostgresError) as error:
-            raise BentoMLException(str(error)) from error
+            raise BentoMLException(redacted(str(error))) from error
         close_control_ports()
 
     def open(self, app: SentinelApp) -> None:

@@ -23,9 +23,9 @@ from prometheus_client import Counter
 from observability.background_loop import BackgroundLoop
 from observability.metrics import SHADOW_DROPPED, SHADOW_SCORED
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
-from registry.client.base import RegisteredVersion, RegistryUnavailable
+from registry.client.base import RegisteredVersion
 from registry.store.model_store import ModelStore
-from scoring.errors import ModelRefused, SentinelError
+from scoring.errors import NotStorable, SentinelError
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
@@ -62,6 +62,9 @@ class ShadowTask:
     features: Sequence[float]
     version: RegisteredVersion
     policy: Policy | None
+
+
+_Scored = list[tuple[ShadowTask, ShadowScore]]
 
 
 class ShadowScorer:
@@ -116,27 +119,45 @@ class ShadowScorer:
             if time.monotonic() > until_s:
                 return
             tasks = [self._waiting.popleft() for _ in range(min(CHUNK, len(self._waiting)))]
-            try:
-                self._log.write(list(self._scored(tasks)))
-            except SentinelError as error:
-                logger.warning("%d shadow scores are lost: %s", len(tasks), error.detail)
-                _count(SHADOW_DROPPED, tasks)
-            except Exception:
-                logger.exception("%d shadow scores are lost", len(tasks))
-                _count(SHADOW_DROPPED, tasks)
-            else:
-                _count(SHADOW_SCORED, tasks)
+            scored = list(self._scored(tasks))
+            if not self._stores(scored):
+                # One tenant's row that Postgres rejects must not lose the scores of the others.
+                by_tenant: dict[int, _Scored] = defaultdict(list)
+                for task, score in scored:
+                    by_tenant[task.tenant_id].append((task, score))
+                for own in by_tenant.values():
+                    self._stores(own, is_last_attempt=True)
 
-    def _scored(self, tasks: Sequence[ShadowTask]) -> Iterator[ShadowScore]:
+    def _scored(self, tasks: Sequence[ShadowTask]) -> Iterator[tuple[ShadowTask, ShadowScore]]:
+        """Yield the scores; drop the tasks of a version that does not load or score."""
         tasks_by_version: dict[RegisteredVersion, list[ShadowTask]] = defaultdict(list)
         for task in tasks:
             tasks_by_version[task.version].append(task)
         for version, group in tasks_by_version.items():
             try:
                 model = self._model_store.load(version)
-            except RegistryUnavailable as error:
-                raise ModelRefused(f"{version.name} cannot be loaded: {error}") from error
-            yield from self._scored_by(model, version, group)
+                scores = list(self._scored_by(model, version, group))
+            except Exception as error:  # noqa: BLE001 - other versions are scored all the same
+                _lose(group, error)
+            else:
+                yield from zip(group, scores, strict=True)
+
+    def _stores(self, scored: _Scored, *, is_last_attempt: bool = False) -> bool:
+        """Store scores; return False if Postgres rejects a row and they may be tried in parts."""
+        if not scored:
+            return True
+        tasks = [task for task, _ in scored]
+        try:
+            self._log.write([score for _, score in scored])
+        except NotStorable as error:
+            if not is_last_attempt:
+                return False
+            _lose(tasks, error)
+        except Exception as error:  # noqa: BLE001 - the scorer goes on
+            _lose(tasks, error)
+        else:
+            _count(SHADOW_SCORED, tasks)
+        return True
 
     def _scored_by(
         self, model: FraudModel, version: RegisteredVersion, tasks: Sequence[ShadowTask]
@@ -157,6 +178,14 @@ class ShadowScorer:
                 threshold=policy.threshold,
                 decision=policy.decide(score),
             )
+
+
+def _lose(tasks: Sequence[ShadowTask], error: Exception) -> None:
+    if isinstance(error, SentinelError | OSError):
+        logger.warning("%d shadow scores are lost: %s", len(tasks), error)
+    else:
+        logger.error("%d shadow scores are lost", len(tasks), exc_info=error)
+    _count(SHADOW_DROPPED, tasks)
 
 
 def _count(metric: Counter, tasks: Iterable[ShadowTask]) -> None:

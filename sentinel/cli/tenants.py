@@ -23,7 +23,8 @@ def tenants_group() -> None:
 def create_tenant(slug: str, model: str | None, test_mode: bool) -> None:
     """Create the tenant SLUG (lower-case letters, digits, dashes)."""
     with connected_database() as (engine, _):
-        tenant = tenants.create_tenant(engine, slug, model or model_name(slug), is_test=test_mode)
+        name = model_name(slug) if model is None else model
+        tenant = tenants.create_tenant(engine, slug, name, is_test=test_mode)
     click.echo(
         f"Tenant {tenant.slug} is served by the registered model {tenant.model_name}"
         + (", and is in test mode." if tenant.is_test else ".")

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from persistence.drift.bin_counts import Window, versions_in
 from persistence.drift.checks import Check, Measure, Run, check_drift, latest_run
 from persistence.tenants import Tenant
-from registry.client.base import RegistryReader
+from registry.client.base import RegistryReader, RegistryUnavailable
 from registry.names import MODEL_PATH
 from scoring.errors import ModelRefused
 from scoring.evaluation.drift import SCORE, Binned, training_distribution
@@ -65,19 +65,29 @@ def monitor(
         decision in the window has no run.
 
     Raises:
-        RegistryUnavailable, StoreUnavailable: MLflow or Postgres cannot be reached. The runs of the
-            earlier tenants are stored, that of the current one is not.
+        RegistryUnavailable: MLflow does not return a version; raised after the last tenant. The
+            tenants with other versions have their runs.
+        StoreUnavailable: Postgres cannot be reached. The runs of the earlier tenants are stored,
+            that of the current one is not.
     """
     known: dict[ModelVersion, Mapping[str, Binned] | str] = {}
+    missing: dict[ModelVersion, RegistryUnavailable] = {}
     for tenant in tenants:
         versions = versions_in(engine, tenant.id, window)
-        for version in versions.keys() - known.keys():
-            known[version] = _trained(registry, version)
-        if versions:
+        for version in versions.keys() - known.keys() - missing.keys():
+            try:
+                known[version] = _trained(registry, version)
+            except RegistryUnavailable as error:
+                missing[version] = error
+        if versions and not versions.keys() & missing.keys():
             check_drift(engine, tenant.id, window, {v: known[v] for v in versions})
             run = latest_run(engine, tenant.id)
             if run is not None:
                 yield tenant, run
+    if missing:
+        version, cause = next(iter(missing.items()))
+        name = f"{version.name} version {version.version}"
+        raise RegistryUnavailable(f"{name} was not measured: {cause}") from cause
 
 
 def _trained(registry: RegistryReader, version: ModelVersion) -> Mapping[str, Binned] | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
@@ -26,8 +27,9 @@ from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 
 logger = logging.getLogger("sentinel.serving")
 
-LOADS_AT_ONCE = 2
-"""Threads that reload evicted models; batches have threads of their own."""
+LOADS_AT_ONCE = 8
+"""Threads that reload evicted models, one a version; batches have threads of their own. A download
+that hangs holds its thread."""
 
 
 class AliasFollower:
@@ -63,6 +65,7 @@ class AliasFollower:
         self._faults = Faults()
         self._retries = Retries(recorder.tenants)
         self._followed_at_s = 0.0
+        self._reloads: dict[RegisteredVersion, asyncio.Future[FraudModel]] = {}
         self._loading = CapacityLimiter(LOADS_AT_ONCE)
         self._loop = BackgroundLoop(
             "alias-follower",
@@ -99,12 +102,23 @@ class AliasFollower:
         resident = self._model_store.resident(version)
         if resident is not None:
             return resident
+        reload = self._reloads.get(version)
+        if reload is None:
+            load = to_thread.run_sync(self._model_store.load, version, limiter=self._loading)
+            reload = self._reloads[version] = asyncio.ensure_future(load)
+            reload.add_done_callback(partial(self._end_reload, version))
         try:
-            return await to_thread.run_sync(self._model_store.load, version, limiter=self._loading)
-        except (RegistryUnavailable, ModelRefused) as error:
+            # A caller who gives up must not cancel it for the others.
+            return await asyncio.shield(reload)
+        except (RegistryUnavailable, ModelRefused, OSError) as error:
             name = f"{version.name} version {version.version}"
             logger.warning("%s was evicted and cannot be loaded again: %s", name, error)
             raise NoModel(f"{name} is in production but cannot be loaded again.") from error
+
+    def _end_reload(self, version: RegisteredVersion, reload: asyncio.Future[FraudModel]) -> None:
+        del self._reloads[version]
+        if not reload.cancelled():
+            reload.exception()  # else asyncio warns where every caller has given up
 
     def refresh_policy(self, tenant_id: int) -> None:
         """Read the tenant's policy after it was set or withdrawn.

@@ -49,6 +49,23 @@ def test_a_tenant_and_its_key_are_made_listed_and_revoked(
     engine.dispose()
 
 
+def test_a_registered_model_that_cannot_exist_is_refused_in_a_sentence(
+    run: Callable[..., Result],
+) -> None:
+    for name, problem in (
+        ("", "'' must not be blank."),
+        ("fraud/acme", "'fraud/acme' must not contain '/', which MLflow refuses."),
+        ("fraud\u202eacme", "'fraud\\u202eacme' must not contain the invisible character U+202E."),
+        ("x" * 257, "must have at most 256 characters, not 257."),
+    ):
+        refused = run("tenants", "create", "acme", "--model", name)
+        assert refused.exit_code == 1
+        assert refused.output.startswith("Error: The registered model's name ")
+        assert problem in refused.output
+    assert run("tenants", "list").output == ""
+    assert "欺" * 85 in run("tenants", "create", "acme", "--model", "欺" * 85).output
+
+
 def test_a_tenant_is_put_in_test_mode_and_made_live_again(run: Callable[..., Result]) -> None:
     assert "test mode" in run("tenants", "create", "acme", "--test-mode").output
     assert run("tenants", "list").output == "acme\tfraud-acme\ttest\n"

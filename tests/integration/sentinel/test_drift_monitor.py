@@ -21,6 +21,7 @@ from sentinel.cli.main import main
 from sentinel.operations.drift_monitor import parse_window
 from tests.support.data.drift import a_model_with_distribution, decide, payments
 from tests.support.factories import a_model, feature_rows
+from tests.support.mlflow_gateway import gateway
 from tests.support.stack import Publish, untouched
 
 Monitor = Callable[..., Result]
@@ -139,6 +140,21 @@ def test_without_mlflow_nothing_is_stored_and_the_status_is_1(
     assert result.exit_code == 1
     assert "Traceback" not in result.output
     assert latest_run(engine, tenant.id) is None
+
+
+def test_a_version_that_mlflow_does_not_return_leaves_the_other_tenants_measured(
+    monitor: Monitor, serve: Any, engine: Engine, mlflow_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (faulty, version), (sound, _) = serve("a-faulty"), serve("b-sound")
+    with gateway(mlflow_server) as made:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", made.url)
+        made.change = lambda target, reply: (500, b"") if version.name in target else reply
+        result = monitor()
+    assert result.exit_code == 1
+    assert f"{version.name} version 1 was not measured: MLflow returned status 500" in result.output
+    assert latest_run(engine, faulty.id) is None
+    assert len(checks(engine, sound)) == 1
 
 
 def test_without_any_version_the_monitor_reports_nothing_to_store(monitor: Monitor) -> None:

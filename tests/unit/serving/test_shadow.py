@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -10,8 +11,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from persistence.decisions.shadow_scores import ShadowScore
-from registry.client.base import RegisteredVersion
-from scoring.errors import StoreUnavailable
+from registry.client.base import RegisteredVersion, RegistryUnavailable
+from scoring.errors import NotStorable, StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
 from serving.shadow import ShadowScorer, ShadowTask
 from tests.support.factories import a_model
@@ -89,6 +90,39 @@ def test_scores_that_cannot_be_stored_are_dropped_and_counted() -> None:
     scorer.offer(tasks(150))
     scorer.stop()
     assert dropped() == before + 150
+
+
+def test_a_version_that_does_not_load_loses_its_own_scores_only() -> None:
+    class SomeModels:
+        def load(self, version: RegisteredVersion) -> Any:
+            if version == VERSION:
+                raise RegistryUnavailable("away")
+            return a_model()
+
+    other = RegisteredVersion("fraud-other", 1, 0)
+    scores, before = Scores(), dropped()
+    scorer = ShadowScorer(cast("Any", SomeModels()), cast("Any", scores), BoosterLocks())
+    scorer.start()
+    scorer.offer([*tasks(3), *(replace(task, version=other) for task in tasks(4))])
+    scorer.stop()
+    assert {score.model.name for score in scores.written} == {"fraud-other"}
+    assert (len(scores.written), dropped()) == (4, before + 3)
+
+
+def test_a_row_that_postgres_rejects_loses_the_scores_of_its_tenant_only() -> None:
+    class SomeScores(Scores):
+        def write(self, scores: Sequence[ShadowScore]) -> None:
+            if any(score.tenant_id == 1 for score in scores):
+                raise NotStorable("a row")
+            super().write(scores)
+
+    scores, before = SomeScores(), dropped()
+    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks())
+    scorer.start()
+    scorer.offer([*tasks(3), *(replace(task, tenant_id=2) for task in tasks(4))])
+    scorer.stop()
+    assert [score.tenant_id for score in scores.written] == [2] * 4
+    assert dropped() == before + 3
 
 
 def test_models_of_one_booster_share_a_lock_and_others_do_not() -> None:
