@@ -12,7 +12,7 @@ from scoring.features import feature_matrix
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
 from training.data import simulator
-from training.data.loading import LabelledTransactions, from_table, read
+from training.data.loading import LabelledTransactions, from_table, note_ignored, read
 from training.data.split import Part, Split, split
 from training.pipeline.booster import FitParameters
 from training.pipeline.evaluation import Evaluation
@@ -142,6 +142,7 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledTransactions, Split
     else:
         with reporter.stage(f"Read {plan.data.name}"):
             data = read(plan.data)
+        note_ignored(data, reporter)
     parts = split(data.step, data.is_fraud, plan.until_step)
     if parts.dropped_rows and plan.until_step is None:
         reporter.note(
