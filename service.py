@@ -27,7 +27,7 @@ from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from scoring import __version__
 from sentinel.local.database_url import check_database_url, database_url
-from sentinel.local.postgres.cluster import EmbeddedPostgresError
+from sentinel.local.postgres.binaries import EmbeddedPostgresError
 from sentinel.settings import Settings, SettingsError
 from serving import schemas
 

@@ -23,7 +23,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from sentinel.local.postgres.cluster import ROLE, Cluster, EmbeddedPostgresError, last_line
+from sentinel.local.postgres.binaries import EmbeddedPostgresError
+from sentinel.local.postgres.cluster import ROLE, Cluster, last_line
 from sentinel.local.postgres.os_account import Account, postgres_account
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
