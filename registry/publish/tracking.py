@@ -23,6 +23,7 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from registry.client.mlflow_errors import translate_errors
+from registry.client.mlflow_migrations import escape_script_location
 from scoring.errors import CommandError
 from scoring.prediction import ModelVersion
 
@@ -191,7 +192,8 @@ class Tracking:
     def _experiment_id(self, name: str) -> str:
         existing = self.client.get_experiment_by_name(name)
         if existing is None:
-            location = None if self._is_server else str((self._artifact_root / name).absolute())
+            # A URI, since MLflow decodes a plain path too: a directory `50%20` would become `50 `.
+            location = None if self._is_server else (self._artifact_root / name).absolute().as_uri()
             return str(self.client.create_experiment(name, artifact_location=location))
         if existing.lifecycle_stage != "active":
             raise PublishError(
@@ -223,6 +225,7 @@ def _check_health(uri: str) -> None:
 
 def _configure_mlflow() -> None:
     """Keep MLflow's hints off the terminal, and shorten its timeout when a server is down."""
+    escape_script_location()
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

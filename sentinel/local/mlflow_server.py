@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from sentinel.local import mlflow_site
 from sentinel.local.processes import Child, ProcessError, check_port
 
 _START_SECONDS = 120.0  # 6 s on two idle cores; the first start also makes the tables
@@ -31,9 +32,10 @@ class MlflowServer:
         command = [
             *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
             *("--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"),
-            # Plain paths and no proxy: local clients read artefacts from the disk; other clients
-            # download them by model version, which the server allows without a proxy too.
-            *("--default-artifact-root", str(home / "mlartifacts"), "--no-serve-artifacts"),
+            # Files and no proxy: local clients read artefacts from the disk; other clients download
+            # them by model version, which the server allows without a proxy too. A URI, since
+            # MLflow decodes a plain path: a directory `50%20` would become `50 `.
+            *("--default-artifact-root", (home / "mlartifacts").as_uri(), "--no-serve-artifacts"),
             *("--workers", "1"),
         ]
         inherited = {key: value for key, value in os.environ.items() if key[:7] != "MLFLOW_"}
@@ -46,7 +48,8 @@ class MlflowServer:
                 # The job runners take 1.4 GB, the server without them 0.35 GB.
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
                 "MLFLOW_DISABLE_TELEMETRY": "true",
-            },
+            }
+            | _python_path(),
             directory=home,
         )
 
@@ -74,3 +77,12 @@ class MlflowServer:
             return httpx.get(f"{self.url}/health", timeout=5, trust_env=False).is_success
         except httpx.HTTPError:
             return False
+
+
+def _python_path() -> dict[str, str]:
+    """Return the variable that lets MLflow run in a path with `%`; nothing elsewhere."""
+    package = find_spec("mlflow")
+    if package is None or "%" not in str(package.origin):
+        return {}
+    paths = [str(Path(mlflow_site.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
