@@ -28,7 +28,7 @@ from sentinel.local.database_url import database_url
 from sentinel.settings import Settings
 from training.comparison.evidence import Evidence, from_models, from_pairs
 from training.comparison.lineage import unseen_from
-from training.data.loading import LabelledTransactions, read
+from training.data.loading import LabelledTransactions, note_ignored, read
 from training.data.maturity_window import Window
 from training.errors import NoEvidence, TrainingError
 from training.progress import Reporter
@@ -183,7 +183,9 @@ class Sources:
             TrainingError: the file is invalid; the message names the column or the row.
         """
         with self.reporter.stage(f"Read {path.name}"):
-            return read(path)
+            data = read(path)
+        note_ignored(data, self.reporter)
+        return data
 
     def unseen(
         self,

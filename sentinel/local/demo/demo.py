@@ -140,10 +140,10 @@ class Demo:
                     reply = samples.score(client, sample)
                 except httpx.HTTPError as error:
                     raise DemoError(f"The service did not score a transaction: {error}") from error
-                console.print(f"\n[bold]{sample.title}[/bold]")
-                console.out(samples.compact(reply), highlight=False)
-        console.print("\n[bold]Score one again[/bold]")
-        console.out(samples.curl(environment_file, samples.SAMPLES[2]), highlight=False)
+                console.print(f"\n{sample.title}", style="bold")
+                console.print(samples.compact(reply))
+        console.print("\nScore one again", style="bold")
+        console.print(samples.curl(environment_file, samples.SAMPLES[2]))
         console.print(
             f"\n  Service      {self._url}"
             f"\n  API          {self._url}/docs"
