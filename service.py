@@ -26,9 +26,9 @@ from app.service_class import SentinelService
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from scoring import __version__
+from sentinel.errors import sentence
 from sentinel.local.database_url import check_database_url, database_url
-from sentinel.local.postgres.binaries import EmbeddedPostgresError
-from sentinel.settings import Settings, SettingsError
+from sentinel.settings import Settings
 from serving import schemas
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Sentinel:
         """Check the settings before a worker starts.
 
         Raises:
-            BentoMLException: a setting cannot work; one sentence that names it.
+            BentoMLException: the service cannot start; one sentence with what to do, and with
+                `bentoml serve --debug` a traceback.
         """
         try:
             _set_up_log()
@@ -75,8 +76,8 @@ class Sentinel:
             check_tracking_uri(settings.tracking_uri)
             with database_url(settings) as url:
                 check_database_url(url)
-        except (ValueError, SettingsError, EmbeddedPostgresError) as error:
-            raise BentoMLException(str(error)) from error
+        except Exception as error:
+            raise BentoMLException(sentence(error)) from error
 
     def open(self, app: SentinelApp) -> None:
         """Connect this worker to Postgres and the registry, and load the production models.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import io
 import os
+import pwd
 import sys
 
 
@@ -38,13 +38,14 @@ def drop_unwritable_output() -> None:
             os.close(target)
 
 
-def name_the_account() -> None:
-    """Set LOGNAME for an account without an entry in the user database.
+def complete_account() -> None:
+    """Set LOGNAME and HOME for an account without an entry in the user database.
 
-    OpenShift runs containers under such numbers, and `getpass.getuser`, which MLflow calls too,
-    raises for them.
+    OpenShift runs containers under such numbers; `getpass.getuser` and `Path.home`, which MLflow
+    and matplotlib call too, raise for them.
     """
     try:
-        getpass.getuser()
-    except (KeyError, OSError):
-        os.environ["LOGNAME"] = f"uid-{os.geteuid()}"
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        os.environ.setdefault("LOGNAME", f"uid-{os.geteuid()}")
+        os.environ.setdefault("HOME", os.sep)

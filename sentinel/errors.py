@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from scoring.errors import CommandError, SentinelError, UnknownTenant
-from sentinel.command_process import drop_unwritable_output, name_the_account, prepare_streams
+from sentinel.command_process import complete_account, drop_unwritable_output, prepare_streams
 from sentinel.sentences import foreseen, printable
 
 DEBUG = "SENTINEL_DEBUG"
@@ -79,11 +79,16 @@ class Command(click.Command):
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's
         """Run the command line and exit with its status."""
         prepare_streams()
-        name_the_account()
+        complete_account()
         try:
             return super().main(*args, **extra)
         finally:
             drop_unwritable_output()
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401 - click's
+        """Parse the command line; `--help` prints here."""
+        with translate_errors():
+            return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
         """Run the command of the command line."""

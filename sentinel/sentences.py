@@ -7,6 +7,7 @@ import os
 import sys
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _PACKAGES = frozenset(
     {"api", "app", "benchmarks", "observability", "persistence", "registry", "scoring", "sentinel"}
@@ -24,8 +25,8 @@ def foreseen(error: Exception) -> str | None:
     match error:
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] not in _PACKAGES:
             return (
-                f"The package {name.partition('.')[0]} is not installed in {sys.prefix}: run "
-                "`make install` in the checkout, or pip install 'sentinel[training]'."
+                f"The package {name.partition('.')[0]} is needed and not installed in "
+                f"{sys.prefix}; `make install` installs those that Sentinel itself needs."
             )
         case ImportError():
             return (
@@ -36,6 +37,11 @@ def foreseen(error: Exception) -> str | None:
             return "The memory of this machine or container does not suffice for the command."
         case OSError(errno=int()):
             return _of_the_system(error)
+        case RuntimeError() if "cannot cache function" in str(error):  # Numba's
+            return (
+                "Numba finds no directory for its compiled code: set NUMBA_CACHE_DIR to one that "
+                "can be written."
+            )
         case RuntimeError() if "home directory" in str(error):  # pathlib's expanduser
             return "The account has no home directory: write the path without ~."
     return None
@@ -53,6 +59,8 @@ def _of_the_system(error: OSError) -> str:
         return f"{what or 'A file'} is on a read-only file system; SENTINEL_HOME names another."
     if error.errno in _FORBIDDEN and what:
         return f"The account with uid {os.geteuid()} has no permission for {what}."
+    if error.errno in _IN_THE_WAY and what:
+        return f"{what} is a file or lies below one; a directory is needed there."
     reason = error.strerror or str(error)
     return f"{what}: {reason}." if what else f"The system refused: {reason}."
 

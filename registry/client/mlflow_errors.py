@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 MAX_REASON = 300
 
 
 @contextmanager
 def translate_errors(translated: Callable[[str], Exception]) -> Iterator[None]:
-    """Raise `translated(reason)` in place of an MlflowException.
+    """Raise `translated(reason)` in place of an error of MLflow or, where it is a file, of SQLite.
 
     Args:
         translated: function that makes the exception from MLflow's reason, which is the first line
@@ -20,6 +21,6 @@ def translate_errors(translated: Callable[[str], Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         reason = str(error).strip().splitlines()[0][:MAX_REASON].rstrip(".")
         raise translated(reason) from error

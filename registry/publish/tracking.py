@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import mlflow
@@ -187,7 +188,7 @@ class Tracking:
         """Return the address of the version's page, or None where MLflow is a database."""
         if not self._is_server:
             return None
-        return f"{self._uri}/#/models/{version.name}/versions/{version.version}"
+        return f"{self._uri}/#/models/{quote(version.name, safe='')}/versions/{version.version}"
 
     def _experiment_id(self, name: str) -> str:
         existing = self.client.get_experiment_by_name(name)
@@ -234,3 +235,5 @@ def _configure_mlflow() -> None:
     for logger in ("mlflow", "alembic", "git"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="mlflow")
+    # It warns where the checkout's path has a `$`; the commit is read without it.
+    warnings.filterwarnings("ignore", module="git")

@@ -13,6 +13,14 @@ from rich.console import Console
 from rich.text import Text
 
 
+class _Console(Console):
+    """Rich's console, with the exit status of `sentinel.errors` when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that Rich has caught."""
+        raise BrokenPipeError
+
+
 def open_console(*, soft_wrap: bool = False) -> Console:
     """Return a console that prints text as it is.
 
@@ -22,7 +30,7 @@ def open_console(*, soft_wrap: bool = False) -> Console:
     Args:
         soft_wrap: whether long lines are left to the terminal, as in a log.
     """
-    return Console(markup=False, emoji=False, highlight=False, soft_wrap=soft_wrap)
+    return _Console(markup=False, emoji=False, highlight=False, soft_wrap=soft_wrap)
 
 
 console = open_console(soft_wrap=True)

@@ -65,7 +65,8 @@ class Demo:
         self._stack = stack
         self._url = f"http://127.0.0.1:{port}"
         if self._data and not self._data.is_file():
-            raise DemoError(f"DATA={data}: there is no such file.")
+            what = "is a directory" if self._data.is_dir() else "there is no such file"
+            raise DemoError(f"DATA={data}: {what}.")
         if port == mlflow_port:
             raise DemoError(f"PORT and MLFLOW_PORT are both {port}; they have to differ.")
         stack.enter_context(state.only_demo(self._home, self._url))
@@ -130,7 +131,7 @@ class Demo:
 
     def show(self) -> None:
         """Score the samples and print the addresses of all services."""
-        environment_file = os.path.relpath(self._environment_file)
+        environment_file = _for_a_shell(self._environment_file)
         headers = {"Authorization": f"Bearer {self._key}"}
         with httpx.Client(
             base_url=self._url, headers=headers, timeout=30, trust_env=False
@@ -241,7 +242,8 @@ class Demo:
             "MLFLOW_TRACKING_URI": self._mlflow.url,
             "SENTINEL_HOME": str(self._home),
             "SENTINEL_KEY_SECRET": self._key_secret.decode(),
-            "BENTOML_HOME": str(self._home / "bentoml"),
+            # Relative, since BentoML expands variables in it, and the path may have a `$`.
+            "BENTOML_HOME": os.path.relpath(self._home / "bentoml", _PROJECT),
             "BENTOML_DO_NOT_TRACK": "True",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
@@ -252,6 +254,12 @@ class Demo:
         except httpx.HTTPError:
             return False
         return reply.is_success and reply.json()["models"].get(version.name) == version.version
+
+
+def _for_a_shell(path: Path) -> str:
+    """Return a path relative to the working directory that `.` of a shell does not look up."""
+    relative = os.path.relpath(path)
+    return relative if os.sep in relative else os.path.join(os.curdir, relative)  # noqa: PTH118
 
 
 def stop_leftovers(home: Path) -> bool:

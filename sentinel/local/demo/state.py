@@ -48,7 +48,8 @@ def write_environment(path: Path, values: Mapping[str, str]) -> None:
     """Write `KEY=value` lines that a shell can source, readable only by the owner."""
     unfinished = path.with_suffix(".new")
     unfinished.touch(mode=0o600)
-    unfinished.write_text("".join(f"{key}={shlex.quote(text)}\n" for key, text in values.items()))
+    lines = (f"{key}={shlex.quote(text)}\n" for key, text in values.items())
+    unfinished.write_bytes(os.fsencode("".join(lines)))  # a path is bytes to the shell
     unfinished.replace(path)
 
 
@@ -56,8 +57,10 @@ def read_environment(path: Path) -> dict[str, str]:
     """Read the file of `write_environment`; return an empty dict if it does not exist."""
     if not path.exists():
         return {}
-    pairs = (item.partition("=") for item in shlex.split(path.read_text(), comments=True))
-    return {key: text for key, _, text in pairs}
+    pairs = (
+        item.partition("=") for item in shlex.split(os.fsdecode(path.read_bytes()), comments=True)
+    )
+    return {key: value for key, _, value in pairs}
 
 
 def fingerprint(data: Path) -> dict[str, str | int]:

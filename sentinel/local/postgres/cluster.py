@@ -78,6 +78,11 @@ class Cluster:
         ]
         with plain_binaries(binaries, account) as plain:
             result = account.run([str(plain / "initdb"), *options])
+        if "could not look up effective user ID" in result.stderr:
+            raise EmbeddedPostgresError(
+                f"The embedded Postgres needs a name for the account with uid {account.uid}, which "
+                "has no entry in /etc/passwd: add one, or set DATABASE_URL to another Postgres."
+            )
         if result.returncode:
             raise EmbeddedPostgresError(
                 f"The embedded Postgres could not be created: {last_line(result.stderr)}"
