@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from pathlib import Path
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR})
@@ -18,6 +19,11 @@ _PACKAGES = frozenset(
 def printable(text: str) -> str:
     """Return text with control characters as escapes; the name of a file may hold any."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shown(path: Path | str) -> str:
+    """Return a path, or a part of one, as text of Unicode that can be printed and stored."""
+    return printable(os.fsencode(path).decode(errors="replace"))
 
 
 def foreseen(error: Exception) -> str | None:

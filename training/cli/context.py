@@ -25,6 +25,7 @@ from scoring.errors import ModelRefused
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.local.database_url import database_url
+from sentinel.sentences import shown
 from sentinel.settings import Settings
 from training.comparison.evidence import Evidence, from_models, from_pairs
 from training.comparison.lineage import unseen_from
@@ -182,7 +183,7 @@ class Sources:
         Raises:
             TrainingError: the file is invalid; the message names the column or the row.
         """
-        with self.reporter.stage(f"Read {path.name}"):
+        with self.reporter.stage(f"Read {shown(path.name)}"):
             data = read(path)
         note_ignored(data, self.reporter)
         return data

@@ -109,9 +109,11 @@ class CsvFile:
             return "error"
 
         try:
-            with pa.input_stream(
-                str(self.path), compression="gzip" if self.compressed else None
-            ) as file:
+            # Opened by Python: Arrow cannot encode every name.
+            with (
+                self.path.open("rb") as content,
+                pa.input_stream(content, compression="gzip" if self.compressed else None) as file,
+            ):
                 return pyarrow.csv.read_csv(
                     file,
                     # One thread: Arrow counts rows only then.

@@ -9,7 +9,6 @@ model is trained on a transaction that the service would refuse.
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -31,7 +30,7 @@ from scoring.transaction import (
     TRANSACTION_TYPES,
     WIRE_NAMES,
 )
-from sentinel.sentences import printable
+from sentinel.sentences import printable, shown
 from training.data import columns as arrow_columns
 from training.data.csv_file import SUFFIXES, open_csv
 from training.data.faults import refuse_first_fault
@@ -117,14 +116,14 @@ def read(path: Path) -> LabelledTransactions:
         TrainingError: the file cannot be read, lacks a column, or holds a row that the service
             would refuse; the message names the column, or the row and the field.
     """
-    source = printable(os.fsencode(path.name).decode(errors="replace"))
+    source = shown(path.name)
     name = path.name.lower()
     if not name.endswith((*SUFFIXES, ".parquet")):
         raise TrainingError(f"{source} must end in {', '.join(SUFFIXES)} or .parquet.")
     if path.is_dir():
-        raise TrainingError(f"{path} is a directory; name one file.")
+        raise TrainingError(f"{shown(path)} is a directory; name one file.")
     if not path.is_file():
-        raise TrainingError(f"{path} is not a file.")
+        raise TrainingError(f"{shown(path)} is not a file.")
     try:
         if name.endswith(".parquet"):
             return _read_parquet(path, source)
@@ -243,7 +242,8 @@ def _read_csv(path: Path, source: str) -> LabelledTransactions:
 
 
 def _read_parquet(path: Path, source: str) -> LabelledTransactions:
-    with pyarrow.parquet.ParquetFile(path) as file:
+    # Opened by Python: Arrow cannot encode every name.
+    with path.open("rb") as content, pyarrow.parquet.ParquetFile(content) as file:
         names = file.schema_arrow.names
         _require_columns(source, names)
         read_in = from_table(file.read(columns=list(COLUMNS)), source)

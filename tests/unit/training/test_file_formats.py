@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -301,6 +302,18 @@ def test_a_cell_larger_than_pythons_limit_does_not_end_in_a_traceback(
     assert "p.csv, row 2: amount must be" in refusal(
         file(f"{HEADER},note\n{GOOD},{huge}\n{BAD},\n")
     )
+
+
+def test_a_name_may_hold_any_bytes(month: pa.Table, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xe9\x1b[31m [bold] ?#%20.csv"))
+    odd.write_text(f"{HEADER}\n{GOOD}\n")
+    assert read(odd).source == "m\ufffd\\x1b[31m [bold] ?#%20.csv"
+    odd.write_text(f"{HEADER}\n{BAD}\n")
+    assert refusal(odd).startswith("m\ufffd\\x1b[31m [bold] ?#%20.csv, row 1 (line 2): amount")
+    odd = odd.with_suffix(".parquet")
+    with odd.open("wb") as file:
+        pq.write_table(month, file)
+    assert len(read(odd)) == len(month)
 
 
 def test_a_directory_is_not_a_file(tmp_path: Path) -> None:
