@@ -8,7 +8,12 @@ UV_VERSION := 0.13.9
 # The Python that creates .venv: PYTHON=/path/to/python, or the newest supported one on PATH. Each is
 # run first, because a version manager may put a name on PATH that does not work.
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
-CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
+CANDIDATES := $(if $(PYTHON),'$(subst ','\'',$(PYTHON))',python3.13 python3.12 python3.11 python3)
+
+# As typed: make would expand a `$` in the name of a file.
+ifdef DATA
+override export DATA := $(value DATA)
+endif
 
 # If this is set, each of the demo's processes compiles again what it imports: 5 s each.
 export PYTHONDONTWRITEBYTECODE :=
@@ -73,7 +78,7 @@ lock: $(VENV)/uv/bin/uv ## Choose the versions of all packages again (needs the 
 		-c requirements/dev.lock pyproject.toml -o requirements/serving.lock
 
 clean: ## Delete the demo's database and models, and all caches; .venv stays
-	@if [ -x $(PY) ]; then $(PY) -m sentinel stop; fi
+	@if [ -e $(INSTALLED) ]; then $(PY) -m sentinel stop; fi
 	@rm -rf .sentinel mlruns build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
@@ -87,10 +92,10 @@ $(VENV)/uv/bin/uv: | $(PY)
 
 $(PY):
 	@for candidate in $(CANDIDATES); do \
-		if $$candidate -c '$(FITS)' 2>/dev/null; then \
-			exec $$candidate -m venv --clear $(VENV); \
+		if "$$candidate" -c '$(FITS)' 2>/dev/null; then \
+			exec "$$candidate" -m venv --clear $(VENV); \
 		fi; \
 	done; \
-	echo "No Python 3.11, 3.12 or 3.13 with its venv module works here (tried: $(CANDIDATES)):" \
+	echo "No Python 3.11, 3.12 or 3.13 with its venv module works here (tried:" $(CANDIDATES)"):" \
 		"install one (Debian and Ubuntu: python3-venv), or name it with PYTHON=/path/to/python." >&2; \
 	exit 1

@@ -23,16 +23,14 @@ from starlette.responses import Response
 
 from app.import_blocker import UNUSED_PACKAGES, blocked_imports
 from app.service_class import SentinelService
-from app.supervisor import close_control_ports
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from registry.client.proxies import reach_loopback_directly
 from scoring import __version__
-from scoring.redaction import redacted
+from sentinel.errors import sentence
 from sentinel.home import prepare_home
 from sentinel.local.database_url import check_database_url, database_url
-from sentinel.local.postgres.cluster import EmbeddedPostgresError
-from sentinel.settings import Settings, SettingsError
+from sentinel.settings import Settings
 from serving import schemas
 
 if TYPE_CHECKING:
@@ -70,7 +68,8 @@ class Sentinel:
         """Check the settings and close the supervisor's ports, before a worker starts.
 
         Raises:
-            BentoMLException: a setting cannot work; one sentence that names it.
+            BentoMLException: the service cannot start; one sentence with what to do, and with
+                `bentoml serve --debug` a traceback.
         """
         try:
             _set_up_log()
@@ -80,8 +79,8 @@ class Sentinel:
             check_tracking_uri(settings.tracking_uri)
             with database_url(settings) as url:
                 check_database_url(url)
-        except (ValueError, SettingsError, EmbeddedPostgresError) as error:
-            raise BentoMLException(redacted(str(error))) from error
+        except Exception as error:
+            raise BentoMLException(sentence(error)) from error
         close_control_ports()
 
     def open(self, app: SentinelApp) -> None:

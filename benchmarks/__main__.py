@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks.config import EVERYTHING, QUICK, SIZES, SYSTEMS, TINY, Plan
 from benchmarks.environment import command, commit, machine
+from sentinel.errors import CommandGroup
 
 if TYPE_CHECKING:
     from benchmarks.runner import Measured
@@ -44,7 +45,7 @@ class _Names(click.ParamType[tuple[str, ...]]):
         return names
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option("--quick", is_flag=True, help="Only what the targets' ratios need.")
 @click.option("--systems", type=_Names(SYSTEMS), help="Comma-separated.  [default: all]")
 @click.option(
@@ -96,8 +97,7 @@ def main(
     from benchmarks.results import document, show, written
     from benchmarks.runner import Measured
     from registry.client.proxies import reach_loopback_directly
-    from sentinel.errors import translate_errors
-    from sentinel.local.terminal import stop_on_signals
+    from sentinel.local.terminal import open_console, stop_on_signals
 
     plan = QUICK if quick else EVERYTHING
     plan = replace(
@@ -107,7 +107,7 @@ def main(
         rounds=rounds,
         seconds=seconds,
     )
-    console = Console(soft_wrap=True)
+    console = open_console(soft_wrap=True)
     console.width = max(console.width, TABLE_WIDTH)
     about: dict[str, Any] = {
         "command": command(),
@@ -124,17 +124,16 @@ def main(
     interrupted = False
     stop_on_signals()
     reach_loopback_directly()
-    with translate_errors():
-        try:
-            _measure(plan, home.resolve(), data, here, about, measured, explained, console)
-        except KeyboardInterrupt:
-            interrupted = True
-        about["minutes"] = round((time.monotonic() - begun) / 60, 1)
-        results = document(about, measured, plan.sizes[0], explained)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(written(results) + "\n")
-        show(results, console)
-        console.print(f"Written to {os.path.relpath(output)} after {about['minutes']} minutes.")
+    try:
+        _measure(plan, home.resolve(), data, here, about, measured, explained, console)
+    except KeyboardInterrupt:
+        interrupted = True
+    about["minutes"] = round((time.monotonic() - begun) / 60, 1)
+    results = document(about, measured, plan.sizes[0], explained)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(written(results) + "\n")
+    show(results, console)
+    console.print(f"Written to {os.path.relpath(output)} after {about['minutes']} minutes.")
     if interrupted:
         raise SystemExit(130)
     if not measured.cells:
@@ -160,7 +159,7 @@ def _measure(
     begun = time.monotonic()
 
     def report_step(step: str) -> None:
-        console.print(f"{time.monotonic() - begun:6.0f} s  {step}", highlight=False, markup=False)
+        console.print(f"{time.monotonic() - begun:6.0f} s  {step}")
 
     with ExitStack() as resources:
         report_step("starting Postgres and MLflow")

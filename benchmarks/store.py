@@ -26,7 +26,9 @@ from rich.table import Table
 
 from benchmarks.environment import commit, machine
 from benchmarks.store_operations import OPERATIONS, open_store
+from sentinel.errors import Command
 from sentinel.local.postgres.embedded import EmbeddedPostgres
+from sentinel.local.terminal import open_console
 
 RESULTS = Path(__file__).with_name("results") / "store.json"
 ROWS = (100_000, 10_000_000)
@@ -35,7 +37,7 @@ LIMIT = 2.0
 _WARM_UP = 30
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--rows",
     "sizes",
@@ -56,7 +58,7 @@ def main(sizes: tuple[int, ...], repetitions: int, home: Path | None, output: Pa
     """Fill and measure two databases; fail where the larger takes over twice as long."""
     if len(sizes) != 2 or sizes[0] >= sizes[1]:
         raise click.UsageError("give --rows twice, the smaller first")
-    console = Console()
+    console = open_console()
     with _home(home) as folder, EmbeddedPostgres(folder) as url:
         stores = [open_store(url, rows, console) for rows in sizes]
         operations = list(OPERATIONS)

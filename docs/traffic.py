@@ -19,13 +19,15 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from sentinel.errors import Command
+from sentinel.local.terminal import open_console
 from training.data.simulator import simulate
 
 BATCH = 500
 FIELDS = ("step", "type", "amount", "nameOrig", "oldbalanceOrg", "nameDest", "oldbalanceDest")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("payments", type=click.IntRange(1_000, 1_000_000), default=20_000)
 @click.option(
     "--seed", default=11, show_default=True, help="Seed of the month; the demo's model uses 7."
@@ -50,7 +52,7 @@ def main(payments: int, seed: int, honest_share: float) -> None:
     is_sent = fraud | (np.random.default_rng(seed).random(len(fraud)) < honest_share)
     bodies = month.filter(is_sent).select(FIELDS).to_pylist()
     frauds = fraud[is_sent].tolist()
-    console = Console()
+    console = open_console()
     headers = {"Authorization": f"Bearer {key}"}
     try:
         with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
@@ -62,7 +64,6 @@ def main(payments: int, seed: int, honest_share: float) -> None:
     console.print(
         f"{len(bodies):,} payments scored; {confirmed:,} frauds confirmed, "
         f"{len(reviewed) - confirmed:,} false alarms settled.",
-        highlight=False,
     )
 
 

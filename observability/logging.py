@@ -78,6 +78,8 @@ class TextFormatter(logging.Formatter):
         line = f"{at} {record.levelname} {record.name}: {_message(record)}"
         for name, value in getattr(record, "fields", {}).items():
             line += f" {name}={value}"
+        # A name may hold a line feed, with which it could look like another record.
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
         if record.exc_info and record.exc_info[1]:
             line += "\n" + "\n".join(_traceback(record.exc_info[1]))
         return line

@@ -1,5 +1,9 @@
 """`python -m sentinel` is the `sentinel` command."""
 
-from sentinel.cli.main import main
+from sentinel.installed import require_packages
+
+require_packages()
+
+from sentinel.cli.main import main  # noqa: E402 - it needs the packages
 
 main(prog_name="sentinel")

@@ -38,8 +38,8 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, in place of an existing one, at once and whole."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     unfinished.unlink(missing_ok=True)
-    with open(unfinished, "x", opener=private) as file:
-        file.write(text)
+    with open(unfinished, "xb", opener=private) as file:
+        file.write(os.fsencode(text))  # a path is bytes to the shell
     unfinished.replace(path)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scoring.errors import CommandError
@@ -65,21 +65,49 @@ class Settings(BaseSettings):
         repr=False,
     )
 
+    def __init__(self) -> None:
+        """Read the environment.
+
+        Raises:
+            SettingsError: a value is not valid; the message names its variable.
+        """
+        try:
+            super().__init__()
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0])
+            variable = name if name.isupper() else f"SENTINEL_{name.upper()}"
+            raise SettingsError(
+                f"{variable} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+            ) from error
+
     @cached_property
     def home_path(self) -> Path:
-        """`home` as an absolute path; not created."""
-        return self.home.expanduser().resolve()
+        """`home` as an absolute path; not created.
+
+        Raises:
+            SettingsError: it cannot be made absolute.
+        """
+        try:
+            return self.home.expanduser().resolve()
+        except FileNotFoundError as error:
+            raise SettingsError(
+                "The working directory has been removed: change to one that exists, or set "
+                "SENTINEL_HOME to an absolute path."
+            ) from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: a `~` without a home
+            reason = str(error).rstrip(".")
+            raise SettingsError(f"SENTINEL_HOME={self.home} cannot be used: {reason}.") from error
 
     @property
     def tracking_uri(self) -> str:
         """The URI of MLflow: the set one, else that of SQLite under `home`.
 
         Raises:
-            SettingsError: MLFLOW_REGISTRY_URI is set to another URI.
+            SettingsError: MLFLOW_REGISTRY_URI is set to another URI, or the path of `home` cannot
+                be part of a URI.
         """
-        uri = (self.mlflow_tracking_uri or "").strip() or (
-            f"sqlite:///{self.home_path / MLFLOW_DATABASE}"
-        )
+        uri = (self.mlflow_tracking_uri or "").strip() or self._sqlite_uri()
         registry = (self.mlflow_registry_uri or "").strip() or uri
         if registry.rstrip("/") != uri.rstrip("/"):
             raise SettingsError(
@@ -88,6 +116,15 @@ class Settings(BaseSettings):
                 "MLFLOW_REGISTRY_URI, or set MLFLOW_TRACKING_URI to it."
             )
         return uri
+
+    def _sqlite_uri(self) -> str:
+        path = str(self.home_path / MLFLOW_DATABASE)
+        if "?" in path:  # SQLAlchemy ends the path there, and has no escape
+            raise SettingsError(
+                f"SENTINEL_HOME={self.home_path} has a question mark, which the URI of a SQLite "
+                "file cannot hold: choose another directory, or set MLFLOW_TRACKING_URI."
+            )
+        return f"sqlite:///{path}"
 
     @property
     def artifact_root(self) -> Path:

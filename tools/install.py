@@ -6,6 +6,7 @@ It runs before any package is installed, so it uses the standard library only.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -27,8 +28,13 @@ def main(lock: Path) -> int:
         first.flush()
         status = (
             pip(["--require-hashes", "--only-binary", ":all:", "-r", first.name], log)
-            or pip(["--require-hashes", "--only-binary", ":all:", "-r", str(lock)], log, len(pins))
-            or pip(["--no-deps", "--no-build-isolation", "-e", str(ROOT)], log)
+            or pip(
+                ["--require-hashes", "--only-binary", ":all:", "-r", str(lock.resolve())],
+                log,
+                len(pins),
+            )
+            # Not the whole path: pip reads `[...]` at its end as extras, and `#` as part of a URL.
+            or pip(["--no-deps", "--no-build-isolation", "-e", os.curdir], log)
         )
     if status:
         print(f"{explain(LOG.read_text())} The output of pip is in {LOG}.", file=sys.stderr)
@@ -50,6 +56,7 @@ def pip(arguments: list[str], log: TextIO, count: int = 0) -> int:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        cwd=ROOT,
     )
     show = count > 0 and sys.stdout.isatty()
     seen = 0

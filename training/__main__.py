@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 
-import click
+from sentinel.installed import require_packages
 
-from sentinel.errors import CommandGroup
-from training.cli.config_file import configurable
+require_packages()
+
+import click  # noqa: E402
+
+from sentinel.errors import CommandGroup  # noqa: E402
+from training.cli.config_file import configurable  # noqa: E402
 
 COMMANDS = {
     "train": "train",

@@ -20,9 +20,9 @@ class Reporter:
         self._console = console
         self._bars = Progress(
             SpinnerColumn(finished_text="[green]✓[/green]"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
             console=console,
         )
@@ -67,8 +67,8 @@ class Reporter:
         done = self._bars.tasks[task].completed or 1
         self._bars.update(task, total=done, completed=done)
         if not self._console.is_terminal:
-            self._console.print(f"{title}: {time.monotonic() - started:.1f} s", highlight=False)
+            self._console.print(f"{title}: {time.monotonic() - started:.1f} s")
 
     def note(self, text: str) -> None:
         """Print a sentence that remains after the bars end."""
-        self._console.print(text, highlight=False, soft_wrap=not self._console.is_terminal)
+        self._console.print(text, soft_wrap=not self._console.is_terminal)

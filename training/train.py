@@ -11,8 +11,9 @@ from registry.publish.tracking import Run, Tracking
 from scoring.features import feature_matrix
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
+from sentinel.sentences import shown
 from training.data import simulator
-from training.data.loading import LabelledTransactions, from_table, read
+from training.data.loading import LabelledTransactions, from_table, note_ignored, read
 from training.data.split import Part, Split, split
 from training.pipeline.booster import FitParameters
 from training.pipeline.evaluation import Evaluation
@@ -140,8 +141,9 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledTransactions, Split
             table = simulator.simulate(seed=plan.seed)
             data = from_table(table, f"simulator (seed {plan.seed})")
     else:
-        with reporter.stage(f"Read {plan.data.name}"):
+        with reporter.stage(f"Read {shown(plan.data.name)}"):
             data = read(plan.data)
+        note_ignored(data, reporter)
     parts = split(data.step, data.is_fraud, plan.until_step)
     if parts.dropped_rows and plan.until_step is None:
         reporter.note(

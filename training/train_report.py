@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from training.reporting.metric_formats import FIGURES
 from training.reporting.tables import (
@@ -37,15 +38,18 @@ def show(trained: Trained, console: Console) -> None:
     for figure in FIGURES:
         figures.add_row(figure.label, figure.show(learned.evaluation), figure.show(trained.random))
     console.print(figures)
-    console.print(trained.random_note, highlight=False, soft_wrap=not console.is_terminal)
+    console.print(trained.random_note, soft_wrap=not console.is_terminal)
     console.print()
     console.print(calibration_table(learned.evaluation))
     console.print(
         f"Threshold {learned.model.policy.threshold:.4g}; {learned.fitted.rounds} trees with "
         f"{learned.fitted.leaves:,} leaves.",
-        highlight=False,
     )
-    console.print(f"[bold]Registered {version.name} version {version.version}[/bold] as candidate.")
+    console.print(
+        Text.assemble(
+            (f"Registered {version.name} version {version.version}", "bold"), " as candidate."
+        )
+    )
     show_addresses(trained.run_id, trained.run_url, trained.version_url, console)
     console.print(
         f"Check its plots in MLflow, then move the alias `production` of {version.name} to it.",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
 from requests import RequestException
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import SQLAlchemyError
 
 from scoring.redaction import redacted
 
@@ -24,7 +24,7 @@ def translate_errors(translated: Callable[[str], Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except (MlflowException, RequestException, ArgumentError, ImportError) as error:
+    except (MlflowException, RequestException, SQLAlchemyError, ImportError) as error:
         # MLflow raises the last three for artefacts, a database URI and a missing driver.
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise translated(redacted(first_line)[:MAX_REASON].rstrip(".")) from error

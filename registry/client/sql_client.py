@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from registry.client.aliases import AliasSearch, ListedModel
 from registry.client.base import AliasesOfName, RegisteredVersion, RegistryUnavailable
 from registry.client.mlflow_errors import translate_errors
+from registry.client.mlflow_migrations import escape_script_location
 from scoring.errors import ModelRefused
 
 _ITEMS_A_PAGE = 1000
@@ -27,6 +28,7 @@ class SqlClient:
     """Reads the registry from MLflow's database."""
 
     def __init__(self, tracking_uri: str) -> None:
+        escape_script_location()
         self._client: Any = MlflowClient(tracking_uri, registry_uri=tracking_uri)
         self._search_aliases = AliasSearch(
             self._search_models, self._search_versions, self.find, self.resolve

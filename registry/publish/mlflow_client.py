@@ -10,6 +10,7 @@ from mlflow.tracking.context.registry import resolve_tags
 
 from registry.client.address import Address
 from registry.client.login import PASSWORD, USERNAME
+from registry.client.mlflow_migrations import escape_script_location
 from registry.client.proxies import reach_loopback_directly
 from scoring.redaction import redacted
 
@@ -38,6 +39,7 @@ def configure(address: Address) -> None:
     Its hints stay off the terminal, its time-out is short, it reaches the loopback interface
     directly, and the variables in IGNORED have no effect.
     """
+    escape_script_location()
     for variable in IGNORED:
         os.environ.pop(variable, None)
     os.environ.update(_FIXED)
@@ -50,6 +52,8 @@ def configure(address: Address) -> None:
     for logger in ("mlflow", "alembic", "git"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="mlflow")
+    # It warns where the checkout's path has a `$`; the commit is read without it.
+    warnings.filterwarnings("ignore", module="git")
 
 
 def context_tags() -> dict[str, str]:

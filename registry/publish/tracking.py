@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import mlflow
 from mlflow import MlflowClient
@@ -194,13 +195,17 @@ class Tracking:
         """Return the address of the version's page, or None where MLflow is a database."""
         if not self._address.is_server:
             return None
-        return f"{self._address.shown}/#/models/{version.name}/versions/{version.version}"
+        name = quote(version.name, safe="")
+        return f"{self._address.shown}/#/models/{name}/versions/{version.version}"
 
     def _experiment_id(self, name: str) -> str:
         existing = self.client.get_experiment_by_name(name)
         if existing is None:
+            # A URI, since MLflow decodes a plain path too: a directory `50%20` would become `50 `.
             location = (
-                None if self._address.is_server else str((self._artifact_root / name).absolute())
+                None
+                if self._address.is_server
+                else (self._artifact_root / name).absolute().as_uri()
             )
             return str(self.client.create_experiment(name, artifact_location=location))
         if existing.lifecycle_stage != "active":

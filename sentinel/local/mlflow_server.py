@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from sentinel.home import MLFLOW_DATABASE, prepare_home
+from sentinel.local import mlflow_site
 from sentinel.local.mlflow_login import ensure_login, login_settings
 from sentinel.local.processes import Child, ProcessError, check_port
 
@@ -39,9 +40,10 @@ class MlflowServer:
             *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"),
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--backend-store-uri", f"sqlite:///{home / MLFLOW_DATABASE}"),
-            # Plain paths and no proxy: local clients read artefacts from the disk; other clients
-            # download them by model version, which the server allows without a proxy too.
-            *("--default-artifact-root", str(home / "mlartifacts"), "--no-serve-artifacts"),
+            # Files and no proxy: local clients read artefacts from the disk; other clients download
+            # them by model version, which the server allows without a proxy too. A URI, since
+            # MLflow decodes a plain path: a directory `50%20` would become `50 `.
+            *("--default-artifact-root", (home / "mlartifacts").as_uri(), "--no-serve-artifacts"),
             *("--workers", "1"),
         ]
         inherited = {key: value for key, value in os.environ.items() if key[:7] != "MLFLOW_"}
@@ -57,7 +59,8 @@ class MlflowServer:
                 "MLFLOW_AUTH_CONFIG_PATH": str(login_settings(home)),
                 # Signs the forms of the pages; they need not outlive the server.
                 "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_urlsafe(),
-            },
+            }
+            | _python_path(),
             directory=home,
         )
 
@@ -90,3 +93,12 @@ class MlflowServer:
             return httpx.get(f"{self.url}/health", timeout=5, trust_env=False).is_success
         except httpx.HTTPError:
             return False
+
+
+def _python_path() -> dict[str, str]:
+    """Return the variable that lets MLflow run in a path with `%`; nothing elsewhere."""
+    package = find_spec("mlflow")
+    if package is None or "%" not in str(package.origin):
+        return {}
+    paths = [str(Path(mlflow_site.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}

@@ -9,8 +9,30 @@ from collections.abc import Iterator
 from types import FrameType
 
 from rich.console import Console
+from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """Rich's console, with the exit status of `sentinel.errors` when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that Rich has caught."""
+        raise BrokenPipeError
+
+
+def open_console(*, soft_wrap: bool = False) -> Console:
+    """Return a console that prints text as it is.
+
+    Rich's own markup is off: a path or the name of a file may hold `[bold]` or `:bug:`, and `[/x]`
+    would end the command. Pass a `Text` or `style` where a part is to be emphasised.
+
+    Args:
+        soft_wrap: whether long lines are left to the terminal, as in a log.
+    """
+    return _Console(markup=False, emoji=False, highlight=False, soft_wrap=soft_wrap)
+
+
+console = open_console(soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -18,9 +40,10 @@ def step(title: str) -> Iterator[None]:
     """Print the title of the block, and on a terminal how long the block took."""
     begun = time.monotonic()
     if console.is_terminal:
-        with console.status(f"{title} ..."):
+        with console.status(Text(f"{title} ...")):
             yield
-        console.print(f"[green]✓[/green] {title} [dim]{time.monotonic() - begun:.1f} s[/dim]")
+        seconds = f"{time.monotonic() - begun:.1f} s"
+        console.print(Text.assemble(("✓", "green"), f" {title} ", (seconds, "dim")))
     else:
         console.print(f"{title} ...")
         yield

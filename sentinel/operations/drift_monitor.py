@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
@@ -23,6 +22,7 @@ from registry.names import MODEL_PATH
 from scoring.errors import ModelRefused
 from scoring.evaluation.drift import SCORE, Binned, training_distribution
 from scoring.prediction import ModelVersion
+from sentinel.local.terminal import open_console
 
 MAX_FEATURES_BYTES = 1024 * 1024
 MAX_WINDOW = timedelta(days=366)
@@ -128,7 +128,7 @@ def show(runs: Iterable[tuple[Tenant, Run]], window: Window) -> None:
             role = " (production)" if check.is_in_production else ""
             score, features = _describe(check)
             table.add_row(tenant.slug, name + role, f"{check.predictions:,}", score, features)
-    console = Console(highlight=False)
+    console = open_console()
     if not console.is_terminal:
         console.width = LOG_WIDTH
     console.print(table)

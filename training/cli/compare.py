@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from registry.names import CHALLENGER, PRODUCTION, model_name
+from sentinel.local.terminal import open_console
 from training.cli import label_options, options
 from training.cli.config_file import configuration
 from training.signals import end_on_signals
@@ -43,7 +43,7 @@ def compare(
     from training.data.maturity_window import Window
     from training.progress import Reporter
 
-    console = Console()
+    console = open_console()
     with Reporter(console) as reporter:
         sources = open_sources(reporter)
         if data:

@@ -11,6 +11,8 @@ import click
 import yaml
 from click.core import ParameterSource
 
+from sentinel.sentences import shown
+
 if TYPE_CHECKING:
     from training.tracking.run_config import Configuration, Origin, Value
 
@@ -59,6 +61,8 @@ def configuration() -> Configuration:
 
 
 def _plain(value: object) -> Value:
+    if isinstance(value, Path):
+        return shown(value)
     return value if isinstance(value, str | int | float | None) else str(value)
 
 

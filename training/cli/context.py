@@ -26,10 +26,11 @@ from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.home import prepare_home
 from sentinel.local.database_url import database_url
+from sentinel.sentences import shown
 from sentinel.settings import Settings
 from training.comparison.evidence import Evidence, from_models, from_pairs
 from training.comparison.lineage import unseen_from
-from training.data.loading import LabelledTransactions, read
+from training.data.loading import LabelledTransactions, note_ignored, read
 from training.data.maturity_window import Window
 from training.errors import NoEvidence, TrainingError
 from training.progress import Reporter
@@ -183,8 +184,10 @@ class Sources:
         Raises:
             TrainingError: the file is invalid; the message names the column or the row.
         """
-        with self.reporter.stage(f"Read {path.name}"):
-            return read(path)
+        with self.reporter.stage(f"Read {shown(path.name)}"):
+            data = read(path)
+        note_ignored(data, self.reporter)
+        return data
 
     def unseen(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from registry.names import PRODUCTION, model_name
+from sentinel.local.terminal import open_console
 from training.cli import options
 from training.signals import end_on_signals
 
@@ -37,7 +37,7 @@ def evaluate(
     from training.progress import Reporter
     from training.reporting.tables import show_addresses
 
-    console = Console()
+    console = open_console()
     with Reporter(console) as reporter:
         sources = open_sources(reporter)
         version = sources.under(model_name(tenant), alias)

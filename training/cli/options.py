@@ -23,6 +23,8 @@ def _tenant(context: click.Context, parameter: click.Parameter, value: str) -> s
 
 def _file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     del context, parameter
+    if value is not None and value.is_dir():
+        raise click.ClickException(f"{value} is a directory; name one file.")
     if value is not None and not value.is_file():
         raise click.ClickException(f"{value} is not a file.")
     return value

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, model_name
+from sentinel.local.terminal import open_console
 from training.cli import label_options, options
 from training.cli.config_file import configuration
 from training.signals import end_on_signals
@@ -72,7 +72,7 @@ def promote(
             raise TrainingError(f"{name} has no version {number}.")
         return version
 
-    console = Console()
+    console = open_console()
     with Reporter(console) as reporter, ExitStack() as stack:
         sources = open_sources(reporter)
         name = model_name(tenant)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, model_name
+from sentinel.local.terminal import open_console
 from training.cli import label_options, options
 from training.cli.config_file import configuration
 from training.signals import end_on_signals
@@ -64,7 +64,7 @@ def calibrate(
     from training.recalibration.report import show_recalibration
     from training.recalibration.run import run_recalibration
 
-    console = Console()
+    console = open_console()
     with Reporter(console) as reporter:
         sources = open_sources(reporter)
         if data:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from sentinel.local.terminal import open_console
 from sentinel.settings import Settings
 from training.cli import options
 from training.signals import end_on_signals
@@ -45,7 +45,7 @@ def train(
     from training.train import train as run
     from training.train_report import show
 
-    console = Console()
+    console = open_console()
     with Reporter(console) as reporter:
         tracking = connect(Settings(), reporter)
         plan = Plan(tenant, data, until_step, costs, seed, configuration=configuration())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from sentinel.local.terminal import open_console
 from sentinel.settings import Settings
 from training.cli import options
 from training.signals import end_on_signals
@@ -69,7 +69,7 @@ def tune(
     from training.train_report import show
 
     settings = Settings()
-    console = Console()
+    console = open_console()
     search = Search(
         plan=Plan(tenant, data, until_step, costs, seed, configuration=configuration()),
         trials=trials,
@@ -81,7 +81,7 @@ def tune(
         with Reporter(console) as reporter:
             tuned = run(search, connect(settings, reporter), reporter)
     except (KeyboardInterrupt, SystemExit):
-        console.print("Interrupted; run the same command to continue the search.", highlight=False)
+        console.print("Interrupted; run the same command to continue the search.")
         raise
     show_search(tuned, console)
     if tuned.trained is not None:

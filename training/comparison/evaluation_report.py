@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.text import Text
 
 from training.comparison.evaluate_version import VersionEvaluation
 from training.reporting.metric_formats import FIGURES
@@ -13,9 +14,11 @@ def show_evaluation(evaluated: VersionEvaluation, console: Console) -> None:
     """Print the figures of a registered model on a period."""
     version = evaluated.version
     console.print(
-        f"[bold]{version.name} version {version.version}[/bold] on {evaluated.row_count:,} "
-        f"transactions, {evaluated.fraud_count:,} frauds, of the hours {evaluated.first_step} "
-        f"to {evaluated.last_step}",
+        Text.assemble(
+            (f"{version.name} version {version.version}", "bold"),
+            f" on {evaluated.row_count:,} transactions, {evaluated.fraud_count:,} frauds, of the "
+            f"hours {evaluated.first_step} to {evaluated.last_step}",
+        ),
         soft_wrap=True,
     )
     table = titled_table("Figures; in brackets 95 % bootstrap intervals", "", "")
@@ -27,4 +30,4 @@ def show_evaluation(evaluated: VersionEvaluation, console: Console) -> None:
     )
     console.print(table)
     console.print(calibration_table(evaluated.evaluation))
-    console.print(f"Threshold {evaluated.model.policy.threshold:.4g}.", highlight=False)
+    console.print(f"Threshold {evaluated.model.policy.threshold:.4g}.")

@@ -24,7 +24,6 @@ def show_comparison(compared: Compared, console: Console) -> None:
     console.print(
         f"Equal decisions: {figures.agreement:.2%}. Reviewing exactly the frauds would save "
         f"{figures.perfect:,.0f}.",
-        highlight=False,
     )
     print_line(console, compared.sentence, style="bold")
     for note in compared.notes:

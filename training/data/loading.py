@@ -1,21 +1,23 @@
 """Read labelled transactions from CSV or Parquet in the PaySim schema, or from an Arrow table.
 
+What a file may look like is in docs/data.md.
+
 The bounds are those of `scoring.transaction.Transaction`, checked a column at a time, so that no
 model is trained on a transaction that the service would refuse.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet
 
 from scoring.features import BoolArray, FloatArray, TransactionColumns
@@ -28,7 +30,12 @@ from scoring.transaction import (
     TRANSACTION_TYPES,
     WIRE_NAMES,
 )
+from sentinel.sentences import printable, shown
+from training.data import columns as arrow_columns
+from training.data.csv_file import SUFFIXES, open_csv
+from training.data.faults import refuse_first_fault
 from training.errors import TrainingError
+from training.progress import Reporter
 
 LABEL = "isFraud"
 COLUMNS = (*WIRE_NAMES.values(), LABEL)
@@ -51,8 +58,10 @@ _NUMBERS: dict[str, tuple[str, Callable[[FloatArray], BoolArray]]] = {
         f"a finite number within ±{MAX_BALANCE:.0f}",
         lambda v: np.abs(v) <= MAX_BALANCE,
     ),
-    LABEL: ("0 or 1", lambda v: (v == 0) | (v == 1)),
+    LABEL: ("0 or 1, or true or false", lambda v: (v == 0) | (v == 1)),
 }
+_ACCOUNTS = (WIRE_NAMES["name_orig"], WIRE_NAMES["name_dest"])
+_TEXT = ("type", *_ACCOUNTS)
 _ACCOUNT = f"1 to {MAX_ACCOUNT_LENGTH} printable ASCII characters without spaces"
 
 
@@ -65,12 +74,14 @@ class LabelledTransactions:
         is_fraud: labels, bool (n,).
         source: name of the source, for people.
         fingerprint: SHA-256 in hex of every number that training reads, in time order.
+        ignored: names of the columns of the source that were not read.
     """
 
     columns: TransactionColumns
     is_fraud: BoolArray
     source: str
     fingerprint: str
+    ignored: tuple[str, ...] = ()
 
     @property
     def step(self) -> FloatArray:
@@ -99,24 +110,44 @@ def read(path: Path) -> LabelledTransactions:
     """Read a file of transactions.
 
     Args:
-        path: file with at least COLUMNS, whose name ends in `.csv` or `.parquet`.
+        path: file with at least COLUMNS, whose name ends in `.parquet` or one of `SUFFIXES`.
 
     Raises:
         TrainingError: the file cannot be read, lacks a column, or holds a row that the service
             would refuse; the message names the column, or the row and the field.
     """
-    return from_table(_read_table(path), path.name, first_line=2 if _is_csv(path) else None)
+    source = shown(path.name)
+    name = path.name.lower()
+    if not name.endswith((*SUFFIXES, ".parquet")):
+        raise TrainingError(f"{source} must end in {', '.join(SUFFIXES)} or .parquet.")
+    if path.is_dir():
+        raise TrainingError(f"{shown(path)} is a directory; name one file.")
+    if not path.is_file():
+        raise TrainingError(f"{shown(path)} is not a file.")
+    try:
+        if name.endswith(".parquet"):
+            return _read_parquet(path, source)
+        return _read_csv(path, source)
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise TrainingError(f"{source} cannot be read: {reason}.") from error
+
+
+def note_ignored(data: LabelledTransactions, reporter: Reporter) -> None:
+    """Report the columns that were not read, since somebody may think that they count."""
+    if data.ignored:
+        reporter.note(f"Ignored columns of {data.source}: {', '.join(data.ignored)}.")
 
 
 def from_table(
-    table: pa.Table, source: str, *, first_line: int | None = None
+    table: pa.Table, source: str, *, place: Callable[[int], str] | None = None
 ) -> LabelledTransactions:
     """Check a table of transactions and put it in time order.
 
     Args:
         table: table with at least COLUMNS; numbers as numbers or as text.
         source: name of the source in error messages.
-        first_line: line of the file with the first row, where the source has lines.
+        place: function that names a row, counted from 0, in an error message; None: `row 1`.
 
     Raises:
         TrainingError: see `read`.
@@ -124,18 +155,22 @@ def from_table(
     _require_columns(source, table.column_names)
     if table.num_rows == 0:
         raise TrainingError(f"{source} has no rows.")
+    table = pa.table({name: _usable(source, name, table[name]) for name in COLUMNS})
     values, faults = {}, {}
     for name, (rule, is_good) in _NUMBERS.items():
-        values[name] = _as_float64(table[name])
+        values[name] = arrow_columns.to_numbers(table[name])
         faults[name] = rule, ~is_good(values[name])
-    kinds = pc.index_in(_as_text(table["type"]), value_set=pa.array(TRANSACTION_TYPES))
+    kinds = pc.index_in(
+        arrow_columns.to_text(table["type"]),
+        value_set=pa.array(TRANSACTION_TYPES, pa.large_string()),
+    )
     faults["type"] = f"one of {', '.join(TRANSACTION_TYPES)}", _as_bool(pc.is_null(kinds))
-    for name in (WIRE_NAMES["name_orig"], WIRE_NAMES["name_dest"]):
-        matches = pc.match_substring_regex(_as_text(table[name]), ACCOUNT_PATTERN)
+    for name in _ACCOUNTS:
+        matches = pc.match_substring_regex(arrow_columns.to_text(table[name]), ACCOUNT_PATTERN)
         faults[name] = _ACCOUNT, ~_as_bool(pc.fill_null(matches, False))
-    _refuse_first_fault(table, source, first_line, faults)
+    refuse_first_fault(table, source, place or (lambda row: f"row {row + 1}"), faults, _TEXT)
 
-    receivers = _as_text(table[WIRE_NAMES["name_dest"]])
+    receivers = arrow_columns.to_text(table[WIRE_NAMES["name_dest"]])
     columns = TransactionColumns(
         step=values["step"],
         type_code=np.asarray(kinds, dtype=np.float64),
@@ -145,6 +180,41 @@ def from_table(
         dest_is_merchant=_as_bool(pc.starts_with(receivers, "M")).astype(float),
     )
     return _in_time_order(columns, values[LABEL] == 1, source)
+
+
+def _usable(source: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column in a type that can be checked cell by cell.
+
+    Raises:
+        TrainingError: no cell of this type can be valid.
+    """
+    column = arrow_columns.plain(column)
+    if name == LABEL:
+        column = _label_as_number(column)
+    is_name = name in _TEXT
+    fits = arrow_columns.can_be_text if is_name else arrow_columns.can_be_numbers
+    if not fits(column.type):
+        what = "text" if is_name else "numbers"
+        raise TrainingError(
+            f"{source}: the column {name} has the type {column.type}; it must hold {what}."
+        )
+    try:
+        return arrow_columns.to_text(column) if is_name else column
+    except pa.ArrowInvalid as error:
+        raise TrainingError(f"{source}: the column {name} is not UTF-8 text.") from error
+
+
+def _label_as_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return labels that are booleans, or their names as pandas writes them, as 1 and 0."""
+    if pa.types.is_boolean(column.type):
+        return column.cast(pa.int8())
+    if not arrow_columns.is_text(column.type):
+        return column
+    text = arrow_columns.to_text(column)
+    lower = pc.ascii_lower(text)
+    for word, number in (("true", "1"), ("false", "0")):
+        text = pc.if_else(pc.fill_null(pc.equal(lower, word), False), number, text)
+    return text
 
 
 def _in_time_order(
@@ -164,65 +234,45 @@ def _arrays(columns: TransactionColumns) -> list[FloatArray]:
     return [getattr(columns, field.name) for field in fields(columns)]
 
 
-def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() == ".csv"
+def _read_csv(path: Path, source: str) -> LabelledTransactions:
+    file = open_csv(path, source, COLUMNS)
+    _require_columns(source, file.names)
+    read_in = from_table(file.read(COLUMNS), source, place=file.place)
+    return replace(read_in, ignored=_ignored(file.names))
 
 
-def _read_table(path: Path) -> pa.Table:
-    if not path.is_file():
-        raise TrainingError(f"{path} is not a file.")
-    try:
-        if _is_csv(path):
-            return _read_csv(path)
-        if path.suffix.lower() == ".parquet":
-            with pyarrow.parquet.ParquetFile(path) as file:
-                _require_columns(path.name, file.schema_arrow.names)
-                return file.read(columns=list(COLUMNS))
-    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise TrainingError(f"{path.name} cannot be read: {reason}.") from error
-    raise TrainingError(f"{path.name} must end in .csv or .parquet.")
+def _read_parquet(path: Path, source: str) -> LabelledTransactions:
+    # Opened by Python: Arrow cannot encode every name.
+    with path.open("rb") as content, pyarrow.parquet.ParquetFile(content) as file:
+        names = file.schema_arrow.names
+        _require_columns(source, names)
+        read_in = from_table(file.read(columns=list(COLUMNS)), source)
+    return replace(read_in, ignored=_ignored(names))
 
 
-def _read_csv(path: Path) -> pa.Table:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        _require_columns(path.name, next(csv.reader(file), []))
-    ragged: list[pyarrow.csv.InvalidRow] = []
-
-    def record(row: pyarrow.csv.InvalidRow) -> str:
-        ragged.append(row)
-        return "error"
-
-    try:
-        return pyarrow.csv.read_csv(
-            path,
-            # One thread: Arrow counts rows only then.
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=record),
-            # Everything as text: Arrow's own conversion stops at the first bad cell with an error
-            # that lacks the rule; _as_float64 converts 1.5 million rows in 0.1 s a column.
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=list(COLUMNS),
-                column_types=dict.fromkeys(COLUMNS, pa.string()),
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if not ragged:
-            raise
-        row = ragged[0]
-        raise TrainingError(
-            f"{path.name}, row {row.number - 1} (line {row.number}): the row has "
-            f"{row.actual_columns} columns, the header has {row.expected_columns}."
-        ) from error
+def _ignored(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that are not read, without a data frame's index, which has no name."""
+    return tuple(
+        printable(name)
+        for name in names
+        if name and name not in COLUMNS and not name.startswith("__index_")
+    )
 
 
-def _require_columns(source: str, names: list[str]) -> None:
+def _require_columns(source: str, names: Sequence[str]) -> None:
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         noun = "column" if len(missing) == 1 else "columns"
+        lower = {name.lower(): name for name in names}
+        near = {
+            name: lower[found[0]]
+            for name in missing
+            if (found := get_close_matches(name.lower(), lower, n=1, cutoff=0.8))
+        }
+        hint = "".join(f" Rename {written!r} to {name}." for name, written in near.items())
         raise TrainingError(
             f"{source} lacks the {noun} {', '.join(missing)}; its columns are "
-            f"{', '.join(names) or 'none'}."
+            f"{', '.join(map(printable, names)) or 'none'}.{hint}"
         )
     twice = [name for name in COLUMNS if names.count(name) > 1]
     if twice:
@@ -231,45 +281,3 @@ def _require_columns(source: str, names: list[str]) -> None:
 
 def _as_bool(array: pa.ChunkedArray) -> BoolArray:
     return np.asarray(array, dtype=np.bool_)
-
-
-def _as_text(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    return array if pa.types.is_large_string(array.type) else array.cast(pa.string())
-
-
-def _as_float64(array: pa.ChunkedArray) -> FloatArray:
-    """Return the values as numbers, NaN where a value is not a number."""
-    try:
-        return np.asarray(array.cast(pa.float64()), dtype=np.float64)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return np.array([_number(value) for value in array.to_pylist()], dtype=np.float64)
-
-
-def _number(value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return float("nan")
-
-
-def _refuse_first_fault(
-    table: pa.Table,
-    source: str,
-    first_line: int | None,
-    faults: dict[str, tuple[str, BoolArray]],
-) -> None:
-    first = {name: int(np.argmax(bad)) for name, (_, bad) in faults.items() if bad.any()}
-    if not first:
-        return
-    field = min(first, key=lambda name: (first[name], COLUMNS.index(name)))
-    row = first[field]
-    count = int(np.count_nonzero(np.logical_or.reduce([bad for _, bad in faults.values()])))
-    value = table[field][row].as_py()
-    shown = "empty" if value in (None, "") else repr(value)
-    if len(shown) > 60:
-        shown = shown[:57] + "..."
-    line = "" if first_line is None else f" (line {row + first_line})"
-    others = "" if count == 1 else f" {count} rows are not valid."
-    raise TrainingError(
-        f"{source}, row {row + 1}{line}: {field} must be {faults[field][0]}, not {shown}.{others}"
-    )

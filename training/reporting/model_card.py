@@ -175,6 +175,6 @@ def _name(version: ModelVersion) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text escaped so that it fills exactly one cell of a Markdown table."""
+    """Return text escaped so that Markdown shows it as it is, also in one cell of a table."""
     escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|~!#&" else c for c in str(text))
     return " ".join(escaped.split())

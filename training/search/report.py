@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from training.reporting.tables import titled_table
 from training.search.search import Tuned
@@ -79,7 +80,7 @@ def _remark(candidate: RankedCandidate, tuned: Tuned) -> str:
     return ", ".join(remarks)
 
 
-def _why(chosen: RankedCandidate, best: RankedCandidate, tuned: Tuned) -> str:
+def _why(chosen: RankedCandidate, best: RankedCandidate, tuned: Tuned) -> Text:
     tied = sum(candidate.is_tied for candidate in tuned.choice.ranked)
     if tied == 1:
         reason = "no other is within one standard error of its savings"
@@ -96,4 +97,4 @@ def _why(chosen: RankedCandidate, best: RankedCandidate, tuned: Tuned) -> str:
     if tuned.default is not None and tuned.default.kept.number != chosen.number:
         share = chosen.batch_us / tuned.default.latency.batch_us
         beside = f" It takes {share:.0%} of the time of train's own parameters."
-    return f"[bold]Trial {chosen.number} is chosen:[/bold] {reason}.{beside}"
+    return Text.assemble((f"Trial {chosen.number} is chosen:", "bold"), f" {reason}.{beside}")

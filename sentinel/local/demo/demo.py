@@ -65,7 +65,8 @@ class Demo:
         self._stack = stack
         self._url = f"http://127.0.0.1:{port}"
         if self._data and not self._data.is_file():
-            raise DemoError(f"DATA={data}: there is no such file.")
+            what = "is a directory" if self._data.is_dir() else "there is no such file"
+            raise DemoError(f"DATA={data}: {what}.")
         if port == mlflow_port:
             raise DemoError(f"PORT and MLFLOW_PORT are both {port}; they have to differ.")
         stack.enter_context(state.only_demo(self._home, self._url))
@@ -131,7 +132,7 @@ class Demo:
 
     def show(self) -> None:
         """Score the samples and print the addresses of all services."""
-        environment_file = os.path.relpath(self._environment_file)
+        environment_file = _for_a_shell(self._environment_file)
         headers = {"Authorization": f"Bearer {self._key}"}
         with httpx.Client(
             base_url=self._url, headers=headers, timeout=30, trust_env=False
@@ -141,10 +142,10 @@ class Demo:
                     reply = samples.score(client, sample)
                 except httpx.HTTPError as error:
                     raise DemoError(f"The service did not score a transaction: {error}") from error
-                console.print(f"\n[bold]{sample.title}[/bold]")
-                console.out(samples.compact(reply), highlight=False)
-        console.print("\n[bold]Score one again[/bold]")
-        console.out(samples.curl(environment_file, samples.SAMPLES[2]), highlight=False)
+                console.print(f"\n{sample.title}", style="bold")
+                console.print(samples.compact(reply))
+        console.print("\nScore one again", style="bold")
+        console.print(samples.curl(environment_file, samples.SAMPLES[2]))
         console.print(
             f"\n  Service      {self._url}"
             f"\n  API          {self._url}/docs"
@@ -246,7 +247,8 @@ class Demo:
             **self._mlflow.login.environment,
             "SENTINEL_HOME": str(self._home),
             "SENTINEL_KEY_SECRET": self._key_secret.decode(),
-            "BENTOML_HOME": str(self._home / "bentoml"),
+            # Relative, since BentoML expands variables in it, and the path may have a `$`.
+            "BENTOML_HOME": os.path.relpath(self._home / "bentoml", _PROJECT),
             "BENTOML_DO_NOT_TRACK": "True",
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
@@ -257,6 +259,12 @@ class Demo:
         except httpx.HTTPError:
             return False
         return reply.is_success and reply.json()["models"].get(version.name) == version.version
+
+
+def _for_a_shell(path: Path) -> str:
+    """Return a path relative to the working directory that `.` of a shell does not look up."""
+    relative = os.path.relpath(path)
+    return relative if os.sep in relative else os.path.join(os.curdir, relative)  # noqa: PTH118
 
 
 def stop_leftovers(home: Path) -> bool:

@@ -54,8 +54,10 @@ def read_environment(path: Path) -> dict[str, str]:
     """Read the file of `write_environment`; return an empty dict if it does not exist."""
     if not path.exists():
         return {}
-    pairs = (item.partition("=") for item in shlex.split(path.read_text(), comments=True))
-    return {key: text for key, _, text in pairs}
+    pairs = (
+        item.partition("=") for item in shlex.split(os.fsdecode(path.read_bytes()), comments=True)
+    )
+    return {key: value for key, _, value in pairs}
 
 
 def fingerprint(data: Path) -> dict[str, str | int]:

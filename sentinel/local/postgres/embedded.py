@@ -24,8 +24,10 @@ from urllib.parse import quote
 import psycopg
 
 from sentinel.home import prepare_home
-from sentinel.local.postgres.cluster import ROLE, Cluster, EmbeddedPostgresError, last_line
+from sentinel.local.postgres.binaries import EmbeddedPostgresError
+from sentinel.local.postgres.cluster import ROLE, Cluster, last_line
 from sentinel.local.postgres.os_account import Account, postgres_account
+from sentinel.sentences import foreseen
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
 
@@ -117,8 +119,9 @@ class EmbeddedPostgres:
                 f"it, or remove {self._root} to begin with an empty database."
             ) from error
         except (OSError, psycopg.Error) as error:
+            reason = foreseen(error) or last_line(str(error))
             raise EmbeddedPostgresError(
-                f"The embedded Postgres in {self._root} cannot be used: {last_line(str(error))}"
+                f"The embedded Postgres in {self._root} cannot be used: {reason}"
             ) from error
 
     def _prepare(self, account: Account) -> None:

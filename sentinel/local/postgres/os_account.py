@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 _log = logging.getLogger(__name__)
 
@@ -37,34 +38,50 @@ class Account:
             os.chown(path, self.uid, self.gid)
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end as the user, in a session of its own (Ctrl-C does not end it).
-
-        Its output goes to files, because a server that it starts would keep a pipe open. The
-        caller's PG* variables (another port, another host) are not passed on.
-        """
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("PG")
-        }
+        """Run a program to its end as the user, see `spawn`."""
         with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-            result = subprocess.run(  # noqa: S603 - the programs of one installed package
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                cwd="/",
-                env=environment | {"LC_ALL": "C"},
-                start_new_session=True,
-                umask=0o077,
-                user=self.uid if self.switch else None,
-                group=self.gid if self.switch else None,
-                extra_groups=[] if self.switch else None,
-                check=False,
-            )
+            process = self._popen(command, stdout, stderr)
+            process.wait()
             stdout.seek(0)
             stderr.seek(0)
             return subprocess.CompletedProcess(
-                command, result.returncode, stdout.read(), stderr.read()
+                command, process.returncode, stdout.read(), stderr.read()
             )
+
+    def spawn(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+        """Start a program as the user, in a session of its own (Ctrl-C does not end it).
+
+        The caller's PG* variables (another port, another host) are not passed on.
+
+        Args:
+            command: command line.
+            log: file that its output is appended to, readable by the user only.
+        """
+        with log.open("ab") as output:
+            log.chmod(0o600)
+            self.give(log)
+            return self._popen(command, output, output)
+
+    def _popen(
+        self, command: Sequence[str], stdout: IO[Any], stderr: IO[Any]
+    ) -> subprocess.Popen[bytes]:
+        # Files, because a server that a program starts would keep a pipe open.
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PG")
+        }
+        return subprocess.Popen(  # noqa: S603 - the programs of one installed package
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd="/",
+            env=environment | {"LC_ALL": "C"},
+            start_new_session=True,
+            umask=0o077,
+            user=self.uid if self.switch else None,
+            group=self.gid if self.switch else None,
+            extra_groups=[] if self.switch else None,
+        )
 
 
 def postgres_account(directory: Path) -> Account:

@@ -1,4 +1,8 @@
-"""`sentinel demo` trains, promotes, serves, and stops every process that it started."""
+"""`sentinel demo` trains, promotes, serves, and stops every process that it started.
+
+It runs in a checkout whose path has every character that a shell, an ini file, a URI, a list of
+Postgres or Rich's markup would interpret.
+"""
 
 from __future__ import annotations
 
@@ -46,22 +50,32 @@ MLFLOW_PATHS = (
     "/graphql",
     "/docs",
 )
+PARTS = (
+    *("app", "api", "observability", "persistence", "registry", "scoring", "sentinel", "serving"),
+    *("training", "web", "service.py", "pyproject.toml"),
+)
+"""What of the checkout the demo needs."""
+AWKWARD = "ü 50%20 'q' \"d\" #x [bold] $HOME `id`, &"
 
 
 @dataclass
 class Machine:
-    """A folder with a home and ports of its own, and the commands one types there."""
+    """A checkout with a home and ports of its own, and the commands one types there."""
 
-    home: Path
+    checkout: Path
     port: int
     mlflow_port: int
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
+    @property
+    def home(self) -> Path:
+        return self.checkout / ".sentinel"
+
     def start(self, command: str, **environment: str) -> subprocess.Popen[str]:
         """Run `sentinel <command>` without waiting."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "sentinel", command],
-            cwd=PROJECT,
+            [str(self.checkout / ".venv/bin/python"), "-m", "sentinel", command],
+            cwd=self.checkout,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -121,20 +135,26 @@ def machine(free_port: Callable[[], int]) -> Iterator[Machine]:
     # Not tmp_path_factory: as root, Postgres runs as another user, and each pytest session that
     # starts closes the folder above to others again.
     with tempfile.TemporaryDirectory(prefix="sentinel-") as directory:
-        home = Path(directory) / ".sentinel"
-        machine = Machine(home, free_port(), free_port())
+        checkout = Path(directory) / AWKWARD
+        checkout.mkdir()
+        for part in PARTS:
+            # With its times and __pycache__, so that nothing is compiled again.
+            subprocess.run(["cp", "-a", PROJECT / part, checkout], check=True)
+        (checkout / ".venv").symlink_to(sys.prefix)
+        machine = Machine(checkout, free_port(), free_port())
         yield machine
         for process in machine.started:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
         machine.run("stop")
-        EmbeddedPostgres(home).stop()
+        EmbeddedPostgres(machine.home).stop()
+        assert [path.name for path in Path(directory).iterdir()] == [AWKWARD], "nothing beside it"
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "month.parquet"
+    path = tmp_path_factory.mktemp(AWKWARD) / "[link]100% $x month.parquet"
     pq.write_table(simulate(60_000, seed=5), path)
     return path
 
@@ -209,10 +229,12 @@ def test_mlflow_serves_nothing_without_the_demos_login(machine: Machine) -> None
         assert client.get("/", auth=(login[0], "wrong")).status_code == 401
 
 
-def test_the_printed_curl_command_scores(first_run: tuple[subprocess.Popen[str], str]) -> None:
+def test_the_printed_curl_command_scores(
+    first_run: tuple[subprocess.Popen[str], str], machine: Machine
+) -> None:
     (line,) = (line for line in first_run[1].splitlines() if "curl" in line)
     done = subprocess.run(
-        ["sh", "-c", line], cwd=PROJECT, capture_output=True, text=True, check=True
+        ["sh", "-c", line], cwd=machine.checkout, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["model"]["name"] == "fraud-demo"
 
@@ -312,11 +334,13 @@ def test_untrainable_data_end_the_demo_and_promote_nothing(
     assert machine.processes() == []
 
 
-@pytest.mark.parametrize("text", ["plain", "with 'quotes' and $dollars", "p@/x?host=/a b&port=1"])
+@pytest.mark.parametrize(
+    "text", ["plain", "with 'quotes' and $dollars", "p@/x?host=/a b&port=1", "ü \udce9 \n%"]
+)
 def test_settings_read_back_equal_from_the_file_and_from_a_shell(tmp_path: Path, text: str) -> None:
     path = tmp_path / "demo.env"
     write_environment(path, {"NAME": text})
     assert read_environment(path) == {"NAME": text}
     sourced = f'. {shlex.quote(str(path))}; printf %s "$NAME"'
-    done = subprocess.run(["sh", "-c", sourced], capture_output=True, text=True, check=True)
-    assert done.stdout == text
+    done = subprocess.run(["sh", "-c", sourced], capture_output=True, check=True)
+    assert done.stdout == os.fsencode(text)

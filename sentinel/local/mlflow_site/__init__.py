@@ -1,0 +1,1 @@
+"""Directory on PYTHONPATH of the MLflow server: Python imports `sitecustomize` as it starts."""

@@ -1,0 +1,44 @@
+"""Values on make's command line reach the programs as they were typed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import PROJECT
+
+AWKWARD = "a$b $(x) 50% 'q' \"d\" #h [bold] `e` ü.csv"
+SHOW = "include Makefile\nshow:\n\t@printenv DATA || echo unset\n"
+
+
+def make(*arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        ["make", "--silent", *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={key: value for key, value in os.environ.items() if key != "DATA"} | environment,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> str:
+    (tmp_path / "Makefile").write_text(SHOW)
+    return f"--file={tmp_path}/Makefile"
+
+
+def test_the_name_of_a_data_file_is_taken_as_typed(show: str) -> None:
+    assert make(show, "show", f"DATA={AWKWARD}") == f"{AWKWARD}\n"
+    assert make(show, "show", DATA=AWKWARD) == f"{AWKWARD}\n"
+    assert make(show, "show") == "unset\n"
+
+
+def test_the_path_of_a_python_may_have_spaces_and_quotes(tmp_path: Path) -> None:
+    python, venv = tmp_path / "it's a" / "python3", tmp_path / "venv"
+    said = make(f"PYTHON={python}", f"VENV={venv}", f"{venv}/bin/python")
+    assert f"(tried: {python}): install one" in said

@@ -1,0 +1,53 @@
+"""Report the first cell of a table that is not valid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from scoring.features import BoolArray
+from training.errors import TrainingError
+
+# Also the apostrophes and the spaces, narrow and not, that separate thousands.
+_SEPARATED = re.compile(r"[+-]?\d[\d.]*[,_'\u2019\s][\d.,_'\u2019\s]*")
+
+
+def refuse_first_fault(
+    table: pa.Table,
+    source: str,
+    place: Callable[[int], str],
+    faults: Mapping[str, tuple[str, BoolArray]],
+    names: Collection[str],
+) -> None:
+    """Refuse a table whose cells are not all valid, by the first that is not.
+
+    Args:
+        table: table of the columns in the order in which they are named.
+        source: name of the source.
+        place: function that names a row, counted from 0.
+        faults: by column, what its cells must be, and which are not, bool (n,).
+        names: columns that hold text, not numbers.
+
+    Raises:
+        TrainingError: some cell is not valid.
+    """
+    first = {name: int(np.argmax(bad)) for name, (_, bad) in faults.items() if bad.any()}
+    if not first:
+        return
+    field = min(first, key=lambda name: (first[name], table.column_names.index(name)))
+    row = first[field]
+    count = int(np.count_nonzero(np.logical_or.reduce([bad for _, bad in faults.values()])))
+    value = table[field][row].as_py()
+    shown = "empty" if value in (None, "") else repr(value)
+    if len(shown) > 60:
+        shown = shown[:57] + "..."
+    hint = ""
+    if isinstance(value, str) and field not in names and _SEPARATED.fullmatch(value):
+        hint = " Write numbers with a decimal point and without separators, such as 1234.5."
+    others = "" if count == 1 else f" {count} rows are not valid."
+    raise TrainingError(
+        f"{source}, {place(row)}: {field} must be {faults[field][0]}, not {shown}.{hint}{others}"
+    )
