@@ -71,7 +71,7 @@ class Sentinel:
         try:
             _set_up_log()
             settings = Settings()
-            settings.resolve_key_secret()
+            settings.resolve_key_secrets()
             check_tracking_uri(settings.tracking_uri)
             with database_url(settings) as url:
                 check_database_url(url)
@@ -99,7 +99,7 @@ class Sentinel:
             database_url=self.resources.enter_context(database_url(settings)),
             tracking_uri=settings.tracking_uri,
             model_cache=settings.model_cache,
-            key_secret=settings.resolve_key_secret(),
+            key_secrets=settings.resolve_key_secrets(),
             models_in_memory=settings.models_in_memory,
             poll_seconds=settings.alias_poll_seconds,
             traces=app.traces,

@@ -10,11 +10,9 @@ from mlflow import MlflowClient
 
 from registry.client.base import RegisteredVersion
 from registry.client.mlflow_errors import translate_errors
-from registry.names import CHALLENGER, PRODUCTION
+from registry.names import CHALLENGER, PRODUCTION, PROMOTED_AT_TAG, PROMOTED_BY_TAG
 from registry.publish.tracking import PublishError
 
-PROMOTED_BY_TAG = "sentinel.promoted_by"
-PROMOTED_AT_TAG = "sentinel.promoted_at"
 EVIDENCE_TAG = "sentinel.promotion_evidence"
 
 

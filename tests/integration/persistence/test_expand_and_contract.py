@@ -28,7 +28,7 @@ from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.maintenance.migrate import alembic_config, current_revision, head_revision, upgrade
-from persistence.maintenance.partitions import PARTITIONED, months_made
+from persistence.maintenance.partitions import DECISIONS, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
 from persistence.tenancy import SERVICE_ROLE
 from scoring.policy import CostModel, Policy
@@ -177,7 +177,7 @@ def test_an_upgrade_keeps_the_rows_of_the_previous_release(
     last_month = THIS.plus(-1)
     with psycopg.connect(url, row_factory=dict_row, autocommit=True) as connection:
         connection.execute("INSERT INTO tenants (slug, model_name) VALUES ('demo', 'fraud-demo')")
-        for table in PARTITIONED:
+        for table in DECISIONS:
             connection.execute(
                 f"CREATE TABLE {last_month.partition_of(table)} PARTITION OF {table}"
                 f" FOR VALUES FROM ('{last_month.first_id}') TO ('{THIS.first_id}')"

@@ -75,8 +75,8 @@ def test_a_decision_in_the_default_partition_is_moved_to_its_month(
         THIS.plus(-2).partition_of("predictions"),
         THIS.plus(-2).partition_of("transactions"),
     }
-    assert f"Moved 1 decisions of {THIS.plus(-2)} out of the default partitions." in said
-    assert "Left 1 decisions of later months in the default partitions." in said
+    assert f"Moved 1 rows of {THIS.plus(-2)} out of the default partitions." in said
+    assert "Left 1 rows of later months in the default partitions." in said
     assert partition_of(rows, far) == {"predictions_default", "transactions_default"}
     assert read_decision(engine, stray.tenant_id, stray.prediction_id).prediction == (
         stray.prediction
@@ -156,7 +156,7 @@ def test_a_dry_run_lists_the_changes_and_makes_none(
     said: list[str] = []
     maintain(owner, NOW, retain_months=2, dry_run=True, report=said.append)
     assert said == [
-        f"Would move 1 decisions of {THIS.plus(-5)} out of the default partitions.",
+        f"Would move 1 rows of {THIS.plus(-5)} out of the default partitions.",
         f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys and feedback.",
     ]
     assert months(engine) == before
@@ -195,7 +195,7 @@ def test_a_second_run_waits_for_the_first(
         assert said == ["Another run is active on this database; waiting for it to end."]
         first.execute(text("SELECT pg_advisory_unlock(:a, 1)"), {"a": 0x53E47})
     second.join(30)
-    assert f"Moved 1 decisions of {THIS.plus(-3)} out of the default partitions." in said
+    assert f"Moved 1 rows of {THIS.plus(-3)} out of the default partitions." in said
 
 
 def test_the_tables_owner_need_not_be_a_superuser(
