@@ -192,8 +192,8 @@ def record_promotions(
 
 
 def _last_promotion(connection: Connection, tenant_ids: Sequence[int]) -> datetime:
-    """Return the time of the tenants' last promotion, in whole seconds like the tag's."""
-    last = select(func.date_trunc("second", func.max(ProductionVersionRow.since))).where(
+    """Return the time of the tenants' last promotion."""
+    last = select(func.max(ProductionVersionRow.since)).where(
         ProductionVersionRow.tenant_id.in_(tenant_ids)
     )
     return connection.execute(last).scalar_one() or datetime.min.replace(tzinfo=UTC)

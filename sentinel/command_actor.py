@@ -1,4 +1,4 @@
-"""The person at the command line, as the audit log names them."""
+"""The person at the command line, as the audit log and MLflow name them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import pwd
 from persistence.actor import Actor
 
 
-def command_actor(command: str) -> Actor:
-    """Return the user who runs a command, such as `sentinel keys issue`.
+def os_user() -> str:
+    """Return the user of this process, whatever the environment says.
 
-    The user is the process's own, whatever the environment says; a user without a passwd entry, as
-    in a container, is `uid N`.
+    A user without a passwd entry, as in a container, is `uid N`.
     """
     uid = os.getuid()
     try:
-        name = pwd.getpwuid(uid).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        name = f"uid {uid}"
-    return Actor(name, via=command)
+        return f"uid {uid}"
+
+
+def command_actor(command: str) -> Actor:
+    """Return the user who runs a command, such as `sentinel keys issue`."""
+    return Actor(os_user(), via=command)

@@ -47,7 +47,7 @@ class AuditEntry:
     after: dict[str, Any] | None
     via: str | None
     object: str | None
-    details: dict[str, Any] | None
+    details: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def read_changes(
             tuple_(row.at, row.id) < tuple_(literal(last_at), literal(last_id))
         )
     with tenant_transaction(engine, tenant_id) as connection:
-        entries = [AuditEntry(*found, None) for found in connection.execute(statement)]
+        entries = [AuditEntry(*found) for found in connection.execute(statement)]
     return Page(entries[:limit], len(entries) > limit)
 
 

@@ -49,7 +49,7 @@ def _promote(client: MlflowClient, version: RegisteredVersion, promotion: Promot
     name, number = version.name, str(version.version)
     tags = {
         PROMOTED_BY_TAG: promotion.by,
-        PROMOTED_AT_TAG: datetime.now(UTC).isoformat(timespec="seconds"),
+        PROMOTED_AT_TAG: datetime.now(UTC).isoformat(timespec="milliseconds"),
         EVIDENCE_TAG: promotion.evidence,
     }
     try:

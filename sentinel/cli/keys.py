@@ -100,7 +100,10 @@ def rename_key(tenant: str, key: str, name: str) -> None:
 @click.option("--tenant", required=True, help="The tenant's slug.")
 @click.argument("key")
 def revoke_key(tenant: str, key: str) -> None:
-    """Revoke the key with the name or public prefix KEY (`sk_PREFIX_...`); within seconds."""
+    """Revoke the key with the name or public prefix KEY; takes effect within seconds.
+
+    KEY may also be the key itself (`sk_PREFIX_...`).
+    """
     with connected_database() as (engine, _):
         owner = tenants.find_tenant(engine, tenant)
         api_keys.revoke_key(engine, owner.id, key, actor=actor())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, model_name
+from sentinel.command_actor import os_user
 from training.cli import label_options, options
 from training.cli.config_file import configuration
 from training.signals import end_on_signals
@@ -109,7 +110,7 @@ def promote(
                 version,
                 production,
                 compared,
-                by=getpass.getuser(),
+                by=promoter(),
                 force=force,
                 tracking=sources.tracking,
                 registry=sources.registry,
@@ -122,3 +123,8 @@ def promote(
     print_line(console, message, style="bold")
     if url := sources.tracking.version_url(ModelVersion(version.name, version.version)):
         print_line(console, f"Version: {url}")
+
+
+def promoter() -> str:
+    """Return the user who promotes: the login at MLflow, else the user of the operating system."""
+    return os.environ.get("MLFLOW_TRACKING_USERNAME") or os_user()
