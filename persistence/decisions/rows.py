@@ -81,12 +81,13 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
     )
 
 
-def find_decision(engine: Engine, prediction_id: UUID) -> Decided:
+def find_decision(engine: Engine, prediction_id: UUID, reader: Actor) -> Decided:
     """Return one stored decision of any tenant, for an operator.
 
     Args:
         engine: pool whose role owns the tables.
         prediction_id: id of the prediction.
+        reader: person that the access log names.
 
     Raises:
         NotFound: no prediction has that id.
@@ -96,7 +97,7 @@ def find_decision(engine: Engine, prediction_id: UUID) -> Decided:
         tenant_id = connection.execute(statement).scalar_one_or_none()
     if tenant_id is None:
         raise NotFound(f"There is no prediction {prediction_id}.")
-    return read_decision(engine, tenant_id, prediction_id)
+    return read_decision(engine, tenant_id, prediction_id, reader=reader)
 
 
 def read_decision(
