@@ -16,28 +16,24 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, insert, or_, select, update
+from sqlalchemy import Engine, insert, or_, select, update
 from sqlalchemy import func as sql
-from sqlalchemy.exc import IntegrityError
 
 from persistence.actor import Actor
 from persistence.engine import transaction
+from persistence.key_names import check_name, find_key, free_name, unique_name
 from persistence.tables.tenants import ApiKeyRow, TenantRow
 from persistence.tenancy import SERVICE, tenant_transaction
-from scoring.errors import FieldError, InvalidRequest, NotFound
+from scoring.errors import FieldError, InvalidRequest
 
 SCOPES = ("score", "review", "admin")
 _ALPHABET = string.ascii_letters + string.digits
 _PREFIX_LENGTH = 10
 _SECRET_LENGTH = 32
 """62**32, about 190 bits."""
-MAX_NAME_LENGTH = 64
-_KEY_START = "sk_"
 _FORM = re.compile(
     rf"sk_([A-Za-z0-9]{{{_PREFIX_LENGTH}}})_[A-Za-z0-9]{{{_SECRET_LENGTH}}}[0-9a-f]{{8}}\Z"
 )
@@ -144,7 +140,7 @@ def issue_key(
         scopes: scopes, of SCOPES; at least one.
         secret: secret of the hash.
         expires_at: time at which the key expires; None: never.
-        name: name of the key, 1 to MAX_NAME_LENGTH printable characters; None: its prefix.
+        name: name of the key, see `check_name`; None: its prefix.
         actor: person who issues the key.
 
     Raises:
@@ -152,7 +148,7 @@ def issue_key(
             malformed or taken.
     """
     if name is not None:
-        _check_name(name)
+        check_name(name)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         message = f"must be one or more of {', '.join(SCOPES)}"
@@ -172,10 +168,10 @@ def issue_key(
         expires_at=expires_at,
     )
     with (
-        _unique_name(name or prefix),
+        unique_name(name or prefix),
         tenant_transaction(engine, tenant_id, actor=actor) as connection,
     ):
-        _free_name(connection, tenant_id, name or prefix)
+        free_name(connection, tenant_id, name or prefix)
         connection.execute(statement)
     return key
 
@@ -269,17 +265,17 @@ def rename_key(
         engine: pool that acts as the tables' owner.
         tenant_id: tenant whose key it is.
         key: name or public prefix of the key.
-        name: name from now on, 1 to MAX_NAME_LENGTH printable characters.
+        name: name from now on, see `check_name`.
         actor: person who renames it.
 
     Raises:
         NotFound: the tenant has no such key that is not revoked.
         InvalidRequest: the name is malformed or taken, or `key` stands for two keys.
     """
-    _check_name(name)
-    with _unique_name(name), tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        found = _find(connection, tenant_id, key)
-        _free_name(connection, tenant_id, name, but=found)
+    check_name(name)
+    with unique_name(name), tenant_transaction(engine, tenant_id, actor=actor) as connection:
+        found = find_key(connection, tenant_id, key)
+        free_name(connection, tenant_id, name, but=found)
         connection.execute(update(ApiKeyRow).where(ApiKeyRow.id == found).values(name=name))
 
 
@@ -297,65 +293,7 @@ def revoke_key(engine: Engine, tenant_id: int, key: str, *, actor: Actor = SERVI
         InvalidRequest: `key` stands for two keys.
     """
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        found = _find(connection, tenant_id, key)
+        found = find_key(connection, tenant_id, key)
         connection.execute(
             update(ApiKeyRow).where(ApiKeyRow.id == found).values(revoked_at=sql.now())
         )
-
-
-def _find(connection: Connection, tenant_id: int, key: str) -> int:
-    """Return the id of the key that is not revoked and has the name or prefix; lock its row."""
-    is_key = key.startswith(_KEY_START)
-    # The text may be a whole key, which no message shows.
-    shown = key.removeprefix(_KEY_START).split("_")[0] if is_key else key
-    is_found = ApiKeyRow.prefix == shown
-    statement = (
-        select(ApiKeyRow.id)
-        .where(ApiKeyRow.tenant_id == tenant_id, ApiKeyRow.revoked_at.is_(None))
-        .where(is_found if is_key else or_(is_found, ApiKeyRow.name == shown))
-        .with_for_update()
-    )
-    found = connection.execute(statement).scalars().all()
-    if not found:
-        raise NotFound(f"The tenant has no valid key with the name or prefix {shown!r}.")
-    if len(found) > 1:
-        raise InvalidRequest(
-            f"{shown!r} is the name of one key and the prefix of another; `{_KEY_START}{shown}`"
-            " is the one with the prefix."
-        )
-    return found[0]
-
-
-def _check_name(name: str) -> None:
-    is_valid = 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and name == name.strip()
-    if not is_valid or name.startswith(_KEY_START):
-        message = (
-            f"must be 1 to {MAX_NAME_LENGTH} printable characters without spaces at its ends, and"
-            f" must not begin with {_KEY_START}"
-        )
-        raise InvalidRequest(f"The name {message}.", errors=(FieldError("name", message),))
-
-
-def _free_name(connection: Connection, tenant_id: int, name: str, but: int | None = None) -> None:
-    """Revoke the expired key that has the name, unless its id is `but`."""
-    connection.execute(
-        update(ApiKeyRow)
-        .where(ApiKeyRow.tenant_id == tenant_id, ApiKeyRow.name == name)
-        .where(ApiKeyRow.revoked_at.is_(None), ApiKeyRow.expires_at <= sql.now())
-        .where(ApiKeyRow.id.is_distinct_from(but))
-        .values(revoked_at=sql.now())
-    )
-
-
-@contextmanager
-def _unique_name(name: str) -> Iterator[None]:
-    """Translate the violation of the names' uniqueness inside the block."""
-    try:
-        yield
-    except IntegrityError as error:
-        if "uq_api_keys_active_name" not in str(error.orig):
-            raise
-        message = f"is taken: the tenant has a key {name!r}; revoke or rename it first"
-        raise InvalidRequest(
-            f"The name {message}.", errors=(FieldError("name", message),)
-        ) from error

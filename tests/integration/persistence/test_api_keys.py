@@ -176,6 +176,9 @@ def test_a_key_is_found_by_its_name_its_prefix_and_itself_and_never_printed(
         revoke_key(engine, tenant.id, theirs)
     assert theirs.split("_")[1] in unknown.value.detail
     assert theirs.split("_")[2] not in unknown.value.detail
+    for impossible in ("\udcff", "a\x00b", ""):
+        with pytest.raises(NotFound):
+            revoke_key(engine, tenant.id, impossible)
     rename_key(engine, tenant.id, "d", "e")
     assert list_keys(engine, tenant.id)[0].name == "e"
 
