@@ -23,6 +23,7 @@ from starlette.responses import Response
 
 from app.import_blocker import UNUSED_PACKAGES, blocked_imports
 from app.service_class import SentinelService
+from app.supervisor import close_control_ports
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from registry.client.proxies import reach_loopback_directly
@@ -75,7 +76,7 @@ class Sentinel:
             _set_up_log()
             settings = Settings()
             prepare_home(settings.home_path)
-            settings.resolve_key_secret()
+            settings.resolve_key_secrets()
             check_tracking_uri(settings.tracking_uri)
             with database_url(settings) as url:
                 check_database_url(url)
@@ -105,7 +106,7 @@ class Sentinel:
             database_url=self.resources.enter_context(database_url(settings)),
             tracking_uri=settings.tracking_uri,
             model_cache=settings.model_cache,
-            key_secret=settings.resolve_key_secret(),
+            key_secrets=settings.resolve_key_secrets(),
             models_in_memory=settings.models_in_memory,
             poll_seconds=settings.alias_poll_seconds,
             traces=app.traces,

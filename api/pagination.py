@@ -25,12 +25,13 @@ class Cursors:
     """Makes and reads cursors.
 
     Args:
-        secret: the service's secret; a cursor is valid in every process that has the same.
+        secrets: the service's secrets, at least one. A cursor is made with the first, and valid in
+            every process that has its secret.
     """
 
-    def __init__(self, secret: bytes) -> None:
-        # A derived key: no HMAC made here can pass for the hash of an API key.
-        self._key = hmac.digest(secret, b"cursors", hashlib.sha256)
+    def __init__(self, *secrets: bytes) -> None:
+        # Derived keys: no HMAC made here can pass for the hash of an API key.
+        self._keys = [hmac.digest(secret, b"cursors", hashlib.sha256) for secret in secrets]
 
     def seal(self, position: list[Any], *query: object) -> str:
         """Return the cursor of a position.
@@ -40,7 +41,7 @@ class Cursors:
             query: tenant, route and every filter that the position belongs to.
         """
         payload = orjson.dumps(position)
-        return _text(self._mac(payload, query) + payload)
+        return _text(_mac(self._keys[0], payload, query) + payload)
 
     def open(self, cursor: str, *query: object) -> list[Any]:
         """Return the position of a cursor that `seal` made for the same query.
@@ -58,7 +59,7 @@ class Cursors:
         except (binascii.Error, ValueError):
             content = b""
         mac, payload = content[:_MAC_BYTES], content[_MAC_BYTES:]
-        is_ours = hmac.compare_digest(mac, self._mac(payload, query))
+        is_ours = any(hmac.compare_digest(mac, _mac(key, payload, query)) for key in self._keys)
         # The decoder skips characters that are not base64: a position would have many cursors.
         if not is_ours or _text(content) != cursor:
             message = "is not one of this query; send next_cursor as it came, filters unchanged"
@@ -66,9 +67,10 @@ class Cursors:
         position: list[Any] = orjson.loads(payload)
         return position
 
-    def _mac(self, payload: bytes, query: tuple[object, ...]) -> bytes:
-        message = orjson.dumps([*query, payload.decode("latin-1")])
-        return hmac.digest(self._key, message, hashlib.sha256)[:_MAC_BYTES]
+
+def _mac(key: bytes, payload: bytes, query: tuple[object, ...]) -> bytes:
+    message = orjson.dumps([*query, payload.decode("latin-1")])
+    return hmac.digest(key, message, hashlib.sha256)[:_MAC_BYTES]
 
 
 def _text(content: bytes) -> str:

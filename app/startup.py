@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ def connect(
     database_url: str,
     tracking_uri: str,
     model_cache: Path,
-    key_secret: bytes,
+    key_secrets: Sequence[bytes],
     models_in_memory: int,
     poll_seconds: float,
     traces: Traces,
@@ -78,7 +79,8 @@ def connect(
         database_url: address of Postgres.
         tracking_uri: address of MLflow.
         model_cache: folder that keeps model versions on disk.
-        key_secret: secret of the API keys' hashes and of the cursors.
+        key_secrets: secrets of the API keys' hashes and of the cursors that are valid; new ones
+            use the first.
         models_in_memory: number of different models that stay in memory.
         poll_seconds: seconds between two reads of the aliases.
         traces: tracer of the process.
@@ -115,7 +117,7 @@ def connect(
     stack.callback(drift.stop)
     log = DecisionLog(engine)
     batch_scorer = BatchScorer(log, Predictor(locks), shadow, traces)
-    auth = Authenticator(lambda key: verify_key(engine, key, key_secret))
+    auth = Authenticator(lambda key: verify_key(engine, key, *key_secrets))
     pools = {"score": engine, "background": background_engine, "api": api_engine}
     dependencies = Dependencies(
         engine=engine,
@@ -123,7 +125,7 @@ def connect(
         alias_follower=alias_follower,
         batch_scorer=batch_scorer,
         inline_scorer=InlineScorer(batch_scorer, log),
-        api=ApiDependencies(api_engine, auth, Cursors(key_secret), alias_follower.refresh_policy),
+        api=ApiDependencies(api_engine, auth, Cursors(*key_secrets), alias_follower.refresh_policy),
         metrics=LiveMetrics(
             pools,
             alias_follower.in_use,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, and_, case, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from persistence.actor import Actor
 from persistence.engine import transaction
 from persistence.tables.deployments import (
     ChallengerVersionRow,
@@ -17,7 +18,7 @@ from persistence.tables.deployments import (
     ProductionVersionRow,
     RefusalRow,
 )
-from persistence.tenancy import see_all_tenants, tenant_transaction
+from persistence.tenancy import act_as, see_all_tenants, tenant_transaction
 from scoring.model import sandbox
 from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion
@@ -25,8 +26,22 @@ from scoring.prediction import ModelVersion
 if TYPE_CHECKING:
     from scoring.model.fraud_model import FraudModel
 
-MLFLOW_ACTOR = "mlflow"
-"""Actor in the audit log of promotions and refusals, which follow changes in MLflow."""
+MLFLOW = "mlflow"
+MLFLOW_ACTOR = Actor(MLFLOW, via=MLFLOW)
+"""Actor of what follows changes in MLflow, where MLflow names no person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promoter:
+    """The person who promoted a version, as a tag of the version names them.
+
+    Attributes:
+        user: name of the user.
+        at: time of the promotion.
+    """
+
+    user: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +148,22 @@ def recorded_deployments(engine: Engine) -> dict[int, RecordedDeployment]:
         }
 
 
-def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudModel) -> None:
+def record_promotions(
+    engine: Engine,
+    tenant_ids: Sequence[int],
+    model: FraudModel,
+    promoter: Promoter | None = None,
+) -> None:
     """Record a version as the production version of tenants; idempotent.
 
-    Predictions refer to the recorded version.
+    Predictions refer to the recorded version. The promoter is the actor in the audit log, unless
+    another version was promoted since: then an alias that was moved by hand brought this one back.
 
     Args:
         engine: pool whose role may write the tables.
         tenant_ids: tenants that the version serves now; at least one, each once.
         model: registered version in production.
+        promoter: person who promoted the version, as it names them; None where it names nobody.
 
     Raises:
         ValueError: the model has no registered version.
@@ -151,6 +173,8 @@ def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudMod
     promotion = upsert(ProductionVersionRow).values(served)
     with tenant_transaction(engine, *tenant_ids, actor=MLFLOW_ACTOR) as connection:
         _insert_versions(connection, served, model.policy, model.calibrator.kind)
+        if promoter and promoter.at >= _last_promotion(connection, tenant_ids):
+            act_as(connection, Actor(promoter.user, via=MLFLOW))
         connection.execute(
             promotion.on_conflict_do_update(
                 index_elements=["tenant_id"],
@@ -165,6 +189,14 @@ def record_promotions(engine: Engine, tenant_ids: Sequence[int], model: FraudMod
                 ),
             )
         )
+
+
+def _last_promotion(connection: Connection, tenant_ids: Sequence[int]) -> datetime:
+    """Return the time of the tenants' last promotion."""
+    last = select(func.max(ProductionVersionRow.since)).where(
+        ProductionVersionRow.tenant_id.in_(tenant_ids)
+    )
+    return connection.execute(last).scalar_one() or datetime.min.replace(tzinfo=UTC)
 
 
 def record_challenger(

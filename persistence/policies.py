@@ -44,7 +44,7 @@ class TenantPolicy:
         id: number that grows from one to the next; a prediction names the one that decided it.
         policy: costs, threshold and bands; None where the tenant's policy was withdrawn, so that
             each version's own counts.
-        actor: public prefix of the API key.
+        actor: name of the API key.
         created_at: time at which it came into force.
     """
 
@@ -83,7 +83,7 @@ def insert_policy(
         connection: connection inside a `tenant_transaction` of the same actor.
         tenant_id: tenant whose policy it is.
         policy: policy in force from now on; None withdraws the one before.
-        actor: public prefix of the API key.
+        actor: name of the API key.
     """
     statement = (
         insert(PolicyRow)

@@ -12,26 +12,29 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, text
 
+from persistence.actor import Actor
 from persistence.engine import transaction
 
 SERVICE_ROLE = "sentinel_service"
 """Role of the service; it owns nothing and cannot bypass row-level security."""
-OPERATOR = "sentinel db"
-"""Actor in the audit log of deletions by maintenance."""
+SERVICE = Actor("sentinel")
+"""Actor of what the service does by itself."""
+OPERATOR = Actor("sentinel db")
+"""Actor of what an operator does without a name; entries of earlier releases have it too."""
 
-_SET = text(
-    "SELECT set_config('sentinel.tenant_ids', :tenants, true),"
-    " set_config('sentinel.actor', :actor, true)"
-)
-_SET_ALL = text(
-    "SELECT set_config('sentinel.actor', :actor, true), set_config('sentinel.tenant_ids',"
+_ACTOR = "set_config('sentinel.actor', :actor, true), set_config('sentinel.via', :via, true)"
+_SET_ACTOR = text(f"SELECT {_ACTOR}")
+_SET = text(f"SELECT set_config('sentinel.tenant_ids', :tenants, true), {_ACTOR}")
+_ALL_TENANTS = (
+    "set_config('sentinel.tenant_ids',"
     " (SELECT coalesce(string_agg(id::text, ','), '') FROM tenants), true)"
 )
+_SET_ALL = text(f"SELECT {_ALL_TENANTS}, {_ACTOR}")
 
 
 @contextmanager
 def tenant_transaction(
-    engine: Engine, *tenant_ids: int, actor: str = "sentinel"
+    engine: Engine, *tenant_ids: int, actor: Actor = SERVICE
 ) -> Iterator[Connection]:
     """Yield a transaction on the rows of `tenant_ids`; commit unless the block raises.
 
@@ -44,7 +47,7 @@ def tenant_transaction(
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with transaction(engine) as connection:
-        connection.execute(_SET, {"tenants": joined(tenant_ids), "actor": actor})
+        connection.execute(_SET, {"tenants": joined(tenant_ids), **_parameters(actor)})
         yield connection
 
 
@@ -53,14 +56,23 @@ def joined(tenant_ids: Iterable[int]) -> str:
     return ",".join(str(int(tenant_id)) for tenant_id in tenant_ids)
 
 
+def act_as(connection: Connection, actor: Actor) -> None:
+    """Name the actor of the changes that the running transaction makes from now on."""
+    connection.execute(_SET_ACTOR, _parameters(actor))
+
+
 @contextmanager
-def every_tenants_transaction(connection: Connection) -> Iterator[None]:
+def every_tenants_transaction(connection: Connection, actor: Actor = OPERATOR) -> Iterator[None]:
     """Begin the owner's transaction on the rows of all tenants; commit unless the block raises."""
     with connection.begin():
-        see_all_tenants(connection)
+        see_all_tenants(connection, actor)
         yield
 
 
-def see_all_tenants(connection: Connection) -> None:
+def see_all_tenants(connection: Connection, actor: Actor = OPERATOR) -> None:
     """Open the rows of all tenants to the running transaction; owners need it too."""
-    connection.execute(_SET_ALL, {"actor": OPERATOR})
+    connection.execute(_SET_ALL, _parameters(actor))
+
+
+def _parameters(actor: Actor) -> dict[str, str]:
+    return {"actor": actor.name, "via": actor.via or ""}

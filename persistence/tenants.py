@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from persistence.actor import Actor
 from persistence.engine import transaction
 from persistence.tables.tenants import TenantRow
+from persistence.tenancy import SERVICE, tenant_transaction
 from scoring.errors import FieldError, InvalidRequest, UnknownTenant
 from scoring.tenant import is_slug, model_name_problem
 
@@ -33,8 +35,22 @@ class Tenant:
 _COLUMNS = (TenantRow.id, TenantRow.slug, TenantRow.model_name, TenantRow.is_test)
 
 
-def create_tenant(engine: Engine, slug: str, model_name: str, is_test: bool = False) -> Tenant:
+def create_tenant(
+    engine: Engine,
+    slug: str,
+    model_name: str,
+    is_test: bool = False,
+    *,
+    actor: Actor = SERVICE,
+) -> Tenant:
     """Add a tenant.
+
+    Args:
+        engine: pool that acts as the tables' owner.
+        slug: slug of the tenant.
+        model_name: registered model in MLflow.
+        is_test: whether the tenant is in test mode.
+        actor: person who creates it.
 
     Raises:
         InvalidRequest: the slug is malformed or taken, or no registered model can have the name.
@@ -53,7 +69,7 @@ def create_tenant(engine: Engine, slug: str, model_name: str, is_test: bool = Fa
         .returning(*_COLUMNS)
     )
     try:
-        with transaction(engine) as connection:
+        with tenant_transaction(engine, actor=actor) as connection:
             return Tenant(*connection.execute(statement).one())
     except IntegrityError as error:
         raise InvalidRequest(f"There is a tenant {slug!r} already.") from error
@@ -77,12 +93,14 @@ def find_tenant(engine: Engine, slug: str) -> Tenant:
     return _found(row, slug)
 
 
-def set_test_mode(engine: Engine, slug: str, is_test: bool) -> Tenant:
+def set_test_mode(engine: Engine, slug: str, is_test: bool, *, actor: Actor = SERVICE) -> Tenant:
     """Put the tenant with that slug in test mode, or make it live.
 
     Args:
-        engine: acts as the tables' owner.
-        slug, is_test: which, and what.
+        engine: pool that acts as the tables' owner.
+        slug: slug of the tenant.
+        is_test: whether the tenant is in test mode from now on.
+        actor: person who changes it.
 
     Raises:
         UnknownTenant: there is none.
@@ -90,7 +108,7 @@ def set_test_mode(engine: Engine, slug: str, is_test: bool) -> Tenant:
     statement = (
         update(TenantRow).where(TenantRow.slug == slug).values(is_test=is_test).returning(*_COLUMNS)
     )
-    with transaction(engine) as connection:
+    with tenant_transaction(engine, actor=actor) as connection:
         row = connection.execute(statement).one_or_none()
     return _found(row, slug)
 

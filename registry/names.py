@@ -11,6 +11,10 @@ CHALLENGER = "challenger"
 
 CANARY_TAG = "sentinel.canary_percent"
 """Tag of the challenger's version: share of accounts whose payments it decides, 0 to 100."""
+PROMOTED_BY_TAG = "sentinel.promoted_by"
+"""Tag of a version: the user who promoted it with `python -m training promote`."""
+PROMOTED_AT_TAG = "sentinel.promoted_at"
+"""Tag of a version: the time of that promotion, ISO 8601."""
 REFUSED_TAG = "sentinel.refused"
 """Tag of a version that failed a check: the reason as a sentence."""
 

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     key_secret: str | None = Field(
         default=None, description="keys the hashes of API keys", repr=False
     )
+    second_key_secret: str | None = Field(
+        default=None,
+        description="valid beside key_secret while it is rotated; new hashes use key_secret",
+        repr=False,
+    )
     # A promotion is served within a second: at most 0.5 s until the next poll, and 0.2 s for a poll
     # of 500 registered models (0.03 s for 20) if the version is in the cache.
     alias_poll_seconds: float = Field(default=0.5, gt=0, le=60)
@@ -136,8 +141,8 @@ class Settings(BaseSettings):
         """The directory of the model versions that this machine has downloaded and verified."""
         return self.home_path / "models"
 
-    def resolve_key_secret(self) -> bytes:
-        """Return the secret that keys the hashes of API keys.
+    def resolve_key_secrets(self) -> tuple[bytes, ...]:
+        """Return the secrets that key the hashes of API keys; new hashes use the first.
 
         With the embedded Postgres a random secret is made once and kept beside it, readable only by
         the owner; another database needs the setting.
@@ -145,6 +150,10 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: DATABASE_URL is set and SENTINEL_KEY_SECRET is not.
         """
+        second = (self.second_key_secret.encode(),) if self.second_key_secret else ()
+        return (self._first_key_secret(), *second)
+
+    def _first_key_secret(self) -> bytes:
         if self.key_secret:
             return self.key_secret.encode()
         if self.database_url:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from persistence.api_keys import Principal
 from persistence.decisions.rows import Decided, read_decision
 from serving import health, responses, schemas
 from serving.batching.item import Item
@@ -78,7 +80,7 @@ class ScoringEndpoints:
         )
         body = await read_body(request, schemas.ExplainRequest)
         if body.prediction_id is not None:
-            stored = await self._read_stored(principal.tenant_id, body.prediction_id)
+            stored = await self._read_stored(principal, body.prediction_id)
             return responses.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
         assert body.transaction is not None  # noqa: S101 - the schema requires exactly one
         assignment = await self._alias_follower.assignment(principal.tenant_id)
@@ -93,5 +95,8 @@ class ScoringEndpoints:
         """Return 200 when this process can decide a payment now, else 503 with the reason."""
         return await to_thread.run_sync(health.report, self._engine, self._alias_follower)
 
-    async def _read_stored(self, tenant_id: int, prediction_id: UUID) -> Decided:
-        return await to_thread.run_sync(read_decision, self._engine, tenant_id, prediction_id)
+    async def _read_stored(self, reader: Principal, prediction_id: UUID) -> Decided:
+        read = partial(
+            read_decision, self._engine, reader.tenant_id, prediction_id, reader=reader.actor
+        )
+        return await to_thread.run_sync(read)

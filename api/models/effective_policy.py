@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from persistence.deployments import MLFLOW_ACTOR, ServedVersion, served_versions
+from persistence.actor import Actor
+from persistence.deployments import MLFLOW, ServedVersion, served_versions
 from persistence.policies import TenantPolicy, insert_policy, lock_policies, newest_policy
 from persistence.tenancy import tenant_transaction
 from scoring.errors import NoModel
@@ -23,7 +24,7 @@ class EffectivePolicy:
         policy: costs, threshold and bands.
         id: number of the tenant's own policy; None where the production version's own is in force.
         since: time at which it came into force.
-        actor: API key or system that put it in force.
+        actor: name of the API key, or `mlflow`, that put it in force.
         production: version in production, if any.
     """
 
@@ -75,7 +76,7 @@ class TenantDeployment:
             )
         if production is None or production.production_since is None:
             raise NoModel("No model version is in production for this tenant; promote one.")
-        since, actor = production.production_since, MLFLOW_ACTOR
+        since, actor = production.production_since, MLFLOW
         if newest and newest.created_at > since:
             since, actor = newest.created_at, newest.actor
         return EffectivePolicy(production.policy, None, since, actor, production)
@@ -91,7 +92,7 @@ def change_policy(
     engine: Engine,
     tenant_id: int,
     change: Callable[[TenantDeployment], Policy | None],
-    actor: str,
+    actor: Actor,
 ) -> TenantDeployment:
     """Replace a tenant's own policy in one transaction, and return what is in force then.
 
@@ -104,7 +105,7 @@ def change_policy(
         tenant_id: tenant whose policy changes.
         change: function of what is in force that returns the tenant's own policy from now on, or
             None to withdraw it; what it raises undoes the transaction.
-        actor: public prefix of the API key, for the audit log.
+        actor: API key that changes it.
     """
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
         lock_policies(connection, tenant_id)
@@ -112,7 +113,7 @@ def change_policy(
         policy = change(deployment)
         if policy == deployment.own_policy:
             return deployment
-        stored = insert_policy(connection, tenant_id, policy, actor)
+        stored = insert_policy(connection, tenant_id, policy, actor.name)
         return replace(deployment, newest_policy=stored)
 
 

@@ -108,7 +108,7 @@ class PolicyOut(BaseModel):
                 **POLICY_EXAMPLE,
                 "id": 7,
                 "since": "2026-01-31T12:00:00+00:00",
-                "actor": "k3Jd82mQpz",
+                "actor": "policy-console",
                 "version_policy": {
                     **POLICY_EXAMPLE,
                     "threshold": 0.05,
@@ -127,7 +127,7 @@ class PolicyOut(BaseModel):
     id: int | None = Field(description="of the tenant's policy; null where the version's own rules")
     since: Timestamp
     actor: str = Field(
-        description="who put it in force: an API key's public prefix; `mlflow` for a promotion"
+        description="who put it in force: the name of an API key; `mlflow` for a promotion"
     )
     version_policy: VersionPolicy | None = Field(
         description="the production version's own, which DELETE /policy goes back to; null without "

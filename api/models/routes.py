@@ -66,9 +66,7 @@ async def set_policy(
     def change(deployment: TenantDeployment) -> Policy:
         return changed_policy(deployment.effective_policy().policy, changes)
 
-    deployment = await dependencies.run(
-        change_policy, caller.tenant_id, change, actor=caller.key_prefix
-    )
+    deployment = await dependencies.run(change_policy, caller.tenant_id, change, actor=caller.actor)
     await dependencies.refresh_policy(caller.tenant_id)
     return policy_out(deployment.effective_policy())
 
@@ -83,7 +81,7 @@ async def set_policy(
 async def withdraw_policy(caller: Admin, dependencies: CurrentDependencies) -> PolicyOut:
     """Each version decides by its own policy again. Scope: admin."""
     deployment = await dependencies.run(
-        change_policy, caller.tenant_id, lambda _: None, actor=caller.key_prefix
+        change_policy, caller.tenant_id, lambda _: None, actor=caller.actor
     )
     await dependencies.refresh_policy(caller.tenant_id)
     return policy_out(deployment.effective_policy())

@@ -81,6 +81,9 @@ def audit_page(page: Page[AuditEntry], next_cursor: str | None) -> AuditPage:
                 action=entry.action,
                 before=entry.before,
                 after=entry.after,
+                via=entry.via,
+                object=entry.object,
+                details=entry.details,
             )
             for entry in page.entries
         ],

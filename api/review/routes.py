@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -15,10 +16,10 @@ from api.request_body import BodyReader, JsonBody
 from api.review import schemas
 from api.review.csv_export import csv_header, csv_lines
 from api.review.responses import audit_page, case_detail, case_page, feedback_out
-from api.review.search_query import to_search
-from persistence.review.audit import read_audit
+from api.review.search_query import to_audit_filter, to_search
+from persistence.review.audit import read_accesses, read_changes
 from persistence.review.cases import Case, Page
-from persistence.review.search import find_transactions
+from persistence.review.search import SearchReader, find_transactions
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
 
 EXPORT_PAGE = 1000
@@ -99,7 +100,12 @@ async def search_transactions(
         else None
     )
     page = await dependencies.run(
-        find_transactions, caller.tenant_id, search, limit=query.limit, before=before
+        find_transactions,
+        caller.tenant_id,
+        search,
+        limit=query.limit,
+        before=before,
+        reader=SearchReader(caller.actor, "transactions.searched"),
     )
     next_cursor = None
     if page.more and page.entries:
@@ -137,6 +143,7 @@ async def export_transactions(
             search,
             limit=min(EXPORT_PAGE, count),
             before=before,
+            reader=SearchReader(caller.actor, "transactions.exported"),
         )
 
     # Read before the reply begins, while a failure can still have a status of its own.
@@ -180,7 +187,8 @@ async def read_transaction(
     transaction_id: TransactionId, caller: Reviewer, dependencies: CurrentDependencies
 ) -> schemas.CaseDetail:
     """What the analyst sees stays what was decided, after any promotion. Scope: review."""
-    return case_detail(await dependencies.run(read_case, caller.tenant_id, transaction_id))
+    case = await dependencies.run(read_case, caller.tenant_id, transaction_id, reader=caller.actor)
+    return case_detail(case)
 
 
 @router.post(
@@ -211,7 +219,7 @@ async def give_feedback(
         transaction_id,
         label=feedback.label,
         rationale=feedback.rationale,
-        actor=caller.key_prefix,
+        actor=caller.actor,
     )
     return feedback_out(stored)
 
@@ -219,23 +227,39 @@ async def give_feedback(
 @router.get(
     "/audit",
     operation_id="read_audit",
-    summary="Who changed what, newest first",
+    summary="Who changed what, or who read it, newest first",
     responses=problems(*ANYWHERE),
 )
 async def read_audit_log(
     query: Annotated[schemas.AuditQuery, Query()], caller: Admin, dependencies: CurrentDependencies
 ) -> schemas.AuditPage:
-    """Keys, promotions, feedback: before and after, by whom. Scope: admin."""
-    cursor_key = (caller.tenant_id, "audit", query.action)
-    (before_id,) = (
-        dependencies.cursors.open(query.cursor, *cursor_key)
-        if query.cursor is not None
-        else (None,)
+    """Keys, promotions, policies, feedback: before and after, by whom.
+
+    With `reads`: which case or account was read, searched for or exported. Scope: admin.
+    """
+    wanted = to_audit_filter(query)
+    cursor_key = (caller.tenant_id, "audit", query.reads, wanted)
+    position = (
+        dependencies.cursors.open(query.cursor, *cursor_key) if query.cursor is not None else None
     )
-    page = await dependencies.run(
-        read_audit, caller.tenant_id, action=query.action, limit=query.limit, before_id=before_id
-    )
-    next_cursor = (
-        dependencies.cursors.seal([page.entries[-1].id], *cursor_key) if page.more else None
-    )
+    if query.reads:
+        page = await dependencies.run(
+            read_accesses,
+            caller.tenant_id,
+            wanted,
+            limit=query.limit,
+            before=UUID(position[0]) if position else None,
+        )
+    else:
+        page = await dependencies.run(
+            read_changes,
+            caller.tenant_id,
+            wanted,
+            limit=query.limit,
+            before=(datetime.fromisoformat(position[1]), position[0]) if position else None,
+        )
+    next_cursor = None
+    if page.more:
+        last = page.entries[-1]
+        next_cursor = dependencies.cursors.seal([last.id, last.at.isoformat()], *cursor_key)
     return audit_page(page, next_cursor)

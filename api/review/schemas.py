@@ -40,6 +40,14 @@ Instant = Annotated[
 ExternalId = Annotated[str, Field(pattern=EXTERNAL_ID_PATTERN)]
 TransactionType = Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
 Action = Annotated[str, Field(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,40}$")]
+ActorName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
+AuditObject = Annotated[
+    str,
+    Field(
+        pattern=r"^(policy|(accounts|keys|models|tenants|transactions)/[^\x00-\x1f\x7f]{1,300})$",
+        examples=["transactions/01a20954-307f-76ad-bbfb-c426daea33c6"],
+    ),
+]
 Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)]
 # A parameter that is not sent is absent; nobody can send a null in a query.
 Absent = SkipJsonSchema[None]
@@ -105,12 +113,31 @@ class ExportQuery(SearchQuery):
 
 
 class AuditQuery(_PageQuery):
-    """Filters of the audit log."""
+    """Filters of the audit log and of the access log. Filters add up."""
 
+    reads: bool = Field(
+        default=False,
+        description="false: who changed what; true: who read which case or account, or searched "
+        "or exported transactions",
+    )
     action: Action | Absent = Field(
         default=None,
-        description="only this, such as key.created, promotion.changed, feedback.created",
+        description="only this, such as key.created, promotion.changed, feedback.created; of reads "
+        "transaction.read, transactions.searched, transactions.exported",
     )
+    actor: ActorName | Absent = Field(
+        default=None,
+        description="only of this actor: an API key's name, a user, or a part of the product",
+    )
+    object: AuditObject | Absent = Field(
+        default=None,
+        description="only of this: accounts/ACCOUNT, keys/PREFIX, models/NAME/VERSION, policy, "
+        "tenants/SLUG or transactions/ID",
+    )
+    from_: Instant | Absent = Field(
+        default=None, alias="from", description="at this time or later (ISO 8601)"
+    )
+    to: Instant | Absent = Field(default=None, description="before this time (ISO 8601)")
 
 
 class FeedbackIn(BaseModel):
@@ -136,7 +163,7 @@ class FeedbackOut(BaseModel):
     id: int
     label: Label
     rationale: str
-    actor: str = Field(description="public prefix of the API key")
+    actor: str = Field(description="name of the API key")
     created_at: Timestamp
 
 
@@ -205,14 +232,27 @@ class CaseDetail(BaseModel):
 
 
 class AuditEntryOut(BaseModel):
-    """One change."""
+    """One change, or one reading."""
 
-    id: int
+    id: int | UUID = Field(description="a number of a change, a UUIDv7 of a reading")
     at: Timestamp
-    actor: str = Field(description="an API key's prefix, `mlflow`, or a database user")
+    actor: str = Field(
+        description="who: an API key's name, a user of MLflow or of the operating system, "
+        "`mlflow`, a part of the product, or a database user"
+    )
     action: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    via: str | None = Field(
+        description="how: `key PREFIX`, `mlflow`, or a command such as `sentinel keys issue`; null "
+        "for a part of the product and a database user"
+    )
+    object: str | None = Field(
+        description="what was changed or read, such as transactions/ID or accounts/ACCOUNT"
+    )
+    details: dict[str, Any] | None = Field(
+        description="of a reading: filter and number of rows of a search; null for a change"
+    )
 
 
 class AuditPage(BaseModel):

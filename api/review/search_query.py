@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from api.review.schemas import SearchQuery
+from api.review.schemas import AuditQuery, SearchQuery
+from persistence.review.audit import AuditFilter
 from persistence.review.search import MAX_AMOUNT_DAYS, InvalidSearch, Search
 from scoring.errors import FieldError, InvalidRequest
+from web.problems import invalid_fields
 
 _BACKWARDS = {
     "to": "must not be earlier than from",
@@ -39,6 +41,17 @@ def to_search(query: SearchQuery) -> Search:
         raise InvalidRequest(
             f"{parameter} {message}.", errors=(FieldError(parameter, message),)
         ) from error
+
+
+def to_audit_filter(query: AuditQuery) -> AuditFilter:
+    """Return the filter that a query of the audit log describes.
+
+    Raises:
+        InvalidRequest: the time range ends before it begins; names `to`.
+    """
+    if query.from_ is not None and query.to is not None and query.to < query.from_:
+        raise invalid_fields([(("to",), _BACKWARDS["to"])])
+    return AuditFilter(query.action, query.actor, query.object, query.from_, query.to)
 
 
 def _unix_ms(moment: datetime | None) -> int | None:

@@ -38,7 +38,7 @@ def compare(calls: int, rounds: int) -> None:
         missing = [label for label, holds in properties.items() if not holds]
         print(f"{name}: lacks {', '.join(missing) or 'nothing'}")
 
-    principal = Principal(1, "demo", "fraud-demo", "abcdefghij", frozenset({"score"}), None)
+    principal = Principal(1, "demo", "fraud-demo", "abcdefghij", "core", frozenset({"score"}), None)
 
     async def load(*_args: object) -> Principal:
         return principal

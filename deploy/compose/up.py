@@ -34,7 +34,7 @@ HELP = """
 
   A tenant, its key and its first model, which you then promote in MLflow:
   {compose} run --rm operator sentinel tenants create acme
-  {compose} run --rm operator sentinel keys issue --tenant acme --scopes score,review
+  {compose} run --rm operator sentinel keys issue --tenant acme --scopes score,review --name core
   export MLFLOW_TRACKING_URI=http://127.0.0.1:{MLFLOW_PORT} MLFLOW_TRACKING_USERNAME=sentinel
   export $(grep ^MLFLOW_TRACKING_PASSWORD= .env)
   .venv/bin/python -m training train --tenant acme

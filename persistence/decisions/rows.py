@@ -12,6 +12,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Engine, select
 
+from persistence.access_log import TRANSACTION_READ, log_access, transaction_object
+from persistence.actor import Actor
 from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
 from scoring.errors import NotFound
@@ -79,12 +81,13 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
     )
 
 
-def find_decision(engine: Engine, prediction_id: UUID) -> Decided:
+def find_decision(engine: Engine, prediction_id: UUID, reader: Actor) -> Decided:
     """Return one stored decision of any tenant, for an operator.
 
     Args:
         engine: pool whose role owns the tables.
         prediction_id: id of the prediction.
+        reader: person that the access log names.
 
     Raises:
         NotFound: no prediction has that id.
@@ -94,11 +97,19 @@ def find_decision(engine: Engine, prediction_id: UUID) -> Decided:
         tenant_id = connection.execute(statement).scalar_one_or_none()
     if tenant_id is None:
         raise NotFound(f"There is no prediction {prediction_id}.")
-    return read_decision(engine, tenant_id, prediction_id)
+    return read_decision(engine, tenant_id, prediction_id, reader=reader)
 
 
-def read_decision(engine: Engine, tenant_id: int, prediction_id: UUID) -> Decided:
+def read_decision(
+    engine: Engine, tenant_id: int, prediction_id: UUID, *, reader: Actor | None = None
+) -> Decided:
     """Return one stored decision of a tenant.
+
+    Args:
+        engine: pool whose role may read the tenant's rows.
+        tenant_id: tenant whose decision it is.
+        prediction_id: id of the prediction.
+        reader: person or caller that the access log names; None: no entry.
 
     Raises:
         NotFound: the tenant has no prediction with that id.
@@ -117,6 +128,9 @@ def read_decision(engine: Engine, tenant_id: int, prediction_id: UUID) -> Decide
     )
     with tenant_transaction(engine, tenant_id) as connection:
         row = connection.execute(statement).mappings().one_or_none()
+        if row and reader:
+            read = transaction_object(row["transaction_id"])
+            log_access(connection, tenant_id, reader, TRANSACTION_READ, read)
     if row is None:
         raise NotFound(f"There is no prediction {prediction_id}.")
     return decided_from(dict(row))

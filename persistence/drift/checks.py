@@ -10,6 +10,7 @@ from typing import cast
 
 from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, true
 
+from persistence.actor import Actor
 from persistence.drift.bin_counts import Window, bin_counts
 from persistence.engine import transaction
 from persistence.tables.deployments import ProductionVersionRow
@@ -18,7 +19,7 @@ from persistence.tenancy import see_all_tenants, tenant_transaction
 from scoring.evaluation.drift import SCORE, Binned, Level, Shift, shift
 from scoring.prediction import ModelVersion
 
-MONITOR = "sentinel monitor"
+MONITOR = Actor("sentinel monitor")
 """Actor of drift checks in the audit log."""
 KEPT = timedelta(days=90)
 """Age of the oldest stored checks: at a run an hour 13 MB a tenant, 6 kB a version and run."""

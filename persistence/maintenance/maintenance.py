@@ -27,9 +27,12 @@ from psycopg import errors
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from persistence.actor import Actor
 from persistence.errors import translate_errors
 from persistence.maintenance.foreign_keys import foreign_keys_dropped, unvalidated, validate
 from persistence.maintenance.partitions import (
+    ACCESSES,
+    DECISIONS,
     PARTITIONED,
     Month,
     make_months,
@@ -40,9 +43,10 @@ from persistence.maintenance.retention import (
     delete_feedback,
     delete_keys,
     delete_late_keys,
+    drop_accesses,
     drop_month,
 )
-from persistence.tenancy import every_tenants_transaction, see_all_tenants
+from persistence.tenancy import OPERATOR, every_tenants_transaction, see_all_tenants
 from scoring.errors import CommandError
 
 MONTHS_AHEAD = 3
@@ -74,13 +78,15 @@ class Work:
     Attributes:
         make: months without partitions, from this one to MONTHS_AHEAD after it.
         move: number of rows in the default partitions by month, of the table that has the most.
-        drop: months before the oldest month that is kept.
+        drop: months before the oldest month whose decisions are kept.
+        drop_accesses: months before the oldest month whose readings are kept.
         later: number of rows in the default partitions whose months are too far ahead to create.
     """
 
     make: tuple[Month, ...]
     move: dict[Month, int]
     drop: tuple[Month, ...]
+    drop_accesses: tuple[Month, ...]
     later: int
 
 
@@ -89,9 +95,11 @@ def maintain(
     now: datetime,
     *,
     retain_months: int | None = None,
+    retain_access_months: int | None = None,
     pause_s: float = PAUSE_S,
     dry_run: bool = False,
     report: Report = lambda _line: None,
+    actor: Actor = OPERATOR,
 ) -> None:
     """Create, empty and drop partitions; a second run at the same time waits for the first.
 
@@ -100,9 +108,12 @@ def maintain(
         now: current time, an aware datetime; its month (UTC) is the first that needs partitions.
         retain_months: number of whole months before this one whose decisions are kept, with their
             keys and feedback; at least 1. None keeps everything.
+        retain_access_months: number of whole months before this one whose readings in the access
+            log are kept; at least 1. None keeps everything.
         pause_s: longest time that scoring may wait for one of the short transactions, seconds.
         dry_run: whether to report the work without doing it.
         report: function that receives one sentence for each change.
+        actor: actor of the deletions in the audit log.
 
     Raises:
         MaintenanceError: a lock was not free in time, the pause was too short, the engine's role
@@ -111,24 +122,27 @@ def maintain(
     """
     with _translate_errors(), engine.connect() as connection, _run_lock(connection, report):
         _check_version(connection)
-        work = _plan(connection, now, retain_months)
+        work = _plan(connection, now, retain_months, retain_access_months)
         if dry_run:
             _preview(work, report)
             return
         if work.move:
             _run_within(pause_s, connection, partial(_move, connection, work))
             for month, count in sorted(work.move.items()):
-                report(f"Moved {count} decisions of {month} out of the default partitions.")
+                report(f"Moved {count} rows of {month} out of the default partitions.")
         elif work.make:
             _run_within(pause_s, connection, partial(make_months, connection, work.make))
         for month in work.make:
             report(f"Created the partitions of {month}.")
         if work.drop:
-            _drop(connection, work.drop, pause_s, report)
+            _drop(connection, work.drop, pause_s, report, actor)
+        for month in work.drop_accesses:
+            _run_within(pause_s, connection, partial(drop_accesses, connection, month))
+            report(f"Dropped the access log of {month}.")
         _validate(connection, report)
         if work.later:
-            report(f"Left {work.later} decisions of later months in the default partitions.")
-        if work == Work((), {}, (), work.later):
+            report(f"Left {work.later} rows of later months in the default partitions.")
+        if work == Work((), {}, (), (), work.later):
             report(
                 f"The partitions of this month and the next {MONTHS_AHEAD} exist; nothing to do."
             )
@@ -165,18 +179,30 @@ def _run_lock(connection: Connection, report: Report) -> Iterator[None]:
                 connection.execute(text("SELECT pg_advisory_unlock(:a, :b)"), lock)
 
 
-def _plan(connection: Connection, now: datetime, retain_months: int | None) -> Work:
+def _plan(
+    connection: Connection,
+    now: datetime,
+    retain_months: int | None,
+    retain_access_months: int | None,
+) -> Work:
     this = Month.of(now)
     needed = [this.plus(offset) for offset in range(MONTHS_AHEAD + 1)]
     with every_tenants_transaction(connection):
-        made, kept = months_made(connection), months_kept(connection)
+        made = months_made(connection)
+        decided, accessed = (months_kept(connection, tables) for tables in (DECISIONS, ACCESSES))
         in_default = _default_rows(connection)
     move = {month: count for month, count in in_default.items() if month <= needed[-1]}
-    oldest = this.plus(-retain_months) if retain_months is not None else Month(0, 1)
+
+    def past(kept: set[Month], months: int | None) -> tuple[Month, ...]:
+        oldest = this.plus(-months) if months is not None else Month(0, 1)
+        # The move makes partitions of every table for these months.
+        return tuple(sorted(month for month in kept | set(move) if month < oldest))
+
     return Work(
         make=tuple(month for month in needed if month not in made),
         move=move,
-        drop=tuple(sorted(month for month in kept | set(move) if month < oldest)),
+        drop=past(decided, retain_months),
+        drop_accesses=past(accessed, retain_access_months),
         later=sum(in_default.values()) - sum(move.values()),
     )
 
@@ -202,12 +228,14 @@ def _default_rows(connection: Connection) -> dict[Month, int]:
 
 def _preview(work: Work, report: Report) -> None:
     for month, count in sorted(work.move.items()):
-        report(f"Would move {count} decisions of {month} out of the default partitions.")
+        report(f"Would move {count} rows of {month} out of the default partitions.")
     for month in work.make:
         report(f"Would create the partitions of {month}.")
     for month in work.drop:
         report(f"Would drop {month} with its decisions, idempotency keys and feedback.")
-    if not (work.move or work.make or work.drop):
+    for month in work.drop_accesses:
+        report(f"Would drop the access log of {month}.")
+    if not (work.move or work.make or work.drop or work.drop_accesses):
         report("Nothing to do.")
 
 
@@ -236,13 +264,17 @@ def _move(connection: Connection, work: Work) -> None:
 
 
 def _drop(
-    connection: Connection, months: tuple[Month, ...], pause_s: float, report: Report
+    connection: Connection,
+    months: tuple[Month, ...],
+    pause_s: float,
+    report: Report,
+    actor: Actor,
 ) -> None:
     for month in months:
         decisions, keys = delete_keys(connection, month)
-        with every_tenants_transaction(connection):
+        with every_tenants_transaction(connection, actor):
             feedback = delete_feedback(connection, month)
-        feedback += _run_within(pause_s, connection, partial(drop_month, connection, month))
+        feedback += _run_within(pause_s, connection, partial(drop_month, connection, month, actor))
         with every_tenants_transaction(connection):
             keys += delete_late_keys(connection, month)
         report(

@@ -16,9 +16,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-PARTITIONED = {"shadow_scores": "prediction_id", "predictions": "id", "transactions": "id"}
-"""Partitioned tables with their partition column, in the order in which they may be dropped:
-predictions refer to transactions."""
+DECISIONS = {"shadow_scores": "prediction_id", "predictions": "id", "transactions": "id"}
+"""Partitioned tables of decisions with their partition column, in the order in which they may be
+dropped: predictions refer to transactions."""
+ACCESSES = {"access_log": "id"}
+"""Partitioned table of readings, which has a retention of its own."""
+PARTITIONED = ACCESSES | DECISIONS
 
 OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
     nullif(current_setting('sentinel.tenant_ids', true), ''), ','))::bigint[])"""
@@ -79,9 +82,10 @@ def months_made(connection: Connection) -> set[Month]:
     return set.intersection(*_partitions(connection).values())
 
 
-def months_kept(connection: Connection) -> set[Month]:
-    """Return the months that have a partition of any table."""
-    return set.union(*_partitions(connection).values())
+def months_kept(connection: Connection, tables: Iterable[str]) -> set[Month]:
+    """Return the months that have a partition of any of the tables."""
+    made = _partitions(connection)
+    return set.union(*(made[table] for table in tables))
 
 
 def _partitions(connection: Connection) -> dict[str, set[Month]]:

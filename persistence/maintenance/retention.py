@@ -1,17 +1,20 @@
 """Delete a month past its retention: its idempotency keys, its feedback, then its partitions.
 
-A key lives as long as its decision; afterwards the same `external_id` is decided again.
+A key lives as long as its decision; afterwards the same `external_id` is decided again. Readings in
+the access log have a retention of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from persistence.actor import Actor
 from persistence.maintenance.foreign_keys import foreign_keys_dropped
-from persistence.maintenance.partitions import PARTITIONED, Month
-from persistence.tenancy import every_tenants_transaction, see_all_tenants
+from persistence.maintenance.partitions import ACCESSES, DECISIONS, Month
+from persistence.tenancy import OPERATOR, every_tenants_transaction, see_all_tenants
 
 _PAGE = 10_000
 
@@ -73,15 +76,29 @@ def delete_late_keys(connection: Connection, month: Month) -> int:
     ).rowcount
 
 
-def drop_month(connection: Connection, month: Month) -> int:
-    """Drop a month's partitions within the running transaction.
+def drop_month(connection: Connection, month: Month, actor: Actor = OPERATOR) -> int:
+    """Drop a month's partitions of decisions within the running transaction.
+
+    Args:
+        connection: connection of the tables' owner.
+        month: month that is dropped.
+        actor: actor of the deletions in the audit log.
 
     Returns:
         Number of feedback rows deleted that were written after `delete_feedback`.
     """
     with foreign_keys_dropped(connection):
-        see_all_tenants(connection)
+        see_all_tenants(connection, actor)
         late = delete_feedback(connection, month)
-        for table in PARTITIONED:
-            connection.execute(text(f"DROP TABLE IF EXISTS {month.partition_of(table)}"))
+        _drop_partitions(connection, DECISIONS, month)
     return late
+
+
+def drop_accesses(connection: Connection, month: Month) -> None:
+    """Drop a month's readings within the running transaction; scoring does not wait for it."""
+    _drop_partitions(connection, ACCESSES, month)
+
+
+def _drop_partitions(connection: Connection, tables: Iterable[str], month: Month) -> None:
+    for table in tables:
+        connection.execute(text(f"DROP TABLE IF EXISTS {month.partition_of(table)}"))

@@ -29,7 +29,7 @@ class Feedback:
         id: number that grows from one to the next.
         label: what the transaction was, or that somebody else has to decide.
         rationale: reason in the analyst's words.
-        actor: public prefix of the API key.
+        actor: name of the API key.
         created_at: time at which it was stored.
     """
 

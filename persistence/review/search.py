@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import time_ns
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, Select, or_, select, union
 
+from persistence.access_log import SearchAction, account_object, log_access, transaction_object
+from persistence.actor import Actor
 from persistence.review.cases import Case, Page, read_cases
 from persistence.tables.decisions import IdempotencyKeyRow, PredictionRow, TransactionRow
 from persistence.tenancy import tenant_transaction
@@ -60,6 +63,18 @@ class Search:
     from_ms: int | None = None
     to_ms: int | None = None
 
+    def filters(self) -> dict[str, str | float]:
+        """Return the filters by the names of the query's parameters; times are ISO 8601."""
+        given = {
+            "external_id": self.external_id,
+            "account": self.account,
+            "amount_min": self.amount_min,
+            "amount_max": self.amount_max,
+            "from": _iso(self.from_ms),
+            "to": _iso(self.to_ms),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
     def __post_init__(self) -> None:
         if _is_backwards(self.from_ms, self.to_ms):
             raise InvalidSearch("to_ms", is_backwards=True)
@@ -78,8 +93,27 @@ class Search:
         return self.from_ms is not None and end_ms - self.from_ms <= most_ms
 
 
+@dataclass(frozen=True, slots=True)
+class SearchReader:
+    """Who searches, for the access log.
+
+    Attributes:
+        actor: person or caller.
+        action: kind of the search.
+    """
+
+    actor: Actor
+    action: SearchAction
+
+
 def find_transactions(
-    engine: Engine, tenant_id: int, search: Search, *, limit: int, before: UUID | None = None
+    engine: Engine,
+    tenant_id: int,
+    search: Search,
+    *,
+    limit: int,
+    before: UUID | None = None,
+    reader: SearchReader | None = None,
 ) -> Page[Case]:
     """Return a page of transactions with their decisions and latest feedback, newest first.
 
@@ -89,11 +123,32 @@ def find_transactions(
         search: filters that a transaction has to pass.
         limit: most transactions of a page.
         before: id of the last transaction of the previous page.
+        reader: reader that the access log names, once a page; None: no entry.
     """
     statement = _statement(tenant_id, search, limit + 1, before)
     with tenant_transaction(engine, tenant_id) as connection:
         ids = connection.execute(statement).scalars().all()
-        return Page(read_cases(connection, tenant_id, ids[:limit]), len(ids) > limit)
+        page = Page(read_cases(connection, tenant_id, ids[:limit]), len(ids) > limit)
+        if reader:
+            details = {"filter": search.filters(), "rows": len(page.entries)}
+            if before is not None:
+                details["after"] = str(before)
+            log_access(
+                connection,
+                tenant_id,
+                reader.actor,
+                reader.action,
+                _object(search, page.entries),
+                details,
+            )
+        return page
+
+
+def _object(search: Search, found: list[Case]) -> str | None:
+    """Return the one case or account that a search reads; None for any other search."""
+    if search.external_id is not None and found:
+        return transaction_object(found[0].decided.transaction_id)
+    return None if search.account is None else account_object(search.account)
 
 
 def _statement(tenant_id: int, search: Search, limit: int, before: UUID | None) -> Select[Any]:
@@ -145,6 +200,15 @@ def _claimed(tenant_id: int, external_id: str) -> ColumnElement[UUID]:
         .where(IdempotencyKeyRow.tenant_id == tenant_id, IdempotencyKeyRow.key == external_id)
         .scalar_subquery()
     )
+
+
+def _iso(unix_ms: int | None) -> str | None:
+    """Return a time in ISO 8601, UTC, to the millisecond."""
+    if unix_ms is None:
+        return None
+    seconds, milliseconds = divmod(unix_ms, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _is_backwards(low: float | None, high: float | None) -> bool:

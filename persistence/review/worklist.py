@@ -8,6 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine, insert, literal, select, tuple_, union_all, update
 
+from persistence.access_log import TRANSACTION_READ, log_access, transaction_object
+from persistence.actor import Actor
 from persistence.review.cases import (
     FEEDBACK_COLUMNS,
     Case,
@@ -93,8 +95,16 @@ def read_worklist(
         return Page(read_cases(connection, tenant_id, ids[:limit]), len(ids) > limit)
 
 
-def read_case(engine: Engine, tenant_id: int, transaction_id: UUID) -> Case:
+def read_case(
+    engine: Engine, tenant_id: int, transaction_id: UUID, *, reader: Actor | None = None
+) -> Case:
     """Return a transaction, its decision as it was made, and its feedback, latest first.
+
+    Args:
+        engine: pool of connections.
+        tenant_id: tenant whose transaction it is.
+        transaction_id: id of the transaction.
+        reader: person or caller that the access log names; None: no entry.
 
     Raises:
         NotFound: there is none with that id, or it is another tenant's.
@@ -108,6 +118,10 @@ def read_case(engine: Engine, tenant_id: int, transaction_id: UUID) -> Case:
     with tenant_transaction(engine, tenant_id) as connection:
         found = read_cases(connection, tenant_id, [transaction_id])
         feedback = tuple(Feedback(*row) for row in connection.execute(history))
+        if found and reader:
+            log_access(
+                connection, tenant_id, reader, TRANSACTION_READ, transaction_object(transaction_id)
+            )
     if not found:
         raise _not_found(transaction_id)
     return replace(found[0], feedback=feedback)
@@ -120,7 +134,7 @@ def add_feedback(
     *,
     label: Label,
     rationale: str,
-    actor: str,
+    actor: Actor,
 ) -> Feedback:
     """Store an analyst's feedback; earlier feedback is kept, the latest counts.
 
@@ -133,7 +147,7 @@ def add_feedback(
         transaction_id: id of the transaction.
         label: what the transaction was, or that somebody else has to decide.
         rationale: reason in the analyst's words.
-        actor: public prefix of the API key.
+        actor: API key that gives it.
 
     Raises:
         NotFound: there is no such transaction, or it is another tenant's.
@@ -152,7 +166,7 @@ def add_feedback(
             transaction_id=transaction_id,
             label=label,
             rationale=rationale,
-            actor=actor,
+            actor=actor.name,
         )
         .returning(*FEEDBACK_COLUMNS)
     )

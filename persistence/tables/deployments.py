@@ -84,7 +84,7 @@ class RefusalRow(Base):
     registered_ms: Mapped[int] = mapped_column(
         BigInteger,
         primary_key=True,
-        comment="Unix ms; tells a version from one registered anew under its number",
+        comment="Unix ms; distinguishes a version from a later one with its number",
     )
     reason: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -104,7 +104,7 @@ class PolicyRow(Base):
         JSONB(none_as_null=True),
         comment="cost model, threshold, bands; null: each version's own again",
     )
-    actor: Mapped[str] = mapped_column(comment="public prefix of the API key")
+    actor: Mapped[str] = mapped_column(comment="name of the API key")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (

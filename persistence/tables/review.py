@@ -1,4 +1,4 @@
-"""Analysts' feedback and the audit log."""
+"""Analysts' feedback, the audit log and the access log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FeedbackRow(Base):
     transaction_id: Mapped[UUID]
     label: Mapped[str]
     rationale: Mapped[str]
-    actor: Mapped[str] = mapped_column(comment="public prefix of the API key")
+    actor: Mapped[str] = mapped_column(comment="name of the API key")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -57,5 +57,41 @@ class AuditRow(Base):
     action: Mapped[str] = mapped_column(comment="such as key.created")
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
+    via: Mapped[str | None] = mapped_column(
+        comment="key and its prefix, mlflow, or a command; null: a part of the product"
+    )
+    object: Mapped[str | None] = mapped_column(comment="what changed, such as keys/k3Jd82mQpz")
 
-    __table_args__ = (Index("ix_audit_log_action", "tenant_id", "action", text("id DESC")),)
+    __table_args__ = tuple(
+        Index(f"ix_audit_log_{name}", "tenant_id", *columns, text("at DESC"), text("id DESC"))
+        for name, columns in (
+            ("at", ()),
+            ("action", ("action",)),
+            ("actor", ("actor",)),
+            ("object", ("object",)),
+        )
+    )
+
+
+class AccessRow(Base):
+    """A reading of one case or account, or a search, with its reader."""
+
+    __tablename__ = "access_log"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    id: Mapped[UUID] = mapped_column(
+        primary_key=True, server_default=text("uuidv7()"), comment="UUIDv7; has the time"
+    )
+    actor: Mapped[str]
+    via: Mapped[str | None] = mapped_column(comment="key and its prefix")
+    action: Mapped[str] = mapped_column(comment="such as transaction.read")
+    object: Mapped[str | None] = mapped_column(comment="what was read, such as accounts/C1")
+    details: Mapped[dict[str, Any]] = mapped_column(comment="filter of a search, number of rows")
+
+    __table_args__ = (
+        *(
+            Index(f"ix_access_log_{name}", "tenant_id", name, text("id DESC"))
+            for name in ("action", "actor", "object")
+        ),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )

@@ -9,8 +9,10 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Identity,
+    Index,
     false,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -42,7 +44,11 @@ class ApiKeyRow(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), index=True)
     prefix: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(comment="actor in the audit log")
     digest: Mapped[bytes] = mapped_column(comment="HMAC-SHA256 of the key")
+    secret_id: Mapped[str | None] = mapped_column(
+        comment="fingerprint of the digest's secret; null: not used since revision 0006"
+    )
     scopes: Mapped[list[str]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime | None]
@@ -53,5 +59,13 @@ class ApiKeyRow(Base):
         CheckConstraint(
             "cardinality(scopes) > 0 AND scopes <@ ARRAY['score', 'review', 'admin']",
             name="scopes_known",
+        ),
+        CheckConstraint("char_length(name) BETWEEN 1 AND 64", name="name_length"),
+        Index(
+            "uq_api_keys_active_name",
+            "tenant_id",
+            "name",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
         ),
     )

@@ -10,11 +10,9 @@ from mlflow import MlflowClient
 
 from registry.client.base import RegisteredVersion
 from registry.client.mlflow_errors import translate_errors
-from registry.names import CHALLENGER, PRODUCTION
+from registry.names import CHALLENGER, PRODUCTION, PROMOTED_AT_TAG, PROMOTED_BY_TAG
 from registry.publish.tracking import PublishError
 
-PROMOTED_BY_TAG = "sentinel.promoted_by"
-PROMOTED_AT_TAG = "sentinel.promoted_at"
 EVIDENCE_TAG = "sentinel.promotion_evidence"
 
 
@@ -51,7 +49,7 @@ def _promote(client: MlflowClient, version: RegisteredVersion, promotion: Promot
     name, number = version.name, str(version.version)
     tags = {
         PROMOTED_BY_TAG: promotion.by,
-        PROMOTED_AT_TAG: datetime.now(UTC).isoformat(timespec="seconds"),
+        PROMOTED_AT_TAG: datetime.now(UTC).isoformat(timespec="milliseconds"),
         EVIDENCE_TAG: promotion.evidence,
     }
     try:

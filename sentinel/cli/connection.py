@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 from sqlalchemy import Engine
 
+from persistence.actor import Actor
 from persistence.engine import STATEMENT_TIMEOUT_S, open_database
+from sentinel.command_actor import command_actor
 from sentinel.local.database_url import database_url
 from sentinel.settings import Settings
 
@@ -32,3 +35,13 @@ def connected_database(
             yield engine, settings
         finally:
             engine.dispose()
+
+
+def actor() -> Actor:
+    """Return the user who runs the current command, for the audit log."""
+    context: click.Context | None = click.get_current_context()
+    words: list[str] = []
+    while context is not None and context.parent is not None:
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return command_actor(" ".join(["sentinel", *words]))

@@ -10,7 +10,7 @@ import click
 
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.maintenance import maintenance, migrate
-from sentinel.cli.connection import connected_database
+from sentinel.cli.connection import actor, connected_database
 from sentinel.local.database_url import database_url
 from sentinel.settings import Settings
 
@@ -51,6 +51,12 @@ def upgrade() -> None:
     " idempotency keys and feedback.  [default: keep everything]",
 )
 @click.option(
+    "--retain-access-months",
+    type=click.IntRange(min=1),
+    help="Keep this many whole months of the access log before this one, and drop older ones."
+    "  [default: keep everything]",
+)
+@click.option(
     "--pause",
     type=click.FloatRange(min=0, min_open=True),
     default=maintenance.PAUSE_S,
@@ -58,7 +64,9 @@ def upgrade() -> None:
     help="Seconds that scoring may have to wait at a time.",
 )
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
-def maintain(retain_months: int | None, pause: float, dry_run: bool) -> None:
+def maintain(
+    retain_months: int | None, retain_access_months: int | None, pause: float, dry_run: bool
+) -> None:
     """Make the partitions of the coming months, and drop those past their retention.
 
     Run it every month, or every day; the service continues to score meanwhile.
@@ -68,7 +76,9 @@ def maintain(retain_months: int | None, pause: float, dry_run: bool) -> None:
             engine,
             datetime.now(UTC),
             retain_months=retain_months,
+            retain_access_months=retain_access_months,
             pause_s=pause,
             dry_run=dry_run,
             report=click.echo,
+            actor=actor(),
         )

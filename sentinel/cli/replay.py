@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from registry.client.factory import open_registry
-from sentinel.cli.connection import connected_database
+from sentinel.cli.connection import actor, connected_database
 
 
 @click.command("replay")
@@ -25,7 +25,7 @@ def replay_decision(prediction_id: UUID) -> None:
     with connected_database() as (engine, settings):
         registry = open_registry(settings.tracking_uri)
         model_store = ModelStore(registry, settings.model_cache)
-        decided, differences = replay(engine, registry, model_store, prediction_id)
+        decided, differences = replay(engine, registry, model_store, prediction_id, actor())
     model = decided.prediction.model
     for difference in differences:
         click.echo(f"{difference.name}: {difference.stored!r} is now {difference.recomputed!r}")

@@ -6,7 +6,7 @@ import click
 
 from persistence import tenants
 from registry.names import model_name
-from sentinel.cli.connection import connected_database
+from sentinel.cli.connection import actor, connected_database
 
 
 @click.group("tenants")
@@ -24,7 +24,7 @@ def create_tenant(slug: str, model: str | None, test_mode: bool) -> None:
     """Create the tenant SLUG (lower-case letters, digits, dashes)."""
     with connected_database() as (engine, _):
         name = model_name(slug) if model is None else model
-        tenant = tenants.create_tenant(engine, slug, name, is_test=test_mode)
+        tenant = tenants.create_tenant(engine, slug, name, is_test=test_mode, actor=actor())
     click.echo(
         f"Tenant {tenant.slug} is served by the registered model {tenant.model_name}"
         + (", and is in test mode." if tenant.is_test else ".")
@@ -50,5 +50,5 @@ def set_mode(slug: str, mode: str) -> None:
     decides every other one.
     """
     with connected_database() as (engine, _):
-        tenant = tenants.set_test_mode(engine, slug, mode == "test")
+        tenant = tenants.set_test_mode(engine, slug, mode == "test", actor=actor())
     click.echo(f"Tenant {tenant.slug} is {'in test mode' if tenant.is_test else 'live'}.")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from persistence.actor import Actor
 from persistence.decisions.rows import Decided, find_decision
 from persistence.policies import read_policy
 from registry.client.base import RegistryReader
@@ -36,7 +37,11 @@ class Difference:
 
 
 def replay(
-    engine: Engine, registry: RegistryReader, model_store: ModelStore, prediction_id: UUID
+    engine: Engine,
+    registry: RegistryReader,
+    model_store: ModelStore,
+    prediction_id: UUID,
+    reader: Actor,
 ) -> tuple[Decided, list[Difference]]:
     """Recompute a stored decision with the policy that was in force for it.
 
@@ -47,6 +52,7 @@ def replay(
         registry: client of the registry that has the model version.
         model_store: store that loads and verifies the model.
         prediction_id: prediction that is recomputed.
+        reader: person that the access log names.
 
     Returns:
         The stored decision, and the values that differ, see `differences`.
@@ -56,7 +62,7 @@ def replay(
         ModelRefused: the model version fails its checks now.
         RegistryUnavailable, StoreUnavailable: MLflow or Postgres cannot be reached.
     """
-    decided = find_decision(engine, prediction_id)
+    decided = find_decision(engine, prediction_id, reader)
     decided_by = decided.prediction.model
     if decided_by == FIXED_TEST_MODEL:
         return decided, differences(decided.prediction, fixed_prediction(decided.transaction))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
 from observability.metrics import REFUSALS
 from persistence.deployments import (
+    Promoter,
     RecordedDeployment,
     record_challenger,
     record_promotions,
@@ -19,9 +21,12 @@ from persistence.deployments import (
 )
 from persistence.tenants import Tenant, list_tenants
 from registry.client.base import RegisteredVersion
+from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG
 from registry.store.model_store import ModelStore
 from scoring.prediction import ModelVersion
 from serving.deployment.assignment import DeploymentState
+
+MAX_USER_LENGTH = 128
 
 
 class DeploymentRecorder:
@@ -72,7 +77,9 @@ class DeploymentRecorder:
             if self._recorded.get(tenant_id, RecordedDeployment()).champion != version
         ]
         if new:
-            record_promotions(self._engine, new, self._model_store.load(champion))
+            record_promotions(
+                self._engine, new, self._model_store.load(champion), promoter_of(champion)
+            )
             for tenant_id in new:
                 recorded = self._recorded.get(tenant_id, RecordedDeployment())
                 self._recorded[tenant_id] = replace(recorded, champion=version)
@@ -108,6 +115,20 @@ class DeploymentRecorder:
 
 def _model_version(version: RegisteredVersion | None) -> ModelVersion | None:
     return ModelVersion(version.name, version.version) if version else None
+
+
+def promoter_of(version: RegisteredVersion) -> Promoter | None:
+    """Return who promoted a version, as its tags name them; None where they name nobody.
+
+    MLflow does not store who sets an alias. Anybody who may set tags may set these two.
+    """
+    # Postgres stores no NUL, and a name with control characters is none.
+    user = "".join(filter(str.isprintable, version.tags.get(PROMOTED_BY_TAG, ""))).strip()
+    try:
+        at = datetime.fromisoformat(version.tags.get(PROMOTED_AT_TAG, ""))
+    except ValueError:
+        return None
+    return Promoter(user[:MAX_USER_LENGTH], at.astimezone(UTC)) if user else None
 
 
 class RefusalRecorder:

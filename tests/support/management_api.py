@@ -19,7 +19,7 @@ from web.auth import Authenticator
 from web.problems import ProblemBackstop
 
 ACTOR = "k3Jd82mQpz"
-"""Public prefix of every key."""
+"""Public prefix and name of every key."""
 
 
 def send(
@@ -69,4 +69,4 @@ def _key(tenant_id: int) -> str:
 def _verify(key: str) -> Principal | None:
     tenant_id = int(key.split("_")[1])
     scopes = frozenset({"review", "admin"})
-    return Principal(tenant_id, "slug", "model", ACTOR, scopes, None) if tenant_id else None
+    return Principal(tenant_id, "slug", "model", ACTOR, ACTOR, scopes, None) if tenant_id else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, model_name
+from sentinel.command_actor import os_user
 from sentinel.local.terminal import open_console
 from training.cli import label_options, options
 from training.cli.config_file import configuration
@@ -109,7 +110,7 @@ def promote(
                 version,
                 production,
                 compared,
-                by=getpass.getuser(),
+                by=promoter(),
                 force=force,
                 tracking=sources.tracking,
                 registry=sources.registry,
@@ -122,3 +123,8 @@ def promote(
     print_line(console, message, style="bold")
     if url := sources.tracking.version_url(ModelVersion(version.name, version.version)):
         print_line(console, f"Version: {url}")
+
+
+def promoter() -> str:
+    """Return the user who promotes: the login at MLflow, else the user of the operating system."""
+    return os.environ.get("MLFLOW_TRACKING_USERNAME") or os_user()

@@ -38,12 +38,12 @@ def can_be_numbers(kind: pa.DataType) -> bool:
 
 def can_be_text(kind: pa.DataType) -> bool:
     """Return whether a column of this type can hold names: text, or whole numbers."""
-    return bool(is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind))
+    return is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
     """Return whether a column of this type holds text; Impala and Spark write it as bytes too."""
-    return (
+    return bool(
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
         or pa.types.is_string_view(kind)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -22,7 +22,8 @@ from persistence.maintenance import migrate
 from registry.client.base import RegisteredVersion
 from registry.client.rest_client import RestClient
 from registry.names import CANDIDATE, PRODUCTION, model_name
-from scoring.errors import CommandError
+from scoring.errors import CommandError, NotFound
+from sentinel.command_actor import command_actor
 from sentinel.local.demo import samples, state
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
@@ -31,6 +32,7 @@ from sentinel.local.terminal import console, step
 from sentinel.settings import Settings
 
 TENANT = "demo"
+KEY_NAME = "demo"
 SCOPES = ("score", "review", "admin")
 _PROJECT = Path(__file__).resolve().parents[3]
 _FREE_BYTES = 1_000_000_000
@@ -82,7 +84,7 @@ class Demo:
         check_port(port, "PORT", "the service")
         check_port(mlflow_port, "MLFLOW_PORT", "MLflow")
         self._mlflow_port = mlflow_port
-        self._key_secret = settings.resolve_key_secret()
+        self._key_secrets = settings.resolve_key_secrets()
         self._environment_file = self._home / "demo.env"
         self._postgres = EmbeddedPostgres(self._home)
         self._children: list[Child] = []
@@ -106,7 +108,7 @@ class Demo:
                 "MLFLOW_TRACKING_URI": mlflow.url,
                 **mlflow.login.environment,
                 "DATABASE_URL": self._database_url,
-                "SENTINEL_KEY_SECRET": self._key_secret.decode(),
+                "SENTINEL_KEY_SECRET": self._key_secrets[0].decode(),
             }
             state.write_environment(self._environment_file, environment)
             self._service = self._start_service()
@@ -194,18 +196,23 @@ class Demo:
         engine = open_database(self._database_url, pool_size=1)
         try:
             by_slug = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
+            actor = command_actor("sentinel demo")
             tenant = by_slug.get(TENANT) or tenants.create_tenant(
-                engine, TENANT, model_name(TENANT)
+                engine, TENANT, model_name(TENANT), actor=actor
             )
             kept = state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
-            principal = api_keys.verify_key(engine, kept, self._key_secret)
+            principal = api_keys.verify_key(engine, kept, *self._key_secrets)
             if (
                 principal
                 and principal.tenant_id == tenant.id
                 and principal.scopes.issuperset(SCOPES)
             ):
                 return kept
-            return api_keys.issue_key(engine, tenant.id, SCOPES, self._key_secret)
+            # The name is free again: this folder has lost the key that has it.
+            with suppress(NotFound):
+                api_keys.revoke_key(engine, tenant.id, KEY_NAME, actor=actor)
+            secret = self._key_secrets[0]
+            return api_keys.issue_key(engine, tenant.id, SCOPES, secret, name=KEY_NAME, actor=actor)
         finally:
             engine.dispose()
 
@@ -246,7 +253,7 @@ class Demo:
             "MLFLOW_TRACKING_URI": self._mlflow.url,
             **self._mlflow.login.environment,
             "SENTINEL_HOME": str(self._home),
-            "SENTINEL_KEY_SECRET": self._key_secret.decode(),
+            "SENTINEL_KEY_SECRET": self._key_secrets[0].decode(),
             # Relative, since BentoML expands variables in it, and the path may have a `$`.
             "BENTOML_HOME": os.path.relpath(self._home / "bentoml", _PROJECT),
             "BENTOML_DO_NOT_TRACK": "True",

@@ -99,7 +99,9 @@ class Strangers:
             ("get", "/tuner"): [(200, "/tuner", {"params": {"maturity_days": 0}})],
             ("get", "/models"): [(200, "/models", {"params": {"maturity_days": 0}})],
             ("get", "/drift"): [(200, "/drift", {})],
-            ("get", "/audit"): listing("/audit", [{}, {"action": "feedback.created"}]),
+            ("get", "/audit"): listing(
+                "/audit", [{}, {"action": "feedback.created"}, {"reads": "true"}]
+            ),
         }
 
 

@@ -14,6 +14,8 @@ from mlflow import MlflowClient
 
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
+from registry.client.rest_client import RestClient
+from registry.publish.promotion import Promotion, promote
 from scoring.model.fraud_model import MODEL_FILES
 from tests.support.factories import a_body, a_model
 from tests.support.load import Load
@@ -160,6 +162,36 @@ def test_a_version_that_fails_a_check_is_refused_tagged_and_counted(
     )
     assert entry["actor"] == "mlflow"
     client.set_registered_model_alias(system.model, "production", str(before))
+
+
+def test_a_promotion_is_audited_with_the_user_of_the_command_and_one_by_hand_with_mlflow(
+    system: System, mlflow_server: str
+) -> None:
+    client, registry = MlflowClient(mlflow_server), RestClient(mlflow_server)
+    before = serving_version(system)
+    after = system.publish(system.model, a_model(seed=9), alias=None)
+
+    def by_command(version: int, user: str) -> None:
+        found = registry.find(system.model, version)
+        assert found is not None
+        promote(client, found, Promotion(user, "It saves more."))
+        until_serving(system, version)
+
+    def by_hand(version: int) -> None:
+        client.set_registered_model_alias(system.model, "production", str(version))
+        until_serving(system, version)
+
+    by_command(after, "anna")
+    by_hand(before)
+    by_hand(after)
+    # Not the newest version: its tags are read when the alias is set.
+    by_command(before, "ben")
+    entries = system.rows(
+        "SELECT actor, via FROM audit_log WHERE action = 'promotion.changed'"
+        " ORDER BY id DESC LIMIT 4"
+    )
+    assert [entry["actor"] for entry in entries[::-1]] == ["anna", "mlflow", "mlflow", "ben"]
+    assert {entry["via"] for entry in entries} == {"mlflow"}
 
 
 def test_a_tenant_without_a_production_version_gets_503_and_then_its_own_model(

@@ -191,6 +191,11 @@ def test_base_value_and_contributions_of_a_stored_prediction_add_up_to_its_margi
         "/explain", {"prediction_id": scored["prediction_id"]}, system.review_key
     ).json()
     assert explained["base_value"] == scored["base_value"]
+    (read,) = system.rows(
+        "SELECT actor, action FROM access_log WHERE object = :o",
+        o=f"transactions/{scored['transaction_id']}",
+    )
+    assert read == {"actor": system.review_key.split("_")[1], "action": "transaction.read"}
     total = scored["base_value"] + sum(f["contribution"] for f in explained["features"])
     assert total == pytest.approx(scored["margin"], abs=1e-9)
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event
 from api.models import effective_policy
 from api.models.effective_policy import TenantDeployment, change_policy, read_deployment
 from api.models.policy_change import changed_policy
+from persistence.actor import Actor
 from persistence.policies import current_policy, lock_policies
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
@@ -38,7 +39,7 @@ def _change_at_once(engine: Engine, tenant_id: int) -> Policy:
                 both_have_read.wait(0.5)
             return changed_policy(deployment.effective_policy().policy, changes)
 
-        change_policy(engine, tenant_id, apply, ACTOR)
+        change_policy(engine, tenant_id, apply, Actor(ACTOR))
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(change, CHANGES))
@@ -68,7 +69,9 @@ def test_a_change_does_not_wait_for_another_tenants(
     mine, other = make_tenant("mine"), make_tenant("other")
     with tenant_transaction(service_engine, other.id) as connection:
         lock_policies(connection, other.id)
-        changed = change_policy(service_engine, mine.id, lambda _: Policy.at(0.2, CostModel()), "a")
+        changed = change_policy(
+            service_engine, mine.id, lambda _: Policy.at(0.2, CostModel()), Actor("a")
+        )
     assert changed.own_policy == Policy.at(0.2, CostModel())
 
 
@@ -81,9 +84,9 @@ def test_a_change_that_fails_stores_nothing_and_holds_nothing(
         raise InvalidRequest("It cannot be.")
 
     with pytest.raises(InvalidRequest):
-        change_policy(service_engine, tenant.id, fail, ACTOR)
+        change_policy(service_engine, tenant.id, fail, Actor(ACTOR))
     assert current_policy(service_engine, tenant.id) is None
-    change_policy(service_engine, tenant.id, lambda _: Policy.at(0.2, CostModel()), ACTOR)
+    change_policy(service_engine, tenant.id, lambda _: Policy.at(0.2, CostModel()), Actor(ACTOR))
     assert current_policy(service_engine, tenant.id) is not None
 
 
@@ -95,7 +98,7 @@ def test_a_request_is_one_transaction_and_in_force_here_before_its_reply(
 ) -> None:
     tenant = make_tenant()
     policy = Policy.at(0.1, CostModel())
-    change_policy(service_engine, tenant.id, lambda _: policy, ACTOR)
+    change_policy(service_engine, tenant.id, lambda _: policy, Actor(ACTOR))
     begun: list[object] = []
     event.listen(service_engine, "begin", begun.append)
     refreshed: list[tuple[int, int]] = []

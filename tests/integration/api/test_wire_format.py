@@ -1,7 +1,8 @@
-"""Replies of the management routes: the bytes of the first release, but for sentences.
+"""Replies of the management routes: the bytes of the first release, but for what is named here.
 
 `replies.json` holds the replies of commit 7905b3b, before schema objects, to the requests of
-`tests/support/data/wire.py`, in their order; `fixed_text` there says what may differ.
+`tests/support/data/wire.py`, in their order. `fixed_text` there says which texts may differ. Added
+since: `via`, `object` and `details` of an audit entry.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.maintenance.migrate import alembic_config, current_revision, head_revision, upgrade
-from persistence.maintenance.partitions import PARTITIONED, months_made
+from persistence.maintenance.partitions import DECISIONS, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
 from persistence.tenancy import SERVICE_ROLE
 from scoring.policy import CostModel, Policy
@@ -166,6 +166,26 @@ def test_each_release_answers_a_key_that_the_other_release_decided(
     assert row["body_digest"] == body_digest(again.transaction)
 
 
+def test_the_previous_release_issues_keys_gives_feedback_and_reads_the_audit_log(
+    engine: Engine, database: str, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    decided = a_decision(tenant.id)
+    DecisionLog(engine).write([decided])
+    released = (HERE / f"release_{previous_revision(engine)}.sql").read_text()
+    with psycopg.connect(database, row_factory=dict_row, autocommit=True) as connection:
+        previous = Previous(connection, released)
+        with previous.transaction(tenant.id):
+            key = {"prefix": "k3Jd82mQpz", "digest": b"x", "scopes": ["review"]}
+            previous("issue_key", {"tenant_id": tenant.id, **key})
+            said = {"label": "escalated", "rationale": "seen", "actor": "k3Jd82mQpz"}
+            case = {"tenant_id": tenant.id, "transaction_id": decided.transaction_id}
+            previous("give_feedback", case | said)
+            entries = previous("read_audit", {"tenant_id": tenant.id})
+    assert [entry["action"] for entry in entries[:2]] == ["feedback.created", "key.created"]
+    assert entries[1]["after"]["name"] == "k3Jd82mQpz"
+
+
 def test_an_upgrade_keeps_the_rows_of_the_previous_release(
     make_database: Callable[..., str],
 ) -> None:
@@ -177,7 +197,7 @@ def test_an_upgrade_keeps_the_rows_of_the_previous_release(
     last_month = THIS.plus(-1)
     with psycopg.connect(url, row_factory=dict_row, autocommit=True) as connection:
         connection.execute("INSERT INTO tenants (slug, model_name) VALUES ('demo', 'fraud-demo')")
-        for table in PARTITIONED:
+        for table in DECISIONS:
             connection.execute(
                 f"CREATE TABLE {last_month.partition_of(table)} PARTITION OF {table}"
                 f" FOR VALUES FROM ('{last_month.first_id}') TO ('{THIS.first_id}')"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from os import getuid
+from pwd import getpwuid
 from time import sleep
 from urllib.parse import urlsplit
 
@@ -12,13 +14,14 @@ from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
+from persistence.actor import Actor
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_promotions
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
 from persistence.maintenance.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
-from persistence.tenancy import SERVICE_ROLE
+from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import create_tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
@@ -75,8 +78,8 @@ def test_a_decision_in_the_default_partition_is_moved_to_its_month(
         THIS.plus(-2).partition_of("predictions"),
         THIS.plus(-2).partition_of("transactions"),
     }
-    assert f"Moved 1 decisions of {THIS.plus(-2)} out of the default partitions." in said
-    assert "Left 1 decisions of later months in the default partitions." in said
+    assert f"Moved 1 rows of {THIS.plus(-2)} out of the default partitions." in said
+    assert "Left 1 rows of later months in the default partitions." in said
     assert partition_of(rows, far) == {"predictions_default", "transactions_default"}
     assert read_decision(engine, stray.tenant_id, stray.prediction_id).prediction == (
         stray.prediction
@@ -156,10 +159,33 @@ def test_a_dry_run_lists_the_changes_and_makes_none(
     said: list[str] = []
     maintain(owner, NOW, retain_months=2, dry_run=True, report=said.append)
     assert said == [
-        f"Would move 1 decisions of {THIS.plus(-5)} out of the default partitions.",
+        f"Would move 1 rows of {THIS.plus(-5)} out of the default partitions.",
         f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys and feedback.",
     ]
     assert months(engine) == before
+
+
+def test_the_access_log_has_a_retention_of_its_own(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
+) -> None:
+    old, new = decide(THIS.plus(-2)), decide()
+    entry = text(
+        "INSERT INTO access_log (tenant_id, id, actor, action, details)"
+        " VALUES (:t, :i, 'anna', 'transaction.read', '{}')"
+    )
+    with tenant_transaction(engine, old.tenant_id) as connection:
+        for decided in (old, new):
+            connection.execute(entry, {"t": old.tenant_id, "i": decided.transaction_id})
+    said: list[str] = []
+    maintain(owner, NOW, retain_access_months=1, dry_run=True, report=said.append)
+    assert said[-1] == f"Would drop the access log of {THIS.plus(-2)}."
+    maintain(owner, NOW, retain_access_months=1, report=said.append)
+    assert f"Dropped the access log of {THIS.plus(-2)}." in said
+    assert rows("SELECT id FROM access_log") == [{"id": new.transaction_id}]
+    assert read_decision(engine, old.tenant_id, old.prediction_id)
+    maintain(owner, NOW, retain_months=1, actor=Actor("root", "sentinel db maintain"))
+    assert rows("SELECT count(*) FROM predictions")[0]["count"] == 1
+    assert rows("SELECT count(*) FROM access_log")[0]["count"] == 1
 
 
 def test_a_look_up_by_id_reads_one_partition(
@@ -195,7 +221,7 @@ def test_a_second_run_waits_for_the_first(
         assert said == ["Another run is active on this database; waiting for it to end."]
         first.execute(text("SELECT pg_advisory_unlock(:a, 1)"), {"a": 0x53E47})
     second.join(30)
-    assert f"Moved 1 decisions of {THIS.plus(-3)} out of the default partitions." in said
+    assert f"Moved 1 rows of {THIS.plus(-3)} out of the default partitions." in said
 
 
 def test_the_tables_owner_need_not_be_a_superuser(
@@ -234,13 +260,17 @@ def test_the_tables_owner_need_not_be_a_superuser(
 
 
 def test_the_command_prints_what_it_did(
-    database: str, decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
+    database: str, decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch, rows: Rows
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database)
-    decide(THIS.plus(-3))
-    run = CliRunner().invoke(main, ["db", "maintain", "--retain-months", "2"])
+    decide(THIS.plus(-3), feedback=True)
+    arguments = ["--retain-months", "2", "--retain-access-months", "1"]
+    run = CliRunner().invoke(main, ["db", "maintain", *arguments])
     assert run.exit_code == 0, run.output
     assert f"Dropped {THIS.plus(-3)}: 1 decisions" in run.output
+    assert f"Dropped the access log of {THIS.plus(-3)}." in run.output
+    (removed,) = rows("SELECT actor, via FROM audit_log WHERE action = 'feedback.removed'")
+    assert removed == {"actor": getpwuid(getuid()).pw_name, "via": "sentinel db maintain"}
     refused = CliRunner().invoke(main, ["db", "maintain", "--retain-months", "0"])
     assert refused.exit_code != 0
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")

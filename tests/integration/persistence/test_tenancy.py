@@ -6,11 +6,13 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from persistence.actor import Actor
 from persistence.api_keys import issue_key, verify_key
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_challenger, record_promotions, record_refusal
 from persistence.drift.checks import check_drift
+from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from scoring.errors import NotStorable
@@ -84,7 +86,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         issue_key(engine, tenant.id, ("score",), b"secret")
         decision = a_decision(tenant.id, external_id="order-1")
         DecisionLog(engine).write([decision])
-        with tenant_transaction(engine, tenant.id, actor="tests") as connection:
+        with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
             connection.execute(
                 text(
                     "INSERT INTO feedback (tenant_id, transaction_id, label, rationale, actor)"
@@ -96,6 +98,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         challenger = a_model(version=ModelVersion("fraud-demo", 2))
         record_challenger(engine, tenant.id, challenger, 5.0)
         record_refusal(engine, tenant.id, "fraud-demo", 3, 1_700_000_000_000, "files are missing")
+        read_case(engine, tenant.id, decision.transaction_id, reader=Actor("tests"))
         ShadowLog(engine).write([a_shadow_score(decision)])
         check_drift(engine, tenant.id, last_day(), {ModelVersion("fraud-demo", 1): trained()})
         ids.append(tenant.id)
@@ -154,6 +157,13 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "DELETE FROM audit_log",
         "INSERT INTO audit_log (tenant_id, actor, action) VALUES (1, 'me', 'key.created')",
         "UPDATE api_keys SET scopes = ARRAY['admin']",
+        "UPDATE api_keys SET name = 'another'",
+        "UPDATE api_keys SET revoked_at = NULL",
+        "UPDATE access_log SET actor = 'another'",
+        "DELETE FROM access_log",
+        "INSERT INTO access_log (tenant_id, id, actor, action, details)"
+        " VALUES (1, uuidv7(interval '-1 year'), 'me', 'transaction.read', '{}')",
+        "SELECT * FROM access_log_default",
         "INSERT INTO tenants (slug, model_name) VALUES ('new', 'x')",
         "TRUNCATE feedback",
         "CREATE TABLE mine (id int)",
@@ -237,10 +247,11 @@ def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
     engine: Engine, make_tenant: MakeTenant, rows: Rows, change: str, action: str
 ) -> None:
     mine, other = fill(engine, make_tenant)
-    with tenant_transaction(engine, mine, other, actor="auditor") as connection:
+    with tenant_transaction(engine, mine, other, actor=Actor("auditor", "by hand")) as connection:
         connection.execute(text(change))
     entry = rows("SELECT * FROM audit_log WHERE tenant_id = :t ORDER BY id DESC", t=mine)[0]
-    assert (entry["action"], entry["actor"]) == (action, "auditor")
+    assert (entry["action"], entry["actor"], entry["via"]) == (action, "auditor", "by hand")
+    assert entry["object"]
     assert entry["before"] is not None
     assert (entry["after"] is None) == action.endswith("removed")
     assert "digest" not in entry["before"]

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from registry.client.base import RegisteredVersion, RegistryReader, RegistryUnavailable
 from registry.client.factory import open_registry
 from registry.client.rest_client import RestClient
-from registry.names import CANARY_TAG, CHALLENGER, MODEL_PATH, PRODUCTION
+from registry.names import CANARY_TAG, CHALLENGER, MODEL_PATH, PRODUCTION, PROMOTED_BY_TAG
 from scoring.errors import ModelRefused
 from tests.support.mlflow_gateway import gateway
 from tests.support.stack import Publish
@@ -106,6 +106,24 @@ def test_tags_come_with_a_version_but_do_not_make_it_another(
     assert after is not None
     assert after.tags["team"] == "fraud"
     assert hash(before) == hash(after)
+
+
+def test_the_tags_of_an_older_version_are_those_of_the_time_at_which_its_alias_was_set(
+    tracking_uri: str, registry: RegistryReader, publish_there: Publish, name: str
+) -> None:
+    first = publish_there(name)
+    client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+    def tagged() -> str | None:
+        return registry.aliases([name])[name][PRODUCTION].tags.get(PROMOTED_BY_TAG)
+
+    publish_there(name, alias=None)
+    assert tagged() is None
+    publish_there(name)
+    assert tagged() is None
+    client.set_model_version_tag(name, str(first), PROMOTED_BY_TAG, "anna")
+    client.set_registered_model_alias(name, PRODUCTION, str(first))
+    assert tagged() == "anna"
 
 
 def test_an_absent_version_or_alias_is_none(

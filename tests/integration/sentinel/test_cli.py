@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import getuid
+from pwd import getpwuid
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import Engine
 
 from persistence.api_keys import verify_key
 from persistence.engine import open_database
 from persistence.maintenance.migrate import head_revision
 from sentinel.cli.main import main
+from tests.support.fixture_types import Rows
 
 SECRET = "a secret of the tests"
 
@@ -64,6 +68,83 @@ def test_a_registered_model_that_cannot_exist_is_refused_in_a_sentence(
         assert problem in refused.output
     assert run("tenants", "list").output == ""
     assert "欺" * 85 in run("tenants", "create", "acme", "--model", "欺" * 85).output
+
+
+def test_a_key_is_named_listed_renamed_and_revoked_by_its_name(
+    run: Callable[..., Result], rows: Rows
+) -> None:
+    run("tenants", "create", "acme")
+    run("tenants", "create", "other")
+    issue = ("keys", "issue", "--tenant", "acme", "--scopes", "score", "--name", "core banking")
+    assert run(*issue).exit_code == 0
+    run("keys", "issue", "--tenant", "other", "--scopes", "score", "--name", "batch")
+    taken = run(*issue)
+    assert taken.exit_code == 1
+    assert "The name is taken: the tenant has a key 'core banking'" in taken.output
+    listed = run("keys", "list").output.splitlines()
+    assert [line.split("\t")[:2] for line in listed] == [
+        ["acme", "core banking"],
+        ["other", "batch"],
+    ]
+    assert run("keys", "rename", "--tenant", "acme", "core banking", "core").exit_code == 0
+    assert run("keys", "revoke", "--tenant", "acme", "core banking").exit_code == 1
+    assert run("keys", "revoke", "--tenant", "acme", "core").output == "Revoked.\n"
+    me = getpwuid(getuid()).pw_name
+    log = rows("SELECT actor, via FROM audit_log ORDER BY id")
+    assert {entry["actor"] for entry in log} == {me}
+    assert [entry["via"] for entry in log] == [
+        "sentinel tenants create",
+        "sentinel tenants create",
+        "sentinel keys issue",
+        "sentinel keys issue",
+        "sentinel keys rename",
+        "sentinel keys revoke",
+    ]
+
+
+def test_the_list_shows_which_keys_still_need_the_old_secret(
+    run: Callable[..., Result], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("tenants", "create", "acme")
+
+    def issue(name: str) -> str:
+        issued = run("keys", "issue", "--tenant", "acme", "--scopes", "score", "--name", name)
+        return issued.output.strip()
+
+    used = issue("used")
+    issue("idle")
+    issue("revoked")
+    run("keys", "revoke", "--tenant", "acme", "revoked")
+    monkeypatch.setenv("SENTINEL_SECOND_KEY_SECRET", SECRET)
+    monkeypatch.setenv("SENTINEL_KEY_SECRET", "the secret from now on")
+    issue("new")
+
+    def old() -> tuple[list[str], str]:
+        *keys, count = run("keys", "list", "--old-secret").output.splitlines()
+        return [key.split("\t")[1] for key in keys], count
+
+    sentence = "Keys in force that are not hashed under SENTINEL_KEY_SECRET: {}."
+    assert old() == (["idle", "used"], sentence.format(2))
+    assert verify_key(engine, used, b"the secret from now on", SECRET.encode()) is not None
+    assert old() == (["idle"], sentence.format(1))
+    listed = [line.split("\t") for line in run("keys", "list").output.splitlines()[:-1]]
+    states = {words[1]: words[-1] for words in listed}
+    assert states["new"] == states["used"] == "first secret"
+    assert states["idle"] == "second secret"
+    run("keys", "revoke", "--tenant", "acme", "idle")
+    assert old() == ([], sentence.format(0))
+
+
+def test_keys_are_listed_without_the_secret_and_counted_only_with_it(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("tenants", "create", "acme")
+    run("keys", "issue", "--tenant", "acme", "--scopes", "score", "--name", "core")
+    monkeypatch.delenv("SENTINEL_KEY_SECRET")
+    assert "\tcore\t" in run("keys", "list").output
+    refused = run("keys", "list", "--old-secret")
+    assert refused.exit_code == 1
+    assert "SENTINEL_KEY_SECRET is not set" in refused.output
 
 
 def test_a_tenant_is_put_in_test_mode_and_made_live_again(run: Callable[..., Result]) -> None:

@@ -18,9 +18,11 @@ from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
+from sentinel.command_actor import os_user
 from sentinel.operations.replay import differences
 from tests.support.data.policies import set_policy
 from tests.support.factories import a_decision, a_model, a_prediction
+from tests.support.fixture_types import Rows
 from tests.support.stack import Publish
 
 MODEL = "fraud-replayed"
@@ -50,11 +52,14 @@ def decided(engine: Engine, publish: Publish) -> Decided:
 
 
 def test_a_replayed_decision_is_equal_to_the_last_bit(
-    replay: Callable[[object], Result], decided: Decided
+    replay: Callable[[object], Result], decided: Decided, rows: Rows
 ) -> None:
     result = replay(decided.prediction_id)
     assert result.exit_code == 0
     assert repr(decided.prediction.margin) in result.output
+    (read,) = rows("SELECT via, object FROM access_log WHERE actor = :me", me=os_user())
+    case = f"transactions/{decided.transaction_id}"
+    assert read == {"via": "sentinel replay", "object": case}
 
 
 def test_a_decision_at_a_tenants_policy_is_replayed_at_that_policy(

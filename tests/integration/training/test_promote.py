@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,9 +10,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from registry.names import CANDIDATE, CHALLENGER, PRODUCTION
-from registry.publish.promotion import EVIDENCE_TAG, PROMOTED_AT_TAG, PROMOTED_BY_TAG
+from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, PROMOTED_AT_TAG, PROMOTED_BY_TAG
+from registry.publish.promotion import EVIDENCE_TAG
 from scoring.model.fraud_model import FraudModel
+from sentinel.command_actor import os_user
 from tests.support.data.matured_decisions import (
     Past,
     Training,
@@ -58,7 +58,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence(
     assert aliases() == {PRODUCTION: "2"}, "and it is no challenger any more"
     assert f"{past.tenant.model_name} version 2 is in production." in done.stdout
     tags = MlflowClient(mlflow_server).get_model_version(past.tenant.model_name, "2").tags
-    assert tags[PROMOTED_BY_TAG] == getpass.getuser()
+    assert tags[PROMOTED_BY_TAG] == os_user()
     when = datetime.fromisoformat(tags[PROMOTED_AT_TAG])
     assert abs(datetime.now(UTC) - when) < timedelta(minutes=5)
     assert re.search(r"version 2 saves [\d,]+ more .* http\S+/runs/\w+$", tags[EVIDENCE_TAG])

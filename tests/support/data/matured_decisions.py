@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
+from persistence.actor import Actor
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
@@ -123,7 +124,7 @@ class Past:
         for one in itertools.compress(decided, is_fraud):
             add_feedback(
                 self.engine, self.tenant.id, one.transaction_id,
-                label="confirmed_fraud", rationale="reported", actor="tests",
+                label="confirmed_fraud", rationale="reported", actor=Actor("tests"),
             )  # fmt: skip
         return np.array([one.prediction.margin for one in decided])
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from persistence.actor import Actor
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.review.cases import Case
@@ -54,5 +55,5 @@ def say(engine: Engine, decision: Decided, label: Any, rationale: str = "seen") 
         decision.transaction_id,
         label=label,
         rationale=rationale,
-        actor="analyst",
+        actor=Actor("analyst", "key k3Jd82mQpz"),
     )

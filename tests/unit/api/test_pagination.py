@@ -34,6 +34,15 @@ def test_a_cursor_opens_to_the_position_to_the_last_bit(
     assert CURSORS.open(CURSORS.seal(position, *query), *query) == position
 
 
+def test_while_a_secret_is_rotated_cursors_of_both_are_valid() -> None:
+    old, new = Cursors(b"secret"), Cursors(b"another", b"secret")
+    position, query = ["x"], (1, "queue")
+    assert new.open(old.seal(position, *query), *query) == position
+    assert new.open(new.seal(position, *query), *query) == position
+    with pytest.raises(InvalidRequest):
+        old.open(new.seal(position, *query), *query)
+
+
 @given(positions, queries, queries)
 def test_a_cursor_of_another_tenant_or_query_is_refused(
     position: list[Any], query: list[object], other: list[object]

@@ -106,9 +106,10 @@ def test_every_secret_is_documented_with_its_keys(folder: str) -> None:
 
 
 def secret_references(value: Any) -> list[tuple[str, str]]:
+    """Return name and key of the secrets without which a pod does not start."""
     if isinstance(value, dict):
         found = [secret_references(inner) for inner in value.values()]
-        if "secretKeyRef" in value:
+        if not value.get("secretKeyRef", {"optional": True}).get("optional"):
             found.append([(value["secretKeyRef"]["name"], value["secretKeyRef"]["key"])])
     elif isinstance(value, list):
         found = [secret_references(inner) for inner in value]

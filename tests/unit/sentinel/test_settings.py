@@ -1,4 +1,4 @@
-"""The settings refuse a second MLflow, and their representation shows no secret."""
+"""The settings refuse a second MLflow, show no secret, and order the secrets of the keys' hashes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,29 @@ def test_one_mlflow_holds_runs_and_models(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_secret_is_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in (
         *("DATABASE_URL", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "SENTINEL_KEY_SECRET"),
+        "SENTINEL_SECOND_KEY_SECRET",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
     ):
         monkeypatch.setenv(variable, "http://bob:s3cret@host")
     assert "s3cret" not in repr(Settings()) + str(Settings())
+
+
+@pytest.mark.parametrize(
+    ("second", "secrets"), [(None, (b"a",)), ("", (b"a",)), ("b", (b"a", b"b"))]
+)
+def test_a_second_secret_comes_after_the_first(
+    monkeypatch: pytest.MonkeyPatch, second: str | None, secrets: tuple[bytes, ...]
+) -> None:
+    monkeypatch.setenv("SENTINEL_KEY_SECRET", "a")
+    monkeypatch.delenv("SENTINEL_SECOND_KEY_SECRET", raising=False)
+    if second is not None:
+        monkeypatch.setenv("SENTINEL_SECOND_KEY_SECRET", second)
+    assert Settings().resolve_key_secrets() == secrets
+
+
+def test_a_second_secret_does_not_stand_in_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://host/db")
+    monkeypatch.setenv("SENTINEL_SECOND_KEY_SECRET", "b")
+    monkeypatch.delenv("SENTINEL_KEY_SECRET", raising=False)
+    with pytest.raises(SettingsError, match="SENTINEL_KEY_SECRET is not set"):
+        Settings().resolve_key_secrets()

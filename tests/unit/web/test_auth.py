@@ -22,7 +22,7 @@ def _well_formed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_principal(*scopes: str, expires_at: datetime | None = None) -> Principal:
-    return Principal(1, "demo", "fraud-demo", "abcdefghij", frozenset(scopes), expires_at)
+    return Principal(1, "demo", "fraud-demo", "abcdefghij", "core", frozenset(scopes), expires_at)
 
 
 class Keys:

@@ -1,0 +1,38 @@
+"""A version's tags name who promoted it; a tag that cannot be read names nobody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from registry.client.base import RegisteredVersion
+from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG
+from serving.deployment.recorder import MAX_USER_LENGTH, promoter_of
+
+AT = "2026-01-02T10:00:00+01:00"
+
+
+def promoted(by: str | None, at: str | None) -> RegisteredVersion:
+    tags = {PROMOTED_BY_TAG: by, PROMOTED_AT_TAG: at}
+    return RegisteredVersion("fraud-demo", 1, 0, {k: v for k, v in tags.items() if v is not None})
+
+
+def test_the_tags_name_user_and_time() -> None:
+    promoter = promoter_of(promoted("anna", AT))
+    assert promoter is not None
+    assert (promoter.user, promoter.at) == ("anna", datetime(2026, 1, 2, 9, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("by", "at"),
+    [(None, AT), ("", AT), (" \n", AT), ("\x00", AT), ("anna", None), ("anna", "monday")],
+)
+def test_tags_that_are_missing_or_malformed_name_nobody(by: str | None, at: str | None) -> None:
+    assert promoter_of(promoted(by, at)) is None
+
+
+def test_a_name_is_stored_without_control_characters_and_not_longer_than_a_name() -> None:
+    promoter = promoter_of(promoted("an\x00n\na" + "x" * 10_000, AT))
+    assert promoter is not None
+    assert promoter.user == ("anna" + "x" * 10_000)[:MAX_USER_LENGTH]

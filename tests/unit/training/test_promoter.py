@@ -1,0 +1,17 @@
+"""A promotion names the login at MLflow, else the user of the operating system."""
+
+from __future__ import annotations
+
+import pytest
+
+from sentinel.command_actor import os_user
+from training.cli.promote import promoter
+
+
+def test_the_login_at_mlflow_comes_before_the_user_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_USERNAME", raising=False)
+    assert promoter() == os_user()
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "anna")
+    assert promoter() == "anna"
