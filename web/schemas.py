@@ -35,7 +35,24 @@ class FeatureOut(BaseModel):
 
     name: str
     value: float
-    contribution: float = Field(description="log-odds")
+    contribution: float = Field(
+        description="what it adds to the margin, in log-odds: it multiplies the model's odds of "
+        "fraud by e to its power"
+    )
+    display_value: str | None = Field(
+        description="the value as people know it, where it is a code: a type such as `TRANSFER`, "
+        "an hour such as `13:00`, `yes` or `no`; null where the value is a quantity"
+    )
+
+
+Reasons = Annotated[
+    list[str],
+    Field(
+        description="the largest contributions as sentences: the value, by how many times it "
+        "changes the model's odds of fraud, the log-odds; `usual` is the median of the payments "
+        "that the version was trained on. Sentences are for people: their wording may change"
+    ),
+]
 
 
 class WindowOut(BaseModel):
