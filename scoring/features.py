@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +133,7 @@ FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 _MAX_LISTED = 5
 """Words of a range that are listed one by one; every transaction type fits."""
 DISPLAY_VALUES: tuple[Mapping[float, str], ...] = tuple(
-    MappingProxyType({float(code): word for code, word in enumerate(feature.words or ())})
-    for feature in FEATURES
+    {float(code): word for code, word in enumerate(feature.words or ())} for feature in FEATURES
 )
 """What a person reads in place of a code, such as `TRANSFER` or `13:00`, in the order of FEATURES;
 empty for a quantity."""
