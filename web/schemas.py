@@ -8,11 +8,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from scoring.transaction import ACCOUNT_PATTERN
+from web.problem_types import PROBLEM_TYPES, type_uri
 
 Account = Annotated[
     str,
     Field(pattern=ACCOUNT_PATTERN, description="1 to 64 printable ASCII characters without spaces"),
 ]
+
+PROBLEM_URIS = sorted(type_uri(problem.code) for problem in PROBLEM_TYPES)
 
 Timestamp = Annotated[
     datetime,
@@ -71,15 +74,20 @@ class WindowOut(BaseModel):
 class FieldProblem(BaseModel):
     """One thing wrong with one field."""
 
-    field: str
-    message: str
+    field: str = Field(description="path from the body's root, such as `transactions.3.amount`")
+    message: str = Field(description="what the field must be")
 
 
 class Problem(BaseModel):
     """An error (RFC 9457, application/problem+json)."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[FieldProblem] = []
+    type: Annotated[str, WithJsonSchema({"type": "string", "enum": PROBLEM_URIS})] = Field(
+        description="what a client decides by; docs/api.md describes each type, and a client "
+        "treats one that it does not know by its status"
+    )
+    title: str = Field(description="summary of the type, for people")
+    status: int = Field(description="that of the reply")
+    detail: str = Field(description="what happened this time, for people; the wording may change")
+    errors: list[FieldProblem] = Field(
+        default_factory=list, description="every field that is not valid; left out without any"
+    )

@@ -116,7 +116,17 @@ class AuditQuery(_PageQuery):
 class FeedbackIn(BaseModel):
     """What an analyst decides."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "example": {
+                "label": "confirmed_fraud",
+                "rationale": "The customer reports that the phone was stolen.",
+            }
+        },
+    )
 
     label: Label = Field(
         description="confirmed_fraud and false_positive settle the case; escalated leaves it to "
