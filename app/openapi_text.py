@@ -30,11 +30,13 @@ TAGS = [
 
 
 def _problem_table() -> str:
-    rows = [f"| `{p.code}` | {p.status} | {p.title} | {p.retry} |" for p in PROBLEM_TYPES]
+    kinds = sorted(PROBLEM_TYPES, key=lambda kind: (kind.status, kind.code))
+    rows = [f"| `{p.code}` | {p.status} | {p.title} | {p.retry} |" for p in kinds]
     return "\n".join(["| type | status | title | retry |", "|---|---|---|---|", *rows])
 
 
 DESCRIPTION = f"""Fraud decisions with exact reasons, stored before the reply.
+The integrator's guide, with curl, Python and TypeScript, is `docs/api.md` of the source.
 
 **Sandbox.** For a tenant in test mode, which the demo's is, the payer alone selects the decision:
 `nameOrig` {", ".join(f"`{payer}`" for payer in FIXED_TESTS)}. The examples of /score send these.
@@ -49,7 +51,5 @@ choose it.
 `type` = `urn:sentinel:problem:` and one of these:
 
 {_problem_table()}
-
-docs/api.md is the integrator's guide, with curl, Python and TypeScript.
 """
 """Description of the document, in Markdown."""

@@ -106,9 +106,9 @@ def _effect(contribution: float) -> str:
     factor = (
         f"more than {_MAX_FACTOR:,.0f}"
         if size > math.log(_MAX_FACTOR)
-        else f"{math.exp(size):.3g}"
-        if size < 2
         else f"{math.exp(size):,.0f}"
+        if size >= math.log(100)
+        else f"{math.exp(size):.3g}"
     )
     return f"{direction} the model's odds of fraud {factor}-fold (log-odds {contribution:+.2f})"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,16 @@ import pytest
 from app.openapi import document
 from registry.client.base import RegistryUnavailable
 from scoring.errors import ModelRefused, SentinelError
-from web.problem_types import METHOD_NOT_ALLOWED, PROBLEM_TYPES, RETRY_STATUSES, type_uri
+from tests.support.paths import PROJECT
+from web.problem_types import (
+    METHOD_NOT_ALLOWED,
+    PROBLEM_TYPES,
+    RETRY_STATUSES,
+    ProblemType,
+    type_uri,
+)
+
+GUIDE = PROJECT / "docs/api.md"
 
 DOCUMENT: dict[str, Any] = json.loads(document())
 OPERATIONS = {
@@ -108,6 +118,20 @@ def test_every_type_of_problem_is_in_the_description_and_at_an_operation() -> No
         assert kind.retry.startswith(("Yes", "No"))
     declared = DOCUMENT["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
     assert declared == sorted(TYPES)
+
+
+@pytest.mark.parametrize("kind", PROBLEM_TYPES, ids=lambda kind: kind.code)
+def test_the_guide_describes_each_type_of_problem_under_its_code(kind: ProblemType) -> None:
+    sections = re.split(r"^### (.*)\n", GUIDE.read_text(), flags=re.MULTILINE)
+    by_heading = dict(zip(sections[1::2], sections[2::2], strict=True))
+    described = " ".join(by_heading[kind.code].split())
+    assert described.startswith(f"Status {kind.status}. ")
+    assert f"Retry: {kind.retry}." in described
+
+
+def test_the_guide_describes_no_other_type_of_problem() -> None:
+    headings = re.findall(r"^### (.*)$", GUIDE.read_text(), flags=re.MULTILINE)
+    assert sorted(headings) == sorted(kind.code for kind in PROBLEM_TYPES)
 
 
 def test_every_error_of_a_request_is_a_documented_type_with_a_retry_of_its_own() -> None:

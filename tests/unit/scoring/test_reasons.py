@@ -130,7 +130,7 @@ def test_the_effect_is_that_of_the_contribution(contribution: float) -> None:
     assert (direction == "raises") == (contribution > 0)
     expected = math.exp(min(abs(contribution), 700))
     stated = float(factor.replace(",", ""))
-    assert expected > 999 if more else stated == pytest.approx(expected, rel=0.07)
+    assert expected > 999 if more else stated == pytest.approx(expected, rel=0.006)
 
 
 def test_a_feature_without_a_sentence_is_an_error() -> None:
