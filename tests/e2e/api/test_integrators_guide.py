@@ -23,7 +23,7 @@ BLOCK = re.compile(r"^<!-- block: ([a-z]+) -->\n```[a-z]+\n(.*?)^```$", re.M | r
 BLOCKS = dict(BLOCK.findall(GUIDE.read_text()))
 TSC = (
     *("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes"),
-    *("--target", "es2022", "--lib", "es2022,dom,dom.iterable", "--types", ""),
+    *("--target", "es2022", "--lib", "es2022,dom,dom.iterable"),
     *("--module", "nodenext", "--outDir", "compiled"),
 )
 
