@@ -59,17 +59,8 @@ def document() -> bytes:
     operations = [route for route in routes if isinstance(route, APIRoute)]
     references, definitions = _schemas(operations)
     for route in operations:
-        (method,) = route.methods or ()
-        operation = paths[route.path][method.lower()]
-        if body := _body(route):
-            content: dict[str, Any] = {"schema": references[body.schema, "validation"]}
-            if body.examples:
-                content["examples"] = named_examples(body.examples)
-            operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-        for status, declared in route.responses.items():
-            generated = operation["responses"][str(status)]
-            for media_type, declared_content in declared.get("content", {}).items():
-                generated["content"][media_type] |= _examples(declared_content)
+        for method in route.methods or ():
+            _complete(paths[route.path][method.lower()], route, references)
     paths |= HEALTH
     for responses in _responses(paths):
         for status, response in responses.items():
@@ -95,6 +86,21 @@ def document() -> bytes:
             "security": [{"key": []}],
         }
     )
+
+
+def _complete(
+    operation: dict[str, Any], route: APIRoute, references: Mapping[Any, dict[str, Any]]
+) -> None:
+    """Add the body and the examples that a route declares to what FastAPI generates."""
+    if body := _body(route):
+        content: dict[str, Any] = {"schema": references[body.schema, "validation"]}
+        if body.examples:
+            content["examples"] = named_examples(body.examples)
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    for status, declared in route.responses.items():
+        generated = operation["responses"][str(status)]
+        for media_type, declared_content in declared.get("content", {}).items():
+            generated["content"][media_type] |= _examples(declared_content)
 
 
 def _examples(content: Mapping[str, Any]) -> dict[str, Any]:
