@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel
@@ -25,10 +25,12 @@ class JsonBody(Generic[Schema]):
 
     Attributes:
         schema: schema of the body, which `app/openapi.py` puts into the document.
+        examples: bodies by a name that says what they show, for the document.
     """
 
-    def __init__(self, schema: type[Schema]) -> None:
+    def __init__(self, schema: type[Schema], examples: Mapping[str, Any] | None = None) -> None:
         self.schema = schema
+        self.examples = examples or {}
 
     def __call__(self, request: Request) -> BodyReader[Schema]:
         """Return the reader of a request's body."""

@@ -15,7 +15,10 @@ _PAGE = """<!DOCTYPE html>
 <link rel="stylesheet" href="/static_content/swagger-ui.css"></head>
 <body><div id="swagger-ui"></div>
 <script src="/static_content/swagger-ui-bundle.js"></script>
-<script>SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui"})</script>
+<script>SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true,
+  defaultModelsExpandDepth: 0, displayRequestDuration: true,
+})</script>
 </body></html>
 """
 

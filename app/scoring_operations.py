@@ -10,9 +10,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 
-from api.openapi_responses import ANYWHERE, links_to_transaction, problems
+from api.openapi_responses import ANYWHERE, SCORING, links_to_transaction, problems, reply
 from api.request_body import BodyReader, JsonBody
 from api.review.schemas import Absent, ExternalId
+from app import scoring_examples as examples
+from scoring.errors import NoModel
 from serving.schemas import (
     BatchReply,
     BatchRequest,
@@ -22,7 +24,7 @@ from serving.schemas import (
     TransactionIn,
 )
 
-router = APIRouter()
+router = APIRouter(tags=["Scoring"])
 
 
 @router.post(
@@ -33,15 +35,15 @@ router = APIRouter()
     "(or Idempotency-Key header) and body return the stored decision. Scope: score.",
     response_model=ScoreReply,
     responses={
-        **problems(404, 409, 413, *ANYWHERE),
+        **problems(409, 413, *ANYWHERE, *SCORING),
         200: {
-            "description": "decided",
+            **reply(description="decided and stored", **examples.SCORED),
             "links": links_to_transaction("$response.body#/transaction_id"),
         },
     },
 )
 def _score(
-    _body: Annotated[BodyReader[TransactionIn], Depends(JsonBody(TransactionIn))],
+    _body: Annotated[BodyReader[TransactionIn], Depends(JsonBody(TransactionIn, examples.SCORE))],
     _key: Annotated[
         ExternalId | Absent,
         Header(
@@ -58,11 +60,13 @@ def _score(
     operation_id="score_batch",
     summary="Decide up to 1000 transactions",
     response_model=BatchReply,
-    response_description="decided",
-    responses=problems(404, 413, *ANYWHERE),
+    responses={
+        **problems(413, *ANYWHERE, *SCORING),
+        200: reply(description="decided and stored", **examples.BATCH_SCORED),
+    },
 )
 def _score_batch(
-    _body: Annotated[BodyReader[BatchRequest], Depends(JsonBody(BatchRequest))],
+    _body: Annotated[BodyReader[BatchRequest], Depends(JsonBody(BatchRequest, examples.BATCH))],
 ) -> None:
     """All are stored or none; one bad row refuses the request and is named. Scope: score."""
 
@@ -72,10 +76,14 @@ def _score_batch(
     operation_id="explain",
     summary="Explain a transaction or a stored prediction",
     response_model=ExplainReply,
-    response_description="decided",
-    responses=problems(404, 413, *ANYWHERE),
+    responses={
+        **problems(404, 413, *ANYWHERE, NoModel),
+        200: reply(description="explained", **examples.EXPLAINED),
+    },
 )
 def _explain(
-    _body: Annotated[BodyReader[ExplainRequest], Depends(JsonBody(ExplainRequest))],
+    _body: Annotated[
+        BodyReader[ExplainRequest], Depends(JsonBody(ExplainRequest, examples.EXPLAIN))
+    ],
 ) -> None:
     """Every feature's contribution, and the reasons as sentences. Scope: score or review."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, and_, case, delete, func, or_, select
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from persistence.actor import Actor
@@ -172,7 +173,7 @@ def record_promotions(
     served = [_served_by(model, tenant_id) for tenant_id in tenant_ids]
     promotion = upsert(ProductionVersionRow).values(served)
     with tenant_transaction(engine, *tenant_ids, actor=MLFLOW_ACTOR) as connection:
-        _insert_versions(connection, served, model.policy, model.calibrator.kind)
+        _insert_versions(connection, served, model)
         if promoter and promoter.at >= _last_promotion(connection, tenant_ids):
             act_as(connection, Actor(promoter.user, via=MLFLOW))
         connection.execute(
@@ -221,7 +222,7 @@ def record_challenger(
             )
             return
         served = _served_by(model, tenant_id)
-        _insert_versions(connection, [served], model.policy, model.calibrator.kind)
+        _insert_versions(connection, [served], model)
         challenger = upsert(ChallengerVersionRow).values(**served, canary_percent=canary_percent)
         is_another = or_(
             ChallengerVersionRow.name != challenger.excluded.name,
@@ -247,9 +248,9 @@ def record_test_model(engine: Engine, tenant_id: int) -> None:
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
-    served = _columns(sandbox.MODEL, tenant_id)
+    own = {"policy": sandbox.POLICY.as_numbers(), "calibrator_kind": sandbox.CALIBRATOR_KIND}
     with tenant_transaction(engine, tenant_id) as connection:
-        _insert_versions(connection, [served], sandbox.POLICY, sandbox.CALIBRATOR_KIND)
+        connection.execute(_missing_versions([_columns(sandbox.MODEL, tenant_id) | own]))
 
 
 def _served_by(model: FraudModel, tenant_id: int) -> dict[str, Any]:
@@ -263,12 +264,19 @@ def _columns(version: ModelVersion, tenant_id: int) -> dict[str, Any]:
 
 
 def _insert_versions(
-    connection: Connection, served: Sequence[dict[str, Any]], policy: Policy, calibrator_kind: str
+    connection: Connection, served: Sequence[dict[str, Any]], model: FraudModel
 ) -> None:
     """Insert the missing rows that predictions refer to."""
-    own = {"policy": policy.as_numbers(), "calibrator_kind": calibrator_kind}
-    rows = upsert(ModelVersionRow).values([row | own for row in served])
-    connection.execute(rows.on_conflict_do_nothing())
+    own = {
+        "policy": model.policy.as_numbers(),
+        "calibrator_kind": model.calibrator.kind,
+        "usual": model.version.usual if model.version else None,
+    }
+    connection.execute(_missing_versions([row | own for row in served]))
+
+
+def _missing_versions(rows: Sequence[dict[str, Any]]) -> Insert:
+    return upsert(ModelVersionRow).values(rows).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,10 @@ class SentinelError(Exception):
     """An error of a request; the class itself is an internal error, whose cause is in the log.
 
     Attributes:
+        status: status of the HTTP reply.
+        code: end of the problem's `type`, which docs/api.md describes.
+        title: summary that is the same for every occurrence.
+        retry: whether and how a client may send the request again; begins with Yes or No.
         detail: one sentence for the caller.
         errors: errors of the fields that are not valid.
     """
@@ -62,6 +66,9 @@ class SentinelError(Exception):
     status = 500
     code = "internal"
     title = "Something went wrong on our side"
+    retry = (
+        "Yes, once, a payment with the same external_id; if it fails again, report the X-Request-ID"
+    )
 
     def __init__(self, detail: str, *, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail)
@@ -75,6 +82,7 @@ class InvalidRequest(SentinelError):
     status = 422
     code = "invalid-request"
     title = "The request is not valid"
+    retry = "No; correct the fields that `errors` names"
 
 
 class MalformedRequest(InvalidRequest):
@@ -82,6 +90,7 @@ class MalformedRequest(InvalidRequest):
 
     code = "malformed-json"
     title = "The body is not valid JSON"
+    retry = "No; send JSON"
 
 
 class Unauthenticated(SentinelError):
@@ -90,6 +99,7 @@ class Unauthenticated(SentinelError):
     status = 401
     code = "unauthenticated"
     title = "A valid API key is needed"
+    retry = "No; send a valid key"
 
 
 class Forbidden(SentinelError):
@@ -98,6 +108,7 @@ class Forbidden(SentinelError):
     status = 403
     code = "forbidden"
     title = "The API key lacks a scope"
+    retry = "No; use a key with the scope that `detail` names"
 
 
 class NotFound(SentinelError):
@@ -106,6 +117,7 @@ class NotFound(SentinelError):
     status = 404
     code = "not-found"
     title = "Not found"
+    retry = "No"
 
 
 class UnknownTenant(NotFound):
@@ -126,6 +138,7 @@ class InFlight(SentinelError):
     status = 409
     code = "in-flight"
     title = "The first request with this key is still in flight"
+    retry = "Yes, after a second, the same request: the reply is the stored decision"
 
 
 class PayloadTooLarge(SentinelError):
@@ -134,6 +147,7 @@ class PayloadTooLarge(SentinelError):
     status = 413
     code = "too-large"
     title = "The body is too large"
+    retry = "No; send less, such as a batch in parts"
 
 
 class IdempotencyMismatch(SentinelError):
@@ -142,6 +156,7 @@ class IdempotencyMismatch(SentinelError):
     status = 422
     code = "idempotency-mismatch"
     title = "The idempotency key was used with another body"
+    retry = "No; send the first body again, or use another key"
 
 
 class Overloaded(SentinelError):
@@ -150,6 +165,7 @@ class Overloaded(SentinelError):
     status = 429
     code = "overloaded"
     title = "Too busy"
+    retry = "Yes, after Retry-After; nothing was decided or stored"
 
 
 class NoModel(SentinelError):
@@ -158,6 +174,7 @@ class NoModel(SentinelError):
     status = 503
     code = "no-production-model"
     title = "No production model"
+    retry = "Yes, once a model version is in production; no payment was decided"
 
 
 class StoreUnavailable(SentinelError):
@@ -166,6 +183,10 @@ class StoreUnavailable(SentinelError):
     status = 503
     code = "store-unavailable"
     title = "The decision log is unavailable"
+    retry = (
+        "Yes, after Retry-After, a payment with the same external_id: it may have been stored "
+        "before the connection broke"
+    )
 
 
 class SchemaMissing(StoreUnavailable):
@@ -180,6 +201,7 @@ class NotStorable(SentinelError):
 
     code = "not-storable"
     title = "The decision could not be stored"
+    retry = "No; Postgres refuses this row, and nothing was stored"
 
 
 class ModelRefused(SentinelError):

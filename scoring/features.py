@@ -6,13 +6,13 @@ balances after the transaction (`newbalanceOrig`, `newbalanceDest`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.transaction import TYPE_CODES, Transaction
+from scoring.transaction import TRANSACTION_TYPES, TYPE_CODES, Transaction
 
 FEATURES_VERSION = 1
 """Version of the definitions. It goes up whenever a feature's meaning changes; a model with
@@ -70,11 +70,13 @@ class Feature:
         name: name in replies, rows and plots.
         description: phrase for an analyst, with the unit.
         compute: function from the columns of n transactions to the feature's values, float64 (n,).
+        words: words for the values 0, 1, 2 ..., where these are codes; None for a quantity.
     """
 
     name: str
     description: str
     compute: Callable[[TransactionColumns], FloatArray]
+    words: tuple[str, ...] | None = None
 
 
 def _empties_account(c: TransactionColumns) -> FloatArray:
@@ -89,8 +91,11 @@ def _amount_share(c: TransactionColumns) -> FloatArray:
     return c.amount / (np.maximum(c.oldbalance_org, 0.0) + 1.0)
 
 
+_NO_OR_YES = ("no", "yes")
+_HOURS = tuple(f"{hour:02d}:00" for hour in range(24))
+
 FEATURES: tuple[Feature, ...] = (
-    Feature("type", "transaction type", lambda c: c.type_code),
+    Feature("type", "transaction type", lambda c: c.type_code, TRANSACTION_TYPES),
     Feature("amount", "amount moved", lambda c: c.amount),
     Feature("oldbalance_org", "payer's balance before", lambda c: c.oldbalance_org),
     Feature("oldbalance_dest", "receiver's balance before", lambda c: c.oldbalance_dest),
@@ -98,7 +103,12 @@ FEATURES: tuple[Feature, ...] = (
         "balance_left", "payer's balance minus the amount", lambda c: c.oldbalance_org - c.amount
     ),
     Feature("amount_share", "amount as a share of the payer's balance", _amount_share),
-    Feature("empties_account", "whether the amount is the payer's whole balance", _empties_account),
+    Feature(
+        "empties_account",
+        "whether the amount is the payer's whole balance",
+        _empties_account,
+        _NO_OR_YES,
+    ),
     Feature(
         "dest_amount_share",
         "amount as a share of the receiver's balance",
@@ -108,12 +118,49 @@ FEATURES: tuple[Feature, ...] = (
         "dest_is_empty",
         "whether the receiver held nothing before",
         lambda c: (c.oldbalance_dest <= 0).astype(np.float64),
+        _NO_OR_YES,
     ),
-    Feature("dest_is_merchant", "whether the receiver is a merchant", lambda c: c.dest_is_merchant),
-    Feature("hour_of_day", "hour of the day, 0 to 23", lambda c: c.step % 24.0),
+    Feature(
+        "dest_is_merchant",
+        "whether the receiver is a merchant",
+        lambda c: c.dest_is_merchant,
+        _NO_OR_YES,
+    ),
+    Feature("hour_of_day", "hour of the day, 0 to 23", lambda c: c.step % 24.0, _HOURS),
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+_MAX_LISTED = 5
+"""Words of a range that are listed one by one; every transaction type fits."""
+DISPLAY_VALUES: tuple[Mapping[float, str], ...] = tuple(
+    {float(code): word for code, word in enumerate(feature.words or ())} for feature in FEATURES
+)
+"""What a person reads in place of a code, such as `TRANSFER` or `13:00`, in the order of FEATURES;
+empty for a quantity."""
+
+
+def display_range(name: str, low: float | None, high: float | None) -> str | None:
+    """Return the codes of a range as people know them: `CASH_OUT, TRANSFER`, `02:00 to 06:00`.
+
+    Args:
+        name: name of a feature or of another quantity.
+        low: lowest value of the range; None: no lower end.
+        high: value above the range; None: no upper end.
+
+    Returns:
+        The words of the codes; None for a quantity.
+    """
+    words = dict(zip(FEATURE_NAMES, DISPLAY_VALUES, strict=True)).get(name)
+    if not words:
+        return None
+    inside = [
+        word
+        for code, word in words.items()
+        if (low is None or low <= code) and (high is None or code < high)
+    ]
+    if len(inside) > _MAX_LISTED:
+        return f"{inside[0]} to {inside[-1]}"
+    return ", ".join(inside)
 
 
 def feature_matrix(columns: TransactionColumns) -> FloatArray:

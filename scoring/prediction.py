@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scoring.features import FloatArray
@@ -40,10 +40,13 @@ class ModelVersion:
     Attributes:
         name: registered model's name.
         version: number of the version.
+        usual: medians of the payments that it was trained on, by feature name; empty where they are
+            not known. Two values with the same name and number are equal.
     """
 
     name: str
     version: int
+    usual: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Prediction(NamedTuple):

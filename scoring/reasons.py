@@ -1,26 +1,72 @@
-"""Reasons: contributions as sentences for an analyst."""
+"""Reasons: contributions as sentences for an analyst, in words first and in log-odds second.
+
+A contribution c adds c to the margin, so it multiplies the model's odds of fraud by e^c. A sentence
+states the value, that factor, and c in parentheses. These are the odds before calibration.
+"""
 
 from __future__ import annotations
 
-from scoring.features import FEATURE_NAMES
+import math
+from collections.abc import Mapping
+
+from scoring.features import DISPLAY_VALUES, FEATURE_NAMES
 from scoring.prediction import Prediction
-from scoring.transaction import TRANSACTION_TYPES
+
+_MAX_FACTOR = 1000.0
+"""Larger factors are given as this bound; the log-odds beside them are exact."""
+_MIN_LOG_ODDS = 0.005
+"""Smaller contributions change the odds by less than half a percent."""
+_ALIKE = 1.25
+"""Values within this factor of the usual one count as usual."""
 
 
 def _money(value: float) -> str:
     return f"{value:,.2f}"
 
 
-def _phrase(name: str, value: float) -> str:
+def _times(ratio: float) -> str:
+    """Return a positive ratio in plain digits, such as `0.25`, `2.5` or `1,204`."""
+    if ratio < 0.001:
+        return "less than 0.001"
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
+def _beside_usual(value: float, usual: float | None) -> str:
+    """Return an amount of money, compared with the usual one where that is known and positive."""
+    if usual is None or usual <= 0:
+        return _money(value)
+    if value >= usual * _ALIKE:
+        return f"{_money(value)}, {_times(value / usual)} times the usual {_money(usual)}"
+    likeness = "less than" if value * _ALIKE <= usual else "about"
+    return f"{_money(value)}, {likeness} the usual {_money(usual)}"
+
+
+def _share(amount: float, balance: float, owner: str) -> str:
+    if balance <= 0:
+        return f"The amount is {_money(amount)} and the {owner} held nothing before"
+    if amount <= 0:
+        return f"The amount is zero and the {owner} held {_money(balance)} before"
+    return f"The amount is {_times(amount / balance)} times the {owner}'s balance"
+
+
+def _phrase(name: str, values: Mapping[str, float], usual: Mapping[str, float]) -> str:
+    """Return what is true of one feature's value.
+
+    Args:
+        name: name of the feature.
+        values: every feature's value, by name.
+        usual: usual values by feature name (`ModelVersion.usual`).
+    """
+    value, amount = values[name], values["amount"]
     match name:
         case "type":
-            return f"The transaction is a {TRANSACTION_TYPES[int(value)]}"
+            return f"The transaction is a {_word(name, value)}"
         case "amount":
-            return f"The amount is {_money(value)}"
+            return f"The amount is {_beside_usual(value, usual.get(name))}"
         case "oldbalance_org":
-            return f"The payer held {_money(value)} before"
+            return f"The payer held {_beside_usual(value, usual.get(name))} before"
         case "oldbalance_dest":
-            return f"The receiver held {_money(value)} before"
+            return f"The receiver held {_beside_usual(value, usual.get(name))} before"
         case "balance_left":
             return (
                 f"The payer would be left with {_money(value)}"
@@ -28,44 +74,68 @@ def _phrase(name: str, value: float) -> str:
                 else f"The amount exceeds the payer's balance by {_money(-value)}"
             )
         case "amount_share":
-            return f"The amount is {value:.2g} times the payer's balance"
+            return _share(amount, values["oldbalance_org"], "payer")
+        case "dest_amount_share":
+            return _share(amount, values["oldbalance_dest"], "receiver")
         case "empties_account":
             return (
                 "The amount is exactly the payer's whole balance"
                 if value
-                else "The amount is not exactly the payer's balance"
+                else "The payment does not take exactly the payer's whole balance"
             )
-        case "dest_amount_share":
-            return f"The amount is {value:.2g} times the receiver's balance"
         case "dest_is_empty":
             return "The receiver held nothing before" if value else "The receiver held money before"
         case "dest_is_merchant":
             return "The receiver is a merchant" if value else "The receiver is not a merchant"
         case "hour_of_day":
-            return f"It happens at {int(value):02d}:00"
+            return f"It happens in the hour from {_word(name, value)}"
         case _:
             raise ValueError(f"feature {name!r} has no sentence")
 
 
-def sentence(name: str, value: float, contribution: float) -> str:
-    """Return a sentence on how one feature changed the margin.
+def _word(name: str, value: float) -> str:
+    return DISPLAY_VALUES[FEATURE_NAMES.index(name)].get(value, f"{value:g}")
+
+
+def _effect(contribution: float) -> str:
+    """Return what a contribution does to the odds: the factor, then the log-odds."""
+    size = abs(contribution)
+    if size < _MIN_LOG_ODDS:
+        return f"hardly changes the model's odds of fraud (log-odds {contribution:+.1g})"
+    direction = "raises" if contribution > 0 else "lowers"
+    factor = (
+        f"more than {_MAX_FACTOR:,.0f}"
+        if size > math.log(_MAX_FACTOR)
+        else f"{math.exp(size):,.0f}"
+        if size >= math.log(100)
+        else f"{math.exp(size):.3g}"
+    )
+    return f"{direction} the model's odds of fraud {factor}-fold (log-odds {contribution:+.2f})"
+
+
+def sentence(
+    name: str, values: Mapping[str, float], contribution: float, usual: Mapping[str, float]
+) -> str:
+    """Return a sentence on one feature: its value, and how it changed the odds.
 
     Args:
         name: name in FEATURE_NAMES.
-        value: value of the feature.
+        values: every feature's value, by name.
         contribution: contribution of the feature, in log-odds.
+        usual: usual values by feature name (`ModelVersion.usual`).
 
     Raises:
-        ValueError: the name is not in FEATURE_NAMES.
+        ValueError: the name has no sentence.
     """
-    direction = "raises" if contribution > 0 else "lowers"
-    return f"{_phrase(name, value)}, which {direction} the log-odds by {abs(contribution):.2f}."
+    return f"{_phrase(name, values, usual)}, which {_effect(contribution)}."
 
 
 def reasons(prediction: Prediction) -> list[str]:
     """Return a sentence for each top feature that contributed, largest contribution first."""
+    values = dict(zip(FEATURE_NAMES, prediction.features, strict=True))
+    usual = prediction.model.usual
     return [
-        sentence(FEATURE_NAMES[i], prediction.features[i], prediction.contributions[i])
+        sentence(FEATURE_NAMES[i], values, prediction.contributions[i], usual)
         for i in prediction.top_features()
         if prediction.contributions[i] != 0.0
     ]

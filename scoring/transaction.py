@@ -134,4 +134,12 @@ def to_wire(transaction: Transaction) -> dict[str, Any]:
     return {wire: getattr(transaction, name) for name, wire in WIRE_NAMES.items()}
 
 
+def display_time(step: int) -> str:
+    """Return the day and hour of a step as people know them: step 37 is `day 1, 13:00`.
+
+    Both count from 0 at the tenant's epoch; no calendar is known.
+    """
+    return f"day {step // 24}, {step % 24:02d}:00"
+
+
 _BALANCE_MESSAGE = f"must be a finite number within ±{MAX_BALANCE:.0f}"

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from persistence.maintenance.migrate import current_revision, head_revision, is_older
 from scoring.errors import SentinelError
 from serving.deployment.alias_follower import AliasFollower
+from web.problem_types import NOT_READY, RETRY_AFTER_S, type_uri
 from web.problems import MEDIA_TYPE
 
 
@@ -32,12 +33,17 @@ def report(engine: Engine, alias_follower: AliasFollower) -> Response:
     if ready:
         return Response(orjson.dumps(document), media_type="application/json")
     problem = {
-        "type": "urn:sentinel:problem:not-ready",
-        "title": "Not ready",
-        "status": 503,
+        "type": type_uri(NOT_READY.code),
+        "title": NOT_READY.title,
+        "status": NOT_READY.status,
         "detail": " ".join(result for result in checks.values() if result != "ok"),
     }
-    return Response(orjson.dumps(problem | document), 503, media_type=MEDIA_TYPE)
+    return Response(
+        orjson.dumps(problem | document),
+        NOT_READY.status,
+        {"Retry-After": str(RETRY_AFTER_S)},
+        MEDIA_TYPE,
+    )
 
 
 def _check_postgres(engine: Engine) -> str:

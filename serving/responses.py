@@ -11,7 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from persistence.decisions.rows import Decided
-from scoring.features import FEATURE_NAMES
+from scoring.features import DISPLAY_VALUES, FEATURE_NAMES
 from scoring.prediction import Prediction
 from web.responses import explained, json_reply, json_response, model
 
@@ -84,7 +84,12 @@ def _decision(decided: Decided) -> dict[str, Any]:
         "decision": prediction.decision,
         "threshold": prediction.threshold,
         "top_features": [
-            {"name": FEATURE_NAMES[i], "value": features[i], "contribution": contributions[i]}
+            {
+                "name": FEATURE_NAMES[i],
+                "value": (value := features[i]),
+                "contribution": contributions[i],
+                "display_value": DISPLAY_VALUES[i].get(value),
+            }
             for i in prediction.top_features()
         ],
         "base_value": prediction.base_value,

@@ -14,7 +14,7 @@ from scoring.transaction import (
     MAX_STEP,
     Transaction,
 )
-from web.schemas import Account, FeatureOut, ModelOut
+from web.schemas import Account, FeatureOut, ModelOut, Reasons
 
 MAX_BATCH_ROWS = 1000
 Balance = Annotated[float, Field(ge=-MAX_BALANCE, le=MAX_BALANCE, allow_inf_nan=False)]
@@ -132,7 +132,7 @@ class ExplainReply(BaseModel):
     features: list[FeatureOut] = Field(
         description="every feature; base value + contributions = margin"
     )
-    reasons: list[str]
+    reasons: Reasons
     risk_band: Literal["low", "medium", "high"]
     decision: Literal["approve", "review"]
     threshold: float

@@ -20,6 +20,7 @@ from scoring.errors import (
     MalformedRequest,
     SentinelError,
 )
+from web.problem_types import RETRY_AFTER_S, RETRY_STATUSES, type_uri
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -54,8 +55,8 @@ def problem_response(error: Exception) -> Response:
         error = _invalid_parameters(error)
     if isinstance(error, SentinelError):
         headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
-        if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-            headers["Retry-After"] = "1"
+        if error.status in RETRY_STATUSES:
+            headers["Retry-After"] = str(RETRY_AFTER_S)
         body = _body(error.code, error.title, error.status, error.detail, error.errors)
         return Response(body, error.status, headers, MEDIA_TYPE)
     if not isinstance(error, HTTPException):
@@ -63,8 +64,8 @@ def problem_response(error: Exception) -> Response:
     status = error.status_code
     code, detail = _BY_STATUS.get(status, ("internal", "The details are in the log."))
     headers = dict(error.headers or {})
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        headers["Retry-After"] = "1"
+    if status in RETRY_STATUSES:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
     return Response(
         _body(code, HTTPStatus(status).phrase, status, detail), status, headers, MEDIA_TYPE
     )
@@ -109,7 +110,7 @@ def _body(
     code: str, title: str, status: int, detail: str, errors: tuple[FieldError, ...] = ()
 ) -> bytes:
     document: dict[str, object] = {
-        "type": f"urn:sentinel:problem:{code}",
+        "type": type_uri(code),
         "title": title,
         "status": status,
         "detail": detail,

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from scoring.features import FEATURE_NAMES
+from scoring.features import DISPLAY_VALUES, FEATURE_NAMES
 from scoring.prediction import ModelVersion, Prediction
 from scoring.reasons import reasons
 from web.schemas import ModelOut
@@ -44,6 +44,7 @@ def _feature(prediction: Prediction, index: int) -> dict[str, Any]:
         "name": FEATURE_NAMES[index],
         "value": prediction.features[index],
         "contribution": prediction.contributions[index],
+        "display_value": DISPLAY_VALUES[index].get(prediction.features[index]),
     }
 
 

@@ -8,11 +8,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from scoring.transaction import ACCOUNT_PATTERN
+from web.problem_types import PROBLEM_TYPES, type_uri
 
 Account = Annotated[
     str,
     Field(pattern=ACCOUNT_PATTERN, description="1 to 64 printable ASCII characters without spaces"),
 ]
+
+PROBLEM_URIS = sorted(type_uri(problem.code) for problem in PROBLEM_TYPES)
 
 Timestamp = Annotated[
     datetime,
@@ -35,7 +38,24 @@ class FeatureOut(BaseModel):
 
     name: str
     value: float
-    contribution: float = Field(description="log-odds")
+    contribution: float = Field(
+        description="what it adds to the margin, in log-odds: it multiplies the model's odds of "
+        "fraud by e to its power"
+    )
+    display_value: str | None = Field(
+        description="the value as people know it, where it is a code: a type such as `TRANSFER`, "
+        "an hour such as `13:00`, `yes` or `no`; null where the value is a quantity"
+    )
+
+
+Reasons = Annotated[
+    list[str],
+    Field(
+        description="the largest contributions as sentences: the value, by how many times it "
+        "changes the model's odds of fraud, the log-odds; `usual` is the median of the payments "
+        "that the version was trained on. Sentences are for people: their wording may change"
+    ),
+]
 
 
 class WindowOut(BaseModel):
@@ -54,15 +74,20 @@ class WindowOut(BaseModel):
 class FieldProblem(BaseModel):
     """One thing wrong with one field."""
 
-    field: str
-    message: str
+    field: str = Field(description="path from the body's root, such as `transactions.3.amount`")
+    message: str = Field(description="what the field must be")
 
 
 class Problem(BaseModel):
     """An error (RFC 9457, application/problem+json)."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[FieldProblem] = []
+    type: Annotated[str, WithJsonSchema({"type": "string", "enum": PROBLEM_URIS})] = Field(
+        description="what a client decides by; docs/api.md describes each type, and a client "
+        "treats one that it does not know by its status"
+    )
+    title: str = Field(description="summary of the type, for people")
+    status: int = Field(description="that of the reply")
+    detail: str = Field(description="what happened this time, for people; the wording may change")
+    errors: list[FieldProblem] = Field(
+        default_factory=list, description="every field that is not valid; left out without any"
+    )

@@ -7,6 +7,7 @@ from itertools import pairwise
 from api.drift.schemas import BinOut, DriftReply, MeasureOut, VersionDriftOut
 from persistence.drift.checks import Check, Measure, Run
 from scoring.evaluation.drift import SCORE
+from scoring.features import display_range
 from web.responses import model_out
 from web.schemas import WindowOut
 
@@ -52,7 +53,13 @@ def _measure_out(measure: Measure) -> MeasureOut:
         rows=sum(measure.counts),
         trained_rows=trained.rows,
         bins=[
-            BinOut(from_=low, to=high, trained=share, rows=count)
+            BinOut(
+                from_=low,
+                to=high,
+                trained=share,
+                rows=count,
+                display_value=display_range(measure.name, low, high),
+            )
             for (low, high), share, count in zip(
                 ends, trained.proportions, measure.counts, strict=True
             )

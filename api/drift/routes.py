@@ -10,7 +10,7 @@ from api.drift.schemas import DriftReply
 from api.openapi_responses import ANYWHERE, problems
 from persistence.drift.checks import latest_run
 
-router = APIRouter()
+router = APIRouter(tags=["Drift"])
 
 
 @router.get(

@@ -17,8 +17,8 @@ _SCORE: JsonDict = {
     "rows": 2310,
     "trained_rows": 3500,
     "bins": [
-        {"from": None, "to": 0.004, "trained": 0.9, "rows": 2051},
-        {"from": 0.004, "to": None, "trained": 0.1, "rows": 259},
+        {"from": None, "to": 0.004, "trained": 0.9, "rows": 2051, "display_value": None},
+        {"from": 0.004, "to": None, "trained": 0.1, "rows": 259, "display_value": None},
     ],
 }
 
@@ -36,6 +36,10 @@ class BinOut(BaseModel):
     to: float | None = Field(description="not included; null: no upper end")
     trained: float = Field(description="share of the training rows, 0 to 1")
     rows: int = Field(description="of the window")
+    display_value: str | None = Field(
+        description="the values in the range as people know them, where they are codes: "
+        "`CASH_OUT, TRANSFER`, `02:00 to 06:00`; null for a quantity"
+    )
 
 
 class MeasureOut(BaseModel):

@@ -25,18 +25,19 @@ from api.models.threshold_tuning import tune
 from api.openapi_responses import ANYWHERE, problems
 from api.request_body import BodyReader, JsonBody
 from persistence.deployments import list_refusals
+from scoring.errors import NoModel
 from scoring.policy import Policy
 
 MAX_REFUSALS = 50
 
-router = APIRouter()
+router = APIRouter(tags=["Models and policy"])
 
 
 @router.get(
     "/policy",
     operation_id="read_policy",
     summary="The policy in force for new decisions",
-    responses=problems(*ANYWHERE),
+    responses=problems(*ANYWHERE, NoModel),
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def read_policy(caller: Reviewer, dependencies: CurrentDependencies) -> PolicyOut:
@@ -49,7 +50,7 @@ async def read_policy(caller: Reviewer, dependencies: CurrentDependencies) -> Po
     "/policy",
     operation_id="set_policy",
     summary="Change threshold, band or costs at once",
-    responses=problems(413, *ANYWHERE),
+    responses=problems(413, *ANYWHERE, NoModel),
     dependencies=ADMIN_WITHOUT_PARAMETERS,
 )
 async def set_policy(
@@ -75,7 +76,7 @@ async def set_policy(
     "/policy",
     operation_id="withdraw_policy",
     summary="Go back to the policy of the version in production",
-    responses=problems(*ANYWHERE),
+    responses=problems(*ANYWHERE, NoModel),
     dependencies=ADMIN_WITHOUT_PARAMETERS,
 )
 async def withdraw_policy(caller: Admin, dependencies: CurrentDependencies) -> PolicyOut:
@@ -91,7 +92,7 @@ async def withdraw_policy(caller: Admin, dependencies: CurrentDependencies) -> P
     "/tuner",
     operation_id="read_tuner",
     summary="What each threshold would have done",
-    responses=problems(*ANYWHERE),
+    responses=problems(*ANYWHERE, NoModel),
 )
 async def read_tuner(
     query: Annotated[TunerQuery, Query()],

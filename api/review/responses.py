@@ -20,7 +20,7 @@ from persistence.decisions.rows import Decided
 from persistence.review.audit import AuditEntry
 from persistence.review.cases import Case, Feedback, Page
 from scoring.reasons import reasons
-from scoring.transaction import Transaction
+from scoring.transaction import Transaction, display_time
 from web.responses import explained, model_out
 
 
@@ -45,6 +45,7 @@ def case_out(case: Case) -> CaseOut:
         model=model_out(prediction.model),
         undecided=case.undecided,
         feedback=feedback_out(case.feedback[0]) if case.feedback else None,
+        display_time=display_time(decided.transaction.step),
     )
 
 
@@ -56,6 +57,7 @@ def case_detail(case: Case) -> CaseDetail:
         prediction=_prediction_out(case.decided),
         undecided=case.undecided,
         feedback=[feedback_out(feedback) for feedback in case.feedback],
+        display_time=display_time(case.decided.transaction.step),
     )
 
 

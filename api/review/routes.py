@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response, StreamingResponse
 
 from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Admin, CurrentDependencies, Reviewer
-from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems
+from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems, reply
 from api.request_body import BodyReader, JsonBody
-from api.review import schemas
+from api.review import examples, schemas
 from api.review.csv_export import csv_header, csv_lines
 from api.review.responses import audit_page, case_detail, case_page, feedback_out
 from api.review.search_query import to_audit_filter, to_search
@@ -25,7 +25,7 @@ from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case
 EXPORT_PAGE = 1000
 """Rows of an export that are read, and held in memory, at a time."""
 
-router = APIRouter()
+router = APIRouter(tags=["Review"])
 
 TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` of a decision")]
 
@@ -34,7 +34,10 @@ TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` o
     "/queue",
     operation_id="read_queue",
     summary="The analysts' worklist, highest risk first",
-    responses=problems(*ANYWHERE),
+    responses={
+        **problems(*ANYWHERE),
+        200: reply(description="a page of the worklist", test_payments=examples.WORKLIST),
+    },
 )
 async def read_queue(
     query: Annotated[schemas.WorklistQuery, Query()],
@@ -81,7 +84,10 @@ async def read_queue(
     "/transactions",
     operation_id="find_transactions",
     summary="Search transactions, newest first",
-    responses=problems(*ANYWHERE),
+    responses={
+        **problems(*ANYWHERE),
+        200: reply(description="a page of what was found", one_that_is_settled=examples.FOUND),
+    },
 )
 async def search_transactions(
     query: Annotated[schemas.TransactionsQuery, Query()],
@@ -124,7 +130,7 @@ async def search_transactions(
         200: {
             "description": "a header and a line a transaction, with its latest feedback; text that "
             "a spreadsheet would take for a formula begins with an apostrophe",
-            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "content": {"text/csv": {"schema": {"type": "string"}, "example": examples.CSV}},
         },
     },
 )
@@ -180,7 +186,10 @@ async def _lines(
     "/transactions/{id}",
     operation_id="read_transaction",
     summary="A transaction, its decision as it was made, its feedback",
-    responses=problems(404, *ANYWHERE),
+    responses={
+        **problems(404, *ANYWHERE),
+        200: reply(description="the case", one_that_is_settled=examples.CASE),
+    },
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def read_transaction(
@@ -199,7 +208,7 @@ async def read_transaction(
     responses={
         **problems(404, 413, *ANYWHERE),
         201: {
-            "description": "stored",
+            **reply(description="stored", feedback=examples.STORED_FEEDBACK),
             "links": {**links_to_transaction("$request.path.id"), "read_queue": TO_QUEUE},
         },
     },
@@ -228,7 +237,10 @@ async def give_feedback(
     "/audit",
     operation_id="read_audit",
     summary="Who changed what, or who read it, newest first",
-    responses=problems(*ANYWHERE),
+    responses={
+        **problems(*ANYWHERE),
+        200: reply(description="a page of the log", a_promotion=examples.AUDIT_PAGE),
+    },
 )
 async def read_audit_log(
     query: Annotated[schemas.AuditQuery, Query()], caller: Admin, dependencies: CurrentDependencies

@@ -14,7 +14,7 @@ from persistence.review.cases import Label
 from persistence.review.search import MAX_AMOUNT_DAYS
 from scoring.policy import Decision, RiskBand
 from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
-from web.schemas import Account, FeatureOut, ModelOut, Timestamp
+from web.schemas import Account, FeatureOut, ModelOut, Reasons, Timestamp
 
 MAX_PAGE = 200
 MAX_EXPORT_ROWS = 100_000
@@ -143,7 +143,17 @@ class AuditQuery(_PageQuery):
 class FeedbackIn(BaseModel):
     """What an analyst decides."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "example": {
+                "label": "confirmed_fraud",
+                "rationale": "The customer reports that the phone was stolen.",
+            }
+        },
+    )
 
     label: Label = Field(
         description="confirmed_fraud and false_positive settle the case; escalated leaves it to "
@@ -180,6 +190,15 @@ class TransactionOut(BaseModel):
     external_id: str | None
 
 
+DisplayTime = Annotated[
+    str,
+    Field(
+        description="the hour of `step` as people know it, such as `day 13, 00:00`; days count "
+        "from 0 at your epoch"
+    ),
+]
+
+
 class CaseOut(BaseModel):
     """A decision in a list."""
 
@@ -191,10 +210,11 @@ class CaseOut(BaseModel):
     risk_band: RiskBand
     decision: Decision
     threshold: float = Field(description="the one it was decided at")
-    reasons: list[str] = Field(description="the largest contributions as sentences")
+    reasons: Reasons
     model: ModelOut
     undecided: bool = Field(description="no analyst has settled it")
     feedback: FeedbackOut | None = Field(description="the latest")
+    display_time: DisplayTime
 
 
 class CasePage(BaseModel):
@@ -213,7 +233,7 @@ class PredictionOut(BaseModel):
     margin: float = Field(description="log-odds")
     base_value: float = Field(description="log-odds; plus every contribution it is the margin")
     features: list[FeatureOut] = Field(description="every feature; contributions add up")
-    reasons: list[str]
+    reasons: Reasons
     risk_band: RiskBand
     decision: Decision
     threshold: float
@@ -229,6 +249,7 @@ class CaseDetail(BaseModel):
     prediction: PredictionOut
     undecided: bool = Field(description="no analyst has settled it")
     feedback: list[FeedbackOut] = Field(description="latest first; the latest counts")
+    display_time: DisplayTime
 
 
 class AuditEntryOut(BaseModel):

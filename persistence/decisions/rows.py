@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, ScalarSelect, select
 
 from persistence.access_log import TRANSACTION_READ, log_access, transaction_object
 from persistence.actor import Actor
 from persistence.tables.decisions import PredictionRow, TransactionRow
+from persistence.tables.deployments import ModelVersionRow
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
 from scoring.errors import NotFound
 from scoring.features import FEATURE_NAMES
@@ -57,7 +58,11 @@ def body_digest(transaction: Transaction) -> bytes:
 
 
 def decided_from(row: Mapping[str, Any]) -> Decided:
-    """Return the decision of a row of predictions joined with its transaction."""
+    """Return the decision of a row of predictions joined with its transaction.
+
+    Args:
+        row: columns by name; `usual` may be among them, where reasons are made of the decision.
+    """
     return Decided(
         tenant_id=row["tenant_id"],
         transaction_id=row["transaction_id"],
@@ -73,11 +78,24 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
             threshold=row["threshold"],
             features=[float(row["features"][name]) for name in FEATURE_NAMES],
             contributions=[float(row["contributions"][name]) for name in FEATURE_NAMES],
-            model=ModelVersion(row["model_name"], row["model_version"]),
+            model=ModelVersion(row["model_name"], row["model_version"], row.get("usual") or {}),
         ),
         latency_ms=row["latency_ms"],
         decided_at=row["created_at"],
         policy_id=row["policy_id"],
+    )
+
+
+def usual_values() -> ScalarSelect[Any]:
+    """Return the subquery for the usual values of the version that made a prediction."""
+    return (
+        select(ModelVersionRow.usual)
+        .where(
+            ModelVersionRow.tenant_id == PredictionRow.tenant_id,
+            ModelVersionRow.name == PredictionRow.model_name,
+            ModelVersionRow.version == PredictionRow.model_version,
+        )
+        .scalar_subquery()
     )
 
 
@@ -118,6 +136,7 @@ def read_decision(
         select(
             *PredictionRow.__table__.c,
             *(TransactionRow.__table__.c[name] for name in TRANSACTION_COLUMNS),
+            usual_values().label("usual"),
         )
         .join(
             TransactionRow,

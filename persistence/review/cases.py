@@ -10,7 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Connection, Uuid, func, literal, select, true
 
-from persistence.decisions.rows import TRANSACTION_COLUMNS, Decided, decided_from
+from persistence.decisions.rows import (
+    TRANSACTION_COLUMNS,
+    Decided,
+    decided_from,
+    usual_values,
+)
 from persistence.maintenance.partitions import Month
 from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tables.review import FeedbackRow
@@ -100,7 +105,7 @@ def read_cases(connection: Connection, tenant_id: int, ids: Sequence[UUID]) -> l
         .lateral("submitted")
     )
     decision = (
-        select(PredictionRow)
+        select(PredictionRow, usual_values().label("usual"))
         .where(*predictions_of(tenant_id, ids), PredictionRow.transaction_id == wanted_ids.c.id)
         .limit(1)
         .lateral("decision")

@@ -30,6 +30,9 @@ class ModelVersionRow(Base):
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     policy: Mapped[dict[str, Any]] = mapped_column(comment="cost model, threshold, bands")
     calibrator_kind: Mapped[str]
+    usual: Mapped[dict[str, Any] | None] = mapped_column(
+        comment="medians of the payments of the training by feature name"
+    )
     first_served_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -26,6 +26,7 @@ from scoring.features import (
     feature_matrix,
 )
 from scoring.model.calibration import Calibrator, calibrator_from_numbers, sigmoid
+from scoring.model.usual_values import usual_values
 from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion, Prediction, ScoredBatch
 from scoring.transaction import Transaction
@@ -46,7 +47,7 @@ class FraudModel:
         calibrator: function from margin to calibrated probability.
         policy: rule that turns a score into a decision.
         distribution: training distribution of features and score, for drift.
-        version: registered version, None before registration.
+        version: registered version with its usual values, None before registration.
         compiled: compiled trees, which explain many times faster; None if LightGBM explains.
     """
 
@@ -56,6 +57,11 @@ class FraudModel:
     distribution: Mapping[str, Any]
     version: ModelVersion | None = None
     compiled: CompiledTrees | None = None
+
+    def __post_init__(self) -> None:
+        if self.version is not None:
+            usual = usual_values(self.distribution)
+            object.__setattr__(self, "version", replace(self.version, usual=usual))
 
     def explain_matrix(self, matrix: FloatArray) -> ScoredBatch:
         """Score and explain n rows of features.

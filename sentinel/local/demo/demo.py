@@ -198,8 +198,10 @@ class Demo:
             by_slug = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
             actor = command_actor("sentinel demo")
             tenant = by_slug.get(TENANT) or tenants.create_tenant(
-                engine, TENANT, model_name(TENANT), actor=actor
+                engine, TENANT, model_name(TENANT), is_test=True, actor=actor
             )
+            if not tenant.is_test:  # made by an earlier release
+                tenant = tenants.set_test_mode(engine, TENANT, True, actor=actor)
             kept = state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
             principal = api_keys.verify_key(engine, kept, *self._key_secrets)
             if (

@@ -28,6 +28,7 @@ import pytest
 
 from sentinel.local.demo.state import read_environment, write_environment
 from sentinel.local.postgres.embedded import EmbeddedPostgres
+from tests.support.factories import a_body
 from tests.support.other_user import commands, connects, family, listening, opens
 from tests.support.paths import PROJECT
 from training.data.simulator import simulate
@@ -237,6 +238,18 @@ def test_the_printed_curl_command_scores(
         ["sh", "-c", line], cwd=machine.checkout, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["model"]["name"] == "fraud-demo"
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_demos_key_gets_the_fixed_decisions_of_test_payments(machine: Machine) -> None:
+    settings = read_environment(machine.home / "demo.env")
+    reply = httpx.post(
+        f"{settings['SENTINEL_URL']}/score",
+        json=a_body(nameOrig="TEST-HIGH"),
+        headers={"Authorization": f"Bearer {settings['SENTINEL_API_KEY']}"},
+    ).json()
+    assert (reply["decision"], reply["risk_band"]) == ("review", "high")
+    assert reply["model"] == {"name": "sentinel-test", "version": 1}
 
 
 def test_a_second_demo_in_the_folder_names_the_running_one(

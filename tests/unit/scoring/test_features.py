@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.features import FEATURE_NAMES, FEATURES, TransactionColumns, feature_matrix
-from scoring.prediction import ModelVersion
-from scoring.reasons import reasons, sentence
+from scoring.features import (
+    DISPLAY_VALUES,
+    FEATURE_NAMES,
+    FEATURES,
+    TransactionColumns,
+    display_range,
+    feature_matrix,
+)
 from scoring.transaction import (
     MAX_AMOUNT,
     MAX_BALANCE,
@@ -19,7 +24,7 @@ from scoring.transaction import (
     TRANSACTION_TYPES,
     Transaction,
 )
-from tests.support.factories import a_model, a_transaction
+from tests.support.factories import a_transaction
 from training.data.loading import from_table
 
 money = st.one_of(
@@ -112,22 +117,47 @@ def test_a_feature_has_the_value_that_its_name_describes(
     assert served(a_transaction(**changes))[0, FEATURE_NAMES.index(name)] == value
 
 
-@pytest.mark.parametrize("name", FEATURE_NAMES)
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_every_feature_has_a_sentence_in_both_directions(name: str, value: float) -> None:
-    raised, lowered = sentence(name, value, 0.5), sentence(name, value, -0.5)
-    assert raised.endswith("which raises the log-odds by 0.50.")
-    assert lowered.endswith("which lowers the log-odds by 0.50.")
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"type": "TRANSFER"}, {"type": "TRANSFER"}),
+        ({"type": "PAYMENT", "name_dest": "M1"}, {"type": "PAYMENT", "dest_is_merchant": "yes"}),
+        ({"step": 0}, {"hour_of_day": "00:00"}),
+        ({"step": 37}, {"hour_of_day": "13:00"}),
+        ({"step": 23}, {"hour_of_day": "23:00"}),
+        ({"oldbalance_dest": 1.0}, {"dest_is_empty": "no", "dest_is_merchant": "no"}),
+    ],
+)
+def test_a_code_is_shown_as_people_know_it(changes: dict[str, Any], shown: dict[str, str]) -> None:
+    row = served(a_transaction(**changes))[0].tolist()
+    found = {
+        name: DISPLAY_VALUES[index].get(row[index]) for index, name in enumerate(FEATURE_NAMES)
+    }
+    assert shown.items() <= found.items()
 
 
-def test_a_feature_without_a_sentence_is_an_error() -> None:
-    with pytest.raises(ValueError, match="shoe_size"):
-        sentence("shoe_size", 1.0, 1.0)
+def test_a_quantity_and_an_unknown_code_are_not_replaced_by_words() -> None:
+    for name in ("amount", "oldbalance_org", "balance_left", "amount_share"):
+        assert not DISPLAY_VALUES[FEATURE_NAMES.index(name)]
+    types = DISPLAY_VALUES[FEATURE_NAMES.index("type")]
+    assert list(types.values()) == list(TRANSACTION_TYPES)
+    assert types.get(5.0) is types.get(0.5) is None
 
 
-def test_reasons_are_the_largest_contributions_in_order() -> None:
-    prediction = a_model(version=ModelVersion("fraud-demo", 1)).predict([a_transaction()])[0]
-    top = prediction.top_features()
-    sizes = [abs(prediction.contributions[i]) for i in top]
-    assert sizes == sorted(map(abs, prediction.contributions), reverse=True)[:5]
-    assert len(reasons(prediction)) == sum(size > 0 for size in sizes)
+@pytest.mark.parametrize(
+    ("name", "low", "high", "shown"),
+    [
+        ("type", None, 1.0, "PAYMENT"),
+        ("type", 3.0, None, "CASH_OUT, TRANSFER"),
+        ("type", None, None, "PAYMENT, CASH_IN, DEBIT, CASH_OUT, TRANSFER"),
+        ("hour_of_day", 2.0, 4.0, "02:00, 03:00"),
+        ("hour_of_day", 16.0, None, "16:00 to 23:00"),
+        ("empties_account", 1.0, None, "yes"),
+        ("amount", 1.0, 2.0, None),
+        ("score", None, 0.5, None),
+    ],
+)
+def test_a_range_of_codes_is_shown_as_people_know_it(
+    name: str, low: float | None, high: float | None, shown: str | None
+) -> None:
+    assert display_range(name, low, high) == shown

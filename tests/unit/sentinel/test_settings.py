@@ -1,4 +1,4 @@
-"""The settings refuse a second MLflow, show no secret, and order the secrets of the keys' hashes."""
+"""The settings refuse a second MLflow, show no secret, and order the secrets of API keys."""
 
 from __future__ import annotations
 

@@ -99,6 +99,7 @@ def test_a_body_that_fails_midway_raises_instead_of_ending() -> None:
             {"allow": "POST"},
         ),
         (HTTPException(429), 429, "overloaded", {"retry-after": "1"}),
+        (HTTPException(503), 503, "internal", {"retry-after": "1"}),
         (HTTPException(504), 504, "too-slow", {}),
         (HTTPException(502), 502, "internal", {}),
         (RuntimeError("a detail"), 500, "internal", {}),
