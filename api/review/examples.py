@@ -30,7 +30,9 @@ AUDIT_PAGE = _as_json(
                 AuditEntry(
                     id=12,
                     at=datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC),
-                    actor="mlflow",
+                    actor="jane",
+                    via="mlflow",
+                    object="promotions/fraud-demo",
                     action="promotion.changed",
                     before={"name": "fraud-demo", "version": 2},
                     after={"name": "fraud-demo", "version": 3},
