@@ -242,8 +242,6 @@ class Demo:
             "SENTINEL_HOME": str(self._home),
             "SENTINEL_KEY_SECRET": self._key_secret.decode(),
             "BENTOML_HOME": str(self._home / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
         }
 
     def _serves(self, version: RegisteredVersion) -> bool:
