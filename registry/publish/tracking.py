@@ -29,6 +29,13 @@ from scoring.prediction import ModelVersion
 MAX_DESCRIPTION = 5000
 """Characters that MLflow's column for a version's description holds."""
 
+NOT_THE_MODEL = "(not the model)"
+"""End of the name of every nested run: it is a step, a comparison or a trial of its parent."""
+_EXPERIMENT_KIND = "mlflow.experimentKind"
+"""Tag by which MLflow's pages show an experiment as machine learning or as generative AI; the value
+is in MLflow's web pages only (ExperimentKind.CUSTOM_MODEL_DEVELOPMENT)."""
+_MACHINE_LEARNING = "custom_model_development"
+
 
 class PublishError(CommandError):
     """MLflow cannot be reached, or refuses what training logs or registers."""
@@ -116,7 +123,11 @@ class Run:
 
     @contextmanager
     def nested(self, name: str) -> Iterator[Run]:
-        """Open a run nested in this one, which has to be open."""
+        """Open a run nested in this one, which has to be open.
+
+        MLflow lists it among the runs, so its name ends with NOT_THE_MODEL.
+        """
+        name = f"{name} {NOT_THE_MODEL}"
         with mlflow.start_run(experiment_id=self.experiment_id, run_name=name, nested=True) as run:
             yield Run(run.info.run_id, self.experiment_id, self.client)
 
@@ -192,11 +203,16 @@ class Tracking:
         existing = self.client.get_experiment_by_name(name)
         if existing is None:
             location = None if self._is_server else str((self._artifact_root / name).absolute())
-            return str(self.client.create_experiment(name, artifact_location=location))
+            tags = {_EXPERIMENT_KIND: _MACHINE_LEARNING}
+            return str(self.client.create_experiment(name, location, tags))
         if existing.lifecycle_stage != "active":
             raise PublishError(
                 f"The MLflow experiment {name} is deleted; restore it, or remove it for good with "
                 "`mlflow gc`."
+            )
+        if _EXPERIMENT_KIND not in existing.tags:
+            self.client.set_experiment_tag(
+                existing.experiment_id, _EXPERIMENT_KIND, _MACHINE_LEARNING
             )
         return str(existing.experiment_id)
 
@@ -225,7 +241,6 @@ def _configure_mlflow() -> None:
     """Keep MLflow's hints off the terminal, and shorten its timeout when a server is down."""
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     for logger in ("mlflow", "alembic", "git"):

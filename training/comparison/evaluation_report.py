@@ -14,11 +14,10 @@ def show_evaluation(evaluated: VersionEvaluation, console: Console) -> None:
     version = evaluated.version
     console.print(
         f"[bold]{version.name} version {version.version}[/bold] on {evaluated.row_count:,} "
-        f"transactions, {evaluated.fraud_count:,} frauds, of the hours {evaluated.first_step} "
-        f"to {evaluated.last_step}",
+        f"transactions, {evaluated.fraud_count:,} frauds, of the {evaluated.data}",
         soft_wrap=True,
     )
-    table = titled_table("Figures; in brackets 95 % bootstrap intervals", "", "")
+    table = titled_table("Figures, with 95 % bootstrap intervals", "", "", data=evaluated.data)
     for figure in FIGURES:
         table.add_row(figure.label, figure.show(evaluated.evaluation))
     table.add_row(
@@ -26,5 +25,5 @@ def show_evaluation(evaluated: VersionEvaluation, console: Console) -> None:
         f"{evaluated.hard_caught:,} of {evaluated.hard_count:,}",
     )
     console.print(table)
-    console.print(calibration_table(evaluated.evaluation))
+    console.print(calibration_table(evaluated.evaluation, evaluated.data))
     console.print(f"Threshold {evaluated.model.policy.threshold:.4g}.", highlight=False)
