@@ -24,6 +24,7 @@ import pytest
 
 from sentinel.local.demo.state import read_environment, write_environment
 from sentinel.local.postgres.embedded import EmbeddedPostgres
+from tests.support.docs_runner import README, blocks
 from tests.support.paths import PROJECT
 from training.data.simulator import simulate
 
@@ -161,6 +162,22 @@ def test_demo_env_holds_working_settings_and_is_private(machine: Machine) -> Non
     assert httpx.get(settings["MLFLOW_TRACKING_URI"] + "/health").text == "OK"
     with psycopg.connect(settings["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (4,)
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_readmes_request_scores_once_however_often_it_is_sent(machine: Machine) -> None:
+    for _ in range(2):
+        done = subprocess.run(
+            ["sh", "-euc", blocks(README)["score"]],
+            cwd=machine.home.parent,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        reply = json.loads(done.stdout)
+        assert reply["external_id"] == "payment-8812", reply
+        assert reply["model"]["name"] == "fraud-demo"
 
 
 def test_the_printed_curl_command_scores(first_run: tuple[subprocess.Popen[str], str]) -> None:
