@@ -8,7 +8,7 @@ from pathlib import Path
 _NETWORK = {"socket.bind", "socket.connect", "socket.getaddrinfo", "socket.sendto"}
 _SERVERS = {
     *("postgres", "initdb", "pg_ctl", "prometheus", "promtool", "mlflow", "bentoml", "gunicorn"),
-    *("chromium", "chrome", "docker", "podman", "kubectl"),
+    *("chromium", "chrome"),
 }
 
 
