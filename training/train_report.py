@@ -26,7 +26,7 @@ def show(trained: Trained, console: Console) -> None:
             "Calibrators",
             calibration,
             calibration.data(trained.data.span, parts.calibrate.rows.start),
-            ".3g",
+            ".4g",
         )
     )
     figures = titled_table(

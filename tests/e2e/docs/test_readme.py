@@ -63,7 +63,7 @@ def test_the_steps_without_the_demo_train_promote_and_serve_and_report_nothing(
             return False
 
     try:
-        child.wait_until(ready, 180)
+        child.wait_until(ready, 240)
         printed = child.log.read_text()
         key = re.search(r"^sk_\S+$", printed, re.M)
         assert key is not None, printed

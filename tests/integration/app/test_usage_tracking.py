@@ -1,20 +1,20 @@
-"""Neither the service nor a training reports its use to anyone."""
+"""BentoML and MLflow report their use, and the tests' recorder sees it.
+
+That Sentinel reports nothing is tested where it runs anyway: `tests/e2e/docs/test_readme.py` (every
+command from an empty folder to the service), `tests/e2e/deploy/test_bento.py` (build and Bento)
+and `tests/integration/training/test_train_command.py`.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
-from sentinel.local.processes import Child
 from tests.support.outside_world import OutsideWorld
-from tests.support.paths import PROJECT
-from tests.support.stack import KEY_SECRET
 
 EXPERIMENT = """
 import mlflow, time
@@ -45,35 +45,3 @@ def test_the_libraries_alone_report_their_use_and_the_recorder_sees_it(
         check=True,
     )
     assert [request for request in outside_world.requests if request.startswith(address)]
-
-
-def test_the_served_checkout_reports_nothing_from_start_to_end(
-    outside_world: OutsideWorld,
-    database: str,
-    free_port: Callable[[], int],
-    tmp_path: Path,
-) -> None:
-    port = free_port()
-    child = Child(
-        "the service",
-        [sys.executable, "-m", "bentoml", "serve", "service:Sentinel", "--port", str(port)],
-        log=tmp_path / "service.log",
-        environment={
-            **outside_world.environment(dict(os.environ)),
-            "DATABASE_URL": database,
-            "SENTINEL_HOME": str(tmp_path),
-            "SENTINEL_KEY_SECRET": KEY_SECRET.decode(),
-            "BENTOML_HOME": str(tmp_path / "bentoml"),
-        },
-        directory=PROJECT,
-    )
-    child.wait_until(lambda: _is_alive(port), 60)
-    child.stop()
-    assert outside_world.requests == []
-
-
-def _is_alive(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/livez", trust_env=False).is_success
-    except httpx.TransportError:
-        return False

@@ -220,12 +220,13 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
 def test_the_candidate_moves_and_tenants_stay_apart(
     train: Train, month_csv: Path, tmp_path: Path, outside_world: OutsideWorld
 ) -> None:
-    proxies = outside_world.environment({})
+    user = outside_world.environment({"XDG_CONFIG_HOME": str(tmp_path / "settings")})
     for tenant, cost in (("acme", "flat"), ("acme", "amount"), ("globex", "flat")):
-        done = train("--tenant", tenant, "--data", month_csv, "--cost", cost, **proxies)
+        done = train("--tenant", tenant, "--data", month_csv, "--cost", cost, **user)
         assert done.returncode == 0, done.stderr
         assert ("is new in this MLflow" in done.stdout) is (cost == "flat")
     assert outside_world.requests == [], "MLflow reports no use"
+    assert not (tmp_path / "settings").exists(), "and makes no installation id"
     client = database(tmp_path)
     assert int(client.get_model_version_by_alias("fraud-acme", CANDIDATE).version) == 2
     assert int(client.get_model_version_by_alias("fraud-globex", CANDIDATE).version) == 1
