@@ -33,7 +33,7 @@ install: $(INSTALLED) ## Install the environment into .venv, nothing else
 test: $(INSTALLED) chromium prometheus typescript ## Run every test, against a real Postgres, MLflow, Prometheus and Chromium
 	@$(PY) -m tests
 
-test-unit: $(INSTALLED) ## Run the unit tests alone: under a minute, no server
+test-unit: $(INSTALLED) ## Run the unit tests alone, which start no server and need no network
 	@$(PY) -m tests unit
 
 check: $(INSTALLED) ## Lint, check formatting, types, imports between the packages and the lock files

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from app.import_blocker import UNUSED_PACKAGES, blocked_imports
 from app.service_class import SentinelService
 from app.supervisor import close_control_ports
+from app.usage_tracking import disable_usage_tracking
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
 from registry.client.proxies import reach_loopback_directly
@@ -36,6 +37,8 @@ from serving import schemas
 
 if TYPE_CHECKING:
     from app.bento import SentinelApp
+
+disable_usage_tracking()
 
 # Python's threshold of 700 objects takes 7 % of the CPU of 1000 rows, whose objects are freed by
 # their reference counts, and 0.2 s of a start.

@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.support.postgres.fixtures",
     "tests.support.stack",
     "tests.support.system",
+    "tests.support.outside_world",
     "tests.support.data.training",
     "tests.support.data.matured_decisions",
 ]

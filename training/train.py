@@ -99,7 +99,8 @@ def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
             matrix = feature_matrix(data.columns)
         sample = Sample(matrix, data.columns.amount, data.is_fraud, data.step)
         learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=plan.parameters)
-        log_learned(run, learned)
+        compared_on = learned.calibration.data(data.span, parts.calibrate.rows.start)
+        log_learned(run, learned, compared_on)
         random = _learn_at_random(plan, run, reporter, sample, parts)
         note = explain_difference(learned.evaluation, random)
         with reporter.stage("Draw the pictures"):

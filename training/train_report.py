@@ -18,32 +18,31 @@ from training.train import Trained
 
 def show(trained: Trained, console: Console) -> None:
     """Print the data, the choice of calibrator and threshold, and the figures."""
-    learned, version = trained.learned, trained.version
+    learned, version, parts = trained.learned, trained.version, trained.parts
     console.print()
     console.print(_parts(trained))
     calibration = learned.calibration
     console.print(
         calibrators_table(
-            "Calibrators, compared on data that none was fitted on",
-            "kind",
-            calibration.comparisons,
-            calibration.calibrator.kind,
-            ".3g",
+            "Calibrators",
+            calibration,
+            calibration.data(trained.data.span, parts.calibrate.rows.start),
+            ".4g",
         )
     )
     figures = titled_table(
-        "Test part, used once; in brackets 95 % bootstrap intervals",
-        "", "split by time", "random split",
+        "Figures, with 95 % bootstrap intervals", "", "split by time", "random split",
+        data=f"{parts.test}, used once; the test part of the random split has as many",
     )  # fmt: skip
     for figure in FIGURES:
         figures.add_row(figure.label, figure.show(learned.evaluation), figure.show(trained.random))
     console.print(figures)
     console.print(trained.random_note, soft_wrap=not console.is_terminal)
     console.print()
-    console.print(calibration_table(learned.evaluation))
+    console.print(calibration_table(learned.evaluation, str(parts.test)))
     console.print(
-        f"Threshold {learned.model.policy.threshold:.4g}; {learned.fitted.rounds} trees with "
-        f"{learned.fitted.leaves:,} leaves.",
+        f"Threshold {learned.model.policy.threshold:.4g}, chosen on the {parts.threshold}; "
+        f"{learned.fitted.rounds} trees with {learned.fitted.leaves:,} leaves.",
     )
     console.print(
         Text.assemble(
@@ -58,7 +57,8 @@ def show(trained: Trained, console: Console) -> None:
 
 
 def _parts(trained: Trained) -> Table:
-    table = titled_table(f"Data: {trained.data.source}", "part", "steps", "rows", "frauds", "rate")
+    columns = ("part", "steps", "rows", "frauds", "rate")
+    table = titled_table("Data", *columns, data=trained.data.source)
     for part in trained.parts:
         table.add_row(
             part.name,

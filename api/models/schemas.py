@@ -175,7 +175,7 @@ class VersionOut(BaseModel):
     cost_model: CostModelOut
     threshold: Threshold
     high_from: HighFrom
-    calibrator: str = Field(description="sigmoid, beta or isotonic")
+    calibrator: str = Field(description="uncalibrated, sigmoid, beta or isotonic")
     first_served_at: Timestamp
 
 

@@ -157,7 +157,7 @@ def build_bento() -> None:
     _run(
         *(sys.executable, "-m", "bentoml", "build", "--version", __version__, "--output", "tag"),
         failure="The Bento could not be built.",
-        env={"BENTOML_HOME": str(store), "BENTOML_DO_NOT_TRACK": "True"},
+        env={"BENTOML_HOME": str(store)},
         cwd=ROOT,
     )
     shutil.rmtree(CONTEXT, ignore_errors=True)

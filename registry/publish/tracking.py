@@ -32,6 +32,13 @@ from scoring.prediction import ModelVersion
 MAX_DESCRIPTION = 5000
 """Characters that MLflow's column for a version's description holds."""
 
+NOT_THE_MODEL = "(not the model)"
+"""End of the name of every nested run: it is a step, a comparison or a trial of its parent."""
+_EXPERIMENT_KIND = "mlflow.experimentKind"
+"""Tag by which MLflow's pages show an experiment as machine learning or as generative AI; the value
+is in MLflow's web pages only (ExperimentKind.CUSTOM_MODEL_DEVELOPMENT)."""
+_MACHINE_LEARNING = "custom_model_development"
+
 
 class PublishError(CommandError):
     """MLflow cannot be reached, or refuses what training logs or registers."""
@@ -119,10 +126,13 @@ class Run:
 
     @contextmanager
     def nested(self, name: str) -> Iterator[Run]:
-        """Open a run nested in this one, which has to be open."""
+        """Open a run nested in this one, which has to be open.
+
+        MLflow lists it among the runs, so its name ends with NOT_THE_MODEL.
+        """
         with mlflow.start_run(
             experiment_id=self.experiment_id,
-            run_name=name,
+            run_name=f"{name} {NOT_THE_MODEL}",
             nested=True,
             tags=mlflow_client.context_tags(),
         ) as run:
@@ -207,11 +217,16 @@ class Tracking:
                 if self._address.is_server
                 else (self._artifact_root / name).absolute().as_uri()
             )
-            return str(self.client.create_experiment(name, artifact_location=location))
+            tags = {_EXPERIMENT_KIND: _MACHINE_LEARNING}
+            return str(self.client.create_experiment(name, location, tags))
         if existing.lifecycle_stage != "active":
             raise PublishError(
                 f"The MLflow experiment {name} is deleted; restore it, or remove it for good with "
                 "`mlflow gc`."
+            )
+        if _EXPERIMENT_KIND not in existing.tags:
+            self.client.set_experiment_tag(
+                existing.experiment_id, _EXPERIMENT_KIND, _MACHINE_LEARNING
             )
         return str(existing.experiment_id)
 

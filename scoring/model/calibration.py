@@ -24,7 +24,7 @@ class Calibrator(Protocol):
 
     @property
     def kind(self) -> str:
-        """Kind of calibrator: `sigmoid`, `beta` or `isotonic`."""
+        """Kind of calibrator: `uncalibrated`, `sigmoid`, `beta` or `isotonic`."""
         ...
 
     def __call__(self, margin: FloatArray) -> FloatArray:
@@ -55,17 +55,24 @@ def _bounded(probability: FloatArray) -> FloatArray:
 class SigmoidCalibrator:
     """sigmoid(slope * margin + intercept); Platt, "Probabilistic Outputs for SVMs" (1999).
 
+    With slope 1 and intercept 0 it is the booster's own probability, and its kind `uncalibrated`.
+    It is stored as a sigmoid all the same, because every release reads that.
+
     Raises:
         ValueError: a parameter is not finite, or the slope is negative.
     """
 
     slope: float
     intercept: float
-    kind = "sigmoid"
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.slope) and np.isfinite(self.intercept) and self.slope >= 0):
             raise ValueError("a sigmoid calibrator needs finite numbers and a slope >= 0")
+
+    @property
+    def kind(self) -> str:
+        """See `Calibrator`."""
+        return "uncalibrated" if (self.slope, self.intercept) == (1.0, 0.0) else "sigmoid"
 
     def __call__(self, margin: FloatArray) -> FloatArray:
         """See `Calibrator`."""
@@ -73,7 +80,7 @@ class SigmoidCalibrator:
 
     def as_numbers(self) -> dict[str, Any]:
         """See `Calibrator`."""
-        return {"kind": self.kind, "slope": self.slope, "intercept": self.intercept}
+        return {"kind": "sigmoid", "slope": self.slope, "intercept": self.intercept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,10 @@ class IsotonicCalibrator:
             "margins": list(self.margins),
             "probabilities": list(self.probabilities),
         }
+
+
+UNCALIBRATED = SigmoidCalibrator(1.0, 0.0)
+"""Calibrator that changes nothing."""
 
 
 def calibrator_from_numbers(numbers: Mapping[str, Any]) -> Calibrator:

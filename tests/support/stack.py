@@ -224,7 +224,6 @@ def serving(
             "SENTINEL_HOME": str(home),
             "SENTINEL_KEY_SECRET": KEY_SECRET.decode(),
             "SENTINEL_ALIAS_POLL_SECONDS": "0.2",
-            "BENTOML_DO_NOT_TRACK": "True",
             "BENTOML_HOME": str(home / "bentoml"),
             **environment,
         },

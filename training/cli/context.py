@@ -34,6 +34,7 @@ from training.data.loading import LabelledTransactions, note_ignored, read
 from training.data.maturity_window import Window
 from training.errors import NoEvidence, TrainingError
 from training.progress import Reporter
+from training.tracking.new_model import hint_on_missing_model, note_on_new_model
 
 MAX_ROWS = 500_000
 """Most decisions that are read, the newest; reading them takes about 200 MB."""
@@ -78,7 +79,8 @@ class Sources:
         """
         version = self.registry.resolve(name, alias)
         if version is None:
-            raise TrainingError(f"{name} has no version under the alias {alias}.")
+            hint = hint_on_missing_model(self.tracking, name)
+            raise TrainingError(f"{name} has no version under the alias {alias}. {hint}".rstrip())
         return version
 
     def verified(self, version: RegisteredVersion) -> FraudModel:
@@ -216,6 +218,23 @@ def connect(settings: Settings, reporter: Reporter) -> Tracking:
     prepare_home(settings.home_path)
     with reporter.stage("Connect to MLflow"):
         return Tracking(settings.tracking_uri, settings.artifact_root)
+
+
+def connect_to_train(
+    settings: Settings, tenant: str, data: Path | None, reporter: Reporter
+) -> Tracking:
+    """Connect to MLflow; report first if the data are simulated, and then if the tenant is new.
+
+    Raises:
+        PublishError: MLflow does not answer.
+    """
+    if data is None:
+        reporter.note("No --data: this trains on simulated payments.")
+    tracking = connect(settings, reporter)
+    new = note_on_new_model(tracking, tenant)
+    if new is not None:
+        reporter.note(new)
+    return tracking
 
 
 def open_sources(reporter: Reporter) -> Sources:

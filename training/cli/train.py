@@ -39,7 +39,7 @@ def train(
     end_on_signals()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds to load, also for a usage error.
     from training.cli.config_file import configuration
-    from training.cli.context import connect
+    from training.cli.context import connect_to_train
     from training.progress import Reporter
     from training.train import Plan
     from training.train import train as run
@@ -47,7 +47,7 @@ def train(
 
     console = open_console()
     with Reporter(console) as reporter:
-        tracking = connect(Settings(), reporter)
+        tracking = connect_to_train(Settings(), tenant, data, reporter)
         plan = Plan(tenant, data, until_step, costs, seed, configuration=configuration())
         trained = run(plan, tracking, reporter)
     show(trained, console)

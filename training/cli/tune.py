@@ -60,7 +60,7 @@ def tune(
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
     from training.cli.config_file import configuration
-    from training.cli.context import connect
+    from training.cli.context import connect_to_train
     from training.progress import Reporter
     from training.search.report import show_search
     from training.search.search import Search
@@ -79,7 +79,8 @@ def tune(
     )
     try:
         with Reporter(console) as reporter:
-            tuned = run(search, connect(settings, reporter), reporter)
+            tracking = connect_to_train(settings, tenant, data, reporter)
+            tuned = run(search, tracking, reporter)
     except (KeyboardInterrupt, SystemExit):
         console.print("Interrupted; run the same command to continue the search.")
         raise

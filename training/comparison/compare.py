@@ -24,6 +24,7 @@ class Compared:
         champion: version in production.
         challenger: version that is compared with it.
         comparison: figures of both.
+        over: phrase for the transactions, which follows their number in a sentence.
         sentence: difference in net savings, and whether the challenger is shown to be better.
         notes: sentences to print with the figures.
         run_id: id of the comparison's MLflow run.
@@ -33,6 +34,7 @@ class Compared:
     champion: ModelVersion
     challenger: ModelVersion
     comparison: Comparison
+    over: str
     sentence: str
     notes: tuple[str, ...]
     run_id: str
@@ -90,4 +92,7 @@ def compare(
                 "figures": summary.as_json(comparison),
             },
         )
-    return Compared(first, second, comparison, sentence, evidence.notes, run.id, tracking.url(run))
+    return Compared(
+        first, second, comparison, evidence.over, sentence, evidence.notes,
+        run.id, tracking.url(run),
+    )  # fmt: skip

@@ -25,6 +25,7 @@ class VersionEvaluation:
     Attributes:
         model: evaluated model.
         version: registered version of the model.
+        source: name of the transactions' source.
         first_step: hour of the first transaction.
         last_step: hour of the last transaction.
         row_count: number of transactions.
@@ -36,6 +37,7 @@ class VersionEvaluation:
 
     model: FraudModel
     version: ModelVersion
+    source: str
     first_step: int
     last_step: int
     row_count: int
@@ -43,6 +45,11 @@ class VersionEvaluation:
     evaluation: Evaluation
     hard_count: int
     hard_caught: int
+
+    @property
+    def data(self) -> str:
+        """A phrase on the transactions."""
+        return f"hours {self.first_step} to {self.last_step} of {self.source}"
 
 
 def evaluate_version(
@@ -72,6 +79,7 @@ def evaluate_version(
     return VersionEvaluation(
         model=model,
         version=model.version,
+        source=data.source,
         first_step=int(data.step[rows.start]),
         last_step=int(data.step[rows.stop - 1]),
         row_count=int(is_fraud.size),
@@ -119,8 +127,7 @@ def log(
             },
         )
         threshold = evaluated.model.policy.threshold
-        run.log_picture("precision_recall.png", plots.precision_recall(evaluation, threshold))
-        run.log_picture(
-            "reliability.png", plots.reliability(evaluation, evaluated.model.calibrator.kind)
-        )
+        on, kind = evaluated.data, evaluated.model.calibrator.kind
+        run.log_picture("precision_recall.png", plots.precision_recall(evaluation, on, threshold))
+        run.log_picture("reliability.png", plots.reliability(evaluation, on, kind))
     return run

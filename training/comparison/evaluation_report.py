@@ -17,11 +17,11 @@ def show_evaluation(evaluated: VersionEvaluation, console: Console) -> None:
         Text.assemble(
             (f"{version.name} version {version.version}", "bold"),
             f" on {evaluated.row_count:,} transactions, {evaluated.fraud_count:,} frauds, of the "
-            f"hours {evaluated.first_step} to {evaluated.last_step}",
+            f"{evaluated.data}",
         ),
         soft_wrap=True,
     )
-    table = titled_table("Figures; in brackets 95 % bootstrap intervals", "", "")
+    table = titled_table("Figures, with 95 % bootstrap intervals", "", "", data=evaluated.data)
     for figure in FIGURES:
         table.add_row(figure.label, figure.show(evaluated.evaluation))
     table.add_row(
@@ -29,5 +29,5 @@ def show_evaluation(evaluated: VersionEvaluation, console: Console) -> None:
         f"{evaluated.hard_caught:,} of {evaluated.hard_count:,}",
     )
     console.print(table)
-    console.print(calibration_table(evaluated.evaluation))
+    console.print(calibration_table(evaluated.evaluation, evaluated.data))
     console.print(f"Threshold {evaluated.model.policy.threshold:.4g}.")

@@ -15,7 +15,8 @@ def show_comparison(compared: Compared, console: Console) -> None:
     console.print()
     console.print(
         comparison_table(
-            f"{figures.transactions:,} transactions, {figures.frauds:,} frauds",
+            "Figures",
+            f"{figures.transactions:,} {compared.over}, {figures.frauds:,} frauds",
             figures,
             f"version {compared.champion.version} (champion)",
             f"version {compared.challenger.version} (challenger)",

@@ -57,16 +57,19 @@ def verdict(
     )
 
 
-def comparison_table(title: str, comparison: Comparison, champion: str, challenger: str) -> Table:
+def comparison_table(
+    title: str, data: str, comparison: Comparison, champion: str, challenger: str
+) -> Table:
     """Return both sides' figures with their intervals.
 
     Args:
-        title: line above the table.
+        title: first part of the line above the table.
+        data: phrase on the transactions.
         comparison: figures of both sides.
         champion: heading of the champion's column.
         challenger: heading of the challenger's column.
     """
-    table = titled_table(title, "with 95 % intervals", champion, challenger)
+    table = titled_table(title, "with 95 % intervals", champion, challenger, data=data)
     for label, name, form in _ROWS:
         first, second = getattr(comparison.champion, name), getattr(comparison.challenger, name)
         table.add_row(label, with_interval(first, form), with_interval(second, form))

@@ -102,6 +102,10 @@ class LabelledTransactions:
             len(self) if end is None else int(end),
         )
 
+    def span(self, rows: slice) -> tuple[str, str]:
+        """Return the first and the last hour of some rows."""
+        return f"{self.step[rows.start]:.0f}", f"{self.step[rows.stop - 1]:.0f}"
+
     def __len__(self) -> int:
         return int(self.is_fraud.shape[0])
 

@@ -46,6 +46,13 @@ class Part:
     row_count: int
     fraud_count: int
 
+    def __str__(self) -> str:
+        """Return a phrase such as `test part, steps 5 to 9, 1,000 rows, 12 frauds`."""
+        return (
+            f"{self.name} part, steps {self.first_step} to {self.last_step}, "
+            f"{self.row_count:,} rows, {self.fraud_count:,} frauds"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Split:

@@ -9,8 +9,8 @@ import numpy as np
 
 from scoring.evaluation.bootstrap import Interval
 from scoring.features import BoolArray, FloatArray
+from scoring.model.calibration import UNCALIBRATED
 from scoring.model.fraud_model import FraudModel
-from training.pipeline.calibration import uncalibrated
 from training.pipeline.intervals import intervals
 from training.pipeline.metrics import quality
 
@@ -55,7 +55,7 @@ def evaluate(
         amount: money, float64 (n,).
         is_fraud: labels, bool (n,), both kinds present.
     """
-    raw = uncalibrated(margin)
+    raw = UNCALIBRATED(margin)
     score = model.calibrator(margin)
     flagged = score >= model.policy.threshold
     caught = int(np.count_nonzero(flagged & is_fraud))

@@ -14,7 +14,6 @@ import numpy as np
 from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, compare
 from scoring.evaluation.cost_curve import CostCurve, cost_curve
 from scoring.features import FloatArray, feature_matrix
-from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
 from training.data.labels import Labels
@@ -135,9 +134,8 @@ def cut(labels: Labels) -> tuple[Part, Part, Part]:
 def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recalibrated:
     """Fit a calibrator, choose the threshold for the same costs, and evaluate both.
 
-    The calibrators that are compared are that of the source model, the identity, and the kinds of
-    `training.pipeline.calibration`. In a tie the one with the fewest parameters to fit is chosen;
-    the source model's has none.
+    The calibrators that are compared are that of the source model, which precedes the others in a
+    tie, and those of `training.pipeline.calibration`.
 
     Raises:
         TrainingError: the labels are too few.
@@ -148,9 +146,11 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
         margin = source.margins(matrix)
     fitting, choosing, testing = (part.rows for part in parts)
     with reporter.stage("Calibrate"):
-        fixed = {CURRENT: source.calibrator, "identity": SigmoidCalibrator(1.0, 0.0)}
         calibration = calibrate(
-            margin[fitting], labels.is_fraud[fitting], labels.time[fitting], fixed
+            margin[fitting],
+            labels.is_fraud[fitting],
+            labels.time[fitting],
+            {CURRENT: source.calibrator},
         )
     costs = source.policy.cost_model
     amount = labels.columns.amount

@@ -13,19 +13,16 @@ def show_recalibration(recalibration: Recalibration, console: Console) -> None:
     """Print the calibrators, the parts of the labels, figures before and after, and the version."""
     result, source = recalibration.result, recalibration.source
     console.print()
-    # `uncalibrated` is the same as `identity`, which is listed too.
-    tried = [t for t in result.calibration.comparisons if t.kind != "uncalibrated"]
     console.print(
         calibrators_table(
-            f"Calibrators of {source.name} version {source.version}'s booster, on labels that "
-            "none was fitted on",
-            "calibrator",
-            tried,
-            result.calibration.chosen,
+            f"Calibrators for the booster of {source.name} version {source.version}",
+            result.calibration,
+            result.calibration.data(recalibration.labels.span),
             ".6f",
         )
     )
-    parts = titled_table("Labels", "part", "from", "to", "transactions", "frauds", left=3)
+    columns = ("part", "from", "to", "transactions", "frauds")
+    parts = titled_table("Labels", *columns, data=recalibration.labels.source, left=3)
     for part in result.parts:
         first, last = recalibration.labels.span(part.rows)
         parts.add_row(part.name, first, last, f"{part.row_count:,}", f"{part.fraud_count:,}")
@@ -33,8 +30,9 @@ def show_recalibration(recalibration: Recalibration, console: Console) -> None:
     comparison = result.comparison
     console.print(
         comparison_table(
-            f"Test part, used once: {comparison.transactions:,} transactions, "
-            f"{comparison.frauds:,} frauds",
+            "Test part, used once",
+            f"{' to '.join(recalibration.labels.span(result.parts[-1].rows))}, "
+            f"{comparison.transactions:,} transactions, {comparison.frauds:,} frauds",
             comparison,
             "before",
             "after",

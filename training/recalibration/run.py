@@ -93,7 +93,8 @@ def run_recalibration(
     with tracking.run(source.name, f"recalibrate version {source.version}", tags) as run:
         configuration.log(run)
         _log(run, labels, result)
-        drawn = plots.reliability(result.evaluation, result.calibration.chosen)
+        on = f"the test part, {' to '.join(labels.span(result.parts[-1].rows))}"
+        drawn = plots.reliability(result.evaluation, on, result.calibration.chosen)
         picture = run.log_picture("reliability.png", drawn)
         why_not = _why_not(source, result)
         version = None
@@ -122,7 +123,13 @@ def _why_not(source: ModelVersion, result: Recalibrated) -> str:
 
 
 def _log(run: Run, labels: Labels, result: Recalibrated) -> None:
-    run.log(dict(labels.facts) | {"kind": result.calibration.chosen})
+    run.log(
+        dict(labels.facts)
+        | {
+            "kind": result.calibration.chosen,
+            "calibrators": result.calibration.data(labels.span),
+        }
+    )
     run.log(asdict(result.model.policy.cost_model) | {"rows": labels.time.size})
     for part in result.parts:
         run.log(
@@ -209,7 +216,8 @@ def _facts(
         threshold_source="the net savings on the threshold part",
         evaluation=result.evaluation,
         calibrator_kind=result.calibration.chosen,
-        comparisons=[c for c in result.calibration.comparisons if c.kind != "uncalibrated"],
+        comparisons=result.calibration.comparisons,
+        compared_on=result.calibration.data(labels.span),
         provenance={
             "source version": f"{source.name} version {source.version}",
             "MLflow run": tracking.url(run) or run.id,

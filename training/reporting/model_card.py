@@ -88,7 +88,8 @@ class CardFacts:
         threshold_source: phrase on the criterion that chose the threshold.
         evaluation: figures on the test part.
         calibrator_kind: kind of the calibrator.
-        comparisons: metrics of each kind of calibrator, on rows that none was fitted on.
+        comparisons: metrics of each calibrator that was tried.
+        compared_on: phrase on the data of these metrics.
         provenance: origin of the version, such as run and commit, by label.
         random: figures of the same pipeline on a random split, or None without one.
         random_note: interpretation of the difference between the two splits.
@@ -107,6 +108,7 @@ class CardFacts:
     evaluation: Evaluation
     calibrator_kind: str
     comparisons: Sequence[KindMetrics]
+    compared_on: str
     provenance: Mapping[str, str]
     random: Evaluation | None = None
     random_note: str = ""

@@ -32,11 +32,17 @@ TITLES = {
 """Descriptions of the pictures, by file name."""
 
 
-def precision_recall(evaluation: Evaluation, threshold: float) -> Figure:
-    """Draw precision over recall on the test part, with the operating point."""
+def precision_recall(evaluation: Evaluation, on: str, threshold: float) -> Figure:
+    """Draw precision over recall, with the operating point.
+
+    Args:
+        evaluation: figures of a model.
+        on: phrase on the data that they were made on.
+        threshold: probability from which a payment is reviewed.
+    """
     truth, score = evaluation.is_fraud, evaluation.score
     precision, recall, _ = precision_recall_curve(truth, score)
-    figure, axes = new_figure("Precision and recall on the test part")
+    figure, axes = new_figure(f"Precision and recall on {on}")
     area = average_precision_score(truth, score)
     axes.plot(recall, precision, color=BLUE, linewidth=2, label=f"model (PR-AUC {area:.4f})")
     rate = float(truth.mean())
@@ -58,15 +64,20 @@ def precision_recall(evaluation: Evaluation, threshold: float) -> Figure:
     return figure
 
 
-def reliability(evaluation: Evaluation, kind: str) -> Figure:
+def reliability(evaluation: Evaluation, on: str, kind: str) -> Figure:
     """Draw observed fraud rates over predicted ones before and after calibration.
 
     Both axes are logarithmic, since frauds are rare; bars are 95 % Wilson intervals. A histogram
     below shows the number of payments by score.
+
+    Args:
+        evaluation: figures of a model.
+        on: phrase on the data that they were made on.
+        kind: kind of its calibrator.
     """
     figure = Figure(figsize=(7.5, 6.6), dpi=DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
-    set_style(upper, f"Reliability on the test part, before and after calibration ({kind})")
+    set_style(upper, f"Reliability before and after calibration ({kind}), on {on}")
     set_style(lower, "")
     floor = PROBABILITY_FLOOR / 2
     upper.plot([floor, 1], [floor, 1], color=GREY, linestyle=":", label="perfectly calibrated")

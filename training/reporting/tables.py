@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.console import Console
 from rich.table import Table
 
-from training.pipeline.calibration import KindMetrics
+from training.pipeline.calibration import Calibration
 from training.pipeline.evaluation import Evaluation
 from training.reporting.metric_formats import FIGURES
 
@@ -28,23 +26,32 @@ def show_addresses(
         console.print(f"Version: {version_url}", soft_wrap=True)
 
 
-def titled_table(title: str, *columns: str, left: int = 1) -> Table:
+def titled_table(title: str, *columns: str, data: str, left: int = 1) -> Table:
     """Return an empty table.
 
     Args:
-        title: line above the table.
+        title: first part of the line above the table.
         columns: headings.
+        data: phrase on the data that the figures were made on, the rest of that line.
         left: number of columns, from the first, that are aligned to the left.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table = Table(
+        title=f"{title}: {data}", title_justify="left", title_style="bold", header_style="dim"
+    )
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < left else "right")
     return table
 
 
-def calibration_table(evaluation: Evaluation) -> Table:
-    """Return the calibration metrics before and after calibration."""
-    table = titled_table("Probabilities before and after calibration", "", "before", "after")
+def calibration_table(evaluation: Evaluation, data: str) -> Table:
+    """Return the calibration metrics before and after calibration.
+
+    Args:
+        evaluation: figures of a model.
+        data: phrase on the data that they were made on.
+    """
+    title = "Probabilities before and after calibration"
+    table = titled_table(title, "", "before", "after", data=data)
     for figure in FIGURES:
         if figure.name in _CALIBRATED:
             before, after = evaluation.uncalibrated[figure.name], evaluation.metrics[figure.name]
@@ -52,21 +59,18 @@ def calibration_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def calibrators_table(
-    title: str, heading: str, comparisons: Iterable[KindMetrics], chosen: str, form: str
-) -> Table:
+def calibrators_table(title: str, calibration: Calibration, data: str, form: str) -> Table:
     """Return the metrics of the calibrators that were compared, the chosen one in bold.
 
     Args:
-        title: line above the table.
-        heading: heading of the calibrators' column.
-        comparisons: metrics of each calibrator.
-        chosen: kind of the chosen calibrator.
+        title: first part of the line above the table.
+        calibration: comparison and choice.
+        data: phrase on the data of the comparison.
         form: format specification of the metrics.
     """
-    table = titled_table(title, heading, "log loss", "Brier", "ECE")
-    for tried in comparisons:
-        is_chosen = tried.kind == chosen
+    table = titled_table(title, "calibrator", "log loss", "Brier", "ECE", data=data)
+    for tried in calibration.comparisons:
+        is_chosen = tried.kind == calibration.chosen
         table.add_row(
             f"{tried.kind} (chosen)" if is_chosen else tried.kind,
             *(format(value, form) for value in (tried.log_loss, tried.brier, tried.ece)),

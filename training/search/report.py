@@ -21,8 +21,8 @@ def show_search(tuned: Tuned, console: Console) -> None:
     console.print(_table(tuned))
     console.print(
         f"{counts.finished} trials: {counts.complete} complete, {counts.pruned} pruned, "
-        f"{counts.failed} failed. Savings are those of the threshold part, each half decided by "
-        "the threshold of the other, ± one standard error.",
+        f"{counts.failed} failed. Each half of the threshold part is decided by the threshold of "
+        "the other; ± one standard error.",
         soft_wrap=True,
     )
     chosen, best = choice.chosen, choice.best
@@ -42,6 +42,7 @@ def _table(tuned: Tuned) -> Table:
     table = titled_table(
         "Models that were tried, best first",
         *("trial", "net savings", "behind the best", "leaves", "µs a row", "µs alone"),
+        data=str(tuned.threshold),
     )
     table.add_column("")
     choice, default = tuned.choice, tuned.default

@@ -11,6 +11,7 @@ from typing import Any
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
 from scoring.features import FEATURES_VERSION, feature_matrix
+from training.data.split import Part
 from training.errors import TrainingError
 from training.pipeline.booster import FitParameters
 from training.progress import Reporter
@@ -59,6 +60,7 @@ class Tuned:
         counts: number of trials by end state.
         finalists: completed trials in order.
         choice: choice among the finalists.
+        threshold: threshold part, on which the savings were computed.
         trained: chosen model, registered, or None if it does not improve on the default.
         run_id: id of the MLflow run of the search.
         run_url: page of that run, or None without a server.
@@ -67,6 +69,7 @@ class Tuned:
     counts: Counts
     finalists: tuple[Finalist, ...]
     choice: Choice
+    threshold: Part
     trained: Trained | None
     run_id: str
     run_url: str | None
@@ -120,7 +123,7 @@ def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
             _log(run, search, study.counts, finalists, choice)
         run_url = tracking.url(run)
         counts = study.counts
-        tuned = Tuned(counts, finalists, choice, None, run.id, run_url)
+        tuned = Tuned(counts, finalists, choice, parts.threshold, None, run.id, run_url)
         default = tuned.default
         if choice.chosen is None or (default and not choice.improves_on(default.kept.number)):
             return tuned

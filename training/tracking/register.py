@@ -87,6 +87,7 @@ def register(
                 evaluation=learned.evaluation,
                 calibrator_kind=model.calibrator.kind,
                 comparisons=learned.calibration.comparisons,
+                compared_on=learned.calibration.data(data.span, parts.calibrate.rows.start),
                 provenance={
                     "MLflow run": run.id,
                     "git commit": commit,

@@ -29,14 +29,20 @@ class Drawn:
     influences: tuple[Influence, ...]
 
 
-def log_learned(run: Run, learned: Learned) -> None:
-    """Log each step as a nested run, and the test part's figures."""
+def log_learned(run: Run, learned: Learned, calibrators: str) -> None:
+    """Log each step as a nested run, and the test part's figures.
+
+    Args:
+        run: open run.
+        learned: model and its figures.
+        calibrators: phrase on the data on which the calibrators were compared.
+    """
     fitted, calibration, curve = learned.fitted, learned.calibration, learned.curve
     with run.nested("fit") as nested:
         nested.log(fitted.parameters, {"rounds": fitted.rounds, "leaves": fitted.leaves})
         nested.log_series("stopping_log_loss", fitted.stopping_log_loss)
     with run.nested("calibration") as nested:
-        nested.log({"kind": calibration.calibrator.kind})
+        nested.log({"kind": calibration.calibrator.kind, "calibrators": calibrators})
         for comparison in calibration.comparisons:
             numbers = asdict(comparison)
             kind = numbers.pop("kind")
@@ -73,9 +79,10 @@ def draw(run: Run, learned: Learned, sample: Sample, parts: Split) -> Drawn:
         ]
     )
     explained = model.explain_matrix(np.ascontiguousarray(sample.matrix[rows][shown]))
+    on = f"the test part, steps {parts.test.first_step} to {parts.test.last_step}"
     figures = {
-        "precision_recall": plots.precision_recall(evaluation, model.policy.threshold),
-        "reliability": plots.reliability(evaluation, model.calibrator.kind),
+        "precision_recall": plots.precision_recall(evaluation, on, model.policy.threshold),
+        "reliability": plots.reliability(evaluation, on, model.calibrator.kind),
         "cost_curve": plots.cost(learned.curve),
         "shap_summary": plots.shap_summary(
             explained.contributions, explained.features, explained.base_value

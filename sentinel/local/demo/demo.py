@@ -258,8 +258,6 @@ class Demo:
             "SENTINEL_KEY_SECRET": self._key_secrets[0].decode(),
             # Relative, since BentoML expands variables in it, and the path may have a `$`.
             "BENTOML_HOME": os.path.relpath(self._home / "bentoml", _PROJECT),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
         }
 
     def _serves(self, version: RegisteredVersion) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -15,25 +15,33 @@ from sqlalchemy import Engine
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
 from sentinel.local.processes import Child
+from tests.support.outside_world import OutsideWorld, recording
 from tests.support.paths import PROJECT
 from tests.support.stack import KEY_SECRET, Publish
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world() -> Iterator[OutsideWorld]:
+    """What the module's processes send to the outside."""
+    with recording() as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, world: OutsideWorld) -> Path:
     """A BENTOML_HOME with the built Bento in it."""
     home = tmp_path_factory.mktemp("bentoml")
     subprocess.run(
         [sys.executable, "-m", "bentoml", "build", "--version", "test"],
         cwd=PROJECT,
-        env=environment(home),
+        env=environment(home, world),
         check=True,
     )
     return home
 
 
-def environment(store: Path) -> dict[str, str]:
-    return {**os.environ, "BENTOML_HOME": str(store), "BENTOML_DO_NOT_TRACK": "True"}
+def environment(store: Path, world: OutsideWorld) -> dict[str, str]:
+    return {**world.environment(dict(os.environ)), "BENTOML_HOME": str(store)}
 
 
 def test_the_bento_holds_the_serving_packages_and_their_hashed_dependencies_only(
@@ -64,6 +72,7 @@ def test_the_bento_carries_the_dockerfile_of_its_image(store: Path) -> None:
 
 def test_the_bento_serves_from_its_own_files(
     store: Path,
+    world: OutsideWorld,
     tmp_path: Path,
     database: str,
     engine: Engine,
@@ -80,7 +89,7 @@ def test_the_bento_serves_from_its_own_files(
         [sys.executable, "-m", "bentoml", "serve", "sentinel:test", "--port", str(port)],
         log=tmp_path / "bento.log",
         environment={
-            **environment(store),
+            **environment(store, world),
             "DATABASE_URL": database,
             "MLFLOW_TRACKING_URI": mlflow_server,
             "SENTINEL_HOME": str(tmp_path / "home"),
@@ -113,3 +122,4 @@ def test_the_bento_serves_from_its_own_files(
         child.stop()
     assert reply.status_code == 200, reply.text
     assert reply.json()["model"] == {"name": "fraud-bento", "version": 1}
+    assert world.requests == [], "neither its build nor the service reports its use"

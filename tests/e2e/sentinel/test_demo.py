@@ -28,6 +28,7 @@ import pytest
 
 from sentinel.local.demo.state import read_environment, write_environment
 from sentinel.local.postgres.embedded import EmbeddedPostgres
+from tests.support.docs_runner import README, blocks
 from tests.support.factories import a_body
 from tests.support.other_user import commands, connects, family, listening, opens
 from tests.support.paths import PROJECT
@@ -228,6 +229,22 @@ def test_mlflow_serves_nothing_without_the_demos_login(machine: Machine) -> None
         login = (settings["MLFLOW_TRACKING_USERNAME"], settings["MLFLOW_TRACKING_PASSWORD"])
         assert client.get("/", auth=login).status_code == 200
         assert client.get("/", auth=(login[0], "wrong")).status_code == 401
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_readmes_request_scores_once_however_often_it_is_sent(machine: Machine) -> None:
+    for _ in range(2):
+        done = subprocess.run(
+            ["sh", "-euc", blocks(README)["score"]],
+            cwd=machine.home.parent,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        reply = json.loads(done.stdout)
+        assert reply["external_id"] == "payment-8812", reply
+        assert reply["model"]["name"] == "fraud-demo"
 
 
 def test_the_printed_curl_command_scores(

@@ -57,6 +57,16 @@ def test_mlflow_is_the_one_that_the_tests_run() -> None:
     assert install.endswith(f'"mlflow[auth]=={version("mlflow")}"')
 
 
+def test_no_program_reports_its_use_or_looks_for_updates() -> None:
+    assert settings(SERVICES["mlflow"])["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    grafana = settings(SERVICES["grafana"])
+    off = {f"GF_ANALYTICS_{name}" for name in ("REPORTING_ENABLED", "CHECK_FOR_UPDATES")}
+    off |= {"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "GF_NEWS_NEWS_FEED_ENABLED"}
+    assert {grafana[name] for name in off} == {"false"}
+    on = {"GF_PLUGINS_PREINSTALL_DISABLED", "GF_SECURITY_DISABLE_GRAVATAR"}
+    assert {grafana[name] for name in on} == {"true"}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_secret_comes_from_the_environment_without_a_default(name: str) -> None:
     for key, value in settings(SERVICES[name]).items():

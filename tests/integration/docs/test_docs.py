@@ -1,4 +1,4 @@
-"""Links of the documentation lead to existing files, and its commands exist."""
+"""The documentation's links, commands and numbers are right, and its blocks are run by tests."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import click
 import pytest
 
 from sentinel.cli.main import main as sentinel
-from tests.support.docs_runner import GUIDE, blocks
+from tests.support.docs_runner import BLOCK, GUIDE, README, blocks
 from tests.support.paths import PROJECT
 from training.__main__ import cli as training
 
+CONTRIBUTING = PROJECT / "CONTRIBUTING.md"
 PAGES = sorted(
-    [PROJECT / "README.md", *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("deploy/**/*.md")]
+    [README, CONTRIBUTING, *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("deploy/**/*.md")]
 )
 FENCE = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.M | re.S)
 INDENTED = re.compile(r"(?:^    .*\n)+", re.M)
@@ -27,6 +28,10 @@ COMMAND = re.compile(
     r"((?:(?!  | [<>#&]|[;|)\\\n]).)+)",
     re.M,
 )
+# What only `.venv` has.
+PROGRAMS = re.compile(r"^(?:\$ )?(?:sentinel|bentoml|mlflow|pytest|python3?) ", re.M)
+ACTIVATION = ". .venv/bin/activate\n"
+PYTEST = re.compile(r"`pytest ([^`]+)`")
 TARGET = re.compile(r"^([a-z-]+):", re.M)
 
 
@@ -120,8 +125,79 @@ def test_the_guides_files_and_cluster_objects_exist() -> None:
         assert label.replace("=", ": ") in manifests
 
 
-def test_every_named_block_of_the_guide_is_run_by_a_test() -> None:
-    files = ("tests/support/deploy/operated_system.py", "tests/e2e/operations/test_backup.py")
-    tests = "".join((PROJECT / name).read_text() for name in files)
-    not_run = [name for name in blocks() if f'"{name}"' not in tests]
-    assert not_run == ["addresses"]  # examples, which the test replaces by its own
+def test_every_named_block_is_run_by_a_test() -> None:
+    files = {
+        GUIDE: ("tests/support/deploy/operated_system.py", "tests/e2e/operations/test_backup.py"),
+    }
+    of_newcomers = ("tests/e2e/docs/test_readme.py", "tests/e2e/sentinel/test_demo.py")
+    not_run = set()
+    for page in PAGES:
+        tests = "".join((PROJECT / name).read_text() for name in files.get(page, of_newcomers))
+        not_run |= {name for name in blocks(page) if f'"{name}"' not in tests}
+    # Examples, which a test replaces by its own; and a summary of the guide, which needs a cluster.
+    assert not_run == {"addresses", "cluster"}
+
+
+@pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.name)
+def test_every_command_line_for_newcomers_is_in_a_named_block(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text())
+    printed = "\n".join([*FENCE.findall(text), *INDENTED.findall(text)])
+    lines = [line.strip() for line in printed.splitlines()]
+    found = [line for line in lines if PROGRAMS.match(line) or line.startswith((". ", "export "))]
+    # What `make demo` prints.
+    assert [line for line in found if "curl -s $SENTINEL_URL/score" not in line] == []
+
+
+@pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.name)
+def test_every_block_for_newcomers_activates_the_environment_before_its_programs(
+    page: Path,
+) -> None:
+    wrong = {}
+    for name, block in blocks(page).items():
+        program = PROGRAMS.search(block)
+        activation = block.find(ACTIVATION)
+        if program is not None and not 0 <= activation < program.start():
+            wrong[name] = program[0]
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_a_page_with_programs_of_the_environment_says_where_they_are(page: Path) -> None:
+    text = page.read_text()
+    transcripts = [re.sub(r"^    ", "", block, flags=re.M) for block in INDENTED.findall(text)]
+    programs = [block for block in [*FENCE.findall(text), *transcripts] if PROGRAMS.search(block)]
+    assert not programs or ACTIVATION.strip() in text
+
+
+def test_the_tests_that_contributing_names_exist() -> None:
+    named = PYTEST.findall(CONTRIBUTING.read_text())
+    assert len(named) > 2
+    for words in (line.split() for line in named):
+        option = words.index("-k") if "-k" in words else len(words)
+        paths = [PROJECT / word for word in words[:option] if not word.startswith("-")]
+        assert [path for path in paths if not path.exists()] == []
+        for keyword in words[option + 1 :]:
+            tests = "".join(test.read_text() for path in paths for test in path.rglob("test_*.py"))
+            assert re.search(rf"def test_\w*{keyword}", tests), keyword
+
+
+def test_the_counts_that_the_readme_prints_are_the_real_ones() -> None:
+    text = README.read_text()
+    (packages,) = re.findall(r"Installing (\d+) pinned packages", text)
+    lock = (PROJECT / "requirements/dev.lock").read_text()
+    assert int(packages) == len(re.findall(r"(?m)^[A-Za-z0-9]", lock))
+    (calls,) = re.findall(r"([\d,]+) generated calls", text)
+    contract = (PROJECT / "tests/e2e/serving/test_contract.py").read_text()
+    assert f"\nEXAMPLES = {calls.replace(',', '_')}\n" in contract
+
+
+def test_the_readme_types_no_duration_of_a_command() -> None:
+    text = README.read_text()
+    # Those of the service are recorded: tests/unit/benchmarks/test_published_figures.py.
+    before = text[: text.index("## How fast is it?")]
+    # Facts about how the service behaves, not how long a command takes.
+    facts = ("follows within a second", "within a second")
+    for fact in facts:
+        before = before.replace(fact, "")
+    found = re.findall(r"\d+(?:\.\d+)? (?:s|seconds?|minutes?)\b|\ba (?:second|minute)\b", before)
+    assert found == []

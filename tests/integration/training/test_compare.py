@@ -45,7 +45,8 @@ def test_stored_decisions_and_shadow_scores_are_compared_and_logged(
     said = " ".join(done.stdout.split())
     assert "version 1 (champion)" in said
     assert "version 2 (challenger)" in said
-    assert f"2,000 transactions, {is_fraud.sum()} frauds" in said
+    title = f"Figures: 2,000 matured transactions (30 to 120 days old), {is_fraud.sum()} frauds"
+    assert title in said
     assert re.search(r"version 2 saves [\d,]+ more \(95 %: [\d,]+ to [\d,]+\) than version 1", said)
     assert "30 to 120 days old" in said
     assert SELECTION_BIAS in said

@@ -22,6 +22,7 @@ from registry.publish.mlflow_signature import EXAMPLE
 from scoring.features import TransactionColumns, feature_matrix
 from scoring.model.fraud_model import MODEL_FILES, FraudModel
 from tests.support.factories import a_transaction
+from tests.support.outside_world import OutsideWorld
 from tests.support.paths import PROJECT
 from tests.support.stack import mlflow_login
 
@@ -32,9 +33,9 @@ Train = Callable[..., subprocess.CompletedProcess[str]]
 def train(tmp_path: Path) -> Train:
     """A way to run the command on a database of the test's own, or on `tracking_uri`."""
 
-    def run(*arguments: object, tracking_uri: str | None = None) -> Any:
+    def run(*arguments: object, tracking_uri: str | None = None, **more: str) -> Any:
         return subprocess.run(
-            command(*arguments), cwd=PROJECT, env=environment(tmp_path, tracking_uri),
+            command(*arguments), cwd=PROJECT, env=environment(tmp_path, tracking_uri) | more,
             capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
 
@@ -46,7 +47,8 @@ def command(*arguments: object) -> list[str]:
 
 
 def environment(home: Path, tracking_uri: str | None) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "SENTINEL_"))}
+    hidden = ("MLFLOW_", "SENTINEL_", "PYTEST_CURRENT_TEST")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
     kept |= mlflow_login()
     kept |= {"SENTINEL_HOME": str(home / "home"), "COLUMNS": "120", "NO_COLOR": "1"}
     return kept | ({"MLFLOW_TRACKING_URI": tracking_uri} if tracking_uri else {})
@@ -129,6 +131,8 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "MLflow keeps its hints to itself"
+    assert done.stdout.splitlines()[0].startswith("Connect to MLflow"), "no word of simulation"
+    assert "fraud-harbour is new in this MLflow; this makes its version 1." in done.stdout
     client = MlflowClient(mlflow_server)
     version = client.get_model_version_by_alias("fraud-harbour", CANDIDATE)
     url = re.search(r"Run: (http\S+)", done.stdout)
@@ -148,9 +152,12 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
     assert run.data.params["data_rows"] == str(sum(1 for _ in month_csv.open()) - 1)
     assert run.data.params["data_fingerprint"] == version.tags["data_fingerprint"]
     assert run.inputs.dataset_inputs[0].dataset.name == "month.csv"
+    experiment = client.get_experiment(run.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     nested = [r for r in runs(client, "harbour") if r.info.run_id != version.run_id]
     assert {r.info.run_name: r.info.status for r in nested} == dict.fromkeys(
-        ["fit", "calibration", "threshold", "random split"], "FINISHED"
+        [f"{name} (not the model)" for name in ("fit", "calibration", "threshold", "random split")],
+        "FINISHED",
     )
     assert {r.data.tags["mlflow.parentRunId"] for r in nested} == {version.run_id}
     plots = {f.path for f in client.list_artifacts(version.run_id, "plots")}
@@ -213,11 +220,15 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
 
 
 def test_the_candidate_moves_and_tenants_stay_apart(
-    train: Train, month_csv: Path, tmp_path: Path
+    train: Train, month_csv: Path, tmp_path: Path, outside_world: OutsideWorld
 ) -> None:
+    user = outside_world.environment({"XDG_CONFIG_HOME": str(tmp_path / "settings")})
     for tenant, cost in (("acme", "flat"), ("acme", "amount"), ("globex", "flat")):
-        done = train("--tenant", tenant, "--data", month_csv, "--cost", cost)
+        done = train("--tenant", tenant, "--data", month_csv, "--cost", cost, **user)
         assert done.returncode == 0, done.stderr
+        assert ("is new in this MLflow" in done.stdout) is (cost == "flat")
+    assert outside_world.requests == [], "MLflow reports no use"
+    assert not (tmp_path / "settings").exists(), "and makes no installation id"
     client = database(tmp_path)
     assert int(client.get_model_version_by_alias("fraud-acme", CANDIDATE).version) == 2
     assert int(client.get_model_version_by_alias("fraud-globex", CANDIDATE).version) == 1
@@ -237,6 +248,7 @@ def test_an_interrupted_training_registers_nothing_and_fails_its_run(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
+    assert process.stdout.readline() == "No --data: this trains on simulated payments.\n"
     for line in process.stdout:
         if line.startswith("Compute the features"):
             break

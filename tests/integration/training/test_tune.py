@@ -17,6 +17,7 @@ import pytest
 from mlflow import MlflowClient
 
 from registry.names import CANDIDATE
+from registry.publish.tracking import NOT_THE_MODEL
 from tests.support.paths import PROJECT
 from tests.support.stack import mlflow_login
 from training.data.simulator import simulate
@@ -84,12 +85,12 @@ def search_of(client: MlflowClient, tenant: str) -> Any:
 
 
 def trials_of(client: MlflowClient, tenant: str) -> dict[str, Any]:
-    """Return the runs below a tenant's search, by name."""
+    """Return the runs below a tenant's search, by name without its end."""
     parent = search_of(client, tenant)
     below = client.search_runs(
         [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
     )
-    return {run.info.run_name: run for run in below}
+    return {run.info.run_name.removesuffix(f" {NOT_THE_MODEL}"): run for run in below}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scoring.model.calibration import (
     PROBABILITY_FLOOR,
+    UNCALIBRATED,
     BetaCalibrator,
     Calibrator,
     IsotonicCalibrator,
@@ -54,6 +55,19 @@ def test_a_calibrator_is_equal_bit_for_bit_after_json(
     loaded = calibrator_from_numbers(json.loads(json.dumps(calibrator.as_numbers())))
     assert loaded == calibrator
     assert loaded(np.array(values)).tobytes() == calibrator(np.array(values)).tobytes()
+
+
+@given(margins)
+def test_the_uncalibrated_probability_is_the_boosters_and_is_stored_as_a_sigmoid(
+    values: list[float],
+) -> None:
+    margin = np.array(values)
+    bounded = np.clip(sigmoid(margin), PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    assert UNCALIBRATED(margin).tobytes() == bounded.tobytes()
+    assert UNCALIBRATED.kind == "uncalibrated"
+    # A release that knows no such kind reads it.
+    assert UNCALIBRATED.as_numbers() == {"kind": "sigmoid", "slope": 1.0, "intercept": 0.0}
+    assert SigmoidCalibrator(1.0, 1e-9).kind == "sigmoid"
 
 
 @given(st.floats(-30, 30))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,7 @@ def sample(distort: str, seed: int = 0, rows: int = ROWS) -> tuple[np.ndarray, n
     margin = rng.normal(-3, 2.5, rows)
     true = {
         "shifted": sigmoid(0.6 * margin - 1.0),
+        "none": sigmoid(margin),
         "skewed": sigmoid(-0.2 * np.logaddexp(0, -margin) + 1.6 * np.logaddexp(0, margin) - 3.0),
         "stepped": np.select([margin < -4, margin < -1], [0.002, 0.05], 0.4),
     }[distort]
@@ -85,6 +88,39 @@ def test_a_tie_goes_to_the_fewest_parameters() -> None:
     assert [c.kind for c in calibration.comparisons] == [
         "uncalibrated", "sigmoid", "beta", "isotonic",
     ]  # fmt: skip
+
+
+def test_probabilities_that_no_fit_improves_stay_uncalibrated() -> None:
+    # 20 frauds in all: whatever is fitted on half of them is worse than the truth.
+    margin, is_fraud = sample("none", seed=2, rows=400)
+    calibration = calibrate(margin, is_fraud, steps(400))
+    least = min(calibration.comparisons, key=lambda c: c.log_loss)
+    assert least.kind == calibration.chosen == calibration.calibrator.kind == "uncalibrated"
+    assert calibration.calibrator(margin).tolist() == sigmoid(margin).tolist()
+
+
+def test_a_tie_is_not_enough_to_stay_uncalibrated() -> None:
+    margin, is_fraud = sample("none", rows=30_000)
+    calibration = calibrate(margin * 1.06, is_fraud, steps(30_000))
+    raw, *fitted = calibration.comparisons
+    assert raw.kind == "uncalibrated"
+    assert 0 < raw.behind < raw.behind_error
+    assert calibration.chosen in {c.kind for c in fitted}
+
+
+def test_the_comparison_names_the_data_of_the_fits_and_of_its_figures() -> None:
+    calibration = calibrate(*sample("shifted"), steps())
+    begin = 1_000
+    hours = np.concatenate([np.full(begin, -1.0), steps()])
+    phrase = calibration.data(
+        lambda rows: (f"{hours[rows.start]:.0f}", f"{hours[rows.stop - 1]:.0f}"), begin
+    )
+    found = re.search(
+        r"\(0 to (\d+)\), compared on the later \((\d+) to 599, ([\d,]+) rows", phrase
+    )
+    assert found is not None, phrase
+    assert int(found[1]) + 1 == int(found[2]), "no row is in both"
+    assert int(found[3].replace(",", "")) == ROWS - int(found[2]) * 100
 
 
 def test_a_shape_that_only_isotonic_has_gets_isotonic() -> None:

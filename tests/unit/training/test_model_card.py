@@ -51,6 +51,7 @@ def facts(evaluation: Evaluation, **changes: Any) -> CardFacts:
         "evaluation": evaluation,
         "calibrator_kind": "sigmoid",
         "comparisons": [KindMetrics("sigmoid", 0.01, 0.002, 0.0003, 0.0, 0.1)],
+        "compared_on": "fitted on hours 1 to 4, compared on 5 to 9",
         "provenance": {"seed": "7"},
     }
     return CardFacts(**values | changes)

@@ -39,8 +39,8 @@ def test_every_picture_has_a_title_and_named_axes(evaluation: Evaluation, tmp_pa
     curve = cost_curve(evaluation.score, AMOUNT, evaluation.is_fraud, CostModel())
     batch = a_model().explain_matrix(feature_rows(200))
     pictures = [
-        plots.precision_recall(evaluation, 0.05),
-        plots.reliability(evaluation, "sigmoid"),
+        plots.precision_recall(evaluation, "hours 1 to 9", 0.05),
+        plots.reliability(evaluation, "hours 1 to 9", "sigmoid"),
         plots.cost(curve),
         plots.shap_summary(batch.contributions, batch.features, batch.base_value),
     ]
@@ -57,8 +57,8 @@ def test_a_score_that_separates_perfectly_can_be_drawn() -> None:
     perfect = evaluate(model, margin, AMOUNT, margin > 0)
     curve = cost_curve(perfect.score, AMOUNT, perfect.is_fraud, CostModel())
     for picture in (
-        plots.precision_recall(perfect, 0.05),
-        plots.reliability(perfect, "sigmoid"),
+        plots.precision_recall(perfect, "hours 1 to 9", 0.05),
+        plots.reliability(perfect, "hours 1 to 9", "sigmoid"),
         plots.cost(curve),
     ):
         picture.canvas.draw()

@@ -1,0 +1,55 @@
+"""Notice a registered model that MLflow does not know, such as that of a mistyped tenant."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from registry.names import model_name
+from registry.publish.tracking import Tracking
+
+_SIMILAR = 0.8
+"""Least similarity of two names; `fraud-acmee` and `fraud-acme` have 0.95."""
+
+
+def note_on_new_model(tracking: Tracking, tenant: str) -> str | None:
+    """Return sentences that a training would make a new registered model, or None if it exists.
+
+    Training needs no Postgres, so MLflow's models are all that it knows of tenants.
+
+    Args:
+        tracking: MLflow client.
+        tenant: slug of the tenant.
+
+    Raises:
+        PublishError: MLflow refuses the request.
+    """
+    name = model_name(tenant)
+    names = _registered_models(tracking)
+    if name in names:
+        return None
+    return (
+        f"{name} is new in this MLflow; this makes its version 1. {_did_you_mean(name, names)}"
+        "`sentinel tenants list` shows the tenants."
+    )
+
+
+def hint_on_missing_model(tracking: Tracking, name: str) -> str:
+    """Return a sentence if MLflow does not have the registered model, else an empty string.
+
+    Raises:
+        PublishError: MLflow refuses the request.
+    """
+    names = _registered_models(tracking)
+    if name in names:
+        return ""
+    return f"MLflow has no such model. {_did_you_mean(name, names)}".rstrip()
+
+
+def _did_you_mean(name: str, names: list[str]) -> str:
+    near = get_close_matches(name, names, n=1, cutoff=_SIMILAR)
+    return f"Did you mean {near[0]}? " if near else ""
+
+
+def _registered_models(tracking: Tracking) -> list[str]:
+    with tracking.translate_errors():
+        return [model.name for model in tracking.client.search_registered_models(max_results=1000)]
