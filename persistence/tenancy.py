@@ -12,10 +12,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, text
 
+from persistence.connection.settings import SERVICE_ROLE as SERVICE_ROLE
 from persistence.engine import transaction
 
-SERVICE_ROLE = "sentinel_service"
-"""Role of the service; it owns nothing and cannot bypass row-level security."""
 OPERATOR = "sentinel db"
 """Actor in the audit log of deletions by maintenance."""
 

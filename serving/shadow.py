@@ -119,7 +119,7 @@ class ShadowScorer:
             try:
                 self._log.write(list(self._scored(tasks)))
             except SentinelError as error:
-                logger.warning("%d shadow scores are lost: %s", len(tasks), error.detail)
+                logger.warning("%d shadow scores are lost: %s", len(tasks), error)
                 _count(SHADOW_DROPPED, tasks)
             except Exception:
                 logger.exception("%d shadow scores are lost", len(tasks))

@@ -10,6 +10,7 @@ from anyio import CapacityLimiter, to_thread
 
 from observability.background_loop import BackgroundLoop
 from observability.metrics import MODELS_IN_MEMORY, SWAPS
+from persistence.outage import Outage
 from persistence.tenants import Tenant
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG
@@ -56,6 +57,8 @@ class AliasFollower:
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
         self._bad_shares: dict[str, str] = {}
+        self._unlisted = Outage(logger, "listing the tenants")
+        self._unrecorded = Outage(logger, "recording the deployments")
         self._loading = CapacityLimiter(LOADS_AT_ONCE)
         self._loop = BackgroundLoop(
             "alias-follower",
@@ -134,14 +137,17 @@ class AliasFollower:
             # Before any deployment, so that the tenant's own policy applies to its first score.
             self._policies.refresh()
         except SentinelError as error:
-            logger.warning("tenants cannot be listed: %s", error.detail)
+            self._unlisted.goes_on(str(error))
             return
+        self._unlisted.is_over()
         versions_by_name = self._model_store.read_aliases({tenant.model_name for tenant in tenants})
         try:
             self._deploy(tenants, versions_by_name)
             self._refused.deliver(tenants)
         except SentinelError as error:
-            logger.warning("deployments cannot be recorded yet: %s", error.detail)
+            self._unrecorded.goes_on(str(error))
+        else:
+            self._unrecorded.is_over()
         for removed in self._deployments.keys() - {tenant.id for tenant in tenants}:
             del self._deployments[removed]
         self._count_swaps(versions_by_name)

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from persistence.engine import DatabaseUrlError
+from persistence.connection.url import DatabaseUrlError
 from persistence.maintenance import maintenance
 from registry.client.base import RegistryUnavailable
 from registry.client.factory import TrackingUriError
