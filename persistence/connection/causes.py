@@ -85,6 +85,12 @@ _CONNECTING: tuple[tuple[str, str, bool], ...] = (
         _SETTING,
     ),
     (
+        r"unrecognized configuration parameter|invalid value for parameter|permission denied to set"
+        r"|cannot be changed|invalid command-line argument",
+        "Postgres at {where} refuses an option ({message}): check options in DATABASE_URL.",
+        _SETTING,
+    ),
+    (
         r"transaction blocks not allowed",
         "The pooler at {where} works per statement: set pool_mode to transaction or session.",
         _SETTING,
@@ -161,7 +167,7 @@ def connecting(error: psycopg.Error, parameters: Parameters) -> StoreUnavailable
             " sentinel_service TO it."
         )
     if isinstance(error, errors.InvalidParameterValue) and "role" in str(error):
-        return SchemaMissing("the role sentinel_service does not exist")
+        return SchemaMissing(_first_line(error))
     if error.sqlstate and not isinstance(error, psycopg.OperationalError):
         return StoreMisconfigured(
             f"Postgres at {_where(parameters)} refuses a setting ({_first_line(error)}): check"

@@ -16,6 +16,9 @@ from persistence.connection.timeout_connection import TimeoutConnection
 from persistence.connection.url import parse_url, with_defaults
 from scoring.errors import StoreMisconfigured
 
+_SET_UP_TIMEOUT_S = 5.0
+"""Longest wait for a reply while a connection is set up: a pooler accepts clients for which it has
+no server connection."""
 _REPLY_GRACE_S = 1.0
 """Time that Postgres has to report a statement_timeout before the connection is closed."""
 
@@ -49,8 +52,9 @@ class Connector:
         try:
             connection, refused = self._open(context)
             try:
-                connection.timeout_s = self._settings.statement_timeout_s + _REPLY_GRACE_S
+                connection.timeout_s = _SET_UP_TIMEOUT_S
                 self._set_up(connection, refused)
+                connection.timeout_s = self._settings.statement_timeout_s + _REPLY_GRACE_S
             except BaseException:
                 connection.close()
                 raise

@@ -12,6 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, text
 
 from persistence.connection.connector import Connector
@@ -160,7 +161,7 @@ def test_a_database_without_the_schema_or_the_role_names_the_command(
     make_database: MakeDatabase,
 ) -> None:
     url = make_database()
-    with pytest.raises(SchemaMissing, match="role_none does not exist"):
+    with pytest.raises(SchemaMissing, match='role "role_none" does not exist'):
         Connector(url, service_session("role_none"))()
     engine = open_database(url)
     with (
@@ -260,17 +261,15 @@ def test_several_servers_are_tried_in_turn(login: str) -> None:
 def test_a_service_file_and_the_environment_are_libpqs(
     login: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with psycopg.connect(login) as connection:
-        info = connection.info
-    (tmp_path / "services").write_text(
-        f"[acme]\nhost={info.host}\nport={info.port}\nuser={info.user}\ndbname={info.dbname}\n"
-        "options=-c application_name=from-the-service-file\n"
-    )
+    service = {**conninfo_to_dict(login), "options": "-c work_mem=7MB"}
+    del service["password"]
+    lines = [f"{name}={value}" for name, value in service.items()]
+    (tmp_path / "services").write_text("\n".join(["[acme]", *lines, ""]))
     monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
     monkeypatch.setenv("PGPASSWORD", "hunter2")
     with connect("postgresql://?service=acme") as opened:
-        row = opened.execute("SELECT current_setting('application_name')").fetchone()
-    assert row == ("from-the-service-file",)
+        row = opened.execute("SELECT current_setting('work_mem')").fetchone()
+    assert row == ("7MB",)
 
 
 def test_search_path_in_the_options_is_where_the_tables_are(

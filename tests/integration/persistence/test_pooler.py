@@ -29,7 +29,7 @@ from scoring.errors import StoreMisconfigured, StoreUnavailable
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision
 from tests.support.fixture_types import MakeTenant, Rows
-from tests.support.postgres.pgbouncer import pooled
+from tests.support.postgres.pgbouncer import Pooler, pooled
 
 MODES: dict[str, dict[str, Any]] = {
     "transaction": {"pool_mode": "transaction"},
@@ -58,17 +58,17 @@ def bouncer(
     free_port: Callable[[], int],
 ) -> Iterator[str]:
     """The URL of the test's database through a PgBouncer, in each mode."""
-    with pooled(database, make_home(), free_port(), **MODES[request.param]) as url:
-        yield url
+    with pooled(database, make_home(), free_port(), **MODES[request.param]) as pooler:
+        yield pooler.url
 
 
 @pytest.fixture
-def transaction_bouncer(
+def pooler(
     database: str, make_home: Callable[[], Path], free_port: Callable[[], int]
-) -> Iterator[str]:
-    """The URL of the test's database through a PgBouncer that pools transactions."""
-    with pooled(database, make_home(), free_port()) as url:
-        yield url
+) -> Iterator[Pooler]:
+    """A PgBouncer before the test's database that pools transactions."""
+    with pooled(database, make_home(), free_port()) as pooler:
+        yield pooler
 
 
 @pytest.fixture
@@ -109,10 +109,10 @@ def test_the_service_works_and_works_again_after_a_restart(
 def test_every_kind_of_transaction_acts_as_the_service_with_its_time_outs(bouncer: str) -> None:
     engine = open_database(bouncer, role=SERVICE_ROLE)
     for _ in range(2):
-        with transaction(engine) as connection:
-            assert dict(connection.execute(text(WHO)).mappings().one()) == SERVICE
-            connection.rollback()
-            assert dict(connection.execute(text(WHO)).mappings().one()) == SERVICE
+        with engine.connect() as connection:
+            for _ in range(2):
+                assert dict(connection.execute(text(WHO)).mappings().one()) == SERVICE
+                connection.rollback()
         with tenant_transaction(engine, 1) as connection:
             assert dict(connection.execute(text(WHO)).mappings().one()) == SERVICE
         with driver_connection(engine) as driver, driver.cursor(row_factory=dict_row) as cursor:
@@ -132,9 +132,9 @@ def test_statements_without_a_transaction_are_impossible(bouncer: str) -> None:
 
 
 def test_what_another_client_has_left_changes_nothing(
-    transaction_bouncer: str, tenant: Tenant, rows: Rows
+    pooler: Pooler, tenant: Tenant, rows: Rows
 ) -> None:
-    with psycopg.connect(transaction_bouncer, autocommit=True) as other:
+    with psycopg.connect(pooler.url, autocommit=True) as other:
         for statement in (
             "PREPARE insert AS SELECT 1",
             "PREPARE set_tenants AS SELECT 1",
@@ -145,18 +145,16 @@ def test_what_another_client_has_left_changes_nothing(
             "SET sentinel.tenant_ids = '7'",
         ):
             other.execute(statement)
-        engine = open_database(transaction_bouncer, role=SERVICE_ROLE)
+        engine = open_database(pooler.url, role=SERVICE_ROLE)
         store(engine, tenant.id, 0)
         engine.dispose()
     assert rows("SELECT count(*) FROM predictions") == [{"count": 5}]
 
 
-def test_nothing_of_the_service_is_left_for_another_client(
-    transaction_bouncer: str, tenant: Tenant
-) -> None:
-    engine = open_database(transaction_bouncer, role=SERVICE_ROLE)
+def test_nothing_of_the_service_is_left_for_another_client(pooler: Pooler, tenant: Tenant) -> None:
+    engine = open_database(pooler.url, role=SERVICE_ROLE)
     store(engine, tenant.id, 0)
-    with psycopg.connect(transaction_bouncer, autocommit=True, row_factory=dict_row) as other:
+    with psycopg.connect(pooler.url, autocommit=True, row_factory=dict_row) as other:
         left = other.execute(WHO).fetchone()
         assert left
         assert left["role"] == "sentinel"
@@ -168,16 +166,16 @@ def test_nothing_of_the_service_is_left_for_another_client(
     engine.dispose()
 
 
-def test_the_batch_writer_takes_one_round_trip_of_pgbouncer(
-    transaction_bouncer: str, tenant: Tenant, rows: Rows
+def test_decisions_are_stored_in_one_round_trip_of_unnamed_statements(
+    pooler: Pooler, tenant: Tenant
 ) -> None:
-    engine = open_database(transaction_bouncer, role=SERVICE_ROLE)
+    engine = open_database(pooler.url, role=SERVICE_ROLE)
     log = DecisionLog(engine)
     log.write([a_decision(tenant.id)])
-    with driver_connection(engine) as connection:
-        assert connection.prepared == set()
-    before = rows("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
-    assert before
+    with pooler.proxy.watch() as traffic:
+        log.write([a_decision(tenant.id, external_id="order-1"), a_decision(tenant.id)])
+    assert (traffic.round_trips, traffic.messages["P"], traffic.messages["E"]) == (1, 3, 3)
+    assert SERVICE_ROLE in traffic.statements[0]
     engine.dispose()
 
 
@@ -188,7 +186,8 @@ def test_migrations_and_maintenance_leave_no_lock_and_no_setting(
 ) -> None:
     database = make_database()
     # Maintenance holds its lock on a connection of its own.
-    with pooled(database, make_home(), free_port(), default_pool_size=2) as url:
+    with pooled(database, make_home(), free_port(), default_pool_size=2) as pooler:
+        url = pooler.url
         for _ in range(2):
             assert migrate.upgrade(url) == migrate.head_revision()
         with psycopg.connect(url, autocommit=True) as one, psycopg.connect(url) as two:
@@ -214,8 +213,8 @@ def test_options_of_the_url_are_in_force(bouncer: str, database: str) -> None:
         Connector(f"{bouncer}?options=-e", service_session())()
 
 
-def test_notifications_are_not_waited_for_in_vain(transaction_bouncer: str) -> None:
-    engine = open_database(transaction_bouncer, role=SERVICE_ROLE, pool_size=1)
+def test_notifications_are_not_waited_for_in_vain(pooler: Pooler) -> None:
+    engine = open_database(pooler.url, role=SERVICE_ROLE, pool_size=1)
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match="does not pass notifications"), listen(engine):
             pass
@@ -239,7 +238,8 @@ def test_what_a_pooler_refuses_is_named(
     change: dict[str, str],
     sentence: str,
 ) -> None:
-    with pooled(database, make_home(), free_port(), **settings) as url:
+    with pooled(database, make_home(), free_port(), **settings) as pooler:
+        url = pooler.url
         password = url.partition("sentinel:")[2].partition("@")[0]
         for old, new in change.items():
             url = url.replace(old, new)

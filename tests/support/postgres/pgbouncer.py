@@ -5,17 +5,27 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from sentinel.local.processes import Child
 from tests.support.postgres.proxy import Proxy
 from tools.pgbouncer import environment, find
 
-OWN_PASSWORDS = {"sentinel_login": "logins"}
-"""Logins that a test may create in Postgres, with their passwords."""
+
+class Pooler(NamedTuple):
+    """A running PgBouncer.
+
+    Attributes:
+        url: URL of the database through it.
+        proxy: proxy between it and Postgres.
+    """
+
+    url: str
+    proxy: Proxy
 
 
 @contextmanager
@@ -23,24 +33,20 @@ def pooled(
     database: str,
     home: Path,
     port: int,
-    *,
-    users: Mapping[str, str] = OWN_PASSWORDS,
     **settings: object,
-) -> Iterator[str]:
-    """Yield the URL of a database through a PgBouncer, which runs until the block ends.
+) -> Iterator[Pooler]:
+    """Run a PgBouncer in front of a database until the block ends.
 
     Args:
         database: URL of a database of the embedded Postgres.
         home: folder of its files.
         port: free port.
-        users: passwords of further logins.
         settings: lines of `[pgbouncer]`.
     """
     parts = urlsplit(database)
     assert parts.username
     assert parts.password
-    logins = {parts.username: unquote(parts.password), **users}
-    (home / "users.txt").write_text("".join(f'"{u}" "{p}"\n' for u, p in logins.items()))
+    (home / "users.txt").write_text(f'"{parts.username}" "{unquote(parts.password)}"\n')
     chosen = {
         "listen_addr": "127.0.0.1",
         "listen_port": port,
@@ -75,7 +81,8 @@ def pooled(
         )
         try:
             child.wait_until(lambda: _listens(port), 20)
-            yield f"postgresql://{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}{parts.path}"
+            login = parts.netloc.rpartition("@")[0]
+            yield Pooler(f"postgresql://{login}@127.0.0.1:{port}{parts.path}", proxy)
         finally:
             child.stop()
 
