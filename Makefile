@@ -20,7 +20,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-unit check chromium prometheus typescript screens bench bench-store image test-image up lock clean
+.PHONY: help install demo test test-unit check chromium prometheus pgbouncer typescript screens bench bench-store image test-image up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|pa
 
 install: $(INSTALLED) ## Install the environment into .venv, nothing else
 
-test: $(INSTALLED) chromium prometheus typescript ## Run every test, against a real Postgres, MLflow, Prometheus and Chromium
+test: $(INSTALLED) chromium prometheus pgbouncer typescript ## Run every test, against a real Postgres, PgBouncer, MLflow, Prometheus and Chromium
 	@$(PY) -m tests
 
 test-unit: $(INSTALLED) ## Run the unit tests alone, which start no server and need no network
@@ -53,6 +53,9 @@ prometheus: | $(PY)
 
 typescript: | $(PY)
 	@$(PY) -m tools.typescript || true
+
+pgbouncer: | $(PY)
+	@$(PY) -m tools.pgbouncer || true
 
 screens: $(INSTALLED) chromium ## Take the screenshots of docs/lifecycle.md again; needs a running demo
 	@$(PY) -m tests.e2e.browser.screenshots

@@ -86,14 +86,14 @@ def connect(
         traces: tracer of the process.
     """
 
-    def pool(connections: int) -> Engine:
-        engine = open_database(database_url, role=SERVICE_ROLE, pool_size=connections)
+    def pool(name: str, connections: int) -> Engine:
+        engine = open_database(database_url, role=SERVICE_ROLE, pool_size=connections, name=name)
         stack.callback(engine.dispose)
         return engine
 
-    engine = pool(POOL_SIZE)
-    background_engine = pool(BACKGROUND_CONNECTIONS)
-    api_engine = pool(API_CONNECTIONS)
+    engine = pool("score", POOL_SIZE)
+    background_engine = pool("background", BACKGROUND_CONNECTIONS)
+    api_engine = pool("api", API_CONNECTIONS)
     refusals = RefusalRecorder(background_engine)
     model_store = ModelStore(
         open_registry(tracking_uri),

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from observability.background_loop import BackgroundLoop
 from persistence.drift.checks import ModelDrift, drift_in_production
+from persistence.outage import Outage
 from scoring.errors import SentinelError
 from scoring.evaluation.drift import SCORE
 from scoring.features import FEATURE_NAMES
@@ -39,6 +40,7 @@ class DriftMetrics(Collector):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._latest: dict[str, ModelDrift] = {}
+        self._outage = Outage(logger, "reading drift")
         self._loop = BackgroundLoop(
             "drift-metrics",
             self._refresh_or_warn,
@@ -94,4 +96,6 @@ class DriftMetrics(Collector):
         try:
             self.refresh()
         except SentinelError as error:
-            logger.warning("drift cannot be read: %s", error.detail)
+            self._outage.goes_on(str(error))
+        else:
+            self._outage.is_over()

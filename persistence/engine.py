@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from psycopg.abc import AdaptContext
+from sqlalchemy import Connection, Engine, create_engine, event
 
+from persistence.connection.connector import Connector
+from persistence.connection.session import check_session
+from persistence.connection.settings import STATEMENT_TIMEOUT_S as STATEMENT_TIMEOUT_S
+from persistence.connection.settings import operator_session, service_session
+from persistence.connection.timeout_connection import TimeoutConnection
 from persistence.errors import translate_errors
+from persistence.outage import Outage
 from persistence.pool import CountingPool
-from persistence.timeout_connection import connect_with_timeout
-from scoring.errors import CommandError
+from scoring.errors import StoreUnavailable
+
+logger = logging.getLogger("sentinel.store")
 
 POOL_SIZE = 5
-CONNECT_TIMEOUT_S = 3
-STATEMENT_TIMEOUT_S = 5.0
 OPERATOR_TIMEOUT_S = 900.0
 """Time-out for migrations and maintenance, whose long statements block no request."""
 POOL_WAIT_S = 2.0
-
-_REPLY_GRACE_S = 1.0
-"""Time that Postgres has to report a statement_timeout before the connection is closed."""
-# The local kernel detects a peer whose kernel is gone; ignored on a unix socket. Long statements
-# send nothing while they run, so an idle connection is probed, not closed.
-_DEAD_NETWORK = {
-    "tcp_user_timeout": 5_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-}
-
-
-class DatabaseUrlError(CommandError, ValueError):
-    """DATABASE_URL is not a Postgres URL; the message shows no password."""
 
 
 def open_database(
@@ -42,32 +34,30 @@ def open_database(
     pool_size: int = POOL_SIZE,
     role: str | None = None,
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+    name: str | None = None,
 ) -> Engine:
     """Return a connection pool that opens connections on first use.
 
     Args:
         url: `postgresql://...` in the form of psycopg and `psql`.
         pool_size: largest number of connections.
-        role: role of every connection; the URL's login must be a member. None keeps the login's.
+        role: role of every transaction; the URL's login must be a member. None keeps the login's,
+            and sets no limit to a transaction.
         statement_timeout_s: seconds until Postgres cancels a statement; a connection without a
             reply is closed a second later.
+        name: name of the pool in the log, where it logs that Postgres is away; None: no log.
 
     Raises:
         DatabaseUrlError: the URL does not name a Postgres database.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise DatabaseUrlError("DATABASE_URL is not a URL such as postgresql://user@host/db") from (
-            error
-        )
-    if parsed.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
-        raise DatabaseUrlError(
-            f"DATABASE_URL begins with {parsed.drivername}://; it must be a postgresql:// URL"
-        )
-    options = f"-c statement_timeout={statement_timeout_s * 1e3:.0f} -c timezone=UTC"
+    settings = (
+        service_session(role, statement_timeout_s)
+        if role
+        else operator_session(statement_timeout_s)
+    )
+    connector = Connector(url, settings)
     engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg"),
+        "postgresql+psycopg://",
         poolclass=CountingPool,
         pool_size=pool_size,
         max_overflow=0,
@@ -79,15 +69,21 @@ def open_database(
         # SQLAlchemy's connections and `driver_connection` both end the transaction before they
         # return a connection.
         pool_reset_on_return=None,
-        connect_args={
-            "connect_timeout": CONNECT_TIMEOUT_S,
-            "application_name": "sentinel",
-            "options": f"{options} -c role={role}" if role else options,
-            **_DEAD_NETWORK,
-        },
     )
-    connect = connect_with_timeout(statement_timeout_s + _REPLY_GRACE_S)
-    event.listen(engine, "do_connect", lambda _d, _r, args, named: connect(*args, **named))
+    outage = Outage(logger, f"connections of the pool {name!r}") if name else None
+
+    def connect(context: AdaptContext | None) -> TimeoutConnection:
+        try:
+            connection = connector(context)
+        except StoreUnavailable as error:
+            if outage:
+                outage.goes_on(str(error))
+            raise
+        if outage:
+            outage.is_over()
+        return connection
+
+    event.listen(engine, "do_connect", lambda _d, _r, _args, named: connect(named["context"]))
     return engine
 
 
@@ -100,3 +96,15 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """
     with translate_errors(), engine.begin() as connection:
         yield connection
+
+
+def verify_session(engine: Engine) -> None:
+    """Check the state of a connection as when it was opened.
+
+    Raises:
+        StoreMisconfigured, StoreUnavailable: as for `check_session`.
+    """
+    with transaction(engine) as connection:
+        driver = cast("TimeoutConnection", connection.connection.driver_connection)
+        assert driver.settings is not None  # noqa: S101 - `Connector` sets it
+        check_session(driver, driver.settings)

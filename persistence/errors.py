@@ -6,40 +6,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg.errors import UndefinedTable
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from scoring.errors import SchemaMissing, StoreUnavailable
+from persistence.connection.causes import UNREACHABLE, running
+from scoring.errors import StoreUnavailable
 
 
 @contextmanager
-def translate_errors(
-    unreachable: str = "Postgres cannot be reached; try again shortly.",
-) -> Iterator[None]:
+def translate_errors(detail: str = UNREACHABLE) -> Iterator[None]:
     """Translate the errors of the driver and of the pool inside the block.
 
+    Errors of values, such as a broken constraint, pass through. A connection that cannot be opened
+    is translated where it is opened, in `persistence/connection/connector.py`.
+
     Args:
-        unreachable: sentence for the user when Postgres is unreachable or the connection breaks.
+        detail: sentence for callers when the connection breaks.
 
     Raises:
-        StoreUnavailable: Postgres is unreachable, or the connection broke.
+        StoreUnavailable: the connection broke, or Postgres does not run the statement.
         SchemaMissing: this release's schema is missing.
+        StoreMisconfigured: a privilege or a setting must be changed first.
     """
     try:
         yield
-    except (OperationalError, PoolTimeoutError, psycopg.OperationalError) as error:
-        # The migrations create the service's role, so a missing role is a missing schema.
-        if 'invalid value for parameter "role"' in str(error):
-            raise SchemaMissing from error
-        raise StoreUnavailable(unreachable) from error
-    except ProgrammingError as error:
-        if isinstance(error.orig, UndefinedTable):
-            raise SchemaMissing from error
-        raise
+    except PoolTimeoutError as error:
+        raise StoreUnavailable(
+            detail, reason="All database connections of this process are in use."
+        ) from error
     except DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error) and (found := running(error.orig, detail)):
+            raise found from error
         if error.connection_invalidated:
             raise StoreUnavailable(
                 "The connection to Postgres broke; try again shortly."
             ) from error
+        raise
+    except psycopg.Error as error:
+        if found := running(error, detail):
+            raise found from error
         raise

@@ -30,7 +30,7 @@ CHANNEL = "sentinel_policy"
 
 _WAIT_S = 0.5
 """One wait for notifications; shorter than the silence after which a connection counts as gone, see
-persistence/timeout_connection.py."""
+persistence/connection/timeout_connection.py."""
 _LOCK = text("SELECT pg_advisory_xact_lock(:purpose, hashint8(:tenant_id))")
 _LOCK_PURPOSE = 0x53E48
 """First number of the advisory locks of policies; maintenance has another one."""
@@ -191,11 +191,17 @@ def listen(engine: Engine) -> Iterator[PolicyChanges]:
     inside it.
 
     Raises:
-        StoreUnavailable: Postgres cannot be reached.
+        StoreUnavailable: Postgres cannot be reached, or a pooler is between, behind which a
+            connection has no session that could listen.
     """
     with translate_errors():
         pooled = engine.connect()
         connection = cast("PostgresConnection", pooled.connection.driver_connection)
+        if connection.pooled_settings is not None:
+            pooled.close()
+            raise StoreUnavailable(
+                "A pooler between Postgres and this process does not pass notifications on."
+            )
         pooled.detach()
     try:
         connection.autocommit = True

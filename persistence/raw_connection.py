@@ -14,13 +14,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine
 
+from persistence.connection.timeout_connection import TimeoutConnection
 from persistence.errors import translate_errors
-from persistence.timeout_connection import TimeoutConnection
 from scoring.errors import StoreUnavailable
 
 PostgresConnection = TimeoutConnection
+
+
+@contextmanager
+def implicit_transaction(connection: PostgresConnection) -> Iterator[None]:
+    """Send the block's statements in one round trip; they are one transaction, or join an open one.
+
+    Behind a pooler the transaction is explicit and takes several round trips, since its settings
+    come first.
+    """
+    if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        if connection.pooled_settings is not None:
+            with connection.transaction():
+                yield
+            return
+        connection.autocommit = True
+    with connection.pipeline():
+        yield
 
 
 @contextmanager
@@ -30,8 +48,13 @@ def driver_connection(engine: Engine) -> Iterator[PostgresConnection]:
     Raises:
         StoreUnavailable: Postgres is unreachable, or the connection broke.
     """
-    with translate_errors("Postgres cannot be reached; nothing was decided."):
-        pooled = engine.raw_connection()
+    away = "Postgres cannot be reached; nothing was decided."
+    try:
+        with translate_errors(away):
+            pooled = engine.raw_connection()
+    except StoreUnavailable as error:
+        error.detail = away
+        raise
     connection = cast("PostgresConnection", pooled.driver_connection)
     is_sound = True
     try:

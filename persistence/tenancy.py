@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, text
 
 from persistence.actor import Actor
+from persistence.connection.settings import SERVICE_ROLE as SERVICE_ROLE
 from persistence.engine import transaction
 
-SERVICE_ROLE = "sentinel_service"
-"""Role of the service; it owns nothing and cannot bypass row-level security."""
 SERVICE = Actor("sentinel")
 """Actor of what the service does by itself."""
 OPERATOR = Actor("sentinel db")

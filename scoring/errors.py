@@ -13,7 +13,8 @@
     ├── Overloaded               429
     ├── NoModel                  503
     ├── StoreUnavailable         503
-    │   └── SchemaMissing        503
+    │   ├── SchemaMissing        503
+    │   └── StoreMisconfigured   503  (ends a start)
     ├── RegistryUnavailable      503  (in registry/client/base.py)
     ├── NotStorable              500  (a row that Postgres rejects)
     └── ModelRefused             500  (a model version that must not serve)
@@ -178,7 +179,12 @@ class NoModel(SentinelError):
 
 
 class StoreUnavailable(SentinelError):
-    """Postgres did not confirm; a repeated request with the same `external_id` is safe."""
+    """Postgres did not confirm; a repeated request with the same `external_id` is safe.
+
+    Attributes:
+        detail: sentence for callers, who need not know the database.
+        reason: sentence for the operator, with the cause; `str` of the error returns it.
+    """
 
     status = 503
     code = "store-unavailable"
@@ -188,12 +194,27 @@ class StoreUnavailable(SentinelError):
         "before the connection broke"
     )
 
+    def __init__(self, detail: str, *, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason or detail
+
+    def __str__(self) -> str:
+        return self.reason
+
 
 class SchemaMissing(StoreUnavailable):
     """The database lacks this release's tables or roles."""
 
-    def __init__(self) -> None:
-        super().__init__("The database lacks this release's schema; run `sentinel db upgrade`.")
+    def __init__(self, what: str | None = None) -> None:
+        detail = "The database lacks this release's schema; run `sentinel db upgrade`."
+        super().__init__(detail, reason=f"{detail[:-1]} ({what})." if what else None)
+
+
+class StoreMisconfigured(StoreUnavailable):
+    """Postgres, the login or a setting must be changed before this process can serve."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The decision log is not set up; its operator knows why.", reason=reason)
 
 
 class NotStorable(SentinelError):

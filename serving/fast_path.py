@@ -109,7 +109,7 @@ class FastPath:
             if not isinstance(error, SentinelError):
                 logger.exception("%s failed", request.url.path)
             elif error.status >= 500:
-                logger.warning("%s: %s", request.url.path, error.detail)
+                logger.warning("%s: %s", request.url.path, error)
             return problem_response(error)
         finally:
             self._in_flight -= 1

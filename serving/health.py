@@ -1,4 +1,4 @@
-"""Readiness: whether Postgres has this release's schema and a model serves."""
+"""Readiness: whether Postgres has this release's schema and role, and a model serves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import orjson
 from sqlalchemy import Engine
 from starlette.responses import Response
 
+from persistence.engine import verify_session
 from persistence.maintenance.migrate import current_revision, head_revision, is_older
 from scoring.errors import SentinelError
 from serving.deployment.alias_follower import AliasFollower
@@ -48,9 +49,10 @@ def report(engine: Engine, alias_follower: AliasFollower) -> Response:
 
 def _check_postgres(engine: Engine) -> str:
     try:
+        verify_session(engine)
         revision = current_revision(engine)
     except SentinelError as error:
-        return error.detail
+        return str(error)
     # This release works with a later schema (docs/decisions/0003-migrations.md): during a rolling
     # update the old pods must stay ready.
     if is_older(revision):

@@ -1,4 +1,4 @@
-"""Install Debian packages: tools for the tests that PyPI does not have.
+"""Install or unpack Debian packages: tools for the tests that PyPI does not have.
 
 It runs before any package is installed, so it uses the standard library only.
 """
@@ -6,6 +6,7 @@ It runs before any package is installed, so it uses the standard library only.
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,3 +38,45 @@ def apt_install(
                 check=False,
             )
     return done.returncode == 0
+
+
+def apt_unpack(packages: Sequence[str], into: Path, log: Path, timeout_s: float) -> None:
+    """Download packages with package lists of their own, and unpack their files into a folder.
+
+    Nothing is installed, so no server of a package starts, and no root rights are needed.
+
+    Args:
+        packages: names of the packages; `a|b` is the first of them that exists.
+        into: folder that receives the files, such as `usr/bin/promtool`.
+        log: file that receives the output.
+        timeout_s: longest time of each step.
+
+    Raises:
+        subprocess.CalledProcessError: a package cannot be downloaded or unpacked.
+        subprocess.TimeoutExpired: a step took longer.
+    """
+    with tempfile.TemporaryDirectory() as name, log.open("w") as output:
+        scratch = Path(name)
+        for folder in ("lists/partial", "cache/archives/partial"):
+            (scratch / folder).mkdir(parents=True)
+
+        def run(*command: str, check: bool = True) -> int:
+            return subprocess.run(  # noqa: S603 - our own commands
+                command,
+                cwd=scratch,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_s,
+                check=check,
+            ).returncode
+
+        own = ["-o", f"Dir::State::lists={scratch}/lists", "-o", f"Dir::Cache={scratch}/cache"]
+        apt = ["apt-get", "-qq", *own, "-o", "APT::Sandbox::User="]
+        run(*apt, "update")
+        for package in packages:
+            *others, last = package.split("|")
+            if not any(run(*apt, "download", other, check=False) == 0 for other in others):
+                run(*apt, "download", last)
+        for file in scratch.glob("*.deb"):
+            run("dpkg-deb", "-x", str(file), str(into))

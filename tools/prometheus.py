@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tools.apt import apt_unpack
+
 FOLDER = Path(sys.prefix) / "prometheus"
 LOG = Path(sys.prefix) / "prometheus.log"
 VARIABLE = "SENTINEL_PROMETHEUS"
@@ -54,41 +56,17 @@ def unpack() -> Path:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise NoPrometheus(f"There is no Prometheus here and no apt-get to get it: {WHAT_TO_DO}")
     print("Fetching Prometheus for the tests of metrics and alerts ...", flush=True)
-    with tempfile.TemporaryDirectory() as scratch, LOG.open("w") as log:
+    with tempfile.TemporaryDirectory() as root:
         try:
-            _fetch(Path(scratch), log.fileno())
+            apt_unpack(["prometheus"], Path(root), LOG, _SECONDS)
         except subprocess.CalledProcessError as error:
             raise NoPrometheus(
                 f"apt-get could not fetch Prometheus (see {LOG}): {WHAT_TO_DO}"
             ) from error
+        FOLDER.mkdir(exist_ok=True)
+        for program in PROGRAMS:
+            shutil.move(Path(root) / "usr/bin" / program, FOLDER / program)
     return find()
-
-
-def _fetch(scratch: Path, log: int) -> None:
-    """Download the package with separate package lists, and move its programs into place."""
-    for folder in ("lists/partial", "cache/archives/partial"):
-        (scratch / folder).mkdir(parents=True)
-    own = ["-o", f"Dir::State::lists={scratch}/lists", "-o", f"Dir::Cache={scratch}/cache"]
-    unsandboxed = ["-o", "APT::Sandbox::User="]
-
-    def run(*command: str) -> None:
-        subprocess.run(  # noqa: S603 - our own commands
-            command,
-            cwd=scratch,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            timeout=_SECONDS,
-            check=True,
-        )
-
-    run("apt-get", "-qq", *own, *unsandboxed, "update")
-    run("apt-get", "-qq", *own, *unsandboxed, "download", "prometheus")
-    (package,) = scratch.glob("prometheus_*.deb")
-    run("dpkg-deb", "-x", str(package), str(scratch / "root"))
-    FOLDER.mkdir(exist_ok=True)
-    for program in PROGRAMS:
-        shutil.move(scratch / "root/usr/bin" / program, FOLDER / program)
 
 
 def _runs(folder: Path) -> bool:

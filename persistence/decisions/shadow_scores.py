@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import Engine
 
 from persistence.decisions.insert_sql import SET_TENANTS
-from persistence.raw_connection import driver_connection
+from persistence.raw_connection import driver_connection, implicit_transaction
 from persistence.tenancy import joined
 from scoring.errors import NotStorable
 from scoring.policy import Decision
@@ -78,12 +78,13 @@ class ShadowLog:
         """
         columns = [[value(score) for score in batch] for _, _, value in _INPUT]
         try:
-            with driver_connection(self._engine) as connection:
-                connection.autocommit = True
-                with connection.pipeline():
-                    tenants = joined({score.tenant_id for score in batch})
-                    connection.execute(SET_TENANTS, [tenants], prepare=True)
-                    connection.execute(_INSERT, columns, prepare=True)
+            with (
+                driver_connection(self._engine) as connection,
+                implicit_transaction(connection),
+            ):
+                tenants = joined({score.tenant_id for score in batch})
+                connection.execute(SET_TENANTS, [tenants], prepare=True)
+                connection.execute(_INSERT, columns, prepare=True)
         except psycopg.Error as error:
             logger.exception("Postgres refuses shadow scores")
             raise NotStorable("Postgres refuses the shadow scores; none was stored.") from error

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from uuid import UUID
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.rows import dict_row
 from sqlalchemy import Engine
@@ -29,7 +28,11 @@ from persistence.decisions.insert_sql import (
 from persistence.decisions.rows import Decided, body_digest, decided_from
 from persistence.pipeline.libpq import Call, idle, round_trip, round_trip_on_loop
 from persistence.pool import CountingPool
-from persistence.raw_connection import PostgresConnection, driver_connection
+from persistence.raw_connection import (
+    PostgresConnection,
+    driver_connection,
+    implicit_transaction,
+)
 from persistence.tenancy import joined
 from scoring.errors import (
     FieldError,
@@ -230,9 +233,7 @@ def _read_earlier(
     connection: PostgresConnection, repeated: Sequence[Decided]
 ) -> dict[tuple[int, str], tuple[bytes, Decided]]:
     keys = [d.tenant_id for d in repeated], [d.transaction.external_id for d in repeated]
-    if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-        connection.autocommit = True
-    with connection.pipeline(), connection.cursor(row_factory=dict_row) as cursor:
+    with implicit_transaction(connection), connection.cursor(row_factory=dict_row) as cursor:
         connection.execute(SET_TENANTS, [joined(set(keys[0]))], prepare=True)
         cursor.execute(REPLAY, keys, prepare=True)
         rows = cursor.fetchall()

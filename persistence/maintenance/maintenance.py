@@ -55,7 +55,6 @@ PAUSE_S = 3.0
 LOCK_TIMEOUT_MS = 500
 _ATTEMPTS = 20
 _BETWEEN_ATTEMPTS_S = 1.0
-_NEEDS_VERSION = 18
 
 _RUN_LOCK = (0x53E47, 1)  # an advisory lock of two numbers; the batch writer's locks have one
 
@@ -104,7 +103,7 @@ def maintain(
     """Create, empty and drop partitions; a second run at the same time waits for the first.
 
     Args:
-        engine: pool whose role owns the tables, with OPERATOR_TIMEOUT_S.
+        engine: pool of two connections whose role owns the tables, with OPERATOR_TIMEOUT_S.
         now: current time, an aware datetime; its month (UTC) is the first that needs partitions.
         retain_months: number of whole months before this one whose decisions are kept, with their
             keys and feedback; at least 1. None keeps everything.
@@ -116,12 +115,11 @@ def maintain(
         actor: actor of the deletions in the audit log.
 
     Raises:
-        MaintenanceError: a lock was not free in time, the pause was too short, the engine's role
-            does not own the tables, or Postgres is too old. No step is left half-done.
+        MaintenanceError: a lock was not free in time, the pause was too short, or the engine's
+            role does not own the tables. No step is left half-done.
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
-    with _translate_errors(), engine.connect() as connection, _run_lock(connection, report):
-        _check_version(connection)
+    with _translate_errors(), _run_lock(engine, report), engine.connect() as connection:
         work = _plan(connection, now, retain_months, retain_access_months)
         if dry_run:
             _preview(work, report)
@@ -151,32 +149,31 @@ def maintain(
 @contextmanager
 def _translate_errors() -> Iterator[None]:
     """Translate errors as `translate_errors` does, and a missing privilege to MaintenanceError."""
-    try:
-        with translate_errors():
+    with translate_errors():
+        try:
             yield
-    except DBAPIError as error:
-        if isinstance(error.orig, errors.InsufficientPrivilege):
-            raise MaintenanceError(
-                "Maintenance changes tables; set DATABASE_URL to the role that owns them."
-            ) from error
-        raise
+        except DBAPIError as error:
+            if isinstance(error.orig, errors.InsufficientPrivilege):
+                raise MaintenanceError(
+                    "Maintenance changes tables; set DATABASE_URL to the role that owns them."
+                ) from error
+            raise
 
 
 @contextmanager
-def _run_lock(connection: Connection, report: Report) -> Iterator[None]:
-    """Hold the advisory lock of maintenance; Postgres releases it when the connection ends."""
+def _run_lock(engine: Engine, report: Report) -> Iterator[None]:
+    """Hold the advisory lock of maintenance, in a transaction of its own.
+
+    A lock of the session would stay behind in a pooler's connection. The transaction has no
+    snapshot, so it does not hold vacuum back.
+    """
     lock = {"a": _RUN_LOCK[0], "b": _RUN_LOCK[1]}
-    with connection.begin():
-        is_free = connection.execute(text("SELECT pg_try_advisory_lock(:a, :b)"), lock).scalar_one()
-        if not is_free:
+    with engine.begin() as connection:
+        is_free = connection.execute(text("SELECT pg_try_advisory_xact_lock(:a, :b)"), lock)
+        if not is_free.scalar_one():
             report("Another run is active on this database; waiting for it to end.")
-            connection.execute(text("SELECT pg_advisory_lock(:a, :b)"), lock)
-    try:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:a, :b)"), lock)
         yield
-    finally:
-        if not connection.invalidated:
-            with connection.begin():
-                connection.execute(text("SELECT pg_advisory_unlock(:a, :b)"), lock)
 
 
 def _plan(
@@ -317,11 +314,3 @@ def _run_within(pause_s: float, connection: Connection, work: Callable[[], T]) -
         f"The tables could not be locked in {_ATTEMPTS} attempts of {LOCK_TIMEOUT_MS} ms;"
         " end the transactions that have long been open, and run the command again."
     )
-
-
-def _check_version(connection: Connection) -> None:
-    version = connection.dialect.server_version_info or (0,)
-    if version[0] < _NEEDS_VERSION:
-        raise MaintenanceError(
-            f"Sentinel needs Postgres {_NEEDS_VERSION} or newer; this server is {version[0]}."
-        )

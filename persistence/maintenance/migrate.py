@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database, transaction
 from persistence.errors import translate_errors
 from persistence.maintenance.maintenance import MaintenanceError, maintain
+from persistence.tenancy import SERVICE_ROLE
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -39,14 +40,22 @@ def upgrade(url: str) -> str:
         The revision of the database afterwards.
 
     Raises:
-        MaintenanceError: a migration did not get its lock, or the partitions cannot be created
-            now; finished steps stay, and another run continues after them.
+        MaintenanceError: a later release has upgraded it; a migration did not get its lock, or the
+            partitions cannot be created now. Finished steps stay, and another run continues after
+            them.
         StoreUnavailable: Postgres is unreachable, or the connection broke.
     """
-    engine = open_database(url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
+    engine = open_database(url, pool_size=2, statement_timeout_s=OPERATOR_TIMEOUT_S)
     try:
+        revision = current_revision(engine)
+        if revision is not None and revision not in revisions():
+            raise MaintenanceError(
+                f"The database is at revision {revision}, which a later release has made; this"
+                " release has nothing to upgrade."
+            )
         with translate_errors():
             _migrate(engine)
+            _open_schema(engine)
         maintain(engine, datetime.now(UTC))
         return current_revision(engine) or "none"
     finally:
@@ -65,6 +74,20 @@ def _migrate(engine: Engine) -> None:
             "A migration did not get its lock and was rolled back; end the transactions that have"
             " long been open, and run the command again."
         ) from error
+
+
+def _open_schema(engine: Engine) -> None:
+    """Let the service use the schema of the tables, as everybody may use `public`."""
+    with engine.begin() as connection:
+        schema, is_open = connection.execute(
+            text(
+                "SELECT quote_ident(current_schema()),"
+                " has_schema_privilege(:role, current_schema(), 'USAGE')"
+            ),
+            {"role": SERVICE_ROLE},
+        ).one()
+        if not is_open:
+            connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {SERVICE_ROLE}"))
 
 
 @cache

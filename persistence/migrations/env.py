@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from alembic import context
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from persistence.maintenance.partitions import PARTITIONED
 from persistence.tables import Base
@@ -26,15 +26,22 @@ def _include(
     return not (kind == "foreign_key_constraint" and re.search(r"_\d+$", name or ""))
 
 
+def _limit(connection: Connection) -> None:
+    """Put the time-outs in force until the end of the transaction that has begun.
+
+    Those of a session would reach other clients behind a pooler.
+    """
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"))
+
+
 with context.config.attributes["engine"].connect() as connection:
+    event.listen(connection, "begin", _limit)
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         transaction_per_migration=True,
         include_object=_include,
     )
-    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-    connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
-    connection.commit()
     with context.begin_transaction():
         context.run_migrations()

@@ -1,5 +1,7 @@
 """Run prepared statements in one round trip, with libpq's pipeline mode.
 
+Behind a pooler they are not prepared, and the connection's settings precede them in the round trip.
+
 The statements before a Sync are one implicit transaction, unless one of them is BEGIN:
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING and
 https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
@@ -17,10 +19,10 @@ from time import monotonic
 
 from psycopg import errors
 from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq.abc import PGconn, PGresult
 
+from persistence.connection.timeout_connection import TimeoutConnection
 from persistence.pipeline.io_loop import Steps, on_loop, on_thread
-from persistence.timeout_connection import TimeoutConnection
 
 _BINARY = 1
 _LARGE_BYTES = 16_384
@@ -115,15 +117,23 @@ def _run(
     calls: Iterable[Call],
     meanwhile: Callable[[], None],
 ) -> Steps[list[PGresult]]:
-    new = [statement for statement in statements if statement.name not in connection.prepared]
     pgconn = connection.pgconn
+    settings = connection.pooled_settings
     try:
-        if new:
-            yield from _prepare(connection, new)
+        if settings is None:
+            known = connection.prepared
+            if new := [statement for statement in statements if statement.name not in known]:
+                yield from _prepare(connection, new)
+            send = _send_prepared
+        else:
+            # The next transaction may run on another server connection, with other prepared
+            # statements or with one of the same name.
+            send = _send_unnamed
         pgconn.enter_pipeline_mode()
+        if settings is not None:
+            pgconn.send_query_params(settings, None)
         for statement, parameters in calls:
-            formats = [_BINARY] * len(parameters)
-            pgconn.send_query_prepared(statement.name, parameters, formats, _BINARY)
+            send(pgconn, statement, parameters)
             if sum(map(len, parameters)) > _LARGE_BYTES:
                 yield from _flush(connection, monotonic() + connection.timeout_s)
         results = yield from _synchronized(connection, meanwhile)
@@ -131,7 +141,17 @@ def _run(
         pgconn.finish()  # replies may still be in flight
         raise
     _raise_failure(results)
-    return results
+    return results if settings is None else results[1:]
+
+
+def _send_prepared(pgconn: PGconn, statement: Statement, parameters: Sequence[bytes]) -> None:
+    formats = [_BINARY] * len(parameters)
+    pgconn.send_query_prepared(statement.name, parameters, formats, _BINARY)
+
+
+def _send_unnamed(pgconn: PGconn, statement: Statement, parameters: Sequence[bytes]) -> None:
+    formats = [_BINARY] * len(parameters)
+    pgconn.send_query_params(statement.sql, parameters, statement.types, formats, _BINARY)
 
 
 def _prepare(connection: TimeoutConnection, statements: Sequence[Statement]) -> Steps[None]:

@@ -19,7 +19,7 @@ from sentinel.settings import Settings
 def connected_database(
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
 ) -> Iterator[tuple[Engine, Settings]]:
-    """Yield a pool of one connection and the settings; close the pool at the end of the block.
+    """Yield a pool of two connections and the settings; close the pool at the end of the block.
 
     Args:
         statement_timeout_s: seconds after which Postgres cancels a statement.
@@ -30,7 +30,7 @@ def connected_database(
     """
     settings = Settings()
     with database_url(settings) as url:
-        engine = open_database(url, pool_size=1, statement_timeout_s=statement_timeout_s)
+        engine = open_database(url, pool_size=2, statement_timeout_s=statement_timeout_s)
         try:
             yield engine, settings
         finally:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
+from persistence.connection.connector import Connector
+from persistence.connection.settings import service_session
+from persistence.connection.url import DatabaseUrlError
+from scoring.errors import StoreMisconfigured, StoreUnavailable
 from sentinel.settings import Settings
+
+logger = logging.getLogger("sentinel.store")
 
 
 @contextmanager
@@ -26,21 +32,18 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 
 def check_database_url(url: str) -> None:
-    """Check that a URL is that of a Postgres database, without connecting.
+    """Connect once as the service does.
+
+    A database that is away or lacks the schema is logged and ends no start, since it may be there
+    before the first request; `/readyz` reports it until then.
 
     Raises:
-        ValueError: the URL is not valid; the message gives the reason, without the password.
+        DatabaseUrlError: the URL, the login or a setting of the database must be changed first; the
+            message gives the reason, without the password.
     """
-    if not _is_plain(url):
-        # SQLAlchemy checks all other URLs; its import takes 0.2 s.
-        from persistence.engine import open_database
-
-        open_database(url).dispose()
-
-
-def _is_plain(url: str) -> bool:
     try:
-        port = urlsplit(url).port
-    except ValueError:
-        return False
-    return url.startswith("postgresql://") and port != 0
+        Connector(url, service_session())().close()
+    except StoreMisconfigured as error:
+        raise DatabaseUrlError(str(error)) from error
+    except StoreUnavailable as error:
+        logger.warning("not ready yet: %s", error)

@@ -14,6 +14,7 @@ from anyio import CapacityLimiter, to_thread
 
 from observability.background_loop import BackgroundLoop
 from observability.metrics import MODELS_IN_MEMORY, SWAPS
+from persistence.outage import Outage
 from persistence.tenants import Tenant
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG
@@ -66,6 +67,8 @@ class AliasFollower:
         self._retries = Retries(recorder.tenants)
         self._followed_at_s = 0.0
         self._reloads: dict[RegisteredVersion, asyncio.Future[FraudModel]] = {}
+        self._unlisted = Outage(logger, "listing the tenants")
+        self._unrecorded = Outage(logger, "recording the deployments")
         self._loading = CapacityLimiter(LOADS_AT_ONCE)
         self._loop = BackgroundLoop(
             "alias-follower",
@@ -170,8 +173,9 @@ class AliasFollower:
             # Before any deployment, so that the tenant's own policy applies to its first score.
             self._policies.refresh()
         except SentinelError as error:
-            logger.warning("tenants cannot be listed: %s", error.detail)
+            self._unlisted.goes_on(str(error))
             return
+        self._unlisted.is_over()
         versions_by_name = self._model_store.read_aliases({tenant.model_name for tenant in tenants})
         faults = dict(self._model_store.faults)
         for tenant in tenants:
@@ -181,8 +185,9 @@ class AliasFollower:
             self._deploy(tenants, versions_by_name, faults)
             self._store_refusals(tenants, faults)
         except SentinelError as error:
-            logger.warning("deployments cannot be recorded yet: %s", error.detail)
+            self._unrecorded.goes_on(str(error))
         else:
+            self._unrecorded.is_over()
             if self.registry_unavailable is None:
                 self._followed_at_s = time.time()
         for removed in self._deployments.keys() - {tenant.id for tenant in tenants}:

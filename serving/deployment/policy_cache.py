@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from sqlalchemy import Engine
 
 from observability.background_loop import BackgroundLoop
+from persistence.outage import Outage
 from persistence.policies import (
     TenantPolicy,
     UnreadablePolicy,
@@ -41,7 +42,7 @@ class PolicyCache:
         self._unreadable: dict[int, str] = {}
         # Held from the query to the assignment, so that no older result overwrites a newer one.
         self._reading = threading.Lock()
-        self._is_disconnected = False
+        self._outage = Outage(logger, "notifications of policy changes")
         self._loop = BackgroundLoop(
             "policy-listener",
             self._listen_or_warn,
@@ -112,17 +113,12 @@ class PolicyCache:
         try:
             self._listen()
         except SentinelError as error:
-            if not self._is_disconnected:
-                logger.warning(
-                    "no notifications of policy changes; policies are read at each poll: %s",
-                    error.detail,
-                )
-            self._is_disconnected = True
+            self._outage.goes_on(f"policies are read at each poll instead: {error}")
 
     def _listen(self) -> None:
         with listen(self._engine) as changes:
             self.refresh()  # policies that were set before the connection was open
-            self._is_disconnected = False
+            self._outage.is_over()
             while not self._loop.is_stopping:
                 for tenant_id in changes.wait(STOP_WITHIN_S):
                     self.refresh_tenant(tenant_id)

@@ -25,7 +25,7 @@ def proxy(database: str) -> Iterator[Proxy]:
 @pytest.fixture
 def owner(database: str) -> Iterator[Engine]:
     """A pool like that of `sentinel db maintain`."""
-    engine = open_database(database, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
+    engine = open_database(database, pool_size=2, statement_timeout_s=OPERATOR_TIMEOUT_S)
     yield engine
     engine.dispose()
 

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.retention import delete_keys, delete_late_keys, drop_month
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
-from scoring.errors import InFlight, InvalidRequest, NotStorable
+from scoring.errors import InFlight, InvalidRequest, NotStorable, StoreMisconfigured
 from scoring.prediction import ModelVersion
 from tests.support.data.partition_months import NOW, THIS, decided_in
 from tests.support.factories import a_decision, write_whole
@@ -133,7 +132,7 @@ def test_the_service_may_not_delete_or_change_a_referenced_row(
 ) -> None:
     tenant_id = make_tenant().id
     with (
-        pytest.raises(DBAPIError, match="permission denied"),
+        pytest.raises(StoreMisconfigured, match="permission denied"),
         tenant_transaction(service_engine, tenant_id) as connection,
     ):
         connection.execute(text(statement))

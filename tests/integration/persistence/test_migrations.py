@@ -10,7 +10,8 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from persistence.engine import DatabaseUrlError, open_database
+from persistence.connection.url import DatabaseUrlError
+from persistence.engine import open_database
 from persistence.maintenance.maintenance import MaintenanceError
 from persistence.maintenance.migrate import (
     alembic_config,

@@ -15,7 +15,7 @@ from persistence.drift.checks import check_drift
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from scoring.errors import NotStorable
+from scoring.errors import NotStorable, StoreMisconfigured
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.data.drift import last_day, trained
@@ -186,7 +186,7 @@ def test_the_service_role_may_not_change_or_delete_decisions(
 ) -> None:
     tenant = make_tenant()
     with (
-        pytest.raises(DBAPIError, match=r"permission denied|must be owner"),
+        pytest.raises(StoreMisconfigured, match=r"permission denied|must be owner"),
         tenant_transaction(service_engine, tenant.id) as connection,
     ):
         connection.execute(text(statement))

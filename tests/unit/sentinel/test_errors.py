@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from persistence.engine import DatabaseUrlError
+from persistence.connection.url import DatabaseUrlError
 from persistence.maintenance import maintenance
 from registry.client.address import TrackingUriError
 from registry.client.base import RegistryUnavailable

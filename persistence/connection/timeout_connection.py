@@ -1,13 +1,16 @@
-"""A psycopg connection with a client-side time-out for each reply.
+"""A psycopg connection with a time-out for each reply, and with settings behind a pooler.
 
 The server enforces `statement_timeout`, and TCP's own time-outs detect only a peer whose kernel is
 gone. A server process that hangs, or a proxy that holds the bytes back, would block a worker thread
 for ever: libpq has no time-out for reading.
+
+Behind a pooler a session belongs to this connection for one transaction only. So its settings are
+put in force wherever a transaction begins, here and in `persistence/pipeline/libpq.py`, and nothing
+runs outside of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from time import monotonic
 from typing import Any
@@ -17,6 +20,8 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import RowFactory, tuple_row
+
+from persistence.connection.settings import SessionSettings
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
@@ -28,16 +33,44 @@ class TimeoutConnection(psycopg.Connection[Any]):
     Attributes:
         timeout_s: longest wait for a reply, seconds.
         prepared: names of the statements that `persistence/pipeline/libpq.py` has prepared on it.
+        settings: settings of its transactions.
+        pooled_settings: statement that each transaction begins with behind a pooler; None where the
+            connection has a session of its own.
     """
 
     def __init__(self, pgconn: PGconn, row_factory: RowFactory[Any] = tuple_row) -> None:
         super().__init__(pgconn, row_factory)
         self.timeout_s = inf
         self.prepared: set[bytes] = set()
+        self.settings: SessionSettings | None = None
+        self.pooled_settings: bytes | None = None
+
+    def pooled_with(self, settings: bytes) -> None:
+        """Begin each transaction with the settings from now on, and prepare no statement.
+
+        Args:
+            settings: statement that puts the settings in force until the end of the transaction.
+        """
+        self.autocommit = False
+        self.prepare_threshold = None
+        self.pooled_settings = settings
+
+    def set_autocommit(self, value: bool) -> None:
+        """Set psycopg's autocommit mode, in which behind a pooler no setting would be in force."""
+        if value and self.pooled_settings is not None:
+            raise psycopg.ProgrammingError("a pooled connection has no autocommit mode")
+        super().set_autocommit(value)
 
     def wait(self, gen: PQGen[RV], *args: Any, **named: Any) -> RV:  # noqa: ANN401 - psycopg's
         """Wait as psycopg does, which resumes its generators every 0.1 s even without a reply."""
         return super().wait(self._within_timeout(gen), *args, **named)
+
+    def _exec_command(self, command: Any, *args: Any, **named: Any) -> PQGen[Any]:  # noqa: ANN401 - psycopg's
+        """Run a command of psycopg's own; after its BEGIN put the settings in force."""
+        result = yield from super()._exec_command(command, *args, **named)
+        if self.pooled_settings is not None and command == self._get_tx_start_command():
+            yield from super()._exec_command(self.pooled_settings)
+        return result
 
     def rollback(self) -> None:
         """Roll back an open transaction; without one, skip psycopg's generator."""
@@ -61,14 +94,3 @@ class TimeoutConnection(psycopg.Connection[Any]):
         except StopIteration as end:
             result: RV = end.value
             return result
-
-
-def connect_with_timeout(seconds: float) -> Callable[..., TimeoutConnection]:
-    """Return a `connect` whose connections wait for each reply no longer than `seconds`."""
-
-    def connect(*args: Any, **named: Any) -> TimeoutConnection:  # noqa: ANN401 - psycopg's
-        connection = TimeoutConnection.connect(*args, **named)
-        connection.timeout_s = seconds
-        return connection
-
-    return connect

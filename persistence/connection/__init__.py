@@ -1,0 +1,1 @@
+"""Connections to Postgres: their parameters, their session, and why one cannot be had."""
