@@ -39,7 +39,7 @@ def test_a_stage_a_note_and_a_table_show_a_name_as_it_is(terminal: bool) -> None
         with reporter.stage(f"Read {AWKWARD}"):
             pass
         reporter.note(f"Ignored: {AWKWARD}")
-    table = titled_table(f"Data: {AWKWARD}", AWKWARD)
+    table = titled_table(f"Data: {AWKWARD}", AWKWARD, data=AWKWARD)
     table.add_row(AWKWARD + "x" * 20)
     console.print(table)
     shown = console.file.getvalue()
