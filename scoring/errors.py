@@ -27,10 +27,10 @@
 
 CommandError is not a SentinelError because no request raises it, so it needs no HTTP status.
 Each package defines its own subclasses. Two places catch them: `web/problems.py` renders a
-SentinelError (RFC 9457), `sentinel/errors.py` ends a command on either, as on any other error. A library's errors are
-translated into ours where the library is called, by the `translate_errors` for that library:
-`persistence/errors.py` (psycopg, SQLAlchemy), `registry/client/rest_client.py` (httpx),
-`registry/client/mlflow_errors.py` (MLflow), `training/search/study.py` (Optuna).
+SentinelError (RFC 9457), `sentinel/errors.py` ends a command on either, as on any other error. A
+library's errors are translated into ours where the library is called, by the `translate_errors` for
+that library: `persistence/errors.py` (psycopg, SQLAlchemy), `registry/client/rest_client.py`
+(httpx), `registry/client/mlflow_errors.py` (MLflow), `training/search/study.py` (Optuna).
 """
 
 from __future__ import annotations
