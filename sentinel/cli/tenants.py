@@ -7,6 +7,7 @@ import click
 from persistence import tenants
 from registry.names import model_name
 from sentinel.cli.connection import actor, connected_database
+from sentinel.sentences import printable
 
 
 @click.group("tenants")
@@ -37,7 +38,7 @@ def list_tenants() -> None:
     with connected_database() as (engine, _):
         for tenant in tenants.list_tenants(engine):
             mode = "test" if tenant.is_test else "live"
-            click.echo(f"{tenant.slug}\t{tenant.model_name}\t{mode}")
+            click.echo(f"{tenant.slug}\t{printable(tenant.model_name)}\t{mode}")
 
 
 @tenants_group.command("mode")

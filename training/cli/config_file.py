@@ -30,6 +30,24 @@ _EXPECTED = {
 }
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """PyYAML's safe loader; of a key that is given twice, that one takes the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping.
+
+        Raises:
+            ConstructorError: a key is given twice.
+        """
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} is given twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 def configurable(command: Command) -> Command:
     """Add `--config`, a file whose keys are option names, to a command that lacks it."""
     if any(option.name == "config" for option in command.params):
@@ -92,12 +110,12 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
 
 def _parsed(path: Path) -> tuple[str, dict[Any, Any]]:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         match path.suffix.lower():
             case ".toml":
                 values = tomllib.loads(text)
             case ".yaml" | ".yml":
-                values = yaml.safe_load(text) or {}
+                values = yaml.load(text, _UniqueKeys) or {}  # noqa: S506 - a SafeLoader
             case _:
                 raise click.ClickException(
                     f"The configuration file {path.name} must end in .yaml, .yml or .toml."

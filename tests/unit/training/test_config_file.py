@@ -85,6 +85,7 @@ def test_flags_override_the_file_and_the_file_overrides_defaults(
         ("tenant: acme\ndata: nowhere.csv\n", "nowhere.csv is not a file."),
         ("tenant: acme\nfalse-alarm: 1\nfalse_alarm: 2\n", "c.yaml gives false_alarm twice."),
         ("tenant: acme\nconfig: other.yaml\n", "config is not an option"),
+        ("tenant: acme\nseed: 1\nseed: 2\n", "c.yaml cannot be read: seed is given twice in"),
         ("- tenant\n", "c.yaml must hold options by name"),
         ("tenant: [\n", "c.yaml cannot be read"),
     ],
@@ -96,6 +97,16 @@ def test_a_mistake_in_the_file_is_refused_by_name(run: Run, text: str, said: str
     assert done.output.startswith("Error: ")
     assert said in done.output
     assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("c.yaml", "tenant: acme"), ("c.toml", "tenant='acme'")]
+)
+def test_a_byte_order_mark_does_not_matter(run: Run, name: str, text: str) -> None:
+    done, found = run("\ufeff" + text, name=name)
+    assert done.exit_code == 0, done.output
+    assert found is not None
+    assert found.options["tenant"] == Choice("acme", "file")
 
 
 def test_a_file_of_another_kind_is_refused(run: Run) -> None:
