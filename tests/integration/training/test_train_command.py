@@ -228,7 +228,7 @@ def test_the_candidate_moves_and_tenants_stay_apart(
         assert done.returncode == 0, done.stderr
         assert ("is new in this MLflow" in done.stdout) is (cost == "flat")
     assert outside_world.requests == [], "MLflow reports no use"
-    assert not (tmp_path / "settings").exists(), "and makes no installation id"
+    assert not (tmp_path / "settings/mlflow").exists(), "and makes no installation id"
     client = database(tmp_path)
     assert int(client.get_model_version_by_alias("fraud-acme", CANDIDATE).version) == 2
     assert int(client.get_model_version_by_alias("fraud-globex", CANDIDATE).version) == 1
