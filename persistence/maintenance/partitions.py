@@ -79,6 +79,11 @@ def months_made(connection: Connection) -> set[Month]:
     return set.intersection(*_partitions(connection).values())
 
 
+def months_of_table(connection: Connection, table: str) -> set[Month]:
+    """Return the months that have a partition of one table."""
+    return _partitions(connection)[table]
+
+
 def months_kept(connection: Connection) -> set[Month]:
     """Return the months that have a partition of any table."""
     return set.union(*_partitions(connection).values())

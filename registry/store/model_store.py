@@ -117,6 +117,11 @@ class ModelStore:
         """Return the number of different models in memory."""
         return self._loader.models_in_memory
 
+    @property
+    def is_unavailable(self) -> bool:
+        """Whether MLflow did not answer the last read of the aliases."""
+        return self._is_unavailable
+
     def _follow(self, aliases: Mapping[str, Mapping[str, RegisteredVersion]]) -> None:
         if self._is_unavailable:
             self._is_unavailable = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -55,6 +56,8 @@ class AliasFollower:
         self._refused = refused
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
+        self._live: dict[str, int] = {}
+        self._followed_at_s: float | None = None
         self._bad_shares: dict[str, str] = {}
         self._loading = CapacityLimiter(LOADS_AT_ONCE)
         self._loop = BackgroundLoop(
@@ -112,6 +115,20 @@ class AliasFollower:
         champions = [deployment.champion for deployment in list(self._deployments.values())]
         return {version.name: version.version for version in champions if version}
 
+    def challengers(self) -> dict[str, int]:
+        """Return the version of the challenger by model name."""
+        challengers = [state.challenger for state in list(self._deployments.values())]
+        return {version.name: version.version for version in challengers if version}
+
+    def has_model(self) -> dict[str, bool]:
+        """Return whether a version decides the tenant's payments, by slug of each live tenant."""
+        return {slug: tenant_id in self._deployments for slug, tenant_id in self._live.items()}
+
+    @property
+    def followed_at_s(self) -> float | None:
+        """Unix time of the last complete poll of tenants, policies and aliases; None before it."""
+        return self._followed_at_s
+
     def can_decide(self) -> bool:
         """Whether the payments of some tenant, or its test transactions, can be decided."""
         return bool(self._deployments)
@@ -142,8 +159,12 @@ class AliasFollower:
             self._refused.deliver(tenants)
         except SentinelError as error:
             logger.warning("deployments cannot be recorded yet: %s", error.detail)
+        else:
+            if not self._model_store.is_unavailable:
+                self._followed_at_s = time.time()
         for removed in self._deployments.keys() - {tenant.id for tenant in tenants}:
             del self._deployments[removed]
+        self._live = {tenant.slug: tenant.id for tenant in tenants if not tenant.is_test}
         self._count_swaps(versions_by_name)
         MODELS_IN_MEMORY.set(self._model_store.models_in_memory)
 
