@@ -1,4 +1,4 @@
-"""Runs the commands of docs/operations.md as they are printed there."""
+"""Runs the commands of docs/operations*.md as they are printed there."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from sentinel.local.postgres.os_account import Account
 from tests.support.paths import PROJECT
 
 GUIDE = PROJECT / "docs/operations.md"
+GUIDES = sorted(PROJECT.glob("docs/operations*.md"))
 BLOCK = re.compile(
     r"^<!-- block: (?P<name>[a-z-]+) -->\n```sh\n(?P<commands>.*?)^```$", re.M | re.S
 )
 
 
 def blocks() -> dict[str, str]:
-    """The guide's named blocks of commands."""
-    found = [(match["name"], match["commands"]) for match in BLOCK.finditer(GUIDE.read_text())]
-    assert len(dict(found)) == len(found), "two blocks of the guide have the same name"
+    """The named blocks of commands of the guides."""
+    text = "\n".join(guide.read_text() for guide in GUIDES)
+    found = [(match["name"], match["commands"]) for match in BLOCK.finditer(text)]
+    assert len(dict(found)) == len(found), "two blocks of the guides have the same name"
     return dict(found)
 
 
 class Guide:
-    """Runs blocks of docs/operations.md in a shell, with the variables that the guide names."""
+    """Runs blocks of docs/operations*.md in a shell, with the variables that the guide names."""
 
     def __init__(self, binaries: Path, scratch: Path, variables: Mapping[str, str]) -> None:
         """Run with the programs of `binaries` and a `sentinel` of this checkout."""

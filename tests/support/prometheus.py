@@ -61,7 +61,12 @@ def panels(dashboard: Path) -> list[dict[str, Any]]:
 def query(target: dict[str, Any]) -> str:
     """Return a panel's query with the default values of Grafana's variables."""
     expression: str = target["expr"]
-    for variable, value in {"$__rate_interval": "30s", "$instance": ".*", "$model": ".*"}.items():
+    for variable, value in {
+        "$__rate_interval": "30s",
+        "$instance": ".*",
+        "$model": ".*",
+        "$tenant": ".*",
+    }.items():
         expression = expression.replace(variable, value)
     assert "$" not in expression, expression
     return expression

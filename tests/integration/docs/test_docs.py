@@ -121,7 +121,11 @@ def test_the_guides_files_and_cluster_objects_exist() -> None:
 
 
 def test_every_named_block_of_the_guide_is_run_by_a_test() -> None:
-    files = ("tests/support/deploy/operated_system.py", "tests/e2e/operations/test_backup.py")
+    files = (
+        "tests/support/deploy/operated_system.py",
+        "tests/e2e/operations/test_backup.py",
+        "tests/integration/persistence/test_tls.py",
+    )
     tests = "".join((PROJECT / name).read_text() for name in files)
     not_run = [name for name in blocks() if f'"{name}"' not in tests]
     assert not_run == ["addresses"]  # examples, which the test replaces by its own
