@@ -88,6 +88,11 @@ def months_kept(connection: Connection, tables: Iterable[str]) -> set[Month]:
     return set.union(*(made[table] for table in tables))
 
 
+def months_of_table(connection: Connection, table: str) -> set[Month]:
+    """Return the months that have a partition of one table."""
+    return _partitions(connection)[table]
+
+
 def _partitions(connection: Connection) -> dict[str, set[Month]]:
     # An earlier release with fewer tables may have created the latest months, or dropped the
     # oldest ones.

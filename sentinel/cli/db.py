@@ -10,6 +10,7 @@ import click
 
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.maintenance import maintenance, migrate
+from persistence.monitoring.job_runs import Job, record_job
 from sentinel.cli.connection import actor, connected_database
 from sentinel.local.database_url import database_url
 from sentinel.settings import Settings
@@ -69,7 +70,7 @@ def maintain(
 ) -> None:
     """Make the partitions of the coming months, and drop those past their retention.
 
-    Run it every month, or every day; the service continues to score meanwhile.
+    Run it every day; an alert fires when it is late. The service continues to score meanwhile.
     """
     with _pause_hint(), connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
         maintenance.maintain(
@@ -82,3 +83,21 @@ def maintain(
             report=click.echo,
             actor=actor(),
         )
+        if not dry_run:
+            record_job(engine, "maintenance")
+
+
+_BACKUPS: dict[str, Job] = {"dump": "backup_dump", "base": "backup_base"}
+
+
+@db_group.command("backed-up")
+@click.argument("kind", type=click.Choice(sorted(_BACKUPS)))
+def backed_up(kind: str) -> None:
+    """Record that a backup of this KIND has just been taken: a dump, or a base backup.
+
+    Run it as the last command of the job that takes the backup and checks it. An alert fires when
+    the last backup of a kind is older than 26 hours, or when none was ever recorded.
+    """
+    with connected_database() as (engine, _):
+        record_job(engine, _BACKUPS[kind])
+    click.echo("Recorded.")

@@ -9,6 +9,7 @@ import click
 from persistence import tenants
 from persistence.drift.bin_counts import Window
 from persistence.engine import OPERATOR_TIMEOUT_S
+from persistence.monitoring.job_runs import record_job
 from registry.client.factory import open_registry
 from sentinel.cli.connection import connected_database
 from sentinel.local.terminal import step
@@ -44,6 +45,8 @@ def monitor_drift(length: timedelta, tenant: str | None) -> None:
         owners = [tenants.find_tenant(engine, tenant)] if tenant else tenants.list_tenants(engine)
         with step("Comparing stored predictions with training"):
             runs = list(monitor(engine, open_registry(settings.tracking_uri), owners, window))
+        if not tenant:
+            record_job(engine, "monitor")
     if not runs:
         click.echo("No version is in production and none decided in the window; nothing to store.")
         return

@@ -62,10 +62,11 @@ class AliasFollower:
         self._refused = refused
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
+        self._live: dict[str, int] = {}
+        self._followed_at_s: float | None = None
         self._bad_shares: dict[str, str] = {}
         self._faults = Faults()
         self._retries = Retries(recorder.tenants)
-        self._followed_at_s = 0.0
         self._reloads: dict[RegisteredVersion, asyncio.Future[FraudModel]] = {}
         self._unlisted = Outage(logger, "listing the tenants")
         self._unrecorded = Outage(logger, "recording the deployments")
@@ -136,6 +137,20 @@ class AliasFollower:
         champions = [deployment.champion for deployment in list(self._deployments.values())]
         return {version.name: version.version for version in champions if version}
 
+    def challengers(self) -> dict[str, int]:
+        """Return the version of the challenger by model name."""
+        challengers = [state.challenger for state in list(self._deployments.values())]
+        return {version.name: version.version for version in challengers if version}
+
+    def has_model(self) -> dict[str, bool]:
+        """Return whether a version decides the tenant's payments, by slug of each live tenant."""
+        return {slug: tenant_id in self._deployments for slug, tenant_id in self._live.items()}
+
+    @property
+    def followed_at_s(self) -> float | None:
+        """Unix time of the last complete poll of tenants, policies and aliases; None before it."""
+        return self._followed_at_s
+
     def can_decide(self) -> bool:
         """Whether the payments of some tenant, or its test transactions, can be decided."""
         return bool(self._deployments)
@@ -160,11 +175,6 @@ class AliasFollower:
     def registry_unavailable(self) -> str | None:
         """The reason why the aliases cannot be read at all, or None."""
         return self._model_store.unavailable
-
-    @property
-    def followed_at_s(self) -> float:
-        """The Unix time of the latest complete poll of the aliases; 0 before the first."""
-        return self._followed_at_s
 
     def refresh(self) -> None:
         """Read every tenant, policy and alias once, and update the deployments that differ."""
@@ -192,6 +202,7 @@ class AliasFollower:
                 self._followed_at_s = time.time()
         for removed in self._deployments.keys() - {tenant.id for tenant in tenants}:
             del self._deployments[removed]
+        self._live = {tenant.slug: tenant.id for tenant in tenants if not tenant.is_test}
         self._faults.update(faults)
         self._count_swaps(versions_by_name)
         MODELS_IN_MEMORY.set(self._model_store.models_in_memory)

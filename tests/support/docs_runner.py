@@ -14,6 +14,7 @@ from tests.support.paths import PROJECT
 
 GUIDE = PROJECT / "docs/operations.md"
 README = PROJECT / "README.md"
+GUIDES = sorted(PROJECT.glob("docs/operations*.md"))
 BLOCK = re.compile(
     r"^<!-- block: (?P<name>[a-z-]+) -->\n```sh\n(?P<commands>.*?)^```$", re.M | re.S
 )
@@ -28,12 +29,14 @@ def blocks(page: Path = GUIDE) -> dict[str, str]:
 
 
 class Guide:
-    """Runs blocks of docs/operations.md in a shell, with the variables that the guide names."""
+    """Runs blocks of docs/operations*.md in a shell, with the variables that the guide names."""
 
     def __init__(self, binaries: Path, scratch: Path, variables: Mapping[str, str]) -> None:
         """Run with the programs of `binaries` and a `sentinel` of this checkout."""
         self.variables = dict(variables)
-        self._blocks = blocks()
+        self._blocks = {
+            name: commands for page in GUIDES for name, commands in blocks(page).items()
+        }
         commands = scratch / "bin"
         commands.mkdir()
         _program(commands / "sentinel", f'exec {sys.executable} -m sentinel "$@"')

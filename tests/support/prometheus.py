@@ -19,7 +19,10 @@ from tests.support.paths import PROJECT
 from tools.prometheus import find
 
 DEPLOY = PROJECT / "deploy"
-RULES = DEPLOY / "prometheus" / "alerts.yaml"
+RULES = sorted(
+    path for path in (DEPLOY / "prometheus").glob("alerts*.yaml") if "test" not in path.stem
+)
+"""Files of alerts and recordings; `<name>_test.yaml` beside each has its cases."""
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 _SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{")
 _RECORDED = re.compile(r"\bsentinel:[a-z0-9_:]+")
@@ -42,7 +45,10 @@ def alerts() -> dict[str, dict[str, Any]]:
 def rules() -> list[dict[str, Any]]:
     """Return alerts and recordings."""
     return [
-        rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+        rule
+        for path in RULES
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
     ]
 
 
@@ -55,7 +61,12 @@ def panels(dashboard: Path) -> list[dict[str, Any]]:
 def query(target: dict[str, Any]) -> str:
     """Return a panel's query with the default values of Grafana's variables."""
     expression: str = target["expr"]
-    for variable, value in {"$__rate_interval": "30s", "$instance": ".*", "$model": ".*"}.items():
+    for variable, value in {
+        "$__rate_interval": "30s",
+        "$instance": ".*",
+        "$model": ".*",
+        "$tenant": ".*",
+    }.items():
         expression = expression.replace(variable, value)
     assert "$" not in expression, expression
     return expression
@@ -93,8 +104,8 @@ def scraping(target: str, home: Path, port: int) -> Iterator[Prometheus]:
     """Run Prometheus with the project's configuration, but its target and interval."""
     home.mkdir()
     settings = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    settings["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    settings["rule_files"] = [str(RULES)]
+    settings["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    settings["rule_files"] = [str(path) for path in RULES]
     (job,) = settings["scrape_configs"]
     job.pop("dns_sd_configs")
     job["static_configs"] = [{"targets": [target]}]

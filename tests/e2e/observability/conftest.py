@@ -11,6 +11,8 @@ import pytest
 from persistence.api_keys import issue_key
 from persistence.deployments import record_promotions
 from persistence.engine import open_database
+from persistence.monitoring.job_runs import record_job
+from persistence.review.worklist import add_feedback
 from persistence.tenants import create_tenant
 from registry.client.factory import open_registry
 from registry.names import CHALLENGER, PRODUCTION
@@ -44,8 +46,18 @@ def watched(
         assert publish(MODEL, model, alias=alias) == number
         version = ModelVersion(MODEL, number)
         record_promotions(engine, [tenant.id], replace(model, version=version))
-        decide(engine, tenant.id, version, payments(500))
+        decided, *_ = decide(engine, tenant.id, version, payments(500))
     assert list(monitor(engine, open_registry(mlflow_server), [tenant], last_day()))
+    add_feedback(
+        engine,
+        tenant.id,
+        decided.transaction_id,
+        label="false_positive",
+        rationale="the customer called",
+        actor="tests",
+    )
+    for job in ("monitor", "maintenance", "backup_dump"):
+        record_job(engine, job)
     engine.dispose()
     port = free_port()
     with (

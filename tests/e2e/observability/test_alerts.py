@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -25,8 +26,18 @@ from tests.support.prometheus import (
 )
 
 RUNBOOKS = PROJECT / "docs" / "runbooks.md"
-NOT_IN_A_CALM_RUN = {f"{metric._name}_total" for metric in (SHADOW_DROPPED,)}
-"""Metrics that have no series as long as nothing goes wrong."""
+WATCHDOG = "SentinelWatchdog"
+DOCS = "sentinel_docs"
+"""External label with the address of the runbooks."""
+NOT_IN_A_CALM_RUN = {f"{metric._name}_total" for metric in (SHADOW_DROPPED,)} | {
+    "sentinel_tenant_key_expiry_timestamp_seconds",
+    "sentinel_wal_last_archived_timestamp_seconds",
+    "sentinel_wal_last_failed_timestamp_seconds",
+    "sentinel_wal_segments_waiting",
+    "sentinel_replication_slot_retained_bytes",
+}
+"""Metrics that have no series as long as nothing goes wrong, and those of what the tests' Postgres
+does not do: archive and replicate."""
 
 
 def test_promtool_accepts_the_configuration() -> None:
@@ -42,7 +53,8 @@ def test_promtool_accepts_the_kubernetes_configuration_without_pod_discovery(
     (search,) = job.pop("kubernetes_sd_configs")
     assert search["role"] == "pod"
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(settings))
-    (tmp_path / "alerts.yaml").write_text(RULES.read_text())
+    for path in RULES:
+        (tmp_path / path.name).write_text(path.read_text())
     promtool("check", "config", "prometheus.yml", folder=tmp_path)
 
 
@@ -70,29 +82,52 @@ def test_the_pods_that_are_searched_are_those_of_the_deployment() -> None:
     assert "http" in {port["name"] for port in container["ports"]}
 
 
-def test_promtool_has_no_complaint_about_the_rules() -> None:
-    promtool("check", "rules", "--lint=all", "--lint-fatal", "alerts.yaml")
+@pytest.mark.parametrize("configuration", ["prometheus.yml", "kubernetes.yml"])
+def test_the_configuration_names_every_rule_file_and_the_address_of_the_runbooks(
+    configuration: str,
+) -> None:
+    settings = yaml.safe_load((DEPLOY / "prometheus" / configuration).read_text())
+    assert sorted(settings["rule_files"]) == [path.name for path in RULES]
+    docs = urlsplit(settings["global"]["external_labels"][DOCS])
+    assert docs.scheme == "https"
+    assert docs.path.endswith("/docs")
+    # Otherwise every alert has the label, and remote storage gets it with each series.
+    (drop,) = settings["alerting"]["alert_relabel_configs"]
+    assert drop == {"regex": DOCS, "action": "labeldrop"}
 
 
-def test_each_alert_fires_when_it_should_and_not_when_it_should_not() -> None:
-    promtool("test", "rules", "alerts_test.yaml")
-    cases = yaml.safe_load((DEPLOY / "prometheus" / "alerts_test.yaml").read_text())["tests"]
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_promtool_has_no_complaint_about_the_rules(path: Path) -> None:
+    promtool("check", "rules", "--lint=all", "--lint-fatal", path.name)
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_each_alert_fires_when_it_should_and_not_when_it_should_not(path: Path) -> None:
+    cases = path.with_name(f"{path.stem}_test.yaml")
+    promtool("test", "rules", cases.name)
     outcomes = defaultdict(set)
-    for case in cases:
+    for case in yaml.safe_load(cases.read_text())["tests"]:
         for check in case["alert_rule_test"]:
             outcomes[check["alertname"]].add(bool(check["exp_alerts"]))
-    assert dict(outcomes) == {name: {True, False} for name in alerts()}
+            for expected in check["exp_alerts"]:
+                url = urlsplit(expected["exp_annotations"]["runbook_url"])
+                assert (url.scheme, url.fragment) == ("https", check["alertname"].lower())
+    of_file = yaml.safe_load(path.read_text())["groups"]
+    names = {rule["alert"] for group in of_file for rule in group["rules"] if "alert" in rule}
+    assert dict(outcomes) == {name: {True} if name == WATCHDOG else {True, False} for name in names}
 
 
 @pytest.mark.parametrize("rule", alerts().values(), ids=list(alerts()))
 def test_an_alert_has_a_severity_a_summary_a_description_and_a_runbook(
     rule: dict[str, Any],
 ) -> None:
-    assert rule["labels"]["severity"] in {"critical", "warning"}
+    allowed = {"none"} if rule["alert"] == WATCHDOG else {"critical", "warning"}
+    assert rule["labels"]["severity"] in allowed
     told = rule["annotations"]
     assert told["summary"].endswith(".")
     assert told["description"].endswith(".")
-    assert told["runbook_url"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+    heading = f"/runbooks.md#{rule['alert'].lower()}"
+    assert told["runbook_url"] == f"{{{{ $externalLabels.{DOCS} }}}}{heading}"
 
 
 def test_each_alert_has_a_section_in_the_runbooks_and_each_section_an_alert() -> None:
@@ -106,7 +141,7 @@ def test_every_rule_names_metrics_that_the_service_has(watched: Watched) -> None
     known = watched.prometheus.names() | NOT_IN_A_CALM_RUN
     for rule in rules():
         names = metric_names(rule["expr"])
-        assert names, rule["expr"]
+        assert names or rule.get("alert") == WATCHDOG, rule["expr"]
         assert names <= known, names - known
         watched.prometheus.evaluate(rule["expr"])
 
@@ -118,9 +153,9 @@ def test_prometheus_evaluates_every_rule_without_errors(watched: Watched) -> Non
     assert {rule["health"] for rule in evaluated.values()} == {"ok"}
 
 
-def test_a_healthy_service_fires_only_the_alert_of_the_refused_model(
+def test_a_healthy_service_fires_the_watchdog_and_the_alert_of_the_refused_model(
     watched: Watched,
 ) -> None:
     raised = watched.prometheus.ask("alerts")["alerts"]
     firing = {alert["labels"]["alertname"] for alert in raised if alert["state"] == "firing"}
-    assert firing == {"SentinelModelRefused"}
+    assert firing == {"SentinelModelRefused", WATCHDOG}

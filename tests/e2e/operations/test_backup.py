@@ -15,6 +15,7 @@ import pytest
 from persistence.engine import open_database
 from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.migrate import head_revision
+from persistence.monitoring.database_state import read_state
 from persistence.tenancy import SERVICE_ROLE
 from sentinel.local.postgres.os_account import postgres_account
 from tests.support.deploy.operated_system import Bank, Held
@@ -77,6 +78,7 @@ def bank(
         variables = {
             "DATABASE_HOST": HOST,
             "DATABASE_PORT": str(server.port),
+            "DATABASE_SSLMODE": "disable",  # the embedded binaries are built without TLS
             "MLFLOW_TRACKING_URI": mlflow_server,
             "SENTINEL_HOME": str(tmp_path_factory.mktemp("operator")),
             "SECRETS": str(secrets),
@@ -142,6 +144,16 @@ def test_the_guides_check_passes_and_a_stored_decision_comes_out_the_same(
     assert f", of {DECISIONS[restored.how]}\n" in said
     assert "row-level security is missing" not in said
     assert "fraud-acme version 1 repeats it to the last bit" in said
+
+
+def test_the_service_reads_the_backups_and_the_archiving(restored: Restored) -> None:
+    service = open_database(restored.bank.secret("service-url"), pool_size=1)
+    state = read_state(service)
+    service.dispose()
+    # Each backup was recorded after it was taken.
+    jobs = {"dump": {"backup_base"}, "point": {"backup_base", "backup_dump"}}
+    assert state.job_runs.keys() == jobs[restored.how]
+    assert (state.archiver is not None) is (restored.how == "point")
 
 
 def test_maintenance_makes_and_drops_months_after_a_restore(restored: Restored) -> None:

@@ -156,6 +156,19 @@ def test_a_tenant_is_put_in_test_mode_and_made_live_again(run: Callable[..., Res
     assert run("tenants", "mode", "acme", "other").exit_code != 0
 
 
+def test_maintenance_and_backups_are_recorded_and_a_dry_run_is_not(
+    run: Callable[..., Result], rows: Rows
+) -> None:
+    assert run("db", "maintain", "--dry-run").exit_code == 0
+    assert rows("SELECT job FROM job_runs") == []
+    assert run("db", "maintain").exit_code == 0
+    assert run("db", "backed-up", "dump").output == "Recorded.\n"
+    assert run("db", "backed-up", "base").exit_code == 0
+    jobs = {row["job"] for row in rows("SELECT job FROM job_runs")}
+    assert jobs == {"maintenance", "backup_dump", "backup_base"}
+    assert "dump" in run("db", "backed-up", "disk").output
+
+
 def test_a_key_may_expire(run: Callable[..., Result]) -> None:
     run("tenants", "create", "acme")
     issued = run("keys", "issue", "--tenant", "acme", "--scopes", "score", "--days", "30")

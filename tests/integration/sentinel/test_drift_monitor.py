@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from persistence.deployments import record_promotions
 from persistence.drift.checks import Check, latest_run
+from persistence.monitoring.job_runs import job_runs
 from persistence.tenants import Tenant, create_tenant
 from scoring.evaluation.drift import SCORE
 from scoring.prediction import ModelVersion
@@ -68,6 +69,7 @@ def test_the_monitor_measures_every_tenants_version_over_the_window(
     create_tenant(engine, "new", "fraud-new")
     result = monitor()
     assert result.exit_code == 0, result.output
+    assert recorded(engine) == {"monitor"}
     assert "amount" in result.output
     assert "major" in result.output
     for tenant, drifting in ((calm, False), (moved, True)):
@@ -84,6 +86,8 @@ def test_the_monitor_takes_a_window_and_one_tenant(
 ) -> None:
     (few, version), (left_out, _) = serve("few"), serve("left-out")
     decide(engine, few.id, version, feature_rows(150))  # an hour ago
+    assert monitor("--window", "2h", "--tenant", "few").exit_code == 0
+    assert recorded(engine) == set(), "a run of one tenant is not the hourly one"
     assert "It decided nothing in the window." in monitor("--window", "1h").output
     (check,) = checks(engine, few)
     assert check.predictions == 0
@@ -140,6 +144,13 @@ def test_without_mlflow_nothing_is_stored_and_the_status_is_1(
     assert result.exit_code == 1
     assert "Traceback" not in result.output
     assert latest_run(engine, tenant.id) is None
+    assert recorded(engine) == set()
+
+
+def recorded(engine: Engine) -> set[str]:
+    """Return the jobs that are recorded as having ended well."""
+    with engine.connect() as connection:
+        return set(job_runs(connection))
 
 
 def test_a_version_that_mlflow_does_not_return_leaves_the_other_tenants_measured(

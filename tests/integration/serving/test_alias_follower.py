@@ -12,7 +12,7 @@ import anyio
 import pytest
 from sqlalchemy import Engine, text
 
-from observability.following_metrics import FollowingMetrics
+from observability.deployment_metrics import DeploymentMetrics
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant, create_tenant
@@ -99,8 +99,11 @@ def test_a_tenant_whose_record_postgres_rejects(
     document = json.loads(bytes(report(engine, follower).body))
     assert (document["ready"], document["registry"]) == (True, "ok")
     assert document["faults"] == {faulty.model_name: reason}
-    fault, followed = FollowingMetrics(
-        lambda: follower.faults, lambda: follower.followed_at_s
+    _, _, fault, followed = DeploymentMetrics(
+        follower.has_model,
+        follower.challengers,
+        lambda: follower.faults,
+        lambda: follower.followed_at_s,
     ).collect()
     assert [(s.labels, s.value) for s in fault.samples] == [({"model": faulty.model_name}, 1)]
     assert followed.samples[0].value > 1e9

@@ -84,13 +84,22 @@ def nobody_is_root(documents: list[Document]) -> list[str]:
 
 @policy
 def only_bounded_scratch_is_written(documents: list[Document]) -> list[str]:
-    """What a pod can write to is its own, goes with it, and has an end."""
-    return [
-        f"{pod.owner}: the volume {volume['name']} is no emptyDir with a sizeLimit"
-        for pod in pods(documents)
-        for volume in pod.spec.get("volumes", [])
-        if not volume.get("emptyDir", {}).get("sizeLimit")
-    ]
+    """What a pod can write to is its own, goes with it, and has an end; a Secret is read only."""
+    found = []
+    for pod in pods(documents):
+        written = {
+            mount["name"]
+            for container in pod.containers
+            for mount in container.get("volumeMounts", [])
+            if not mount.get("readOnly")
+        }
+        found += [
+            f"{pod.owner}: the volume {volume['name']} is no emptyDir with a sizeLimit"
+            for volume in pod.spec.get("volumes", [])
+            if not volume.get("emptyDir", {}).get("sizeLimit")
+            and not ("secret" in volume and volume["name"] not in written)
+        ]
+    return found
 
 
 @policy

@@ -96,6 +96,7 @@ class Bank:
         self.guide.run("operator", "tenant", then=LEAK)
         publish("fraud-acme")
         self.guide.run("base", account=self.server.account)
+        self.guide.run("base-done")
 
     def use(self, service: Service) -> None:
         """Score, review, change the policy, dump, and score again."""
@@ -110,6 +111,7 @@ class Bank:
         self.score(service, "at-the-new-threshold", 181_250.75)
         self.held["dump"] = self.look()
         self.guide.run("dump")
+        self.guide.run("dump-done")
         self.score(service, "after-the-dump", 12_345.67)
         self.guide.run("operator", then=REVOKE)
         self.held["point"] = self.look()

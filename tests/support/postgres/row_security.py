@@ -8,6 +8,7 @@ from tests.support.fixture_types import Rows
 WITHOUT_TENANT = {
     "tenants": "is the list of tenants itself: slugs and model names, which the follower reads",
     "alembic_version": "holds the schema's revision",
+    "job_runs": "holds the times of jobs over all tenants",
 }
 """Tables without a tenant, each with the reason."""
 

@@ -116,6 +116,11 @@ BROKEN: list[tuple[Policy, str, Callable[[list[Document]], object]]] = [
         "no end",
         lambda d: set_in(serving(d), "volumes", 0, "emptyDir", to={}),
     ),
+    (
+        policies.only_bounded_scratch_is_written,
+        "a Secret to write",
+        lambda d: container(d)["volumeMounts"][-1].pop("readOnly"),
+    ),
     (policies.probes_are_present, "not ready", lambda d: container(d).pop("readinessProbe")),
     (policies.probes_are_present, "not starting", lambda d: container(d).pop("startupProbe")),
     (

@@ -31,6 +31,8 @@ from tests.support.deploy.kustomize import (
 
 OLDEST = "1.30"
 INSIDE = {"/livez", "/readyz", "/metrics"}
+OF_LIBRARIES = {"PGSSLROOTCERT", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}
+"""Variables that libpq and the client of MLflow read."""
 
 
 def test_there_are_overlays_for_development_and_production() -> None:
@@ -99,7 +101,9 @@ def test_every_secret_is_documented_with_its_keys(folder: str) -> None:
     readme = (KUBERNETES / "README.md").read_text()
     for document in render(folder):
         for name, key in secret_references(document):
-            assert re.search(rf"create secret generic {name} .*--from-file={key}=", readme)
+            assert re.search(
+                rf"create secret generic {name} .*--from-(?:file|literal)={key}=", readme
+            )
     for ingress in of_kind(render(folder), "Ingress"):
         for tls in ingress["spec"].get("tls", []):
             assert f"create secret tls {tls['secretName']} " in readme
@@ -111,6 +115,8 @@ def secret_references(value: Any) -> list[tuple[str, str]]:
         found = [secret_references(inner) for inner in value.values()]
         if not value.get("secretKeyRef", {"optional": True}).get("optional"):
             found.append([(value["secretKeyRef"]["name"], value["secretKeyRef"]["key"])])
+        if "secret" in value:
+            found.append([(value["secret"]["secretName"], "ca.crt")])
     elif isinstance(value, list):
         found = [secret_references(inner) for inner in value]
     else:
@@ -156,7 +162,8 @@ def test_every_setting_is_one_that_sentinel_reads(
         for box in pod.containers:
             for variable in box.get("env", []):
                 given[variable["name"]] = variable.get("value", "postgresql://secret")
-    assert set(given) <= known | {name for name in given if name.startswith("OTEL_")}
+    others = OF_LIBRARIES | {name for name in given if name.startswith("OTEL_")}
+    assert set(given) <= known | others
     for name in [name for name in os.environ if name in known]:
         monkeypatch.delenv(name)
     for name, value in given.items():
@@ -189,6 +196,24 @@ def test_production_is_reached_by_tls_alone() -> None:
     spec = the(render("overlays/production"), "Ingress")["spec"]
     hosts = {rule["host"] for rule in spec["rules"]}
     assert hosts == {host for tls in spec["tls"] for host in tls["hosts"]}
+
+
+def test_every_pod_in_production_checks_the_certificate_of_postgres() -> None:
+    for pod in pods([*render("overlays/production"), *render("migration/production")]):
+        (mounted,) = [volume for volume in pod.spec["volumes"] if "secret" in volume]
+        for box in pod.containers:
+            (mount,) = [m for m in box["volumeMounts"] if m["name"] == mounted["name"]]
+            (path,) = [v["value"] for v in box["env"] if v["name"] == "PGSSLROOTCERT"]
+            assert path == f"{mount['mountPath']}/ca.crt"
+
+
+def test_what_reads_the_registry_in_production_logs_in_and_nothing_else_has_the_login() -> None:
+    owners = {
+        pod.owner
+        for pod in pods([*render("overlays/production"), *render("migration/production")])
+        if any(name == "sentinel-mlflow" for name, _ in secret_references(pod.spec))
+    }
+    assert owners == {"Deployment/sentinel", "CronJob/sentinel-monitor"}
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

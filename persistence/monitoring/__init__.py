@@ -1,0 +1,1 @@
+"""State that the metrics report: activity of the tenants, the database server, job runs."""
