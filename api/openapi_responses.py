@@ -46,5 +46,17 @@ def links_to_transaction(id_expression: str) -> dict[str, Any]:
     }
 
 
+NEXT_PAGE: dict[str, Any] = {
+    "Link": {
+        "description": '`<...>; rel="next"`: the next page, relative to the request\'s address; '
+        "absent on the last page",
+        "schema": {"type": "string"},
+    },
+    "X-Next-Cursor": {
+        "description": "`cursor` of the next page; absent on the last page",
+        "schema": {"type": "string"},
+    },
+}
+"""The OpenAPI headers of a reply that is one page of a list."""
 TO_QUEUE = {"operationId": "read_queue", "description": "what still waits for an analyst"}
 """The OpenAPI link to the worklist."""

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Admin, CurrentDependencies, Reviewer
-from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems
+from api.dependencies import (
+    REVIEWER_WITHOUT_PARAMETERS,
+    Admin,
+    ApiDependencies,
+    CurrentDependencies,
+    Reviewer,
+)
+from api.openapi_responses import ANYWHERE, NEXT_PAGE, TO_QUEUE, links_to_transaction, problems
+from api.pagination import add_next_link
 from api.request_body import BodyReader, JsonBody
 from api.review import schemas
-from api.review.csv_export import csv_header, csv_lines
+from api.review.csv_export import csv_header, csv_lines, csv_more
 from api.review.responses import audit_page, case_detail, case_page, feedback_out
 from api.review.search_query import to_search
 from persistence.review.audit import read_audit
 from persistence.review.cases import Case, Page
-from persistence.review.search import find_transactions
+from persistence.review.search import (
+    ID_BYTES,
+    find_ids,
+    find_transactions,
+    read_transactions,
+)
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
 
 EXPORT_PAGE = 1000
@@ -33,12 +45,14 @@ TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` o
     "/queue",
     operation_id="read_queue",
     summary="The analysts' worklist, highest risk first",
-    responses=problems(*ANYWHERE),
+    responses={**problems(*ANYWHERE), 200: {"headers": NEXT_PAGE}},
 )
 async def read_queue(
     query: Annotated[schemas.WorklistQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
+    request: Request,
+    response: Response,
 ) -> schemas.CasePage:
     """Without filters: what the model sent to review and nobody has settled.
 
@@ -58,7 +72,7 @@ async def read_queue(
         score, prediction_id = dependencies.cursors.open(query.cursor, *cursor_key)
         after = Place(score, UUID(prediction_id))
     if not bands:
-        return case_page(Page([], more=False), None)
+        return case_page(Page([], None), None)
     page = await dependencies.run(
         read_worklist,
         caller.tenant_id,
@@ -68,11 +82,10 @@ async def read_queue(
         after=after,
     )
     next_cursor = None
-    if page.more and page.entries:
-        last = page.entries[-1].decided
-        next_cursor = dependencies.cursors.seal(
-            [last.prediction.score, last.prediction_id], *cursor_key
-        )
+    if page.next is not None:
+        position = [page.next.score, page.next.prediction_id]
+        next_cursor = dependencies.cursors.seal(position, *cursor_key)
+    add_next_link(response.headers, request.query_params, next_cursor)
     return case_page(page, next_cursor)
 
 
@@ -80,12 +93,14 @@ async def read_queue(
     "/transactions",
     operation_id="find_transactions",
     summary="Search transactions, newest first",
-    responses=problems(*ANYWHERE),
+    responses={**problems(*ANYWHERE), 200: {"headers": NEXT_PAGE}},
 )
 async def search_transactions(
     query: Annotated[schemas.TransactionsQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
+    request: Request,
+    response: Response,
 ) -> schemas.CasePage:
     """By your own id, account, amount range and time; filters add up.
 
@@ -93,18 +108,12 @@ async def search_transactions(
     """
     search = to_search(query)
     cursor_key = (caller.tenant_id, "transactions", search)
-    before = (
-        UUID(dependencies.cursors.open(query.cursor, *cursor_key)[0])
-        if query.cursor is not None
-        else None
-    )
+    before = _transaction_before(dependencies, query.cursor, *cursor_key)
     page = await dependencies.run(
         find_transactions, caller.tenant_id, search, limit=query.limit, before=before
     )
-    next_cursor = None
-    if page.more and page.entries:
-        last = page.entries[-1].decided
-        next_cursor = dependencies.cursors.seal([last.transaction_id], *cursor_key)
+    next_cursor = page.next and dependencies.cursors.seal([page.next], *cursor_key)
+    add_next_link(response.headers, request.query_params, next_cursor)
     return case_page(page, next_cursor)
 
 
@@ -117,7 +126,9 @@ async def search_transactions(
         **problems(*ANYWHERE),
         200: {
             "description": "a header and a line a transaction, with its latest feedback; text that "
-            "a spreadsheet would take for a formula begins with an apostrophe",
+            "a spreadsheet would take for a formula begins with an apostrophe; where more rows "
+            "follow, a last line whose first cell says so",
+            "headers": NEXT_PAGE,
             "content": {"text/csv": {"schema": {"type": "string"}}},
         },
     },
@@ -126,47 +137,60 @@ async def export_transactions(
     query: Annotated[schemas.ExportQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
+    request: Request,
 ) -> StreamingResponse:
     """The same search as one file. Scope: review."""
     search = to_search(query)
+    cursor_key = (caller.tenant_id, "transactions", search)
+    before = _transaction_before(dependencies, query.cursor, *cursor_key)
+    ids, last = await dependencies.run(
+        find_ids, caller.tenant_id, search, limit=query.limit, before=before
+    )
+    next_cursor = last and dependencies.cursors.seal([last], *cursor_key)
+    part_bytes = EXPORT_PAGE * ID_BYTES
 
-    async def read(count: int, before: UUID | None) -> Page[Case]:
-        return await dependencies.run(
-            find_transactions,
-            caller.tenant_id,
-            search,
-            limit=min(EXPORT_PAGE, count),
-            before=before,
-        )
+    async def read(start: int) -> list[Case]:
+        part = ids[start : start + part_bytes]
+        return await dependencies.run(read_transactions, caller.tenant_id, part)
 
     # Read before the reply begins, while a failure can still have a status of its own.
-    first = await read(query.limit, None)
-    return StreamingResponse(
-        _lines(first, query.limit, read),
+    first = await read(0)
+    reply = StreamingResponse(
+        _lines(first, range(part_bytes, len(ids), part_bytes), read, next_cursor),
         media_type="text/csv",
         headers={"Content-Disposition": 'attachment; filename="transactions.csv"'},
     )
+    add_next_link(reply.headers, request.query_params, next_cursor)
+    return reply
 
 
 async def _lines(
-    page: Page[Case],
-    count: int,
-    read: Callable[[int, UUID | None], Awaitable[Page[Case]]],
+    first: list[Case],
+    starts: Iterable[int],
+    read: Callable[[int], Awaitable[list[Case]]],
+    next_cursor: str | None,
 ) -> AsyncIterator[bytes]:
     """Yield an export page by page; no connection is held in between.
 
     Args:
-        page: first page.
-        count: most rows of the export.
-        read: reader of the next page: at most so many rows, before a transaction's id.
+        first: cases of the first page.
+        starts: beginnings of the other pages.
+        read: reader of the page that begins there.
+        next_cursor: cursor of the rows after the last page.
     """
     yield csv_header()
-    while page.entries:
-        yield csv_lines(page.entries)
-        count -= len(page.entries)
-        if not (page.more and count):
-            return
-        page = await read(count, page.entries[-1].decided.transaction_id)
+    yield csv_lines(first)
+    for start in starts:
+        yield csv_lines(await read(start))
+    if next_cursor is not None:
+        yield csv_more(next_cursor)
+
+
+def _transaction_before(
+    dependencies: ApiDependencies, cursor: str | None, *cursor_key: object
+) -> UUID | None:
+    """Return the id at which the page before ended; None for the first page."""
+    return None if cursor is None else UUID(dependencies.cursors.open(cursor, *cursor_key)[0])
 
 
 @router.get(
@@ -220,10 +244,14 @@ async def give_feedback(
     "/audit",
     operation_id="read_audit",
     summary="Who changed what, newest first",
-    responses=problems(*ANYWHERE),
+    responses={**problems(*ANYWHERE), 200: {"headers": NEXT_PAGE}},
 )
 async def read_audit_log(
-    query: Annotated[schemas.AuditQuery, Query()], caller: Admin, dependencies: CurrentDependencies
+    query: Annotated[schemas.AuditQuery, Query()],
+    caller: Admin,
+    dependencies: CurrentDependencies,
+    request: Request,
+    response: Response,
 ) -> schemas.AuditPage:
     """Keys, promotions, feedback: before and after, by whom. Scope: admin."""
     cursor_key = (caller.tenant_id, "audit", query.action)
@@ -235,7 +263,6 @@ async def read_audit_log(
     page = await dependencies.run(
         read_audit, caller.tenant_id, action=query.action, limit=query.limit, before_id=before_id
     )
-    next_cursor = (
-        dependencies.cursors.seal([page.entries[-1].id], *cursor_key) if page.more else None
-    )
+    next_cursor = page.next and dependencies.cursors.seal([page.next], *cursor_key)
+    add_next_link(response.headers, request.query_params, next_cursor)
     return audit_page(page, next_cursor)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from persistence.review.cases import Page
+from persistence.review.cases import Page, cut
 from persistence.tables.review import AuditRow
 from persistence.tenancy import tenant_transaction
 
@@ -40,7 +40,7 @@ def read_audit(
     action: str | None,
     limit: int,
     before_id: int | None = None,
-) -> Page[AuditEntry]:
+) -> Page[AuditEntry, int]:
     """Return a page of a tenant's changes, newest first.
 
     Args:
@@ -69,4 +69,5 @@ def read_audit(
         statement = statement.where(AuditRow.id < before_id)
     with tenant_transaction(engine, tenant_id) as connection:
         entries = [AuditEntry(*row) for row in connection.execute(statement)]
-    return Page(entries[:limit], len(entries) > limit)
+    _, next_id = cut([entry.id for entry in entries], limit)
+    return Page(entries[:limit], next_id)

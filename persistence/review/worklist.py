@@ -14,6 +14,7 @@ from persistence.review.cases import (
     Feedback,
     Label,
     Page,
+    cut,
     predictions_of,
     read_cases,
 )
@@ -54,7 +55,7 @@ def read_worklist(
     undecided: bool,
     limit: int,
     after: Place | None = None,
-) -> Page[Case]:
+) -> Page[Case, Place]:
     """Return a page of decisions, highest score first, each once with its latest feedback.
 
     Every band is one range of `ix_predictions_worklist`, read from the end of the last page: no
@@ -84,13 +85,15 @@ def read_worklist(
         ranges.append(riskiest_first.limit(limit + 1))
     merged = union_all(*ranges).subquery()
     statement = (
-        select(merged.c.transaction_id)
+        select(merged.c.transaction_id, merged.c.score, merged.c.id)
         .order_by(merged.c.score.desc(), merged.c.id.desc())
         .limit(limit + 1)
     )
     with tenant_transaction(engine, tenant_id) as connection:
-        ids = connection.execute(statement).scalars().all()
-        return Page(read_cases(connection, tenant_id, ids[:limit]), len(ids) > limit)
+        rows = connection.execute(statement).all()
+        found, last = cut(rows, limit)
+        cases = read_cases(connection, tenant_id, [transaction_id for transaction_id, *_ in found])
+    return Page(cases, Place(last.score, last.id) if last else None)
 
 
 def read_case(engine: Engine, tenant_id: int, transaction_id: UUID) -> Case:

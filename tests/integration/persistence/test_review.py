@@ -68,16 +68,17 @@ def test_pages_show_each_case_once_while_cases_are_added_and_settled(
     batch = [decide(tenant, chance.choice((0.1, 0.2, 0.6, 0.7))) for _ in range(100)]
     store(service_engine, *batch)
     seen: list[UUID] = []
-    after, more = None, True
-    while more:
+    after: Place | None = None
+    while True:
         page = read_worklist(
             service_engine, tenant.id, BANDS_OF["review"], undecided=True, limit=7, after=after
         )
         seen += ids(page.entries)
-        last, more = page.entries[-1].decided, page.more
-        after = Place(last.prediction.score, last.prediction_id)
+        if page.next is None:
+            break
+        after = page.next
         store(service_engine, decide(tenant, 0.65), decide(tenant, 0.15))
-        say(service_engine, last, "false_positive")
+        say(service_engine, page.entries[-1].decided, "false_positive")
     assert len(seen) == len(set(seen))
     assert set(seen) >= {d.transaction_id for d in batch}
 
@@ -202,7 +203,7 @@ def test_the_audit_log_is_read_newest_first_page_by_page(
     for _ in range(5):
         issue_key(engine, tenant.id, ("score",), b"secret")
     whole = read_audit(service_engine, tenant.id, action=None, limit=50)
-    assert not whole.more
+    assert whole.next is None
     assert [e.action for e in whole.entries] == [
         *["key.created"] * 5,
         "promotion.created",
@@ -212,5 +213,5 @@ def test_the_audit_log_is_read_newest_first_page_by_page(
     rest = read_audit(
         service_engine, tenant.id, action="key.created", limit=3, before_id=first.entries[-1].id
     )
-    assert (first.more, rest.more) == (True, False)
+    assert (first.next, rest.next) == (first.entries[-1].id, None)
     assert first.entries + rest.entries == whole.entries[:5]
