@@ -11,14 +11,17 @@ _PROBLEMS = {
     401: "no API key, or one that is unknown, expired or revoked",
     403: "the key lacks the scope",
     404: "not there, or not yours",
-    409: "the first request with this external_id is being decided",
+    409: "the first request with this external_id or Idempotency-Key is being carried out",
     413: "the body is too large",
+    415: "the body is compressed, or not UTF-8; Accept-Encoding: identity",
     422: "the request is not valid; `errors` names each field",
     429: "too busy; nothing was done",
     500: "a fault of ours; nothing was done",
     503: "Postgres is away, or no production model; nothing was done",
     504: "no answer in time; a score may be repeated with the same external_id",
 }
+WITH_BODY = (413, 415)
+"""Error statuses of every route that takes a body."""
 ANYWHERE = (401, 403, 422, 429, 500, 503, 504)
 """Error statuses of every route that takes a key."""
 

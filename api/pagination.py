@@ -11,12 +11,11 @@ import binascii
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from starlette.datastructures import QueryParams
+from starlette.datastructures import MutableHeaders, QueryParams
 
 from scoring.errors import FieldError, InvalidRequest
 
@@ -45,6 +44,32 @@ class Cursors:
         payload = orjson.dumps(position)
         return _text(self._mac(payload, query) + payload)
 
+    def seal_next(
+        self,
+        headers: MutableHeaders,
+        parameters: QueryParams,
+        position: list[Any] | None,
+        *query: object,
+    ) -> str | None:
+        """Return the cursor of the next page, and add it to the headers of the reply.
+
+        `Link` (RFC 8288) holds the next page as a reference relative to the request's own address,
+        so that it is also right behind a proxy that changes the path.
+
+        Args:
+            headers: headers of the reply.
+            parameters: parameters of the request.
+            position: position at which the page ended; None on the last page.
+            query: as for `seal`.
+        """
+        if position is None:
+            return None
+        cursor = self.seal(position, *query)
+        others = [(name, value) for name, value in parameters.multi_items() if name != "cursor"]
+        headers["Link"] = f'<?{urlencode([*others, ("cursor", cursor)])}>; rel="next"'
+        headers["X-Next-Cursor"] = cursor
+        return cursor
+
     def open(self, cursor: str, *query: object) -> list[Any]:
         """Return the position of a cursor that `seal` made for the same query.
 
@@ -72,25 +97,6 @@ class Cursors:
     def _mac(self, payload: bytes, query: tuple[object, ...]) -> bytes:
         message = orjson.dumps([*query, payload.decode("latin-1")])
         return hmac.digest(self._key, message, hashlib.sha256)[:_MAC_BYTES]
-
-
-def add_next_link(
-    headers: MutableMapping[str, str], query: QueryParams, cursor: str | None
-) -> None:
-    """Add the headers of a reply that more entries follow; none on the last page.
-
-    `Link` (RFC 8288) holds the next page as a reference relative to the request's own address, so
-    that it is also right behind a proxy that changes the path.
-
-    Args:
-        headers: headers of the reply.
-        query: parameters of the request.
-        cursor: cursor of the next page; None on the last one.
-    """
-    if cursor is not None:
-        others = [(name, value) for name, value in query.multi_items() if name != "cursor"]
-        headers["Link"] = f'<?{urlencode([*others, ("cursor", cursor)])}>; rel="next"'
-        headers["X-Next-Cursor"] = cursor
 
 
 def _text(content: bytes) -> str:

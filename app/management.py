@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from api.dependencies import ApiDependencies
 from app import pages
 from app.openapi import ROUTERS
 from scoring.errors import SentinelError
-from web.problems import handle_error
+from web.problems import handle_error, problem_response
 
 
 def create_app(dependencies: ApiDependencies) -> FastAPI:
@@ -21,9 +28,29 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     app = FastAPI(
         openapi_url=None,
         redirect_slashes=False,
-        exception_handlers={SentinelError: handle_error, RequestValidationError: handle_error},
+        exception_handlers={
+            SentinelError: handle_error,
+            RequestValidationError: handle_error,
+            HTTPStatus.METHOD_NOT_ALLOWED: _not_allowed,
+        },
     )
     app.state.dependencies = dependencies
     for router in (*ROUTERS, pages.router):
         app.include_router(router)
+    for route in app.router.routes:
+        # Starlette adds HEAD to GET, FastAPI does not. The server drops the body.
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")
     return app
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    """Reply 405 with the methods of every route of the path; the router names those of the first.
+
+    RFC 9110, section 15.5.6.
+    """
+    app: FastAPI = request.app
+    routes = (route for route in app.router.routes if isinstance(route, Route))
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    allowed = sorted({method for route in matching for method in route.methods or ()})
+    return problem_response(HTTPException(405, headers={"Allow": ", ".join(allowed)}))

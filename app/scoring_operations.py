@@ -10,7 +10,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 
-from api.openapi_responses import ANYWHERE, links_to_transaction, problems
+from api.idempotency import IDEMPOTENT, REPLAYED_HEADER
+from api.openapi_responses import ANYWHERE, WITH_BODY, links_to_transaction, problems
 from api.request_body import BodyReader, JsonBody
 from api.review.schemas import Absent, ExternalId
 from serving.schemas import (
@@ -33,9 +34,10 @@ router = APIRouter()
     "(or Idempotency-Key header) and body return the stored decision. Scope: score.",
     response_model=ScoreReply,
     responses={
-        **problems(404, 409, 413, *ANYWHERE),
+        **problems(404, 409, *WITH_BODY, *ANYWHERE),
         200: {
             "description": "decided",
+            "headers": REPLAYED_HEADER,
             "links": links_to_transaction("$response.body#/transaction_id"),
         },
     },
@@ -46,7 +48,8 @@ def _score(
         ExternalId | Absent,
         Header(
             alias="Idempotency-Key",
-            description="stands in for `external_id` when the body has none",
+            description="stands in for `external_id` when the body has none; where both are "
+            "sent they must be the same",
         ),
     ] = None,
 ) -> None:
@@ -59,7 +62,8 @@ def _score(
     summary="Decide up to 1000 transactions",
     response_model=BatchReply,
     response_description="decided",
-    responses=problems(404, 413, *ANYWHERE),
+    responses={**problems(404, 409, *WITH_BODY, *ANYWHERE), 200: {"headers": REPLAYED_HEADER}},
+    openapi_extra=IDEMPOTENT,
 )
 def _score_batch(
     _body: Annotated[BodyReader[BatchRequest], Depends(JsonBody(BatchRequest))],
@@ -73,7 +77,7 @@ def _score_batch(
     summary="Explain a transaction or a stored prediction",
     response_model=ExplainReply,
     response_description="decided",
-    responses=problems(404, 413, *ANYWHERE),
+    responses=problems(404, *WITH_BODY, *ANYWHERE),
 )
 def _explain(
     _body: Annotated[BodyReader[ExplainRequest], Depends(JsonBody(ExplainRequest))],

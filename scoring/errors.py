@@ -9,6 +9,7 @@
     │   └── UnknownTenant        404
     ├── InFlight                 409
     ├── PayloadTooLarge          413
+    ├── UnsupportedMedia         415  (a body that is not UTF-8, or compressed)
     ├── IdempotencyMismatch      422
     ├── Overloaded               429
     ├── NoModel                  503
@@ -134,6 +135,14 @@ class PayloadTooLarge(SentinelError):
     status = 413
     code = "too-large"
     title = "The body is too large"
+
+
+class UnsupportedMedia(SentinelError):
+    """The body is compressed, or its character set is not UTF-8."""
+
+    status = 415
+    code = "unsupported-media"
+    title = "The body is in a form that is not taken"
 
 
 class IdempotencyMismatch(SentinelError):

@@ -7,6 +7,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from sqlalchemy import Connection
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response, StreamingResponse
 
 from api.dependencies import (
@@ -16,8 +18,15 @@ from api.dependencies import (
     CurrentDependencies,
     Reviewer,
 )
-from api.openapi_responses import ANYWHERE, NEXT_PAGE, TO_QUEUE, links_to_transaction, problems
-from api.pagination import add_next_link
+from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
+from api.openapi_responses import (
+    ANYWHERE,
+    NEXT_PAGE,
+    TO_QUEUE,
+    WITH_BODY,
+    links_to_transaction,
+    problems,
+)
 from api.request_body import BodyReader, JsonBody
 from api.review import schemas
 from api.review.csv_export import csv_header, csv_lines, csv_more
@@ -81,11 +90,10 @@ async def read_queue(
         limit=query.limit,
         after=after,
     )
-    next_cursor = None
-    if page.next is not None:
-        position = [page.next.score, page.next.prediction_id]
-        next_cursor = dependencies.cursors.seal(position, *cursor_key)
-    add_next_link(response.headers, request.query_params, next_cursor)
+    position = None if page.next is None else [page.next.score, page.next.prediction_id]
+    next_cursor = dependencies.cursors.seal_next(
+        response.headers, request.query_params, position, *cursor_key
+    )
     return case_page(page, next_cursor)
 
 
@@ -112,8 +120,10 @@ async def search_transactions(
     page = await dependencies.run(
         find_transactions, caller.tenant_id, search, limit=query.limit, before=before
     )
-    next_cursor = page.next and dependencies.cursors.seal([page.next], *cursor_key)
-    add_next_link(response.headers, request.query_params, next_cursor)
+    position = None if page.next is None else [page.next]
+    next_cursor = dependencies.cursors.seal_next(
+        response.headers, request.query_params, position, *cursor_key
+    )
     return case_page(page, next_cursor)
 
 
@@ -146,7 +156,10 @@ async def export_transactions(
     ids, last = await dependencies.run(
         find_ids, caller.tenant_id, search, limit=query.limit, before=before
     )
-    next_cursor = last and dependencies.cursors.seal([last], *cursor_key)
+    headers = MutableHeaders({"Content-Disposition": 'attachment; filename="transactions.csv"'})
+    next_cursor = dependencies.cursors.seal_next(
+        headers, request.query_params, None if last is None else [last], *cursor_key
+    )
     part_bytes = EXPORT_PAGE * ID_BYTES
 
     async def read(start: int) -> list[Case]:
@@ -155,13 +168,9 @@ async def export_transactions(
 
     # Read before the reply begins, while a failure can still have a status of its own.
     first = await read(0)
-    reply = StreamingResponse(
-        _lines(first, range(part_bytes, len(ids), part_bytes), read, next_cursor),
-        media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="transactions.csv"'},
-    )
-    add_next_link(reply.headers, request.query_params, next_cursor)
-    return reply
+    rest = range(part_bytes, len(ids), part_bytes)
+    lines = _lines(first, rest, read, next_cursor)
+    return StreamingResponse(lines, media_type="text/csv", headers=headers)
 
 
 async def _lines(
@@ -213,12 +222,15 @@ async def read_transaction(
     summary="Say what a transaction was",
     status_code=201,
     responses={
-        **problems(404, 413, *ANYWHERE),
+        **problems(404, 409, *WITH_BODY, *ANYWHERE),
         201: {
             "description": "stored",
+            "headers": REPLAYED_HEADER,
             "links": {**links_to_transaction("$request.path.id"), "read_queue": TO_QUEUE},
         },
     },
+    openapi_extra=IDEMPOTENT,
+    response_model=schemas.FeedbackOut,
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def give_feedback(
@@ -226,18 +238,23 @@ async def give_feedback(
     read_feedback: Annotated[BodyReader[schemas.FeedbackIn], Depends(JsonBody(schemas.FeedbackIn))],
     caller: Reviewer,
     dependencies: CurrentDependencies,
-) -> schemas.FeedbackOut:
+    request: Request,
+) -> Response:
     """Earlier feedback is kept; the latest counts. Scope: review."""
     feedback = await read_feedback()
-    stored = await dependencies.run(
-        add_feedback,
-        caller.tenant_id,
-        transaction_id,
-        label=feedback.label,
-        rationale=feedback.rationale,
-        actor=caller.key_prefix,
-    )
-    return feedback_out(stored)
+
+    def add(connection: Connection) -> schemas.FeedbackOut:
+        stored = add_feedback(
+            connection,
+            caller.tenant_id,
+            transaction_id,
+            label=feedback.label,
+            rationale=feedback.rationale,
+            actor=caller.key_prefix,
+        )
+        return feedback_out(stored)
+
+    return await write(dependencies, request, caller, feedback, add, status=201)
 
 
 @router.get(
@@ -263,6 +280,8 @@ async def read_audit_log(
     page = await dependencies.run(
         read_audit, caller.tenant_id, action=query.action, limit=query.limit, before_id=before_id
     )
-    next_cursor = page.next and dependencies.cursors.seal([page.next], *cursor_key)
-    add_next_link(response.headers, request.query_params, next_cursor)
+    position = None if page.next is None else [page.next]
+    next_cursor = dependencies.cursors.seal_next(
+        response.headers, request.query_params, position, *cursor_key
+    )
     return audit_page(page, next_cursor)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import Engine, insert, literal, select, tuple_, union_all, update
+from sqlalchemy import Connection, Engine, insert, literal, select, tuple_, union_all, update
 
 from persistence.review.cases import (
     FEEDBACK_COLUMNS,
@@ -117,7 +117,7 @@ def read_case(engine: Engine, tenant_id: int, transaction_id: UUID) -> Case:
 
 
 def add_feedback(
-    engine: Engine,
+    connection: Connection,
     tenant_id: int,
     transaction_id: UUID,
     *,
@@ -131,7 +131,7 @@ def add_feedback(
     `escalated` leaves it there, or puts it back, for somebody else to settle.
 
     Args:
-        engine: pool of connections.
+        connection: connection inside a `tenant_transaction` of the same actor.
         tenant_id: tenant whose transaction it is.
         transaction_id: id of the transaction.
         label: what the transaction was, or that somebody else has to decide.
@@ -159,12 +159,11 @@ def add_feedback(
         )
         .returning(*FEEDBACK_COLUMNS)
     )
-    with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        # First the row's lock, then the feedback's number: of two analysts at once, the one whose
-        # feedback is the latest also sets `reviewed`.
-        if not connection.execute(settle).all():
-            raise _not_found(transaction_id)
-        return Feedback(*connection.execute(store).one())
+    # First the row's lock, then the feedback's number: of two analysts at once, the one whose
+    # feedback is the latest also sets `reviewed`.
+    if not connection.execute(settle).all():
+        raise _not_found(transaction_id)
+    return Feedback(*connection.execute(store).one())
 
 
 def _not_found(transaction_id: UUID) -> NotFound:

@@ -14,6 +14,7 @@ from persistence.review.cases import Case
 from persistence.review.worklist import (
     add_feedback,
 )
+from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
@@ -48,11 +49,12 @@ def ids(cases: list[Case]) -> list[UUID]:
 
 
 def say(engine: Engine, decision: Decided, label: Any, rationale: str = "seen") -> None:
-    add_feedback(
-        engine,
-        decision.tenant_id,
-        decision.transaction_id,
-        label=label,
-        rationale=rationale,
-        actor="analyst",
-    )
+    with tenant_transaction(engine, decision.tenant_id, actor="analyst") as connection:
+        add_feedback(
+            connection,
+            decision.tenant_id,
+            decision.transaction_id,
+            label=label,
+            rationale=rationale,
+            actor="analyst",
+        )
