@@ -6,7 +6,6 @@ from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +16,9 @@ from app import pages
 from app.openapi import ROUTERS
 from scoring.errors import SentinelError
 from web.problems import handle_error, problem_response
+
+
+_ROUTERS = (*ROUTERS, pages.router)
 
 
 def create_app(dependencies: ApiDependencies) -> FastAPI:
@@ -35,12 +37,8 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
         },
     )
     app.state.dependencies = dependencies
-    for router in (*ROUTERS, pages.router):
+    for router in _ROUTERS:
         app.include_router(router)
-    for route in app.router.routes:
-        # Starlette adds HEAD to GET, FastAPI does not. The server drops the body.
-        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
-            route.methods.add("HEAD")
     return app
 
 
@@ -49,8 +47,10 @@ async def _not_allowed(request: Request, _: Exception) -> Response:
 
     RFC 9110, section 15.5.6.
     """
-    app: FastAPI = request.app
-    routes = (route for route in app.router.routes if isinstance(route, Route))
+    routes = [r for router in _ROUTERS for r in router.routes if isinstance(r, Route)]
     matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    allowed = sorted({method for route in matching for method in route.methods or ()})
-    return problem_response(HTTPException(405, headers={"Allow": ", ".join(allowed)}))
+    allowed = {method for route in matching for method in route.methods or ()}
+    if "GET" in allowed:
+        allowed.add("HEAD")  # `HeadAsGet`
+    headers = {"Allow": ", ".join(sorted(allowed))}
+    return problem_response(HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers=headers))

@@ -40,6 +40,7 @@ from persistence.maintenance.retention import (
     delete_feedback,
     delete_keys,
     delete_late_keys,
+    delete_requests,
     drop_month,
 )
 from persistence.tenancy import every_tenants_transaction, see_all_tenants
@@ -242,6 +243,7 @@ def _drop(
         decisions, keys = delete_keys(connection, month)
         with every_tenants_transaction(connection):
             feedback = delete_feedback(connection, month)
+            keys += delete_requests(connection, month)
         feedback += _run_within(pause_s, connection, partial(drop_month, connection, month))
         with every_tenants_transaction(connection):
             keys += delete_late_keys(connection, month)

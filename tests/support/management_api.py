@@ -18,6 +18,7 @@ from api.pagination import Cursors
 from app.management import create_app
 from persistence.api_keys import Principal
 from web.auth import Authenticator
+from web.head import HeadAsGet
 from web.problems import ProblemBackstop
 
 ACTOR = "k3Jd82mQpz"
@@ -51,16 +52,16 @@ def connected(
     dependencies = ApiDependencies(
         engine, Authenticator(_verify), Cursors(b"secret"), refresh_policy
     )
-    transport = httpx.ASGITransport(ProblemBackstop(create_app(dependencies)))
+    transport = httpx.ASGITransport(HeadAsGet(ProblemBackstop(create_app(dependencies))))
     client = httpx.AsyncClient(transport=transport, base_url="http://sentinel")
 
     async def request(
         tenant_id: int, method: str, path: str, body: Any = None, **headers: str
     ) -> httpx.Response:
-        more = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await client.request(
-            method, path, content=_content(body), headers=_authorization(tenant_id) | more
-        )
+        named = _authorization(tenant_id)
+        named |= {name.replace("_", "-"): value for name, value in headers.items()}
+        raw = {name: value.encode("latin-1") for name, value in named.items()}
+        return await client.request(method, path, content=_content(body), headers=raw)
 
     with start_blocking_portal() as portal:
         yield lambda *args, **headers: portal.call(partial(request, *args, **headers))

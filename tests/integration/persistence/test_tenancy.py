@@ -11,6 +11,7 @@ from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_challenger, record_promotions, record_refusal
 from persistence.drift.checks import check_drift
+from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from scoring.errors import NotStorable
@@ -98,6 +99,10 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         record_refusal(engine, tenant.id, "fraud-demo", 3, 1_700_000_000_000, "files are missing")
         ShadowLog(engine).write([a_shadow_score(decision)])
         check_drift(engine, tenant.id, last_day(), {ModelVersion("fraud-demo", 1): trained()})
+        write_once(
+            engine, tenant.id, lambda _: Reply(200, b"{}"), actor="tests",
+            request=KeyedRequest("key-1", b"digest"),
+        )  # fmt: skip
         ids.append(tenant.id)
     return ids[0], ids[1]
 
