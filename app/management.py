@@ -17,7 +17,6 @@ from app.openapi import ROUTERS
 from scoring.errors import SentinelError
 from web.problems import handle_error, problem_response
 
-
 _ROUTERS = (*ROUTERS, pages.router)
 
 
