@@ -58,7 +58,7 @@ def _check_headers(headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> No
         elif name == b"content-encoding":
             if value.strip().lower() not in {b"", b"identity"}:
                 raise UnsupportedMedia("The body is compressed; send it without Content-Encoding.")
-        elif name == b"content-type":
+        elif name == b"content-type" and value != b"application/json":
             charset = _CHARSET.search(value)
             if charset is not None and charset[1].lower() not in _UTF_8:
                 raise UnsupportedMedia("The body is in another charset; send JSON as UTF-8.")

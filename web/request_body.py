@@ -35,6 +35,8 @@ class RequestBody:
         send: sender of the reply's parts.
     """
 
+    __slots__ = ("_has_unfinished_reply", "_receive", "_scope", "_send", "is_received")
+
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.is_received = False
         self._scope = scope
@@ -52,7 +54,8 @@ class RequestBody:
     async def send(self, message: Message) -> None:
         """Send a part of the reply; its end is kept back while the body is not received."""
         if message["type"] == "http.response.start":
-            await self._receive_small()
+            if not self.is_received:
+                await self._receive_small()
             if not self.is_received:
                 close = (b"connection", b"close")
                 message = {**message, "headers": [*message.get("headers", ()), close]}

@@ -161,6 +161,7 @@ def test_a_client_that_waits_for_a_100_gets_it_when_its_body_is_wanted(system: S
     [
         ("GET /queue?cursor=" + "x" * 60_000, 401),
         ("GET /" + "x" * 60_000, 404),
+        ("OPTIONS *", 404),
         ("OPTIONS /score", 405),
         ("OPTIONS /policy", 405),
         ("TRACE /queue", 405),
@@ -185,7 +186,7 @@ def test_an_unusual_request_gets_an_ordinary_reply(system: System, first: str, s
 
 
 def test_what_the_parser_refuses_is_400_and_harms_nothing(system: System) -> None:
-    for first in ("GET /" + "x" * 100_000, "OPTIONS *", "NONSENSE /queue", "GET"):
+    for first in ("GET /" + "x" * 100_000, "NONSENSE /queue", "GET"):
         with Wire(system) as wire:
             wire.send(first, Connection="close")
             assert wire.read_all().startswith(b"HTTP/1.1 400 "), first
