@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from api.pagination import Cursors
 from persistence.api_keys import Principal
 from web.auth import Authenticator
+from web.headers import authorization
 from web.problems import invalid_fields
 from web.single_flight_cache import SingleFlightCache
 
@@ -97,7 +98,9 @@ CurrentDependencies = Annotated[ApiDependencies, Depends(get_dependencies)]
 
 def _caller(scope: str) -> Callable[[Request, ApiDependencies], Awaitable[Principal]]:
     async def require(request: Request, dependencies: CurrentDependencies) -> Principal:
-        return await dependencies.auth.require(request.headers.get("authorization"), scope)
+        principal = await dependencies.auth.require(authorization(request), scope)
+        _refuse_repeated_parameters(request)
+        return principal
 
     return require
 
@@ -105,6 +108,14 @@ def _caller(scope: str) -> Callable[[Request, ApiDependencies], Awaitable[Princi
 _REVIEWER, _ADMIN = Depends(_caller("review")), Depends(_caller("admin"))
 Reviewer = Annotated[Principal, _REVIEWER]
 Admin = Annotated[Principal, _ADMIN]
+
+
+def _refuse_repeated_parameters(request: Request) -> None:
+    """Refuse a query parameter that is sent twice, of which FastAPI would take the last."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    repeated = dict.fromkeys(name for name in names if names.count(name) > 1)
+    if repeated:
+        raise invalid_fields([((name,), "is given twice; give it once") for name in repeated])
 
 
 def _no_parameters(request: Request) -> None:

@@ -16,6 +16,8 @@ from web.problem_types import NOT_READY, PROBLEM_TYPES, ProblemType, type_uri
 from web.problems import MEDIA_TYPE
 from web.schemas import Problem
 
+WITH_BODY = (413, 415)
+"""Error statuses of every route that takes a body."""
 ANYWHERE = (401, 403, 422, 429, 500, 503, 504)
 """Error statuses of every route that takes a key."""
 SCORING = (IdempotencyMismatch, NoModel, NotStorable)
@@ -33,6 +35,7 @@ _DETAILS = {
     "forbidden": "This needs a key with the scope review.",
     "not-found": "There is no transaction 01a2097e-2bcb-7929-a0f1-1f1628ac89bd.",
     "in-flight": "The first request with this external_id is being decided.",
+    "unsupported-media": "Content-Encoding is gzip; send the body uncompressed.",
     "too-large": "The body is larger than 65536 bytes; send a smaller one.",
     "invalid-request": "Not valid: amount.",
     "malformed-json": "Invalid JSON: EOF while parsing an object at line 1 column 1.",
@@ -141,5 +144,17 @@ def links_to_transaction(id_expression: str) -> dict[str, Any]:
     }
 
 
+NEXT_PAGE: dict[str, Any] = {
+    "Link": {
+        "description": '`<...>; rel="next"`: the next page, relative to the request\'s address; '
+        "absent on the last page",
+        "schema": {"type": "string"},
+    },
+    "X-Next-Cursor": {
+        "description": "`cursor` of the next page; absent on the last page",
+        "schema": {"type": "string"},
+    },
+}
+"""The OpenAPI headers of a reply that is one page of a list."""
 TO_QUEUE = {"operationId": "read_queue", "description": "what still waits for an analyst"}
 """The OpenAPI link to the worklist."""

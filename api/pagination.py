@@ -12,8 +12,10 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
+from starlette.datastructures import MutableHeaders, QueryParams
 
 from scoring.errors import FieldError, InvalidRequest
 
@@ -42,6 +44,32 @@ class Cursors:
         """
         payload = orjson.dumps(position)
         return _text(_mac(self._keys[0], payload, query) + payload)
+
+    def seal_next(
+        self,
+        headers: MutableHeaders,
+        parameters: QueryParams,
+        position: list[Any] | None,
+        *query: object,
+    ) -> str | None:
+        """Return the cursor of the next page, and add it to the headers of the reply.
+
+        `Link` (RFC 8288) holds the next page as a reference relative to the request's own address,
+        so that it is also right behind a proxy that changes the path.
+
+        Args:
+            headers: headers of the reply.
+            parameters: parameters of the request.
+            position: position at which the page ended; None on the last page.
+            query: as for `seal`.
+        """
+        if position is None:
+            return None
+        cursor = self.seal(position, *query)
+        others = [(name, value) for name, value in parameters.multi_items() if name != "cursor"]
+        headers["Link"] = f'<?{urlencode([*others, ("cursor", cursor)])}>; rel="next"'
+        headers["X-Next-Cursor"] = cursor
+        return cursor
 
     def open(self, cursor: str, *query: object) -> list[Any]:
         """Return the position of a cursor that `seal` made for the same query.

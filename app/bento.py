@@ -36,6 +36,7 @@ from scoring.errors import Overloaded
 from serving.batching.item import Item
 from serving.batching.worker_thread import WorkerThread
 from serving.fast_path import Api, FastPath
+from web.head import HeadAsGet
 from web.problems import ProblemBackstop
 from web.request_metrics import RequestMetrics
 
@@ -152,7 +153,13 @@ class SentinelApp(ServiceAppFactory):
         )
         metrics = Middleware(RequestMetrics, system_paths=SYSTEM_PATHS, traces=self.traces)
         inherited = [m for m in super().middlewares if m.cls is not RunnerTrafficMetricsMiddleware]
-        return [fast_path, Middleware(ProblemBackstop), metrics, *inherited]
+        return [
+            fast_path,
+            Middleware(HeadAsGet),
+            Middleware(ProblemBackstop),
+            metrics,
+            *inherited,
+        ]
 
     async def readyz(self, _: Request) -> Response:
         """Return 200 when this process can decide a payment now, else 503."""

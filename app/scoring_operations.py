@@ -10,7 +10,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 
-from api.openapi_responses import ANYWHERE, SCORING, links_to_transaction, problems, reply
+from api.idempotency import IDEMPOTENT, REPLAYED_HEADER
+from api.openapi_responses import (
+    ANYWHERE,
+    SCORING,
+    WITH_BODY,
+    links_to_transaction,
+    problems,
+    reply,
+)
 from api.request_body import BodyReader, JsonBody
 from api.review.schemas import Absent, ExternalId
 from app import scoring_examples as examples
@@ -35,9 +43,10 @@ router = APIRouter(tags=["Scoring"])
     "(or Idempotency-Key header) and body return the stored decision. Scope: score.",
     response_model=ScoreReply,
     responses={
-        **problems(409, 413, *ANYWHERE, *SCORING),
+        **problems(404, 409, *WITH_BODY, *ANYWHERE, *SCORING),
         200: {
             **reply(description="decided and stored", **examples.SCORED),
+            "headers": REPLAYED_HEADER,
             "links": links_to_transaction("$response.body#/transaction_id"),
         },
     },
@@ -48,7 +57,8 @@ def _score(
         ExternalId | Absent,
         Header(
             alias="Idempotency-Key",
-            description="stands in for `external_id` when the body has none",
+            description="stands in for `external_id` when the body has none; where both are "
+            "sent they must be the same",
         ),
     ] = None,
 ) -> None:
@@ -61,9 +71,13 @@ def _score(
     summary="Decide up to 1000 transactions",
     response_model=BatchReply,
     responses={
-        **problems(413, *ANYWHERE, *SCORING),
-        200: reply(description="decided and stored", **examples.BATCH_SCORED),
+        **problems(404, 409, *WITH_BODY, *ANYWHERE, *SCORING),
+        200: {
+            **reply(description="decided and stored", **examples.BATCH_SCORED),
+            "headers": REPLAYED_HEADER,
+        },
     },
+    openapi_extra=IDEMPOTENT,
 )
 def _score_batch(
     _body: Annotated[BodyReader[BatchRequest], Depends(JsonBody(BatchRequest, examples.BATCH))],
@@ -77,7 +91,7 @@ def _score_batch(
     summary="Explain a transaction or a stored prediction",
     response_model=ExplainReply,
     responses={
-        **problems(404, 413, *ANYWHERE, NoModel),
+        **problems(404, *WITH_BODY, *ANYWHERE, NoModel),
         200: reply(description="explained", **examples.EXPLAINED),
     },
 )

@@ -9,6 +9,7 @@
     │   └── UnknownTenant        404
     ├── InFlight                 409
     ├── PayloadTooLarge          413
+    ├── UnsupportedMedia         415  (a body that is not UTF-8, or compressed)
     ├── IdempotencyMismatch      422
     ├── Overloaded               429
     ├── NoModel                  503
@@ -149,6 +150,15 @@ class PayloadTooLarge(SentinelError):
     code = "too-large"
     title = "The body is too large"
     retry = "No; send less, such as a batch in parts"
+
+
+class UnsupportedMedia(SentinelError):
+    """The body is compressed, or its character set is not UTF-8."""
+
+    status = 415
+    code = "unsupported-media"
+    title = "The body is in a form that is not taken"
+    retry = "No, not in this form: send JSON in UTF-8, not compressed"
 
 
 class IdempotencyMismatch(SentinelError):

@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from persistence.api_keys import Principal
+from persistence.decisions.batch_keys import batch_request
 from persistence.decisions.rows import Decided, read_decision
 from serving import health, responses, schemas
 from serving.batching.item import Item
 from serving.deployment.alias_follower import AliasFollower
 from web.auth import Authenticator
-from web.body import MAX_BATCH_BODY_BYTES, idempotency_key, read_body
+from web.body import MAX_BATCH_BODY_BYTES, read_body
+from web.headers import authorization, idempotency_key
 
 
 class Queue(Protocol):
@@ -49,35 +51,40 @@ class ScoringEndpoints:
     async def score(self, request: Request) -> Response:
         """Decide one transaction: one item of `score_batch`."""
         arrived_s = perf_counter()
-        principal = await self._auth.require(request.headers.get("authorization"), "score")
+        principal = await self._auth.require(authorization(request), "score")
         body = await read_body(request, schemas.TransactionIn)
         transaction = body.to_domain(idempotency_key(request))
         assignment = await self._alias_follower.assignment(principal.tenant_id)
         item = Item(
             principal.tenant_id, assignment, [transaction], arrived_s, request.scope["origin"]
         )
-        (decision,) = await self._queue.enqueue("score_batch", item)
-        return responses.score_reply(decision, arrived_s)
+        answered = await self._queue.enqueue("score_batch", item)
+        return responses.score_reply(answered, arrived_s)
 
     async def score_many(self, request: Request) -> Response:
         """Decide up to 1000 transactions: one item of `bulk_batch`."""
         arrived_s = perf_counter()
-        principal = await self._auth.require(request.headers.get("authorization"), "score")
+        principal = await self._auth.require(authorization(request), "score")
         body = await read_body(request, schemas.BatchRequest, MAX_BATCH_BODY_BYTES)
-        assignment = await self._alias_follower.assignment(principal.tenant_id)
         transactions = [t.to_domain() for t in body.transactions]
+        key = idempotency_key(request)
+        keyed = None if key is None else batch_request(key, transactions)
+        assignment = await self._alias_follower.assignment(principal.tenant_id)
         item = Item(
-            principal.tenant_id, assignment, transactions, arrived_s, request.scope["origin"]
+            principal.tenant_id,
+            assignment,
+            transactions,
+            arrived_s,
+            request.scope["origin"],
+            request=keyed,
         )
-        decisions = await self._queue.enqueue("bulk_batch", item)
-        return responses.batch_reply(decisions, arrived_s)
+        answered = await self._queue.enqueue("bulk_batch", item)
+        return responses.batch_reply(answered, arrived_s)
 
     async def explain(self, request: Request) -> Response:
         """Explain a transaction, as one item of `explain_batch`, or a stored prediction."""
         arrived_s = perf_counter()
-        principal = await self._auth.require(
-            request.headers.get("authorization"), "score", "review"
-        )
+        principal = await self._auth.require(authorization(request), "score", "review")
         body = await read_body(request, schemas.ExplainRequest)
         if body.prediction_id is not None:
             stored = await self._read_stored(principal, body.prediction_id)

@@ -21,6 +21,7 @@ from observability.request_id import HEADER, Origin, request_id
 from observability.tracing import Traces
 from scoring.errors import SentinelError
 from web.problems import problem_response
+from web.request_body import RequestBody
 from web.request_metrics import count_request
 
 if TYPE_CHECKING:
@@ -72,22 +73,25 @@ class FastPath:
         identifier = request_id(scope["headers"])
         id_header = (HEADER, identifier.encode())
         api = self._apis.get(path)
+        body = RequestBody(scope, receive, send)
         if api is None:
             scope["origin"] = Origin(identifier)
-            await self._app(scope, receive, _with_header(send, id_header))
+            await self._app(scope, body.receive, _with_header(body.send, id_header))
+            await body.finish()
             return
         span = None
         if self._traces.on:
             span = self._traces.begin_request(method, path, scope["headers"], identifier, arrived_s)
         scope["origin"] = Origin(identifier, span)
-        response = await self._answer(api, Request(scope, receive))
+        response = await self._answer(api, Request(scope, body.receive))
         response.raw_headers.append(id_header)
         try:
-            await response(scope, receive, send)
+            await response(scope, receive, send if body.is_received else body.send)
         finally:
             count_request(path, response.status_code, perf_counter() - arrived_s)
             if span is not None:
                 self._traces.end_request(span, response.status_code)
+        await body.finish()
 
     async def _answer(self, api: Api, request: Request) -> Response:
         """Return the API's response, or the problem that describes its error."""

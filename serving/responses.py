@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from persistence.decisions.rows import Decided
 from scoring.features import DISPLAY_VALUES, FEATURE_NAMES
 from scoring.prediction import Prediction
+from web.headers import REPLAYED
 from web.responses import explained, json_reply, json_response, model
 
 
@@ -36,27 +37,46 @@ class RenderedReplies:
         return self._rendered.get(stored.prediction_id) or _without_latency(stored)
 
 
-def score_reply(decision: bytes, arrived_s: float) -> Response:
+class Answered(NamedTuple):
+    """The decisions that answer one request, from `RenderedReplies`.
+
+    Attributes:
+        decisions: decisions in the order of the request's transactions.
+        is_replayed: whether earlier requests stored every one of them.
+    """
+
+    decisions: list[bytes]
+    is_replayed: bool
+
+
+def score_reply(answered: Answered, arrived_s: float) -> Response:
     """Return the response to a /score.
 
     Args:
-        decision: decision from `RenderedReplies`, to which the latency is appended.
+        answered: one decision, to which the latency is appended.
         arrived_s: `perf_counter()` at the arrival of the request.
     """
-    return json_response(decision + _latency(arrived_s))
+    (decision,), is_replayed = answered
+    return _marked(json_response(decision + _latency(arrived_s)), is_replayed=is_replayed)
 
 
-def batch_reply(decisions: Sequence[bytes], arrived_s: float) -> Response:
+def batch_reply(answered: Answered, arrived_s: float) -> Response:
     """Return the response to a /score/batch.
 
     Args:
-        decisions: decisions from `RenderedReplies`, in the order of the request; at least one.
+        answered: decisions in the order of the request; at least one.
         arrived_s: `perf_counter()` at the arrival of the request.
     """
     latency = _latency(arrived_s)
-    results = (latency + b",").join(decisions) + latency
+    results = (latency + b",").join(answered.decisions) + latency
     body = b'{"results":[%b],"total_latency_ms":%r}' % (results, _elapsed_ms(arrived_s))
-    return json_response(body)
+    return _marked(json_response(body), is_replayed=answered.is_replayed)
+
+
+def _marked(response: Response, *, is_replayed: bool) -> Response:
+    if is_replayed:
+        response.raw_headers.append(REPLAYED)
+    return response
 
 
 def explain_reply(prediction: Prediction, prediction_id: str | None, arrived_s: float) -> Response:

@@ -14,6 +14,8 @@ from scoring.transaction import (
     MAX_STEP,
     Transaction,
 )
+from web.headers import IDEMPOTENCY_KEY
+from web.problems import invalid_fields
 from web.schemas import Account, FeatureOut, ModelOut, Reasons
 
 MAX_BATCH_ROWS = 1000
@@ -66,7 +68,18 @@ class TransactionIn(_Request):
 
         Args:
             external_id: idempotency key of the request's header, used when the body has none.
+
+        Raises:
+            InvalidRequest: the header and the body name different keys.
         """
+        own_id = self.external_id
+        if external_id is not None and own_id is not None and own_id != external_id:
+            raise invalid_fields(
+                [
+                    ((IDEMPOTENCY_KEY,), "must be the same as external_id, or left out"),
+                    (("external_id",), f"must be the same as {IDEMPOTENCY_KEY}, or left out"),
+                ]
+            )
         return Transaction(
             step=self.step,
             type=self.type,
@@ -75,7 +88,7 @@ class TransactionIn(_Request):
             oldbalance_org=self.oldbalanceOrg,
             name_dest=self.nameDest,
             oldbalance_dest=self.oldbalanceDest,
-            external_id=external_id if self.external_id is None else self.external_id,
+            external_id=external_id if own_id is None else own_id,
         )
 
 

@@ -1,23 +1,26 @@
-"""Read a request: its body, limited in size and validated in one pass, and its key."""
+"""Read the body of a request, limited in size and validated in one pass."""
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Iterable
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from scoring.errors import FieldError, InvalidRequest, PayloadTooLarge
-from scoring.transaction import EXTERNAL_ID_PATTERN
+from scoring.errors import MalformedRequest, PayloadTooLarge, UnsupportedMedia
 from web.problems import invalid_body
+from web.repeated_names import refuse_repeated_names
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_BATCH_BODY_BYTES = 2 * 1024 * 1024
 
-Schema = TypeVar("Schema", bound=BaseModel)
+_CHARSET = re.compile(rb"""(?i:;\s*charset\s*=\s*["']?([^\s;"']*))""")
+_UTF_8 = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
 
-_IDEMPOTENCY_KEY = re.compile(EXTERNAL_ID_PATTERN)
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 async def read_body(
@@ -32,33 +35,50 @@ async def read_body(
 
     Raises:
         PayloadTooLarge: the body, or its declared length, is larger than `max_bytes`.
-        InvalidRequest: the body is not JSON or does not match the schema; names each field.
+        UnsupportedMedia: the body is compressed, or not UTF-8 by its Content-Type, whose media
+            type does not matter: the body is read as JSON.
+        InvalidRequest: the body is not JSON, has a name twice in an object, or does not match the
+            schema; names each field.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
-        raise PayloadTooLarge(f"The body is larger than {max_bytes} bytes; send a smaller one.")
+    _check_headers(request.scope["headers"], max_bytes)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
-            raise PayloadTooLarge(f"The body is larger than {max_bytes} bytes; send a smaller one.")
+            raise _too_large(max_bytes)
+    return _validated(bytes(body), schema)
+
+
+def _check_headers(headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> None:
+    """Raise the error of a body that its headers show to be too large or not readable."""
+    for name, value in headers:
+        if name == b"content-length":
+            if int(value) > max_bytes:
+                raise _too_large(max_bytes)
+        elif name == b"content-encoding":
+            if value.strip().lower() not in {b"", b"identity"}:
+                raise UnsupportedMedia("The body is compressed; send it without Content-Encoding.")
+        elif name == b"content-type" and value != b"application/json":
+            charset = _CHARSET.search(value)
+            if charset is not None and charset[1].lower() not in _UTF_8:
+                raise UnsupportedMedia("The body is in another charset; send JSON as UTF-8.")
+
+
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {max_bytes} bytes; send a smaller one.")
+
+
+def _validated(body: bytes, schema: type[Schema]) -> Schema:
     try:
-        return schema.model_validate_json(bytes(body))
+        found = schema.model_validate_json(body)
     except ValidationError as error:
+        # RFC 8259 lets a reader ignore a byte order mark, which editors of Windows write.
+        if body.startswith(codecs.BOM_UTF8):
+            return _validated(body.removeprefix(codecs.BOM_UTF8), schema)
+        if not body.strip():
+            raise MalformedRequest("The body is empty; send JSON.") from error
+        if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise MalformedRequest("The body is UTF-16; send JSON as UTF-8.") from error
         raise invalid_body(error) from error
-
-
-def idempotency_key(request: Request) -> str | None:
-    """Return the Idempotency-Key header, or None without one.
-
-    Raises:
-        InvalidRequest: the header is not 1 to 128 printable ASCII characters without spaces.
-    """
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _IDEMPOTENCY_KEY.match(key):
-        message = "must be 1 to 128 printable ASCII characters without spaces"
-        raise InvalidRequest(
-            f"The Idempotency-Key header {message}.",
-            errors=(FieldError("Idempotency-Key", message),),
-        )
-    return key
+    refuse_repeated_names(body, found)
+    return found

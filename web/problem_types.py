@@ -18,6 +18,7 @@ from scoring.errors import (
     SentinelError,
     StoreUnavailable,
     Unauthenticated,
+    UnsupportedMedia,
 )
 
 RETRY_AFTER_S = 1
@@ -73,6 +74,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
             NotFound,
             InFlight,
             PayloadTooLarge,
+            UnsupportedMedia,
             InvalidRequest,
             MalformedRequest,
             IdempotencyMismatch,

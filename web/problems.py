@@ -57,6 +57,8 @@ def problem_response(error: Exception) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
         if error.status in RETRY_STATUSES:
             headers["Retry-After"] = str(RETRY_AFTER_S)
+        elif error.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+            headers["Accept-Encoding"] = "identity"
         body = _body(error.code, error.title, error.status, error.detail, error.errors)
         return Response(body, error.status, headers, MEDIA_TYPE)
     if not isinstance(error, HTTPException):

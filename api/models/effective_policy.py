@@ -89,32 +89,32 @@ def read_deployment(engine: Engine, tenant_id: int) -> TenantDeployment:
 
 
 def change_policy(
-    engine: Engine,
+    connection: Connection,
     tenant_id: int,
     change: Callable[[TenantDeployment], Policy | None],
     actor: Actor,
 ) -> TenantDeployment:
-    """Replace a tenant's own policy in one transaction, and return what is in force then.
+    """Replace a tenant's own policy, and return what is in force then.
 
     Changes of one tenant's policy wait for each other, so that each is applied to the outcome of
     the one before and two that change different numbers both count. A change to what is there
     already stores nothing.
 
     Args:
-        engine: pool of connections.
+        connection: connection inside a `tenant_transaction` of the same actor, which has not read
+            the policy yet.
         tenant_id: tenant whose policy changes.
         change: function of what is in force that returns the tenant's own policy from now on, or
             None to withdraw it; what it raises undoes the transaction.
         actor: API key that changes it.
     """
-    with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        lock_policies(connection, tenant_id)
-        deployment = _deployment(connection, tenant_id)
-        policy = change(deployment)
-        if policy == deployment.own_policy:
-            return deployment
-        stored = insert_policy(connection, tenant_id, policy, actor.name)
-        return replace(deployment, newest_policy=stored)
+    lock_policies(connection, tenant_id)
+    deployment = _deployment(connection, tenant_id)
+    policy = change(deployment)
+    if policy == deployment.own_policy:
+        return deployment
+    stored = insert_policy(connection, tenant_id, policy, actor.name)
+    return replace(deployment, newest_policy=stored)
 
 
 def _deployment(connection: Connection, tenant_id: int) -> TenantDeployment:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
 
 from api.dependencies import (
     ADMIN_WITHOUT_PARAMETERS,
@@ -15,6 +18,7 @@ from api.dependencies import (
     CurrentDependencies,
     Reviewer,
 )
+from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
 from api.models.effective_policy import TenantDeployment, change_policy, read_deployment
 from api.models.matured_decisions import VersionComparison, compare_versions, study_decisions
 from api.models.policy_change import changed_costs, changed_policy
@@ -22,10 +26,11 @@ from api.models.policy_schemas import PolicyIn, PolicyOut
 from api.models.responses import models_reply, policy_out, tuner_reply
 from api.models.schemas import MaturedQuery, ModelsReply, TunerQuery, TunerReply
 from api.models.threshold_tuning import tune
-from api.openapi_responses import ANYWHERE, problems
+from api.openapi_responses import ANYWHERE, WITH_BODY, problems
 from api.request_body import BodyReader, JsonBody
+from persistence.api_keys import Principal
 from persistence.deployments import list_refusals
-from scoring.errors import NoModel
+from scoring.errors import IdempotencyMismatch, NoModel
 from scoring.policy import Policy
 
 MAX_REFUSALS = 50
@@ -50,42 +55,68 @@ async def read_policy(caller: Reviewer, dependencies: CurrentDependencies) -> Po
     "/policy",
     operation_id="set_policy",
     summary="Change threshold, band or costs at once",
-    responses=problems(413, *ANYWHERE, NoModel),
+    responses={
+        **problems(409, *WITH_BODY, *ANYWHERE, NoModel, IdempotencyMismatch),
+        200: {"headers": REPLAYED_HEADER},
+    },
+    openapi_extra=IDEMPOTENT,
+    response_model=PolicyOut,
     dependencies=ADMIN_WITHOUT_PARAMETERS,
 )
 async def set_policy(
     read_change: Annotated[BodyReader[PolicyIn], Depends(JsonBody(PolicyIn))],
     caller: Admin,
     dependencies: CurrentDependencies,
-) -> PolicyOut:
+    request: Request,
+) -> Response:
     """Overrides every version's own policy, across promotions, until it is withdrawn.
 
     Decisions that are stored keep the numbers they were made with. Scope: admin.
     """
-    changes = (await read_change()).model_dump(exclude_unset=True)
+    body = await read_change()
+    changes = body.model_dump(exclude_unset=True)
 
     def change(deployment: TenantDeployment) -> Policy:
         return changed_policy(deployment.effective_policy().policy, changes)
 
-    deployment = await dependencies.run(change_policy, caller.tenant_id, change, actor=caller.actor)
-    await dependencies.refresh_policy(caller.tenant_id)
-    return policy_out(deployment.effective_policy())
+    return await _change_policy(dependencies, request, caller, body, change)
 
 
 @router.delete(
     "/policy",
     operation_id="withdraw_policy",
     summary="Go back to the policy of the version in production",
-    responses=problems(*ANYWHERE, NoModel),
+    responses={
+        **problems(409, *ANYWHERE, NoModel, IdempotencyMismatch),
+        200: {"headers": REPLAYED_HEADER},
+    },
+    openapi_extra=IDEMPOTENT,
+    response_model=PolicyOut,
     dependencies=ADMIN_WITHOUT_PARAMETERS,
 )
-async def withdraw_policy(caller: Admin, dependencies: CurrentDependencies) -> PolicyOut:
+async def withdraw_policy(
+    caller: Admin, dependencies: CurrentDependencies, request: Request
+) -> Response:
     """Each version decides by its own policy again. Scope: admin."""
-    deployment = await dependencies.run(
-        change_policy, caller.tenant_id, lambda _: None, actor=caller.actor
-    )
+    return await _change_policy(dependencies, request, caller, None, lambda _: None)
+
+
+async def _change_policy(
+    dependencies: ApiDependencies,
+    request: Request,
+    caller: Principal,
+    body: PolicyIn | None,
+    change: Callable[[TenantDeployment], Policy | None],
+) -> Response:
+    """Change the tenant's policy, and put it in force in this process before the reply."""
+
+    def changed(connection: Connection) -> PolicyOut:
+        deployment = change_policy(connection, caller.tenant_id, change, caller.actor)
+        return policy_out(deployment.effective_policy())
+
+    reply = await write(dependencies, request, caller, body, changed)
     await dependencies.refresh_policy(caller.tenant_id)
-    return policy_out(deployment.effective_policy())
+    return reply
 
 
 @router.get(

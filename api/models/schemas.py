@@ -236,6 +236,9 @@ class ModelsReply(BaseModel):
     challenger: ChallengerOut | None
     policy: PolicyOut | None = Field(description="in force; null without a production version")
     versions: list[VersionOut] = Field(description="the latest to come first")
-    refusals: list[RefusalOut] = Field(description="the latest, latest first")
+    refusals: list[RefusalOut] = Field(
+        description="the latest 50, latest first; GET /audit?action=refusal.created pages through "
+        "all of them"
+    )
     comparison: ComparisonOut | None
     note: str | None = Field(description="why there is no comparison")

@@ -41,6 +41,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Case], Any]], ...] = (
     ("rationale", lambda case: case.feedback[0].rationale if case.feedback else ""),
 )
 CSV_COLUMNS = tuple(name for name, _ in _COLUMNS)
+_OTHER_COLUMNS = len(CSV_COLUMNS) - 1
 
 
 def csv_lines(cases: Sequence[Case]) -> bytes:
@@ -51,6 +52,14 @@ def csv_lines(cases: Sequence[Case]) -> bytes:
 def csv_header() -> bytes:
     """Return the line of the columns' names."""
     return _write([CSV_COLUMNS])
+
+
+def csv_more(cursor: str) -> bytes:
+    """Return the line after the last row of an export that stopped at its limit.
+
+    It has as many cells as a row, so that a strict reader takes the file; the first is no UUID.
+    """
+    return _write([[f"more rows follow: repeat with cursor={cursor}", *[""] * _OTHER_COLUMNS]])
 
 
 def _cell(value: Any) -> str | float:  # noqa: ANN401 - whatever a column holds

@@ -18,8 +18,8 @@ def _as_json(reply: BaseModel) -> dict[str, Any]:
     return reply.model_dump(mode="json", by_alias=True)
 
 
-WORKLIST = _as_json(case_page(Page([case("TEST-HIGH"), case("TEST-REVIEW")], more=False), None))
-FOUND = _as_json(case_page(Page([case("TEST-HIGH", FEEDBACK)], more=False), None))
+WORKLIST = _as_json(case_page(Page([case("TEST-HIGH"), case("TEST-REVIEW")], next=None), None))
+FOUND = _as_json(case_page(Page([case("TEST-HIGH", FEEDBACK)], next=None), None))
 CASE = _as_json(case_detail(case("TEST-HIGH", FEEDBACK)))
 STORED_FEEDBACK = _as_json(feedback_out(FEEDBACK))
 CSV = (csv_header() + csv_lines([case("TEST-HIGH", FEEDBACK), case("TEST-REVIEW")])).decode()
@@ -38,7 +38,7 @@ AUDIT_PAGE = _as_json(
                     after={"name": "fraud-demo", "version": 3},
                 )
             ],
-            more=False,
+            next=None,
         ),
         None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from api.review.schemas import (
     AuditEntryOut,
@@ -24,7 +24,7 @@ from scoring.transaction import Transaction, display_time
 from web.responses import explained, model_out
 
 
-def case_page(page: Page[Case], next_cursor: str | None) -> CasePage:
+def case_page(page: Page[Case, Any], next_cursor: str | None) -> CasePage:
     """Return the reply of a page of cases."""
     return CasePage(items=[case_out(case) for case in page.entries], next_cursor=next_cursor)
 
@@ -72,7 +72,7 @@ def feedback_out(feedback: Feedback) -> FeedbackOut:
     )
 
 
-def audit_page(page: Page[AuditEntry], next_cursor: str | None) -> AuditPage:
+def audit_page(page: Page[AuditEntry, Any], next_cursor: str | None) -> AuditPage:
     """Return the reply of a page of the audit log."""
     return AuditPage(
         items=[

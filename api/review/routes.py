@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
+from sqlalchemy import Connection
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response, StreamingResponse
 
-from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, Admin, CurrentDependencies, Reviewer
-from api.openapi_responses import ANYWHERE, TO_QUEUE, links_to_transaction, problems, reply
+from api.dependencies import (
+    REVIEWER_WITHOUT_PARAMETERS,
+    Admin,
+    ApiDependencies,
+    CurrentDependencies,
+    Reviewer,
+)
+from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
+from api.openapi_responses import (
+    ANYWHERE,
+    NEXT_PAGE,
+    TO_QUEUE,
+    WITH_BODY,
+    links_to_transaction,
+    problems,
+    reply,
+)
 from api.request_body import BodyReader, JsonBody
 from api.review import examples, schemas
-from api.review.csv_export import csv_header, csv_lines
+from api.review.csv_export import csv_header, csv_lines, csv_more
 from api.review.responses import audit_page, case_detail, case_page, feedback_out
 from api.review.search_query import to_audit_filter, to_search
-from persistence.review.audit import read_accesses, read_changes
+from persistence.review.audit import AuditEntry, read_accesses, read_changes
 from persistence.review.cases import Case, Page
-from persistence.review.search import SearchReader, find_transactions
+from persistence.review.search import (
+    ID_BYTES,
+    SearchReader,
+    find_ids,
+    find_transactions,
+    read_transactions,
+)
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
+from scoring.errors import IdempotencyMismatch
 
 EXPORT_PAGE = 1000
 """Rows of an export that are read, and held in memory, at a time."""
@@ -36,13 +60,18 @@ TransactionId = Annotated[UUID, Path(alias="id", description="`transaction_id` o
     summary="The analysts' worklist, highest risk first",
     responses={
         **problems(*ANYWHERE),
-        200: reply(description="a page of the worklist", test_payments=examples.WORKLIST),
+        200: {
+            **reply(description="a page of the worklist", test_payments=examples.WORKLIST),
+            "headers": NEXT_PAGE,
+        },
     },
 )
 async def read_queue(
     query: Annotated[schemas.WorklistQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
+    request: Request,
+    response: Response,
 ) -> schemas.CasePage:
     """Without filters: what the model sent to review and nobody has settled.
 
@@ -62,7 +91,7 @@ async def read_queue(
         score, prediction_id = dependencies.cursors.open(query.cursor, *cursor_key)
         after = Place(score, UUID(prediction_id))
     if not bands:
-        return case_page(Page([], more=False), None)
+        return case_page(Page([], None), None)
     page = await dependencies.run(
         read_worklist,
         caller.tenant_id,
@@ -71,12 +100,10 @@ async def read_queue(
         limit=query.limit,
         after=after,
     )
-    next_cursor = None
-    if page.more and page.entries:
-        last = page.entries[-1].decided
-        next_cursor = dependencies.cursors.seal(
-            [last.prediction.score, last.prediction_id], *cursor_key
-        )
+    position = None if page.next is None else [page.next.score, page.next.prediction_id]
+    next_cursor = dependencies.cursors.seal_next(
+        response.headers, request.query_params, position, *cursor_key
+    )
     return case_page(page, next_cursor)
 
 
@@ -86,13 +113,18 @@ async def read_queue(
     summary="Search transactions, newest first",
     responses={
         **problems(*ANYWHERE),
-        200: reply(description="a page of what was found", one_that_is_settled=examples.FOUND),
+        200: {
+            **reply(description="a page of what was found", one_that_is_settled=examples.FOUND),
+            "headers": NEXT_PAGE,
+        },
     },
 )
 async def search_transactions(
     query: Annotated[schemas.TransactionsQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
+    request: Request,
+    response: Response,
 ) -> schemas.CasePage:
     """By your own id, account, amount range and time; filters add up.
 
@@ -100,11 +132,7 @@ async def search_transactions(
     """
     search = to_search(query)
     cursor_key = (caller.tenant_id, "transactions", search)
-    before = (
-        UUID(dependencies.cursors.open(query.cursor, *cursor_key)[0])
-        if query.cursor is not None
-        else None
-    )
+    before = _transaction_before(dependencies, query.cursor, *cursor_key)
     page = await dependencies.run(
         find_transactions,
         caller.tenant_id,
@@ -113,10 +141,10 @@ async def search_transactions(
         before=before,
         reader=SearchReader(caller.actor, "transactions.searched"),
     )
-    next_cursor = None
-    if page.more and page.entries:
-        last = page.entries[-1].decided
-        next_cursor = dependencies.cursors.seal([last.transaction_id], *cursor_key)
+    position = None if page.next is None else [page.next]
+    next_cursor = dependencies.cursors.seal_next(
+        response.headers, request.query_params, position, *cursor_key
+    )
     return case_page(page, next_cursor)
 
 
@@ -129,7 +157,9 @@ async def search_transactions(
         **problems(*ANYWHERE),
         200: {
             "description": "a header and a line a transaction, with its latest feedback; text that "
-            "a spreadsheet would take for a formula begins with an apostrophe",
+            "a spreadsheet would take for a formula begins with an apostrophe; where more rows "
+            "follow, a last line whose first cell says so",
+            "headers": NEXT_PAGE,
             "content": {"text/csv": {"schema": {"type": "string"}, "example": examples.CSV}},
         },
     },
@@ -138,48 +168,64 @@ async def export_transactions(
     query: Annotated[schemas.ExportQuery, Query()],
     caller: Reviewer,
     dependencies: CurrentDependencies,
+    request: Request,
 ) -> StreamingResponse:
     """The same search as one file. Scope: review."""
     search = to_search(query)
+    cursor_key = (caller.tenant_id, "transactions", search)
+    before = _transaction_before(dependencies, query.cursor, *cursor_key)
+    ids, last = await dependencies.run(
+        find_ids,
+        caller.tenant_id,
+        search,
+        limit=query.limit,
+        before=before,
+        reader=SearchReader(caller.actor, "transactions.exported"),
+    )
+    headers = MutableHeaders({"Content-Disposition": 'attachment; filename="transactions.csv"'})
+    next_cursor = dependencies.cursors.seal_next(
+        headers, request.query_params, None if last is None else [last], *cursor_key
+    )
+    part_bytes = EXPORT_PAGE * ID_BYTES
 
-    async def read(count: int, before: UUID | None) -> Page[Case]:
-        return await dependencies.run(
-            find_transactions,
-            caller.tenant_id,
-            search,
-            limit=min(EXPORT_PAGE, count),
-            before=before,
-            reader=SearchReader(caller.actor, "transactions.exported"),
-        )
+    async def read(start: int) -> list[Case]:
+        part = ids[start : start + part_bytes]
+        return await dependencies.run(read_transactions, caller.tenant_id, part)
 
     # Read before the reply begins, while a failure can still have a status of its own.
-    first = await read(query.limit, None)
-    return StreamingResponse(
-        _lines(first, query.limit, read),
-        media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="transactions.csv"'},
-    )
+    first = await read(0)
+    rest = range(part_bytes, len(ids), part_bytes)
+    lines = _lines(first, rest, read, next_cursor)
+    return StreamingResponse(lines, media_type="text/csv", headers=headers)
 
 
 async def _lines(
-    page: Page[Case],
-    count: int,
-    read: Callable[[int, UUID | None], Awaitable[Page[Case]]],
+    first: list[Case],
+    starts: Iterable[int],
+    read: Callable[[int], Awaitable[list[Case]]],
+    next_cursor: str | None,
 ) -> AsyncIterator[bytes]:
     """Yield an export page by page; no connection is held in between.
 
     Args:
-        page: first page.
-        count: most rows of the export.
-        read: reader of the next page: at most so many rows, before a transaction's id.
+        first: cases of the first page.
+        starts: beginnings of the other pages.
+        read: reader of the page that begins there.
+        next_cursor: cursor of the rows after the last page.
     """
     yield csv_header()
-    while page.entries:
-        yield csv_lines(page.entries)
-        count -= len(page.entries)
-        if not (page.more and count):
-            return
-        page = await read(count, page.entries[-1].decided.transaction_id)
+    yield csv_lines(first)
+    for start in starts:
+        yield csv_lines(await read(start))
+    if next_cursor is not None:
+        yield csv_more(next_cursor)
+
+
+def _transaction_before(
+    dependencies: ApiDependencies, cursor: str | None, *cursor_key: object
+) -> UUID | None:
+    """Return the id at which the page before ended; None for the first page."""
+    return None if cursor is None else UUID(dependencies.cursors.open(cursor, *cursor_key)[0])
 
 
 @router.get(
@@ -206,12 +252,15 @@ async def read_transaction(
     summary="Say what a transaction was",
     status_code=201,
     responses={
-        **problems(404, 413, *ANYWHERE),
+        **problems(404, 409, *WITH_BODY, *ANYWHERE, IdempotencyMismatch),
         201: {
             **reply(description="stored", feedback=examples.STORED_FEEDBACK),
+            "headers": REPLAYED_HEADER,
             "links": {**links_to_transaction("$request.path.id"), "read_queue": TO_QUEUE},
         },
     },
+    openapi_extra=IDEMPOTENT,
+    response_model=schemas.FeedbackOut,
     dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
 async def give_feedback(
@@ -219,18 +268,23 @@ async def give_feedback(
     read_feedback: Annotated[BodyReader[schemas.FeedbackIn], Depends(JsonBody(schemas.FeedbackIn))],
     caller: Reviewer,
     dependencies: CurrentDependencies,
-) -> schemas.FeedbackOut:
+    request: Request,
+) -> Response:
     """Earlier feedback is kept; the latest counts. Scope: review."""
     feedback = await read_feedback()
-    stored = await dependencies.run(
-        add_feedback,
-        caller.tenant_id,
-        transaction_id,
-        label=feedback.label,
-        rationale=feedback.rationale,
-        actor=caller.actor,
-    )
-    return feedback_out(stored)
+
+    def add(connection: Connection) -> schemas.FeedbackOut:
+        stored = add_feedback(
+            connection,
+            caller.tenant_id,
+            transaction_id,
+            label=feedback.label,
+            rationale=feedback.rationale,
+            actor=caller.actor,
+        )
+        return feedback_out(stored)
+
+    return await write(dependencies, request, caller, feedback, add, status=201)
 
 
 @router.get(
@@ -239,11 +293,18 @@ async def give_feedback(
     summary="Who changed what, or who read it, newest first",
     responses={
         **problems(*ANYWHERE),
-        200: reply(description="a page of the log", a_promotion=examples.AUDIT_PAGE),
+        200: {
+            **reply(description="a page of the log", a_promotion=examples.AUDIT_PAGE),
+            "headers": NEXT_PAGE,
+        },
     },
 )
 async def read_audit_log(
-    query: Annotated[schemas.AuditQuery, Query()], caller: Admin, dependencies: CurrentDependencies
+    query: Annotated[schemas.AuditQuery, Query()],
+    caller: Admin,
+    dependencies: CurrentDependencies,
+    request: Request,
+    response: Response,
 ) -> schemas.AuditPage:
     """Keys, promotions, policies, feedback: before and after, by whom.
 
@@ -254,6 +315,7 @@ async def read_audit_log(
     position = (
         dependencies.cursors.open(query.cursor, *cursor_key) if query.cursor is not None else None
     )
+    page: Page[AuditEntry, Any]
     if query.reads:
         page = await dependencies.run(
             read_accesses,
@@ -262,16 +324,17 @@ async def read_audit_log(
             limit=query.limit,
             before=UUID(position[0]) if position else None,
         )
+        next_position = None if page.next is None else [page.next]
     else:
         page = await dependencies.run(
             read_changes,
             caller.tenant_id,
             wanted,
             limit=query.limit,
-            before=(datetime.fromisoformat(position[1]), position[0]) if position else None,
+            before=(datetime.fromisoformat(position[0]), position[1]) if position else None,
         )
-    next_cursor = None
-    if page.more:
-        last = page.entries[-1]
-        next_cursor = dependencies.cursors.seal([last.id, last.at.isoformat()], *cursor_key)
+        next_position = None if page.next is None else list(page.next)
+    next_cursor = dependencies.cursors.seal_next(
+        response.headers, request.query_params, next_position, *cursor_key
+    )
     return audit_page(page, next_cursor)

@@ -57,11 +57,17 @@ class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _PageQuery(_Query):
-    limit: int = Field(default=50, ge=1, le=MAX_PAGE, description="entries a page")
+class _CursorQuery(_Query):
     cursor: str | Absent = Field(
-        default=None, max_length=MAX_CURSOR_LENGTH, description="`next_cursor` of the page before"
+        default=None,
+        max_length=MAX_CURSOR_LENGTH,
+        description="`next_cursor`, or X-Next-Cursor, of the page before; the other parameters "
+        "but `limit` stay as they were",
     )
+
+
+class _PageQuery(_CursorQuery):
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE, description="entries a page")
 
 
 class WorklistQuery(_PageQuery):
@@ -92,23 +98,31 @@ class SearchQuery(_Query):
     )
     amount_max: Amount | Absent = Field(default=None, description="up to this amount; likewise")
     from_: Instant | Absent = Field(
-        default=None, alias="from", description="decided at this time or later (ISO 8601)"
+        default=None,
+        alias="from",
+        description="`transaction_id` made at this time or later (ISO 8601, to the millisecond); "
+        "the id contains the time of the request, which `decided_at` follows by some milliseconds",
     )
-    to: Instant | Absent = Field(default=None, description="decided before this time (ISO 8601)")
+    to: Instant | Absent = Field(
+        default=None,
+        description="`transaction_id` made before this time; spans that meet have every row once. "
+        "Page with `cursor`, not with times: many rows can have the same",
+    )
 
 
 class TransactionsQuery(SearchQuery, _PageQuery):
     """A search, page by page."""
 
 
-class ExportQuery(SearchQuery):
+class ExportQuery(SearchQuery, _CursorQuery):
     """A search, as one file."""
 
     limit: int = Field(
         default=10_000,
         ge=1,
         le=MAX_EXPORT_ROWS,
-        description="rows at most; for the rest repeat with `to` at the last row's decided_at",
+        description="rows at most; where more follow, the reply has X-Next-Cursor and a last line "
+        "that contains it: repeat with it as `cursor`",
     )
 
 
@@ -248,7 +262,9 @@ class CaseDetail(BaseModel):
     transaction: TransactionOut
     prediction: PredictionOut
     undecided: bool = Field(description="no analyst has settled it")
-    feedback: list[FeedbackOut] = Field(description="latest first; the latest counts")
+    feedback: list[FeedbackOut] = Field(
+        description="the latest 1000, latest first; the latest counts. GET /audit has all of them"
+    )
     display_time: DisplayTime
 
 

@@ -115,14 +115,19 @@ WHERE external_id IS NOT NULL AND prediction_id NOT IN (SELECT prediction_id FRO
 
 INSERT = Statement(b"insert", _INSERT.encode(), tuple(kind.oid for kind, _ in INPUT.values()))
 
-REPLAY = f"""
-SELECT k.tenant_id, k.key, k.body_digest, p.id, p.created_at,
+DECISIONS = f"""
+SELECT p.tenant_id, p.id, p.created_at,
     p.{_PREDICTION_COLUMNS.replace(", ", ", p.")}, t.{_TRANSACTION_COLUMNS.replace(", ", ", t.")}
+"""
+"""Columns of stored decisions, from predictions p and transactions t."""
+
+REPLAY = f"""
+{DECISIONS}, k.key, k.body_digest
 FROM unnest(%s::bigint[], %s::text[]) AS requested (tenant_id, key)
 JOIN idempotency_keys k ON (k.tenant_id, k.key) = (requested.tenant_id, requested.key)
 JOIN predictions p ON (p.tenant_id, p.id) = (k.tenant_id, k.prediction_id)
 JOIN transactions t ON (t.tenant_id, t.id) = (p.tenant_id, p.transaction_id)
-"""  # noqa: S608
+"""
 
 SET_TENANTS = "SELECT set_config('sentinel.tenant_ids', %s, true)"
 SET_TENANTS_PREPARED = Statement(

@@ -25,7 +25,8 @@ from scoring.transaction import WIRE_NAMES, Transaction
 TRANSACTION_COLUMNS = ("external_id", *WIRE_NAMES)
 """Columns of a transaction; the attributes of Transaction have the same names."""
 
-_CANONICAL_FORM = attrgetter(*WIRE_NAMES)
+canonical_form = attrgetter(*WIRE_NAMES)
+"""Returns a transaction's canonical form: its values without `external_id`, as a tuple."""
 
 
 class Decided(NamedTuple):
@@ -54,7 +55,7 @@ class Decided(NamedTuple):
 
 def body_digest(transaction: Transaction) -> bytes:
     """Return the SHA-256 of a transaction's canonical form, without `external_id`; 32 bytes."""
-    return hashlib.sha256(orjson.dumps(_CANONICAL_FORM(transaction))).digest()
+    return hashlib.sha256(orjson.dumps(canonical_form(transaction))).digest()
 
 
 def decided_from(row: Mapping[str, Any]) -> Decided:

@@ -17,6 +17,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.rows import dict_row
 from sqlalchemy import Engine
 
+from persistence.decisions.batch_keys import claim_batch, keep_batch
 from persistence.decisions.insert_sql import (
     BEGIN,
     INSERT,
@@ -26,6 +27,7 @@ from persistence.decisions.insert_sql import (
     parameters,
 )
 from persistence.decisions.rows import Decided, body_digest, decided_from
+from persistence.idempotency import KeyedRequest
 from persistence.pipeline.libpq import Call, idle, round_trip, round_trip_on_loop
 from persistence.pool import CountingPool
 from persistence.raw_connection import (
@@ -57,7 +59,14 @@ class KeysRefused(InvalidRequest):
     """Rows of a batch whose `external_id` is in flight or was used before with another body.
 
     The path of each error begins with the row's number in the batch, such as `3.external_id`.
+
+    Attributes:
+        are_in_flight: whether every one of them is in flight, so that a retry may succeed.
     """
+
+    def __init__(self, detail: str, *, errors: tuple[FieldError, ...], are_in_flight: bool) -> None:
+        super().__init__(detail, errors=errors)
+        self.are_in_flight = are_in_flight
 
 
 class DecisionLog:
@@ -133,6 +142,7 @@ class DecisionLog:
         meanwhile: Callable[[], None] = idle,
         *,
         has_keys: bool,
+        request: KeyedRequest | None = None,
     ) -> list[Decided]:
         """Store all decisions of a batch or none.
 
@@ -143,35 +153,42 @@ class DecisionLog:
                 are in flight until Postgres detects the closed connection.
             meanwhile: as for `write`, called after the last part is sent.
             has_keys: whether any transaction has an `external_id`.
+            request: key and digest of the whole batch, of one tenant; None without a key.
 
         Returns:
-            The decisions in order, each stored now or earlier under the same `external_id`.
+            The decisions in order, each stored now, or earlier under the same `external_id` or by
+            a batch with the same key. In the last case `parts` is not read.
 
         Raises:
+            InFlight: a batch with the same key is being stored. Nothing is stored.
+            IdempotencyMismatch: the key was used before with another request.
             KeysRefused: an `external_id` is in flight, or was used before with another body.
                 Nothing is stored.
             NotStorable: Postgres refuses a row. Nothing is stored.
             StoreUnavailable: as for `write`; all decisions are stored or none.
         """
         decisions: list[Decided] = []
-        calls = _whole_batch_calls(tenant_ids, parts, decisions, has_keys=has_keys)
+        # Without keys no row can conflict, so no result has to be checked before the commit.
+        begins = has_keys and request is None
+        calls = _whole_batch_calls(tenant_ids, parts, decisions, begins=begins)
         try:
             with driver_connection(self._engine) as connection:
+                if request is not None:
+                    (tenant_id,) = tenant_ids
+                    earlier = claim_batch(connection, _STATEMENTS, tenant_id, request)
+                    if earlier is not None:
+                        return earlier
                 results = round_trip(connection, _STATEMENTS, calls, meanwhile)
                 outcomes = _outcomes(connection, decisions, results)
-                errors = tuple(
-                    FieldError(f"{i}.external_id", outcome.title)
-                    for i, outcome in enumerate(outcomes)
-                    if isinstance(outcome, SentinelError)
-                )
-                if errors:
-                    raise KeysRefused("Nothing was stored.", errors=errors)
-                if has_keys:
+                stored = _all_stored(outcomes)
+                if request is not None:
+                    keep_batch(connection, tenant_id, request, stored)
+                if has_keys or request is not None:
                     connection.execute("COMMIT")
+                return stored
         except psycopg.Error as error:
             logger.exception("Postgres refuses a batch")
             raise NotStorable("Postgres refuses the batch; nothing was stored.") from error
-        return [outcome for outcome in outcomes if isinstance(outcome, Decided)]
 
 
 def insert_calls(batch: Sequence[Decided]) -> list[Call]:
@@ -185,16 +202,27 @@ def _whole_batch_calls(
     parts: Iterable[Sequence[Decided]],
     decisions: list[Decided],
     *,
-    has_keys: bool,
+    begins: bool,
 ) -> Iterator[Call]:
     """Yield the calls that store a batch, and add the decisions of each part to `decisions`."""
-    # Without keys no row can conflict, so no result has to be checked before the commit.
-    if has_keys:
+    if begins:
         yield BEGIN, ()
     yield SET_TENANTS_PREPARED, [joined(tenant_ids).encode()]
     for part in parts:
         decisions += part
         yield INSERT, parameters(part)
+
+
+def _all_stored(outcomes: Sequence[Outcome]) -> list[Decided]:
+    """Return the decisions of a batch; raise KeysRefused unless all of them are stored."""
+    refused = {i: o for i, o in enumerate(outcomes) if isinstance(o, SentinelError)}
+    if refused:
+        raise KeysRefused(
+            "Nothing was stored.",
+            errors=tuple(FieldError(f"{i}.external_id", o.title) for i, o in refused.items()),
+            are_in_flight=all(isinstance(o, InFlight) for o in refused.values()),
+        )
+    return [outcome for outcome in outcomes if isinstance(outcome, Decided)]
 
 
 def _outcomes(

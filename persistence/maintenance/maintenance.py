@@ -43,6 +43,7 @@ from persistence.maintenance.retention import (
     delete_feedback,
     delete_keys,
     delete_late_keys,
+    delete_requests,
     drop_accesses,
     drop_month,
 )
@@ -271,6 +272,7 @@ def _drop(
         decisions, keys = delete_keys(connection, month)
         with every_tenants_transaction(connection, actor):
             feedback = delete_feedback(connection, month)
+            keys += delete_requests(connection, month)
         feedback += _run_within(pause_s, connection, partial(drop_month, connection, month, actor))
         with every_tenants_transaction(connection):
             keys += delete_late_keys(connection, month)

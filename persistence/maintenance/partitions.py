@@ -48,10 +48,14 @@ class Month:
         return Month(index // 12, index % 12 + 1)
 
     @property
+    def start(self) -> datetime:
+        """The first moment of the month, UTC."""
+        return datetime(self.year, self.month, 1, tzinfo=UTC)
+
+    @property
     def first_id(self) -> UUID:
         """The least UUIDv7 of the month, without version and variant bits."""
-        start_ms = int(datetime(self.year, self.month, 1, tzinfo=UTC).timestamp() * 1000)
-        return UUID(int=start_ms << 80)
+        return UUID(int=int(self.start.timestamp() * 1000) << 80)
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.month:02d}"

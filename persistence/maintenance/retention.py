@@ -63,6 +63,22 @@ def delete_feedback(connection: Connection, month: Month) -> int:
     ).rowcount
 
 
+def delete_requests(connection: Connection, month: Month) -> int:
+    """Delete the requests up to a month that had a key of their own; return how many.
+
+    Those are batches, which live as long as their first decision, and changes. The statement reads
+    the whole table, under a lock that does not stop scoring.
+    """
+    end = month.plus(1)
+    return connection.execute(
+        text(
+            "DELETE FROM idempotent_requests WHERE prediction_ids[1] < :end"
+            " OR (prediction_ids IS NULL AND created_at < :end_time)"
+        ),
+        {"end": end.first_id, "end_time": end.start},
+    ).rowcount
+
+
 def delete_late_keys(connection: Connection, month: Month) -> int:
     """Delete the keys of a dropped month that were written after `delete_keys`; return how many.
 

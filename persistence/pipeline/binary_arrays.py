@@ -86,11 +86,12 @@ def _byteas(values: Sequence[bytes | None]) -> bytes:
 
 
 TEXT_OID = 25
+BIGINT_OID = 20
 TEXT = ArrayType("text[]", 1009, TEXT_OID, _texts)
 DOCUMENTS = ArrayType("text[]", 1009, TEXT_OID, _byteas)
 """Array of texts that are already encoded as UTF-8."""
 BYTEA = ArrayType("bytea[]", 1001, 17, _byteas)
 INTEGER = ArrayType("integer[]", 1007, 23, _numbers("i"))
-BIGINT = ArrayType("bigint[]", 1016, 20, _numbers("q"))
+BIGINT = ArrayType("bigint[]", 1016, BIGINT_OID, _numbers("q"))
 FLOAT8 = ArrayType("float8[]", 1022, 701, _numbers("d"))
 UUIDS = ArrayType("uuid[]", 2951, 2950, _uuids)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, literal, select, tuple_
 
-from persistence.review.cases import Page
+from persistence.review.cases import Page, cut
 from persistence.tables.review import AccessRow, AuditRow
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
@@ -79,7 +79,7 @@ def read_changes(
     *,
     limit: int,
     before: tuple[datetime, int] | None = None,
-) -> Page[AuditEntry]:
+) -> Page[AuditEntry, tuple[datetime, int]]:
     """Return a page of a tenant's changes, newest first.
 
     Args:
@@ -106,8 +106,9 @@ def read_changes(
             tuple_(row.at, row.id) < tuple_(literal(last_at), literal(last_id))
         )
     with tenant_transaction(engine, tenant_id) as connection:
-        entries = [AuditEntry(*found) for found in connection.execute(statement)]
-    return Page(entries[:limit], len(entries) > limit)
+        rows = connection.execute(statement).all()
+    _, position = cut([(found.at, found.id) for found in rows], limit)
+    return Page([AuditEntry(*found) for found in rows[:limit]], position)
 
 
 def read_accesses(
@@ -117,7 +118,7 @@ def read_accesses(
     *,
     limit: int,
     before: UUID | None = None,
-) -> Page[AuditEntry]:
+) -> Page[AuditEntry, UUID]:
     """Return a page of the readings of a tenant's cases and accounts, newest first.
 
     Args:
@@ -142,21 +143,23 @@ def read_accesses(
     if before is not None:
         statement = statement.where(row.id < before)
     with tenant_transaction(engine, tenant_id) as connection:
-        entries = [
-            AuditEntry(
-                id=found.id,
-                at=datetime.fromtimestamp(unix_ms_of(found.id) / 1000, UTC),
-                actor=found.actor,
-                action=found.action,
-                before=None,
-                after=None,
-                via=found.via,
-                object=found.object,
-                details=found.details,
-            )
-            for found in connection.execute(statement)
-        ]
-    return Page(entries[:limit], len(entries) > limit)
+        rows = connection.execute(statement).all()
+    entries = [
+        AuditEntry(
+            id=found.id,
+            at=datetime.fromtimestamp(unix_ms_of(found.id) / 1000, UTC),
+            actor=found.actor,
+            action=found.action,
+            before=None,
+            after=None,
+            via=found.via,
+            object=found.object,
+            details=found.details,
+        )
+        for found in rows
+    ]
+    _, position = cut([found.id for found in rows], limit)
+    return Page(entries[:limit], position)
 
 
 def _conditions(

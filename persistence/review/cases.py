@@ -24,6 +24,7 @@ from persistence.uuid7 import unix_ms_of
 Label = Literal["confirmed_fraud", "false_positive", "escalated"]
 
 Entry = TypeVar("Entry")
+Position = TypeVar("Position")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,29 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Entry]):
+class Page(Generic[Entry, Position]):
     """A page of a longer list.
 
     Attributes:
         entries: part of the list, in its order.
-        more: whether the list goes on after the last of them.
+        next: position in the list's own order after which the next page begins; None on the last
+            page. It is that of the last row that was found, also where a row's case is gone.
     """
 
     entries: list[Entry]
-    more: bool
+    next: Position | None
+
+
+def cut(positions: Sequence[Position], limit: int) -> tuple[Sequence[Position], Position | None]:
+    """Return the positions of a page, and its last one where the list goes on after it.
+
+    Args:
+        positions: positions of up to `limit + 1` rows, in the list's order.
+        limit: most entries of a page.
+    """
+    if len(positions) <= limit:
+        return positions, None
+    return positions[:limit], positions[limit - 1]
 
 
 FEEDBACK_COLUMNS = (

@@ -8,11 +8,23 @@ from time import time_ns
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, Select, or_, select, union
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    Select,
+    func,
+    literal,
+    or_,
+    select,
+    union,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from persistence.access_log import SearchAction, account_object, log_access, transaction_object
 from persistence.actor import Actor
-from persistence.review.cases import Case, Page, read_cases
+from persistence.review.cases import Case, Page, cut, read_cases
 from persistence.tables.decisions import IdempotencyKeyRow, PredictionRow, TransactionRow
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at
@@ -20,6 +32,7 @@ from persistence.uuid7 import first_id_at
 MAX_AMOUNT_DAYS = 31
 """Amounts have no index of their own: one more would cost every payment, for few searches. So an
 amount is looked for in a month of transactions at most."""
+ID_BYTES = 16
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -114,7 +127,7 @@ def find_transactions(
     limit: int,
     before: UUID | None = None,
     reader: SearchReader | None = None,
-) -> Page[Case]:
+) -> Page[Case, UUID]:
     """Return a page of transactions with their decisions and latest feedback, newest first.
 
     Args:
@@ -127,28 +140,71 @@ def find_transactions(
     """
     statement = _statement(tenant_id, search, limit + 1, before)
     with tenant_transaction(engine, tenant_id) as connection:
-        ids = connection.execute(statement).scalars().all()
-        page = Page(read_cases(connection, tenant_id, ids[:limit]), len(ids) > limit)
+        ids, last = cut(connection.execute(statement).scalars().all(), limit)
+        cases = read_cases(connection, tenant_id, ids)
         if reader:
-            details = {"filter": search.filters(), "rows": len(page.entries)}
-            if before is not None:
-                details["after"] = str(before)
-            log_access(
-                connection,
-                tenant_id,
-                reader.actor,
-                reader.action,
-                _object(search, page.entries),
-                details,
-            )
-        return page
+            first = cases[0].decided.transaction_id if cases else None
+            _log(connection, tenant_id, search, reader, first, len(cases), before)
+        return Page(cases, last)
 
 
-def _object(search: Search, found: list[Case]) -> str | None:
-    """Return the one case or account that a search reads; None for any other search."""
-    if search.external_id is not None and found:
-        return transaction_object(found[0].decided.transaction_id)
-    return None if search.account is None else account_object(search.account)
+def find_ids(
+    engine: Engine,
+    tenant_id: int,
+    search: Search,
+    *,
+    limit: int,
+    before: UUID | None = None,
+    reader: SearchReader | None = None,
+) -> tuple[bytes, UUID | None]:
+    """Return the ids of a page of transactions; arguments as for `find_transactions`.
+
+    Returns:
+        Ids newest first, ID_BYTES each, and the last of them where more transactions follow. Ids
+        of 100,000 transactions as objects would take the interpreter 0.2 s and 10 MB.
+    """
+    ids = _statement(tenant_id, search, limit + 1, before).subquery()
+    newest_first = aggregate_order_by(literal(b"", LargeBinary), ids.c.id.desc())
+    statement = select(func.string_agg(func.uuid_send(ids.c.id), newest_first, type_=LargeBinary))
+    with tenant_transaction(engine, tenant_id) as connection:
+        packed = bytes(connection.execute(statement).scalar_one() or b"")
+        page = packed[: limit * ID_BYTES]
+        if reader:
+            first = UUID(bytes=page[:ID_BYTES]) if page else None
+            _log(connection, tenant_id, search, reader, first, len(page) // ID_BYTES, before)
+    return page, UUID(bytes=page[-ID_BYTES:]) if len(page) < len(packed) else None
+
+
+def read_transactions(engine: Engine, tenant_id: int, ids: bytes) -> list[Case]:
+    """Return transactions with their decisions and latest feedback.
+
+    Args:
+        engine: pool whose role may read the tenant's rows.
+        tenant_id: tenant whose transactions are read.
+        ids: ids as `find_ids` returns them; those that are gone are left out.
+    """
+    unpacked = [UUID(bytes=ids[i : i + ID_BYTES]) for i in range(0, len(ids), ID_BYTES)]
+    with tenant_transaction(engine, tenant_id) as connection:
+        return read_cases(connection, tenant_id, unpacked)
+
+
+def _log(
+    connection: Connection,
+    tenant_id: int,
+    search: Search,
+    reader: SearchReader,
+    first: UUID | None,
+    rows: int,
+    before: UUID | None,
+) -> None:
+    """Log who searched for what, with the one case or account that was read, if it was one."""
+    details: dict[str, Any] = {"filter": search.filters(), "rows": rows}
+    if before is not None:
+        details["after"] = str(before)
+    found = None if search.account is None else account_object(search.account)
+    if search.external_id is not None and first is not None:
+        found = transaction_object(first)
+    log_access(connection, tenant_id, reader.actor, reader.action, found, details)
 
 
 def _statement(tenant_id: int, search: Search, limit: int, before: UUID | None) -> Select[Any]:

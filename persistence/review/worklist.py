@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import Engine, insert, literal, select, tuple_, union_all, update
+from sqlalchemy import Connection, Engine, insert, literal, select, tuple_, union_all, update
 
 from persistence.access_log import TRANSACTION_READ, log_access, transaction_object
 from persistence.actor import Actor
@@ -16,6 +16,7 @@ from persistence.review.cases import (
     Feedback,
     Label,
     Page,
+    cut,
     predictions_of,
     read_cases,
 )
@@ -56,7 +57,7 @@ def read_worklist(
     undecided: bool,
     limit: int,
     after: Place | None = None,
-) -> Page[Case]:
+) -> Page[Case, Place]:
     """Return a page of decisions, highest score first, each once with its latest feedback.
 
     Every band is one range of `ix_predictions_worklist`, read from the end of the last page: no
@@ -86,13 +87,15 @@ def read_worklist(
         ranges.append(riskiest_first.limit(limit + 1))
     merged = union_all(*ranges).subquery()
     statement = (
-        select(merged.c.transaction_id)
+        select(merged.c.transaction_id, merged.c.score, merged.c.id)
         .order_by(merged.c.score.desc(), merged.c.id.desc())
         .limit(limit + 1)
     )
     with tenant_transaction(engine, tenant_id) as connection:
-        ids = connection.execute(statement).scalars().all()
-        return Page(read_cases(connection, tenant_id, ids[:limit]), len(ids) > limit)
+        rows = connection.execute(statement).all()
+        found, last = cut(rows, limit)
+        cases = read_cases(connection, tenant_id, [transaction_id for transaction_id, *_ in found])
+    return Page(cases, Place(last.score, last.id) if last else None)
 
 
 def read_case(
@@ -128,7 +131,7 @@ def read_case(
 
 
 def add_feedback(
-    engine: Engine,
+    connection: Connection,
     tenant_id: int,
     transaction_id: UUID,
     *,
@@ -142,7 +145,7 @@ def add_feedback(
     `escalated` leaves it there, or puts it back, for somebody else to settle.
 
     Args:
-        engine: pool of connections.
+        connection: connection inside a `tenant_transaction` of the same actor.
         tenant_id: tenant whose transaction it is.
         transaction_id: id of the transaction.
         label: what the transaction was, or that somebody else has to decide.
@@ -170,12 +173,11 @@ def add_feedback(
         )
         .returning(*FEEDBACK_COLUMNS)
     )
-    with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        # First the row's lock, then the feedback's number: of two analysts at once, the one whose
-        # feedback is the latest also sets `reviewed`.
-        if not connection.execute(settle).all():
-            raise _not_found(transaction_id)
-        return Feedback(*connection.execute(store).one())
+    # First the row's lock, then the feedback's number: of two analysts at once, the one whose
+    # feedback is the latest also sets `reviewed`.
+    if not connection.execute(settle).all():
+        raise _not_found(transaction_id)
+    return Feedback(*connection.execute(store).one())
 
 
 def _not_found(transaction_id: UUID) -> NotFound:

@@ -1,6 +1,23 @@
 """Tables, one file a subject. Migrations create them; a test compares the two."""
 
-from persistence.tables import decisions, deployments, drift, operations, review, tenants
+from persistence.tables import (
+    decisions,
+    deployments,
+    drift,
+    idempotency,
+    operations,
+    review,
+    tenants,
+)
 from persistence.tables.base import Base
 
-__all__ = ["Base", "decisions", "deployments", "drift", "operations", "review", "tenants"]
+__all__ = [
+    "Base",
+    "decisions",
+    "deployments",
+    "drift",
+    "idempotency",
+    "operations",
+    "review",
+    "tenants",
+]

@@ -11,14 +11,14 @@ from observability.tracing import Traces
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, KeysRefused, Outcome
 from persistence.uuid7 import new_ids
-from scoring.errors import FieldError, InvalidRequest, SentinelError
+from scoring.errors import FieldError, InFlight, InvalidRequest, SentinelError
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.prediction import Prediction
 from scoring.transaction import Transaction
 from serving.batching.item import Answer, AnsweredBatch, Item
 from serving.batching.predictor import Predictor, deciders_of
 from serving.batching.telemetry import BatchReport
-from serving.responses import RenderedReplies
+from serving.responses import Answered, RenderedReplies
 from serving.shadow import ShadowScorer, ShadowTask
 
 PART_ROWS = 256
@@ -104,9 +104,10 @@ class BatchScorer:
             if isinstance(outcome, SentinelError):
                 answers[i] = outcome
                 continue
-            answers[i] = [batch.rendered.get(outcome)]
             # The log returns a new decision itself; a repeated request has its shadow score.
-            if outcome is decided:
+            is_new = outcome is decided
+            answers[i] = Answered([batch.rendered.get(outcome)], not is_new)
+            if is_new:
                 new.append((batch.items[i], decided))
         self._offer_to_shadow(new)
         if batch.decisions:
@@ -131,8 +132,10 @@ class BatchScorer:
             except SentinelError as error:
                 answers.append(error)
             else:
-                answers.append([rendered.get(decided) for decided in stored])
-                new += [(item, decided) for decided in stored if decided.decided_at is None]
+                stored_now = [decided for decided in stored if decided.decided_at is None]
+                replies = [rendered.get(decided) for decided in stored]
+                answers.append(Answered(replies, not stored_now))
+                new += [(item, decided) for decided in stored_now]
             watch.lap("store")
         self._offer_to_shadow(new)
         predictions = [decided.prediction for _, decided in new]
@@ -162,11 +165,16 @@ class BatchScorer:
         has_keys = any(t.external_id is not None for t in item.transactions)
         try:
             return self._log.write_whole(
-                {item.tenant_id}, parts(), lambda: rendered.render(decisions), has_keys=has_keys
+                {item.tenant_id},
+                parts(),
+                lambda: rendered.render(decisions),
+                has_keys=has_keys,
+                request=item.request,
             )
         except KeysRefused as error:
             errors = tuple(FieldError(f"transactions.{e.field}", e.message) for e in error.errors)
-            raise InvalidRequest(error.detail, errors=errors) from error
+            refused = InFlight if error.are_in_flight else InvalidRequest
+            raise refused(error.detail, errors=errors) from error
 
     def explain(self, items: Sequence[Item]) -> AnsweredBatch:
         """Score and explain the items' transactions; stores nothing."""

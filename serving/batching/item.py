@@ -8,10 +8,12 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from observability.request_id import Origin
+from persistence.idempotency import KeyedRequest
 from scoring.errors import SentinelError
 from scoring.transaction import Transaction
 from serving.batching.telemetry import BatchReport
 from serving.deployment.assignment import ModelAssignment
+from serving.responses import Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Item:
         arrived_s: `perf_counter()` at the arrival of the request.
         origin: id and span of the request, for the log and the traces.
         queued_s: `perf_counter()` at the start of the wait for the batch.
+        request: idempotency key of the whole request and digest of its rows; None without a key.
     """
 
     tenant_id: int
@@ -33,11 +36,12 @@ class Item:
     arrived_s: float
     origin: Origin
     queued_s: float = field(default_factory=perf_counter)
+    request: KeyedRequest | None = None
 
 
-Answer = list[bytes] | SentinelError
-"""The rendered decisions of an item, in the order of its transactions, or the item's error. An
-error is returned, not raised: an exception would fail every other item of the batch."""
+Answer = Answered | SentinelError
+"""The decisions of an item or its error. An error is returned, not raised: an exception would fail
+every other item of the batch."""
 
 
 class AnsweredBatch(NamedTuple):

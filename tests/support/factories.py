@@ -11,6 +11,7 @@ from uuid import UUID
 import lightgbm as lgb
 import numpy as np
 
+from persistence.decisions.batch_keys import batch_request
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.pipeline.libpq import idle
@@ -133,8 +134,15 @@ def decision_at(decision: Decided, moment: datetime) -> Decided:
 
 
 def write_whole(
-    log: DecisionLog, batch: Sequence[Decided], meanwhile: Callable[[], None] = idle
+    log: DecisionLog,
+    batch: Sequence[Decided],
+    meanwhile: Callable[[], None] = idle,
+    *,
+    key: str | None = None,
 ) -> list[Decided]:
-    """Store a batch whole, as one part."""
+    """Store a batch whole, as one part, under an idempotency key of its own if there is one."""
     has_keys = any(decided.transaction.external_id is not None for decided in batch)
-    return log.write_whole({d.tenant_id for d in batch}, [batch], meanwhile, has_keys=has_keys)
+    request = key and batch_request(key, [decided.transaction for decided in batch])
+    return log.write_whole(
+        {d.tenant_id for d in batch}, [batch], meanwhile, has_keys=has_keys, request=request or None
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from zlib import crc32
 
-import anyio
 import httpx
+from anyio.from_thread import start_blocking_portal
 from sqlalchemy import Engine
 
 from api.dependencies import ApiDependencies
@@ -16,6 +18,7 @@ from api.pagination import Cursors
 from app.management import create_app
 from persistence.api_keys import Principal
 from web.auth import Authenticator
+from web.head import HeadAsGet
 from web.problems import ProblemBackstop
 
 ACTOR = "k3Jd82mQpz"
@@ -34,30 +37,41 @@ def send(
         requests: tenant (0: nobody), method, path with its query, and body: JSON, bytes or None.
         refresh_policy: function that puts a tenant's policy in force in this process.
     """
+    with connected(engine, refresh_policy) as request:
+        return [request(*wanted) for wanted in requests]
+
+
+Request = Callable[..., httpx.Response]
+
+
+@contextmanager
+def connected(
+    engine: Engine, refresh_policy: Callable[[int], None] = lambda _: None
+) -> Iterator[Request]:
+    """Yield `request(tenant, method, path, body, **headers)`; arguments as for `send`."""
     dependencies = ApiDependencies(
         engine, Authenticator(_verify), Cursors(b"secret"), refresh_policy
     )
-    return anyio.run(_send, ProblemBackstop(create_app(dependencies)), requests)
+    transport = httpx.ASGITransport(HeadAsGet(ProblemBackstop(create_app(dependencies))))
+    client = httpx.AsyncClient(transport=transport, base_url="http://sentinel")
 
+    async def request(
+        tenant_id: int, method: str, path: str, body: Any = None, **headers: str
+    ) -> httpx.Response:
+        named = _authorization(tenant_id)
+        named |= {name.replace("_", "-"): value for name, value in headers.items()}
+        raw = {name: value.encode("latin-1") for name, value in named.items()}
+        return await client.request(method, path, content=_content(body), headers=raw)
 
-async def _send(
-    app: ProblemBackstop, requests: Iterable[tuple[int, str, str, Any]]
-) -> list[httpx.Response]:
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://sentinel") as client:
-        return [
-            await client.request(
-                method, path, content=_content(body), headers=_authorization(tenant_id)
-            )
-            for tenant_id, method, path, body in requests
-        ]
+    with start_blocking_portal() as portal:
+        yield lambda *args, **headers: portal.call(partial(request, *args, **headers))
 
 
 def _content(body: Any) -> bytes | None:
     return body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
 
 
-def _authorization(tenant_id: int) -> Mapping[str, str]:
+def _authorization(tenant_id: int) -> dict[str, str]:
     return {"Authorization": f"Bearer {_key(tenant_id)}"}
 
 

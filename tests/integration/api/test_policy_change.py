@@ -29,20 +29,31 @@ COSTS = {"missed_fraud": 70.0, "false_alarm": 7.0}
 CHANGES: tuple[dict[str, Any], ...] = ({"threshold": 0.3, "cost_model": COSTS}, {"high_from": 0.9})
 
 
+def change(
+    engine: Engine,
+    tenant_id: int,
+    to: Callable[[TenantDeployment], Policy | None],
+    actor: str,
+) -> TenantDeployment:
+    """Change a tenant's policy in a transaction of its own."""
+    with tenant_transaction(engine, tenant_id, actor=actor) as connection:
+        return change_policy(connection, tenant_id, to, actor)
+
+
 def _change_at_once(engine: Engine, tenant_id: int) -> Policy:
     """Make both CHANGES in two threads, each waiting for the other to read what is in force."""
     both_have_read = threading.Barrier(2)
 
-    def change(changes: dict[str, Any]) -> None:
+    def make(changes: dict[str, Any]) -> None:
         def apply(deployment: TenantDeployment) -> Policy:
             with suppress(threading.BrokenBarrierError):
                 both_have_read.wait(0.5)
             return changed_policy(deployment.effective_policy().policy, changes)
 
-        change_policy(engine, tenant_id, apply, Actor(ACTOR))
+        change(engine, tenant_id, apply, Actor(ACTOR))
 
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(change, CHANGES))
+        list(threads.map(make, CHANGES))
     return read_deployment(engine, tenant_id).effective_policy().policy
 
 
@@ -69,9 +80,7 @@ def test_a_change_does_not_wait_for_another_tenants(
     mine, other = make_tenant("mine"), make_tenant("other")
     with tenant_transaction(service_engine, other.id) as connection:
         lock_policies(connection, other.id)
-        changed = change_policy(
-            service_engine, mine.id, lambda _: Policy.at(0.2, CostModel()), Actor("a")
-        )
+        changed = change(service_engine, mine.id, lambda _: Policy.at(0.2, CostModel()), Actor("a"))
     assert changed.own_policy == Policy.at(0.2, CostModel())
 
 
@@ -84,9 +93,9 @@ def test_a_change_that_fails_stores_nothing_and_holds_nothing(
         raise InvalidRequest("It cannot be.")
 
     with pytest.raises(InvalidRequest):
-        change_policy(service_engine, tenant.id, fail, Actor(ACTOR))
+        change(service_engine, tenant.id, fail, Actor(ACTOR))
     assert current_policy(service_engine, tenant.id) is None
-    change_policy(service_engine, tenant.id, lambda _: Policy.at(0.2, CostModel()), Actor(ACTOR))
+    change(service_engine, tenant.id, lambda _: Policy.at(0.2, CostModel()), Actor(ACTOR))
     assert current_policy(service_engine, tenant.id) is not None
 
 
@@ -98,7 +107,7 @@ def test_a_request_is_one_transaction_and_in_force_here_before_its_reply(
 ) -> None:
     tenant = make_tenant()
     policy = Policy.at(0.1, CostModel())
-    change_policy(service_engine, tenant.id, lambda _: policy, Actor(ACTOR))
+    change(service_engine, tenant.id, lambda _: policy, Actor(ACTOR))
     begun: list[object] = []
     event.listen(service_engine, "begin", begun.append)
     refreshed: list[tuple[int, int]] = []

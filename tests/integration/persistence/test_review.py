@@ -67,16 +67,17 @@ def test_pages_show_each_case_once_while_cases_are_added_and_settled(
     batch = [decide(tenant, chance.choice((0.1, 0.2, 0.6, 0.7))) for _ in range(100)]
     store(service_engine, *batch)
     seen: list[UUID] = []
-    after, more = None, True
-    while more:
+    after: Place | None = None
+    while True:
         page = read_worklist(
             service_engine, tenant.id, BANDS_OF["review"], undecided=True, limit=7, after=after
         )
         seen += ids(page.entries)
-        last, more = page.entries[-1].decided, page.more
-        after = Place(last.prediction.score, last.prediction_id)
+        if page.next is None:
+            break
+        after = page.next
         store(service_engine, decide(tenant, 0.65), decide(tenant, 0.15))
-        say(service_engine, last, "false_positive")
+        say(service_engine, page.entries[-1].decided, "false_positive")
     assert len(seen) == len(set(seen))
     assert set(seen) >= {d.transaction_id for d in batch}
 

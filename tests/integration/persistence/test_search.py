@@ -64,7 +64,7 @@ def test_a_search_finds_what_fits_newest_first(
     store(service_engine, *named.values())
     page = find_transactions(service_engine, tenant.id, search, limit=3)
     assert ids(page.entries) == [named[name].transaction_id for name in found]
-    assert not page.more
+    assert page.next is None
 
 
 def test_a_search_by_account_pages_without_gaps_or_repeats(
@@ -80,17 +80,13 @@ def test_a_search_by_account_pages_without_gaps_or_repeats(
     ]
     store(service_engine, *batch)
     seen: list[UUID] = []
-    more = True
-    while more:
-        page = find_transactions(
-            service_engine,
-            tenant.id,
-            Search(account="C0"),
-            limit=7,
-            before=seen[-1] if seen else None,
-        )
+    search = Search(account="C0")
+    page = find_transactions(service_engine, tenant.id, search, limit=7)
+    while True:
         seen += ids(page.entries)
-        more = page.more
+        if page.next is None:
+            break
+        page = find_transactions(service_engine, tenant.id, search, limit=7, before=page.next)
     assert seen == [d.transaction_id for i, d in enumerate(batch) if i % 3 == 0 or i % 2 == 0]
 
 

@@ -12,6 +12,7 @@ from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_challenger, record_promotions, record_refusal
 from persistence.drift.checks import check_drift
+from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
@@ -101,6 +102,10 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         read_case(engine, tenant.id, decision.transaction_id, reader=Actor("tests"))
         ShadowLog(engine).write([a_shadow_score(decision)])
         check_drift(engine, tenant.id, last_day(), {ModelVersion("fraud-demo", 1): trained()})
+        write_once(
+            engine, tenant.id, lambda _: Reply(200, b"{}"), actor=Actor("tests"),
+            request=KeyedRequest("key-1", b"digest"),
+        )  # fmt: skip
         ids.append(tenant.id)
     return ids[0], ids[1]
 

@@ -26,6 +26,7 @@ from serving.batching.inline_scorer import InlineScorer
 from serving.batching.item import Answer, Item
 from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
+from serving.responses import Answered
 from serving.shadow import ShadowScorer
 from tests.support.factories import a_decision, a_model, a_transaction
 from tests.support.fixture_types import MakeTenant
@@ -75,8 +76,9 @@ def test_an_inline_decision_is_stored_and_answered_as_a_batch_of_one(
     tenant_id = make_tenant().id
     item = an_item(compiled, tenant_id=tenant_id)
     answer = decide(log, item)
-    assert isinstance(answer, list)
-    reply = orjson.loads(answer[0] + b"}")
+    assert isinstance(answer, Answered)
+    assert not answer.is_replayed
+    reply = orjson.loads(answer.decisions[0] + b"}")
     stored = read_decision(service_engine, tenant_id, UUID(reply["prediction_id"]))
     assert stored.transaction == item.transactions[0]
     assert [stored.prediction] == compiled.predict(item.transactions)

@@ -21,6 +21,7 @@ from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_challenger, record_promotions
 from persistence.review.worklist import add_feedback
+from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant
 from persistence.uuid7 import new_ids
 from registry.names import model_name
@@ -122,10 +123,12 @@ class Past:
         if challenger is not None:
             self._score_in_shadow(challenger, decided)
         for one in itertools.compress(decided, is_fraud):
-            add_feedback(
-                self.engine, self.tenant.id, one.transaction_id,
-                label="confirmed_fraud", rationale="reported", actor=Actor("tests"),
-            )  # fmt: skip
+            actor = Actor("tests")
+            with tenant_transaction(self.engine, self.tenant.id, actor=actor) as connection:
+                add_feedback(
+                    connection, self.tenant.id, one.transaction_id,
+                    label="confirmed_fraud", rationale="reported", actor=actor,
+                )  # fmt: skip
         return np.array([one.prediction.margin for one in decided])
 
     def _score_in_shadow(self, model: FraudModel, decided: Sequence[Decided]) -> None:

@@ -15,6 +15,7 @@ from persistence.review.cases import Case
 from persistence.review.worklist import (
     add_feedback,
 )
+from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
@@ -48,12 +49,16 @@ def ids(cases: list[Case]) -> list[UUID]:
     return [case.decided.transaction_id for case in cases]
 
 
+ANALYST = Actor("analyst", "key k3Jd82mQpz")
+
+
 def say(engine: Engine, decision: Decided, label: Any, rationale: str = "seen") -> None:
-    add_feedback(
-        engine,
-        decision.tenant_id,
-        decision.transaction_id,
-        label=label,
-        rationale=rationale,
-        actor=Actor("analyst", "key k3Jd82mQpz"),
-    )
+    with tenant_transaction(engine, decision.tenant_id, actor=ANALYST) as connection:
+        add_feedback(
+            connection,
+            decision.tenant_id,
+            decision.transaction_id,
+            label=label,
+            rationale=rationale,
+            actor=ANALYST,
+        )

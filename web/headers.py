@@ -1,0 +1,52 @@
+"""Headers of requests and replies that several routes share."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+
+from scoring.errors import FieldError, InvalidRequest, Unauthenticated
+from scoring.transaction import EXTERNAL_ID_PATTERN
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+REPLAYED = (b"idempotent-replayed", b"true")
+"""Header of a reply whose content an earlier request stored."""
+
+_KEY = re.compile(EXTERNAL_ID_PATTERN)
+
+
+def authorization(request: Request) -> str | None:
+    """Return the Authorization header, or None without one.
+
+    Raises:
+        Unauthenticated: it is sent more than once, so that a proxy and this service could take
+            different ones.
+    """
+    values = request.headers.getlist("authorization")
+    if len(values) > 1:
+        raise Unauthenticated("Send one Authorization header.")
+    return values[0] if values else None
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the Idempotency-Key header, or None without one.
+
+    Raises:
+        InvalidRequest: the header is sent more than once, or is not 1 to 128 printable ASCII
+            characters without spaces.
+    """
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1:
+        raise _invalid_key("must be sent once")
+    if not _KEY.fullmatch(keys[0]):
+        raise _invalid_key("must be 1 to 128 printable ASCII characters without spaces")
+    return keys[0]
+
+
+def _invalid_key(message: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"The {IDEMPOTENCY_KEY} header {message}.", errors=(FieldError(IDEMPOTENCY_KEY, message),)
+    )
