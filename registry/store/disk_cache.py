@@ -200,6 +200,16 @@ class DiskCache:
         return self._home(name) / f"{alias}.json"
 
 
+def reason_of(error: OSError) -> str:
+    """Return the reason of an error of the cache, the same for each attempt: no temporary name."""
+    if not isinstance(error.filename, str):
+        return error.strerror or str(error)
+    path = Path(error.filename)
+    while path.name.startswith(_UNFINISHED) or _UNFINISHED in path.parent.name:
+        path = path.parent
+    return f"{error.strerror}: {path}"
+
+
 def _is_equal(first: Path, second: Path) -> bool:
     """Whether two folders hold the same files of a version."""
     try:

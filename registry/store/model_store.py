@@ -26,7 +26,7 @@ from registry.client.base import (
 )
 from registry.names import CHALLENGER, PRODUCTION, REFUSED_TAG
 from registry.store.background_loads import BackgroundLoads
-from registry.store.disk_cache import DiskCache
+from registry.store.disk_cache import DiskCache, reason_of
 from registry.store.memory_cache import MemoryCache
 from registry.store.model_loader import ModelLoader
 from scoring.errors import ModelRefused
@@ -129,6 +129,7 @@ class ModelStore:
         Raises:
             ModelRefused: the version failed a check.
             RegistryUnavailable: MLflow did not return it.
+            OSError: the disk does not take it.
         """
         return self._loader.load(version)
 
@@ -226,7 +227,7 @@ class ModelStore:
         try:
             yield
         except OSError as error:
-            self._fault(name, f"the model cache does not work: {error}")
+            self._fault(name, f"the model cache does not work: {reason_of(error)}")
         except Exception as error:
             logger.exception("%s failed with an unexpected error", name)
             self._fault(name, f"an unexpected error: {type(error).__name__}")
@@ -241,7 +242,8 @@ class ModelStore:
             if isinstance(error, ModelRefused):
                 self._refuse(version, error.detail)
             elif error is not None:
-                self._fault(version.name, f"version {version.version} does not load yet: {error}")
+                reason = reason_of(error) if isinstance(error, OSError) else str(error)
+                self._fault(version.name, f"version {version.version} does not load yet: {reason}")
             else:
                 usable.add(version)
         return usable

@@ -66,7 +66,8 @@ class AliasFollower:
         self._followed_at_s: float | None = None
         self._bad_shares: dict[str, str] = {}
         self._faults = Faults()
-        self._retries = Retries(recorder.tenants)
+        self._deploying = Retries(recorder.tenants)
+        self._refusing = Retries(recorder.tenants)
         self._reloads: dict[RegisteredVersion, asyncio.Future[FraudModel]] = {}
         self._unlisted = Outage(logger, "listing the tenants")
         self._unrecorded = Outage(logger, "recording the deployments")
@@ -227,16 +228,19 @@ class AliasFollower:
             has_policy = before or tenant.id not in self._policies.unreadable
             if before != deployment and has_policy:
                 changed[tenant.model_name][tenant.id] = deployment
+        self._deploying.forget_all_but(changed.keys())
         for name, deployments_by_tenant in changed.items():
             champion = versions_by_name[name].production
-            self._retries.attempt(
+            self._deploying.attempt(
                 name, partial(self._deploy_each, deployments_by_tenant, champion), faults
             )
 
     def _store_refusals(self, tenants: Sequence[Tenant], faults: dict[str, str]) -> None:
-        for version, reason in self._refused.pending().items():
+        pending = self._refused.pending()
+        self._refusing.forget_all_but({version.name for version in pending})
+        for version, reason in pending.items():
             store = partial(self._refused.store, version, reason, tenants)
-            self._retries.attempt(version.name, store, faults)
+            self._refusing.attempt(version.name, store, faults)
 
     def _deploy_each(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
@@ -53,6 +53,10 @@ class Retries:
     def __init__(self, probe: Callable[[], object]) -> None:
         self._probe = probe
         self._failures: dict[str, _Failure] = {}
+
+    def forget_all_but(self, names: Collection[str]) -> None:
+        """Forget the failures of other names than these."""
+        self._failures = {name: self._failures[name] for name in names if name in self._failures}
 
     def attempt(self, name: str, work: Callable[[], None], faults: dict[str, str]) -> None:
         """Do the work of a name if it is due, and add an error to the faults.

@@ -10,7 +10,7 @@ import pytest
 
 from registry.client.base import RegisteredVersion
 from registry.names import PRODUCTION
-from registry.store.disk_cache import DiskCache
+from registry.store.disk_cache import DiskCache, reason_of
 
 NAMES = [
     *("fraud-demo", "fraud-Demo", "FRAUD-DEMO", "fraud_demo", "fraud demo", "fraud.demo"),
@@ -70,3 +70,11 @@ def test_a_record_that_the_disk_does_not_take_leaves_nothing_behind(
         disk.remember("fraud-demo", PRODUCTION, RegisteredVersion("fraud-demo", 2, 5))
     assert disk.remembered("fraud-demo", PRODUCTION) == RegisteredVersion("fraud-demo", 1, 5)
     assert [path.name for path in tmp_path.glob("*/*")] == ["production.json"]
+
+
+def test_the_reason_of_an_error_is_the_same_for_each_attempt() -> None:
+    home = "/models/fraud-demo"
+    for path in (f"{home}/.unfinished-x1", f"{home}/.unfinished-x1/booster.txt", home):
+        error = OSError(28, "No space left on device", path)
+        assert reason_of(error) == f"No space left on device: {home}"
+    assert reason_of(OSError("no number")) == "no number"
