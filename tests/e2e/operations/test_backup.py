@@ -145,7 +145,7 @@ def test_the_guides_check_passes_and_a_stored_decision_comes_out_the_same(
 
 
 def test_maintenance_makes_and_drops_months_after_a_restore(restored: Restored) -> None:
-    owner = open_database(restored.bank.secret("owner-url"), pool_size=1)
+    owner = open_database(restored.bank.secret("owner-url"), pool_size=2)
     later = datetime.now(UTC) + timedelta(days=62)
     said: list[str] = []
     maintain(owner, later, report=said.append)
