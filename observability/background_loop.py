@@ -10,8 +10,8 @@ from collections.abc import Callable
 class BackgroundLoop:
     """Calls `step` at an interval on a daemon thread.
 
-    An exception from `step` is logged with its traceback, and the loop continues: if the thread
-    ended, the process would keep serving stale data.
+    An exception from `step` is logged with its traceback, once until another one or none is raised,
+    and the loop continues: if the thread ended, the process would keep serving stale data.
 
     Args:
         name: name of the thread.
@@ -41,6 +41,7 @@ class BackgroundLoop:
         self._task = task
         self._runs_at_start = runs_at_start
         self._on_stop = on_stop
+        self._fault: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -70,5 +71,12 @@ class BackgroundLoop:
     def _call(self, function: Callable[[], None]) -> None:
         try:
             function()
-        except Exception:
-            self._logger.exception("%s failed; trying again", self._task)
+        except Exception as error:
+            fault = f"{type(error).__qualname__}: {error}"
+            if fault != self._fault:
+                self._logger.exception("%s failed; trying again", self._task)
+            self._fault = fault
+        else:
+            if self._fault is not None:
+                self._logger.warning("%s works again", self._task)
+            self._fault = None

@@ -161,7 +161,7 @@ def connecting(error: psycopg.Error, parameters: Parameters) -> StoreUnavailable
         error: error of the driver.
         parameters: connection parameters.
     """
-    if isinstance(error, errors.InsufficientPrivilege):
+    if isinstance(error, errors.InsufficientPrivilege) and "set role" in str(error):
         return StoreMisconfigured(
             f"The login may not act as the service ({_first_line(error)}): run GRANT"
             " sentinel_service TO it."
@@ -173,6 +173,8 @@ def connecting(error: psycopg.Error, parameters: Parameters) -> StoreUnavailable
             f"Postgres at {_where(parameters)} refuses a setting ({_first_line(error)}): check"
             " options in DATABASE_URL."
         )
+    if isinstance(error, psycopg.ProgrammingError):
+        return StoreMisconfigured(f"DATABASE_URL cannot be used ({_first_line(error)}).")
     text = _without_password(str(error), parameters)
     attempts = _ATTEMPT.split(text)[1:] or [text]
     found = dict(_sentence(attempt, parameters) for attempt in attempts)
@@ -181,6 +183,13 @@ def connecting(error: psycopg.Error, parameters: Parameters) -> StoreUnavailable
     if all(found.values()):
         return StoreMisconfigured(reason)
     return StoreUnavailable(UNREACHABLE, reason=reason)
+
+
+def unreadable_host(parameters: Parameters) -> StoreMisconfigured:
+    """Return the error of a host name that DNS does not allow, such as one with an empty label."""
+    return StoreMisconfigured(
+        f"The host in {_where(parameters)} is not a host name: check it in DATABASE_URL."
+    )
 
 
 def running(error: psycopg.Error, detail: str) -> StoreUnavailable | None:
@@ -217,9 +226,7 @@ def running(error: psycopg.Error, detail: str) -> StoreUnavailable | None:
             )
     if not isinstance(error, psycopg.OperationalError):
         return None
-    if error.sqlstate:
-        return StoreUnavailable(detail, reason=f"Postgres does not run a statement ({line}).")
-    return StoreUnavailable(detail, reason=f"The connection to Postgres broke ({line}).")
+    return StoreUnavailable(detail, reason=f"{detail.rstrip('.')} ({line}).")
 
 
 def _sentence(attempt: str, parameters: Parameters) -> tuple[str, bool]:

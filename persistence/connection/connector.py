@@ -8,7 +8,7 @@ import psycopg
 from psycopg.abc import AdaptContext
 from psycopg.conninfo import make_conninfo
 
-from persistence.connection.causes import connecting
+from persistence.connection.causes import connecting, unreadable_host
 from persistence.connection.options import settings_in
 from persistence.connection.session import check_session, check_version
 from persistence.connection.settings import SessionSettings
@@ -60,6 +60,8 @@ class Connector:
                 raise
         except psycopg.Error as error:
             raise connecting(error, self._parameters) from error
+        except UnicodeError as error:
+            raise unreadable_host(self._parameters) from error
         return connection
 
     def _open(self, context: AdaptContext | None) -> tuple[TimeoutConnection, str | None]:

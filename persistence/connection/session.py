@@ -54,7 +54,7 @@ def check_session(connection: TimeoutConnection, settings: SessionSettings) -> N
                 " with ENCODING 'UTF8' TEMPLATE template0."
             )
     wanted = [settings.statement_timeout_s, settings.transaction_timeout_s, 0.0]
-    if timeouts != wanted:
+    if [round(seconds, 3) for seconds in timeouts] != [round(seconds, 3) for seconds in wanted]:
         raise StoreMisconfigured(
             f"The time-outs of statement, transaction and lock are {timeouts} s instead of"
             f" {wanted} s: a pooler between Postgres and this process changes them."

@@ -157,7 +157,7 @@ def test_the_service_reads_the_backups_and_the_archiving(restored: Restored) -> 
 
 
 def test_maintenance_makes_and_drops_months_after_a_restore(restored: Restored) -> None:
-    owner = open_database(restored.bank.secret("owner-url"), pool_size=1)
+    owner = open_database(restored.bank.secret("owner-url"), pool_size=2)
     later = datetime.now(UTC) + timedelta(days=62)
     said: list[str] = []
     maintain(owner, later, report=said.append)

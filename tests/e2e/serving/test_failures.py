@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
@@ -16,6 +17,7 @@ from persistence.tenants import create_tenant
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.support.factories import a_body
+from tests.support.postgres.pgbouncer import pooled
 from tests.support.stack import KEY_SECRET, logged_in, publisher, serving
 
 
@@ -95,6 +97,30 @@ def test_without_the_schema_readyz_is_503_and_names_the_command(
         assert service.client.get("/livez").status_code == 200
 
 
+def test_a_service_behind_a_pooler_decides_after_another_one_has_prepared_its_statements(
+    database: str,
+    engine: Engine,
+    mlflow_server: str,
+    tmp_path: Path,
+    make_home: Callable[[], Path],
+    free_port: Callable[[], int],
+) -> None:
+    tenant = create_tenant(engine, "demo", "fraud-pooled")
+    publisher(mlflow_server, tmp_path)("fraud-pooled")
+    key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
+    with (
+        pooled(database, make_home(), free_port(), ignore_startup_parameters="options") as pooler,
+        psycopg.connect(pooler.url, autocommit=True) as other,
+    ):
+        other.execute("PREPARE insert AS SELECT 1")
+        other.execute("SET statement_timeout = 1")
+        with serving(pooler.url, mlflow_server, tmp_path, free_port()) as service:
+            service.wait_until_ready()
+            assert service.post("/score", a_body(), key).status_code == 200
+            assert service.post("/score", a_body(), key).status_code == 200
+    assert "Traceback" not in (tmp_path / "service.log").read_text()
+
+
 def test_a_pod_stays_ready_on_the_schema_of_a_later_release(
     database: str, engine: Engine, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
@@ -108,17 +134,31 @@ def test_a_pod_stays_ready_on_the_schema_of_a_later_release(
         assert service.post("/score", a_body(), key).status_code == 200
 
 
-def test_without_the_key_secret_the_service_does_not_start_and_names_the_setting(
-    database: str, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
+@pytest.mark.parametrize(
+    ("setting", "value", "sentence"),
+    [
+        ("SENTINEL_KEY_SECRET", "", "SENTINEL_KEY_SECRET is not set"),
+        ("DATABASE_URL", "postgresql://u:hunter2@h/db?pgbouncer=true", "the parameter pgbouncer"),
+    ],
+)
+def test_with_a_setting_that_cannot_work_the_service_does_not_start_and_names_it(
+    database: str,
+    mlflow_server: str,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+    setting: str,
+    value: str,
+    sentence: str,
 ) -> None:
     with (
         pytest.raises(Exception, match="ended unexpectedly"),
-        serving(database, mlflow_server, tmp_path, free_port(), SENTINEL_KEY_SECRET=""),
+        serving(database, mlflow_server, tmp_path, free_port(), **{setting: value}),
     ):
         pass
     log = (tmp_path / "service.log").read_text()
-    assert "SENTINEL_KEY_SECRET is not set" in log
+    assert sentence in log
     assert "Traceback" not in log
+    assert "hunter2" not in log
 
 
 def test_the_openapi_document_and_its_page_are_served(

@@ -190,6 +190,9 @@ def test_wrong_settings_end_a_start_each_with_its_sentence(login: str) -> None:
             (with_parameters(login, options="-c nosuch=1"), "nosuch"),
             ("postgresql://?service=nosuch", 'definition of service "nosuch" not found'),
             ("postgresql://h1,h2:1,2,3/db", "DATABASE_URL"),
+            ("host=127.0.0.1 port=1,2", "could not match 2 port numbers to 1 hosts"),
+            ("postgresql://app:hunter2@db..example/db", "db..example is not a host name"),
+            (with_parameters(login, connect_timeout="soon"), "connect_timeout"),
         ]:
             with pytest.raises(DatabaseUrlError, match=sentence) as refused:
                 check_database_url(url)

@@ -241,7 +241,7 @@ def test_the_tables_owner_need_not_be_a_superuser(
             connection.execute(text(statement))
     superuser.dispose()
     migrate.upgrade(plain)
-    owner = open_database(plain, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S)
+    owner = open_database(plain, pool_size=2, statement_timeout_s=OPERATOR_TIMEOUT_S)
     service = open_database(plain, role=SERVICE_ROLE)
     tenant = create_tenant(owner, "demo", "fraud-demo")
     record_promotions(owner, [tenant.id], a_model(version=ModelVersion("fraud-demo", 1)))

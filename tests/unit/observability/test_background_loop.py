@@ -66,7 +66,7 @@ def test_runs_follow_each_other_on_one_daemon_thread_of_the_given_name() -> None
     assert (threads[0].name, threads[0].daemon) == ("tested", True)
 
 
-def test_a_run_that_fails_is_logged_with_its_traceback_and_the_next_one_follows(
+def test_a_run_that_fails_is_logged_once_with_its_traceback_and_the_next_one_follows(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     runs: list[int] = []
@@ -79,14 +79,37 @@ def test_a_run_that_fails_is_logged_with_its_traceback_and_the_next_one_follows(
         recovered.set()
 
     loop = a_loop(step, 0.001)
-    with caplog.at_level("ERROR", logger.name):
+    with caplog.at_level("WARNING", logger.name):
         loop.start()
         assert recovered.wait(10)
         loop.stop()
-    assert [record.getMessage() for record in caplog.records] == [
-        "counting failed; trying again"
-    ] * 2
-    assert all(record.exc_info and record.exc_info[0] is LookupError for record in caplog.records)
+    failed, over = caplog.records
+    assert failed.getMessage() == "counting failed; trying again"
+    assert failed.exc_info
+    assert failed.exc_info[0] is LookupError
+    assert over.getMessage() == "counting works again"
+
+
+def test_another_fault_of_a_run_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    faults = iter([LookupError("a"), LookupError("b"), ValueError("b"), ValueError("b")])
+    enough = threading.Event()
+
+    def step() -> None:
+        fault = next(faults, None)
+        if fault is not None:
+            raise fault
+        enough.set()
+
+    loop = a_loop(step, 0.001)
+    with caplog.at_level("ERROR", logger.name):
+        loop.start()
+        assert enough.wait(10)
+        loop.stop()
+    assert [str(record.exc_info and record.exc_info[1]) for record in caplog.records] == [
+        "a",
+        "b",
+        "b",
+    ]
 
 
 def test_stop_waits_for_the_run_that_has_begun() -> None:

@@ -117,13 +117,17 @@ def test_of_several_servers_one_that_is_away_may_be_the_right_one() -> None:
         (errors.ReadOnlySqlTransaction("cannot execute INSERT"), StoreUnavailable, "only reads"),
         (errors.QueryCanceled("due to statement timeout"), StoreUnavailable, "took too long"),
         (errors.DiskFull("could not extend file"), StoreUnavailable, "could not extend file"),
-        (psycopg.OperationalError("the connection is lost"), StoreUnavailable, "broke"),
+        (
+            psycopg.OperationalError("the connection is lost"),
+            StoreUnavailable,
+            "Broken (the connection is lost).",
+        ),
     ],
 )
 def test_a_statement_that_postgres_does_not_run_has_its_sentence(
     error: psycopg.Error, kind: type[StoreUnavailable], sentence: str
 ) -> None:
-    found = running(error, "broken")
+    found = running(error, "Broken.")
     assert type(found) is kind
     assert sentence in str(found)
 
