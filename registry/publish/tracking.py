@@ -35,6 +35,9 @@ _EXPERIMENT_KIND = "mlflow.experimentKind"
 """Tag by which MLflow's pages show an experiment as machine learning or as generative AI; the value
 is in MLflow's web pages only (ExperimentKind.CUSTOM_MODEL_DEVELOPMENT)."""
 _MACHINE_LEARNING = "custom_model_development"
+_AS_MODEL_TRAINING = "?workflowType=machine_learning"
+"""Query by which the pages of MLflow 3.17 open under *Model training*. Without it they open under
+*GenAI* until a person changes the switch, whatever the experiment's tag says."""
 
 
 class PublishError(CommandError):
@@ -191,7 +194,7 @@ class Tracking:
         """Return the address of the run's page, or None where MLflow is a database."""
         if not self._is_server:
             return None
-        return f"{self._uri}/#/experiments/{run.experiment_id}/runs/{run.id}"
+        return f"{self._uri}/#/experiments/{run.experiment_id}/runs/{run.id}{_AS_MODEL_TRAINING}"
 
     def version_url(self, version: ModelVersion) -> str | None:
         """Return the address of the version's page, or None where MLflow is a database."""
