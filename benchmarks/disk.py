@@ -19,7 +19,6 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from sqlalchemy import Engine, text
@@ -38,6 +37,7 @@ from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import from_wire
 from sentinel.local.postgres.embedded import EmbeddedPostgres
+from sentinel.local.terminal import open_console
 
 RESULTS = Path(__file__).with_name("results") / "disk.json"
 TENANTS = 8
@@ -198,7 +198,7 @@ def _show(results: dict[str, Any]) -> None:
     for name, parts in results["gb_per_million"].items():
         table.add_row(name, f"{parts['rows']:.2f}", f"{parts['indexes']:.2f}")
     table.add_row("write-ahead log", f"{results['write_ahead_log_gb_per_million']:.2f}", "")
-    Console().print(table)
+    open_console().print(table)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ _EXPERIMENT_KIND = "mlflow.experimentKind"
 """Tag by which MLflow's pages show an experiment as machine learning or as generative AI; the value
 is in MLflow's web pages only (ExperimentKind.CUSTOM_MODEL_DEVELOPMENT)."""
 _MACHINE_LEARNING = "custom_model_development"
+_AS_MODEL_TRAINING = "?workflowType=machine_learning"
+"""Query by which the pages of MLflow 3.17 open under *Model training*. Without it they open under
+*GenAI* until a person changes the switch, whatever the experiment's tag says."""
 
 
 class PublishError(CommandError):
@@ -199,7 +202,8 @@ class Tracking:
         """Return the address of the run's page, or None where MLflow is a database."""
         if not self._address.is_server:
             return None
-        return f"{self._address.shown}/#/experiments/{run.experiment_id}/runs/{run.id}"
+        path = f"experiments/{run.experiment_id}/runs/{run.id}{_AS_MODEL_TRAINING}"
+        return f"{self._address.shown}/#/{path}"
 
     def version_url(self, version: ModelVersion) -> str | None:
         """Return the address of the version's page, or None where MLflow is a database."""

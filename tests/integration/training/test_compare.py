@@ -51,7 +51,7 @@ def test_stored_decisions_and_shadow_scores_are_compared_and_logged(
     assert "30 to 120 days old" in said
     assert SELECTION_BIAS in said
 
-    url = re.search(r"Run: (http\S+)", done.stdout)
+    url = re.search(r"Run: (http[^\s?]+)", done.stdout)
     assert url is not None
     assert url[1].startswith(mlflow_server)
     client = MlflowClient(mlflow_server)

@@ -61,7 +61,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence(
     assert tags[PROMOTED_BY_TAG] == os_user()
     when = datetime.fromisoformat(tags[PROMOTED_AT_TAG])
     assert abs(datetime.now(UTC) - when) < timedelta(minutes=5)
-    assert re.search(r"version 2 saves [\d,]+ more .* http\S+/runs/\w+$", tags[EVIDENCE_TAG])
+    assert re.search(r"version 2 saves [\d,]+ more .* http\S+/runs/\w+\?\S+$", tags[EVIDENCE_TAG])
 
     again = training("promote", "--tenant", past.tenant.slug, "--version", 2)
     assert again.exit_code == 0

@@ -166,7 +166,7 @@ def test_feedback_replaces_a_wrong_calibrator_and_keeps_the_margins_bit_for_bit(
     assert int(version.version) == 2
     assert version.tags[SOURCE_TAG] == "1"
     run = client.get_run(version.run_id)
-    assert re.search(rf"Run: \S+{version.run_id}$", done.stdout, re.M)
+    assert re.search(rf"Run: \S+{version.run_id}\?", done.stdout, re.M)
     figures = run.data.metrics
     assert figures["after_ece_high"] < figures["before_ece_low"]
     assert figures["after_log_loss"] < figures["before_log_loss"]

@@ -138,7 +138,7 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
     url = re.search(r"Run: (http\S+)", done.stdout)
     assert url is not None
     assert url[1].startswith(mlflow_server)
-    assert url[1].endswith(version.run_id)
+    assert url[1].endswith(f"/runs/{version.run_id}?workflowType=machine_learning")
 
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"

@@ -150,7 +150,7 @@ def test_every_error_of_a_request_is_a_documented_type_with_a_retry_of_its_own()
         ("post /score", {"idempotency-mismatch", "malformed-json", "no-production-model"}),
         ("post /explain", {"malformed-json", "no-production-model"}),
         ("get /queue", set()),
-        ("put /policy", {"malformed-json", "no-production-model"}),
+        ("put /policy", {"idempotency-mismatch", "malformed-json", "no-production-model"}),
     ],
 )
 def test_an_operation_names_the_types_that_it_can_reply_with(name: str, also: set[str]) -> None:
