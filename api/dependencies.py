@@ -13,7 +13,7 @@ from api.pagination import Cursors
 from persistence.api_keys import Principal
 from web.auth import Authenticator
 from web.headers import authorization
-from web.problems import invalid_fields
+from web.invalid_fields import invalid_fields
 from web.single_flight_cache import SingleFlightCache
 
 API_CONNECTIONS = 3

@@ -15,7 +15,7 @@ from scoring.transaction import (
     Transaction,
 )
 from web.headers import IDEMPOTENCY_KEY
-from web.problems import invalid_fields
+from web.invalid_fields import invalid_fields
 from web.schemas import Account, FeatureOut, ModelOut, Reasons
 
 MAX_BATCH_ROWS = 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from scoring.errors import (
     MalformedRequest,
     SentinelError,
 )
+from web.invalid_fields import invalid_fields
 from web.problem_types import RETRY_AFTER_S, RETRY_STATUSES, type_uri
 
 if TYPE_CHECKING:
@@ -87,16 +87,6 @@ def invalid_body(error: ValidationError) -> InvalidRequest:
     if found[0]["type"] == "json_invalid":
         return MalformedRequest(f"{found[0]['msg']}.")
     return invalid_fields([(item["loc"], item["msg"]) for item in found])
-
-
-def invalid_fields(findings: Sequence[tuple[tuple[int | str, ...], str]]) -> InvalidRequest:
-    """Return the error of findings: each a path and what its value must be."""
-    errors = tuple(
-        FieldError(".".join(map(str, path)) or "body", message) for path, message in findings
-    )
-    fields = ", ".join(dict.fromkeys(e.field for e in errors[:5]))
-    more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
-    return InvalidRequest(f"Not valid: {fields}{more}.", errors=errors)
 
 
 def _invalid_parameters(error: RequestValidationError) -> InvalidRequest:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from web.problems import invalid_fields
+from web.invalid_fields import invalid_fields
 
 _FIELDS = attrgetter("__pydantic_fields_set__")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from scoring.policy import CostModel, Policy
-from web.problems import invalid_fields
+from web.invalid_fields import invalid_fields
 
 
 def changed_policy(current: Policy, changes: Mapping[str, Any]) -> Policy:

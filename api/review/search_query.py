@@ -8,7 +8,7 @@ from api.review.schemas import AuditQuery, SearchQuery
 from persistence.review.audit import AuditFilter
 from persistence.review.search import MAX_AMOUNT_DAYS, InvalidSearch, Search
 from scoring.errors import FieldError, InvalidRequest
-from web.problems import invalid_fields
+from web.invalid_fields import invalid_fields
 
 _BACKWARDS = {
     "to": "must not be earlier than from",

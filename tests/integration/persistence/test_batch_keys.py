@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
+from persistence.actor import Actor
 from persistence.decisions.batch_keys import batch_request
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, KeysRefused
@@ -87,7 +88,7 @@ def test_another_batch_or_request_under_the_key_is_refused_and_stores_nothing(
     change = KeyedRequest("batch-1", b"a change")
     with pytest.raises(IdempotencyMismatch):
         write_once(
-            service_engine, tenant_id, lambda _: Reply(200, b"{}"), actor="a", request=change
+            service_engine, tenant_id, lambda _: Reply(200, b"{}"), actor=Actor("a"), request=change
         )
     assert len(rows("SELECT FROM predictions")) == 3
 
@@ -215,7 +216,9 @@ def test_a_key_lives_as_long_as_the_first_decision_of_its_batch(
     write_whole(log, old, key="old")
     write_whole(log, a_batch(tenant_id, None), key="new")
     change = KeyedRequest("change", b"a change")
-    write_once(service_engine, tenant_id, lambda _: Reply(200, b"{}"), actor="a", request=change)
+    write_once(
+        service_engine, tenant_id, lambda _: Reply(200, b"{}"), actor=Actor("a"), request=change
+    )
     maintain(engine, NOW)
     maintain(engine, NOW, retain_months=1)
     assert {row["key"] for row in rows("SELECT key FROM idempotent_requests")} == {"new", "change"}

@@ -131,7 +131,7 @@ def test_rows_without_a_month_are_counted_until_maintenance_moves_them(
     decide(THIS.plus(-2))
     decide(THIS.plus(9))
     found = read_state(service_engine).default_rows
-    assert found == {"transactions": 2, "predictions": 2, "shadow_scores": 0}
+    assert found == {"transactions": 2, "predictions": 2, "shadow_scores": 0, "access_log": 0}
     maintain(owner, NOW)
     found = read_state(service_engine).default_rows
     assert found == {"transactions": 1, "predictions": 1, "shadow_scores": 0}
