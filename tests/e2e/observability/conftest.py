@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from persistence.api_keys import issue_key
+from persistence.api_keys import issue_key, verify_key
 from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.monitoring.job_runs import record_job
@@ -40,6 +40,7 @@ def watched(
     publish = publisher(mlflow_server, home)
     tenant = create_tenant(engine, "demo", MODEL)
     key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
+    assert verify_key(engine, key, KEY_SECRET)  # a use, which the first read of the service sees
     review_key = issue_key(engine, tenant.id, ("review", "admin"), KEY_SECRET)
     for number, alias in ((1, PRODUCTION), (2, None)):
         model = a_model_with_distribution(seed=number, threshold=THRESHOLD)
