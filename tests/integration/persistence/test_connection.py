@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -31,22 +31,6 @@ from tests.support.fixture_types import MakeTenant
 from tests.support.postgres.proxy import Proxy
 
 MakeDatabase = Callable[..., str]
-
-
-@pytest.fixture
-def execute(database: str) -> Iterator[Callable[[str], None]]:
-    """A function that runs statements as the superuser, outside of transactions."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        yield lambda statement: connection.execute(statement) and None
-
-
-@pytest.fixture
-def login(database: str, execute: Callable[[str], None]) -> Iterator[str]:
-    """The URL of a login that may act as the service, in force until the end of the test."""
-    name = f"login_{uuid4().hex}"
-    execute(f"CREATE ROLE {name} LOGIN PASSWORD 'hunter2' IN ROLE {SERVICE_ROLE}")
-    yield f"postgresql://{name}:hunter2@{database.partition('@')[2]}"
-    execute(f"DROP ROLE {name}")
 
 
 def name_of(login: str) -> str:
