@@ -167,8 +167,7 @@ def test_a_first_try_that_ends_before_its_commit_leaves_nothing_and_its_key_free
             owner.execute(
                 text(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE pid <> pg_backend_pid() AND state LIKE '%transaction%'"
-                    " OR state = 'active' AND pid <> pg_backend_pid()"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             )
 
@@ -185,12 +184,14 @@ def test_a_first_try_that_ends_after_its_commit_is_returned_to_the_retry(
 ) -> None:
     tenant_id = make_tenant().id
     with Proxy(database) as proxy:
-        log = DecisionLog(open_database(proxy.url, role=SERVICE_ROLE))
+        engine = open_database(proxy.url, role=SERVICE_ROLE)
+        log = DecisionLog(engine)
         batch = a_batch(tenant_id, None, None)
         proxy.cut_before_reply(b"COMMIT")
         with pytest.raises(StoreUnavailable):
             write_whole(log, batch, key="batch-1")
         assert ids(write_whole(log, a_batch(tenant_id, None, None), key="batch-1")) == ids(batch)
+        engine.dispose()
     assert len(rows("SELECT FROM predictions")) == 2
 
 
