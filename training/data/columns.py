@@ -43,7 +43,7 @@ def can_be_text(kind: pa.DataType) -> bool:
 
 def is_text(kind: pa.DataType) -> bool:
     """Return whether a column of this type holds text; Impala and Spark write it as bytes too."""
-    return (
+    return bool(
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
         or pa.types.is_string_view(kind)
