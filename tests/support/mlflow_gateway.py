@@ -61,7 +61,12 @@ class Gateway:
 
 @contextmanager
 def gateway(mlflow: str, tls: ssl.SSLContext | None = None) -> Iterator[Gateway]:
-    """Run a gateway in front of an MLflow; it also serves as a forward proxy for plain HTTP."""
+    """Run a gateway in front of an MLflow; it also serves as a forward proxy for plain HTTP.
+
+    Args:
+        mlflow: URL of MLflow with the login that the gateway uses in place of its clients'.
+        tls: certificate of the gateway; None: plain HTTP.
+    """
     handler = type("Handler", (_Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     if tls:

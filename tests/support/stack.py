@@ -94,15 +94,27 @@ def make_tenant(engine: Engine) -> MakeTenant:
 
 
 @pytest.fixture(scope="session")
-def mlflow_server(
+def running_mlflow(
     tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
-) -> Iterator[str]:
-    """The URL of a real MLflow server, whose login is in the environment while it runs."""
+) -> Iterator[MlflowServer]:
+    """A real MLflow server, whose login is in the environment while it runs."""
     server = MlflowServer(tmp_path_factory.mktemp("mlflow"), free_port())
     server.wait_until_ready()
     with logged_in(server):
-        yield server.url
+        yield server
     server.stop()
+
+
+@pytest.fixture
+def mlflow_with_login(running_mlflow: MlflowServer) -> str:
+    """The URL of the MLflow server with its login, for a program that gets no other."""
+    return running_mlflow.url_with_login
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(running_mlflow: MlflowServer) -> str:
+    """The URL of the MLflow server."""
+    return running_mlflow.url
 
 
 @contextmanager

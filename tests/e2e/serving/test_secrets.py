@@ -17,13 +17,18 @@ SECRET = "planted-s3cret"
 
 
 def test_no_secret_of_a_setting_is_shown(
-    database: str, engine: Engine, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
+    database: str,
+    engine: Engine,
+    mlflow_server: str,
+    mlflow_with_login: str,
+    tmp_path: Path,
+    free_port: Callable[[], int],
 ) -> None:
     tenant = create_tenant(engine, "demo", "fraud-behind-a-login")
     publisher(mlflow_server, tmp_path)(tenant.model_name)
     key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
     url = make_url(database).set(password=f"{SECRET}-1").render_as_string(hide_password=False)
-    with gateway(mlflow_server) as made:
+    with gateway(mlflow_with_login) as made:
         made.demands = basic("bob", f"{SECRET}-2")
         environment = {
             "MLFLOW_TRACKING_TOKEN": f"{SECRET}-3",

@@ -134,7 +134,7 @@ def test_rows_without_a_month_are_counted_until_maintenance_moves_them(
     assert found == {"transactions": 2, "predictions": 2, "shadow_scores": 0, "access_log": 0}
     maintain(owner, NOW)
     found = read_state(service_engine).default_rows
-    assert found == {"transactions": 1, "predictions": 1, "shadow_scores": 0}
+    assert found == {"transactions": 1, "predictions": 1, "shadow_scores": 0, "access_log": 0}
 
 
 def test_the_last_success_of_a_job_counts(owner: Engine, service_engine: Engine) -> None:

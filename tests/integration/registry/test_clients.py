@@ -170,9 +170,9 @@ def test_an_unreachable_server_raises_registry_unavailable(away: str, tmp_path: 
 
 
 def test_a_server_other_than_mlflow_raises_registry_unavailable_in_a_sentence(
-    mlflow_server: str,
+    mlflow_with_login: str,
 ) -> None:
-    with gateway(mlflow_server) as other:
+    with gateway(mlflow_with_login) as other:
         other.change = lambda _target, _reply: (200, b"<html>Please log in</html>")
         with pytest.raises(RegistryUnavailable, match="MLflow's reply has an unknown shape"):
             RestClient(other.url).aliases(["fraud-demo"])

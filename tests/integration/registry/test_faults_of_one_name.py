@@ -26,9 +26,9 @@ Change = Callable[[str, Reply], Reply]
 
 
 @pytest.fixture
-def broken(mlflow_server: str) -> Iterator[Gateway]:
+def broken(mlflow_with_login: str) -> Iterator[Gateway]:
     """An MLflow whose replies a test changes."""
-    with gateway(mlflow_server) as made:
+    with gateway(mlflow_with_login) as made:
         yield made
 
 
@@ -300,11 +300,11 @@ def test_names_of_every_kind_follow_their_aliases(
 
 
 def test_many_long_names_do_not_make_the_request_too_long(
-    mlflow_server: str, publish: Publish, name: str
+    mlflow_with_login: str, publish: Publish, name: str
 ) -> None:
     publish(name)
     names = [f"{number:03}{'欺' * 250}" for number in range(100)]
-    with gateway(mlflow_server) as made:
+    with gateway(mlflow_with_login) as made:
         found = open_registry(made.url).aliases([*names, name])
         assert max(len(seen.target) for seen in made.seen) < 8_000
     by_alias = found[name]

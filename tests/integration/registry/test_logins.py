@@ -35,9 +35,9 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def guarded(mlflow_server: str) -> Iterator[Gateway]:
+def guarded(mlflow_with_login: str) -> Iterator[Gateway]:
     """An MLflow that demands a login."""
-    with gateway(mlflow_server) as made:
+    with gateway(mlflow_with_login) as made:
         made.demands = basic("bob", "s3c:ret/@%")
         yield made
 
@@ -175,13 +175,13 @@ def test_a_malformed_credentials_file_is_refused_without_its_lines(home: Path) -
 
 
 def test_tls_follows_the_variables_of_mlflow(
-    monkeypatch: pytest.MonkeyPatch, home: Path, mlflow_server: str
+    monkeypatch: pytest.MonkeyPatch, home: Path, mlflow_with_login: str
 ) -> None:
     certificate = make_certificate(home)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
     tls.load_cert_chain(certificate)
     tls.verify_mode = ssl.CERT_REQUIRED
-    with gateway(mlflow_server, tls) as made:
+    with gateway(mlflow_with_login, tls) as made:
         monkeypatch.setenv("MLFLOW_TRACKING_CLIENT_CERT_PATH", str(certificate))
         with pytest.raises(RegistryUnavailable, match=r"is not trusted \(.*self-signed") as error:
             open_registry(made.url).aliases(["fraud-x"])
@@ -202,9 +202,9 @@ def test_tls_follows_the_variables_of_mlflow(
 
 
 def test_a_remote_server_is_reached_through_the_proxy_and_loopback_is_not(
-    monkeypatch: pytest.MonkeyPatch, home: Path, mlflow_server: str
+    monkeypatch: pytest.MonkeyPatch, home: Path, mlflow_server: str, mlflow_with_login: str
 ) -> None:
-    with gateway(mlflow_server) as proxy:
+    with gateway(mlflow_with_login) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://bob:s3cret@{proxy.host}")
         reach("http://mlflow.example.com:5000", home)
         assert all(seen.target.startswith("http://mlflow.example.com:5000/") for seen in proxy.seen)
@@ -222,20 +222,20 @@ def test_a_remote_server_is_reached_through_the_proxy_and_loopback_is_not(
 
 
 def test_the_workspace_is_sent_with_each_request(
-    monkeypatch: pytest.MonkeyPatch, mlflow_server: str
+    monkeypatch: pytest.MonkeyPatch, mlflow_with_login: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_WORKSPACE", "fraud")
-    with gateway(mlflow_server) as made:
+    with gateway(mlflow_with_login) as made:
         made.change = lambda _target, _reply: (200, b"{}")
         open_registry(made.url).aliases(["fraud-x"])
         assert {seen.headers["x-mlflow-workspace"] for seen in made.seen} == {"fraud"}
 
 
 def test_a_redirect_is_followed_as_by_the_client_of_mlflow(
-    mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+    mlflow_with_login: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
-    with gateway(mlflow_server) as secure, gateway(mlflow_server) as plain:
+    with gateway(mlflow_with_login) as secure, gateway(mlflow_with_login) as plain:
         plain.location = secure.url
         assert open_registry(plain.url).aliases(["fraud-x"]) == {"fraud-x": {}}
         assert "authorization" not in secure.seen[0].headers, "it is another host"

@@ -154,11 +154,11 @@ def recorded(engine: Engine) -> set[str]:
 
 
 def test_a_version_that_mlflow_does_not_return_leaves_the_other_tenants_measured(
-    monitor: Monitor, serve: Any, engine: Engine, mlflow_server: str,
+    monitor: Monitor, serve: Any, engine: Engine, mlflow_with_login: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     (faulty, version), (sound, _) = serve("a-faulty"), serve("b-sound")
-    with gateway(mlflow_server) as made:
+    with gateway(mlflow_with_login) as made:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", made.url)
         made.change = lambda target, reply: (500, b"") if version.name in target else reply
         result = monitor()

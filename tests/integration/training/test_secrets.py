@@ -40,9 +40,9 @@ def files_with_secret(folder: Path) -> list[Path]:
 
 
 @pytest.fixture
-def guarded(mlflow_server: str) -> Iterator[Gateway]:
+def guarded(mlflow_with_login: str) -> Iterator[Gateway]:
     """An MLflow that demands a login."""
-    with gateway(mlflow_server) as made:
+    with gateway(mlflow_with_login) as made:
         made.demands = basic("bob", f"{SECRET}/1")
         yield made
 
