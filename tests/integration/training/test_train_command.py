@@ -115,7 +115,7 @@ def test_an_unreachable_server_is_reported_before_training(
     began = time.monotonic()
     done = train("--tenant", "demo", tracking_uri=f"http://127.0.0.1:{free_port()}")
     assert done.returncode != 0
-    assert "MLflow does not respond at http://127.0.0.1:" in done.stderr
+    assert "MLflow did not respond at http://127.0.0.1:" in done.stderr
     assert "Traceback" not in done.stderr
     assert time.monotonic() - began < 30
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,8 @@ def shell(command: str, **environment: str) -> tuple[int, str, str]:
         capture_output=True,
         timeout=60,
         check=False,
+        # A run in the background of a shell ignores SIGINT, and its children would.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={
             **os.environ,
             "P": f"{sys.executable} -c",
