@@ -71,6 +71,7 @@ class AliasSearch:
         # Within one registered model MLflow never reuses a number, not even of a deleted version.
         self._older: dict[tuple[str, str], tuple[int, RegisteredVersion]] = {}
         self._failing: set[str] = set()
+        self._aliased: set[str] = set()
 
     def __call__(self, names: Collection[str]) -> dict[str, AliasesOfName]:
         """See `RegistryReader.aliases`."""
@@ -87,7 +88,11 @@ class AliasSearch:
         apart = set(names) - together
         if apart and not together:
             self._search([_NOBODY])
-        return aliases | {name: self._alone(name) for name in apart}
+        # A search leaves out what the login may not read, a request by name returns 403 for it.
+        apart |= {name for name in self._aliased & together if not aliases[name]}
+        aliases |= {name: self._alone(name) for name in apart}
+        self._aliased = {name for name, found in aliases.items() if found}
+        return aliases
 
     def _divided(self, names: Sequence[str]) -> dict[str, AliasesOfName]:
         if len(names) == 1:

@@ -178,6 +178,34 @@ def test_a_server_other_than_mlflow_raises_registry_unavailable_in_a_sentence(
             RestClient(other.url).aliases(["fraud-demo"])
 
 
+def test_a_model_that_the_login_may_no_longer_read_is_no_model_without_aliases(
+    mlflow_with_login: str, publish: Publish
+) -> None:
+    def refused(target: str, reply: tuple[int, bytes]) -> tuple[int, bytes]:
+        """As MLflow 3.17.2 replies where its default permission is NO_PERMISSIONS."""
+        if "/registered-models/search" in target:
+            return 200, b"{}"
+        return (403, b"Permission denied") if "/registered-models/alias" in target else reply
+
+    publish("fraud-secret")
+    with gateway(mlflow_with_login) as guarded:
+        registry = RestClient(guarded.url)
+        found = registry.aliases(["fraud-secret"])["fraud-secret"]
+        assert not isinstance(found, RegistryUnavailable)
+        assert found[PRODUCTION].version == 1
+
+        guarded.change = refused
+        for _ in range(2):
+            found = registry.aliases(["fraud-secret"])["fraud-secret"]
+            assert isinstance(found, RegistryUnavailable), "its tenants keep their version"
+            assert "status 403" in str(found)
+
+        guarded.change = lambda _target, reply: reply
+        client = MlflowClient(guarded.url)
+        client.delete_registered_model_alias("fraud-secret", PRODUCTION)
+        assert registry.aliases(["fraud-secret"])["fraud-secret"] == {}
+
+
 def test_a_wrong_path_is_no_absent_model(mlflow_server: str) -> None:
     registry = RestClient(f"{mlflow_server}/elsewhere")
     with pytest.raises(RegistryUnavailable, match="MLflow returned status 404 for /elsewhere/api"):
