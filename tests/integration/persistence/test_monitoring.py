@@ -60,7 +60,7 @@ def test_a_process_whose_clock_is_ahead_does_not_hide_later_decisions(
     engine: Engine, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:
     tenant = make_tenant()
-    hour_ago = NOW - timedelta(hours=1)
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
     ahead = decision_at(decision(tenant), NOW + timedelta(days=40))
     store(engine, ahead, decision_at(decision(tenant), hour_ago))
     found = only(read_state(service_engine))
