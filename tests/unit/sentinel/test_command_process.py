@@ -36,6 +36,7 @@ def print_(count):
 
 @group.command()
 def interrupt():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
     os.kill(os.getpid(), signal.SIGINT)
     signal.pause()
 
