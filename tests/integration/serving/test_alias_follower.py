@@ -157,7 +157,9 @@ def test_a_tenant_whose_policy_cannot_be_read(
     faulty, sound = tenants
     for tenant in tenants:
         publish(tenant.model_name)
-    set_policy(engine, faulty, '{"threshold": 0.5}')
+    costs = {"missed_fraud": 1, "missed_fraud_share": 0, "false_alarm": 1, "of_a_later_release": 1}
+    policy = {"threshold": 0.5, "high_from": 0.9, "cost_model": costs}
+    set_policy(engine, faulty, json.dumps(policy))
     follower.refresh()
     assert follower.in_use() == {sound.model_name: 1}, "no other policy than its own decides"
     assert "tenant faulty: The stored policy" in follower.faults[faulty.model_name]
