@@ -43,7 +43,7 @@ def test_a_name_with_characters_of_the_filter_language_is_found(
     publish_there(odd)
     publish_there(name)
     found = registry.aliases([odd, name])
-    assert [version[PRODUCTION].name for version in found.values()] == [odd, name]
+    assert {each: found[each][PRODUCTION].name for each in found} == {odd: odd, name: name}
 
 
 def test_more_names_than_fit_one_search_are_all_found(

@@ -106,7 +106,7 @@ def without_time(name: str) -> Change:
     ("change", "reason"),
     [
         (lambda name: failing(name, 500), "MLflow returned status 500 for "),
-        (lambda name: failing(name, 403), "refuses a request without a login (status 403)"),
+        (lambda name: failing(name, 403), "(status 403)"),
         (without_time, "MLflow's reply has an unknown shape: 'creation_timestamp'"),
         (
             lambda name: of_name(name, misdirect),

@@ -202,7 +202,7 @@ def test_tls_follows_the_variables_of_mlflow(
 
 
 def test_a_remote_server_is_reached_through_the_proxy_and_loopback_is_not(
-    monkeypatch: pytest.MonkeyPatch, home: Path, mlflow_server: str, mlflow_with_login: str
+    monkeypatch: pytest.MonkeyPatch, home: Path, mlflow_with_login: str
 ) -> None:
     with gateway(mlflow_with_login) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://bob:s3cret@{proxy.host}")
@@ -212,7 +212,7 @@ def test_a_remote_server_is_reached_through_the_proxy_and_loopback_is_not(
             seen.headers["proxy-authorization"] == basic("bob", "s3cret") for seen in proxy.seen
         )
         proxy.seen.clear()
-        reach(mlflow_server, home)
+        reach(mlflow_with_login, home)
         assert proxy.seen == []
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.delenv("no_proxy")
