@@ -13,7 +13,6 @@ from mlflow import MlflowClient
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, PROMOTED_AT_TAG, PROMOTED_BY_TAG
 from registry.publish.promotion import EVIDENCE_TAG
 from scoring.model.fraud_model import FraudModel
-from sentinel.command_actor import os_user
 from tests.support.data.matured_decisions import (
     Past,
     Training,
@@ -23,7 +22,7 @@ from tests.support.data.matured_decisions import (
     some_transactions,
     write_csv,
 )
-from tests.support.stack import Publish
+from tests.support.stack import Publish, mlflow_login
 
 TIMID, BOLD = fraud_model(threshold=0.9), fraud_model()
 Aliases = Callable[[], dict[str, str]]
@@ -58,7 +57,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence(
     assert aliases() == {PRODUCTION: "2"}, "and it is no challenger any more"
     assert f"{past.tenant.model_name} version 2 is in production." in done.stdout
     tags = MlflowClient(mlflow_server).get_model_version(past.tenant.model_name, "2").tags
-    assert tags[PROMOTED_BY_TAG] == os_user()
+    assert tags[PROMOTED_BY_TAG] == mlflow_login()["MLFLOW_TRACKING_USERNAME"]
     when = datetime.fromisoformat(tags[PROMOTED_AT_TAG])
     assert abs(datetime.now(UTC) - when) < timedelta(minutes=5)
     assert re.search(r"version 2 saves [\d,]+ more .* http\S+/runs/\w+\?\S+$", tags[EVIDENCE_TAG])
