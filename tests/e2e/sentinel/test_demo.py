@@ -210,11 +210,11 @@ def test_another_user_of_the_machine_reaches_the_service_and_two_logins_only(
     postgres = int((machine.home / "postgres/data/postmaster.pid").read_text().splitlines()[0])
     addresses, sockets = listening([*family(first_run[0].pid), *family(postgres)])
     assert addresses == {("127.0.0.1", machine.port), ("127.0.0.1", machine.mlflow_port)}
-    assert sockets == {str(machine.home / "postgres/.s.PGSQL.5432")}
-
     for _, port in addresses:
         assert commands(f"tcp://127.0.0.1:{port}") == "no reply"
     (socket,) = sockets
+    # Of Postgres: in a directory of its own, since the home's path has a comma.
+    assert socket.endswith("/.s.PGSQL.5432")
     assert connects(socket) == "PermissionError"
     assert opens(machine.home) == []
 
