@@ -86,7 +86,7 @@ class AliasSearch:
         apart = set(names) - together
         if apart and not together:
             self._search([_NOBODY])
-        return aliases | {name: self._alone(name) for name in apart}
+        return {name: self._alone(name) if name in apart else aliases[name] for name in names}
 
     def _divided(self, names: Sequence[str]) -> dict[str, AliasesOfName]:
         if len(names) == 1:

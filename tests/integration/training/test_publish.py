@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from registry.client.address import TrackingUriError
 from registry.publish.registration import registering
 from registry.publish.tracking import PublishError, Tracking
 from tests.support.factories import a_model, feature_rows
@@ -84,5 +85,5 @@ def test_a_deleted_experiment_is_reported_in_a_sentence(tracking: Tracking) -> N
 
 
 def test_an_unknown_tracking_uri_is_reported_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(PublishError, match="ftp://nowhere refused"):
+    with pytest.raises(TrackingUriError, match="is 'ftp://nowhere'; set it to an http"):
         Tracking("ftp://nowhere", tmp_path)
