@@ -92,7 +92,7 @@ class AliasSearch:
         apart |= {name for name in self._aliased & together if not aliases[name]}
         aliases |= {name: self._alone(name) for name in apart}
         self._aliased = {name for name, found in aliases.items() if found}
-        return aliases
+        return {name: aliases[name] for name in names}
 
     def _divided(self, names: Sequence[str]) -> dict[str, AliasesOfName]:
         if len(names) == 1:

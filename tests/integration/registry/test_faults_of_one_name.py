@@ -289,9 +289,8 @@ def test_names_of_every_kind_follow_their_aliases(
     names = [
         *(
             f"{name}{more}"
-            for more in ("欺" * 23, "x" * 243, "X", "x", " o'hara", "\\", '"%`', ".")
+            for more in ("欺" * 23, "x" * 243, "X", "x", " o'hara\\", "nai\u0308ve\n")
         ),
-        *(f"{name}{more}" for more in ("na\u00efve", "nai\u0308ve", "new\nline", "tab\t", "--;")),
         f"..{name}",
         f"a/{name}",
     ]

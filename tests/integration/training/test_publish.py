@@ -85,5 +85,5 @@ def test_a_deleted_experiment_is_reported_in_a_sentence(tracking: Tracking) -> N
 
 
 def test_an_unknown_tracking_uri_is_reported_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(TrackingUriError, match="MLFLOW_TRACKING_URI is 'ftp://nowhere'; set it"):
+    with pytest.raises(TrackingUriError, match="is 'ftp://nowhere'; set it to an http"):
         Tracking("ftp://nowhere", tmp_path)

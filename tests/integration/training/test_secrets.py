@@ -31,11 +31,11 @@ from training.__main__ import cli
 SECRET = "planted-s3cret"
 
 
-def files_with_secret(folder: Path) -> list[Path]:
+def files_with(secret: str, folder: Path) -> list[Path]:
     return [
         path
         for path in folder.rglob("*")
-        if path.is_file() and SECRET.encode() in path.read_bytes()
+        if path.is_file() and secret.encode() in path.read_bytes()
     ]
 
 
@@ -48,12 +48,11 @@ def guarded(mlflow_with_login: str) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def planted(guarded: Gateway, database: str, training: Training) -> Training:
+def planted(guarded: Gateway, database: str, training: Training, tmp_path: Path) -> Training:
     """The commands, with a secret in every setting that can hold one."""
     del training  # its cleaning of signal handlers
-    url = make_url(database).set(password=f"{SECRET}-2")
-    secrets = {
-        "DATABASE_URL": url.render_as_string(hide_password=False),
+    environment = {
+        "DATABASE_URL": database,
         "MLFLOW_TRACKING_URI": guarded.url.replace("://", f"://bob:{SECRET}%2F1@"),
         "MLFLOW_TRACKING_USERNAME": "alice",
         "MLFLOW_TRACKING_PASSWORD": f"{SECRET}-3",
@@ -63,19 +62,19 @@ def planted(guarded: Gateway, database: str, training: Training) -> Training:
         "SENTINEL_KEY_SECRET": f"{SECRET}-7",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "COLUMNS": "120",
+        "SENTINEL_HOME": str(tmp_path / "home"),
     }
 
-    def run(*arguments: object, **environment: str) -> object:
-        return CliRunner(env=secrets | environment).invoke(
-            cli, [str(argument) for argument in arguments]
-        )
+    def run(*arguments: object, **more: str) -> object:
+        arguments = [str(argument) for argument in arguments]
+        return CliRunner().invoke(cli, arguments, env=environment | more)
 
     return run
 
 
 def test_a_promotion_shows_and_stores_no_login(
     past: Past, publish: Publish, planted: Training, mlflow_server: str,
-    tmp_path_factory: pytest.TempPathFactory, guarded: Gateway,
+    tmp_path_factory: pytest.TempPathFactory, guarded: Gateway, database: str,
 ) -> None:  # fmt: skip
     timid, bold = fraud_model(threshold=0.9), fraud_model()
     name = past.tenant.model_name
@@ -85,12 +84,15 @@ def test_a_promotion_shows_and_stores_no_login(
     past.serve(champion, transactions, challenger, is_fraud=labels_of(transactions))
     done = planted("promote", "--tenant", past.tenant.slug)
     assert done.exit_code == 0, done.output
+    password = make_url(database).password
+    assert isinstance(password, str)
     assert SECRET not in done.output
+    assert password not in done.output
     assert f"Version: {guarded.url}/#/models/{name}/versions/2" in done.output
     tags = MlflowClient(mlflow_server).get_model_version(name, "2").tags
     assert f"{guarded.url}/#/experiments/" in tags[EVIDENCE_TAG]
-    (home,) = tmp_path_factory.getbasetemp().glob("mlflow*/mlflow.db")
-    assert files_with_secret(home.parent) == []
+    (home,) = tmp_path_factory.getbasetemp().glob("mlflow0/mlflow.db")
+    assert files_with(SECRET, home.parent) == files_with(password, home.parent) == []
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,7 @@ def test_a_training_has_a_run_of_its_own_and_stores_no_login_of_its_folder(
     client = MlflowClient(uri, registry_uri=uri)
     others = client.create_experiment("other", artifact_location=str(tmp_path / "other"))
     other = client.create_run(others, run_name="somebody else's")
+    before = client.get_run(other.info.run_id).to_dictionary()
     other_model = client.create_logged_model(others, name="other")
     checkout = tmp_path / "checkout"
     checkout.mkdir()
@@ -170,8 +173,7 @@ def test_a_training_has_a_run_of_its_own_and_stores_no_login_of_its_folder(
             "MLFLOW_REGISTRY_URI": f"sqlite:///{tmp_path / 'elsewhere.db'}",
         },
     )  # fmt: skip
-    kept = client.get_run(other.info.run_id).data.to_dictionary()
-    assert kept == other.data.to_dictionary(), "it is as it was"
+    assert client.get_run(other.info.run_id).to_dictionary() == before, "it is as it was"
     assert len(client.search_runs([others])) == 1
     assert not client.get_logged_model(other_model.model_id).metrics
     own = client.get_run(done.stdout.split()[-1])
@@ -181,7 +183,7 @@ def test_a_training_has_a_run_of_its_own_and_stores_no_login_of_its_folder(
     assert client.get_model_version("fraud-demo", "1").run_id == own.info.run_id
     assert not (tmp_path / "elsewhere.db").exists()
     assert SECRET not in done.stdout + done.stderr
-    stored = files_with_secret(tmp_path)
+    stored = files_with(SECRET, tmp_path)
     assert [path for path in stored if checkout / "artifacts" not in path.parents] == [
         path for path in stored if path.parent in {checkout, checkout / ".git"}
     ]
