@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scoring.policy import CostModel
 from scoring.tenant import is_slug
+
+if TYPE_CHECKING:
+    from click.parser import _OptionParser
 
 COSTS = {"flat": CostModel(), "amount": CostModel(0.0, 1.0, 5.0)}
 
@@ -35,7 +38,7 @@ def _file(context: click.Context, parameter: click.Parameter, value: Path | None
 class OneFile(click.Option):
     """An option that is refused if it is given twice; click takes the last value silently."""
 
-    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+    def add_to_parser(self, parser: _OptionParser, ctx: click.Context) -> None:
         """Let the parser collect every value of the option."""
         del ctx
         parser.add_option(obj=self, opts=self.opts, dest=self.name, action="append", nargs=1)
