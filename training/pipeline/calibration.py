@@ -68,7 +68,8 @@ class Calibration:
         if best == self.chosen:
             return None
         reason = "has fewer parameters" if self.chosen in CALIBRATORS else "needs no new fit"
-        return f"{self.chosen} is within one standard error of the best log loss ({best}) and {reason}."
+        near = f"within one standard error of the best log loss ({best})"
+        return f"{self.chosen} is {near} and {reason}."
 
     def data(self, span: Callable[[slice], tuple[str, str]], first_row: int = 0) -> str:
         """Return a phrase on the data of the comparison.
