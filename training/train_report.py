@@ -51,7 +51,8 @@ def show(trained: Trained, console: Console) -> None:
     )
     show_addresses(trained.run_id, trained.run_url, trained.version_url, console)
     console.print(
-        f"Check its plots in MLflow, then move the alias `production` of {version.name} to it.",
+        f"Its plots are in MLflow. Version {version.version} decides once it has the alias "
+        "`production`.",
         soft_wrap=True,
     )
 

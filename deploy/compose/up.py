@@ -28,14 +28,14 @@ SECRETS = (
 COMPOSE = {"docker": ("docker", "compose"), "podman": ("podman", "compose")}
 HELP = """
   Service      http://127.0.0.1:{PORT}/docs
-  MLflow       http://127.0.0.1:{MLFLOW_PORT}  (sentinel, MLFLOW_TRACKING_PASSWORD in .env)
+  MLflow       http://127.0.0.1:{MLFLOW_PORT}  (admin, MLFLOW_TRACKING_PASSWORD in .env)
   Prometheus   http://127.0.0.1:{PROMETHEUS_PORT}
   Grafana      http://127.0.0.1:{GRAFANA_PORT}  (admin, GRAFANA_PASSWORD in .env)
 
   A tenant, its key and its first model, which you then promote in MLflow:
   {compose} run --rm operator sentinel tenants create acme
   {compose} run --rm operator sentinel keys issue --tenant acme --scopes score,review --name core
-  export MLFLOW_TRACKING_URI=http://127.0.0.1:{MLFLOW_PORT} MLFLOW_TRACKING_USERNAME=sentinel
+  export MLFLOW_TRACKING_URI=http://127.0.0.1:{MLFLOW_PORT} MLFLOW_TRACKING_USERNAME=admin
   export $(grep ^MLFLOW_TRACKING_PASSWORD= .env)
   .venv/bin/python -m training train --tenant acme
 

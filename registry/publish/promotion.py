@@ -31,7 +31,7 @@ class Promotion:
 
 
 def promote(client: MlflowClient, version: RegisteredVersion, promotion: Promotion) -> None:
-    """Put a version under `production`; every service serves it within seconds.
+    """Put a version under `production`; every service serves it within a second.
 
     If the version was the challenger, it loses that alias. The tags are set first and restored when
     the alias does not move, so a failure leaves the version unchanged.

@@ -16,7 +16,7 @@ from pathlib import Path
 from sentinel.home import write_private
 
 _DATABASE = "mlflow_auth.db"
-_USER = "sentinel"
+_USER = "admin"  # not `sentinel`, which is the service by itself in the audit log
 _CACHE_SECONDS = 3600  # a check of the password costs 60 ms of CPU, and is the same each time
 
 

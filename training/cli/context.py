@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from sentinel.local.database_url import database_url
 from sentinel.sentences import shown
 from sentinel.settings import Settings
 from training.comparison.evidence import Evidence, from_models, from_pairs
-from training.comparison.lineage import unseen_from
+from training.comparison.lineage import note_on_another_file, unseen_from
 from training.data.loading import LabelledTransactions, note_ignored, read
 from training.data.maturity_window import Window
 from training.errors import NoEvidence, TrainingError
@@ -175,8 +175,7 @@ class Sources:
         """
         models = self._champion(champion), self.verified(challenger)
         data = self.labelled(path)
-        for version in (champion, challenger):
-            from_step = self.unseen(version, data, "test", from_step)
+        from_step = self.unseen((champion, challenger), data, "test", from_step)
         with self.reporter.stage("Score with both versions"):
             return from_models(*models, data, from_step, until_step)
 
@@ -193,20 +192,29 @@ class Sources:
 
     def unseen(
         self,
-        version: RegisteredVersion,
+        versions: Sequence[RegisteredVersion],
         data: LabelledTransactions,
         part: str,
         from_step: int | None,
     ) -> int | None:
-        """Return from_step, moved past the hours the version was trained on; report the move."""
-        first = unseen_from(self.tracking, version, data.fingerprint, part)
-        if first is None or (from_step is not None and from_step >= first):
-            return from_step
-        self.reporter.note(
-            f"Version {version.version} was made from {data.source}; only its hours from {first} "
-            "on, which the version was not trained on, are used."
-        )
-        return first
+        """Return from_step, moved past the hours the versions were trained on; report the move.
+
+        Report too which versions were made from another file: its rows are not recognised.
+        """
+        others = []
+        for version in versions:
+            first = unseen_from(self.tracking, version, data.fingerprint, part)
+            if first is None:
+                others.append(version.version)
+            elif from_step is None or from_step < first:
+                self.reporter.note(
+                    f"Version {version.version} was made from {data.source}; only its hours from "
+                    f"{first} on, which the version was not trained on, are used."
+                )
+                from_step = first
+        if others:
+            self.reporter.note(note_on_another_file(data.source, others))
+        return from_step
 
 
 def connect(settings: Settings, reporter: Reporter) -> Tracking:

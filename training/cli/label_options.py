@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from persistence.labels.reader import MATURITY_DAYS
+from training.cli.options import OneFile
 
 WINDOW_DAYS = 90.0
 
 labelled_data = click.option(
     "--data",
+    cls=OneFile,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV or Parquet in the PaySim schema, with labels, instead of stored decisions.",
 )

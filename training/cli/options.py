@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scoring.policy import CostModel
 from scoring.tenant import is_slug
+
+if TYPE_CHECKING:
+    from click.parser import _OptionParser
 
 COSTS = {"flat": CostModel(), "amount": CostModel(0.0, 1.0, 5.0)}
 
@@ -30,15 +35,41 @@ def _file(context: click.Context, parameter: click.Parameter, value: Path | None
     return value
 
 
+class OneFile(click.Option):
+    """An option that is refused if it is given twice; click takes the last value silently."""
+
+    def add_to_parser(self, parser: _OptionParser, ctx: click.Context) -> None:
+        """Let the parser collect every value of the option."""
+        del ctx
+        parser.add_option(obj=self, opts=self.opts, dest=self.name, action="append", nargs=1)
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Process the one value.
+
+        Raises:
+            UsageError: there is more than one.
+        """
+        given = dict(opts)
+        if self.name in given:
+            *others, given[self.name] = given[self.name]
+            if others:
+                raise click.UsageError(f"{self.opts[0]} was given twice; name one file.", ctx)
+        return super().handle_parse_result(ctx, given, args)
+
+
 tenant_option = click.option("--tenant", required=True, callback=_tenant, help="The tenant's slug.")
 optional_data = click.option(
     "--data",
+    cls=OneFile,
     type=click.Path(path_type=Path),
     callback=_file,
     help="CSV or Parquet in the PaySim schema.  [default: a simulated month]",
 )
 required_data = click.option(
     "--data",
+    cls=OneFile,
     required=True,
     type=click.Path(path_type=Path),
     callback=_file,

@@ -70,7 +70,7 @@ def calibrate(
         if data:
             version = sources.under(model_name(tenant), alias)
             transactions = sources.labelled(data)
-            first = sources.unseen(version, transactions, "calibrate", from_step)
+            first = sources.unseen([version], transactions, "calibrate", from_step)
             labels = from_file(transactions, first, until_step)
         else:
             with sources.store(tenant) as store, reporter.stage("Read matured transactions"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from registry.client.base import RegisteredVersion
 from registry.publish.tracking import Tracking
 
@@ -23,7 +25,7 @@ def unseen_from(
 
     Returns:
         The latest such hour over the version's lineage, or None if no version of it was made from
-        the file.
+        the file. A part of the file, or the file with more rows, has another fingerprint.
 
     Raises:
         PublishError: MLflow refuses or does not answer.
@@ -40,3 +42,17 @@ def unseen_from(
                 hours.append(int(steps.split()[0]))
             number = registered.tags.get(SOURCE_TAG)
     return max(hours, default=None)
+
+
+def note_on_another_file(source: str, numbers: Sequence[int]) -> str:
+    """Return the caution on figures of a file that `unseen_from` did not recognise.
+
+    Args:
+        source: name of the file.
+        numbers: numbers of the versions that were not made from it, at least one.
+    """
+    versions = " or ".join(map(str, numbers))
+    return (
+        f"{source} is not the file that version {versions} was made from; if it holds rows of that "
+        "file, the figures are too good."
+    )

@@ -49,13 +49,14 @@ class Labels:
 def from_file(data: LabelledTransactions, from_step: int | None, until_step: int | None) -> Labels:
     """Return the labels of the hours from_step to until_step of a file, both included."""
     rows = data.rows_of_hours(from_step, until_step)
+    later = "" if until_step is None else " or a later --until-step"
     return Labels(
         columns=_rows(data.columns, rows),
         is_fraud=data.is_fraud[rows],
         time=data.step[rows],
         is_clock=False,
         source=f"transactions of {data.source}",
-        remedy="Give more transactions.",
+        remedy=f"Give more transactions{later}.",
         facts={"source": data.source, "data_fingerprint": data.fingerprint},
         notes=(),
     )

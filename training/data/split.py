@@ -122,13 +122,16 @@ def split(step: FloatArray, is_fraud: BoolArray, until_step: int | None = None) 
     used = int(np.searchsorted(step, until, side="right"))
     cumulative = np.cumsum(list(SHARES.values()))[:-1].tolist()
     bounds = [0, *(_boundary(step[:used], share) for share in cumulative), used]
+    # Also without `until_step`: it would bring back trailing days of little traffic.
+    later = " or a later --until-step" if used < step.size else ""
+    remedy = f"Give more transactions{later}."
     fit, calibrate, threshold, test = (
-        _part(name, slice(start, stop), step, is_fraud)
+        _part(name, slice(start, stop), step, is_fraud, remedy)
         for name, (start, stop) in zip(SHARES, pairwise(bounds), strict=True)
     )
     middle = _boundary(step[fit.rows], 1.0 - EARLY_STOPPING_SHARE)
     stopping_frauds = int(is_fraud[middle : fit.rows.stop].sum())
-    _require_frauds("early-stopping", stopping_frauds, fit.last_step, MIN_STOPPING_FRAUDS)
+    _require_frauds("early-stopping", stopping_frauds, fit.last_step, MIN_STOPPING_FRAUDS, remedy)
     return Split(
         fit,
         calibrate,
@@ -149,7 +152,7 @@ def _boundary(step: FloatArray, share: float) -> int:
     return int(np.searchsorted(step, step[int(share * step.shape[0])], side="left"))
 
 
-def _part(name: str, rows: slice, step: FloatArray, is_fraud: BoolArray) -> Part:
+def _part(name: str, rows: slice, step: FloatArray, is_fraud: BoolArray, remedy: str) -> Part:
     if rows.stop <= rows.start:
         raise TrainingError(
             f"The transactions span too few steps for a split by time: the {name} part is empty. "
@@ -157,19 +160,19 @@ def _part(name: str, rows: slice, step: FloatArray, is_fraud: BoolArray) -> Part
         )
     frauds = int(is_fraud[rows].sum())
     first, last = int(step[rows.start]), int(step[rows.stop - 1])
-    _require_frauds(name, frauds, last, MIN_FRAUDS)
+    _require_frauds(name, frauds, last, MIN_FRAUDS, remedy)
     count = rows.stop - rows.start
     if count - frauds < MIN_FRAUDS:
         raise TrainingError(
             f"The {name} part of the split by time holds {count - frauds} legitimate transactions; "
-            f"at least {MIN_FRAUDS} are needed. Give more transactions."
+            f"at least {MIN_FRAUDS} are needed. {remedy}"
         )
     return Part(name, rows, first, last, count, frauds)
 
 
-def _require_frauds(name: str, frauds: int, last_step: int, least: int) -> None:
+def _require_frauds(name: str, frauds: int, last_step: int, least: int, remedy: str) -> None:
     if frauds < least:
         raise TrainingError(
             f"The {name} part of the split by time (up to step {last_step}) holds {frauds} frauds; "
-            f"at least {least} are needed. Give more transactions."
+            f"at least {least} are needed. {remedy}"
         )

@@ -61,6 +61,16 @@ class Calibration:
     fitted: slice
     compared: slice
 
+    @property
+    def why_not_the_best(self) -> str | None:
+        """A sentence on why the chosen calibrator is not that of the least loss; None if it is."""
+        best = min(self.comparisons, key=lambda tried: tried.log_loss).kind
+        if best == self.chosen:
+            return None
+        reason = "has fewer parameters" if self.chosen in CALIBRATORS else "needs no new fit"
+        near = f"within one standard error of the best log loss ({best})"
+        return f"{self.chosen} is {near} and {reason}."
+
     def data(self, span: Callable[[slice], tuple[str, str]], first_row: int = 0) -> str:
         """Return a phrase on the data of the comparison.
 

@@ -76,4 +76,6 @@ def calibrators_table(title: str, calibration: Calibration, data: str, form: str
             *(format(value, form) for value in (tried.log_loss, tried.brier, tried.ece)),
             style="bold" if is_chosen else None,
         )
+    if reason := calibration.why_not_the_best:
+        table.caption, table.caption_justify = reason, "left"
     return table

@@ -29,6 +29,7 @@ from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child, Ledger, ProcessError, check_port
 from sentinel.local.terminal import console, step
+from sentinel.sentences import shown
 from sentinel.settings import Settings
 
 TENANT = "demo"
@@ -117,7 +118,7 @@ class Demo:
         name = model_name(TENANT)
         version = registry.resolve(name, PRODUCTION)
         if not version or (self._data and not state.is_trained_on(self._home, self._data)):
-            self._train()
+            self._train(version)
             version = self._promote(registry, name)
             state.remember_data(self._home, self._data)
         self._version = version
@@ -154,8 +155,8 @@ class Demo:
             f"\n  MLflow       {self._mlflow.url} (user {self._mlflow.login.user}, "
             f"password {self._mlflow.login.password})"
             f"\n  Settings     {environment_file}"
-            "\n\nCtrl-C stops everything. `make demo` goes on with the same model and database; "
-            "`make clean` forgets them."
+            "\n\nCtrl-C stops everything. `make demo` goes on with the same model and database, "
+            "unless DATA is another file; `make clean` forgets them."
         )
 
     def watch(self) -> None:
@@ -218,8 +219,22 @@ class Demo:
         finally:
             engine.dispose()
 
-    def _train(self) -> None:
-        """Run the training in this terminal, so that its progress is visible and Ctrl-C ends it."""
+    def _train(self, production: RegisteredVersion | None) -> None:
+        """Run the training in this terminal, so that its progress is visible and Ctrl-C ends it.
+
+        Args:
+            production: version that is in production so far; None: there is none.
+
+        Raises:
+            DemoError: the training ends with an error.
+        """
+        if production and self._data:
+            console.print(
+                f"{production.name} version {production.version} was not trained on "
+                f"{shown(self._data.name)} as it is now: this trains again, and promotes the new "
+                "version without a comparison.",
+                soft_wrap=True,
+            )
         command = [sys.executable, "-m", "training", "train", "--tenant", TENANT]
         command += ["--data", str(self._data)] if self._data else []
         training = subprocess.Popen(  # noqa: S603 - our own command
@@ -230,6 +245,12 @@ class Demo:
         finally:
             training.terminate()
             training.wait()
+        if status and production and self._data:
+            raise DemoError(
+                f"The training on {shown(self._data.name)} did not succeed. {production.name} "
+                f"version {production.version} is still in production; `make demo` without DATA "
+                "serves it."
+            )
         if status:
             raise DemoError("The training did not succeed, so there is nothing to serve.")
 

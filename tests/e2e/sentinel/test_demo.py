@@ -317,7 +317,9 @@ def test_changed_data_are_trained_on_again_and_a_dead_service_ends_the_demo(
 ) -> None:
     os.utime(data, (1, 1))
     demo, said = machine.demo(DATA=str(data))
-    assert "Promoted fraud-demo version 2 to production." in said
+    before, promoted, _ = said.partition("Promoted fraud-demo version 2 to production.")
+    assert promoted
+    assert "this trains again, and promotes the new version without a comparison." in before
     assert {json.dumps(reply["model"]) for reply in replies(said)} == {
         '{"name": "fraud-demo", "version": 2}'
     }
@@ -352,6 +354,7 @@ def test_a_missing_data_file_is_named_before_anything_is_started(machine: Machin
     assert (status, said) == (1, "Error: DATA=no-such.csv: there is no such file.\n")
 
 
+@pytest.mark.usefixtures("first_run")
 def test_untrainable_data_end_the_demo_and_promote_nothing(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -360,7 +363,12 @@ def test_untrainable_data_end_the_demo_and_promote_nothing(
     status, said = machine.run("demo", DATA=str(bad))
     assert status == 1
     assert "amount" in said, "the missing column is named"
-    assert said.endswith("Error: The training did not succeed, so there is nothing to serve.\n")
+    last = said.splitlines()[-1]
+    assert re.fullmatch(
+        r"Error: The training on bad\.csv did not succeed\. fraud-demo version \d is still in "
+        r"production; `make demo` without DATA serves it\.",
+        last,
+    ), last
     assert "Traceback" not in said
     assert machine.processes() == []
 

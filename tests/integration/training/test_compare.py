@@ -95,9 +95,9 @@ def test_both_versions_are_compared_on_a_labelled_file(
     done = training("compare", "--tenant", past.tenant.slug, "--data", path, "--from-step", 100)
     assert done.exit_code == 0, done.stderr
     hours = [t.step for t in transactions if t.step >= 100]
-    assert f"{len(hours):,} transactions of month.csv (hours {min(hours)} to {max(hours)})" in (
-        " ".join(done.stdout.split())
-    )
+    said = " ".join(done.stdout.split())
+    assert f"{len(hours):,} transactions of month.csv (hours {min(hours)} to {max(hours)})" in said
+    assert "month.csv is not the file that version 1 or 2 was made from;" in said
 
 
 def test_a_version_is_not_compared_on_its_training_data(

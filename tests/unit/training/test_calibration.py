@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from training.pipeline.calibration import (
     fit_sigmoid,
     smoothed_targets,
 )
+from training.reporting.tables import calibrators_table
 
 ROWS = 60_000
 
@@ -88,6 +90,24 @@ def test_a_tie_goes_to_the_fewest_parameters() -> None:
     assert [c.kind for c in calibration.comparisons] == [
         "uncalibrated", "sigmoid", "beta", "isotonic",
     ]  # fmt: skip
+
+
+def test_a_chosen_calibrator_that_is_not_the_best_has_its_reason_under_the_table() -> None:
+    calibration = calibrate(*sample("shifted"), steps())
+    best, chosen = "beta", "sigmoid"
+    ranked = [best, chosen]
+    comparisons = tuple(
+        replace(tried, log_loss=float(ranked.index(tried.kind) if tried.kind in ranked else 9))
+        for tried in calibration.comparisons
+    )
+    tied = replace(calibration, comparisons=comparisons)
+    reason = "sigmoid is within one standard error of the best log loss (beta) and has fewer"
+    assert calibrators_table("Calibrators", tied, "data", ".4g").caption == f"{reason} parameters."
+    assert replace(tied, chosen=best).why_not_the_best is None
+
+    fixed = replace(comparisons[0], kind="current", log_loss=0.5)
+    kept = replace(tied, chosen="current", comparisons=(fixed, *comparisons))
+    assert (kept.why_not_the_best or "").endswith("(beta) and needs no new fit.")
 
 
 def test_probabilities_that_no_fit_improves_stay_uncalibrated() -> None:

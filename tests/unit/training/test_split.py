@@ -87,6 +87,15 @@ def test_a_part_with_too_few_frauds_is_named() -> None:
         split(step, is_fraud)
 
 
+def test_too_few_frauds_within_the_last_step_name_that_limit_too() -> None:
+    step = hours([100] * 240)
+    is_fraud = np.zeros(step.size, dtype=bool)
+    with pytest.raises(TrainingError, match=r"Give more transactions\.$"):
+        split(step, is_fraud)
+    with pytest.raises(TrainingError, match=r"more transactions or a later --until-step\.$"):
+        split(step, is_fraud, until_step=100)
+
+
 def test_a_part_without_honest_payments_is_named() -> None:
     step = hours([100] * 240)
     with pytest.raises(TrainingError, match="holds 0 legitimate transactions"):
