@@ -10,6 +10,7 @@ import click
 
 from persistence import api_keys, tenants
 from persistence.api_keys import KeyListing
+from persistence.key_names import shown_key
 from sentinel.cli.connection import actor, connected_database
 from sentinel.settings import Settings, SettingsError
 
@@ -93,7 +94,7 @@ def rename_key(tenant: str, key: str, name: str) -> None:
     with connected_database() as (engine, _):
         owner = tenants.find_tenant(engine, tenant)
         api_keys.rename_key(engine, owner.id, key, name, actor=actor())
-    click.echo("Renamed.")
+    click.echo(f"Renamed {shown_key(key)} to {name}.")
 
 
 @keys_group.command("revoke")
@@ -107,7 +108,7 @@ def revoke_key(tenant: str, key: str) -> None:
     with connected_database() as (engine, _):
         owner = tenants.find_tenant(engine, tenant)
         api_keys.revoke_key(engine, owner.id, key, actor=actor())
-    click.echo("Revoked.")
+    click.echo(f"Revoked {shown_key(key)}.")
 
 
 def _secrets(settings: Settings, *, needed: bool) -> Sequence[bytes]:
