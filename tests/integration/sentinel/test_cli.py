@@ -134,6 +134,36 @@ def test_the_list_shows_which_keys_still_need_the_old_secret(
     assert old() == ([], sentence.format(0))
 
 
+def test_a_key_under_another_secret_than_all_others_is_issued_with_a_warning(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def issue(tenant: str) -> Result:
+        issued = run("keys", "issue", "--tenant", tenant, "--scopes", "score")
+        assert issued.exit_code == 0
+        assert len(issued.stdout.split()) == 1, "stdout has the key alone"
+        return issued
+
+    run("tenants", "create", "acme")
+    run("tenants", "create", "other")
+    assert issue("acme").stderr == "", "there is no other key"
+    assert issue("acme").stderr == ""
+    monkeypatch.setenv("SENTINEL_KEY_SECRET", "another secret")
+    assert issue("other").stderr == (
+        "This database's other keys are hashed under another secret; a service with that secret"
+        " refuses this key.\n"
+    )
+
+
+def test_a_key_that_is_issued_while_the_secret_is_rotated_has_no_warning(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("tenants", "create", "acme")
+    run("keys", "issue", "--tenant", "acme", "--scopes", "score")
+    monkeypatch.setenv("SENTINEL_KEY_SECRET", "the secret from now on")
+    monkeypatch.setenv("SENTINEL_SECOND_KEY_SECRET", SECRET)
+    assert run("keys", "issue", "--tenant", "acme", "--scopes", "score").stderr == ""
+
+
 def test_keys_are_listed_without_the_secret_and_counted_only_with_it(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
