@@ -33,8 +33,7 @@ def find_key(connection: Connection, tenant_id: int, key: str) -> int:
         InvalidRequest: `key` stands for two keys.
     """
     is_key = key.startswith(KEY_START)
-    # The text may be a whole key, which no message shows.
-    shown = key.removeprefix(KEY_START).split("_")[0] if is_key else key
+    shown = shown_key(key)
     is_found = ApiKeyRow.prefix == shown
     statement = (
         select(ApiKeyRow.id)
@@ -52,6 +51,15 @@ def find_key(connection: Connection, tenant_id: int, key: str) -> int:
             " is the one with the prefix."
         )
     return found[0]
+
+
+def shown_key(key: str) -> str:
+    """Return a key's name or public prefix as messages show it: of a whole key, its prefix.
+
+    Args:
+        key: name or public prefix of the key, or the key itself.
+    """
+    return key.removeprefix(KEY_START).split("_")[0] if key.startswith(KEY_START) else key
 
 
 def check_name(name: str) -> None:

@@ -42,7 +42,9 @@ def _beside_usual(value: float, usual: float | None) -> str:
 
 
 def _share(amount: float, balance: float, owner: str) -> str:
-    if balance <= 0:
+    if balance < 0:
+        return f"The amount is {_money(amount)} and the {owner}'s balance was {_money(balance)}"
+    if balance == 0:
         return f"The amount is {_money(amount)} and the {owner} held nothing before"
     if amount <= 0:
         return f"The amount is zero and the {owner} held {_money(balance)} before"
@@ -83,6 +85,8 @@ def _phrase(name: str, values: Mapping[str, float], usual: Mapping[str, float]) 
                 if value
                 else "The payment does not take exactly the payer's whole balance"
             )
+        case "dest_is_empty" if values["oldbalance_dest"] < 0:
+            return f"The receiver's balance was {_money(values['oldbalance_dest'])}"
         case "dest_is_empty":
             return "The receiver held nothing before" if value else "The receiver held money before"
         case "dest_is_merchant":

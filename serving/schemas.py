@@ -104,6 +104,18 @@ class ExplainRequest(_Request):
     transaction: TransactionIn | None = None
     prediction_id: Annotated[UUID, Field(strict=False)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _not_bare(cls, body: Any) -> Any:  # noqa: ANN401 - any JSON
+        # Else each field of a payment that is not wrapped would be an error of its own.
+        own, of_payment = cls.model_fields.keys(), TransactionIn.model_fields.keys()
+        if isinstance(body, dict) and body.keys() & of_payment and not body.keys() & own:
+            raise ValueError(
+                'the body must be {"transaction": {...}} or {"prediction_id": "..."}; put a '
+                "payment under transaction"
+            )
+        return body
+
     @model_validator(mode="after")
     def _exactly_one(self) -> ExplainRequest:
         if (self.transaction is None) == (self.prediction_id is None):

@@ -131,7 +131,8 @@ _CONNECTING: tuple[tuple[str, str, bool], ...] = (
     ),
     (
         r"No such file or directory|on socket .*Permission denied",
-        "Postgres cannot be reached: there is no socket that this process may use at {where}.",
+        "Postgres cannot be reached: there is no socket that this process may use at {where}; start"
+        " Postgres (that of the demo runs while `make demo` does), or check DATABASE_URL.",
         _AWAY,
     ),
     (

@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import mlflow
+from httpx import HTTPStatusError
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
@@ -41,6 +43,13 @@ _MACHINE_LEARNING = "custom_model_development"
 _AS_MODEL_TRAINING = "?workflowType=machine_learning"
 """Query by which the pages of MLflow 3.17 open under *Model training*. Without it they open under
 *GenAI* until a person changes the switch, whatever the experiment's tag says."""
+
+_CHECKED: tuple[tuple[str, dict[str, int]], ...] = (
+    ("/health", {}),
+    ("/api/2.0/mlflow/experiments/search", {"max_results": 1}),
+)
+"""Paths and parameters of the requests that check a server: the first needs no login, the second
+needs one."""
 
 
 class PublishError(CommandError):
@@ -159,7 +168,7 @@ class Tracking:
         self._address = parse_address(tracking_uri)
         self._artifact_root = artifact_root
         if self._address.is_server:
-            _check_health(self._address)
+            _check_server(self._address)
         mlflow_client.configure(self._address)
         with self.translate_errors():
             self.client = MlflowClient(self._address.uri, registry_uri=self._address.uri)
@@ -245,11 +254,20 @@ def _is_active(client: MlflowClient, run_id: str, experiment_id: str) -> bool:
     return bool(info.lifecycle_stage == "active" and info.experiment_id == experiment_id)
 
 
-def _check_health(address: Address) -> None:
+def _check_server(address: Address) -> None:
     try:
         with open_client(address, tls_context()) as client, translate_http_errors(address):
-            client.get("/health").raise_for_status()
+            for path, parameters in _CHECKED:
+                reply = client.get(path, params=parameters)
+                if reply.status_code == HTTPStatus.NOT_FOUND:
+                    raise PublishError(
+                        f"{address.shown} is not an MLflow server (status 404 for {path})."
+                    )
+                reply.raise_for_status()
     except RegistryUnavailable as error:
+        cause = error.__cause__
+        if isinstance(cause, HTTPStatusError) and cause.response.status_code in {401, 403}:
+            raise PublishError(f"{error}.") from error
         raise PublishError(
             f"{error}. Start MLflow, correct its settings, or unset MLFLOW_TRACKING_URI to use a "
             "local database."

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import click
+from sqlalchemy import Engine
 
 from persistence import api_keys, tenants
 from persistence.api_keys import KeyListing
+from persistence.key_names import shown_key
 from sentinel.cli.connection import actor, connected_database
 from sentinel.settings import Settings, SettingsError
 
@@ -40,16 +42,24 @@ def issue_key(tenant: str, scopes: str, name: str | None, days: int | None) -> N
         owner = tenants.find_tenant(engine, tenant)
         key_scopes = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
         expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+        secrets = settings.resolve_key_secrets()
+        is_other_secret = _is_other_secret(engine, secrets)
         key = api_keys.issue_key(
             engine,
             owner.id,
             key_scopes,
-            settings.resolve_key_secrets()[0],
+            secrets[0],
             expires_at,
             name=name,
             actor=actor(),
         )
     click.echo(key)
+    if is_other_secret:
+        click.echo(
+            "This database's other keys are hashed under another secret; a service with that"
+            " secret refuses this key.",
+            err=True,
+        )
     if sys.stdout.isatty():
         click.echo("Keep it: only its keyed hash is stored.", err=True)
 
@@ -93,7 +103,7 @@ def rename_key(tenant: str, key: str, name: str) -> None:
     with connected_database() as (engine, _):
         owner = tenants.find_tenant(engine, tenant)
         api_keys.rename_key(engine, owner.id, key, name, actor=actor())
-    click.echo("Renamed.")
+    click.echo(f"Renamed {shown_key(key)} to {name}.")
 
 
 @keys_group.command("revoke")
@@ -107,7 +117,18 @@ def revoke_key(tenant: str, key: str) -> None:
     with connected_database() as (engine, _):
         owner = tenants.find_tenant(engine, tenant)
         api_keys.revoke_key(engine, owner.id, key, actor=actor())
-    click.echo("Revoked.")
+    click.echo(f"Revoked {shown_key(key)}.")
+
+
+def _is_other_secret(engine: Engine, secrets: Sequence[bytes]) -> bool:
+    """Return whether there are keys in force, and all are hashed under other secrets than these.
+
+    Keys whose secret is not known do not count.
+    """
+    now = datetime.now(UTC)
+    keys = api_keys.list_keys(engine, *(owner.id for owner in tenants.list_tenants(engine)))
+    found = {key.secret_id for key in keys if key.in_force(now)} - {None}
+    return bool(found) and found.isdisjoint(api_keys.secret_id(secret) for secret in secrets)
 
 
 def _secrets(settings: Settings, *, needed: bool) -> Sequence[bytes]:

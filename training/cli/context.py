@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine
@@ -24,7 +25,7 @@ from registry.store.model_store import ModelStore
 from scoring.errors import ModelRefused
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from sentinel.home import prepare_home
+from sentinel.home import MLFLOW_DATABASE, prepare_home
 from sentinel.local.database_url import database_url
 from sentinel.sentences import shown
 from sentinel.settings import Settings
@@ -225,7 +226,22 @@ def connect(settings: Settings, reporter: Reporter) -> Tracking:
     """
     prepare_home(settings.home_path)
     with reporter.stage("Connect to MLflow"):
-        return Tracking(settings.tracking_uri, settings.artifact_root)
+        tracking = Tracking(settings.tracking_uri, settings.artifact_root)
+    note = note_on_local_mlflow(settings)
+    if note is not None:
+        reporter.note(note)
+    return tracking
+
+
+def note_on_local_mlflow(settings: Settings) -> str | None:
+    """Return a sentence that no MLflow server is set, or None where MLFLOW_TRACKING_URI is set."""
+    if (settings.mlflow_tracking_uri or "").strip():
+        return None
+    database, demo = settings.home / MLFLOW_DATABASE, settings.home / "demo.env"
+    note = f"MLFLOW_TRACKING_URI is not set: runs and models go to {shown(database)}"
+    if not (settings.home_path / demo.name).exists():
+        return f"{note}."
+    return f"{note}; to use the demo's server: set -a; . {shown(quote(str(demo)))}; set +a"
 
 
 def connect_to_train(

@@ -131,6 +131,33 @@ def test_a_missing_or_wrong_login_is_named_with_its_source(
     )
 
 
+def test_training_names_a_missing_login_though_the_health_of_mlflow_needs_none(
+    mlflow_server: str, home: Path
+) -> None:
+    with pytest.raises(PublishError) as refused:
+        Tracking(mlflow_server, home)
+    assert str(refused.value) == (
+        f"MLflow at {mlflow_server} refuses a request without a login (status 401); set "
+        "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to a "
+        "login that may read and write there."
+    )
+
+
+def test_a_server_other_than_mlflow_is_no_mlflow_to_training(
+    monkeypatch: pytest.MonkeyPatch, home: Path, guarded: Gateway
+) -> None:
+    set_variables(monkeypatch, home, guarded)
+    for absent in ("/health", "/api/2.0/mlflow/experiments/search"):
+        guarded.change = lambda target, reply, absent=absent: (  # type: ignore[misc]
+            (404, b"Not Found") if target.startswith(absent) else reply
+        )
+        with pytest.raises(PublishError) as refused:
+            Tracking(guarded.url, home)
+        assert str(refused.value) == (
+            f"{guarded.url} is not an MLflow server (status 404 for {absent})."
+        )
+
+
 def test_a_replaced_password_is_used_by_the_next_request(home: Path, guarded: Gateway) -> None:
     registry = open_registry(guarded.url)
     with pytest.raises(RegistryUnavailable, match="without a login"):

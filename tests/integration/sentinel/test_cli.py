@@ -44,10 +44,8 @@ def test_a_tenant_and_its_key_are_made_listed_and_revoked(
     assert principal.key_prefix in listed
     assert "in force" in listed
     assert key not in listed
-    assert (
-        run("keys", "revoke", "--tenant", "acme", f"sk_{principal.key_prefix}_").output
-        == "Revoked.\n"
-    )
+    revoked = run("keys", "revoke", "--tenant", "acme", key).output
+    assert revoked == f"Revoked {principal.key_prefix}.\n", "the key itself is not shown"
     assert verify_key(engine, key, SECRET.encode()) is None
     assert "revoked" in run("keys", "list", "--tenant", "acme").output
     engine.dispose()
@@ -86,9 +84,10 @@ def test_a_key_is_named_listed_renamed_and_revoked_by_its_name(
         ["acme", "core banking"],
         ["other", "batch"],
     ]
-    assert run("keys", "rename", "--tenant", "acme", "core banking", "core").exit_code == 0
+    renamed = run("keys", "rename", "--tenant", "acme", "core banking", "core").output
+    assert renamed == "Renamed core banking to core.\n"
     assert run("keys", "revoke", "--tenant", "acme", "core banking").exit_code == 1
-    assert run("keys", "revoke", "--tenant", "acme", "core").output == "Revoked.\n"
+    assert run("keys", "revoke", "--tenant", "acme", "core").output == "Revoked core.\n"
     me = getpwuid(getuid()).pw_name
     log = rows("SELECT actor, via FROM audit_log ORDER BY id")
     assert {entry["actor"] for entry in log} == {me}
@@ -133,6 +132,36 @@ def test_the_list_shows_which_keys_still_need_the_old_secret(
     assert states["idle"] == "second secret"
     run("keys", "revoke", "--tenant", "acme", "idle")
     assert old() == ([], sentence.format(0))
+
+
+def test_a_key_under_another_secret_than_all_others_is_issued_with_a_warning(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def issue(tenant: str) -> Result:
+        issued = run("keys", "issue", "--tenant", tenant, "--scopes", "score")
+        assert issued.exit_code == 0
+        assert len(issued.stdout.split()) == 1, "stdout has the key alone"
+        return issued
+
+    run("tenants", "create", "acme")
+    run("tenants", "create", "other")
+    assert issue("acme").stderr == "", "there is no other key"
+    assert issue("acme").stderr == ""
+    monkeypatch.setenv("SENTINEL_KEY_SECRET", "another secret")
+    assert issue("other").stderr == (
+        "This database's other keys are hashed under another secret; a service with that secret"
+        " refuses this key.\n"
+    )
+
+
+def test_a_key_that_is_issued_while_the_secret_is_rotated_has_no_warning(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("tenants", "create", "acme")
+    run("keys", "issue", "--tenant", "acme", "--scopes", "score")
+    monkeypatch.setenv("SENTINEL_KEY_SECRET", "the secret from now on")
+    monkeypatch.setenv("SENTINEL_SECOND_KEY_SECRET", SECRET)
+    assert run("keys", "issue", "--tenant", "acme", "--scopes", "score").stderr == ""
 
 
 def test_keys_are_listed_without_the_secret_and_counted_only_with_it(

@@ -49,6 +49,10 @@ SETTINGS = [
 ]
 AWAY = [
     ("Connection refused\n\tIs the server running on that host ...?", "nothing listens at db:5432"),
+    (
+        "No such file or directory\n\tIs the server running locally ...?",
+        "no socket .*; start Postgres",
+    ),
     ("No route to host", "no route to db:5432"),
     ("timeout expired", "no answer from db:5432"),
     ("FATAL:  sorry, too many clients already", "no connection left"),

@@ -72,6 +72,16 @@ def phrase(name: str, usual: dict[str, float] | None = None, **changes: Any) -> 
             "The amount is 50.00 and the payer held nothing before",
         ),
         (
+            "amount_share",
+            {"amount": 0.0, "oldbalance_org": -50.0},
+            "The amount is 0.00 and the payer's balance was -50.00",
+        ),
+        (
+            "dest_amount_share",
+            {"amount": 50.0, "oldbalance_dest": -50.0},
+            "The amount is 50.00 and the receiver's balance was -50.00",
+        ),
+        (
             "dest_amount_share",
             {"amount": 0.0, "oldbalance_dest": 5.0},
             "The amount is zero and the receiver held 5.00 before",
@@ -93,6 +103,7 @@ def phrase(name: str, usual: dict[str, float] | None = None, **changes: Any) -> 
             "The amount exceeds the payer's balance by 1.00",
         ),
         ("dest_is_empty", {"oldbalance_dest": 0.0}, "The receiver held nothing before"),
+        ("dest_is_empty", {"oldbalance_dest": -50.0}, "The receiver's balance was -50.00"),
         ("dest_is_merchant", {"name_dest": "C1"}, "The receiver is not a merchant"),
     ],
 )

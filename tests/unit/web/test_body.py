@@ -172,6 +172,18 @@ def test_a_name_that_is_given_twice_is_refused_by_its_path(
     assert [error.field for error in refused.value.errors] == paths
 
 
+def test_a_payment_that_is_not_wrapped_is_one_error_that_shows_the_bodies() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read(BODY, ExplainRequest)
+    (error,) = refused.value.errors
+    assert error.field == "body"
+    assert '{"transaction": {...}} or {"prediction_id": "..."}' in error.message
+    for misspelled in ({"transaction": a_body(), "other": 1}, {"other": a_body()}):
+        with pytest.raises(InvalidRequest) as refused:
+            read(json.dumps(misspelled).encode(), ExplainRequest)
+        assert [error.field for error in refused.value.errors] == ["other"]
+
+
 class Inner(BaseModel):
     a: int
 
