@@ -12,13 +12,13 @@ from persistence.api_keys import issue_key, verify_key
 from persistence.deployments import record_promotions
 from persistence.engine import open_database
 from persistence.monitoring.job_runs import record_job
-from persistence.review.worklist import add_feedback
 from persistence.tenants import create_tenant
 from registry.client.factory import open_registry
 from registry.names import CHALLENGER, PRODUCTION
 from scoring.prediction import ModelVersion
 from sentinel.operations.drift_monitor import monitor
 from tests.support.data.drift import a_model_with_distribution, decide, last_day, payments
+from tests.support.data.review import say
 from tests.support.factories import a_model
 from tests.support.observed_service import MODEL, THRESHOLD, Watched, live_through_a_day
 from tests.support.prometheus import scraping
@@ -49,14 +49,7 @@ def watched(
         record_promotions(engine, [tenant.id], replace(model, version=version))
         decided, *_ = decide(engine, tenant.id, version, payments(500))
     assert list(monitor(engine, open_registry(mlflow_server), [tenant], last_day()))
-    add_feedback(
-        engine,
-        tenant.id,
-        decided.transaction_id,
-        label="false_positive",
-        rationale="the customer called",
-        actor="tests",
-    )
+    say(engine, decided, "false_positive", "the customer called")
     for job in ("monitor", "maintenance", "backup_dump"):
         record_job(engine, job)
     engine.dispose()
