@@ -215,12 +215,12 @@ def test_waiting_review_requests_do_not_delay_scoring(analyst: Analyst) -> None:
         assert {reply.result().status_code for reply in waiting} == {200}
 
 
-def test_an_internal_error_is_a_problem_without_details(analyst: Analyst) -> None:
+def test_a_right_that_the_service_lacks_is_503_without_details(analyst: Analyst) -> None:
     with analyst.system.engine.begin() as owner:
         owner.execute(text("REVOKE SELECT ON audit_log FROM sentinel_service"))
     try:
         for _ in range(3):
-            told = refused(analyst.get("/audit"), 500)
+            told = refused(analyst.get("/audit"), 503)
             assert "audit_log" not in str(told)
     finally:
         with analyst.system.engine.begin() as owner:
