@@ -30,7 +30,6 @@ from registry.client.factory import check_tracking_uri
 from registry.client.proxies import reach_loopback_directly
 from scoring import __version__
 from sentinel.errors import sentence
-from sentinel.home import prepare_home
 from sentinel.local.database_url import check_database_url, database_url
 from sentinel.settings import Settings
 from serving import schemas
@@ -78,7 +77,7 @@ class Sentinel:
         try:
             _set_up_log()
             settings = Settings()
-            prepare_home(settings.home_path)
+            settings.create_home()
             settings.resolve_key_secrets()
             check_tracking_uri(settings.tracking_uri)
             with database_url(settings) as url:

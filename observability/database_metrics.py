@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from observability.background_loop import BackgroundLoop
 from persistence.monitoring.database_state import MOST_ROWS, DatabaseState, read_state
 from persistence.monitoring.tenant_activity import TenantActivity
+from persistence.outage import Outage
 from scoring.errors import SentinelError
 
 logger = logging.getLogger("sentinel.database")
@@ -36,6 +37,7 @@ class DatabaseMetrics(Collector):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._latest: tuple[DatabaseState, float] | None = None
+        self._outage = Outage(logger, "reading the state of the database")
         self._loop = BackgroundLoop(
             "database-metrics",
             self._refresh_or_warn,
@@ -91,7 +93,9 @@ class DatabaseMetrics(Collector):
         try:
             self.refresh()
         except SentinelError as error:
-            logger.warning("the state of the database cannot be read: %s", error.detail)
+            self._outage.goes_on(str(error))
+        else:
+            self._outage.is_over()
 
 
 def _of_tenants(tenants: Iterable[TenantActivity]) -> Iterator[Metric]:

@@ -8,11 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 MLFLOW_DATABASE = "mlflow.db"
-_DIRECTORIES = ("logs", "models", "mlartifacts", "bentoml")
+_PLACES = ("logs", "models", "mlartifacts", "bentoml", MLFLOW_DATABASE)
+"""Places that an earlier release left open to other users."""
 
 
 def prepare_home(home: Path) -> None:
-    """Create a home and the places in it, and close all to other users of the machine.
+    """Create a home, and close it and the places in it to other users of the machine.
 
     The places are closed one by one, because the home itself cannot be where root runs: there the
     embedded Postgres is another user, which has to pass through the home to its own directory. A
@@ -22,16 +23,26 @@ def prepare_home(home: Path) -> None:
         home: directory of the installation's state; may exist.
 
     Raises:
-        OSError: a directory cannot be created.
+        OSError: the directory cannot be created.
     """
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_directory(home)
     _close(home, keep=stat.S_IXOTH if _has_other_owner(home / "postgres") else 0)
-    for name in _DIRECTORIES:
-        (home / name).mkdir(exist_ok=True, mode=0o700)
-        _close(home / name)
-    # SQLite takes an empty file for a new database, and gives its journals the file's mode.
-    (home / MLFLOW_DATABASE).touch(mode=0o600)
-    _close(home / MLFLOW_DATABASE)
+    for place in (home / name for name in _PLACES):
+        if place.exists():
+            _close(place)
+
+
+def private_directory(path: Path) -> None:
+    """Create a directory that only its owner may enter; an existing one keeps its mode."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def private_database(path: Path) -> None:
+    """Create a SQLite database that only its owner may read; an existing one is kept.
+
+    SQLite takes an empty file for a new database, and gives its journals the file's mode.
+    """
+    path.touch(mode=0o600)
 
 
 def write_private(path: Path, text: str) -> None:

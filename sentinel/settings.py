@@ -14,7 +14,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scoring.errors import CommandError
 from scoring.redaction import shown_url
-from sentinel.home import MLFLOW_DATABASE, prepare_home
+from sentinel.home import (
+    MLFLOW_DATABASE,
+    prepare_home,
+    private_database,
+    private_directory,
+)
 
 
 class SettingsError(CommandError):
@@ -140,6 +145,18 @@ class Settings(BaseSettings):
     def model_cache(self) -> Path:
         """The directory of the model versions that this machine has downloaded and verified."""
         return self.home_path / "models"
+
+    def create_home(self) -> None:
+        """Create the home, and the places that the service and training write to.
+
+        Raises:
+            OSError: a place cannot be created.
+        """
+        prepare_home(self.home_path)
+        private_directory(self.model_cache)
+        if not (self.mlflow_tracking_uri or "").strip():
+            private_directory(self.artifact_root)
+            private_database(self.home_path / MLFLOW_DATABASE)
 
     def resolve_key_secrets(self) -> tuple[bytes, ...]:
         """Return the secrets that key the hashes of API keys; new hashes use the first.

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentinel.home import write_private
+from sentinel.home import private_database, write_private
 
 _DATABASE = "mlflow_auth.db"
 _USER = "admin"  # not `sentinel`, which is the service by itself in the audit log
@@ -57,7 +57,7 @@ def ensure_login(home: Path) -> MlflowLogin:
     login = MlflowLogin(_USER, secrets.token_urlsafe(16))
     # MLflow stores the password in a new database only.
     (home / _DATABASE).unlink(missing_ok=True)
-    (home / _DATABASE).touch(mode=0o600)
+    private_database(home / _DATABASE)
     parser["mlflow"] = {
         "admin_username": login.user,
         "admin_password": login.password,

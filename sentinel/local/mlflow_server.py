@@ -13,7 +13,12 @@ from pathlib import Path
 
 import httpx
 
-from sentinel.home import MLFLOW_DATABASE, prepare_home
+from sentinel.home import (
+    MLFLOW_DATABASE,
+    prepare_home,
+    private_database,
+    private_directory,
+)
 from sentinel.local import mlflow_site
 from sentinel.local.mlflow_login import ensure_login, login_settings
 from sentinel.local.processes import Child, ProcessError, check_port
@@ -34,6 +39,8 @@ class MlflowServer:
             raise ProcessError("MLflow is not installed: run pip install 'sentinel[training]'.")
         check_port(port, "MLFLOW_PORT", "MLflow")
         prepare_home(home)
+        private_directory(home / "mlartifacts")
+        private_database(home / MLFLOW_DATABASE)
         self.login = ensure_login(home)
         self._port = port
         command = [

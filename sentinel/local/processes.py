@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from scoring.errors import CommandError
-from sentinel.home import write_private
+from sentinel.home import private_directory, write_private
 
 _LOG_LINES = 20
 
@@ -79,7 +79,7 @@ class Child:
         """
         self.name = name
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
+        private_directory(log.parent)
         with log.open("w") as output:
             self._popen = subprocess.Popen(  # noqa: S603 - our own commands
                 command,

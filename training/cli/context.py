@@ -25,7 +25,7 @@ from registry.store.model_store import ModelStore
 from scoring.errors import ModelRefused
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from sentinel.home import MLFLOW_DATABASE, prepare_home
+from sentinel.home import MLFLOW_DATABASE
 from sentinel.local.database_url import database_url
 from sentinel.sentences import shown
 from sentinel.settings import Settings
@@ -224,7 +224,7 @@ def connect(settings: Settings, reporter: Reporter) -> Tracking:
     Raises:
         PublishError: MLflow does not answer.
     """
-    prepare_home(settings.home_path)
+    settings.create_home()
     with reporter.stage("Connect to MLflow"):
         tracking = Tracking(settings.tracking_uri, settings.artifact_root)
     note = note_on_local_mlflow(settings)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from scoring.errors import CommandError
-from sentinel.home import prepare_home, private, write_private
+from sentinel.home import prepare_home, private, private_directory, write_private
 
 
 class DemoRunning(CommandError):
@@ -30,6 +30,8 @@ def only_demo(home: Path, about: str) -> Iterator[None]:
         DemoRunning: another process holds the lock.
     """
     prepare_home(home)
+    for name in ("bentoml", "models"):  # which the service fills
+        private_directory(home / name)
     with open(home / "demo.lock", "a+", opener=private) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from sentinel.home import prepare_home
-
-PLACES = ("logs", "models", "mlartifacts", "bentoml", "mlflow.db")
+from sentinel.settings import Settings
 
 
 def mode(path: Path) -> int:
@@ -18,16 +17,29 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
-def test_a_new_home_is_closed_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+def test_a_new_home_is_closed_whatever_the_umask(
+    tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "a" / ".sentinel"
+    monkeypatch.setenv("SENTINEL_HOME", str(home))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     before = os.umask(umask)
     try:
-        prepare_home(home)
+        Settings().create_home()
     finally:
         os.umask(before)
     assert mode(home) == 0o700
-    assert {mode(home / name) for name in PLACES} == {0o600, 0o700}
-    assert mode(home / "mlflow.db") == 0o600
+    made = {path.name: mode(path) for path in home.iterdir()}
+    assert made == {"models": 0o700, "mlartifacts": 0o700, "mlflow.db": 0o600}
+
+
+def test_a_home_beside_an_mlflow_server_has_no_mlflow_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENTINEL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    Settings().create_home()
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["models"]
 
 
 def test_an_open_home_of_an_earlier_release_is_closed_and_keeps_its_files(tmp_path: Path) -> None:
@@ -47,6 +59,7 @@ def test_an_open_home_of_an_earlier_release_is_closed_and_keeps_its_files(tmp_pa
 def test_the_embedded_postgres_of_root_may_pass_through_the_home(tmp_path: Path) -> None:
     home = tmp_path / ".sentinel"
     prepare_home(home)
+    (home / "mlflow.db").write_text("a database")
     (home / "postgres").mkdir()
     os.chown(home / "postgres", 65534, 65534)
     home.chmod(0o711)
