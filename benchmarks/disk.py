@@ -33,6 +33,7 @@ from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE, every_tenants_transaction
 from persistence.tenants import create_tenant
 from persistence.uuid7 import new_ids
+from scoring.features import DESCRIBED
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import from_wire
@@ -154,6 +155,7 @@ def _decisions(tenant_ids: list[int], count: int) -> Iterator[Decided]:
                 features=features[template],
                 contributions=contributions[template],
                 model=MODEL,
+                described=DESCRIBED,
             ),
             latency_ms=2.5,
         )

@@ -20,6 +20,7 @@ from persistence.tables.deployments import (
     RefusalRow,
 )
 from persistence.tenancy import act_as, see_all_tenants, tenant_transaction
+from scoring.features import DESCRIBED
 from scoring.model import sandbox
 from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion
@@ -248,7 +249,11 @@ def record_test_model(engine: Engine, tenant_id: int) -> None:
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
-    own = {"policy": sandbox.POLICY.as_numbers(), "calibrator_kind": sandbox.CALIBRATOR_KIND}
+    own = {
+        "policy": sandbox.POLICY.as_numbers(),
+        "calibrator_kind": sandbox.CALIBRATOR_KIND,
+        "features": DESCRIBED.as_document(),
+    }
     with tenant_transaction(engine, tenant_id) as connection:
         connection.execute(_missing_versions([_columns(sandbox.MODEL, tenant_id) | own]))
 
@@ -271,6 +276,7 @@ def _insert_versions(
         "policy": model.policy.as_numbers(),
         "calibrator_kind": model.calibrator.kind,
         "usual": model.version.usual if model.version else None,
+        "features": model.described.as_document(),
     }
     connection.execute(_missing_versions([row | own for row in served]))
 

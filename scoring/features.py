@@ -6,12 +6,13 @@ balances after the transaction (`newbalanceOrig`, `newbalanceDest`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.described_features import DescribedFeatures, FeatureDescription
 from scoring.transaction import TRANSACTION_TYPES, TYPE_CODES, Transaction
 
 FEATURES_VERSION = 1
@@ -130,37 +131,10 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
-_MAX_LISTED = 5
-"""Words of a range that are listed one by one; every transaction type fits."""
-DISPLAY_VALUES: tuple[Mapping[float, str], ...] = tuple(
-    {float(code): word for code, word in enumerate(feature.words or ())} for feature in FEATURES
+DESCRIBED = DescribedFeatures(
+    tuple(FeatureDescription(f.name, f.description, f.words) for f in FEATURES)
 )
-"""What a person reads in place of a code, such as `TRANSFER` or `13:00`, in the order of FEATURES;
-empty for a quantity."""
-
-
-def display_range(name: str, low: float | None, high: float | None) -> str | None:
-    """Return the codes of a range as people know them: `CASH_OUT, TRANSFER`, `02:00 to 06:00`.
-
-    Args:
-        name: name of a feature or of another quantity.
-        low: lowest value of the range; None: no lower end.
-        high: value above the range; None: no upper end.
-
-    Returns:
-        The words of the codes; None for a quantity.
-    """
-    words = dict(zip(FEATURE_NAMES, DISPLAY_VALUES, strict=True)).get(name)
-    if not words:
-        return None
-    inside = [
-        word
-        for code, word in words.items()
-        if (low is None or low <= code) and (high is None or code < high)
-    ]
-    if len(inside) > _MAX_LISTED:
-        return f"{inside[0]} to {inside[-1]}"
-    return ", ".join(inside)
+"""The features as people read them."""
 
 
 def feature_matrix(columns: TransactionColumns) -> FloatArray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from scoring.described_features import DescribedFeatures
 from scoring.features import FloatArray
 from scoring.policy import Decision, RiskBand
 
@@ -62,9 +63,10 @@ class Prediction(NamedTuple):
         risk_band: band of the score under the policy.
         decision: outcome at the threshold.
         threshold: threshold of the policy at the time of the decision.
-        features: one float for each name in FEATURE_NAMES, in that order.
-        contributions: log-odds, one float for each name in FEATURE_NAMES, in that order.
+        features: one float for each feature of the version, in its order.
+        contributions: log-odds, one float for each feature of the version, in its order.
         model: version that scored the transaction.
+        described: names and descriptions of the version's features.
     """
 
     score: float
@@ -77,11 +79,12 @@ class Prediction(NamedTuple):
     features: Sequence[float]
     contributions: Sequence[float]
     model: ModelVersion
+    described: DescribedFeatures
 
     def top_features(self, count: int = TOP_FEATURES) -> list[int]:
         """Return the indices of the `count` largest contributions by absolute value, largest first.
 
-        Ties keep the order of FEATURE_NAMES, so that the result for a stored prediction is stable.
+        Ties keep the order of the version's features, so that a stored prediction has one result.
         """
         sizes = list(map(abs, self.contributions))
         return sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)[:count]

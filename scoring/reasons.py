@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from scoring.features import DISPLAY_VALUES, FEATURE_NAMES
+from scoring.described_features import DescribedFeatures
 from scoring.prediction import Prediction
 
 _MAX_FACTOR = 1000.0
@@ -51,18 +51,24 @@ def _share(amount: float, balance: float, owner: str) -> str:
     return f"The amount is {_times(amount / balance)} times the {owner}'s balance"
 
 
-def _phrase(name: str, values: Mapping[str, float], usual: Mapping[str, float]) -> str:
+def _phrase(
+    name: str,
+    values: Mapping[str, float],
+    usual: Mapping[str, float],
+    described: DescribedFeatures,
+) -> str:
     """Return what is true of one feature's value.
 
     Args:
         name: name of the feature.
         values: every feature's value, by name.
         usual: usual values by feature name (`ModelVersion.usual`).
+        described: features of the version.
     """
-    value, amount = values[name], values["amount"]
+    value = values[name]
     match name:
         case "type":
-            return f"The transaction is a {_word(name, value)}"
+            return f"The transaction is a {_word(name, value, described)}"
         case "amount":
             return f"The amount is {_beside_usual(value, usual.get(name))}"
         case "oldbalance_org":
@@ -75,30 +81,38 @@ def _phrase(name: str, values: Mapping[str, float], usual: Mapping[str, float]) 
                 if value >= 0
                 else f"The amount exceeds the payer's balance by {_money(-value)}"
             )
-        case "amount_share":
-            return _share(amount, values["oldbalance_org"], "payer")
-        case "dest_amount_share":
-            return _share(amount, values["oldbalance_dest"], "receiver")
+        case "amount_share" if _has(values, "amount", "oldbalance_org"):
+            return _share(values["amount"], values["oldbalance_org"], "payer")
+        case "dest_amount_share" if _has(values, "amount", "oldbalance_dest"):
+            return _share(values["amount"], values["oldbalance_dest"], "receiver")
         case "empties_account":
             return (
                 "The amount is exactly the payer's whole balance"
                 if value
                 else "The payment does not take exactly the payer's whole balance"
             )
-        case "dest_is_empty" if values["oldbalance_dest"] < 0:
+        case "dest_is_empty" if values.get("oldbalance_dest", 0) < 0:
             return f"The receiver's balance was {_money(values['oldbalance_dest'])}"
         case "dest_is_empty":
             return "The receiver held nothing before" if value else "The receiver held money before"
         case "dest_is_merchant":
             return "The receiver is a merchant" if value else "The receiver is not a merchant"
         case "hour_of_day":
-            return f"It happens in the hour from {_word(name, value)}"
+            return f"It happens in the hour from {_word(name, value, described)}"
         case _:
-            raise ValueError(f"feature {name!r} has no sentence")
+            feature = described.find(name)
+            description = feature.description if feature else name
+            return f"{description[0].upper()}{description[1:]}: {_word(name, value, described)}"
 
 
-def _word(name: str, value: float) -> str:
-    return DISPLAY_VALUES[FEATURE_NAMES.index(name)].get(value, f"{value:g}")
+def _has(values: Mapping[str, float], *names: str) -> bool:
+    return all(name in values for name in names)
+
+
+def _word(name: str, value: float, described: DescribedFeatures) -> str:
+    """Return the word for a code, or the number."""
+    feature = described.find(name)
+    return (feature.display_values if feature else {}).get(value, f"{value:g}")
 
 
 def _effect(contribution: float) -> str:
@@ -118,28 +132,30 @@ def _effect(contribution: float) -> str:
 
 
 def sentence(
-    name: str, values: Mapping[str, float], contribution: float, usual: Mapping[str, float]
+    name: str,
+    values: Mapping[str, float],
+    contribution: float,
+    usual: Mapping[str, float],
+    described: DescribedFeatures,
 ) -> str:
     """Return a sentence on one feature: its value, and how it changed the odds.
 
     Args:
-        name: name in FEATURE_NAMES.
+        name: name of the feature.
         values: every feature's value, by name.
         contribution: contribution of the feature, in log-odds.
         usual: usual values by feature name (`ModelVersion.usual`).
-
-    Raises:
-        ValueError: the name has no sentence.
+        described: features of the version.
     """
-    return f"{_phrase(name, values, usual)}, which {_effect(contribution)}."
+    return f"{_phrase(name, values, usual, described)}, which {_effect(contribution)}."
 
 
 def reasons(prediction: Prediction) -> list[str]:
     """Return a sentence for each top feature that contributed, largest contribution first."""
-    values = dict(zip(FEATURE_NAMES, prediction.features, strict=True))
-    usual = prediction.model.usual
+    names, usual = prediction.described.names, prediction.model.usual
+    values = dict(zip(names, prediction.features, strict=True))
     return [
-        sentence(FEATURE_NAMES[i], values, prediction.contributions[i], usual)
+        sentence(names[i], values, prediction.contributions[i], usual, prediction.described)
         for i in prediction.top_features()
         if prediction.contributions[i] != 0.0
     ]

@@ -11,7 +11,6 @@ import orjson
 from starlette.responses import Response
 
 from persistence.decisions.rows import Decided
-from scoring.features import DISPLAY_VALUES, FEATURE_NAMES
 from scoring.prediction import Prediction
 from web.headers import REPLAYED
 from web.responses import explained, json_reply, json_response, model
@@ -96,6 +95,7 @@ def explain_reply(prediction: Prediction, prediction_id: str | None, arrived_s: 
 def _decision(decided: Decided) -> dict[str, Any]:
     prediction = decided.prediction
     features, contributions = prediction.features, prediction.contributions
+    described = prediction.described
     return {
         "transaction_id": decided.transaction_id,
         "prediction_id": decided.prediction_id,
@@ -105,10 +105,10 @@ def _decision(decided: Decided) -> dict[str, Any]:
         "threshold": prediction.threshold,
         "top_features": [
             {
-                "name": FEATURE_NAMES[i],
+                "name": described.names[i],
                 "value": (value := features[i]),
                 "contribution": contributions[i],
-                "display_value": DISPLAY_VALUES[i].get(value),
+                "display_value": described.display_values[i].get(value),
             }
             for i in prediction.top_features()
         ],

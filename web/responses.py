@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from scoring.features import DISPLAY_VALUES, FEATURE_NAMES
 from scoring.prediction import ModelVersion, Prediction
 from scoring.reasons import reasons
 from web.schemas import ModelOut
@@ -20,7 +19,7 @@ def explained(prediction: Prediction) -> dict[str, Any]:
         "raw_probability": prediction.raw_probability,
         "margin": prediction.margin,
         "base_value": prediction.base_value,
-        "features": [_feature(prediction, i) for i in range(len(FEATURE_NAMES))],
+        "features": [_feature(prediction, i) for i in range(len(prediction.features))],
         "reasons": reasons(prediction),
         "risk_band": prediction.risk_band,
         "decision": prediction.decision,
@@ -41,10 +40,10 @@ def model_out(version: ModelVersion) -> ModelOut:
 
 def _feature(prediction: Prediction, index: int) -> dict[str, Any]:
     return {
-        "name": FEATURE_NAMES[index],
+        "name": prediction.described.names[index],
         "value": prediction.features[index],
         "contribution": prediction.contributions[index],
-        "display_value": DISPLAY_VALUES[index].get(prediction.features[index]),
+        "display_value": prediction.described.display_values[index].get(prediction.features[index]),
     }
 
 

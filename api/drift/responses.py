@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from api.drift.schemas import BinOut, DriftReply, MeasureOut, VersionDriftOut
 from persistence.drift.checks import Check, Measure, Run
+from scoring.described_features import FeatureDescription
 from scoring.evaluation.drift import SCORE
-from scoring.features import display_range
 from web.responses import model_out
 from web.schemas import WindowOut
 
@@ -30,7 +30,8 @@ def drift_reply(run: Run | None) -> DriftReply:
 
 
 def _version_out(check: Check) -> VersionDriftOut:
-    measures = {measure.name: _measure_out(measure) for measure in check.measures}
+    find = check.described.find
+    measures = {m.name: _measure_out(m, find(m.name)) for m in check.measures}
     return VersionDriftOut(
         model=model_out(check.version),
         in_production=check.is_in_production,
@@ -41,7 +42,7 @@ def _version_out(check: Check) -> VersionDriftOut:
     )
 
 
-def _measure_out(measure: Measure) -> MeasureOut:
+def _measure_out(measure: Measure, feature: FeatureDescription | None) -> MeasureOut:
     shift, trained = measure.shift, measure.trained
     ends = pairwise([None, *trained.edges, None])
     return MeasureOut(
@@ -58,7 +59,7 @@ def _measure_out(measure: Measure) -> MeasureOut:
                 to=high,
                 trained=share,
                 rows=count,
-                display_value=display_range(measure.name, low, high),
+                display_value=feature.display_range(low, high) if feature else None,
             )
             for (low, high), share, count in zip(
                 ends, trained.proportions, measure.counts, strict=True

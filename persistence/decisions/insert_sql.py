@@ -25,15 +25,15 @@ from persistence.pipeline.binary_arrays import (
     ArrayType,
 )
 from persistence.pipeline.libpq import Statement
-from scoring.features import FEATURE_NAMES
+from scoring.prediction import Prediction
 
 
 def _digest(decided: Decided) -> bytes | None:
     return None if decided.transaction.external_id is None else body_digest(decided.transaction)
 
 
-def _named(values: Sequence[float]) -> bytes:
-    return orjson.dumps(dict(zip(FEATURE_NAMES, values, strict=True)))
+def _named(prediction: Prediction, values: Sequence[float]) -> bytes:
+    return orjson.dumps(dict(zip(prediction.described.names, values, strict=True)))
 
 
 _TRANSACTION_TYPES = {
@@ -65,8 +65,8 @@ INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "policy_id": (BIGINT, attrgetter("policy_id")),
     "risk_band": (TEXT, attrgetter("prediction.risk_band")),
     "decision": (TEXT, attrgetter("prediction.decision")),
-    "features": (DOCUMENTS, lambda d: _named(d.prediction.features)),
-    "contributions": (DOCUMENTS, lambda d: _named(d.prediction.contributions)),
+    "features": (DOCUMENTS, lambda d: _named(d.prediction, d.prediction.features)),
+    "contributions": (DOCUMENTS, lambda d: _named(d.prediction, d.prediction.contributions)),
     "latency_ms": (FLOAT8, attrgetter("latency_ms")),
 }
 """Parameters of INSERT in order: array type, and function from a decision to its value."""
@@ -117,8 +117,12 @@ INSERT = Statement(b"insert", _INSERT.encode(), tuple(kind.oid for kind, _ in IN
 
 DECISIONS = f"""
 SELECT p.tenant_id, p.id, p.created_at,
-    p.{_PREDICTION_COLUMNS.replace(", ", ", p.")}, t.{_TRANSACTION_COLUMNS.replace(", ", ", t.")}
-"""
+    p.{_PREDICTION_COLUMNS.replace(", ", ", p.")}, t.{_TRANSACTION_COLUMNS.replace(", ", ", t.")},
+    (
+        SELECT v.features::text FROM model_versions v
+        WHERE (v.tenant_id, v.name, v.version) = (p.tenant_id, p.model_name, p.model_version)
+    ) AS described
+"""  # noqa: S608 - constants of this file
 """Columns of stored decisions, from predictions p and transactions t."""
 
 REPLAY = f"""

@@ -5,20 +5,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Engine, ScalarSelect, select
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Label,
+    ScalarSelect,
+    Text,
+    cast,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from persistence.access_log import TRANSACTION_READ, log_access, transaction_object
 from persistence.actor import Actor
 from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tables.deployments import ModelVersionRow
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
+from scoring.described_features import DescribedFeatures, described_features
 from scoring.errors import NotFound
-from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import WIRE_NAMES, Transaction
 
@@ -62,8 +72,10 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
     """Return the decision of a row of predictions joined with its transaction.
 
     Args:
-        row: columns by name; `usual` may be among them, where reasons are made of the decision.
+        row: columns by name. `described` has the text of the features of the version that decided;
+            `usual` may be among them, where reasons are made of the decision.
     """
+    described = _described(row["described"]).of_names(row["features"])
     return Decided(
         tenant_id=row["tenant_id"],
         transaction_id=row["transaction_id"],
@@ -77,9 +89,10 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
             risk_band=row["risk_band"],
             decision=row["decision"],
             threshold=row["threshold"],
-            features=[float(row["features"][name]) for name in FEATURE_NAMES],
-            contributions=[float(row["contributions"][name]) for name in FEATURE_NAMES],
+            features=[float(row["features"][name]) for name in described.names],
+            contributions=[float(row["contributions"][name]) for name in described.names],
             model=ModelVersion(row["model_name"], row["model_version"], row.get("usual") or {}),
+            described=described,
         ),
         latency_ms=row["latency_ms"],
         decided_at=row["created_at"],
@@ -87,10 +100,23 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
     )
 
 
-def usual_values() -> ScalarSelect[Any]:
-    """Return the subquery for the usual values of the version that made a prediction."""
+# A version's features never change, and its text is a cheaper key than its parsed document.
+@lru_cache(maxsize=1024)
+def _described(features: str) -> DescribedFeatures:
+    return described_features(orjson.loads(features))
+
+
+def of_version() -> tuple[Label[Any], Label[Any]]:
+    """Return `usual` and `described` of the version that made a prediction, for `decided_from`."""
     return (
-        select(ModelVersionRow.usual)
+        _of_version(ModelVersionRow.usual).label("usual"),
+        _of_version(cast(ModelVersionRow.features, Text)).label("described"),
+    )
+
+
+def _of_version(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> ScalarSelect[Any]:
+    return (
+        select(column)
         .where(
             ModelVersionRow.tenant_id == PredictionRow.tenant_id,
             ModelVersionRow.name == PredictionRow.model_name,
@@ -137,7 +163,7 @@ def read_decision(
         select(
             *PredictionRow.__table__.c,
             *(TransactionRow.__table__.c[name] for name in TRANSACTION_COLUMNS),
-            usual_values().label("usual"),
+            *of_version(),
         )
         .join(
             TransactionRow,

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, t
 from persistence.actor import Actor
 from persistence.drift.bin_counts import Window, bin_counts
 from persistence.engine import transaction
-from persistence.tables.deployments import ProductionVersionRow
+from persistence.tables.deployments import ModelVersionRow, ProductionVersionRow
 from persistence.tables.drift import DriftCheckRow, DriftMeasureRow
 from persistence.tenancy import see_all_tenants, tenant_transaction
+from scoring.described_features import DescribedFeatures, described_features
 from scoring.evaluation.drift import SCORE, Binned, Level, Shift, shift
 from scoring.prediction import ModelVersion
 
@@ -49,6 +50,7 @@ class Check:
 
     Attributes:
         version: model version that made the predictions.
+        described: its features.
         is_in_production: whether it is the tenant's production version now.
         predictions: number of its predictions in the window.
         measures: measures of each feature and of the score; none where the version has no training
@@ -57,6 +59,7 @@ class Check:
     """
 
     version: ModelVersion
+    described: DescribedFeatures
     is_in_production: bool
     predictions: int
     measures: tuple[Measure, ...]
@@ -179,6 +182,13 @@ _IN_PRODUCTION = and_(
 )
 
 
+_CHECKED = and_(
+    ModelVersionRow.tenant_id == DriftCheckRow.tenant_id,
+    ModelVersionRow.name == DriftCheckRow.model_name,
+    ModelVersionRow.version == DriftCheckRow.model_version,
+)
+
+
 def latest_run(engine: Engine, tenant_id: int) -> Run | None:
     """Return a tenant's latest run, production version first; None before the first run."""
     latest = (
@@ -188,8 +198,9 @@ def latest_run(engine: Engine, tenant_id: int) -> Run | None:
     )
     is_in_production = ProductionVersionRow.tenant_id.is_not(None).label("is_in_production")
     checks = (
-        select(DriftCheckRow, is_in_production)
+        select(DriftCheckRow, is_in_production, ModelVersionRow.features)
         .outerjoin(ProductionVersionRow, _IN_PRODUCTION)
+        .outerjoin(ModelVersionRow, _CHECKED)
         .where(DriftCheckRow.tenant_id == tenant_id, DriftCheckRow.computed_at == latest)
         .order_by(is_in_production.desc(), DriftCheckRow.model_version.desc(), DriftCheckRow.id)
     )
@@ -204,6 +215,7 @@ def latest_run(engine: Engine, tenant_id: int) -> Run | None:
         checks=[
             Check(
                 version=ModelVersion(row.model_name, row.model_version),
+                described=described_features(row.features or ()),
                 is_in_production=row.is_in_production,
                 predictions=row.predictions,
                 measures=tuple(measures[row.id]),

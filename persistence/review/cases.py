@@ -14,7 +14,7 @@ from persistence.decisions.rows import (
     TRANSACTION_COLUMNS,
     Decided,
     decided_from,
-    usual_values,
+    of_version,
 )
 from persistence.maintenance.partitions import Month
 from persistence.tables.decisions import PredictionRow, TransactionRow
@@ -119,7 +119,7 @@ def read_cases(connection: Connection, tenant_id: int, ids: Sequence[UUID]) -> l
         .lateral("submitted")
     )
     decision = (
-        select(PredictionRow, usual_values().label("usual"))
+        select(PredictionRow, *of_version())
         .where(*predictions_of(tenant_id, ids), PredictionRow.transaction_id == wanted_ids.c.id)
         .limit(1)
         .lateral("decision")

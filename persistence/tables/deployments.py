@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    FetchedValue,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -32,6 +33,11 @@ class ModelVersionRow(Base):
     calibrator_kind: Mapped[str]
     usual: Mapped[dict[str, Any] | None] = mapped_column(
         comment="medians of the payments of the training by feature name"
+    )
+    features: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSONB,
+        server_default=FetchedValue(),  # set by migration 0010 for releases that write none
+        comment="name, description and words of each feature, in the order of the model's matrix",
     )
     first_served_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 import lightgbm as lgb
 import numpy as np
 
+from scoring.described_features import DescribedFeatures
 from scoring.errors import ModelRefused
 from scoring.explain.treeshap import CompiledTrees, compile_trees, explain_with_lightgbm
 from scoring.features import (
+    DESCRIBED,
     FEATURE_NAMES,
     FEATURES_VERSION,
     FloatArray,
@@ -49,6 +51,7 @@ class FraudModel:
         distribution: training distribution of features and score, for drift.
         version: registered version with its usual values, None before registration.
         compiled: compiled trees, which explain many times faster; None if LightGBM explains.
+        described: features of the booster as people read them, in the order of its matrix.
     """
 
     booster: lgb.Booster
@@ -57,6 +60,7 @@ class FraudModel:
     distribution: Mapping[str, Any]
     version: ModelVersion | None = None
     compiled: CompiledTrees | None = None
+    described: DescribedFeatures = DESCRIBED
 
     def __post_init__(self) -> None:
         if self.version is not None:
@@ -145,6 +149,7 @@ class FraudModel:
                 features,
                 row_contributions,
                 version,
+                self.described,
             )
             for score, margin, raw_probability, features, row_contributions, policy in rows
         ]

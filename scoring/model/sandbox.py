@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from scoring.features import FEATURE_NAMES, TransactionColumns, feature_matrix
+from scoring.features import DESCRIBED, FEATURE_NAMES, TransactionColumns, feature_matrix
 from scoring.model.calibration import sigmoid
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion, Prediction
@@ -75,4 +75,5 @@ def fixed_prediction(transaction: Transaction) -> Prediction:
         features=features,
         contributions=contributions,
         model=MODEL,
+        described=DESCRIBED,
     )

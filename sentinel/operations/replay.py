@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -15,7 +16,6 @@ from registry.client.base import RegistryReader
 from registry.store.model_store import ModelStore
 from scoring.errors import NotFound
 from scoring.explain.treeshap import TOLERANCE
-from scoring.features import FEATURE_NAMES
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.model.sandbox import fixed_prediction
 from scoring.prediction import Prediction
@@ -88,11 +88,11 @@ def differences(stored: Prediction, recomputed: Prediction) -> list[Difference]:
     """
     exact = [
         *((name, getattr(stored, name), getattr(recomputed, name)) for name in _EXACT),
-        *_named("feature", stored.features, recomputed.features),
+        *_named("feature", _features(stored), _features(recomputed)),
     ]
     explained = [
         ("base_value", stored.base_value, recomputed.base_value),
-        *_named("contribution of", stored.contributions, recomputed.contributions),
+        *_named("contribution of", _contributions(stored), _contributions(recomputed)),
     ]
     return [
         *(Difference(*pair) for pair in exact if pair[1] != pair[2]),
@@ -110,8 +110,17 @@ _EXACT = (
 )
 
 
+def _features(prediction: Prediction) -> dict[str, float]:
+    return dict(zip(prediction.described.names, prediction.features, strict=True))
+
+
+def _contributions(prediction: Prediction) -> dict[str, float]:
+    return dict(zip(prediction.described.names, prediction.contributions, strict=True))
+
+
 def _named(
-    kind: str, stored: Sequence[float], recomputed: Sequence[float]
+    kind: str, stored: Mapping[str, float], recomputed: Mapping[str, float]
 ) -> list[tuple[str, float, float]]:
-    names = [f"{kind} {name}" for name in FEATURE_NAMES]
-    return list(zip(names, stored, recomputed, strict=True))
+    """Return pairs of values by name; NaN where a side lacks the name."""
+    names = dict.fromkeys([*stored, *recomputed])
+    return [(f"{kind} {name}", stored.get(name, nan), recomputed.get(name, nan)) for name in names]

@@ -16,7 +16,13 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.pipeline.libpq import idle
 from persistence.uuid7 import new_ids, unix_ms_of
-from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
+from scoring.features import (
+    DESCRIBED,
+    FEATURE_NAMES,
+    FloatArray,
+    TransactionColumns,
+    feature_matrix,
+)
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
@@ -104,6 +110,7 @@ def a_prediction(**changes: Any) -> Prediction:
         "features": [i / 7 for i in range(count)],
         "contributions": contributions,
         "model": ModelVersion("fraud-demo", 1),
+        "described": DESCRIBED,
     }
     return Prediction(**values | changes)
 

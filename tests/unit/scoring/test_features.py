@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.features import (
-    DISPLAY_VALUES,
+    DESCRIBED,
     FEATURE_NAMES,
     FEATURES,
     TransactionColumns,
-    display_range,
     feature_matrix,
 )
 from scoring.transaction import (
@@ -131,15 +130,16 @@ def test_a_feature_has_the_value_that_its_name_describes(
 def test_a_code_is_shown_as_people_know_it(changes: dict[str, Any], shown: dict[str, str]) -> None:
     row = served(a_transaction(**changes))[0].tolist()
     found = {
-        name: DISPLAY_VALUES[index].get(row[index]) for index, name in enumerate(FEATURE_NAMES)
+        name: DESCRIBED.display_values[index].get(row[index])
+        for index, name in enumerate(FEATURE_NAMES)
     }
     assert shown.items() <= found.items()
 
 
 def test_a_quantity_and_an_unknown_code_are_not_replaced_by_words() -> None:
     for name in ("amount", "oldbalance_org", "balance_left", "amount_share"):
-        assert not DISPLAY_VALUES[FEATURE_NAMES.index(name)]
-    types = DISPLAY_VALUES[FEATURE_NAMES.index("type")]
+        assert not DESCRIBED.display_values[FEATURE_NAMES.index(name)]
+    types = DESCRIBED.display_values[FEATURE_NAMES.index("type")]
     assert list(types.values()) == list(TRANSACTION_TYPES)
     assert types.get(5.0) is types.get(0.5) is None
 
@@ -160,4 +160,5 @@ def test_a_quantity_and_an_unknown_code_are_not_replaced_by_words() -> None:
 def test_a_range_of_codes_is_shown_as_people_know_it(
     name: str, low: float | None, high: float | None, shown: str | None
 ) -> None:
-    assert display_range(name, low, high) == shown
+    feature = DESCRIBED.find(name)
+    assert (feature.display_range(low, high) if feature else None) == shown

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scoring.features import FEATURE_NAMES, TransactionColumns, feature_matrix
+from scoring.described_features import DescribedFeatures, FeatureDescription
+from scoring.features import DESCRIBED, FEATURE_NAMES, TransactionColumns, feature_matrix
 from scoring.model.fraud_model import FraudModel
 from scoring.model.usual_values import usual_values
 from scoring.prediction import ModelVersion
@@ -26,7 +27,7 @@ def phrase(name: str, usual: dict[str, float] | None = None, **changes: Any) -> 
     """The part of a sentence about a feature's value."""
     columns = TransactionColumns.from_transactions([a_transaction(**changes)])
     values = dict(zip(FEATURE_NAMES, feature_matrix(columns)[0].tolist(), strict=True))
-    return sentence(name, values, 1.0, usual or {}).partition(", which ")[0]
+    return sentence(name, values, 1.0, usual or {}, DESCRIBED).partition(", which ")[0]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_an_amount_is_compared_with_nothing_where_nothing_is_usual(usual: dict[s
 @example(contribution=5e-324)
 def test_the_effect_is_that_of_the_contribution(contribution: float) -> None:
     values = dict.fromkeys(FEATURE_NAMES, 1.0)
-    effect = sentence("type", values, contribution, {}).partition(", which ")[2]
+    effect = sentence("type", values, contribution, {}, DESCRIBED).partition(", which ")[2]
     found = re.fullmatch(
         r"(?:(raises|lowers) the model's odds of fraud (more than )?([\d,.]+)-fold"
         r"|hardly changes the model's odds of fraud) \(log-odds ([+-][\d.e-]+)\)\.",
@@ -144,10 +145,22 @@ def test_the_effect_is_that_of_the_contribution(contribution: float) -> None:
     assert expected > 999 if more else stated == pytest.approx(expected, rel=0.006)
 
 
-def test_a_feature_without_a_sentence_is_an_error() -> None:
-    values = {**dict.fromkeys(FEATURE_NAMES, 1.0), "shoe_size": 1.0}
-    with pytest.raises(ValueError, match="shoe_size"):
-        sentence("shoe_size", values, 1.0, {})
+def test_a_feature_of_another_release_is_stated_by_its_description() -> None:
+    described = DescribedFeatures(
+        (
+            FeatureDescription("visits", "visits of the last hour"),
+            FeatureDescription("channel", "channel of the payment", ("web", "app")),
+        )
+    )
+    values = {"visits": 3.5, "channel": 1.0}
+    assert sentence("visits", values, 1.0, {}, described).startswith("Visits of the last hour: 3.5")
+    assert sentence("channel", values, 1.0, {}, described).startswith("Channel of the payment: app")
+
+
+def test_a_share_whose_parts_are_no_features_is_stated_by_its_description() -> None:
+    values = {"amount_share": 0.5}
+    stated = sentence("amount_share", values, 1.0, {}, DESCRIBED)
+    assert stated.startswith("Amount as a share of the payer's balance: 0.5, which raises")
 
 
 @pytest.mark.parametrize("name", FEATURE_NAMES)
