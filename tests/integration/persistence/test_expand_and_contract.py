@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 import pytest
 from alembic import command
@@ -31,6 +32,7 @@ from persistence.maintenance.migrate import alembic_config, current_revision, he
 from persistence.maintenance.partitions import DECISIONS, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
 from persistence.tenancy import SERVICE_ROLE
+from scoring.features import DESCRIBED
 from scoring.policy import CostModel, Policy
 from tests.support.data.partition_months import NOW, THIS
 from tests.support.data.policies import set_policy
@@ -39,6 +41,8 @@ from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant
 
 HERE = Path(__file__).parent
+FIRST_FEATURES = orjson.dumps(DESCRIBED.as_document()).decode()
+"""Features of every version of a release before 0010, as its statements do not select them."""
 
 
 def shadows(scores: list[ShadowScore]) -> dict[str, list[Any]]:
@@ -140,7 +144,7 @@ def test_the_previous_release_decides_on_this_schema(
     asked = {"tenant_id": tenant.id, "prediction_id": batch[0].prediction_id}
     with previous.transaction(tenant.id):
         (row,) = previous("read", asked)
-    stored = decided_from(row)
+    stored = decided_from({"described": FIRST_FEATURES, **row})
     assert (stored.prediction, stored.policy_id) == (batch[0].prediction, policy["id"])
     with previous.transaction(tenant.id):
         previous("insert_shadow_scores", shadows([a_shadow_score(d) for d in batch]))
