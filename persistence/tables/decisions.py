@@ -21,29 +21,46 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.tables.base import Base
 
 
 class TransactionRow(Base):
-    """A transaction as it was submitted. Money is float64, so that a replay is bit-identical."""
+    """An event as it was submitted. Money is float64, so that a replay is bit-identical.
+
+    PaySim's fields have columns of their own. The fields of any other event type are in `fields`;
+    those with the roles amount, payer and payee are in `amount`, `name_orig` and `name_dest` too,
+    by which transactions are searched.
+    """
 
     __tablename__ = "transactions"
 
     tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True, comment="UUIDv7")
     external_id: Mapped[str | None]
-    step: Mapped[int] = mapped_column(Integer, comment="hours since the tenant's epoch")
-    type: Mapped[str]
-    amount: Mapped[float]
-    name_orig: Mapped[str]
-    oldbalance_org: Mapped[float]
-    name_dest: Mapped[str]
-    oldbalance_dest: Mapped[float]
+    step: Mapped[int | None] = mapped_column(Integer, comment="hours since the tenant's epoch")
+    type: Mapped[str | None]
+    amount: Mapped[float | None]
+    name_orig: Mapped[str | None] = mapped_column(comment="payer")
+    oldbalance_org: Mapped[float | None]
+    name_dest: Mapped[str | None] = mapped_column(comment="payee")
+    oldbalance_dest: Mapped[float | None]
+    event_type_id: Mapped[int | None] = mapped_column(
+        BigInteger, comment="version of the tenant's event type; null: PaySim's"
+    )
+    fields: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), comment="value by field name; null: PaySim's columns"
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
+        CheckConstraint(
+            "CASE WHEN event_type_id IS NULL THEN num_nulls(step, type, amount, name_orig,"
+            " oldbalance_org, name_dest, oldbalance_dest) = 0 ELSE fields IS NOT NULL END",
+            name="fields_complete",
+        ),
         Index("ix_transactions_name_orig", "tenant_id", "name_orig", text("id DESC")),
         Index("ix_transactions_name_dest", "tenant_id", "name_dest", text("id DESC")),
         {"postgresql_partition_by": "RANGE (id)"},
