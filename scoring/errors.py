@@ -2,7 +2,8 @@
 
     SentinelError                500  errors of requests
     ├── InvalidRequest           422  (names each field)
-    │   └── MalformedRequest     422  (not JSON at all)
+    │   ├── MalformedRequest     422  (not JSON at all)
+    │   └── InvalidEventType     422  (an event type's document)
     ├── Unauthenticated          401
     ├── Forbidden                403
     ├── NotFound                 404
@@ -93,6 +94,15 @@ class MalformedRequest(InvalidRequest):
     code = "malformed-json"
     title = "The body is not valid JSON"
     retry = "No; send JSON"
+
+
+class InvalidEventType(InvalidRequest):
+    """An event type, or its document, is not valid; `errors` names each field."""
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        first = "; ".join(f"{error.field} {error.message}" for error in errors[:5])
+        more = f"; and {len(errors) - 5} more" if len(errors) > 5 else ""
+        super().__init__(f"The event type is not valid: {first}{more}.", errors=errors)
 
 
 class Unauthenticated(SentinelError):

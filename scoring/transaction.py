@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from scoring.errors import FieldError, InvalidRequest
 
@@ -43,6 +43,13 @@ EXTERNAL_ID_PATTERN = rf"^[\x21-\x7e]{{1,{MAX_EXTERNAL_ID_LENGTH}}}$"
 
 _ACCOUNT = re.compile(ACCOUNT_PATTERN.replace("$", r"\Z"))
 _EXTERNAL_ID = re.compile(EXTERNAL_ID_PATTERN.replace("$", r"\Z"))
+
+EXTERNAL_ID_RULE = f"1 to {MAX_EXTERNAL_ID_LENGTH} printable ASCII characters without spaces"
+
+
+def is_external_id(value: object) -> TypeGuard[str]:
+    """Return whether a value can be a caller's own id."""
+    return isinstance(value, str) and _EXTERNAL_ID.match(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Transaction:
             "name_dest": (bool(_ACCOUNT.match(self.name_dest)), account),
             "external_id": (
                 self.external_id is None or bool(_EXTERNAL_ID.match(self.external_id)),
-                f"must be 1 to {MAX_EXTERNAL_ID_LENGTH} printable ASCII characters without spaces",
+                f"must be {EXTERNAL_ID_RULE}",
             ),
         }
         return [

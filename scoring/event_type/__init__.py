@@ -1,0 +1,1 @@
+"""Event types: the schema of what a tenant sends, and the validation of one event."""

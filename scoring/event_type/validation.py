@@ -1,0 +1,106 @@
+"""Validate the body of one event by its event type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from scoring.errors import FieldError, InvalidRequest
+from scoring.event_type.fields import EventType
+from scoring.event_type.limits import MAX_FUTURE_US, RESERVED_FIELDS
+from scoring.event_type.timestamps import Timestamp
+from scoring.event_type.values import InvalidValue, Value, value_reader
+from scoring.transaction import EXTERNAL_ID_RULE, is_external_id
+
+MISSING = "is required"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A validated event.
+
+    Attributes:
+        values: value by the name of each field that is not ignored, in the order of the event
+            type; None where an optional field is missing.
+        time_us: microseconds since 1970 UTC of the field whose role is time; None without one.
+        external_id: caller's own id, which is the idempotency key, or None.
+    """
+
+    values: Mapping[str, Value | None]
+    time_us: int | None
+    external_id: str | None = None
+
+
+class EventValidator:
+    """Validates the bodies of one event type; made once, since it prepares a reader a field.
+
+    Args:
+        event_type: valid event type.
+    """
+
+    def __init__(self, event_type: EventType) -> None:
+        kept = [field for field in event_type.fields if not field.ignored]
+        self._fields = tuple((f.name, value_reader(f), f.optional) for f in kept)
+        self._timestamps = tuple(field.name for field in kept if field.kind == "timestamp")
+        self._time = next((field.name for field in kept if field.role == "time"), None)
+        self._known = RESERVED_FIELDS.union(field.name for field in event_type.fields)
+        self._label = event_type.label
+
+    def validate(self, body: Mapping[str, object], now_us: int) -> Event:
+        """Return the event of a body of parsed JSON.
+
+        A field that is null counts as missing. Of an ignored field any value is dropped.
+
+        Args:
+            body: value by field name, and `external_id` where the caller gives one.
+            now_us: microseconds since 1970 UTC of the clock, by which a timestamp is at most
+                24 hours in the future.
+
+        Raises:
+            InvalidRequest: a field is not valid, unknown or missing; names each.
+        """
+        values: dict[str, Value | None] = {}
+        errors: list[FieldError] = []
+        for name, read, optional in self._fields:
+            value = body.get(name)
+            if value is None:
+                values[name] = None
+                if not optional:
+                    errors.append(FieldError(name, MISSING))
+                continue
+            try:
+                values[name] = read(value)
+            except InvalidValue as error:
+                errors.append(FieldError(name, str(error)))
+        time_us = None
+        for name in self._timestamps:
+            moment = values.get(name)
+            if isinstance(moment, Timestamp):
+                if moment.us > now_us + MAX_FUTURE_US:
+                    errors.append(FieldError(name, "must be at most 24 hours in the future"))
+                if name == self._time:
+                    time_us = moment.us
+        if not body.keys() <= self._known:
+            errors.extend(self._unknown(name) for name in body if name not in self._known)
+        external_id = body.get("external_id")
+        if not (external_id is None or is_external_id(external_id)):
+            errors.append(FieldError("external_id", f"must be {EXTERNAL_ID_RULE}"))
+            external_id = None
+        if errors:
+            raise invalid_event(errors)
+        return Event(values, time_us, external_id)
+
+    def _unknown(self, name: str) -> FieldError:
+        if name == self._label:
+            return FieldError(name, "is the label, which is not sent with an event; leave it out")
+        near = get_close_matches(name, self._known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return FieldError(name, f"is not a field of the event type{hint}")
+
+
+def invalid_event(errors: list[FieldError]) -> InvalidRequest:
+    """Return the error of an event whose fields are not valid."""
+    names = ", ".join(dict.fromkeys(error.field for error in errors[:5]))
+    more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
+    return InvalidRequest(f"Not valid: {names}{more}.", errors=tuple(errors))
