@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 
 from scoring.errors import FieldError, InvalidRequest
+from scoring.event_type.fields import EventType, Field
 
 # In the order of PaySim's fraud rates, so that one numeric split separates the risky types (fraud
 # occurs in the last two only) and no categorical split is needed.
@@ -40,6 +41,27 @@ MAX_EXTERNAL_ID_LENGTH = 128
 
 ACCOUNT_PATTERN = rf"^[\x21-\x7e]{{1,{MAX_ACCOUNT_LENGTH}}}$"
 EXTERNAL_ID_PATTERN = rf"^[\x21-\x7e]{{1,{MAX_EXTERNAL_ID_LENGTH}}}$"
+
+PAYSIM = EventType(
+    name="paysim",
+    label="isFraud",
+    fields=(
+        # Hours since the tenant's epoch: no calendar is known, so there is no timestamp.
+        Field("step", "integer", minimum=0.0, maximum=float(MAX_STEP)),
+        Field("type", "category", values=TRANSACTION_TYPES),
+        Field("amount", "number", role="amount", minimum=0.0, maximum=MAX_AMOUNT),
+        Field("nameOrig", "entity", role="payer", entity="account"),
+        Field("oldbalanceOrg", "number", minimum=-MAX_BALANCE, maximum=MAX_BALANCE),
+        Field("nameDest", "entity", role="payee", entity="account"),
+        Field("oldbalanceDest", "number", minimum=-MAX_BALANCE, maximum=MAX_BALANCE),
+        # Not known before the decision.
+        Field("newbalanceOrig", "number", ignored=True),
+        Field("newbalanceDest", "number", ignored=True),
+    ),
+)
+"""The built-in event type. Transaction accepts fewer account names: ASCII without spaces, up to 64
+characters, and no integers."""
+
 
 _ACCOUNT = re.compile(ACCOUNT_PATTERN.replace("$", r"\Z"))
 _EXTERNAL_ID = re.compile(EXTERNAL_ID_PATTERN.replace("$", r"\Z"))
@@ -79,6 +101,29 @@ class Transaction:
     name_dest: str
     oldbalance_dest: float
     external_id: str | None = None
+
+    event_type: ClassVar[EventType] = PAYSIM
+    type_id: ClassVar[int | None] = None
+    time_us: ClassVar[int | None] = None
+
+    @property
+    def payer(self) -> str:
+        """Account that pays."""
+        return self.name_orig
+
+    @property
+    def payee(self) -> str:
+        """Account that receives."""
+        return self.name_dest
+
+    def document(self) -> dict[str, Any]:
+        """Return the values under their wire names, without `external_id`."""
+        return {wire: getattr(self, name) for name, wire in WIRE_NAMES.items()}
+
+    @property
+    def display_time(self) -> str:
+        """The hour of `step` as people know it."""
+        return hour_as_text(self.step)
 
     def __post_init__(self) -> None:
         # `abs(nan) <= x` is false: one comparison rejects NaN, infinity and out-of-range values.
@@ -136,12 +181,7 @@ def from_wire(fields: Mapping[str, Any]) -> Transaction:
     )
 
 
-def to_wire(transaction: Transaction) -> dict[str, Any]:
-    """Return a transaction's fields under their wire names, without its `external_id`."""
-    return {wire: getattr(transaction, name) for name, wire in WIRE_NAMES.items()}
-
-
-def display_time(step: int) -> str:
+def hour_as_text(step: int) -> str:
     """Return the day and hour of a step as people know them: step 37 is `day 1, 13:00`.
 
     Both count from 0 at the tenant's epoch; no calendar is known.

@@ -15,22 +15,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from persistence.review.cases import Case
+from scoring.event_type.fields import EventType
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 """The last four are the full-width forms, which spreadsheets of East Asian locales take too."""
 
-_COLUMNS: tuple[tuple[str, Callable[[Case], Any]], ...] = (
+Column = tuple[str, Callable[[Case], Any]]
+
+_FIRST: tuple[Column, ...] = (
     ("transaction_id", lambda case: case.decided.transaction_id),
     ("prediction_id", lambda case: case.decided.prediction_id),
     ("decided_at", lambda case: case.decided.decided_at),
     ("external_id", lambda case: case.decided.transaction.external_id),
-    ("step", lambda case: case.decided.transaction.step),
-    ("type", lambda case: case.decided.transaction.type),
-    ("amount", lambda case: case.decided.transaction.amount),
-    ("nameOrig", lambda case: case.decided.transaction.name_orig),
-    ("oldbalanceOrg", lambda case: case.decided.transaction.oldbalance_org),
-    ("nameDest", lambda case: case.decided.transaction.name_dest),
-    ("oldbalanceDest", lambda case: case.decided.transaction.oldbalance_dest),
+)
+_LAST: tuple[Column, ...] = (
     ("score", lambda case: case.decided.prediction.score),
     ("risk_band", lambda case: case.decided.prediction.risk_band),
     ("decision", lambda case: case.decided.prediction.decision),
@@ -40,31 +38,52 @@ _COLUMNS: tuple[tuple[str, Callable[[Case], Any]], ...] = (
     ("feedback", lambda case: case.feedback[0].label if case.feedback else ""),
     ("rationale", lambda case: case.feedback[0].rationale if case.feedback else ""),
 )
-CSV_COLUMNS = tuple(name for name, _ in _COLUMNS)
-_OTHER_COLUMNS = len(CSV_COLUMNS) - 1
 
 
-def csv_lines(cases: Sequence[Case]) -> bytes:
-    """Return a line of CSV a case, UTF-8 (RFC 4180)."""
-    return _write([[_cell(value(case)) for _, value in _COLUMNS] for case in cases])
+class CsvExport:
+    """The columns of an export: the decision's around those of the tenant's fields.
 
-
-def csv_header() -> bytes:
-    """Return the line of the columns' names."""
-    return _write([CSV_COLUMNS])
-
-
-def csv_more(cursor: str) -> bytes:
-    """Return the line after the last row of an export that stopped at its limit.
-
-    It has as many cells as a row, so that a strict reader takes the file; the first is no UUID.
+    Args:
+        event_type: event type whose fields are columns; a case of another one has its values of
+            the fields with the same names.
     """
-    return _write([[f"more rows follow: repeat with cursor={cursor}", *[""] * _OTHER_COLUMNS]])
+
+    def __init__(self, event_type: EventType) -> None:
+        self._fields = tuple(event_type.kept)
+        self.names = tuple(
+            [name for name, _ in _FIRST] + list(self._fields) + [name for name, _ in _LAST]
+        )
+
+    def header(self) -> bytes:
+        """Return the line of the columns' names."""
+        return _write([self.names])
+
+    def lines(self, cases: Sequence[Case]) -> bytes:
+        """Return a line of CSV a case, UTF-8 (RFC 4180)."""
+        return _write([self._row(case) for case in cases])
+
+    def more(self, cursor: str) -> bytes:
+        """Return the line after the last row of an export that stopped at its limit.
+
+        It has as many cells as a row, so that a strict reader takes the file; the first is no UUID.
+        """
+        first = f"more rows follow: repeat with cursor={cursor}"
+        return _write([[first, *[""] * (len(self.names) - 1)]])
+
+    def _row(self, case: Case) -> list[str | float]:
+        submitted = case.decided.transaction.document()
+        return [
+            *(_cell(value(case)) for _, value in _FIRST),
+            *(_cell(submitted.get(name)) for name in self._fields),
+            *(_cell(value(case)) for _, value in _LAST),
+        ]
 
 
 def _cell(value: Any) -> str | float:  # noqa: ANN401 - whatever a column holds
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int | float):
         return value
     text = str(value)

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.review.csv_export import csv_header, csv_lines
+from api.review.csv_export import CsvExport
 from api.review.responses import audit_page, case_detail, case_page, feedback_out
 from api.sandbox_examples import FEEDBACK, case
 from persistence.review.audit import AuditEntry
 from persistence.review.cases import Page
+from scoring.transaction import PAYSIM
 
 
 def _as_json(reply: BaseModel) -> dict[str, Any]:
@@ -22,7 +23,10 @@ WORKLIST = _as_json(case_page(Page([case("TEST-HIGH"), case("TEST-REVIEW")], nex
 FOUND = _as_json(case_page(Page([case("TEST-HIGH", FEEDBACK)], next=None), None))
 CASE = _as_json(case_detail(case("TEST-HIGH", FEEDBACK)))
 STORED_FEEDBACK = _as_json(feedback_out(FEEDBACK))
-CSV = (csv_header() + csv_lines([case("TEST-HIGH", FEEDBACK), case("TEST-REVIEW")])).decode()
+_EXPORT = CsvExport(PAYSIM)
+CSV = (
+    _EXPORT.header() + _EXPORT.lines([case("TEST-HIGH", FEEDBACK), case("TEST-REVIEW")])
+).decode()
 AUDIT_PAGE = _as_json(
     audit_page(
         Page(

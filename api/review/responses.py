@@ -14,13 +14,13 @@ from api.review.schemas import (
     FeedbackOut,
     PredictionOut,
     TransactionOut,
-    TransactionType,
 )
 from persistence.decisions.rows import Decided
 from persistence.review.audit import AuditEntry
 from persistence.review.cases import Case, Feedback, Page
+from scoring.event import AnyEvent
 from scoring.reasons import reasons
-from scoring.transaction import Transaction, display_time
+from scoring.transaction import Transaction
 from web.responses import explained, model_out
 
 
@@ -45,7 +45,7 @@ def case_out(case: Case) -> CaseOut:
         model=model_out(prediction.model),
         undecided=case.undecided,
         feedback=feedback_out(case.feedback[0]) if case.feedback else None,
-        display_time=display_time(decided.transaction.step),
+        display_time=decided.transaction.display_time,
     )
 
 
@@ -57,7 +57,7 @@ def case_detail(case: Case) -> CaseDetail:
         prediction=_prediction_out(case.decided),
         undecided=case.undecided,
         feedback=[feedback_out(feedback) for feedback in case.feedback],
-        display_time=display_time(case.decided.transaction.step),
+        display_time=case.decided.transaction.display_time,
     )
 
 
@@ -106,14 +106,6 @@ def _decided_at(decided: Decided) -> datetime:
     return cast("datetime", decided.decided_at)
 
 
-def _transaction_out(transaction: Transaction) -> TransactionOut:
-    return TransactionOut(
-        step=transaction.step,
-        type=cast("TransactionType", transaction.type),
-        amount=transaction.amount,
-        nameOrig=transaction.name_orig,
-        oldbalanceOrg=transaction.oldbalance_org,
-        nameDest=transaction.name_dest,
-        oldbalanceDest=transaction.oldbalance_dest,
-        external_id=transaction.external_id,
-    )
+def _transaction_out(event: AnyEvent) -> TransactionOut | dict[str, Any]:
+    submitted = event.document() | {"external_id": event.external_id}
+    return TransactionOut(**submitted) if isinstance(event, Transaction) else submitted

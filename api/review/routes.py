@@ -31,9 +31,10 @@ from api.openapi_responses import (
 )
 from api.request_body import BodyReader, JsonBody
 from api.review import examples, schemas
-from api.review.csv_export import csv_header, csv_lines, csv_more
+from api.review.csv_export import CsvExport
 from api.review.responses import audit_page, case_detail, case_page, feedback_out
 from api.review.search_query import to_audit_filter, to_search
+from persistence.event_types import current_event_type
 from persistence.review.audit import AuditEntry, read_accesses, read_changes
 from persistence.review.cases import Case, Page
 from persistence.review.search import (
@@ -45,6 +46,7 @@ from persistence.review.search import (
 )
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
 from scoring.errors import IdempotencyMismatch
+from scoring.transaction import PAYSIM
 
 EXPORT_PAGE = 1000
 """Rows of an export that are read, and held in memory, at a time."""
@@ -194,12 +196,15 @@ async def export_transactions(
 
     # Read before the reply begins, while a failure can still have a status of its own.
     first = await read(0)
+    stored_type = await dependencies.run(current_event_type, caller.tenant_id)
+    export = CsvExport(stored_type.event_type if stored_type else PAYSIM)
     rest = range(part_bytes, len(ids), part_bytes)
-    lines = _lines(first, rest, read, next_cursor)
+    lines = _lines(export, first, rest, read, next_cursor)
     return StreamingResponse(lines, media_type="text/csv", headers=headers)
 
 
 async def _lines(
+    export: CsvExport,
     first: list[Case],
     starts: Iterable[int],
     read: Callable[[int], Awaitable[list[Case]]],
@@ -208,17 +213,18 @@ async def _lines(
     """Yield an export page by page; no connection is held in between.
 
     Args:
+        export: columns.
         first: cases of the first page.
         starts: beginnings of the other pages.
         read: reader of the page that begins there.
         next_cursor: cursor of the rows after the last page.
     """
-    yield csv_header()
-    yield csv_lines(first)
+    yield export.header()
+    yield export.lines(first)
     for start in starts:
-        yield csv_lines(await read(start))
+        yield export.lines(await read(start))
     if next_cursor is not None:
-        yield csv_more(next_cursor)
+        yield export.more(next_cursor)
 
 
 def _transaction_before(

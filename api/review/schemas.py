@@ -204,11 +204,19 @@ class TransactionOut(BaseModel):
     external_id: str | None
 
 
+EventOut = Annotated[
+    dict[str, Any],
+    Field(
+        description="an event of your own event type as it was submitted, by field name, and its "
+        "external_id"
+    ),
+]
+Submitted = TransactionOut | EventOut
 DisplayTime = Annotated[
-    str,
+    str | None,
     Field(
         description="the hour of `step` as people know it, such as `day 13, 00:00`; days count "
-        "from 0 at your epoch"
+        "from 0 at your epoch. Of your own event type the time as it was sent; null without one"
     ),
 ]
 
@@ -219,7 +227,7 @@ class CaseOut(BaseModel):
     transaction_id: UUID
     prediction_id: UUID
     decided_at: Timestamp
-    transaction: TransactionOut
+    transaction: Submitted
     score: float = Field(description="calibrated probability of fraud")
     risk_band: RiskBand
     decision: Decision
@@ -259,7 +267,7 @@ class CaseDetail(BaseModel):
     """A transaction, its decision, its review."""
 
     transaction_id: UUID
-    transaction: TransactionOut
+    transaction: Submitted
     prediction: PredictionOut
     undecided: bool = Field(description="no analyst has settled it")
     feedback: list[FeedbackOut] = Field(

@@ -20,7 +20,7 @@ from persistence.pipeline.binary_arrays import BIGINT_OID, TEXT_OID
 from persistence.pipeline.libpq import Statement, round_trip
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import joined
-from scoring.transaction import Transaction
+from scoring.event import AnyEvent
 
 _CLAIM = Statement(
     b"claim_batch",
@@ -49,7 +49,7 @@ ORDER BY kept.position
 _TRUE = b"\1"
 
 
-def batch_request(key: str, transactions: Sequence[Transaction]) -> KeyedRequest:
+def batch_request(key: str, transactions: Sequence[AnyEvent]) -> KeyedRequest:
     """Return what identifies a batch with a key: the key, and a digest of all its rows."""
     rows = [(canonical_form(t), t.external_id) for t in transactions]
     return KeyedRequest(key, hashlib.sha256(orjson.dumps(["/score/batch", rows])).digest())

@@ -25,6 +25,7 @@ from persistence.pipeline.binary_arrays import (
     ArrayType,
 )
 from persistence.pipeline.libpq import Statement
+from scoring.event_type.event import Event
 from scoring.prediction import Prediction
 
 
@@ -46,15 +47,32 @@ _TRANSACTION_TYPES = {
     "oldbalance_dest": FLOAT8,
 }
 
+_ROLES = {"amount": "amount", "name_orig": "payer", "name_dest": "payee"}
+"""Column of each role, by which events of every type are searched."""
+
+
+def _transaction_value(name: str) -> Callable[[Decided], Any]:
+    """Return the function from a decision to its event's value of one of PaySim's columns."""
+    if name in _ROLES:
+        return attrgetter(f"transaction.{_ROLES[name]}")
+    attribute = attrgetter(f"transaction.{name}")
+    return lambda d: attribute(d) if d.transaction.type_id is None else None
+
+
+def _fields(decided: Decided) -> bytes | None:
+    event = decided.transaction
+    return orjson.dumps(event.document()) if isinstance(event, Event) else None
+
+
 INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "tenant_id": (BIGINT, attrgetter("tenant_id")),
     "transaction_id": (UUIDS, attrgetter("transaction_id")),
     "prediction_id": (UUIDS, attrgetter("prediction_id")),
     "external_id": (TEXT, attrgetter("transaction.external_id")),
     "body_digest": (BYTEA, _digest),
-    **{
-        name: (kind, attrgetter(f"transaction.{name}")) for name, kind in _TRANSACTION_TYPES.items()
-    },
+    **{name: (kind, _transaction_value(name)) for name, kind in _TRANSACTION_TYPES.items()},
+    "event_type_id": (BIGINT, attrgetter("transaction.type_id")),
+    "fields": (DOCUMENTS, _fields),
     "model_name": (TEXT, attrgetter("prediction.model.name")),
     "model_version": (INTEGER, attrgetter("prediction.model.version")),
     "score": (FLOAT8, attrgetter("prediction.score")),
@@ -121,7 +139,11 @@ SELECT p.tenant_id, p.id, p.created_at,
     (
         SELECT v.features::text FROM model_versions v
         WHERE (v.tenant_id, v.name, v.version) = (p.tenant_id, p.model_name, p.model_version)
-    ) AS described
+    ) AS described,
+    (
+        SELECT e.document::text FROM event_types e
+        WHERE (e.tenant_id, e.id) = (t.tenant_id, t.event_type_id)
+    ) AS event_type
 """  # noqa: S608 - constants of this file
 """Columns of stored decisions, from predictions p and transactions t."""
 

@@ -26,17 +26,28 @@ from persistence.access_log import TRANSACTION_READ, log_access, transaction_obj
 from persistence.actor import Actor
 from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tables.deployments import ModelVersionRow
+from persistence.tables.event_types import EventTypeRow
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
 from scoring.described_features import DescribedFeatures, described_features
 from scoring.errors import NotFound
+from scoring.event import AnyEvent
+from scoring.event_type.document import from_document
+from scoring.event_type.event import stored_event
+from scoring.event_type.fields import EventType
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import WIRE_NAMES, Transaction
 
-TRANSACTION_COLUMNS = ("external_id", *WIRE_NAMES)
-"""Columns of a transaction; the attributes of Transaction have the same names."""
+TRANSACTION_COLUMNS = ("external_id", *WIRE_NAMES, "event_type_id", "fields")
+"""Columns of an event. PaySim's attributes have the names of their columns."""
 
-canonical_form = attrgetter(*WIRE_NAMES)
-"""Returns a transaction's canonical form: its values without `external_id`, as a tuple."""
+_paysim_form = attrgetter(*WIRE_NAMES)
+
+
+def canonical_form(event: AnyEvent) -> Any:  # noqa: ANN401 - JSON values
+    """Return an event's canonical form: its values without `external_id`."""
+    if isinstance(event, Transaction):
+        return _paysim_form(event)
+    return event.event_type.name, event.document()
 
 
 class Decided(NamedTuple):
@@ -46,7 +57,7 @@ class Decided(NamedTuple):
         tenant_id: tenant that sent the transaction.
         transaction_id: UUIDv7 of the transaction.
         prediction_id: UUIDv7 of the prediction.
-        transaction: transaction that was scored.
+        transaction: event that was scored.
         prediction: score, explanation and decision of the model.
         latency_ms: time from the request's arrival until the row is sent to Postgres.
         decided_at: time at which Postgres stored it; None before.
@@ -56,15 +67,15 @@ class Decided(NamedTuple):
     tenant_id: int
     transaction_id: UUID
     prediction_id: UUID
-    transaction: Transaction
+    transaction: AnyEvent
     prediction: Prediction
     latency_ms: float
     decided_at: datetime | None = None
     policy_id: int | None = None
 
 
-def body_digest(transaction: Transaction) -> bytes:
-    """Return the SHA-256 of a transaction's canonical form, without `external_id`; 32 bytes."""
+def body_digest(transaction: AnyEvent) -> bytes:
+    """Return the SHA-256 of an event's canonical form, without `external_id`; 32 bytes."""
     return hashlib.sha256(orjson.dumps(canonical_form(transaction))).digest()
 
 
@@ -72,15 +83,16 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
     """Return the decision of a row of predictions joined with its transaction.
 
     Args:
-        row: columns by name. `described` has the text of the features of the version that decided;
-            `usual` may be among them, where reasons are made of the decision.
+        row: columns by name. `described` has the text of the features of the version that decided,
+            `event_type` the text of the event type of an event that is not PaySim's; `usual` may be
+            among them, where reasons are made of the decision.
     """
     described = _described(row["described"]).of_names(row["features"])
     return Decided(
         tenant_id=row["tenant_id"],
         transaction_id=row["transaction_id"],
         prediction_id=row["id"],
-        transaction=Transaction(**{name: row[name] for name in TRANSACTION_COLUMNS}),
+        transaction=_event(row),
         prediction=Prediction(
             score=row["score"],
             margin=row["margin"],
@@ -100,6 +112,20 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
     )
 
 
+def _event(row: Mapping[str, Any]) -> AnyEvent:
+    type_id = row["event_type_id"]
+    if type_id is None:
+        attributes = {name: row[name] for name in WIRE_NAMES}
+        return Transaction(**attributes, external_id=row["external_id"])
+    event_type = _event_type(row["event_type"])
+    return stored_event(event_type, type_id, row["fields"], row["external_id"])
+
+
+@lru_cache(maxsize=1024)
+def _event_type(document: str) -> EventType:
+    return from_document(orjson.loads(document))
+
+
 # A version's features never change, and its text is a cheaper key than its parsed document.
 @lru_cache(maxsize=1024)
 def _described(features: str) -> DescribedFeatures:
@@ -111,6 +137,19 @@ def of_version() -> tuple[Label[Any], Label[Any]]:
     return (
         _of_version(ModelVersionRow.usual).label("usual"),
         _of_version(cast(ModelVersionRow.features, Text)).label("described"),
+    )
+
+
+def of_event_type() -> Label[Any]:
+    """Return `event_type` of a transaction, for `decided_from`."""
+    return (
+        select(cast(EventTypeRow.document, Text))
+        .where(
+            EventTypeRow.tenant_id == TransactionRow.tenant_id,
+            EventTypeRow.id == TransactionRow.event_type_id,
+        )
+        .scalar_subquery()
+        .label("event_type")
     )
 
 
@@ -164,6 +203,7 @@ def read_decision(
             *PredictionRow.__table__.c,
             *(TransactionRow.__table__.c[name] for name in TRANSACTION_COLUMNS),
             *of_version(),
+            of_event_type(),
         )
         .join(
             TransactionRow,

@@ -14,6 +14,7 @@ from persistence.decisions.rows import (
     TRANSACTION_COLUMNS,
     Decided,
     decided_from,
+    of_event_type,
     of_version,
 )
 from persistence.maintenance.partitions import Month
@@ -113,7 +114,7 @@ def read_cases(connection: Connection, tenant_id: int, ids: Sequence[UUID]) -> l
     # LIMIT 1 keeps each part a look-up by index: without it the planner may join a page of 50 rows
     # with whole tables.
     submitted = (
-        select(*(TransactionRow.__table__.c[name] for name in TRANSACTION_COLUMNS))
+        select(*(TransactionRow.__table__.c[name] for name in TRANSACTION_COLUMNS), of_event_type())
         .where(TransactionRow.tenant_id == tenant_id, TransactionRow.id == wanted_ids.c.id)
         .limit(1)
         .lateral("submitted")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["number", "integer", "boolean", "category", "timestamp", "entity", "text"]
@@ -44,8 +45,18 @@ class EventType:
         name: name that is unique in the tenant.
         label: column of files that has the label, which is never sent with an event; or None.
         fields: fields in the order of the document.
+        kept: fields that are not ignored, by name.
+        roles: name of the field that has each role.
     """
 
     name: str
     label: str | None
     fields: tuple[Field, ...]
+    kept: Mapping[str, Field] = field(init=False, compare=False, repr=False)
+    roles: Mapping[Role, str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        kept = {one.name: one for one in self.fields if not one.ignored}
+        object.__setattr__(self, "kept", kept)
+        roles = {one.role: one.name for one in kept.values() if one.role}
+        object.__setattr__(self, "roles", roles)

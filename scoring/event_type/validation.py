@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from scoring.errors import FieldError, InvalidRequest
+from scoring.event_type.event import Event
 from scoring.event_type.fields import EventType
 from scoring.event_type.limits import MAX_FUTURE_US, RESERVED_FIELDS
 from scoring.event_type.timestamps import Timestamp
@@ -16,34 +16,21 @@ from scoring.transaction import EXTERNAL_ID_RULE, is_external_id
 MISSING = "is required"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A validated event.
-
-    Attributes:
-        values: value by the name of each field that is not ignored, in the order of the event
-            type; None where an optional field is missing.
-        time_us: microseconds since 1970 UTC of the field whose role is time; None without one.
-        external_id: caller's own id, which is the idempotency key, or None.
-    """
-
-    values: Mapping[str, Value | None]
-    time_us: int | None
-    external_id: str | None = None
-
-
 class EventValidator:
     """Validates the bodies of one event type; made once, since it prepares a reader a field.
 
     Args:
         event_type: valid event type.
+        type_id: id of the stored version of the event type, which its events get; None without.
     """
 
-    def __init__(self, event_type: EventType) -> None:
-        kept = [field for field in event_type.fields if not field.ignored]
+    def __init__(self, event_type: EventType, type_id: int | None = None) -> None:
+        self.event_type = event_type
+        self._type_id = type_id
+        kept = list(event_type.kept.values())
         self._fields = tuple((f.name, value_reader(f), f.optional) for f in kept)
         self._timestamps = tuple(field.name for field in kept if field.kind == "timestamp")
-        self._time = next((field.name for field in kept if field.role == "time"), None)
+        self._time = event_type.roles.get("time")
         self._known = RESERVED_FIELDS.union(field.name for field in event_type.fields)
         self._label = event_type.label
 
@@ -89,7 +76,7 @@ class EventValidator:
             external_id = None
         if errors:
             raise invalid_event(errors)
-        return Event(values, time_us, external_id)
+        return Event(self.event_type, values, time_us, external_id, self._type_id)
 
     def _unknown(self, name: str) -> FieldError:
         if name == self._label:

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TypeGuard
 
 import numpy as np
 
+from scoring.event import AnyEvent
 from scoring.features import DESCRIBED, FEATURE_NAMES, TransactionColumns, feature_matrix
 from scoring.model.calibration import sigmoid
 from scoring.policy import CostModel, Policy
@@ -48,9 +50,12 @@ FIXED_TESTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
 """The contributions that are not zero, in log-odds, by `nameOrig`."""
 
 
-def is_fixed(transaction: Transaction) -> bool:
-    """Return whether a tenant in test mode receives a fixed prediction for a transaction."""
-    return transaction.name_orig in FIXED_TESTS
+def is_fixed(event: AnyEvent) -> TypeGuard[Transaction]:
+    """Return whether a tenant in test mode receives a fixed prediction for an event.
+
+    Only PaySim's transactions have fixed tests.
+    """
+    return isinstance(event, Transaction) and event.name_orig in FIXED_TESTS
 
 
 def fixed_prediction(transaction: Transaction) -> Prediction:

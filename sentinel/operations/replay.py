@@ -17,7 +17,7 @@ from registry.store.model_store import ModelStore
 from scoring.errors import NotFound
 from scoring.explain.treeshap import TOLERANCE
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
-from scoring.model.sandbox import fixed_prediction
+from scoring.model.sandbox import fixed_prediction, is_fixed
 from scoring.prediction import Prediction
 
 
@@ -64,7 +64,7 @@ def replay(
     """
     decided = find_decision(engine, prediction_id, reader)
     decided_by = decided.prediction.model
-    if decided_by == FIXED_TEST_MODEL:
+    if decided_by == FIXED_TEST_MODEL and is_fixed(decided.transaction):
         return decided, differences(decided.prediction, fixed_prediction(decided.transaction))
     version = registry.find(decided_by.name, decided_by.version)
     if version is None:

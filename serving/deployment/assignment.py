@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from persistence.policies import TenantPolicy
 from registry.client.base import RegisteredVersion
 from scoring.errors import NoModel
+from scoring.event import AnyEvent
 from scoring.model.fraud_model import FraudModel
 from scoring.model.sandbox import FIXED_TESTS, is_fixed
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
-from scoring.transaction import Transaction
 
 _FULL = 2.0**64
 
 
-def is_canary(version: ModelVersion, percent: float, name_orig: str) -> bool:
+def is_canary(version: ModelVersion, percent: float, account: str) -> bool:
     """Whether the challenger decides an account's payments.
 
     The choice depends only on the arguments, so every process makes the same one, and an account
@@ -26,12 +27,22 @@ def is_canary(version: ModelVersion, percent: float, name_orig: str) -> bool:
     Args:
         version: version of the challenger.
         percent: share of accounts that the challenger decides for, 0 (none) to 100 (all).
-        name_orig: account that pays.
+        account: account that pays.
     """
-    key = f"{version.name}/{version.version}/{name_orig}".encode()
+    key = f"{version.name}/{version.version}/{account}".encode()
     position = int.from_bytes(blake2b(key).digest()[:8], "big") / _FULL * 100.0
     # The division rounds the last 2^10 hashes to 100.
     return position < percent or percent >= 100.0
+
+
+def _canary_key(event: AnyEvent) -> str:
+    """Return what decides whether an event is in the canary's share.
+
+    The payer, so that one account's payments have one model; of an event type without payers the
+    payee, and without both the whole event.
+    """
+    key = event.payer or event.payee
+    return key if key is not None else json.dumps(event.document(), sort_keys=True)
 
 
 def percent_from(text: str) -> float:
@@ -85,12 +96,12 @@ class ModelAssignment:
     canary: FraudModel | None = None
     policy: TenantPolicy | None = None
 
-    def is_fixed_test(self, transaction: Transaction) -> bool:
-        """Whether the table of fixed tests decides a transaction, not a model."""
-        return self.deployment.is_test and is_fixed(transaction)
+    def is_fixed_test(self, event: AnyEvent) -> bool:
+        """Whether the table of fixed tests decides an event, not a model."""
+        return self.deployment.is_test and is_fixed(event)
 
-    def decider(self, transaction: Transaction) -> FraudModel:
-        """Return the model that decides a transaction that is no fixed test.
+    def decider(self, event: AnyEvent) -> FraudModel:
+        """Return the model that decides an event that is no fixed test.
 
         Raises:
             NoModel: the tenant is in test mode and has no model; the message lists the transactions
@@ -99,7 +110,7 @@ class ModelAssignment:
         canary = self.canary
         if canary is not None and canary.version is not None:
             percent = self.deployment.canary_percent
-            if is_canary(canary.version, percent, transaction.name_orig):
+            if is_canary(canary.version, percent, _canary_key(event)):
                 return canary
         if self.champion is None:
             raise NoModel(

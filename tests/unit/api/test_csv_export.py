@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.review.csv_export import CSV_COLUMNS, FORMULA_STARTS, csv_header, csv_lines
+from api.review.csv_export import FORMULA_STARTS, CsvExport
 from persistence.review.cases import Case, Feedback
+from scoring.transaction import PAYSIM
 from tests.support.factories import a_decision
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+EXPORT = CsvExport(PAYSIM)
 
 
 def a_case(rationale: str | None = None, **transaction: Any) -> Case:
@@ -25,14 +27,14 @@ def a_case(rationale: str | None = None, **transaction: Any) -> Case:
 
 
 def parsed(*cases: Case) -> list[dict[str, str]]:
-    text = (csv_header() + csv_lines(cases)).decode()
+    text = (EXPORT.header() + EXPORT.lines(cases)).decode()
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_a_line_holds_the_decision_and_its_latest_feedback() -> None:
     case = a_case("looked, saw", external_id="order-1")
     (row,) = parsed(case)
-    assert tuple(row) == CSV_COLUMNS
+    assert tuple(row) == EXPORT.names
     assert row["transaction_id"] == str(case.decided.transaction_id)
     assert row["decided_at"] == "2026-01-31 12:00:00+00:00"
     assert float(row["amount"]) == case.decided.transaction.amount
@@ -57,7 +59,7 @@ def test_a_csv_formula_in_an_account_or_id_is_exported_as_text(column: str, form
 
 
 def test_a_negative_number_stays_a_number() -> None:
-    line = csv_lines([a_case(oldbalance_org=-3.5)]).decode()
+    line = EXPORT.lines([a_case(oldbalance_org=-3.5)]).decode()
     assert ",-3.5," in line
     assert parsed(a_case(oldbalance_org=-3.5))[0]["oldbalanceOrg"] == "-3.5"
 

@@ -16,7 +16,7 @@ from scoring.model.fraud_model import FraudModel
 from scoring.model.usual_values import usual_values
 from scoring.prediction import ModelVersion
 from scoring.reasons import reasons, sentence
-from scoring.transaction import display_time
+from scoring.transaction import hour_as_text
 from tests.support.factories import a_model, a_transaction, feature_rows
 from training.pipeline.distribution import distribution
 
@@ -212,4 +212,4 @@ def test_a_median_that_the_training_did_not_keep_is_not_known() -> None:
     ("step", "shown"), [(0, "day 0, 00:00"), (37, "day 1, 13:00"), (743, "day 30, 23:00")]
 )
 def test_a_step_is_shown_as_a_day_and_an_hour(step: int, shown: str) -> None:
-    assert display_time(step) == shown
+    assert hour_as_text(step) == shown

@@ -12,7 +12,7 @@ from benchmarks.payloads import transactions
 from benchmarks.systems import reference
 from persistence.decisions.insert_sql import INPUT
 from persistence.decisions.rows import TRANSACTION_COLUMNS, body_digest
-from scoring.transaction import WIRE_NAMES, Transaction, from_wire, to_wire
+from scoring.transaction import WIRE_NAMES, Transaction, from_wire
 from sentinel.local.demo.samples import SAMPLES
 from serving.schemas import TransactionIn
 from tests.support.factories import a_transaction
@@ -31,7 +31,7 @@ def test_a_schema_has_the_wire_names(schema: type[BaseModel]) -> None:
 
 def test_a_request_a_row_and_the_wire_make_the_same_transaction() -> None:
     transaction = a_transaction(external_id="order-1")
-    body = to_wire(transaction) | {"external_id": "order-1"}
+    body = transaction.document() | {"external_id": "order-1"}
     assert TransactionIn.model_validate(body).to_domain() == transaction
     assert from_wire(body) == transaction
 
@@ -42,7 +42,7 @@ def test_the_columns_are_stored_under_the_attributes_names() -> None:
 
 @pytest.mark.parametrize("body", [*transactions(3), *(sample.transaction for sample in SAMPLES)])
 def test_a_body_of_the_benchmarks_or_the_demo_is_on_the_wire(body: dict[str, object]) -> None:
-    assert to_wire(from_wire(body)) == body
+    assert from_wire(body).document() == body
 
 
 def test_the_digest_of_a_stored_request_never_changes() -> None:

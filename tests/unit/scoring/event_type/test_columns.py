@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from scoring.columns import TextColumn
-from scoring.event_type.columns import to_columns
+from scoring.event import event_columns
+from scoring.event_type.columns import column_of
 from scoring.event_type.validation import EventValidator
+from scoring.transaction import PAYSIM
 from tests.support.event_types import NOW_US, an_event, an_event_type
+from tests.support.factories import a_transaction
 
 EVENT_TYPE = an_event_type(
     new={"kind": "boolean", "optional": True},
@@ -22,7 +25,8 @@ EVENT_TYPE = an_event_type(
 
 def columns_of(*bodies: dict[str, Any]) -> Any:
     validator = EventValidator(EVENT_TYPE)
-    return to_columns(EVENT_TYPE, [validator.validate(body, NOW_US) for body in bodies])
+    events = [validator.validate(body, NOW_US) for body in bodies]
+    return event_columns(events, list(EVENT_TYPE.kept))
 
 
 def texts(column: TextColumn) -> list[str | None]:
@@ -46,8 +50,22 @@ def test_each_kind_has_its_column() -> None:
     np.testing.assert_array_equal(columns["at"], [1.5, np.nan, np.nan])
 
 
-def test_columns_of_no_events_are_empty_and_keep_their_types() -> None:
-    columns = columns_of()
-    assert columns["TX_AMOUNT"].dtype == np.float64
-    assert columns["CHANNEL"].codes.dtype == np.int64
-    assert columns["CHANNEL"].values == ()
+def test_only_the_columns_that_are_asked_for_are_made() -> None:
+    event = EventValidator(EVENT_TYPE).validate(an_event(), NOW_US)
+    assert list(event_columns([event], ["TX_AMOUNT"])) == ["TX_AMOUNT"]
+    assert list(event_columns([a_transaction()], ["amount"])) == ["amount"]
+
+
+def test_a_transaction_has_the_columns_of_its_wire_names() -> None:
+    columns = event_columns([a_transaction(), a_transaction(type="DEBIT")], list(PAYSIM.kept))
+    assert list(columns) == list(PAYSIM.kept)
+    assert columns["amount"].tolist() == [181_250.75] * 2
+    assert texts(columns["type"]) == ["TRANSFER", "DEBIT"]
+    assert texts(columns["nameDest"]) == ["C553264065"] * 2
+
+
+def test_a_column_without_rows_keeps_its_type() -> None:
+    assert column_of("number", []).dtype == np.float64
+    column = column_of("category", [])
+    assert column.codes.dtype == np.int64
+    assert column.values == ()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scoring.errors import InvalidRequest
 from scoring.event_type.document import from_document
 from scoring.event_type.json_schema import json_schema
-from scoring.event_type.paysim import PAYSIM
 from scoring.event_type.validation import EventValidator
+from scoring.transaction import PAYSIM
 from tests.support.event_types import NOW_US
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -7,16 +7,15 @@ import pytest
 from scoring.errors import InvalidRequest
 from scoring.event_type.checks import check_event_type
 from scoring.event_type.document import from_document, to_document
-from scoring.event_type.paysim import PAYSIM
 from scoring.event_type.validation import EventValidator
 from scoring.transaction import (
     MAX_AMOUNT,
     MAX_BALANCE,
     MAX_STEP,
+    PAYSIM,
     TRANSACTION_TYPES,
     WIRE_NAMES,
     from_wire,
-    to_wire,
 )
 from serving.schemas import TransactionIn
 from tests.support.factories import a_transaction
@@ -48,7 +47,7 @@ def test_a_valid_transaction_is_a_valid_event_with_the_same_values(
     changed: dict[str, object],
 ) -> None:
     transaction = a_transaction(**changed)
-    event = VALIDATOR.validate(to_wire(transaction), now_us=0)
+    event = VALIDATOR.validate(transaction.document(), now_us=0)
     assert from_wire(event.values) == transaction
     assert event.time_us is None
 
@@ -67,11 +66,11 @@ def test_a_valid_transaction_is_a_valid_event_with_the_same_values(
 )
 def test_a_value_that_the_contract_refuses_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        VALIDATOR.validate(to_wire(a_transaction()) | {name: value}, now_us=0)
+        VALIDATOR.validate(a_transaction().document() | {name: value}, now_us=0)
     assert [error.field for error in refused.value.errors] == [name]
 
 
 def test_balances_after_the_payment_are_accepted_and_dropped() -> None:
-    body = to_wire(a_transaction())
+    body = a_transaction().document()
     event = VALIDATOR.validate(body | {"newbalanceOrig": "?", "newbalanceDest": None}, now_us=0)
     assert event == VALIDATOR.validate(body, now_us=0)

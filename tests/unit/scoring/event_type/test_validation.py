@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from scoring.errors import InvalidRequest
+from scoring.event_type.event import Event
 from scoring.event_type.fields import EventType
 from scoring.event_type.timestamps import Timestamp
-from scoring.event_type.validation import Event, EventValidator
+from scoring.event_type.validation import EventValidator
 from tests.support.event_types import NOW_US, an_event, an_event_type
 
 MAX_INTEGER = 2**53 - 1
@@ -40,6 +41,7 @@ def test_an_event_has_its_values_in_the_form_in_which_they_are_kept() -> None:
     event = validate(an_event(external_id="order-1"))
     noon = Timestamp("2026-03-31T12:00:00Z", 1_774_958_400_000_000)
     assert event == Event(
+        an_event_type(),
         {
             "TX_DATETIME": noon,
             "CUSTOMER_ID": "596",

@@ -1,0 +1,46 @@
+"""Events of every event type: PaySim's transactions and tenants' own, and their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter, itemgetter
+from typing import Any
+
+from scoring.columns import Columns
+from scoring.event_type.columns import column_of
+from scoring.event_type.event import Event
+from scoring.transaction import WIRE_NAMES, Transaction
+
+AnyEvent = Transaction | Event
+"""What is scored: each has event_type, type_id, time_us, external_id, amount, payer and payee."""
+
+_ATTRIBUTES = {wire: name for name, wire in WIRE_NAMES.items()}
+
+
+def event_columns(events: Sequence[AnyEvent], names: Sequence[str]) -> Columns:
+    """Return columns of n events.
+
+    Args:
+        events: n >= 1 events of one event type.
+        names: names of the fields that are needed; at least one.
+
+    Returns:
+        Column by field name, n rows each.
+    """
+    fields = events[0].event_type.kept
+    values = zip(*map(_reader(events[0], names), events), strict=True)
+    return {
+        name: column_of(fields[name].kind, column)
+        for name, column in zip(names, values, strict=True)
+    }
+
+
+def _reader(event: AnyEvent, names: Sequence[str]) -> Any:  # noqa: ANN401 - a function of an event
+    """Return the function from an event of the same type to its values, as a tuple."""
+    if isinstance(event, Transaction):
+        attributes = attrgetter(*(_ATTRIBUTES[name] for name in names))
+        return attributes if len(names) > 1 else lambda one: (attributes(one),)
+    values = itemgetter(*names)
+    if len(names) > 1:
+        return lambda one: values(one.values)
+    return lambda one: (values(one.values),)
