@@ -416,7 +416,7 @@ def _add_narrow_tables(
         out[row, 11] = sum11
 
 
-@_inlined
+@njit(nogil=True, cache=True)
 def _add_tables(forest: Forest, tree: int, slots: NDArray[np.uint16], out: FloatArray) -> None:
     """Add the table rows that n rows' slots select to the rows' sums."""
     uppers = forest.upper_start[tree + 1] - forest.upper_start[tree]
