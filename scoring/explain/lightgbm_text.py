@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import FloatArray
-
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+WordArray = NDArray[np.uint32]
 
 # Bits of decision_type: https://github.com/microsoft/LightGBM/blob/v4.6.0/include/LightGBM/tree.h
 _CATEGORICAL = 1
@@ -34,7 +34,12 @@ class Tree:
 
     Attributes:
         feature: columns of the matrix, int64 (n - 1,).
-        threshold: largest values that go left, float64 (n - 1,).
+        threshold: largest values that go left, float64 (n - 1,); meaningless for a categorical
+            split.
+        is_categorical: whether a set of categories goes left, bool (n - 1,).
+        word_start: first word of each split's set of categories, and the number of all words at the
+            end, int64 (n,). A numeric split has no words.
+        words: bitsets: category c is in a set if bit c % 32 of its word c // 32 is 1, uint32 (w,).
         missing: kinds of missing values, int64 (n - 1,). MISSING_ZERO: NaN and 0 are missing;
             MISSING_NAN: NaN is missing; otherwise no value is missing, and NaN counts as 0.
         default_left: 1 where a missing value goes left, else 0, int64 (n - 1,).
@@ -47,6 +52,9 @@ class Tree:
 
     feature: IntArray
     threshold: FloatArray
+    is_categorical: NDArray[np.bool_]
+    word_start: IntArray
+    words: WordArray
     missing: IntArray
     default_left: IntArray
     left: IntArray
@@ -70,8 +78,7 @@ def read_trees(model_text: str) -> list[Tree]:
         model_text: result of `Booster.model_to_string()`.
 
     Raises:
-        UnsupportedTrees: the booster has categorical splits, linear leaves or several classes, or
-            averages its trees.
+        UnsupportedTrees: the booster has linear leaves or several classes, or averages its trees.
     """
     header, *rest = model_text.split("\nTree=")
     lines = header.splitlines()
@@ -92,11 +99,21 @@ def _tree(fields: dict[str, str]) -> Tree:
     if fields.get("is_linear", "0") != "0":
         raise UnsupportedTrees("the booster has linear leaves")
     decision_type = _numbers(fields, "decision_type").astype(np.int64)
-    if (decision_type & _CATEGORICAL).any():
-        raise UnsupportedTrees("the booster has categorical splits")
+    threshold = _numbers(fields, "threshold")
+    is_categorical = (decision_type & _CATEGORICAL) == 1
+    # A categorical split has the number of its set in place of a threshold.
+    sets = threshold[is_categorical].astype(np.int64)
+    boundaries = _numbers(fields, "cat_boundaries").astype(np.int64)
+    words = _numbers(fields, "cat_threshold").astype(np.uint32)
+    in_order = [words[boundaries[n] : boundaries[n + 1]] for n in sets]
+    sizes = np.zeros(threshold.size, dtype=np.int64)
+    sizes[is_categorical] = [word.size for word in in_order]
     return Tree(
         feature=_numbers(fields, "split_feature").astype(np.int64),
-        threshold=_numbers(fields, "threshold"),
+        threshold=threshold,
+        is_categorical=is_categorical,
+        word_start=np.cumsum([0, *sizes], dtype=np.int64),
+        words=np.concatenate([words[:0], *in_order]),
         missing=(decision_type >> _MISSING_SHIFT) & 3,
         default_left=(decision_type & _DEFAULT_LEFT) // _DEFAULT_LEFT,
         left=_numbers(fields, "left_child").astype(np.int64),

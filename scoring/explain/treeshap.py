@@ -17,9 +17,8 @@ import lightgbm as lgb
 import numpy as np
 
 from scoring.explain.compiler import build_forest
-from scoring.explain.kernel import WIDTH, Forest, explain
-from scoring.explain.lightgbm_text import Tree, UnsupportedTrees, read_trees
-from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.explain.kernel import Forest, explain
+from scoring.explain.lightgbm_text import FloatArray, Tree, UnsupportedTrees, read_trees
 
 logger = logging.getLogger("sentinel.scoring")
 
@@ -76,10 +75,16 @@ class CompiledTrees:
 
         Args:
             matrix: rows of features, float64 (n, f), n >= 1, C-contiguous.
+
+        Raises:
+            ValueError: the matrix has another number of columns than the booster has features.
         """
-        out = np.zeros((len(matrix), WIDTH))
+        features = self.forest.features
+        if matrix.shape[1] != features:
+            raise ValueError(f"the matrix has {matrix.shape[1]} columns instead of {features}")
+        out = self.forest.sums(len(matrix))
         explain(self.forest, matrix, out)
-        return Explanation(out[:, -1].copy(), out[:, :-1].copy(), self.base_value)
+        return Explanation(out[:, features].copy(), out[:, :features].copy(), self.base_value)
 
 
 def compile_trees(booster: lgb.Booster) -> CompiledTrees | None:
@@ -95,12 +100,13 @@ def compile_trees(booster: lgb.Booster) -> CompiledTrees | None:
     try:
         trees = read_trees(booster.model_to_string())
         compiled = CompiledTrees(
-            build_forest(trees), float(sum(tree.expected_value for tree in trees))
+            build_forest(trees, booster.num_feature()),
+            float(sum(tree.expected_value for tree in trees)),
         )
     except UnsupportedTrees as error:
         logger.warning("LightGBM explains this model, which takes longer: %s", error)
         return None
-    rows = _rows_at_splits(trees)
+    rows = _rows_at_splits(trees, booster.num_feature())
     expected, actual = explain_with_lightgbm(booster, rows), compiled.explain(rows)
     deviation = max(
         float(np.abs(expected.contributions - actual.contributions).max()),
@@ -114,14 +120,21 @@ def compile_trees(booster: lgb.Booster) -> CompiledTrees | None:
     return compiled
 
 
-def _rows_at_splits(trees: Sequence[Tree]) -> FloatArray:
-    """Return rows whose values are thresholds of their features, the next float above, or NaN."""
+def _rows_at_splits(trees: Sequence[Tree], features: int) -> FloatArray:
+    """Return rows whose values are thresholds, the next float above, categories, zeros or NaN."""
     rng = np.random.default_rng(0)
-    rows = rng.normal(size=(CHECKED_ROWS, len(FEATURE_NAMES)))
+    rows = rng.normal(size=(CHECKED_ROWS, features))
     feature = np.concatenate([tree.feature for tree in trees])
     threshold = np.concatenate([tree.threshold for tree in trees])
+    is_categorical = np.concatenate([tree.is_categorical for tree in trees])
+    categories = 32 * np.concatenate([np.diff(tree.word_start) for tree in trees])
     for column in np.unique(feature):
-        at = rng.choice(threshold[feature == column], CHECKED_ROWS)
+        of_column = feature == column
+        if is_categorical[of_column].any():
+            rows[:, column] = rng.integers(-1, categories[of_column].max() + 1, CHECKED_ROWS)
+            continue
+        at = rng.choice(threshold[of_column], CHECKED_ROWS)
         rows[:, column] = np.where(rng.random(CHECKED_ROWS) < 0.5, at, np.nextafter(at, np.inf))
     rows[rng.random(rows.shape) < 0.05] = np.nan
+    rows[rng.random(rows.shape) < 0.05] = 0.0
     return rows
