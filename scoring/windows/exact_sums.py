@@ -218,7 +218,8 @@ def _deviation(
 def sums_and_deviations(
     low: IntArray,
     high: IntArray,
-    start: IntArray,
+    reader_start: IntArray,
+    reader_arrival: IntArray,
     is_sorted: BoolArray,
     arrival: IntArray,
     enters: BoolArray,
@@ -230,7 +231,8 @@ def sums_and_deviations(
     """Return the sums of the values in each range, their number and their standard deviations.
 
     Args:
-        low, high, start, is_sorted, arrival, enters: as in `scoring.windows.kernels`.
+        low, high, reader_start, reader_arrival, is_sorted, arrival, enters: as in
+            `scoring.windows.kernels`.
         bits: bits of each value, which is finite where it enters, (m,).
         first: lowest limb, see `limb_span`.
         limb_count: number of limbs, see `limb_span`.
@@ -238,7 +240,7 @@ def sums_and_deviations(
 
     Returns:
         Sums, 0 where a range is empty, infinite beyond the range of float64; counts; population
-        standard deviations, NaN where a range is empty; each (m,).
+        standard deviations, NaN where a range is empty; each (k,).
     """
     out = np.empty(low.size)
     numbers = np.empty(low.size, np.int64)
@@ -247,19 +249,19 @@ def sums_and_deviations(
     digits = np.zeros(limb_count, np.uint64)
     squares = np.zeros(2 * limb_count, np.int64)
     work = np.zeros(2 * limb_count, np.uint64)
-    for entity in range(start.size - 1):
+    for entity in range(reader_start.size - 1):
         count = 0
         sums[:] = 0
         squares[:] = 0
-        a = b = start[entity]
-        for i in range(start[entity], start[entity + 1]):
+        a = b = low[reader_start[entity]]
+        for i in range(reader_start[entity], reader_start[entity + 1]):
             if not is_sorted[entity]:
                 count = 0
                 sums[:] = 0
                 squares[:] = 0
                 a = b = low[i]
             while b < high[i]:
-                if enters[b] and arrival[b] < arrival[i]:
+                if enters[b] and arrival[b] < reader_arrival[i]:
                     count += 1
                     _add(sums, first, bits[b], 1)
                     if deviates:

@@ -1,8 +1,8 @@
 """Aggregates that slide over ranges of positions, each in one pass.
 
-Every function takes the ranges of `scoring.windows.ranges`: `low` and `high`, (m,), the `start` and
-`is_sorted` of the entities and the `arrival` of the events; and `enters`, whether an event enters a
-window at all: it meets the condition and has a value. They return float64, (m,).
+Every function takes the `Ranges` of `scoring.windows.ranges`, whose fields are single arguments,
+and `enters`, whether each of the m events enters a window at all: it meets the condition and has a
+value. They return float64, one value for each of the k readers.
 
 Where the events arrived in order of time, each one enters and leaves an aggregate once. Elsewhere
 each event's range is read from its start, which takes time in proportion to its length.
@@ -23,22 +23,23 @@ _US = 1e6
 def counts(
     low: IntArray,
     high: IntArray,
-    start: IntArray,
+    reader_start: IntArray,
+    reader_arrival: IntArray,
     is_sorted: BoolArray,
     arrival: IntArray,
     enters: BoolArray,
 ) -> FloatArray:
     """Return the number of events in each range."""
     out = np.empty(low.size)
-    for entity in range(start.size - 1):
+    for entity in range(reader_start.size - 1):
         count = 0
-        a = b = start[entity]
-        for i in range(start[entity], start[entity + 1]):
+        a = b = low[reader_start[entity]]
+        for i in range(reader_start[entity], reader_start[entity + 1]):
             if not is_sorted[entity]:
                 a = b = low[i]
                 count = 0
             while b < high[i]:
-                if enters[b] and arrival[b] < arrival[i]:
+                if enters[b] and arrival[b] < reader_arrival[i]:
                     count += 1
                 b += 1
             while a < low[i]:
@@ -53,7 +54,8 @@ def counts(
 def distinct_counts(
     low: IntArray,
     high: IntArray,
-    start: IntArray,
+    reader_start: IntArray,
+    reader_arrival: IntArray,
     is_sorted: BoolArray,
     arrival: IntArray,
     enters: BoolArray,
@@ -63,21 +65,21 @@ def distinct_counts(
     """Return the number of distinct codes in each range.
 
     Args:
-        low, high, start, is_sorted, arrival, enters: as above.
+        low, high, reader_start, reader_arrival, is_sorted, arrival, enters: as above.
         codes: code of each event's value, 0 <= code < `code_count` where it enters, (m,).
         code_count: number of codes.
     """
     out = np.empty(low.size)
     occurrences = np.zeros(code_count, np.int64)
     seen_by = np.full(code_count, -1, np.int64)
-    for entity in range(start.size - 1):
+    for entity in range(reader_start.size - 1):
         count = 0
-        a = b = start[entity]
-        for i in range(start[entity], start[entity + 1]):
+        a = b = low[reader_start[entity]]
+        for i in range(reader_start[entity], reader_start[entity + 1]):
             if not is_sorted[entity]:
                 count = 0
                 for j in range(low[i], high[i]):
-                    if enters[j] and arrival[j] < arrival[i] and seen_by[codes[j]] != i:
+                    if enters[j] and arrival[j] < reader_arrival[i] and seen_by[codes[j]] != i:
                         seen_by[codes[j]] = i
                         count += 1
                 out[i] = count
@@ -103,7 +105,8 @@ def distinct_counts(
 def maxima(
     low: IntArray,
     high: IntArray,
-    start: IntArray,
+    reader_start: IntArray,
+    reader_arrival: IntArray,
     is_sorted: BoolArray,
     arrival: IntArray,
     enters: BoolArray,
@@ -115,16 +118,16 @@ def maxima(
     "Streaming maximum-minimum filter").
     """
     out = np.empty(low.size)
-    falling = np.empty(low.size, np.int64)
-    for entity in range(start.size - 1):
+    falling = np.empty(arrival.size, np.int64)
+    for entity in range(reader_start.size - 1):
         first = last = 0
-        b = start[entity]
-        for i in range(start[entity], start[entity + 1]):
+        b = low[reader_start[entity]]
+        for i in range(reader_start[entity], reader_start[entity + 1]):
             if not is_sorted[entity]:
                 first = last = 0
                 b = low[i]
             while b < high[i]:
-                if enters[b] and arrival[b] < arrival[i]:
+                if enters[b] and arrival[b] < reader_arrival[i]:
                     while last > first and values[falling[last - 1]] <= values[b]:
                         last -= 1
                     falling[last] = b
@@ -140,39 +143,42 @@ def maxima(
 def seconds_since(
     low: IntArray,
     high: IntArray,
-    start: IntArray,
+    reader_start: IntArray,
+    reader_arrival: IntArray,
     is_sorted: BoolArray,
     arrival: IntArray,
     enters: BoolArray,
     time_us: IntArray,
+    reader_time_us: IntArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the seconds since the first and the last event in each range, NaN where it is empty.
 
     Args:
-        low, high, start, is_sorted, arrival, enters: as above.
+        low, high, reader_start, reader_arrival, is_sorted, arrival, enters: as above.
         time_us: time of each event in microseconds, (m,).
+        reader_time_us: time of each reader in microseconds, (k,).
     """
     since_first = np.empty(low.size)
     since_last = np.empty(low.size)
-    for entity in range(start.size - 1):
-        a = b = start[entity]
+    for entity in range(reader_start.size - 1):
+        a = b = low[reader_start[entity]]
         last = -1
-        for i in range(start[entity], start[entity + 1]):
+        for i in range(reader_start[entity], reader_start[entity + 1]):
             if not is_sorted[entity]:
                 a = b = low[i]
                 last = -1
             while b < high[i]:
-                if enters[b] and arrival[b] < arrival[i]:
+                if enters[b] and arrival[b] < reader_arrival[i]:
                     last = b
                 b += 1
             a = max(a, low[i])
             if last < a:
                 since_first[i] = since_last[i] = np.nan
                 continue
-            while not (enters[a] and arrival[a] < arrival[i]):
+            while not (enters[a] and arrival[a] < reader_arrival[i]):
                 a += 1
-            since_first[i] = (time_us[i] - time_us[a]) / _US
-            since_last[i] = (time_us[i] - time_us[last]) / _US
+            since_first[i] = (reader_time_us[i] - time_us[a]) / _US
+            since_last[i] = (reader_time_us[i] - time_us[last]) / _US
     return since_first, since_last
 
 
@@ -180,36 +186,43 @@ def seconds_since(
 def fraud_counts(
     low: IntArray,
     high: IntArray,
-    start: IntArray,
+    reader_start: IntArray,
+    reader_arrival: IntArray,
     is_sorted: BoolArray,
     arrival: IntArray,
-    time_us: IntArray,
+    reader_time_us: IntArray,
     known_us: IntArray,
     frauds: IntArray,
+    fraud_start: IntArray,
 ) -> FloatArray:
     """Return the number of events in each range that were known as frauds at the event's time.
 
     Args:
-        low, high, start, is_sorted, arrival: as above.
-        time_us: time of each event in microseconds, (m,).
+        low, high, reader_start, reader_arrival, is_sorted, arrival: as above.
+        reader_time_us: time of each reader in microseconds, (k,).
         known_us: time at which each fraud became known, in microseconds, (m,).
         frauds: positions of the frauds that enter windows, by entity and `known_us`.
+        fraud_start: first of `frauds` of each entity, and their number at the end.
     """
     out = np.zeros(low.size)
-    counted = np.zeros(low.size, np.bool_)
-    is_fraud = np.zeros(low.size, np.bool_)
+    counted = np.zeros(arrival.size, np.bool_)
+    is_fraud = np.zeros(arrival.size, np.bool_)
     is_fraud[frauds] = True
-    next_known = 0
-    for entity in range(start.size - 1):
+    for entity in range(reader_start.size - 1):
+        next_known = fraud_start[entity]
         count = 0
-        a = b = start[entity]
-        for i in range(start[entity], start[entity + 1]):
+        a = b = low[reader_start[entity]]
+        for i in range(reader_start[entity], reader_start[entity + 1]):
             if not is_sorted[entity]:
                 for j in range(low[i], high[i]):
-                    out[i] += is_fraud[j] and known_us[j] <= time_us[i] and arrival[j] < arrival[i]
+                    out[i] += (
+                        is_fraud[j]
+                        and known_us[j] <= reader_time_us[i]
+                        and arrival[j] < reader_arrival[i]
+                    )
                 continue
             while b < high[i]:
-                if is_fraud[b] and known_us[b] <= time_us[i]:
+                if is_fraud[b] and known_us[b] <= reader_time_us[i]:
                     counted[b] = True
                     count += 1
                 b += 1
@@ -217,15 +230,13 @@ def fraud_counts(
                 count -= counted[a]
                 a += 1
             # Frauds that were in the range before they became known.
-            while next_known < frauds.size and frauds[next_known] < start[entity + 1]:
+            while next_known < fraud_start[entity + 1]:
                 j = frauds[next_known]
-                if known_us[j] > time_us[i]:
+                if known_us[j] > reader_time_us[i]:
                     break
                 if a <= j < b and not counted[j]:
                     counted[j] = True
                     count += 1
                 next_known += 1
             out[i] = count
-        while next_known < frauds.size and frauds[next_known] < start[entity + 1]:
-            next_known += 1
     return out

@@ -24,30 +24,41 @@ _ZERO_WHERE_EMPTY = ("count", "sum", "distinct")
 
 
 def window_values(
-    events: Events, definitions: Sequence[WindowDefinition]
+    events: Events, definitions: Sequence[WindowDefinition], first_reader: int = 0
 ) -> dict[WindowDefinition, FloatArray]:
-    """Return the value of each window for each event.
+    """Return the value of each window for each event that is a reader.
 
-    It takes 20 to 200 ns for an event and a window where the events of an entity arrived in order
+    It takes about 0.15 us for an event and a window where the events of an entity arrived in order
     of time. Otherwise it takes time in proportion to the events in each window, so a file whose
     rows are in no meaningful order is sorted by time first.
 
     Args:
         events: n events by arrival.
         definitions: windows, without repetition.
+        first_reader: row from which on events are readers; those before are only seen.
 
     Returns:
-        Values by definition, each float64 (n,), NaN where missing. count, sum and distinct of an
-        empty window are 0, all others are missing. A missing key sees an empty window.
+        Values by definition, each float64 (n - first_reader,), NaN where missing. count, sum and
+        distinct of an empty window are 0, all others are missing. A missing key sees an empty
+        window.
     """
-    values: dict[WindowDefinition, FloatArray] = {}
-    for by in dict.fromkeys(definition.by for definition in definitions):
-        entity = _EntityWindows(events, entity_order(events.time_us, events.keys[by]))
-        for definition in definitions:
-            if definition.by == by:
-                values[definition] = entity.values(definition)
-    # A dictionary in the order of `definitions`.
-    return {definition: values[definition] for definition in definitions}
+    entities = {
+        by: _EntityWindows(events, entity_order(events.time_us, events.keys[by], first_reader))
+        for by in dict.fromkeys(definition.by for definition in definitions)
+    }
+    return {
+        definition: _by_arrival(definition, entities[definition.by], events, first_reader)
+        for definition in definitions
+    }
+
+
+def _by_arrival(
+    definition: WindowDefinition, entity: _EntityWindows, events: Events, first_reader: int
+) -> FloatArray:
+    empty = 0.0 if definition.function in _ZERO_WHERE_EMPTY else np.nan
+    values = np.full(events.time_us.size - first_reader, empty)
+    values[entity.rows - first_reader] = entity.values(definition)
+    return values
 
 
 class _EntityWindows:
@@ -56,33 +67,28 @@ class _EntityWindows:
     def __init__(self, events: Events, order: EntityOrder) -> None:
         self._events = events
         self._order = order
+        self.rows = order.arrival[order.readers]
         self._ranges = cache(lambda length, delay: window_ranges(order, length, delay))
+        self._enters = cache(self._entering)
+        self._numbers = cache(self._numbers_in_order)
         self._sums = cache(self._computed_sums)
         self._seconds = cache(self._computed_seconds)
 
     def values(self, definition: WindowDefinition) -> FloatArray:
-        """Return the values of a window by arrival, (n,)."""
-        empty = 0.0 if definition.function in _ZERO_WHERE_EMPTY else np.nan
-        values = np.full(self._events.time_us.size, empty)
-        values[self._order.arrival] = self._in_order(definition)
-        return values
-
-    def _in_order(self, definition: WindowDefinition) -> FloatArray:
+        """Return the values of a window, in the order of `rows`."""
         length_us, delay_us = definition.length_us, definition.delay_us
         value, where = definition.value, definition.where
         match definition.function:
             case "count":
-                return kernels.counts(*self._seen(length_us, delay_us, where))
-            case "sum" | "mean" | "std":
-                sums, numbers, deviations = self._sums(
-                    length_us, delay_us, str(value), where, definition.function == "std"
-                )
-                if definition.function == "sum":
-                    return sums
-                if definition.function == "std":
-                    return deviations
+                return kernels.counts(*self._ranges(length_us, delay_us), self._enters(where))
+            case "sum":
+                return self._sums(length_us, delay_us, str(value), where, False)[0]
+            case "mean":
+                sums, numbers, _ = self._sums(length_us, delay_us, str(value), where, False)
                 with np.errstate(invalid="ignore"):
                     return sums / numbers
+            case "std":
+                return self._sums(length_us, delay_us, str(value), where, True)[2]
             case "max":
                 return self._maxima(length_us, delay_us, str(value), where, 1.0)
             case "min":
@@ -96,18 +102,12 @@ class _EntityWindows:
             case "fraud_rate":
                 return self._fraud_rate(length_us, delay_us, where)
 
-    def _seen(
-        self, length_us: int, delay_us: int, where: str | None, has_value: BoolArray | None = None
-    ) -> tuple[IntArray, IntArray, IntArray, BoolArray, IntArray, BoolArray]:
-        """Return the first arguments of every kernel."""
-        order = self._order
-        low, high = self._ranges(length_us, delay_us)
-        enters = np.ones(order.arrival.size, np.bool_) if has_value is None else has_value
-        if where is not None:
-            enters = enters & self._events.conditions[where][order.arrival]
-        return low, high, order.start, order.is_sorted, order.arrival, enters
+    def _entering(self, where: str | None) -> BoolArray:
+        if where is None:
+            return np.ones(self._order.arrival.size, np.bool_)
+        return self._events.conditions[where][self._order.arrival]
 
-    def _numbers(self, value: str) -> tuple[FloatArray, BoolArray]:
+    def _numbers_in_order(self, value: str) -> tuple[FloatArray, BoolArray]:
         """Return the values of an expression by entity, and which of them are finite."""
         column = self._events.values[value]
         if isinstance(column, TextColumn):
@@ -122,7 +122,8 @@ class _EntityWindows:
         numbers, is_finite = self._numbers(value)
         first, limb_count = limb_span(numbers)
         return sums_and_deviations(
-            *self._seen(length_us, delay_us, where, is_finite),
+            *self._ranges(length_us, delay_us),
+            self._enters(where) & is_finite,
             numbers.view(np.int64),
             first,
             limb_count,
@@ -132,14 +133,20 @@ class _EntityWindows:
     def _computed_seconds(
         self, length_us: int, delay_us: int, where: str | None
     ) -> tuple[FloatArray, FloatArray]:
-        return kernels.seconds_since(*self._seen(length_us, delay_us, where), self._order.time_us)
+        order = self._order
+        return kernels.seconds_since(
+            *self._ranges(length_us, delay_us),
+            self._enters(where),
+            order.time_us,
+            order.time_us[order.readers],
+        )
 
     def _maxima(
         self, length_us: int, delay_us: int, value: str, where: str | None, sign: float
     ) -> FloatArray:
         numbers, is_finite = self._numbers(value)
-        seen = self._seen(length_us, delay_us, where, is_finite)
-        return kernels.maxima(*seen, numbers * sign)
+        enters = self._enters(where) & is_finite
+        return kernels.maxima(*self._ranges(length_us, delay_us), enters, numbers * sign)
 
     def _distinct(self, length_us: int, delay_us: int, value: str, where: str | None) -> FloatArray:
         column = self._events.values[value]
@@ -150,19 +157,22 @@ class _EntityWindows:
             numbers, has_value = self._numbers(value)
             distinct, inverse = np.unique(numbers, return_inverse=True)
             codes, code_count = inverse.astype(np.int64), distinct.size
-        seen = self._seen(length_us, delay_us, where, has_value)
-        return kernels.distinct_counts(*seen, codes, code_count)
+        enters = self._enters(where) & has_value
+        ranges = self._ranges(length_us, delay_us)
+        return kernels.distinct_counts(*ranges, enters, codes, code_count)
 
     def _fraud_rate(self, length_us: int, delay_us: int, where: str | None) -> FloatArray:
         labels = self._events.labels
         if labels is None:
             raise TypeError("a fraud_rate needs labels")
-        order = self._order
-        seen = self._seen(length_us, delay_us, where)
+        order, ranges, enters = self._order, self._ranges(length_us, delay_us), self._enters(where)
         known_us = labels.known_us[order.arrival]
-        frauds = np.flatnonzero(labels.is_fraud[order.arrival] & seen[-1])
-        entity = np.searchsorted(order.start, frauds, side="right")
-        frauds = frauds[np.lexsort((known_us[frauds], entity))]
-        known = kernels.fraud_counts(*seen[:-1], order.time_us, known_us, frauds)
+        frauds = np.flatnonzero(labels.is_fraud[order.arrival] & enters)
+        entity = np.searchsorted(order.start, frauds, side="right") - 1
+        by_known = np.lexsort((known_us[frauds], entity))
+        fraud_start = np.searchsorted(entity, np.arange(order.start.size))
+        known = kernels.fraud_counts(
+            *ranges, order.time_us[order.readers], known_us, frauds[by_known], fraud_start
+        )
         with np.errstate(invalid="ignore"):
-            return known / kernels.counts(*seen)
+            return known / kernels.counts(*ranges, enters)

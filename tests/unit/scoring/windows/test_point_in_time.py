@@ -227,6 +227,19 @@ def test_windows_of_one_feature_set_are_computed_together() -> None:
         assert bits(together[definition].tolist()) == bits(naive_window(events, definition))
 
 
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), events=histories(amounts))
+def test_readers_have_the_values_that_they_have_among_all(
+    data: st.DataObject, events: list[NaiveEvent]
+) -> None:
+    first = data.draw(st.integers(0, len(events)))
+    definition = a_window(data.draw(st.sampled_from(FUNCTIONS)), window_us=data.draw(lengths))
+    columns = columns_of(events)
+    among_all = window_values(columns, [definition])[definition]
+    read = window_values(columns, [definition], first)[definition]
+    assert bits(read.tolist()) == bits(among_all[first:].tolist())
+
+
 def test_no_events_have_no_values() -> None:
     assert values_of([], a_window("std")) == []
 
