@@ -1,0 +1,283 @@
+"""Correctly rounded sums, means and standard deviations that slide over ranges of positions.
+
+A sum is kept as a fixed-point number with all bits of every value, in limbs of 32 bits (Neal 2015,
+"Fast exact summation using small and large superaccumulators", arXiv:1505.05571). Adding and
+removing are exact, so a sum depends only on the values in the range, and is rounded once, where it
+is read: to the float64 that `math.fsum` returns. The sum of squares is kept likewise.
+
+A limb is an int64 that every value changes by less than 2^34 (a square, by less than 2^34 too), so
+a range may have 2^29 values before a limb overflows.
+
+Numba recompiles a function only if its own file changes, so the helpers stay in this file.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scoring.columns import FloatArray
+from scoring.windows.events import BoolArray, IntArray
+
+UintArray = NDArray[np.uint64]
+
+LIMB_BITS = 32
+_MASK = 0xFFFFFFFF
+_LOWEST_BIT = -1074
+"""Exponent of the smallest float64."""
+_SIGNIFICAND_BITS = 53
+_CARRY_LIMBS = 2
+"""Limbs above the largest value, for the sum of 2^29 of them and its sign."""
+
+_inlined = njit(nogil=True, cache=True, inline="always")
+
+
+def limb_span(values: FloatArray) -> tuple[int, int]:
+    """Return the limbs that sums of these values use.
+
+    Args:
+        values: finite values, (m,).
+
+    Returns:
+        Number of the lowest limb, where limb 0 begins at the bit 2^-1074, and number of limbs.
+    """
+    magnitudes = np.abs(values[values != 0.0])
+    if not magnitudes.size:
+        return 0, 1
+    smallest, largest = np.frexp([magnitudes.min(), magnitudes.max()])[1].tolist()
+    lowest_bit = max(smallest - _SIGNIFICAND_BITS - _LOWEST_BIT, 0)
+    highest_bit = max(largest - _LOWEST_BIT, 1)
+    first = lowest_bit // LIMB_BITS
+    return first, highest_bit // LIMB_BITS + 1 - first + _CARRY_LIMBS
+
+
+@_inlined
+def _split(bits: np.int64) -> tuple[int, np.int64, np.int64]:
+    """Return the sign, the significand and the position of its lowest bit above 2^-1074."""
+    exponent = (bits >> 52) & 0x7FF
+    significand = bits & 0xFFFFFFFFFFFFF
+    if exponent:
+        significand |= 1 << 52
+        exponent -= 1
+    return (1 if bits >= 0 else -1), significand, exponent
+
+
+@_inlined
+def _add(limbs: IntArray, first: int, bits: np.int64, sign: int) -> None:
+    """Add a float64, given as its bits, times `sign` to a sum."""
+    own_sign, significand, position = _split(bits)
+    if significand == 0:
+        return
+    sign *= own_sign
+    at = (position >> 5) - first
+    low = (significand & _MASK) << (position & 31)
+    high = (significand >> 32) << (position & 31)
+    limbs[at] += sign * (low & _MASK)
+    limbs[at + 1] += sign * ((low >> 32) + (high & _MASK))
+    limbs[at + 2] += sign * (high >> 32)
+
+
+@_inlined
+def _add_square(limbs: IntArray, first: int, bits: np.int64, sign: int) -> None:
+    """Add the square of a float64, given as its bits, times `sign` to a sum of squares.
+
+    Limb 0 of a sum of squares begins at the bit 2^-2148.
+    """
+    _, significand, position = _split(bits)
+    if significand == 0:
+        return
+    at = (position >> 4) - 2 * first
+    shift = np.uint64((2 * position) & 31)
+    low = np.uint64(significand & _MASK)
+    high = np.uint64(significand >> 32)
+    mask = np.uint64(_MASK)
+    half = np.uint64(32)
+    # low^2 + 2 low high 2^32 + high^2 2^64, as digits of 32 bits before the shift.
+    product = low * low
+    digit_0 = product & mask
+    product = (product >> half) + ((np.uint64(2) * low * high) & mask)
+    digit_1 = product & mask
+    product = (product >> half) + ((np.uint64(2) * low * high) >> half) + high * high
+    digit_2 = product & mask
+    digit_3 = product >> half
+    digit_0 <<= shift
+    digit_1 <<= shift
+    digit_2 <<= shift
+    digit_3 <<= shift
+    limbs[at] += sign * np.int64(digit_0 & mask)
+    limbs[at + 1] += sign * np.int64((digit_0 >> half) + (digit_1 & mask))
+    limbs[at + 2] += sign * np.int64((digit_1 >> half) + (digit_2 & mask))
+    limbs[at + 3] += sign * np.int64((digit_2 >> half) + (digit_3 & mask))
+    if digit_3 >> half:
+        limbs[at + 4] += sign * np.int64(digit_3 >> half)
+
+
+@_inlined
+def _normalise(limbs: IntArray, digits: UintArray) -> int:
+    """Write the magnitude of a sum as digits of 32 bits; return its sign."""
+    size = limbs.size
+    carry = np.int64(0)
+    for k in range(size):
+        total = limbs[k] + carry
+        digits[k] = np.uint64(total & _MASK)
+        carry = total >> 32
+    if carry >= 0:
+        return 1
+    borrow = np.int64(0)
+    for k in range(size):
+        total = borrow - np.int64(digits[k])
+        digits[k] = np.uint64(total & _MASK)
+        borrow = total >> 32
+    return -1
+
+
+@_inlined
+def _leading(digits: UintArray) -> tuple[float, int]:
+    """Return the leading 53 bits of a number, correctly rounded, and their exponent.
+
+    Args:
+        digits: magnitude in digits of 32 bits, lowest first.
+
+    Returns:
+        An integer below 2^53 + 1 as float64, and the position of its lowest bit.
+    """
+    top = digits.size - 1
+    while top >= 0 and digits[top] == 0:
+        top -= 1
+    if top < 0:
+        return 0.0, 0
+    width = 0
+    while digits[top] >> np.uint64(width):
+        width += 1
+    # The top digit and the next two, shifted so that 64 bits remain, and whether any bit is lost.
+    head = digits[top] << np.uint64(64 - width)
+    is_inexact = False
+    if top >= 1:
+        head |= digits[top - 1] << np.uint64(32 - width)
+    if top >= 2:
+        head |= digits[top - 2] >> np.uint64(width)
+        is_inexact = (digits[top - 2] & ((np.uint64(1) << np.uint64(width)) - np.uint64(1))) != 0
+    for k in range(top - 2):
+        is_inexact |= digits[k] != 0
+    significand = head >> np.uint64(11)
+    rest = head & np.uint64(0x7FF)
+    if rest > 0x400 or (rest == 0x400 and (is_inexact or significand & np.uint64(1))):
+        significand += np.uint64(1)
+    return float(significand), top * 32 + width - _SIGNIFICAND_BITS
+
+
+@_inlined
+def _rounded_sum(limbs: IntArray, digits: UintArray, first: int) -> float:
+    sign = _normalise(limbs, digits)
+    leading, position = _leading(digits)
+    return sign * math.ldexp(leading, position + first * 32 + _LOWEST_BIT)
+
+
+@_inlined
+def _deviation(
+    sums: IntArray, squares: IntArray, count: int, first: int, digits: UintArray, work: UintArray
+) -> float:
+    """Return sqrt(d) / n with d = n * sum of squares - square of the sum, rounded to 53 bits."""
+    mask = np.uint64(_MASK)
+    half = np.uint64(32)
+    _normalise(squares, work)
+    carry = np.uint64(0)
+    for k in range(work.size):
+        total = work[k] * np.uint64(count) + carry
+        work[k] = total & mask
+        carry = total >> half
+    used = sums.size
+    _normalise(sums, digits)
+    while used > 0 and digits[used - 1] == 0:
+        used -= 1
+    for i in range(used):
+        carry = np.uint64(0)
+        borrow = np.int64(0)
+        k = i
+        while k < work.size and (k < i + used or carry != 0 or borrow != 0):
+            product = carry
+            if k < i + used:
+                product += digits[i] * digits[k - i]
+            carry = product >> half
+            total = np.int64(work[k]) - np.int64(product & mask) + borrow
+            work[k] = np.uint64(total & _MASK)
+            borrow = total >> 32
+            k += 1
+    leading, position = _leading(work)
+    exponent = position + first * 64 + 2 * _LOWEST_BIT
+    if exponent & 1:
+        leading *= 2.0
+        exponent -= 1
+    return math.ldexp(math.sqrt(leading) / count, exponent >> 1)
+
+
+@njit(nogil=True, cache=True)
+def sums_and_deviations(
+    low: IntArray,
+    high: IntArray,
+    reader_start: IntArray,
+    reader_arrival: IntArray,
+    is_sorted: BoolArray,
+    arrival: IntArray,
+    enters: BoolArray,
+    bits: IntArray,
+    first: int,
+    limb_count: int,
+    deviates: bool,
+) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Return the sums of the values in each range, their number and their standard deviations.
+
+    Args:
+        low, high, reader_start, reader_arrival, is_sorted, arrival, enters: as in
+            `scoring.windows.kernels`.
+        bits: bits of each value, which is finite where it enters, (m,).
+        first: lowest limb, see `limb_span`.
+        limb_count: number of limbs, see `limb_span`.
+        deviates: whether standard deviations are computed; else they are 0.
+
+    Returns:
+        Sums, 0 where a range is empty, infinite beyond the range of float64; counts; population
+        standard deviations, NaN where a range is empty; each (k,).
+    """
+    out = np.empty(low.size)
+    numbers = np.empty(low.size, np.int64)
+    deviations = np.zeros(low.size)
+    sums = np.zeros(limb_count, np.int64)
+    digits = np.zeros(limb_count, np.uint64)
+    squares = np.zeros(2 * limb_count, np.int64)
+    work = np.zeros(2 * limb_count, np.uint64)
+    for entity in range(reader_start.size - 1):
+        count = 0
+        sums[:] = 0
+        squares[:] = 0
+        a = b = low[reader_start[entity]]
+        for i in range(reader_start[entity], reader_start[entity + 1]):
+            if not is_sorted[entity]:
+                count = 0
+                sums[:] = 0
+                squares[:] = 0
+                a = b = low[i]
+            while b < high[i]:
+                if enters[b] and arrival[b] < reader_arrival[i]:
+                    count += 1
+                    _add(sums, first, bits[b], 1)
+                    if deviates:
+                        _add_square(squares, first, bits[b], 1)
+                b += 1
+            while a < low[i]:
+                if enters[a]:
+                    count -= 1
+                    _add(sums, first, bits[a], -1)
+                    if deviates:
+                        _add_square(squares, first, bits[a], -1)
+                a += 1
+            numbers[i] = count
+            out[i] = _rounded_sum(sums, digits, first) if count else 0.0
+            if deviates:
+                deviations[i] = (
+                    _deviation(sums, squares, count, first, digits, work) if count else np.nan
+                )
+    return out, numbers, deviations
