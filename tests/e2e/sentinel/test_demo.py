@@ -26,6 +26,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
+from sentinel.command_actor import os_user
 from sentinel.local.demo.state import read_environment, write_environment
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.support.docs_runner import README, blocks
@@ -201,6 +202,19 @@ def test_demo_env_holds_working_settings_and_is_private(machine: Machine) -> Non
     assert httpx.get(settings["MLFLOW_TRACKING_URI"] + "/health").text == "OK"
     with psycopg.connect(settings["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (4,)
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_demos_promotion_has_the_user_of_the_machine_in_the_log_and_in_the_policy(
+    machine: Machine,
+) -> None:
+    settings = read_environment(machine.home / "demo.env")
+    headers = {"Authorization": f"Bearer {settings['SENTINEL_API_KEY']}"}
+    with httpx.Client(base_url=settings["SENTINEL_URL"], headers=headers) as client:
+        (entry,) = client.get("/audit", params={"action": "promotion.created"}).json()["items"]
+        policy = client.get("/models").json()["policy"]
+    assert (entry["actor"], entry["via"]) == (os_user(), "sentinel demo")
+    assert policy["actor"] == os_user()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
