@@ -184,7 +184,7 @@ def test_a_promotion_is_audited_with_the_user_of_the_command_and_one_by_hand_wit
         client.set_registered_model_alias(system.model, "production", str(version))
         until_serving(system, version)
 
-    admin = Analyst(system, find_tenant(system.engine, "demo"), "admin")
+    admin = Analyst(system, find_tenant(system.engine, "demo"), "review", "admin")
 
     def policy_actor() -> str:
         return str(admin.get("/models").json()["policy"]["actor"])
