@@ -58,7 +58,8 @@ class Demo:
             stack: exit stack that stops the programs.
 
         Raises:
-            DemoError, DemoRunning, ProcessError: it cannot run here; the message gives the reason.
+            DemoError, DemoRunning, ProcessError, TrainingError: it cannot run here; the message
+                gives the reason.
         """
         self._home = settings.home_path
         self._data = data.expanduser().resolve() if data else None
@@ -68,6 +69,11 @@ class Demo:
         if self._data and not self._data.is_file():
             what = "is a directory" if self._data.is_dir() else "there is no such file"
             raise DemoError(f"DATA={data}: {what}.")
+        if self._data and not state.is_trained_on(self._home, self._data):
+            # Imported late: pyarrow takes 0.3 s to load.
+            from training.data.loading import check
+
+            check(self._data)
         if port == mlflow_port:
             raise DemoError(f"PORT and MLFLOW_PORT are both {port}; they have to differ.")
         stack.enter_context(state.only_demo(self._home, self._url))

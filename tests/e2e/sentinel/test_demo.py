@@ -33,6 +33,7 @@ from tests.support.docs_runner import README, blocks
 from tests.support.factories import a_body
 from tests.support.other_user import commands, connects, family, listening, opens
 from tests.support.paths import PROJECT
+from training.data.loading import COLUMNS
 from training.data.simulator import simulate
 
 pytestmark = pytest.mark.timeout(420)
@@ -368,15 +369,26 @@ def test_a_missing_data_file_is_named_before_anything_is_started(machine: Machin
     assert (status, said) == (1, "Error: DATA=no-such.csv: there is no such file.\n")
 
 
+def test_data_without_a_column_are_refused_before_anything_is_started(
+    machine: Machine, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("step,type\n1,PAYMENT\n")
+    status, output = machine.run("demo", DATA=str(bad))
+    assert status == 1
+    assert output.startswith("Error: bad.csv lacks the columns amount, nameOrig, ")
+    assert output.count("\n") == 1
+
+
 @pytest.mark.usefixtures("first_run")
 def test_untrainable_data_end_the_demo_and_promote_nothing(
     machine: Machine, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.csv"
-    bad.write_text("step,type\n1,PAYMENT\n")
+    bad.write_text(f"{','.join(COLUMNS)}\n1,PAYMENT,many,C1,5,M1,0,0\n")
     status, said = machine.run("demo", DATA=str(bad))
     assert status == 1
-    assert "amount" in said, "the missing column is named"
+    assert "amount" in said, "the column of the bad cell is named"
     last = said.splitlines()[-1]
     assert re.fullmatch(
         r"Error: The training on bad\.csv did not succeed\. fraud-demo version \d is still in "
