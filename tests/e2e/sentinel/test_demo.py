@@ -113,11 +113,13 @@ class Machine:
                 return process, said
         raise AssertionError(f"the demo ended with {process.wait()}:\n{said}")
 
-    def stop(self, process: subprocess.Popen[str], number: int = signal.SIGINT) -> int:
-        """Signal the demo and wait for its end."""
+    def stop(
+        self, process: subprocess.Popen[str], number: int = signal.SIGINT
+    ) -> tuple[int, list[str]]:
+        """Signal the demo and wait for its end; its status and its last lines."""
         process.send_signal(number)
-        process.communicate(timeout=60)
-        return process.returncode
+        output = process.communicate(timeout=60)[0]
+        return process.returncode, [line for line in output.splitlines()[-2:] if line]
 
     def processes(self) -> list[str]:
         """Every living process that was started for this home."""
@@ -311,7 +313,7 @@ def test_ctrl_c_stops_every_process_and_the_next_run_reuses_model_and_key(
     first_run: tuple[subprocess.Popen[str], str], machine: Machine, data: Path
 ) -> None:
     key = read_environment(machine.home / "demo.env")["SENTINEL_API_KEY"]
-    assert machine.stop(first_run[0]) == 0
+    assert machine.stop(first_run[0]) == (0, ["Stopping ...", "Stopped."])
     assert machine.processes() == []
 
     begun = time.monotonic()
@@ -322,7 +324,7 @@ def test_ctrl_c_stops_every_process_and_the_next_run_reuses_model_and_key(
         '{"name": "fraud-demo", "version": 1}'
     }
     assert read_environment(machine.home / "demo.env")["SENTINEL_API_KEY"] == key
-    assert machine.stop(again, signal.SIGTERM) == 0
+    assert machine.stop(again, signal.SIGTERM) == (0, ["Stopping ...", "Stopped."])
     assert machine.processes() == []
 
 
