@@ -10,6 +10,9 @@ UV_VERSION := 0.13.9
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 CANDIDATES := $(if $(PYTHON),'$(subst ','\'',$(PYTHON))',python3.13 python3.12 python3.11 python3)
 
+# What `make clean` deletes.
+DELETED := .sentinel mlruns build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
 # As typed: make would expand a `$` in the name of a file.
 ifdef DATA
 override export DATA := $(value DATA)
@@ -85,8 +88,9 @@ lock: $(VENV)/uv/bin/uv ## Choose the versions of all packages again (needs the 
 
 clean: ## Delete the demo's database and models, and all caches; .venv stays
 	@if [ -e $(INSTALLED) ]; then $(PY) -m sentinel stop; fi
-	@rm -rf .sentinel mlruns build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	@find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+	@there=; for name in $(DELETED); do [ ! -e "$$name" ] || there="$$there$$name, "; done; rm -rf $(DELETED); \
+	find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} + ; \
+	echo "Deleted $${there}every __pycache__; $(VENV) stays."
 
 $(INSTALLED): pyproject.toml requirements/dev.lock tools/install.py | $(PY)
 	@$(PY) tools/install.py requirements/dev.lock

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.import_blocker import UNUSED_PACKAGES, blocked_imports
+from app.listening import explain_bind_errors
 from app.service_class import SentinelService
 from app.supervisor import close_control_ports
 from app.usage_tracking import disable_usage_tracking
@@ -85,6 +86,7 @@ class Sentinel:
         except Exception as error:
             raise BentoMLException(sentence(error)) from error
         close_control_ports()
+        explain_bind_errors()
 
     def open(self, app: SentinelApp) -> None:
         """Connect this worker to Postgres and the registry, and load the production models.

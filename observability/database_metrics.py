@@ -13,56 +13,29 @@ from datetime import datetime
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
-from observability.background_loop import BackgroundLoop
+from observability.polled_metrics import PolledMetrics
 from persistence.monitoring.database_state import MOST_ROWS, DatabaseState, read_state
 from persistence.monitoring.tenant_activity import TenantActivity
-from persistence.outage import Outage
-from scoring.errors import SentinelError
 
 logger = logging.getLogger("sentinel.database")
 
-READ_EVERY_S = 60.0
 
-
-class DatabaseMetrics(Collector):
-    """Exports the state of the database, read in the background.
+class DatabaseMetrics(PolledMetrics[tuple[DatabaseState, float]]):
+    """Exports the state of the database, and the Unix time at which it was read.
 
     Args:
         engine: connection pool that scoring does not use.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._latest: tuple[DatabaseState, float] | None = None
-        self._outage = Outage(logger, "reading the state of the database")
-        self._loop = BackgroundLoop(
-            "database-metrics",
-            self._refresh_or_warn,
-            READ_EVERY_S,
-            logger=logger,
+        super().__init__(
+            lambda: (read_state(engine), time.time()),
+            name="database-metrics",
             task="reading the state of the database",
-            runs_at_start=True,
+            logger=logger,
         )
-
-    def start(self) -> None:
-        """Read now and every READ_EVERY_S seconds, in the background."""
-        self._loop.start()
-
-    def stop(self) -> None:
-        """Stop reading; wait for a read that has begun."""
-        self._loop.stop()
-
-    def refresh(self) -> None:
-        """Read the state of the database.
-
-        Raises:
-            StoreUnavailable: Postgres cannot be reached; the previous values stay.
-        """
-        state = read_state(self._engine)
-        self._latest = state, time.time()
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics that were read last; none before the first read."""
@@ -88,14 +61,6 @@ class DatabaseMetrics(Collector):
             "When this process last read the state of the database, Unix seconds",
             read_at_s,
         )
-
-    def _refresh_or_warn(self) -> None:
-        try:
-            self.refresh()
-        except SentinelError as error:
-            self._outage.goes_on(str(error))
-        else:
-            self._outage.is_over()
 
 
 def _of_tenants(tenants: Iterable[TenantActivity]) -> Iterator[Metric]:

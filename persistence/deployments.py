@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, and_, case, delete, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -19,6 +32,7 @@ from persistence.tables.deployments import (
     ProductionVersionRow,
     RefusalRow,
 )
+from persistence.tables.review import AuditRow
 from persistence.tenancy import act_as, see_all_tenants, tenant_transaction
 from scoring.features import DESCRIBED
 from scoring.model import sandbox
@@ -38,11 +52,11 @@ class Promoter:
     """The person who promoted a version, as a tag of the version names them.
 
     Attributes:
-        user: name of the user.
+        actor: user, and the command that promoted it.
         at: time of the promotion.
     """
 
-    user: str
+    actor: Actor
     at: datetime
 
 
@@ -56,6 +70,7 @@ class ServedVersion:
         calibrator_kind: kind of its calibrator, such as `isotonic`.
         first_served_at: time at which a service process first loaded it for the tenant.
         production_since: time of its promotion; None where it is not in production now.
+        promoted_by: actor of that promotion in the audit log; None where it is not in production.
         challenger_since: time at which it became the challenger; None where it is not one now.
         canary_percent: share of accounts that it decides for as challenger, 0 to 100; else None.
     """
@@ -65,6 +80,7 @@ class ServedVersion:
     calibrator_kind: str
     first_served_at: datetime
     production_since: datetime | None
+    promoted_by: str | None
     challenger_since: datetime | None
     canary_percent: float | None
 
@@ -92,6 +108,7 @@ def served_versions(connection: Connection, tenant_id: int) -> list[ServedVersio
             ModelVersionRow.calibrator_kind,
             ModelVersionRow.first_served_at,
             ProductionVersionRow.since.label("production_since"),
+            _promoted_by(),
             ChallengerVersionRow.since.label("challenger_since"),
             ChallengerVersionRow.canary_percent,
         )
@@ -104,6 +121,23 @@ def served_versions(connection: Connection, tenant_id: int) -> list[ServedVersio
         ServedVersion(ModelVersion(name, version), policy_from_numbers(policy), *rest)
         for name, version, policy, *rest in connection.execute(statement)
     ]
+
+
+def _promoted_by() -> ColumnElement[str | None]:
+    """Return the actor of a production version's promotion, as the audit log has it."""
+    version = cast(ProductionVersionRow.version, Text)
+    newest = (
+        select(AuditRow.actor)
+        .where(
+            AuditRow.tenant_id == ProductionVersionRow.tenant_id,
+            AuditRow.object == literal("models/") + ProductionVersionRow.name + "/" + version,
+            AuditRow.action.startswith("promotion."),
+        )
+        .order_by(AuditRow.at.desc(), AuditRow.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return case((ProductionVersionRow.since.is_not(None), func.coalesce(newest, MLFLOW)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +210,7 @@ def record_promotions(
     with tenant_transaction(engine, *tenant_ids, actor=MLFLOW_ACTOR) as connection:
         _insert_versions(connection, served, model)
         if promoter and promoter.at >= _last_promotion(connection, tenant_ids):
-            act_as(connection, Actor(promoter.user, via=MLFLOW))
+            act_as(connection, promoter.actor)
         connection.execute(
             promotion.on_conflict_do_update(
                 index_elements=["tenant_id"],

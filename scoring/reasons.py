@@ -2,12 +2,15 @@
 
 A contribution c adds c to the margin, so it multiplies the model's odds of fraud by e^c. A sentence
 states the value, that factor, and c in parentheses. These are the odds before calibration.
+
+Features that say the same of a payment, such as `empties_account` and an `amount_share` of 1, have
+the same phrase and share a sentence, with the factor of all and the log-odds of each.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from scoring.described_features import DescribedFeatures
 from scoring.prediction import Prediction
@@ -41,17 +44,23 @@ def _beside_usual(value: float, usual: float | None) -> str:
     return f"{_money(value)}, {likeness} the usual {_money(usual)}"
 
 
+def _balance(owner: str, value: float, usual: float | None) -> str:
+    if value < 0:
+        return f"The {owner}'s balance was {_money(value)}"
+    if value == 0:
+        return f"The {owner} held nothing before"
+    return f"The {owner} held {_beside_usual(value, usual)} before"
+
+
 def _share(amount: float, balance: float, owner: str) -> str:
-    if balance < 0:
-        return f"The amount is {_money(amount)} and the {owner}'s balance was {_money(balance)}"
-    if balance == 0:
-        return f"The amount is {_money(amount)} and the {owner} held nothing before"
+    if balance <= 0:  # The share depends on the amount alone then.
+        return _balance(owner, balance, None)
     if amount <= 0:
         return f"The amount is zero and the {owner} held {_money(balance)} before"
     return f"The amount is {_times(amount / balance)} times the {owner}'s balance"
 
 
-def _phrase(
+def phrase(
     name: str,
     values: Mapping[str, float],
     usual: Mapping[str, float],
@@ -67,14 +76,16 @@ def _phrase(
     """
     value = values[name]
     match name:
+        case "empties_account" | "amount_share" | "balance_left" if values.get("empties_account"):
+            return "The amount is exactly the payer's whole balance"
         case "type":
             return f"The transaction is a {_word(name, value, described)}"
         case "amount":
             return f"The amount is {_beside_usual(value, usual.get(name))}"
         case "oldbalance_org":
-            return f"The payer held {_beside_usual(value, usual.get(name))} before"
+            return _balance("payer", value, usual.get(name))
         case "oldbalance_dest":
-            return f"The receiver held {_beside_usual(value, usual.get(name))} before"
+            return _balance("receiver", value, usual.get(name))
         case "balance_left":
             return (
                 f"The payer would be left with {_money(value)}"
@@ -86,15 +97,12 @@ def _phrase(
         case "dest_amount_share" if _has(values, "amount", "oldbalance_dest"):
             return _share(values["amount"], values["oldbalance_dest"], "receiver")
         case "empties_account":
+            return "The payment does not take exactly the payer's whole balance"
+        case "dest_is_empty" if "oldbalance_dest" in values:
+            balance = values["oldbalance_dest"]
             return (
-                "The amount is exactly the payer's whole balance"
-                if value
-                else "The payment does not take exactly the payer's whole balance"
+                _balance("receiver", balance, None) if value else "The receiver held money before"
             )
-        case "dest_is_empty" if values.get("oldbalance_dest", 0) < 0:
-            return f"The receiver's balance was {_money(values['oldbalance_dest'])}"
-        case "dest_is_empty":
-            return "The receiver held nothing before" if value else "The receiver held money before"
         case "dest_is_merchant":
             return "The receiver is a merchant" if value else "The receiver is not a merchant"
         case "hour_of_day":
@@ -115,12 +123,18 @@ def _word(name: str, value: float, described: DescribedFeatures) -> str:
     return (feature.display_values if feature else {}).get(value, f"{value:g}")
 
 
-def _effect(contribution: float) -> str:
-    """Return what a contribution does to the odds: the factor, then the log-odds."""
-    size = abs(contribution)
+def effect(contributions: Sequence[float]) -> str:
+    """Return what contributions do to the odds together: the factor, then each one's log-odds.
+
+    Args:
+        contributions: contributions of the features that state one fact, log-odds.
+    """
+    total = math.fsum(contributions)
+    log_odds = f"(log-odds {' and '.join(map(_log_odds, contributions))})"
+    size = abs(total)
     if size < _MIN_LOG_ODDS:
-        return f"hardly changes the model's odds of fraud (log-odds {contribution:+.1g})"
-    direction = "raises" if contribution > 0 else "lowers"
+        return f"hardly changes the model's odds of fraud {log_odds}"
+    verb = "multiplies" if total > 0 else "divides"
     factor = (
         f"more than {_MAX_FACTOR:,.0f}"
         if size > math.log(_MAX_FACTOR)
@@ -128,34 +142,23 @@ def _effect(contribution: float) -> str:
         if size >= math.log(100)
         else f"{math.exp(size):.3g}"
     )
-    return f"{direction} the model's odds of fraud {factor}-fold (log-odds {contribution:+.2f})"
+    return f"{verb} the model's odds of fraud by {factor} {log_odds}"
 
 
-def sentence(
-    name: str,
-    values: Mapping[str, float],
-    contribution: float,
-    usual: Mapping[str, float],
-    described: DescribedFeatures,
-) -> str:
-    """Return a sentence on one feature: its value, and how it changed the odds.
-
-    Args:
-        name: name of the feature.
-        values: every feature's value, by name.
-        contribution: contribution of the feature, in log-odds.
-        usual: usual values by feature name (`ModelVersion.usual`).
-        described: features of the version.
-    """
-    return f"{_phrase(name, values, usual, described)}, which {_effect(contribution)}."
+def _log_odds(contribution: float) -> str:
+    return f"{contribution:+.1g}" if abs(contribution) < _MIN_LOG_ODDS else f"{contribution:+.2f}"
 
 
 def reasons(prediction: Prediction) -> list[str]:
-    """Return a sentence for each top feature that contributed, largest contribution first."""
-    names, usual = prediction.described.names, prediction.model.usual
-    values = dict(zip(names, prediction.features, strict=True))
-    return [
-        sentence(names[i], values, prediction.contributions[i], usual, prediction.described)
-        for i in prediction.top_features()
-        if prediction.contributions[i] != 0.0
-    ]
+    """Return a sentence for each fact that top features state, in the order of the features.
+
+    Features without a contribution have none. The order is that of the largest contribution.
+    """
+    described, usual = prediction.described, prediction.model.usual
+    values = dict(zip(described.names, prediction.features, strict=True))
+    facts: dict[str, list[float]] = {}
+    for i in prediction.top_features():
+        if prediction.contributions[i] != 0.0:
+            stated = phrase(described.names[i], values, usual, described)
+            facts.setdefault(stated, []).append(prediction.contributions[i])
+    return [f"{stated}, which {effect(shares)}." for stated, shares in facts.items()]

@@ -51,9 +51,10 @@ class FeatureOut(BaseModel):
 Reasons = Annotated[
     list[str],
     Field(
-        description="the largest contributions as sentences: the value, by how many times it "
-        "changes the model's odds of fraud, the log-odds; `usual` is the median of the payments "
-        "that the version was trained on. Sentences are for people: their wording may change"
+        description="the largest contributions as sentences: the value, the factor that multiplies "
+        "or divides the model's odds of fraud, the log-odds of each feature that says this; "
+        "`usual` is the median of the payments that the version was trained on. Sentences are for "
+        "people: their wording may change"
     ),
 ]
 

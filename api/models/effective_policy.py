@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from persistence.actor import Actor
-from persistence.deployments import MLFLOW, ServedVersion, served_versions
+from persistence.deployments import ServedVersion, served_versions
 from persistence.policies import TenantPolicy, insert_policy, lock_policies, newest_policy
 from persistence.tenancy import tenant_transaction
 from scoring.errors import NoModel
@@ -24,7 +24,7 @@ class EffectivePolicy:
         policy: costs, threshold and bands.
         id: number of the tenant's own policy; None where the production version's own is in force.
         since: time at which it came into force.
-        actor: name of the API key, or `mlflow`, that put it in force.
+        actor: who put it in force, as the audit log names it.
         production: version in production, if any.
     """
 
@@ -74,9 +74,9 @@ class TenantDeployment:
             return EffectivePolicy(
                 newest.policy, newest.id, newest.created_at, newest.actor, production
             )
-        if production is None or production.production_since is None:
+        if production is None or not (production.production_since and production.promoted_by):
             raise NoModel("No model version is in production for this tenant; promote one.")
-        since, actor = production.production_since, MLFLOW
+        since, actor = production.production_since, production.promoted_by
         if newest and newest.created_at > since:
             since, actor = newest.created_at, newest.actor
         return EffectivePolicy(production.policy, None, since, actor, production)

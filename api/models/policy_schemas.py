@@ -127,7 +127,8 @@ class PolicyOut(BaseModel):
     id: int | None = Field(description="of the tenant's policy; null where the version's own rules")
     since: Timestamp
     actor: str = Field(
-        description="who put it in force: the name of an API key; `mlflow` for a promotion"
+        description="who put it in force: the name of an API key, or who promoted the version, as "
+        "GET /audit names them"
     )
     version_policy: VersionPolicy | None = Field(
         description="the production version's own, which DELETE /policy goes back to; null without "

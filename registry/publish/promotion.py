@@ -10,7 +10,13 @@ from mlflow import MlflowClient
 
 from registry.client.base import RegisteredVersion
 from registry.client.mlflow_errors import translate_errors
-from registry.names import CHALLENGER, PRODUCTION, PROMOTED_AT_TAG, PROMOTED_BY_TAG
+from registry.names import (
+    CHALLENGER,
+    PRODUCTION,
+    PROMOTED_AT_TAG,
+    PROMOTED_BY_TAG,
+    PROMOTED_VIA_TAG,
+)
 from registry.publish.tracking import PublishError
 
 EVIDENCE_TAG = "sentinel.promotion_evidence"
@@ -22,11 +28,13 @@ class Promotion:
 
     Attributes:
         by: person who promotes the version.
+        via: command that the person uses.
         evidence: sentence that gives the reason, with the address of the comparison if there is
             one.
     """
 
     by: str
+    via: str
     evidence: str
 
 
@@ -49,6 +57,7 @@ def _promote(client: MlflowClient, version: RegisteredVersion, promotion: Promot
     name, number = version.name, str(version.version)
     tags = {
         PROMOTED_BY_TAG: promotion.by,
+        PROMOTED_VIA_TAG: promotion.via,
         PROMOTED_AT_TAG: datetime.now(UTC).isoformat(timespec="milliseconds"),
         EVIDENCE_TAG: promotion.evidence,
     }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scoring.explain.columns import columns_of
 from scoring.explain.groups import Group, Plan, divide
 from scoring.explain.kernel import MAX_BITS, NARROW, NO_TABLE, Forest, fill_tables
-from scoring.explain.lightgbm_text import FloatArray, IntArray, Tree
+from scoring.explain.lightgbm_text import IntArray, Tree
 from scoring.explain.quadrature import quadrature
 
 TABLE_BYTES = 160 * 2**20
@@ -104,7 +104,12 @@ def build_forest(trees: Sequence[Tree], features: int, table_bytes: int = TABLE_
         condition_start=_starts(len(leaf.features) for leaf in leaves),
         condition_feature=np.array([f for leaf in leaves for f in leaf.features], dtype=np.int64),
         condition_member=np.array(
-            [p[f] for p, leaves in zip(places, paths, strict=True) for l in leaves for f in l.features],
+            [
+                p[f]
+                for p, leaves in zip(places, paths, strict=True)
+                for l in leaves
+                for f in l.features
+            ],
             dtype=np.int64,
         ),
         condition_fraction=np.array(

@@ -221,9 +221,7 @@ def fill_tables(forest: Forest) -> None:
             for path in range(1 << conditions):
                 for i in range(conditions):
                     satisfied[i] = (path >> i) & 1
-                _add_leaf(
-                    forest, leaf, satisfied, products, in_order, conditions, leaf_rows[path]
-                )
+                _add_leaf(forest, leaf, satisfied, products, in_order, conditions, leaf_rows[path])
             for index in range(1 << forest.group_bits[group]):
                 path = _leaf_path(forest, group, leaf, index)
                 row = forest.table[start + index * size : start + (index + 1) * size]
@@ -336,9 +334,7 @@ def _descend_block(
 
 
 @_inlined
-def _descend_row(
-    forest: Forest, tree: int, values: FloatArray, slots: NDArray[np.uint16]
-) -> None:
+def _descend_row(forest: Forest, tree: int, values: FloatArray, slots: NDArray[np.uint16]) -> None:
     """Fill a tree's slots for one row.
 
     Args:
@@ -467,9 +463,7 @@ def _add_leaves(
                     if left != forest.step_left[step]:
                         satisfied[forest.step_condition[step]] = False
                 positions = forest.condition_feature[first:end]
-                _add_leaf(
-                    forest, leaf, satisfied, products, positions, forest.features, out[row]
-                )
+                _add_leaf(forest, leaf, satisfied, products, positions, forest.features, out[row])
 
 
 @njit(nogil=True, cache=True)

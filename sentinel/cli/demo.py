@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
 
 from registry.client.proxies import reach_loopback_directly
 from sentinel.local.demo.demo import Demo, stop_leftovers
-from sentinel.local.terminal import stop_on_signals
+from sentinel.local.terminal import console, stop_on_signals
 from sentinel.settings import Settings
 
 
@@ -39,6 +39,9 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
             running.show()
             running.watch()
     except KeyboardInterrupt:
+        # The terminal may be gone.
+        with suppress(OSError):
+            console.print("Stopped.")
         raise SystemExit(0 if ready else 130) from None
 
 

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from observability.metrics import REFUSALS
+from persistence.actor import Actor
 from persistence.deployments import (
+    MLFLOW,
     Promoter,
     RecordedDeployment,
     record_challenger,
@@ -21,12 +23,13 @@ from persistence.deployments import (
 )
 from persistence.tenants import Tenant, list_tenants
 from registry.client.base import RegisteredVersion
-from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG
+from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG, PROMOTED_VIA_TAG
 from registry.store.model_store import ModelStore
 from scoring.prediction import ModelVersion
 from serving.deployment.assignment import DeploymentState
 
 MAX_USER_LENGTH = 128
+MAX_COMMAND_LENGTH = 64
 
 
 class DeploymentRecorder:
@@ -120,15 +123,20 @@ def _model_version(version: RegisteredVersion | None) -> ModelVersion | None:
 def promoter_of(version: RegisteredVersion) -> Promoter | None:
     """Return who promoted a version, as its tags name them; None where they name nobody.
 
-    MLflow does not store who sets an alias. Anybody who may set tags may set these two.
+    MLflow does not store who sets an alias. Anybody who may set tags may set these three.
     """
-    # Postgres stores no NUL, and a name with control characters is none.
-    user = "".join(filter(str.isprintable, version.tags.get(PROMOTED_BY_TAG, ""))).strip()
+    user = _printable(version.tags.get(PROMOTED_BY_TAG, ""), MAX_USER_LENGTH)
+    via = _printable(version.tags.get(PROMOTED_VIA_TAG, ""), MAX_COMMAND_LENGTH) or MLFLOW
     try:
         at = datetime.fromisoformat(version.tags.get(PROMOTED_AT_TAG, ""))
     except ValueError:
         return None
-    return Promoter(user[:MAX_USER_LENGTH], at.astimezone(UTC)) if user else None
+    return Promoter(Actor(user, via), at.astimezone(UTC)) if user else None
+
+
+def _printable(text: str, length: int) -> str:
+    """Return a text without control characters; Postgres stores no NUL."""
+    return "".join(filter(str.isprintable, text)).strip()[:length]
 
 
 class RefusalRecorder:

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from persistence.labels.reader import MATURITY_DAYS
-from training.cli.options import OneFile
+from training.cli.options import OneFile, checked_file
 
 WINDOW_DAYS = 90.0
 
 labelled_data = click.option(
     "--data",
     cls=OneFile,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
+    callback=checked_file,
     help="CSV or Parquet in the PaySim schema, with labels, instead of stored decisions.",
 )
 maturity_days = click.option(

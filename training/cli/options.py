@@ -10,6 +10,7 @@ import click
 
 from scoring.policy import CostModel
 from scoring.tenant import is_slug
+from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from click.parser import _OptionParser
@@ -26,12 +27,23 @@ def _tenant(context: click.Context, parameter: click.Parameter, value: str) -> s
     return value
 
 
-def _file(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+def checked_file(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    """Check a file of transactions before anything is connected to or waited for.
+
+    Raises:
+        ClickException: see `training.data.loading.check`.
+    """
     del context, parameter
-    if value is not None and value.is_dir():
-        raise click.ClickException(f"{value} is a directory; name one file.")
-    if value is not None and not value.is_file():
-        raise click.ClickException(f"{value} is not a file.")
+    if value is not None:
+        # Imported late: a command without a file, and --help, need no pyarrow.
+        from training.data.loading import check
+
+        try:
+            check(value)
+        except TrainingError as error:
+            raise click.ClickException(str(error)) from error
     return value
 
 
@@ -64,7 +76,7 @@ optional_data = click.option(
     "--data",
     cls=OneFile,
     type=click.Path(path_type=Path),
-    callback=_file,
+    callback=checked_file,
     help="CSV or Parquet in the PaySim schema.  [default: a simulated month]",
 )
 required_data = click.option(
@@ -72,7 +84,7 @@ required_data = click.option(
     cls=OneFile,
     required=True,
     type=click.Path(path_type=Path),
-    callback=_file,
+    callback=checked_file,
     help="CSV or Parquet in the PaySim schema, with labels.",
 )
 from_step = click.option(

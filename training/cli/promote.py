@@ -8,12 +8,15 @@ from pathlib import Path
 
 import click
 
+from persistence.actor import Actor
 from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, model_name
 from sentinel.command_actor import os_user
 from sentinel.local.terminal import open_console
 from training.cli import label_options, options
 from training.cli.config_file import configuration
 from training.signals import end_on_signals
+
+COMMAND = "python -m training promote"
 
 
 @click.command()
@@ -110,7 +113,7 @@ def promote(
                 version,
                 production,
                 compared,
-                by=promoter(),
+                promoter=promoter(),
                 force=force,
                 tracking=sources.tracking,
                 registry=sources.registry,
@@ -125,6 +128,6 @@ def promote(
         print_line(console, f"Version: {url}")
 
 
-def promoter() -> str:
+def promoter() -> Actor:
     """Return the user who promotes: the login at MLflow, else the user of the operating system."""
-    return os.environ.get("MLFLOW_TRACKING_USERNAME") or os_user()
+    return Actor(os.environ.get("MLFLOW_TRACKING_USERNAME") or os_user(), via=COMMAND)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from persistence.actor import Actor
 from registry.client.base import RegisteredVersion, RegistryReader
 from registry.names import PRODUCTION
 from registry.publish.promotion import Promotion
@@ -18,7 +19,7 @@ def promote(
     production: RegisteredVersion | None,
     compared: Callable[[RegisteredVersion], Compared],
     *,
-    by: str,
+    promoter: Actor,
     force: bool,
     tracking: Tracking,
     registry: RegistryReader,
@@ -29,7 +30,7 @@ def promote(
         version: version that has passed the service's checks.
         production: version in production; None for the first promotion, which needs no comparison.
         compared: function that compares the version with the one in production.
-        by: user who promotes.
+        promoter: user who promotes, and the command.
         force: whether to promote it even if it is not shown to be better, or cannot be compared.
         tracking: MLflow client that moves the alias.
         registry: reader of the aliases.
@@ -65,7 +66,7 @@ def promote(
         )
     if force and not (comparison and comparison.comparison.is_better):
         evidence = f"Forced. {evidence}"
-    move(tracking.client, version, Promotion(by, evidence))
+    move(tracking.client, version, Promotion(promoter.name, promoter.via or "", evidence))
     return f"{version.name} version {version.version} is in production. {evidence}", comparison
 
 

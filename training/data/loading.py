@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +30,15 @@ from scoring.transaction import (
     TRANSACTION_TYPES,
     WIRE_NAMES,
 )
-from sentinel.sentences import printable, shown
+from sentinel.sentences import shown
 from training.data import columns as arrow_columns
 from training.data.csv_file import SUFFIXES, open_csv
 from training.data.faults import refuse_first_fault
+from training.data.header import ignored_columns, require_columns
 from training.errors import TrainingError
 from training.progress import Reporter
 
+PARQUET = ".parquet"
 LABEL = "isFraud"
 COLUMNS = (*WIRE_NAMES.values(), LABEL)
 """Columns that are read. PaySim's other columns describe the state after the decision."""
@@ -110,6 +112,23 @@ class LabelledTransactions:
         return int(self.is_fraud.shape[0])
 
 
+def check(path: Path) -> None:
+    """Check that a file can be opened and has the columns; its rows are not read.
+
+    Args:
+        path: see `read`.
+
+    Raises:
+        TrainingError: the file cannot be opened, or lacks a column.
+    """
+    with _readable(path) as source:
+        if _is_parquet(path):
+            with _open_parquet(path) as file:
+                require_columns(source, file.schema_arrow.names, COLUMNS)
+        else:
+            require_columns(source, open_csv(path, source, COLUMNS).names, COLUMNS)
+
+
 def read(path: Path) -> LabelledTransactions:
     """Read a file of transactions.
 
@@ -120,18 +139,22 @@ def read(path: Path) -> LabelledTransactions:
         TrainingError: the file cannot be read, lacks a column, or holds a row that the service
             would refuse; the message names the column, or the row and the field.
     """
+    with _readable(path) as source:
+        return _read_parquet(path, source) if _is_parquet(path) else _read_csv(path, source)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[str]:
+    """Yield the name of a file for error messages, and translate the errors of reading it."""
     source = shown(path.name)
-    name = path.name.lower()
-    if not name.endswith((*SUFFIXES, ".parquet")):
-        raise TrainingError(f"{source} must end in {', '.join(SUFFIXES)} or .parquet.")
+    if not path.name.lower().endswith((*SUFFIXES, PARQUET)):
+        raise TrainingError(f"{source} must end in {', '.join(SUFFIXES)} or {PARQUET}.")
     if path.is_dir():
         raise TrainingError(f"{shown(path)} is a directory; name one file.")
     if not path.is_file():
         raise TrainingError(f"{shown(path)} is not a file.")
     try:
-        if name.endswith(".parquet"):
-            return _read_parquet(path, source)
-        return _read_csv(path, source)
+        yield source
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise TrainingError(f"{source} cannot be read: {reason}.") from error
@@ -156,7 +179,7 @@ def from_table(
     Raises:
         TrainingError: see `read`.
     """
-    _require_columns(source, table.column_names)
+    require_columns(source, table.column_names, COLUMNS)
     if table.num_rows == 0:
         raise TrainingError(f"{source} has no rows.")
     table = pa.table({name: _usable(source, name, table[name]) for name in COLUMNS})
@@ -240,47 +263,28 @@ def _arrays(columns: TransactionColumns) -> list[FloatArray]:
 
 def _read_csv(path: Path, source: str) -> LabelledTransactions:
     file = open_csv(path, source, COLUMNS)
-    _require_columns(source, file.names)
+    require_columns(source, file.names, COLUMNS)
     read_in = from_table(file.read(COLUMNS), source, place=file.place)
-    return replace(read_in, ignored=_ignored(file.names))
+    return replace(read_in, ignored=ignored_columns(file.names, COLUMNS))
 
 
 def _read_parquet(path: Path, source: str) -> LabelledTransactions:
+    with _open_parquet(path) as file:
+        names = file.schema_arrow.names
+        require_columns(source, names, COLUMNS)
+        read_in = from_table(file.read(columns=list(COLUMNS)), source)
+    return replace(read_in, ignored=ignored_columns(names, COLUMNS))
+
+
+@contextmanager
+def _open_parquet(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
     # Opened by Python: Arrow cannot encode every name.
     with path.open("rb") as content, pyarrow.parquet.ParquetFile(content) as file:
-        names = file.schema_arrow.names
-        _require_columns(source, names)
-        read_in = from_table(file.read(columns=list(COLUMNS)), source)
-    return replace(read_in, ignored=_ignored(names))
+        yield file
 
 
-def _ignored(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that are not read, without a data frame's index, which has no name."""
-    return tuple(
-        printable(name)
-        for name in names
-        if name and name not in COLUMNS and not name.startswith("__index_")
-    )
-
-
-def _require_columns(source: str, names: Sequence[str]) -> None:
-    missing = [name for name in COLUMNS if name not in names]
-    if missing:
-        noun = "column" if len(missing) == 1 else "columns"
-        lower = {name.lower(): name for name in names}
-        near = {
-            name: lower[found[0]]
-            for name in missing
-            if (found := get_close_matches(name.lower(), lower, n=1, cutoff=0.8))
-        }
-        hint = "".join(f" Rename {written!r} to {name}." for name, written in near.items())
-        raise TrainingError(
-            f"{source} lacks the {noun} {', '.join(missing)}; its columns are "
-            f"{', '.join(map(printable, names)) or 'none'}.{hint}"
-        )
-    twice = [name for name in COLUMNS if names.count(name) > 1]
-    if twice:
-        raise TrainingError(f"{source} has the column {twice[0]} more than once.")
+def _is_parquet(path: Path) -> bool:
+    return path.name.lower().endswith(PARQUET)
 
 
 def _as_bool(array: pa.ChunkedArray) -> BoolArray:

@@ -21,10 +21,12 @@ from persistence.engine import open_database
 from persistence.maintenance import migrate
 from registry.client.base import RegisteredVersion
 from registry.client.rest_client import RestClient
-from registry.names import CANDIDATE, PRODUCTION, model_name
-from scoring.errors import CommandError, NotFound
+from registry.names import PRODUCTION, model_name
+from scoring.errors import NotFound
 from sentinel.command_actor import command_actor
 from sentinel.local.demo import samples, state
+from sentinel.local.demo.errors import DemoError
+from sentinel.local.demo.promotion import COMMAND, promote
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child, Ledger, ProcessError, check_port
@@ -38,10 +40,6 @@ SCOPES = ("score", "review", "admin")
 _PROJECT = Path(__file__).resolve().parents[3]
 _FREE_BYTES = 1_000_000_000
 _SERVICE_SECONDS = 90.0
-
-
-class DemoError(CommandError):
-    """The demo cannot continue; the message is one sentence."""
 
 
 class Demo:
@@ -60,7 +58,8 @@ class Demo:
             stack: exit stack that stops the programs.
 
         Raises:
-            DemoError, DemoRunning, ProcessError: it cannot run here; the message gives the reason.
+            DemoError, DemoRunning, ProcessError, TrainingError: it cannot run here; the message
+                gives the reason.
         """
         self._home = settings.home_path
         self._data = data.expanduser().resolve() if data else None
@@ -70,6 +69,11 @@ class Demo:
         if self._data and not self._data.is_file():
             what = "is a directory" if self._data.is_dir() else "there is no such file"
             raise DemoError(f"DATA={data}: {what}.")
+        if self._data and not state.is_trained_on(self._home, self._data):
+            # Imported late: pyarrow takes 0.3 s to load.
+            from training.data.loading import check
+
+            check(self._data)
         if port == mlflow_port:
             raise DemoError(f"PORT and MLFLOW_PORT are both {port}; they have to differ.")
         stack.enter_context(state.only_demo(self._home, self._url))
@@ -119,7 +123,7 @@ class Demo:
         version = registry.resolve(name, PRODUCTION)
         if not version or (self._data and not state.is_trained_on(self._home, self._data)):
             self._train(version)
-            version = self._promote(registry, name)
+            version = promote(registry, mlflow, name)
             state.remember_data(self._home, self._data)
         self._version = version
 
@@ -197,7 +201,7 @@ class Demo:
         engine = open_database(self._database_url, pool_size=1)
         try:
             by_slug = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
-            actor = command_actor("sentinel demo")
+            actor = command_actor(COMMAND)
             tenant = by_slug.get(TENANT) or tenants.create_tenant(
                 engine, TENANT, model_name(TENANT), is_test=True, actor=actor
             )
@@ -253,19 +257,6 @@ class Demo:
             )
         if status:
             raise DemoError("The training did not succeed, so there is nothing to serve.")
-
-    def _promote(self, registry: RestClient, name: str) -> RegisteredVersion:
-        """Put the trained version under `production`, as a person does in the MLflow UI."""
-        trained = registry.resolve(name, CANDIDATE)
-        if trained is None:
-            raise DemoError(f"The training left no version of {name} under {CANDIDATE}.")
-        alias = {"name": name, "alias": PRODUCTION, "version": str(trained.version)}
-        url = f"{self._mlflow.url}/api/2.0/mlflow/registered-models/alias"
-        login = (self._mlflow.login.user, self._mlflow.login.password)
-        reply = httpx.post(url, json=alias, auth=login, timeout=30, trust_env=False)
-        reply.raise_for_status()
-        console.print(f"Promoted {name} version {trained.version} to {PRODUCTION}.")
-        return trained
 
     def _child_environment(self) -> dict[str, str]:
         return {

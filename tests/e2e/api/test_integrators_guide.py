@@ -93,7 +93,7 @@ def test_the_python_program_runs_as_printed(
     before = system.count("feedback")
     printed = run(folder, sys.executable, "client.py", **settings)
     assert printed.startswith("review high\nThe amount is ")
-    assert "the payer's whole balance, which raises the model's odds of fraud" in printed
+    assert "the payer's whole balance, which multiplies the model's odds of fraud by" in printed
     assert system.count("feedback") == before + 1
 
 

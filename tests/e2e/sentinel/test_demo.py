@@ -26,12 +26,14 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
+from sentinel.command_actor import os_user
 from sentinel.local.demo.state import read_environment, write_environment
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from tests.support.docs_runner import README, blocks
 from tests.support.factories import a_body
 from tests.support.other_user import commands, connects, family, listening, opens
 from tests.support.paths import PROJECT
+from training.data.loading import COLUMNS
 from training.data.simulator import simulate
 
 pytestmark = pytest.mark.timeout(420)
@@ -111,11 +113,13 @@ class Machine:
                 return process, said
         raise AssertionError(f"the demo ended with {process.wait()}:\n{said}")
 
-    def stop(self, process: subprocess.Popen[str], number: int = signal.SIGINT) -> int:
-        """Signal the demo and wait for its end."""
+    def stop(
+        self, process: subprocess.Popen[str], number: int = signal.SIGINT
+    ) -> tuple[int, list[str]]:
+        """Signal the demo and wait for its end; its status and its last lines."""
         process.send_signal(number)
-        process.communicate(timeout=60)
-        return process.returncode
+        output = process.communicate(timeout=60)[0]
+        return process.returncode, [line for line in output.splitlines()[-2:] if line]
 
     def processes(self) -> list[str]:
         """Every living process that was started for this home."""
@@ -201,6 +205,19 @@ def test_demo_env_holds_working_settings_and_is_private(machine: Machine) -> Non
     assert httpx.get(settings["MLFLOW_TRACKING_URI"] + "/health").text == "OK"
     with psycopg.connect(settings["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (4,)
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_demos_promotion_has_the_user_of_the_machine_in_the_log_and_in_the_policy(
+    machine: Machine,
+) -> None:
+    settings = read_environment(machine.home / "demo.env")
+    headers = {"Authorization": f"Bearer {settings['SENTINEL_API_KEY']}"}
+    with httpx.Client(base_url=settings["SENTINEL_URL"], headers=headers) as client:
+        (entry,) = client.get("/audit", params={"action": "promotion.created"}).json()["items"]
+        policy = client.get("/models").json()["policy"]
+    assert (entry["actor"], entry["via"]) == (os_user(), "sentinel demo")
+    assert policy["actor"] == os_user()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -296,7 +313,7 @@ def test_ctrl_c_stops_every_process_and_the_next_run_reuses_model_and_key(
     first_run: tuple[subprocess.Popen[str], str], machine: Machine, data: Path
 ) -> None:
     key = read_environment(machine.home / "demo.env")["SENTINEL_API_KEY"]
-    assert machine.stop(first_run[0]) == 0
+    assert machine.stop(first_run[0]) == (0, ["Stopping ...", "Stopped."])
     assert machine.processes() == []
 
     begun = time.monotonic()
@@ -307,7 +324,7 @@ def test_ctrl_c_stops_every_process_and_the_next_run_reuses_model_and_key(
         '{"name": "fraud-demo", "version": 1}'
     }
     assert read_environment(machine.home / "demo.env")["SENTINEL_API_KEY"] == key
-    assert machine.stop(again, signal.SIGTERM) == 0
+    assert machine.stop(again, signal.SIGTERM) == (0, ["Stopping ...", "Stopped."])
     assert machine.processes() == []
 
 
@@ -354,15 +371,26 @@ def test_a_missing_data_file_is_named_before_anything_is_started(machine: Machin
     assert (status, said) == (1, "Error: DATA=no-such.csv: there is no such file.\n")
 
 
+def test_data_without_a_column_are_refused_before_anything_is_started(
+    machine: Machine, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("step,type\n1,PAYMENT\n")
+    status, output = machine.run("demo", DATA=str(bad))
+    assert status == 1
+    assert output.startswith("Error: bad.csv lacks the columns amount, nameOrig, ")
+    assert output.count("\n") == 1
+
+
 @pytest.mark.usefixtures("first_run")
 def test_untrainable_data_end_the_demo_and_promote_nothing(
     machine: Machine, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.csv"
-    bad.write_text("step,type\n1,PAYMENT\n")
+    bad.write_text(f"{','.join(COLUMNS)}\n1,PAYMENT,many,C1,5,M1,0,0\n")
     status, said = machine.run("demo", DATA=str(bad))
     assert status == 1
-    assert "amount" in said, "the missing column is named"
+    assert "amount" in said, "the column of the bad cell is named"
     last = said.splitlines()[-1]
     assert re.fullmatch(
         r"Error: The training on bad\.csv did not succeed\. fraud-demo version \d is still in "

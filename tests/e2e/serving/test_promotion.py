@@ -13,14 +13,17 @@ import pytest
 from mlflow import MlflowClient
 
 from persistence.api_keys import issue_key
-from persistence.tenants import create_tenant
+from persistence.tenants import create_tenant, find_tenant
 from registry.client.rest_client import RestClient
 from registry.publish.promotion import Promotion, promote
 from scoring.model.fraud_model import MODEL_FILES
 from tests.support.factories import a_body, a_model
 from tests.support.load import Load
+from tests.support.review_client import Analyst
 from tests.support.stack import KEY_SECRET, Service
 from tests.support.system import ServeBeside, System
+
+COMMAND = "python -m training promote"
 
 
 def serving_version(system: System) -> int:
@@ -174,24 +177,32 @@ def test_a_promotion_is_audited_with_the_user_of_the_command_and_one_by_hand_wit
     def by_command(version: int, user: str) -> None:
         found = registry.find(system.model, version)
         assert found is not None
-        promote(client, found, Promotion(user, "It saves more."))
+        promote(client, found, Promotion(user, COMMAND, "It saves more."))
         until_serving(system, version)
 
     def by_hand(version: int) -> None:
         client.set_registered_model_alias(system.model, "production", str(version))
         until_serving(system, version)
 
+    admin = Analyst(system, find_tenant(system.engine, "demo"), "review", "admin")
+
+    def policy_actor() -> str:
+        return str(admin.get("/models").json()["policy"]["actor"])
+
     by_command(after, "anna")
+    assert policy_actor() == "anna"
     by_hand(before)
+    assert policy_actor() == "mlflow"
     by_hand(after)
     # Not the newest version: its tags are read when the alias is set.
     by_command(before, "ben")
+    assert policy_actor() == "ben"
     entries = system.rows(
         "SELECT actor, via FROM audit_log WHERE action = 'promotion.changed'"
         " ORDER BY id DESC LIMIT 4"
     )
     assert [entry["actor"] for entry in entries[::-1]] == ["anna", "mlflow", "mlflow", "ben"]
-    assert {entry["via"] for entry in entries} == {"mlflow"}
+    assert [entry["via"] for entry in entries[::-1]] == [COMMAND, "mlflow", "mlflow", COMMAND]
 
 
 def test_a_tenant_without_a_production_version_gets_503_and_then_its_own_model(

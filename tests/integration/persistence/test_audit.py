@@ -14,12 +14,13 @@ from sqlalchemy import Engine, text
 from persistence.actor import Actor
 from persistence.api_keys import issue_key, rename_key
 from persistence.decisions.rows import read_decision
-from persistence.deployments import Promoter, record_promotions
+from persistence.deployments import Promoter, record_promotions, served_versions
 from persistence.engine import open_database
 from persistence.maintenance.migrate import alembic_config, upgrade
 from persistence.review.audit import ALL, AuditEntry, AuditFilter, read_accesses, read_changes
 from persistence.review.search import Search, SearchReader, find_transactions
 from persistence.review.worklist import read_case
+from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant, set_test_mode
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
@@ -205,7 +206,7 @@ def test_readings_are_found_by_action_actor_object_and_time_page_by_page(
     assert (first.next is None, rest.next) == (False, None)
 
 
-def test_a_promotion_names_its_promoter_until_the_alias_is_moved_by_hand(
+def test_a_promotion_names_its_promoter_in_log_and_versions_until_the_alias_is_moved_by_hand(
     service_engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
@@ -214,10 +215,14 @@ def test_a_promotion_names_its_promoter_until_the_alias_is_moved_by_hand(
         model = a_model(version=ModelVersion("fraud-demo", number))
         record_promotions(service_engine, [tenant.id], model, promoter)
         (entry,) = rows("SELECT actor, via FROM audit_log ORDER BY id DESC LIMIT 1")
+        with tenant_transaction(service_engine, tenant.id) as connection:
+            versions = served_versions(connection, tenant.id)
+        names = {version.model.version: version.promoted_by for version in versions}
+        assert names == dict.fromkeys(names) | {number: entry["actor"]}
         return tuple(entry.values())
 
-    by_anna = Promoter("anna", datetime.now(UTC))
-    assert promoted(2, by_anna) == ("anna", "mlflow")
+    by_anna = Promoter(Actor("anna", via="sentinel demo"), datetime.now(UTC))
+    assert promoted(2, by_anna) == ("anna", "sentinel demo")
     assert promoted(1, None) == ("mlflow", "mlflow")
     assert promoted(2, by_anna) == ("mlflow", "mlflow"), "the tag is of the promotion before"
 

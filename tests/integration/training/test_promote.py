@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from registry.names import CANDIDATE, CHALLENGER, PRODUCTION, PROMOTED_AT_TAG, PROMOTED_BY_TAG
+from registry.names import (
+    CANDIDATE,
+    CHALLENGER,
+    PRODUCTION,
+    PROMOTED_AT_TAG,
+    PROMOTED_BY_TAG,
+    PROMOTED_VIA_TAG,
+)
 from registry.publish.promotion import EVIDENCE_TAG
 from scoring.model.fraud_model import FraudModel
 from tests.support.data.matured_decisions import (
@@ -58,6 +65,7 @@ def test_a_better_challenger_is_promoted_with_its_evidence(
     assert f"{past.tenant.model_name} version 2 is in production." in done.stdout
     tags = MlflowClient(mlflow_server).get_model_version(past.tenant.model_name, "2").tags
     assert tags[PROMOTED_BY_TAG] == mlflow_login()["MLFLOW_TRACKING_USERNAME"]
+    assert tags[PROMOTED_VIA_TAG] == "python -m training promote"
     when = datetime.fromisoformat(tags[PROMOTED_AT_TAG])
     assert abs(datetime.now(UTC) - when) < timedelta(minutes=5)
     assert re.search(r"version 2 saves [\d,]+ more .* http\S+/runs/\w+\?\S+$", tags[EVIDENCE_TAG])

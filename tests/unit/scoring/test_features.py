@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -24,6 +25,7 @@ from scoring.transaction import (
     Transaction,
 )
 from tests.support.factories import a_transaction
+from tests.support.paths import PROJECT
 from training.data.loading import from_table
 
 money = st.one_of(
@@ -162,3 +164,9 @@ def test_a_range_of_codes_is_shown_as_people_know_it(
 ) -> None:
     feature = DESCRIBED.find(name)
     assert (feature.display_range(low, high) if feature else None) == shown
+
+
+def test_the_documentation_lists_every_feature_with_its_description() -> None:
+    section = (PROJECT / "docs/data.md").read_text().partition("## The features\n")[2]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.M)
+    assert rows == [(feature.name, feature.description) for feature in FEATURES]

@@ -14,8 +14,8 @@ from scoring.described_features import DescribedFeatures, FeatureDescription
 from scoring.features import DESCRIBED, FEATURE_NAMES, TransactionColumns, feature_matrix
 from scoring.model.fraud_model import FraudModel
 from scoring.model.usual_values import usual_values
-from scoring.prediction import ModelVersion
-from scoring.reasons import reasons, sentence
+from scoring.prediction import ModelVersion, Prediction
+from scoring.reasons import effect, phrase, reasons
 from scoring.transaction import hour_as_text
 from tests.support.factories import a_model, a_transaction, feature_rows
 from training.pipeline.distribution import distribution
@@ -23,11 +23,11 @@ from training.pipeline.distribution import distribution
 USUAL = {"amount": 1000.0, "oldbalance_org": 2000.0, "oldbalance_dest": 3000.0}
 
 
-def phrase(name: str, usual: dict[str, float] | None = None, **changes: Any) -> str:
-    """The part of a sentence about a feature's value."""
+def stated(name: str, usual: dict[str, float] | None = None, **changes: Any) -> str:
+    """What a sentence states of a feature's value."""
     columns = TransactionColumns.from_transactions([a_transaction(**changes)])
     values = dict(zip(FEATURE_NAMES, feature_matrix(columns)[0].tolist(), strict=True))
-    return sentence(name, values, 1.0, usual or {}, DESCRIBED).partition(", which ")[0]
+    return phrase(name, values, usual or {}, DESCRIBED)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,14 @@ def phrase(name: str, usual: dict[str, float] | None = None, **changes: Any) -> 
         (
             "oldbalance_dest",
             {"oldbalance_dest": -50.0},
-            "The receiver held -50.00, less than the usual 3,000.00 before",
+            "The receiver's balance was -50.00",
         ),
+        ("oldbalance_org", {"oldbalance_org": 0.0}, "The payer held nothing before"),
         # Amount and balance count, not the feature's value, which adds 1 to the balance.
         (
             "amount_share",
-            {"amount": 0.5, "oldbalance_org": 0.5},
-            "The amount is 1 times the payer's balance",
+            {"amount": 0.5, "oldbalance_org": 1.0},
+            "The amount is 0.5 times the payer's balance",
         ),
         (
             "amount_share",
@@ -70,17 +71,17 @@ def phrase(name: str, usual: dict[str, float] | None = None, **changes: Any) -> 
         (
             "amount_share",
             {"amount": 50.0, "oldbalance_org": 0.0},
-            "The amount is 50.00 and the payer held nothing before",
+            "The payer held nothing before",
         ),
         (
             "amount_share",
             {"amount": 0.0, "oldbalance_org": -50.0},
-            "The amount is 0.00 and the payer's balance was -50.00",
+            "The payer's balance was -50.00",
         ),
         (
             "dest_amount_share",
             {"amount": 50.0, "oldbalance_dest": -50.0},
-            "The amount is 50.00 and the receiver's balance was -50.00",
+            "The receiver's balance was -50.00",
         ),
         (
             "dest_amount_share",
@@ -111,12 +112,12 @@ def phrase(name: str, usual: dict[str, float] | None = None, **changes: Any) -> 
 def test_a_sentence_begins_with_what_is_true_of_the_payment(
     name: str, changes: dict[str, Any], expected: str
 ) -> None:
-    assert phrase(name, USUAL, **changes).startswith(expected)
+    assert stated(name, USUAL, **changes).startswith(expected)
 
 
 @pytest.mark.parametrize("usual", [{}, {"amount": 0.0}])
 def test_an_amount_is_compared_with_nothing_where_nothing_is_usual(usual: dict[str, float]) -> None:
-    assert phrase("amount", usual, amount=10_000.0) == "The amount is 10,000.00"
+    assert stated("amount", usual, amount=10_000.0) == "The amount is 10,000.00"
 
 
 @given(contribution=st.floats(-50, 50).filter(bool))
@@ -125,24 +126,39 @@ def test_an_amount_is_compared_with_nothing_where_nothing_is_usual(usual: dict[s
 @example(contribution=-1999.0)
 @example(contribution=5e-324)
 def test_the_effect_is_that_of_the_contribution(contribution: float) -> None:
-    values = dict.fromkeys(FEATURE_NAMES, 1.0)
-    effect = sentence("type", values, contribution, {}, DESCRIBED).partition(", which ")[2]
-    found = re.fullmatch(
-        r"(?:(raises|lowers) the model's odds of fraud (more than )?([\d,.]+)-fold"
-        r"|hardly changes the model's odds of fraud) \(log-odds ([+-][\d.e-]+)\)\.",
-        effect,
+    text = effect([contribution])
+    match = re.fullmatch(
+        r"(?:(multiplies|divides) the model's odds of fraud by (more than )?([\d,.]+)"
+        r"|hardly changes the model's odds of fraud) \(log-odds ([+-][\d.e-]+)\)",
+        text,
     )
-    assert found, effect
-    direction, more, factor, log_odds = found.groups()
+    assert match, text
+    verb, more, factor, log_odds = match.groups()
     assert float(log_odds) == pytest.approx(contribution, rel=0.5, abs=0.0051)
     assert (float(log_odds) > 0) == (contribution > 0)
-    if direction is None:
+    if verb is None:
         assert abs(contribution) < 0.005
         return
-    assert (direction == "raises") == (contribution > 0)
+    assert (verb == "multiplies") == (contribution > 0)
     expected = math.exp(min(abs(contribution), 700))
-    stated = float(factor.replace(",", ""))
-    assert expected > 999 if more else stated == pytest.approx(expected, rel=0.006)
+    shown = float(factor.replace(",", ""))
+    assert expected > 999 if more else shown == pytest.approx(expected, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    ("contributions", "expected"),
+    [
+        ([1.5], "multiplies the model's odds of fraud by 4.48 (log-odds +1.50)"),
+        ([-0.25], "divides the model's odds of fraud by 1.28 (log-odds -0.25)"),
+        ([2.0, 0.3], "multiplies the model's odds of fraud by 9.97 (log-odds +2.00 and +0.30)"),
+        ([2.0, -3.0], "divides the model's odds of fraud by 2.72 (log-odds +2.00 and -3.00)"),
+        ([0.5, -0.5], "hardly changes the model's odds of fraud (log-odds +0.50 and -0.50)"),
+    ],
+)
+def test_features_that_state_one_fact_have_one_factor_and_the_log_odds_of_each(
+    contributions: list[float], expected: str
+) -> None:
+    assert effect(contributions) == expected
 
 
 def test_a_feature_of_another_release_is_stated_by_its_description() -> None:
@@ -153,14 +169,15 @@ def test_a_feature_of_another_release_is_stated_by_its_description() -> None:
         )
     )
     values = {"visits": 3.5, "channel": 1.0}
-    assert sentence("visits", values, 1.0, {}, described).startswith("Visits of the last hour: 3.5")
-    assert sentence("channel", values, 1.0, {}, described).startswith("Channel of the payment: app")
+    assert phrase("visits", values, {}, described) == "Visits of the last hour: 3.5"
+    assert phrase("channel", values, {}, described) == "Channel of the payment: app"
 
 
 def test_a_share_whose_parts_are_no_features_is_stated_by_its_description() -> None:
     values = {"amount_share": 0.5}
-    stated = sentence("amount_share", values, 1.0, {}, DESCRIBED)
-    assert stated.startswith("Amount as a share of the payer's balance: 0.5, which raises")
+    assert phrase("amount_share", values, {}, DESCRIBED) == (
+        "Amount as a share of the payer's balance: 0.5"
+    )
 
 
 @pytest.mark.parametrize("name", FEATURE_NAMES)
@@ -173,15 +190,61 @@ def test_every_feature_has_a_sentence(name: str) -> None:
         "name_dest": "M1",
         "oldbalance_dest": -7.0,
     }
-    assert phrase(name) != phrase(name, **other)
+    assert stated(name) != stated(name, **other)
 
 
 def test_reasons_are_the_largest_contributions_in_order() -> None:
-    prediction = a_model(version=ModelVersion("fraud-demo", 1)).predict([a_transaction()])[0]
+    model = a_model(version=ModelVersion("fraud-demo", 1))
+    (prediction,) = model.predict([a_transaction(amount=1000.0, oldbalance_org=5000.0)])
     top = prediction.top_features()
     sizes = [abs(prediction.contributions[i]) for i in top]
     assert sizes == sorted(map(abs, prediction.contributions), reverse=True)[:5]
     assert len(reasons(prediction)) == sum(size > 0 for size in sizes)
+
+
+def with_contributions(contributions: dict[str, float], **changes: Any) -> Prediction:
+    """A prediction of a payment with these contributions by feature name and no others."""
+    model = a_model(version=ModelVersion("fraud-demo", 1))
+    (prediction,) = model.predict([a_transaction(**changes)])
+    return prediction._replace(
+        contributions=[contributions.get(name, 0.0) for name in FEATURE_NAMES]
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "fact"),
+    [
+        (
+            {"amount": 7.0, "oldbalance_org": 7.0},
+            ("empties_account", "amount_share", "balance_left"),
+            "The amount is exactly the payer's whole balance",
+        ),
+        (
+            {"oldbalance_org": 0.0},
+            ("oldbalance_org", "amount_share"),
+            "The payer held nothing before",
+        ),
+        (
+            {"oldbalance_dest": 0.0},
+            ("dest_is_empty", "oldbalance_dest", "dest_amount_share"),
+            "The receiver held nothing before",
+        ),
+        (
+            {"oldbalance_dest": -50.0},
+            ("dest_is_empty", "oldbalance_dest", "dest_amount_share"),
+            "The receiver's balance was -50.00",
+        ),
+    ],
+)
+def test_no_two_reasons_state_the_same_fact(
+    changes: dict[str, Any], names: tuple[str, ...], fact: str
+) -> None:
+    shares = dict(zip(names, (3.0, 2.0, 1.0), strict=False))
+    prediction = with_contributions({"type": 2.5, **shares}, **changes)
+    assert reasons(prediction) == [
+        f"{fact}, which {effect(list(shares.values()))}.",
+        f"The transaction is a TRANSFER, which {effect([2.5])}.",
+    ]
 
 
 def test_what_is_usual_is_the_median_of_the_payments_of_the_training() -> None:

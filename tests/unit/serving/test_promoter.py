@@ -6,22 +6,31 @@ from datetime import UTC, datetime
 
 import pytest
 
+from persistence.actor import Actor
 from registry.client.base import RegisteredVersion
-from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG
-from serving.deployment.recorder import MAX_USER_LENGTH, promoter_of
+from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG, PROMOTED_VIA_TAG
+from serving.deployment.recorder import MAX_COMMAND_LENGTH, MAX_USER_LENGTH, promoter_of
 
 AT = "2026-01-02T10:00:00+01:00"
 
 
-def promoted(by: str | None, at: str | None) -> RegisteredVersion:
-    tags = {PROMOTED_BY_TAG: by, PROMOTED_AT_TAG: at}
+def promoted(by: str | None, at: str | None, via: str | None = None) -> RegisteredVersion:
+    tags = {PROMOTED_BY_TAG: by, PROMOTED_AT_TAG: at, PROMOTED_VIA_TAG: via}
     return RegisteredVersion("fraud-demo", 1, 0, {k: v for k, v in tags.items() if v is not None})
 
 
-def test_the_tags_name_user_and_time() -> None:
-    promoter = promoter_of(promoted("anna", AT))
+def test_the_tags_name_user_command_and_time() -> None:
+    promoter = promoter_of(promoted("anna", AT, "sentinel demo"))
     assert promoter is not None
-    assert (promoter.user, promoter.at) == ("anna", datetime(2026, 1, 2, 9, tzinfo=UTC))
+    assert promoter.actor == Actor("anna", via="sentinel demo")
+    assert promoter.at == datetime(2026, 1, 2, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("via", [None, "", "\x00 "])
+def test_a_promotion_whose_tags_name_no_command_is_via_mlflow(via: str | None) -> None:
+    promoter = promoter_of(promoted("anna", AT, via))
+    assert promoter is not None
+    assert promoter.actor.via == "mlflow"
 
 
 @pytest.mark.parametrize(
@@ -32,7 +41,9 @@ def test_tags_that_are_missing_or_malformed_name_nobody(by: str | None, at: str 
     assert promoter_of(promoted(by, at)) is None
 
 
-def test_a_name_is_stored_without_control_characters_and_not_longer_than_a_name() -> None:
-    promoter = promoter_of(promoted("an\x00n\na" + "x" * 10_000, AT))
+def test_names_are_stored_without_control_characters_and_not_longer_than_a_name() -> None:
+    long = "an\x00n\na" + "x" * 10_000
+    promoter = promoter_of(promoted(long, AT, long))
     assert promoter is not None
-    assert promoter.user == ("anna" + "x" * 10_000)[:MAX_USER_LENGTH]
+    assert promoter.actor.name == ("anna" + "x" * 10_000)[:MAX_USER_LENGTH]
+    assert promoter.actor.via == ("anna" + "x" * 10_000)[:MAX_COMMAND_LENGTH]

@@ -1,8 +1,9 @@
-"""Values on make's command line reach the programs as they were typed."""
+"""Values on the command line of make arrive as typed, and `make clean` names what it deletes."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,3 +43,15 @@ def test_the_path_of_a_python_may_have_spaces_and_quotes(tmp_path: Path) -> None
     python, venv = tmp_path / "it's a" / "python3", tmp_path / "venv"
     said = make(f"PYTHON={python}", f"VENV={venv}", f"{venv}/bin/python")
     assert f"(tried: {python}): install one" in said
+
+
+def test_clean_names_what_it_has_deleted_and_keeps_the_rest(tmp_path: Path) -> None:
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    for name in (".sentinel/logs", ".mypy_cache", "sentinel/__pycache__", ".venv/__pycache__"):
+        (tmp_path / name).mkdir(parents=True)
+    clean = f"--directory={tmp_path}", "clean"
+    assert make(*clean) == "Deleted .sentinel, .mypy_cache, every __pycache__; .venv stays.\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"Makefile", "sentinel", ".venv"}
+    assert not list((tmp_path / "sentinel").iterdir())
+    assert list((tmp_path / ".venv").iterdir())
+    assert make(*clean) == "Deleted every __pycache__; .venv stays.\n"

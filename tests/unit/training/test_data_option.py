@@ -1,10 +1,12 @@
-"""`--data` names one file."""
+"""`--data` names one file, which is looked at before anything else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -21,3 +23,39 @@ def test_a_second_file_is_refused_by_every_command(command: str, tmp_path: Path)
     done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == click.UsageError.exit_code
     assert "--data was given twice; name one file." in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("none.csv", None, "none.csv is not a file."),
+        ("folder.csv", "", "folder.csv is a directory; name one file."),
+        ("a.xlsx", b"PK", "a.xlsx must end in .csv, .csv.gz, .tsv, .tsv.gz or .parquet."),
+        ("a.csv", b"PAR1", "a.csv is a Parquet file: give it a name that ends in .parquet."),
+        ("a.csv", b"step,type\n1,PAYMENT\n", "a.csv lacks the columns amount, nameOrig,"),
+        ("a.csv.gz", b"\x1f\x8b\x08", "a.csv.gz cannot be read: "),
+        ("a.parquet", b"step,type\n", "a.parquet cannot be read: "),
+    ],
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_that_cannot_be_trained_on_ends_every_command_before_its_first_stage(
+    command: str, name: str, content: bytes | str | None, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        path.mkdir()
+    done = CliRunner().invoke(cli, [command, "--tenant", "acme", "--data", str(path)])
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: ")
+    assert reason in done.output
+    assert done.output.count("\n") == 1, "and no stage"
+
+
+def test_a_parquet_file_without_a_column_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"step": [1], "type": ["PAYMENT"]}), path)
+    done = CliRunner().invoke(cli, ["train", "--tenant", "acme", "--data", str(path)])
+    assert done.exit_code == 1
+    assert "a.parquet lacks the columns amount, nameOrig," in done.output
