@@ -35,7 +35,8 @@ class ApiDependencies:
         engine: database pool of API_CONNECTIONS connections.
         auth: verifier of API keys.
         cursors: signer of pagination cursors.
-        refresh_policy: blocking function that puts a tenant's policy in force in this process.
+        refresh_settings: blocking function that puts a tenant's policy and event type in force in
+            this process.
     """
 
     def __init__(
@@ -43,12 +44,12 @@ class ApiDependencies:
         engine: Engine,
         auth: Authenticator,
         cursors: Cursors,
-        refresh_policy: Callable[[int], None],
+        refresh_settings: Callable[[int], None],
     ) -> None:
         self.auth = auth
         self.cursors = cursors
         self._engine = engine
-        self._refresh_policy = refresh_policy
+        self._refresh_settings = refresh_settings
         self._threads = CapacityLimiter(API_CONNECTIONS)
         self._expensive = CapacityLimiter(1)
         self._results: SingleFlightCache[Any] = SingleFlightCache(KEEP_RESULT_S, MAX_KEPT_RESULTS)
@@ -82,9 +83,9 @@ class ApiDependencies:
         key = (query, args, tuple(sorted(kwargs.items())))
         return cast("Result", await self._results.get(key, load))
 
-    async def refresh_policy(self, tenant_id: int) -> None:
+    async def refresh_settings(self, tenant_id: int) -> None:
         """Put a tenant's policy in force in this process, before anything else is decided."""
-        await to_thread.run_sync(self._refresh_policy, tenant_id, limiter=self._threads)
+        await to_thread.run_sync(self._refresh_settings, tenant_id, limiter=self._threads)
 
 
 def get_dependencies(request: Request) -> ApiDependencies:
@@ -96,9 +97,9 @@ def get_dependencies(request: Request) -> ApiDependencies:
 CurrentDependencies = Annotated[ApiDependencies, Depends(get_dependencies)]
 
 
-def _caller(scope: str) -> Callable[[Request, ApiDependencies], Awaitable[Principal]]:
+def _caller(*scopes: str) -> Callable[[Request, ApiDependencies], Awaitable[Principal]]:
     async def require(request: Request, dependencies: CurrentDependencies) -> Principal:
-        principal = await dependencies.auth.require(authorization(request), scope)
+        principal = await dependencies.auth.require(authorization(request), *scopes)
         _refuse_repeated_parameters(request)
         return principal
 
@@ -106,8 +107,10 @@ def _caller(scope: str) -> Callable[[Request, ApiDependencies], Awaitable[Princi
 
 
 _REVIEWER, _ADMIN = Depends(_caller("review")), Depends(_caller("admin"))
+_ANY_SCOPE = Depends(_caller("score", "review", "admin"))
 Reviewer = Annotated[Principal, _REVIEWER]
 Admin = Annotated[Principal, _ADMIN]
+AnyScope = Annotated[Principal, _ANY_SCOPE]
 
 
 def _refuse_repeated_parameters(request: Request) -> None:
@@ -130,3 +133,5 @@ REVIEWER_WITHOUT_PARAMETERS = [_REVIEWER, Depends(_no_parameters)]
 """Dependencies of a route for reviewers that refuses query parameters."""
 ADMIN_WITHOUT_PARAMETERS = [_ADMIN, Depends(_no_parameters)]
 """Dependencies of a route for administrators that refuses query parameters."""
+ANY_SCOPE_WITHOUT_PARAMETERS = [_ANY_SCOPE, Depends(_no_parameters)]
+"""Dependencies of a route for every caller that refuses query parameters."""

@@ -11,6 +11,10 @@ TAGS = [
         "description": "Decide payments and explain decisions. Scope: score; /explain also review.",
     },
     {
+        "name": "Event type",
+        "description": "The fields that you send. Scope: any; changes: admin.",
+    },
+    {
         "name": "Review",
         "description": "The analysts' worklist, search, feedback and the audit log. Scope: review; "
         "the audit log: admin.",

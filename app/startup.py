@@ -30,8 +30,8 @@ from serving.batching.batch_scorer import BatchScorer
 from serving.batching.inline_scorer import InlineScorer
 from serving.batching.predictor import Predictor
 from serving.deployment.alias_follower import AliasFollower
-from serving.deployment.policy_cache import PolicyCache
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
+from serving.deployment.tenant_settings import TenantSettings
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
 
@@ -109,7 +109,7 @@ def connect(
     alias_follower = AliasFollower(
         model_store,
         DeploymentRecorder(background_engine, model_store),
-        PolicyCache(background_engine),
+        TenantSettings(background_engine),
         refusals,
         poll_seconds,
     )
@@ -134,7 +134,9 @@ def connect(
         alias_follower=alias_follower,
         batch_scorer=batch_scorer,
         inline_scorer=InlineScorer(batch_scorer, log),
-        api=ApiDependencies(api_engine, auth, Cursors(*key_secrets), alias_follower.refresh_policy),
+        api=ApiDependencies(
+            api_engine, auth, Cursors(*key_secrets), alias_follower.refresh_settings
+        ),
         metrics=LiveMetrics(pools, alias_follower.in_use, deployments, drift, database),
     )
     alias_follower.start()

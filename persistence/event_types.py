@@ -11,11 +11,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, select, text, true
 
+from persistence.actor import Actor
 from persistence.engine import transaction
 from persistence.tables.event_types import EventTypeRow
 from persistence.tables.tenants import TenantRow
 from persistence.tenancy import see_all_tenants, tenant_transaction
-from scoring.errors import InvalidEventType, SentinelError
+from scoring.errors import FieldError, IncompatibleEventType, InvalidEventType, SentinelError
+from scoring.event_type.compatibility import Change, changes
 from scoring.event_type.document import from_document, to_document
 from scoring.event_type.fields import EventType
 
@@ -56,28 +58,39 @@ _COLUMNS = (
 )
 
 
-def lock_event_types(connection: Connection, tenant_id: int) -> None:
-    """Keep other transactions that call this for the tenant waiting until this one ends.
+def apply_event_type(
+    connection: Connection,
+    tenant_id: int,
+    event_type: EventType,
+    actor: Actor,
+    *,
+    replace: bool = False,
+) -> tuple[StoredEventType, tuple[Change, ...]]:
+    """Put a version of a tenant's event type in force; the one in force again changes nothing.
 
     Args:
-        connection: connection inside a transaction, which has not read the event type yet.
-        tenant_id: tenant whose event type is about to change.
-    """
-    connection.execute(_LOCK, {"purpose": _LOCK_PURPOSE, "tenant_id": tenant_id})
-
-
-def insert_event_type(
-    connection: Connection, tenant_id: int, event_type: EventType, actor: str
-) -> StoredEventType:
-    """Put the next version of a tenant's event type in force.
-
-    Args:
-        connection: connection inside a `tenant_transaction` of the same actor, after
-            `lock_event_types`.
+        connection: connection inside a `tenant_transaction` of the same actor.
         tenant_id: tenant whose event type it is.
         event_type: event type in force from now on.
-        actor: name of the API key or of the user.
+        actor: person or caller who applies it.
+        replace: whether a change is allowed with which earlier events are no longer valid.
+
+    Returns:
+        The version in force, and its changes from the one before: none of the first one.
+
+    Raises:
+        IncompatibleEventType: a change is not compatible, and `replace` is not given.
     """
+    connection.execute(_LOCK, {"purpose": _LOCK_PURPOSE, "tenant_id": tenant_id})
+    before = newest_event_type(connection, tenant_id)
+    changed = changes(before.event_type, event_type) if before else ()
+    incompatible = [change for change in changed if not change.is_compatible]
+    if incompatible and not replace:
+        raise IncompatibleEventType(
+            tuple(FieldError(_path(change), change.sentence) for change in incompatible)
+        )
+    if before and before.event_type == event_type:
+        return before, ()
     newest = (
         select(func.coalesce(func.max(EventTypeRow.version), 0) + 1)
         .where(EventTypeRow.tenant_id == tenant_id)
@@ -85,10 +98,22 @@ def insert_event_type(
     )
     statement = (
         insert(EventTypeRow)
-        .values(tenant_id=tenant_id, version=newest, document=to_document(event_type), actor=actor)
+        .values(
+            tenant_id=tenant_id,
+            version=newest,
+            document=to_document(event_type),
+            actor=actor.name,
+        )
         .returning(*_COLUMNS)
     )
-    return _stored(*connection.execute(statement).one())
+    return _stored(*connection.execute(statement).one()), changed
+
+
+def _path(change: Change) -> str:
+    if change.field is None:
+        return change.what
+    path = f"fields.{change.field}"
+    return path if change.what in ("added", "removed") else f"{path}.{change.what}"
 
 
 def newest_event_type(connection: Connection, tenant_id: int) -> StoredEventType | None:

@@ -15,11 +15,11 @@ from starlette.responses import Response
 from persistence.api_keys import Principal
 from persistence.decisions.batch_keys import batch_request
 from persistence.decisions.rows import Decided, read_decision
-from serving import health, responses, schemas
+from serving import health, responses
 from serving.batching.item import Item
+from serving.bodies import read_event, read_events, read_explain
 from serving.deployment.alias_follower import AliasFollower
 from web.auth import Authenticator
-from web.body import MAX_BATCH_BODY_BYTES, read_body
 from web.headers import authorization, idempotency_key
 
 
@@ -52,12 +52,9 @@ class ScoringEndpoints:
         """Decide one transaction: one item of `score_batch`."""
         arrived_s = perf_counter()
         principal = await self._auth.require(authorization(request), "score")
-        body = await read_body(request, schemas.TransactionIn)
-        transaction = body.to_domain(idempotency_key(request))
+        event = await read_event(request, self._alias_follower.validator(principal.tenant_id))
         assignment = await self._alias_follower.assignment(principal.tenant_id)
-        item = Item(
-            principal.tenant_id, assignment, [transaction], arrived_s, request.scope["origin"]
-        )
+        item = Item(principal.tenant_id, assignment, [event], arrived_s, request.scope["origin"])
         answered = await self._queue.enqueue("score_batch", item)
         return responses.score_reply(answered, arrived_s)
 
@@ -65,15 +62,14 @@ class ScoringEndpoints:
         """Decide up to 1000 transactions: one item of `bulk_batch`."""
         arrived_s = perf_counter()
         principal = await self._auth.require(authorization(request), "score")
-        body = await read_body(request, schemas.BatchRequest, MAX_BATCH_BODY_BYTES)
-        transactions = [t.to_domain() for t in body.transactions]
+        events = await read_events(request, self._alias_follower.validator(principal.tenant_id))
         key = idempotency_key(request)
-        keyed = None if key is None else batch_request(key, transactions)
+        keyed = None if key is None else batch_request(key, events)
         assignment = await self._alias_follower.assignment(principal.tenant_id)
         item = Item(
             principal.tenant_id,
             assignment,
-            transactions,
+            events,
             arrived_s,
             request.scope["origin"],
             request=keyed,
@@ -85,16 +81,14 @@ class ScoringEndpoints:
         """Explain a transaction, as one item of `explain_batch`, or a stored prediction."""
         arrived_s = perf_counter()
         principal = await self._auth.require(authorization(request), "score", "review")
-        body = await read_body(request, schemas.ExplainRequest)
-        if body.prediction_id is not None:
-            stored = await self._read_stored(principal, body.prediction_id)
+        validator = self._alias_follower.validator(principal.tenant_id)
+        event, prediction_id = await read_explain(request, validator)
+        if prediction_id is not None:
+            stored = await self._read_stored(principal, prediction_id)
             return responses.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
-        assert body.transaction is not None  # noqa: S101 - the schema requires exactly one
+        assert event is not None  # noqa: S101 - the body has exactly one
         assignment = await self._alias_follower.assignment(principal.tenant_id)
-        transaction = body.transaction.to_domain()
-        item = Item(
-            principal.tenant_id, assignment, [transaction], arrived_s, request.scope["origin"]
-        )
+        item = Item(principal.tenant_id, assignment, [event], arrived_s, request.scope["origin"])
         (prediction,) = await self._queue.enqueue("explain_batch", item)
         return responses.explain_reply(prediction, None, arrived_s)
 

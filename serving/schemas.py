@@ -72,14 +72,7 @@ class TransactionIn(_Request):
         Raises:
             InvalidRequest: the header and the body name different keys.
         """
-        own_id = self.external_id
-        if external_id is not None and own_id is not None and own_id != external_id:
-            raise invalid_fields(
-                [
-                    ((IDEMPOTENCY_KEY,), "must be the same as external_id, or left out"),
-                    (("external_id",), f"must be the same as {IDEMPOTENCY_KEY}, or left out"),
-                ]
-            )
+        key = one_key(self.external_id, external_id)
         return Transaction(
             step=self.step,
             type=self.type,
@@ -88,8 +81,28 @@ class TransactionIn(_Request):
             oldbalance_org=self.oldbalanceOrg,
             name_dest=self.nameDest,
             oldbalance_dest=self.oldbalanceDest,
-            external_id=external_id if own_id is None else own_id,
+            external_id=key,
         )
+
+
+def one_key(own_id: str | None, header: str | None) -> str | None:
+    """Return the idempotency key of one event.
+
+    Args:
+        own_id: `external_id` of the body.
+        header: idempotency key of the request's header, used when the body has none.
+
+    Raises:
+        InvalidRequest: the header and the body name different keys.
+    """
+    if header is not None and own_id is not None and own_id != header:
+        raise invalid_fields(
+            [
+                ((IDEMPOTENCY_KEY,), "must be the same as external_id, or left out"),
+                (("external_id",), f"must be the same as {IDEMPOTENCY_KEY}, or left out"),
+            ]
+        )
+    return header if own_id is None else own_id
 
 
 class BatchRequest(_Request):

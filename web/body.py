@@ -5,14 +5,15 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from starlette.requests import Request
 
 from scoring.errors import MalformedRequest, PayloadTooLarge, UnsupportedMedia
 from web.problems import invalid_body
-from web.repeated_names import refuse_repeated_names
+from web.repeated_names import refuse_repeated_members, refuse_repeated_names
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_BATCH_BODY_BYTES = 2 * 1024 * 1024
@@ -40,13 +41,32 @@ async def read_body(
         InvalidRequest: the body is not JSON, has a name twice in an object, or does not match the
             schema; names each field.
     """
+    return _validated(await read_bytes(request, max_bytes), schema)
+
+
+async def read_json(request: Request, max_bytes: int) -> Any:  # noqa: ANN401 - any JSON
+    """Return a JSON body that is not validated: of a tenant's own event type.
+
+    Raises:
+        PayloadTooLarge, UnsupportedMedia, InvalidRequest: as of `read_body`.
+    """
+    body = await read_bytes(request, max_bytes)
+    return _parsed(body.removeprefix(codecs.BOM_UTF8))
+
+
+async def read_bytes(request: Request, max_bytes: int) -> bytes:
+    """Return a body.
+
+    Raises:
+        PayloadTooLarge, UnsupportedMedia: as of `read_body`.
+    """
     _check_headers(request.scope["headers"], max_bytes)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
             raise _too_large(max_bytes)
-    return _validated(bytes(body), schema)
+    return bytes(body)
 
 
 def _check_headers(headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> None:
@@ -75,10 +95,24 @@ def _validated(body: bytes, schema: type[Schema]) -> Schema:
         # RFC 8259 lets a reader ignore a byte order mark, which editors of Windows write.
         if body.startswith(codecs.BOM_UTF8):
             return _validated(body.removeprefix(codecs.BOM_UTF8), schema)
-        if not body.strip():
-            raise MalformedRequest("The body is empty; send JSON.") from error
-        if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise MalformedRequest("The body is UTF-16; send JSON as UTF-8.") from error
+        _refuse_no_json(body)
         raise invalid_body(error) from error
     refuse_repeated_names(body, found)
     return found
+
+
+def _parsed(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        document = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        _refuse_no_json(body)
+        raise MalformedRequest(f"Invalid JSON: {error}.") from error
+    refuse_repeated_members(body, document)
+    return document
+
+
+def _refuse_no_json(body: bytes) -> None:
+    if not body.strip():
+        raise MalformedRequest("The body is empty; send JSON.")
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise MalformedRequest("The body is UTF-16; send JSON as UTF-8.")

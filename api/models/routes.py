@@ -115,7 +115,7 @@ async def _change_policy(
         return policy_out(deployment.effective_policy())
 
     reply = await write(dependencies, request, caller, body, changed)
-    await dependencies.refresh_policy(caller.tenant_id)
+    await dependencies.refresh_settings(caller.tenant_id)
     return reply
 
 

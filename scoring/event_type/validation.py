@@ -26,7 +26,7 @@ class EventValidator:
 
     def __init__(self, event_type: EventType, type_id: int | None = None) -> None:
         self.event_type = event_type
-        self._type_id = type_id
+        self.type_id = type_id
         kept = list(event_type.kept.values())
         self._fields = tuple((f.name, value_reader(f), f.optional) for f in kept)
         self._timestamps = tuple(field.name for field in kept if field.kind == "timestamp")
@@ -76,7 +76,7 @@ class EventValidator:
             external_id = None
         if errors:
             raise invalid_event(errors)
-        return Event(self.event_type, values, time_us, external_id, self._type_id)
+        return Event(self.event_type, values, time_us, external_id, self.type_id)
 
     def _unknown(self, name: str) -> FieldError:
         if name == self._label:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from observability.request_id import Origin
 from persistence.idempotency import KeyedRequest
 from scoring.errors import SentinelError
-from scoring.transaction import Transaction
+from scoring.event import AnyEvent
 from serving.batching.telemetry import BatchReport
 from serving.deployment.assignment import ModelAssignment
 from serving.responses import Answered
@@ -23,7 +23,7 @@ class Item:
     Attributes:
         tenant_id: tenant whose rows are written.
         assignment: models and policy that decide, resolved once for the whole request.
-        transactions: transactions to decide, at least one; all of them are stored, or none.
+        transactions: events to decide, at least one; all of them are stored, or none.
         arrived_s: `perf_counter()` at the arrival of the request.
         origin: id and span of the request, for the log and the traces.
         queued_s: `perf_counter()` at the start of the wait for the batch.
@@ -32,7 +32,7 @@ class Item:
 
     tenant_id: int
     assignment: ModelAssignment
-    transactions: Sequence[Transaction]
+    transactions: Sequence[AnyEvent]
     arrived_s: float
     origin: Origin
     queued_s: float = field(default_factory=perf_counter)

@@ -20,11 +20,12 @@ from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG
 from registry.store.model_store import ModelStore, Versions
 from scoring.errors import ModelRefused, NoModel, SentinelError
+from scoring.event_type.validation import EventValidator
 from scoring.model.fraud_model import FraudModel
 from serving.deployment.assignment import DeploymentState, ModelAssignment, percent_from
 from serving.deployment.faults import Faults, Retries
-from serving.deployment.policy_cache import PolicyCache
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
+from serving.deployment.tenant_settings import TenantSettings
 
 logger = logging.getLogger("sentinel.serving")
 
@@ -43,7 +44,7 @@ class AliasFollower:
         model_store: source of the versions behind the aliases, and of their models.
         recorder: recorder that reads the tenants from Postgres and stores the versions that serve
             them before they do.
-        policies: cache of the tenants' own policies.
+        settings: policies and event types of the tenants.
         refused: recorder of refusals that are not yet stored in Postgres.
         poll_seconds: seconds between two polls of the aliases.
     """
@@ -52,13 +53,13 @@ class AliasFollower:
         self,
         model_store: ModelStore,
         recorder: DeploymentRecorder,
-        policies: PolicyCache,
+        settings: TenantSettings,
         refused: RefusalRecorder,
         poll_seconds: float,
     ) -> None:
         self._model_store = model_store
         self._recorder = recorder
-        self._policies = policies
+        self._settings = settings
         self._refused = refused
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
@@ -101,7 +102,7 @@ class AliasFollower:
                 logger.warning(
                     "%s: the champion decides for its canary", deployment.challenger.name
                 )
-        return ModelAssignment(deployment, champion, canary, self._policies.in_force(tenant_id))
+        return ModelAssignment(deployment, champion, canary, self._settings.policy(tenant_id))
 
     async def _model(self, version: RegisteredVersion) -> FraudModel:
         resident = self._model_store.resident(version)
@@ -125,13 +126,17 @@ class AliasFollower:
         if not reload.cancelled():
             reload.exception()  # else asyncio warns where every caller has given up
 
-    def refresh_policy(self, tenant_id: int) -> None:
-        """Read the tenant's policy after it was set or withdrawn.
+    def validator(self, tenant_id: int) -> EventValidator | None:
+        """Return the validator of the tenant's event type; None where it sends PaySim's."""
+        return self._settings.validator(tenant_id)
+
+    def refresh_settings(self, tenant_id: int) -> None:
+        """Read the tenant's policy and event type after one of them was set.
 
         Raises:
-            StoreUnavailable: Postgres cannot be reached; the next poll reads the policy.
+            StoreUnavailable: Postgres cannot be reached; the next poll reads them.
         """
-        self._policies.refresh_tenant(tenant_id)
+        self._settings.refresh_tenant(tenant_id)
 
     def in_use(self) -> dict[str, int]:
         """Return the version in production by model name."""
@@ -159,13 +164,13 @@ class AliasFollower:
     def start(self) -> None:
         """Poll every alias once, then start polling in the background."""
         self.refresh()
-        self._policies.start()
+        self._settings.start()
         self._loop.start()
 
     def stop(self) -> None:
         """Stop following aliases and policies; wait for a poll that has begun."""
         self._loop.stop()
-        self._policies.stop()
+        self._settings.stop()
 
     @property
     def faults(self) -> Mapping[str, str]:
@@ -182,7 +187,7 @@ class AliasFollower:
         try:
             tenants = self._recorder.tenants()
             # Before any deployment, so that the tenant's own policy applies to its first score.
-            self._policies.refresh()
+            self._settings.refresh()
         except SentinelError as error:
             self._unlisted.goes_on(str(error))
             return
@@ -190,7 +195,7 @@ class AliasFollower:
         versions_by_name = self._model_store.read_aliases({tenant.model_name for tenant in tenants})
         faults = dict(self._model_store.faults)
         for tenant in tenants:
-            if reason := self._policies.unreadable.get(tenant.id):
+            if reason := self._settings.unreadable.get(tenant.id):
                 faults.setdefault(tenant.model_name, f"tenant {tenant.slug}: {reason}")
         try:
             self._deploy(tenants, versions_by_name, faults)
@@ -225,7 +230,7 @@ class AliasFollower:
             deployment = DeploymentState(tenant.is_test, versions.production, challenger, share)
             before = self._deployments.get(tenant.id)
             # Its payments are not decided by another policy than its own.
-            has_policy = before or tenant.id not in self._policies.unreadable
+            has_policy = before or tenant.id not in self._settings.unreadable
             if before != deployment and has_policy:
                 changed[tenant.model_name][tenant.id] = deployment
         self._deploying.forget_all_but(changed.keys())

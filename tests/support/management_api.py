@@ -28,16 +28,16 @@ ACTOR = "k3Jd82mQpz"
 def send(
     engine: Engine,
     requests: Iterable[tuple[int, str, str, Any]],
-    refresh_policy: Callable[[int], None] = lambda _: None,
+    refresh_settings: Callable[[int], None] = lambda _: None,
 ) -> list[httpx.Response]:
     """Send requests one after another, and return their replies.
 
     Args:
         engine: pool that acts as the service does.
         requests: tenant (0: nobody), method, path with its query, and body: JSON, bytes or None.
-        refresh_policy: function that puts a tenant's policy in force in this process.
+        refresh_settings: function that puts a tenant's policy and event type in force in this process.
     """
-    with connected(engine, refresh_policy) as request:
+    with connected(engine, refresh_settings) as request:
         return [request(*wanted) for wanted in requests]
 
 
@@ -46,11 +46,11 @@ Request = Callable[..., httpx.Response]
 
 @contextmanager
 def connected(
-    engine: Engine, refresh_policy: Callable[[int], None] = lambda _: None
+    engine: Engine, refresh_settings: Callable[[int], None] = lambda _: None
 ) -> Iterator[Request]:
     """Yield `request(tenant, method, path, body, **headers)`; arguments as for `send`."""
     dependencies = ApiDependencies(
-        engine, Authenticator(_verify), Cursors(b"secret"), refresh_policy
+        engine, Authenticator(_verify), Cursors(b"secret"), refresh_settings
     )
     transport = httpx.ASGITransport(HeadAsGet(ProblemBackstop(create_app(dependencies))))
     client = httpx.AsyncClient(transport=transport, base_url="http://sentinel")

@@ -15,7 +15,7 @@ from registry.client.factory import open_registry
 from registry.names import CHALLENGER
 from registry.store.model_store import ModelStore
 from serving.deployment.alias_follower import AliasFollower
-from serving.deployment.policy_cache import PolicyCache
+from serving.deployment.tenant_settings import TenantSettings
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from tests.support.factories import a_model
 from tests.support.stack import Publish
@@ -52,7 +52,7 @@ def test_a_process_reports_who_has_a_model_and_when_it_last_followed(
     follower = AliasFollower(
         store,
         DeploymentRecorder(service_engine, store),
-        PolicyCache(service_engine),
+        TenantSettings(service_engine),
         RefusalRecorder(service_engine),
         60.0,
     )

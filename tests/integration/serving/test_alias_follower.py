@@ -21,7 +21,7 @@ from registry.store.model_store import ModelStore
 from scoring.errors import NoModel
 from serving.deployment import faults as faults_module
 from serving.deployment.alias_follower import AliasFollower
-from serving.deployment.policy_cache import PolicyCache
+from serving.deployment.tenant_settings import TenantSettings
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.health import report
 from tests.support.factories import a_model
@@ -39,7 +39,7 @@ def follower(
     refused = RefusalRecorder(engine)
     store = ModelStore(open_registry(mlflow_server), tmp_path / "m", on_refusal=refused.add)
     recorder = DeploymentRecorder(engine, store)
-    yield AliasFollower(store, recorder, PolicyCache(engine), refused, poll_seconds=60)
+    yield AliasFollower(store, recorder, TenantSettings(engine), refused, poll_seconds=60)
     engine.dispose()
 
 

@@ -1,4 +1,4 @@
-"""The policy listener: what it reads when, and what it logs of a connection that is broken."""
+"""The listener of policies and event types: what it reads when, and what it logs of a connection that is broken."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from persistence.policies import TenantPolicy
 from scoring.errors import StoreUnavailable
-from serving.deployment import policy_cache
-from serving.deployment.policy_cache import PolicyCache
+from serving.deployment import tenant_settings
+from serving.deployment.tenant_settings import TenantSettings
 from tests.support.factories import a_model
 
 TENANT = 7
@@ -29,11 +29,13 @@ class Postgres:
         self.listening = threading.Event()
         self._changed: list[int] = []
         self._wake = threading.Event()
-        monkeypatch.setattr(policy_cache, "listen", self._listen)
-        monkeypatch.setattr(policy_cache, "current_policies", lambda _engine: {**self.policies})
-        monkeypatch.setattr(policy_cache, "current_policy", self._policy_of)
-        monkeypatch.setattr(policy_cache, "STOP_WITHIN_S", 0.01)
-        monkeypatch.setattr(policy_cache, "LISTEN_AGAIN_AFTER_S", 0.01)
+        monkeypatch.setattr(tenant_settings, "listen", self._listen)
+        monkeypatch.setattr(tenant_settings, "current_policies", lambda _engine: {**self.policies})
+        monkeypatch.setattr(tenant_settings, "current_policy", self._policy_of)
+        monkeypatch.setattr(tenant_settings, "current_event_types", lambda _engine: {})
+        monkeypatch.setattr(tenant_settings, "current_event_type", lambda _engine, _tenant: None)
+        monkeypatch.setattr(tenant_settings, "STOP_WITHIN_S", 0.01)
+        monkeypatch.setattr(tenant_settings, "LISTEN_AGAIN_AFTER_S", 0.01)
 
     def set_policy(self, tenant_id: int, *, notify: bool) -> TenantPolicy:
         policy = TenantPolicy(1, a_model().policy, "abc", datetime.now(UTC))
@@ -67,10 +69,10 @@ def postgres(monkeypatch: pytest.MonkeyPatch) -> Postgres:
 
 
 @pytest.fixture
-def cache(postgres: Postgres) -> Iterator[PolicyCache]:  # noqa: ARG001
-    cache = PolicyCache(cast("Any", None))
-    yield cache
-    cache.stop()
+def settings(postgres: Postgres) -> Iterator[TenantSettings]:  # noqa: ARG001
+    settings = TenantSettings(cast("Any", None))
+    yield settings
+    settings.stop()
 
 
 def wait_until(condition: Any) -> None:
@@ -82,25 +84,27 @@ def wait_until(condition: Any) -> None:
 
 
 def test_policies_set_before_it_listened_are_in_force(
-    postgres: Postgres, cache: PolicyCache
+    postgres: Postgres, settings: TenantSettings
 ) -> None:
     policy = postgres.set_policy(TENANT, notify=False)
-    cache.start()
-    wait_until(lambda: cache.in_force(TENANT) == policy)
+    settings.start()
+    wait_until(lambda: settings.policy(TENANT) == policy)
 
 
-def test_a_notification_puts_the_policy_in_force(postgres: Postgres, cache: PolicyCache) -> None:
-    cache.start()
+def test_a_notification_puts_the_policy_in_force(
+    postgres: Postgres, settings: TenantSettings
+) -> None:
+    settings.start()
     assert postgres.listening.wait(10)
     policy = postgres.set_policy(TENANT, notify=True)
-    wait_until(lambda: cache.in_force(TENANT) == policy)
+    wait_until(lambda: settings.policy(TENANT) == policy)
 
 
 def test_each_broken_connection_is_one_warning_however_many_attempts_fail(
-    postgres: Postgres, cache: PolicyCache, caplog: pytest.LogCaptureFixture
+    postgres: Postgres, settings: TenantSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("WARNING", "sentinel.policies"):
-        cache.start()
+        settings.start()
         assert postgres.listening.wait(10)
         for outage in (1, 2):
             postgres.is_away = True

@@ -1,0 +1,110 @@
+"""`sentinel event-types`: describe the payments that a tenant sends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from persistence.event_types import (
+    StoredEventType,
+    apply_event_type,
+    current_event_type,
+    list_event_types,
+)
+from persistence.tenancy import tenant_transaction
+from persistence.tenants import find_tenant
+from scoring.event_type.compatibility import Change, changes
+from scoring.event_type.fields import EventType
+from scoring.transaction import PAYSIM
+from sentinel.cli.connection import actor, connected_database
+from sentinel.event_type_file import as_yaml, read_event_type
+
+_TENANT = click.option("--tenant", required=True, metavar="SLUG", help="Tenant that sends them.")
+_FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.group("event-types")
+def event_types_group() -> None:
+    """Describe the payments that a tenant sends: its fields, their kinds and roles."""
+
+
+@event_types_group.command("apply")
+@_FILE
+@_TENANT
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Allow a change with which earlier payments would no longer be valid.",
+)
+def apply(file: Path, tenant: str, replace: bool) -> None:
+    """Put the event type of FILE (YAML or JSON) in force, within a second in every process.
+
+    A change with which payments that were valid are no longer is refused; `diff` shows it first.
+    """
+    event_type = read_event_type(file)
+    with connected_database() as (engine, _):
+        found = find_tenant(engine, tenant)
+        who = actor()
+        with tenant_transaction(engine, found.id, actor=who) as connection:
+            stored, changed = apply_event_type(
+                connection, found.id, event_type, who, replace=replace
+            )
+    _show_changes(changed)
+    click.echo(f"{_named(stored)} is in force for tenant {found.slug}.")
+
+
+@event_types_group.command("show")
+@_TENANT
+def show(tenant: str) -> None:
+    """Print a tenant's event type as YAML, which `apply` reads."""
+    with connected_database() as (engine, _):
+        stored = current_event_type(engine, find_tenant(engine, tenant).id)
+    if stored is None:
+        click.echo("# PaySim's, which is built in: no event type was applied for this tenant.")
+    click.echo(as_yaml(stored.event_type if stored else PAYSIM), nl=False)
+
+
+@event_types_group.command("diff")
+@_FILE
+@_TENANT
+def diff(file: Path, tenant: str) -> None:
+    """Print what `apply` would change; exit status 1 if it would refuse a change."""
+    event_type = read_event_type(file)
+    with connected_database() as (engine, _):
+        stored = current_event_type(engine, find_tenant(engine, tenant).id)
+    if stored is None:
+        click.echo("No event type was applied for this tenant; any may be.")
+        return
+    changed = changes(stored.event_type, event_type)
+    _show_changes(changed)
+    if not changed:
+        click.echo(f"{_named(stored)} is the same.")
+    if not all(change.is_compatible for change in changed):
+        raise click.exceptions.Exit(1)
+
+
+@event_types_group.command("list")
+@click.option("--tenant", metavar="SLUG", required=True, help="Tenant whose versions are listed.")
+def list_versions(tenant: str) -> None:
+    """List the versions of a tenant's event type, the newest first."""
+    with connected_database() as (engine, _):
+        versions = list_event_types(engine, find_tenant(engine, tenant).id)
+    if not versions:
+        click.echo(f"{PAYSIM.name}\tbuilt in\t{_fields(PAYSIM)}")
+    for stored in versions:
+        when = f"{stored.created_at:%Y-%m-%d %H:%M:%S%z}"
+        click.echo(f"{_named(stored)}\t{when}\t{stored.actor}\t{_fields(stored.event_type)}")
+
+
+def _show_changes(changed: tuple[Change, ...]) -> None:
+    for change in changed:
+        click.echo(f"{'compatible' if change.is_compatible else 'INCOMPATIBLE'}: {change.sentence}")
+
+
+def _named(stored: StoredEventType) -> str:
+    return f"{stored.event_type.name} version {stored.version}"
+
+
+def _fields(event_type: EventType) -> str:
+    return f"{len(event_type.fields)} fields"
