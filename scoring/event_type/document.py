@@ -44,8 +44,8 @@ def field_to_document(field: Field) -> dict[str, Any]:
     """Return the document of a field, without its name and keys that have their default."""
     document = {
         "kind": field.kind,
-        "role": field.role,
         "entity": field.entity,
+        "role": field.role,
         "min": _plain(field.minimum),
         "max": _plain(field.maximum),
         "values": None if field.values is None else list(field.values),

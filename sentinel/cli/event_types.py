@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from scoring.event_type.fields import EventType
 from scoring.transaction import PAYSIM
 from sentinel.cli.connection import actor, connected_database
 from sentinel.event_type_file import as_yaml, read_event_type
+from sentinel.sentences import shown
 
 _TENANT = click.option("--tenant", required=True, metavar="SLUG", help="Tenant that sends them.")
 _FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -27,6 +29,46 @@ _FILE = click.argument("file", type=click.Path(path_type=Path))
 @click.group("event-types")
 def event_types_group() -> None:
     """Describe the payments that a tenant sends: its fields, their kinds and roles."""
+
+
+@event_types_group.command("infer")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--label", required=True, help="The column that has the labels.")
+@click.option(
+    "--time",
+    help="The column that has the time of each event.  [default: the most likely one]",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the draft to this file, which must not exist.  [default: print it]",
+)
+def infer_event_type(file: Path, label: str, time: str | None, output: Path | None) -> None:
+    """Draft an event type from FILE, a CSV or Parquet file of labelled events.
+
+    The draft is YAML. It has a comment wherever the file leaves something open, such as what a
+    column of codes means: check each before you use it.
+    """
+    if not (find_spec("training") and find_spec("pyarrow")):
+        raise click.ClickException(
+            "This command reads files with the packages for training: run it in a checkout after "
+            "`make install`."
+        )
+    # Imported late: Arrow takes 0.3 s to load, and the service's image lacks these packages.
+    from training.event_types.draft import write_draft
+    from training.event_types.infer import infer
+
+    if output is not None and output.exists():
+        raise click.ClickException(f"{shown(output)} exists; name another file.")
+    draft = infer(file, label, time)
+    text = write_draft(draft)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.write_text(text, encoding="utf-8")
+    used = sum(not field.ignored for field in draft.event_type.fields)
+    ignored = len(draft.event_type.fields) - used
+    click.echo(f"Wrote {shown(output)}: {used} fields, and {ignored} that are ignored.")
 
 
 @event_types_group.command("apply")

@@ -18,7 +18,7 @@ import pyarrow.csv
 from training.errors import TrainingError
 
 SEPARATORS = (",", ";", "\t", "|")
-"""Separators that are recognised, by the header; a comma where none fits."""
+"""Separators that are recognised: by the expected columns of the header, else by their number."""
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 _HEAD_BYTES = 65_536
@@ -182,8 +182,9 @@ def open_csv(path: Path, source: str, expected: Collection[str]) -> CsvFile:
     headers = {separator: _header(head, separator) for separator in SEPARATORS}
     names = set(expected)
 
-    def fit(separator: str) -> int:
-        return len(names.intersection(name.strip() for name in headers[separator]))
+    def fit(separator: str) -> tuple[int, int]:
+        header = headers[separator]
+        return len(names.intersection(name.strip() for name in header)), len(header)
 
     separator = max(SEPARATORS, key=fit)
     return CsvFile(path, source, compressed, separator, headers[separator])

@@ -9,7 +9,6 @@ model is trained on a transaction that the service would refuse.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -30,15 +29,18 @@ from scoring.transaction import (
     TRANSACTION_TYPES,
     WIRE_NAMES,
 )
-from sentinel.sentences import shown
 from training.data import columns as arrow_columns
-from training.data.csv_file import SUFFIXES, open_csv
+from training.data.csv_file import open_csv
 from training.data.faults import refuse_first_fault
-from training.data.header import ignored_columns, require_columns
+from training.data.table_file import (
+    ignored_columns,
+    is_parquet,
+    readable,
+    require_columns,
+)
 from training.errors import TrainingError
 from training.progress import Reporter
 
-PARQUET = ".parquet"
 LABEL = "isFraud"
 COLUMNS = (*WIRE_NAMES.values(), LABEL)
 """Columns that are read. PaySim's other columns describe the state after the decision."""
@@ -121,8 +123,8 @@ def check(path: Path) -> None:
     Raises:
         TrainingError: the file cannot be opened, or lacks a column.
     """
-    with _readable(path) as source:
-        if _is_parquet(path):
+    with readable(path) as source:
+        if is_parquet(path):
             with _open_parquet(path) as file:
                 require_columns(source, file.schema_arrow.names, COLUMNS)
         else:
@@ -133,31 +135,15 @@ def read(path: Path) -> LabelledTransactions:
     """Read a file of transactions.
 
     Args:
-        path: file with at least COLUMNS, whose name ends in `.parquet` or one of `SUFFIXES`.
+        path: file with at least COLUMNS, whose name ends in `.parquet` or one of
+            `csv_file.SUFFIXES`.
 
     Raises:
         TrainingError: the file cannot be read, lacks a column, or holds a row that the service
             would refuse; the message names the column, or the row and the field.
     """
-    with _readable(path) as source:
-        return _read_parquet(path, source) if _is_parquet(path) else _read_csv(path, source)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[str]:
-    """Yield the name of a file for error messages, and translate the errors of reading it."""
-    source = shown(path.name)
-    if not path.name.lower().endswith((*SUFFIXES, PARQUET)):
-        raise TrainingError(f"{source} must end in {', '.join(SUFFIXES)} or {PARQUET}.")
-    if path.is_dir():
-        raise TrainingError(f"{shown(path)} is a directory; name one file.")
-    if not path.is_file():
-        raise TrainingError(f"{shown(path)} is not a file.")
-    try:
-        yield source
-    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise TrainingError(f"{source} cannot be read: {reason}.") from error
+    with readable(path) as source:
+        return _read_parquet(path, source) if is_parquet(path) else _read_csv(path, source)
 
 
 def note_ignored(data: LabelledTransactions, reporter: Reporter) -> None:
@@ -281,10 +267,6 @@ def _open_parquet(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
     # Opened by Python: Arrow cannot encode every name.
     with path.open("rb") as content, pyarrow.parquet.ParquetFile(content) as file:
         yield file
-
-
-def _is_parquet(path: Path) -> bool:
-    return path.name.lower().endswith(PARQUET)
 
 
 def _as_bool(array: pa.ChunkedArray) -> BoolArray:

@@ -1,0 +1,214 @@
+"""Infer the event type of a file: a draft for a person, who knows what the columns mean."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from scoring.event_type.checks import check_event_type
+from scoring.event_type.fields import EventType
+from scoring.event_type.limits import (
+    MAX_FIELD_NAME_LENGTH,
+    MAX_FIELDS,
+    RESERVED_FIELDS,
+    is_event_type_name,
+)
+from scoring.event_type.visible_text import is_trimmed, is_visible
+from scoring.features import BoolArray
+from sentinel.sentences import printable
+from training.data.table_file import readable
+from training.errors import TrainingError
+from training.event_types.draft import Draft
+from training.event_types.field_rules import FieldDraft, draft_field
+from training.event_types.labels import LABEL_RULE, labels
+from training.event_types.names import entity_hint, time_rank
+from training.event_types.profile import Profile, profile
+from training.event_types.table import EventTable, read_table
+from training.event_types.times import Times, times
+
+
+def infer(path: Path, label: str, time: str | None = None) -> Draft:
+    """Infer an event type from a file of labelled events.
+
+    Args:
+        path: CSV or Parquet file.
+        label: column that has the labels.
+        time: column that has the time of each event; None: the one that looks most like it.
+
+    Raises:
+        TrainingError: the file cannot be read, or lacks one of the two columns, or they hold
+            neither labels nor times.
+    """
+    needed = [label, *([] if time is None else [time])]
+    with readable(path) as source:
+        found = read_table(
+            path, source, needed, needed, lambda name: name in needed or _can_be_field(name)
+        )
+        is_fraud = _labels(found, label)
+        profiles = [
+            profile(name, found.table[name]) for name in found.table.column_names if name != label
+        ]
+    if len(profiles) > MAX_FIELDS:
+        raise TrainingError(
+            f"{source} has {len(profiles):,} columns; an event type has at most {MAX_FIELDS} "
+            "fields. Leave out those that are not sent with an event."
+        )
+    if not profiles:
+        raise TrainingError(f"{source} has no column that can be a field, beside the label.")
+    drafts = [
+        draft_field(found_in, is_fraud, _epoch(found_in, found, time)) for found_in in profiles
+    ]
+    drafts = _with_time(drafts, time, source)
+    drafts = _with_amount(_with_sides(drafts))
+    event_type = EventType(_name(path), label, tuple(draft.field for draft in drafts))
+    check_event_type(event_type)
+    return Draft(
+        event_type,
+        tuple(_comments(found, label, is_fraud, event_type)),
+        {draft.field.name: draft.comments for draft in drafts if draft.comments},
+    )
+
+
+def _can_be_field(name: str) -> bool:
+    is_name = len(name) <= MAX_FIELD_NAME_LENGTH and is_visible(name) and is_trimmed(name)
+    return is_name and name not in RESERVED_FIELDS
+
+
+def _labels(found: EventTable, label: str) -> BoolArray:
+    column = found.table[label]
+    values = labels(column)
+    unread = np.flatnonzero(np.isnan(values))
+    if unread.size:
+        row = int(unread[0])
+        cell = column[row].as_py()
+        shown = "empty" if cell in (None, "") else printable(repr(cell))[:60]
+        raise TrainingError(
+            f"{found.source}, {found.place(row)}: the label {printable(label)} must be "
+            f"{LABEL_RULE}, not {shown}. {unread.size:,} of {values.size:,} rows are not valid."
+        )
+    return np.asarray(values == 1)
+
+
+def _epoch(column: Profile, found: EventTable, time: str | None) -> Times | None:
+    """Return a column's times where its numbers count from 1970, else None.
+
+    That is so where the column is named as a time, and its times are from 2000 to 2100. The column
+    that the user names is one in any case.
+    """
+    if column.content not in ("integer", "number"):
+        return None
+    if column.name != time and time_rank(column.name) is None:
+        return None
+    epoch = times(found.table[column.name], column.missing)
+    us = epoch.us[epoch.is_time]
+    in_our_time = us.size and us.min() > 946_684_800e6 and us.max() < 4_102_444_800e6
+    return epoch if in_our_time or column.name == time else None
+
+
+def _with_time(drafts: list[FieldDraft], time: str | None, source: str) -> list[FieldDraft]:
+    candidates = [
+        draft for draft in drafts if draft.field.kind == "timestamp" and not draft.field.ignored
+    ]
+    if time is None:
+        ranked = sorted(candidates, key=lambda draft: _or_last(time_rank(draft.field.name)))
+        chosen = ranked[0] if ranked else None
+        others = [draft.field.name for draft in ranked[1:]]
+        note = f"Taken as the event's time; so might be {', '.join(others)}." if others else ""
+    else:
+        chosen = next((draft for draft in candidates if draft.field.name == time), None)
+        if chosen is None:
+            raise TrainingError(
+                f"{source}: the column {printable(time)} is no time; write times in ISO 8601, such "
+                "as 2026-05-01T09:30:00Z, or as a number since 1970."
+            )
+        note = ""
+    if chosen is None:
+        return drafts
+    if chosen.field.optional:
+        note += " Every event needs its time: the rows without it will be refused."
+    timed = chosen.changed(note.strip(), role="time", optional=False)
+    return [timed if draft is chosen else draft for draft in drafts]
+
+
+def _with_sides(drafts: list[FieldDraft]) -> list[FieldDraft]:
+    """Give the first entity that may be the payer, and the payee, its role."""
+    taken: set[str] = set()
+    changed = []
+    for draft in drafts:
+        hint = entity_hint(draft.field.name)
+        role = hint.role if hint and draft.field.kind == "entity" else None
+        if role is None or role in taken or draft.field.ignored:
+            changed.append(draft)
+            continue
+        taken.add(role)
+        changed.append(draft.changed("The entity and the role are guesses by the name.", role=role))
+    return changed
+
+
+def _with_amount(drafts: list[FieldDraft]) -> list[FieldDraft]:
+    """Give the column that looks most like the amount its role."""
+    candidates = [draft for draft in drafts if draft.amount_rank is not None]
+    if not candidates:
+        return drafts
+    chosen = min(candidates, key=lambda draft: _or_last(draft.amount_rank))
+    others = [draft.field.name for draft in candidates if draft is not chosen]
+    note = f" So might be {', '.join(others)}." if others else ""
+    bound = ""
+    if chosen.greatest is not None and chosen.greatest > 0:
+        # A hundred times the largest, rounded up to a power of ten.
+        bound = (
+            f" A max such as {10.0 ** np.ceil(np.log10(chosen.greatest) + 2):.0f} refuses slips."
+        )
+    amount = chosen.changed(
+        f"The role amount is a guess by the name.{note}{bound}",
+        kind="number",
+        role="amount",
+        minimum=0.0 if chosen.least is not None and chosen.least >= 0 else None,
+    )
+    return [amount if draft is chosen else draft for draft in drafts]
+
+
+def _comments(
+    found: EventTable, label: str, is_fraud: BoolArray, event_type: EventType
+) -> list[str]:
+    frauds = int(np.count_nonzero(is_fraud))
+    rows = is_fraud.size
+    comments = [
+        f"Draft of an event type, inferred from {found.source}: {rows:,} rows, {frauds:,} of them "
+        f"fraud ({frauds / rows:.2%}).",
+        "Check each comment and the name, then remove the comments. Remove fields that you do not "
+        "send with an event.",
+    ]
+    if any(field.values for field in event_type.fields):
+        comments.append(
+            "A category with values is closed: an event with another value is refused. Without "
+            "values it takes any."
+        )
+    if frauds in (0, rows):
+        comments.append(f"All labels in {label} are the same; nothing can be learned from them.")
+    roles = {field.role for field in event_type.fields}
+    if "time" not in roles:
+        comments.append("No column was recognised as a time; windows over past events need one.")
+    if "amount" not in roles:
+        comments.append("No column was recognised as the amount; give one the role amount.")
+    left_out = [name for name in found.names if name and name != label and not _can_be_field(name)]
+    if left_out:
+        comments.append(
+            f"Left out, because a field cannot have that name: {', '.join(map(repr, left_out))}."
+        )
+    if "" in found.names:
+        comments.append("A column without a name, such as an index, is left out.")
+    return comments
+
+
+def _name(path: Path) -> str:
+    """Return a name for an event type by the name of the file."""
+    stem = path.name.split(".")[0].lower()
+    name = re.sub(r"[^a-z0-9]+", "_", stem).strip("_")[:40]
+    return name if is_event_type_name(name) else "event"
+
+
+def _or_last(rank: int | None) -> float:
+    return float("inf") if rank is None else rank

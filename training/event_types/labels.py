@@ -1,0 +1,30 @@
+"""Read the column of a file that has the labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from scoring.columns import FloatArray
+from training.data import columns as arrow_columns
+from training.event_types.cells import BOOLEANS, booleans
+
+LABEL_RULE = "0 or 1, true or false, yes or no, fraud or legit"
+
+_WORDS = {
+    **BOOLEANS,
+    **dict.fromkeys(("fraud", "fraudulent"), 1.0),
+    **dict.fromkeys(("legit", "legitimate", "genuine", "normal", "non-fraud", "not fraud"), 0.0),
+}
+
+
+def labels(column: pa.ChunkedArray) -> FloatArray:
+    """Return 1.0 for fraud, 0.0 for legitimate and NaN for any other cell, float64 (n,).
+
+    Args:
+        column: n cells.
+    """
+    can_be_labels = arrow_columns.can_be_numbers(column.type) or pa.types.is_boolean(column.type)
+    if not can_be_labels:
+        return np.full(len(column), np.nan)
+    return booleans(column, _WORDS)
