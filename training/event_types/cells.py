@@ -61,7 +61,7 @@ def numbers(column: pa.ChunkedArray) -> FloatArray:
     if arrow_columns.is_text(column.type) and has_decimal_commas(column):
         column = pc.replace_substring(arrow_columns.to_text(column), ",", ".")
     # A copy: Arrow's memory cannot be written.
-    return np.array(arrow_columns.to_numbers(column))
+    return arrow_columns.to_numbers(column).copy()
 
 
 def has_decimal_commas(column: pa.ChunkedArray) -> bool:
@@ -87,7 +87,7 @@ def booleans(column: pa.ChunkedArray, words: Mapping[str, float] = BOOLEANS) -> 
         words: value by word in lower case.
     """
     if pa.types.is_boolean(column.type):
-        return np.asarray(column.cast(pa.float64()), dtype=np.float64)
+        return np.asarray(column.cast(pa.float64()), dtype=np.float64).copy()
     if not arrow_columns.is_text(column.type):
         values = numbers(column)
         return np.where((values == 0) | (values == 1), values, np.nan)
@@ -126,7 +126,7 @@ def encoded(column: pa.ChunkedArray, missing: BoolArray) -> tuple[Int64Array, pa
     found = column.combine_chunks().dictionary_encode()
     if isinstance(found, pa.ChunkedArray):
         found = found.combine_chunks()
-    codes = np.array(pc.fill_null(found.indices.cast(pa.int64()), -1), dtype=np.int64)
+    codes = np.asarray(pc.fill_null(found.indices.cast(pa.int64()), -1), dtype=np.int64).copy()
     codes[missing] = -1
     return codes, found.dictionary
 
