@@ -33,7 +33,7 @@ from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE, every_tenants_transaction
 from persistence.tenants import create_tenant
 from persistence.uuid7 import new_ids
-from scoring.features import DESCRIBED
+from scoring.features import PAYSIM_FEATURES
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import from_wire
@@ -155,7 +155,7 @@ def _decisions(tenant_ids: list[int], count: int) -> Iterator[Decided]:
                 features=features[template],
                 contributions=contributions[template],
                 model=MODEL,
-                described=DESCRIBED,
+                described=PAYSIM_FEATURES.described,
             ),
             latency_ms=2.5,
         )

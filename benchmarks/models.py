@@ -30,7 +30,8 @@ from sklearn.preprocessing import LabelEncoder
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION, model_name
 from registry.publish.registration import registering
 from registry.publish.tracking import Tracking
-from scoring.features import FEATURE_NAMES, BoolArray, FloatArray, feature_matrix
+from scoring.columns import BoolArray, FloatArray
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from training.data.loading import from_table
@@ -172,7 +173,7 @@ def calibrated_classifier(
 
 def _simulated() -> tuple[FloatArray, BoolArray]:
     data = from_table(simulate(ROWS, SEED), "simulator")
-    return feature_matrix(data.columns), data.is_fraud
+    return PAYSIM_FEATURES.matrix(data.columns), data.is_fraud
 
 
 def _fitted(shape: Shape, matrix: FloatArray, is_fraud: BoolArray) -> FraudModel:

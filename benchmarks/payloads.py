@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from scoring.features import FloatArray, TransactionColumns, feature_matrix
+from scoring.columns import FloatArray
+from scoring.features import PAYSIM_FEATURES
 from scoring.transaction import from_wire
 
 TYPES = ("PAYMENT", "CASH_OUT", "CASH_IN", "TRANSFER", "DEBIT")
@@ -41,7 +42,7 @@ def transactions(count: int, seed: int = 7) -> list[dict[str, Any]]:
 def features_of(bodies: Sequence[dict[str, Any]]) -> FloatArray:
     """Return the model's inputs for transactions in wire form, float64 (n, features)."""
     submitted = [from_wire(body) for body in bodies]
-    return feature_matrix(TransactionColumns.from_transactions(submitted))
+    return PAYSIM_FEATURES.matrix_of(submitted)
 
 
 @dataclass(frozen=True, slots=True)

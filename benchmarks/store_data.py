@@ -21,7 +21,8 @@ from persistence.decisions.rows import Decided, body_digest, read_decision
 from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.partitions import Month, make_months, months_made
 from persistence.tenants import create_tenant
-from scoring.features import FEATURE_NAMES, FloatArray, TransactionColumns, feature_matrix
+from scoring.columns import FloatArray
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.transaction import from_wire
 
 TENANTS = 8
@@ -160,7 +161,7 @@ def sample(engine: Engine, count: int) -> list[Decided]:
 
 def _make_templates(driver: Connection[Any]) -> None:
     submitted = [from_wire(body) for body in transactions(_TEMPLATES)]
-    features = feature_matrix(TransactionColumns.from_transactions(submitted))
+    features = PAYSIM_FEATURES.matrix_of(submitted)
     contributions = np.random.default_rng(0).normal(0, 1, features.shape)
     driver.execute(
         "CREATE TEMP TABLE template (n int PRIMARY KEY, type text, amount float8,"

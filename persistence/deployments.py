@@ -34,7 +34,7 @@ from persistence.tables.deployments import (
 )
 from persistence.tables.review import AuditRow
 from persistence.tenancy import act_as, see_all_tenants, tenant_transaction
-from scoring.features import DESCRIBED
+from scoring.features import PAYSIM_FEATURES
 from scoring.model import sandbox
 from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion
@@ -286,7 +286,7 @@ def record_test_model(engine: Engine, tenant_id: int) -> None:
     own = {
         "policy": sandbox.POLICY.as_numbers(),
         "calibrator_kind": sandbox.CALIBRATOR_KIND,
-        "features": DESCRIBED.as_document(),
+        "features": PAYSIM_FEATURES.described.as_document(),
     }
     with tenant_transaction(engine, tenant_id) as connection:
         connection.execute(_missing_versions([_columns(sandbox.MODEL, tenant_id) | own]))
@@ -310,7 +310,7 @@ def _insert_versions(
         "policy": model.policy.as_numbers(),
         "calibrator_kind": model.calibrator.kind,
         "usual": model.version.usual if model.version else None,
-        "features": model.described.as_document(),
+        "features": model.features.described.as_document(),
     }
     connection.execute(_missing_versions([row | own for row in served]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -21,22 +21,25 @@ def event_columns(events: Sequence[AnyEvent], names: Sequence[str]) -> Columns:
     """Return columns of n events.
 
     Args:
-        events: n >= 1 events of one event type.
+        events: n >= 1 events, whose event types have the fields with the same kinds.
         names: names of the fields that are needed; at least one.
 
     Returns:
         Column by field name, n rows each.
     """
     fields = events[0].event_type.kept
-    values = zip(*map(_reader(events[0], names), events), strict=True)
+    if len(set(map(type, events))) == 1:
+        rows = map(_reader(events[0], names), events)
+    else:
+        rows = (_reader(event, names)(event) for event in events)
     return {
         name: column_of(fields[name].kind, column)
-        for name, column in zip(names, values, strict=True)
+        for name, column in zip(names, zip(*rows, strict=True), strict=True)
     }
 
 
-def _reader(event: AnyEvent, names: Sequence[str]) -> Any:  # noqa: ANN401 - a function of an event
-    """Return the function from an event of the same type to its values, as a tuple."""
+def _reader(event: AnyEvent, names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return the function from an event of the same class to its values."""
     if isinstance(event, Transaction):
         attributes = attrgetter(*(_ATTRIBUTES[name] for name in names))
         return attributes if len(names) > 1 else lambda one: (attributes(one),)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import FloatArray
+from scoring.columns import FloatArray
 
 Decision = Literal["approve", "review"]
 RiskBand = Literal["low", "medium", "high"]

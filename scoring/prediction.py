@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from scoring.columns import FloatArray
 from scoring.described_features import DescribedFeatures
-from scoring.features import FloatArray
 from scoring.policy import Decision, RiskBand
 
 TOP_FEATURES = 5

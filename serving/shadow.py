@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-import numpy as np
 from prometheus_client import Counter
 
 from observability.background_loop import BackgroundLoop
@@ -26,6 +25,7 @@ from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from registry.client.base import RegisteredVersion
 from registry.store.model_store import ModelStore
 from scoring.errors import NotStorable, SentinelError
+from scoring.event import AnyEvent
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
@@ -34,7 +34,7 @@ from scoring.prediction import ModelVersion
 logger = logging.getLogger("sentinel.shadow")
 
 CAPACITY = 20_000
-"""Decisions that the queue holds, about 25 s of a loaded process; each has 11 features."""
+"""Decisions that the queue holds, about 25 s of a loaded process; each has its event."""
 GATHER_S = 0.1
 """Seconds between two runs: ten commits a second on the disk that payments also wait for, instead
 of one commit for each batch of payments."""
@@ -52,14 +52,14 @@ class ShadowTask:
     Attributes:
         tenant_id: tenant whose decision it is.
         prediction_id: prediction that the decision belongs to.
-        features: feature values of the decision.
+        event: event that was decided.
         version: model version that did not decide.
         policy: tenant's own policy at the time of the decision; None: the version's policy.
     """
 
     tenant_id: int
     prediction_id: UUID
-    features: Sequence[float]
+    event: AnyEvent
     version: RegisteredVersion
     policy: Policy | None
 
@@ -162,7 +162,7 @@ class ShadowScorer:
     def _scored_by(
         self, model: FraudModel, version: RegisteredVersion, tasks: Sequence[ShadowTask]
     ) -> Iterator[ShadowScore]:
-        matrix = np.array([task.features for task in tasks], dtype=np.float64)
+        matrix = model.features.matrix_of([task.event for task in tasks])
         with self._locks.of(model):
             margins = model.margins(matrix)
         scores = model.calibrator(margins)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
-from scoring.features import feature_matrix
+from scoring.features import PAYSIM_FEATURES
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
 from sentinel.sentences import shown
@@ -96,7 +96,7 @@ def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
     with tracking.run(name, f"train on {data.source}", tags) as run:
         log_data(run, plan, data, parts)
         with reporter.stage("Compute the features"):
-            matrix = feature_matrix(data.columns)
+            matrix = PAYSIM_FEATURES.matrix(data.columns)
         sample = Sample(matrix, data.columns.amount, data.is_fraud, data.step)
         learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=plan.parameters)
         compared_on = learned.calibration.data(data.span, parts.calibrate.rows.start)

@@ -34,7 +34,8 @@ from persistence.labels.sql import (
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
-from scoring.features import BoolArray, FloatArray, TransactionColumns
+from scoring.columns import BoolArray, FloatArray
+from scoring.features import TransactionColumns
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from scoring.transaction import TRANSACTION_TYPES

@@ -14,7 +14,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from scoring.features import TransactionColumns, feature_matrix
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.transaction import from_wire
 
@@ -41,7 +41,7 @@ class FraudPyfunc(PythonModel):  # type: ignore[misc]
         """
         rows: list[dict[Any, Any]] = model_input.to_dict("records")
         transactions = [from_wire(row) for row in rows]
-        matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
+        matrix = PAYSIM_FEATURES.matrix_of(transactions)
         margins = self._model.margins(matrix)
         scores = self._model.calibrator(margins)
         policy = self._model.policy

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import FloatArray
+from scoring.columns import FloatArray
 
 LEVEL = 0.95
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
 from scoring.evaluation.probability_metrics import equal_count_bins, log_losses
-from scoring.features import BoolArray, FloatArray
 from scoring.policy import CostModel
 
 MIN_FRAUDS = 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.features import BoolArray, FloatArray
+from scoring.columns import BoolArray, FloatArray
 from scoring.policy import CostModel
 
 

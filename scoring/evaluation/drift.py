@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scoring.features import FloatArray
+from scoring.columns import FloatArray
 
 SCORE = "score"
 """Name of the calibrated score among the measured quantities."""

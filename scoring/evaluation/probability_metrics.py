@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import BoolArray, FloatArray
+from scoring.columns import BoolArray, FloatArray
 
 ECE_BINS = 15
 

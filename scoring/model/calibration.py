@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scoring.features import FloatArray
+from scoring.columns import FloatArray
 
 PROBABILITY_FLOOR = 1e-6
 """Smallest probability, and 1 minus the largest: no finite sample supports 0 or 1, and an isotonic

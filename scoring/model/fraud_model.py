@@ -16,22 +16,16 @@ from typing import Any, TypeVar
 import lightgbm as lgb
 import numpy as np
 
-from scoring.described_features import DescribedFeatures
-from scoring.errors import ModelRefused
+from scoring.columns import FloatArray
+from scoring.errors import InvalidRequest, ModelRefused
+from scoring.event import AnyEvent
 from scoring.explain.treeshap import CompiledTrees, compile_trees, explain_with_lightgbm
-from scoring.features import (
-    DESCRIBED,
-    FEATURE_NAMES,
-    FEATURES_VERSION,
-    FloatArray,
-    TransactionColumns,
-    feature_matrix,
-)
+from scoring.feature_set.model_features import ModelFeatures, model_features
+from scoring.features import FEATURES_VERSION, PAYSIM_FEATURES
 from scoring.model.calibration import Calibrator, calibrator_from_numbers, sigmoid
 from scoring.model.usual_values import usual_values
 from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion, Prediction, ScoredBatch
-from scoring.transaction import Transaction
 
 MODEL_FILES = ("booster.txt", "calibrator.json", "policy.json", "features.json", "golden.json")
 GOLDEN_TOLERANCE = 1e-9
@@ -51,7 +45,7 @@ class FraudModel:
         distribution: training distribution of features and score, for drift.
         version: registered version with its usual values, None before registration.
         compiled: compiled trees, which explain many times faster; None if LightGBM explains.
-        described: features of the booster as people read them, in the order of its matrix.
+        features: definitions of the booster's inputs, in the order of its matrix.
     """
 
     booster: lgb.Booster
@@ -60,7 +54,7 @@ class FraudModel:
     distribution: Mapping[str, Any]
     version: ModelVersion | None = None
     compiled: CompiledTrees | None = None
-    described: DescribedFeatures = DESCRIBED
+    features: ModelFeatures = PAYSIM_FEATURES
 
     def __post_init__(self) -> None:
         if self.version is not None:
@@ -71,7 +65,7 @@ class FraudModel:
         """Score and explain n rows of features.
 
         Args:
-            matrix: features, float64 (n, len(FEATURES)), n >= 1, C-contiguous.
+            matrix: features, float64 (n, features), n >= 1, C-contiguous.
         """
         if self.compiled:
             explanation = self.compiled.explain(matrix)
@@ -94,23 +88,27 @@ class FraudModel:
         """Return the log-odds of n rows of features, float64 (n,).
 
         Args:
-            matrix: features, float64 (n, len(FEATURES)).
+            matrix: features, float64 (n, features).
         """
         return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1))
 
     def predict(
-        self, transactions: Sequence[Transaction], policies: Sequence[Policy] | None = None
+        self,
+        events: Sequence[AnyEvent],
+        policies: Sequence[Policy] | None = None,
+        window_values: Sequence[FloatArray] = (),
     ) -> list[Prediction]:
-        """Decide n >= 1 transactions, in order.
+        """Decide n >= 1 events, in order.
 
         Args:
-            transactions: transactions to decide.
-            policies: policy for each transaction; None for the model's own.
+            events: events to decide.
+            policies: policy for each event; None for the model's own.
+            window_values: values of the features' windows, each float64 (n,).
 
         Raises:
             ValueError: the model has no registered version to store with the decision.
         """
-        matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
+        matrix = self.features.matrix_of(events, window_values)
         return self.decide(self.explain_matrix(matrix), policies)
 
     def decide(
@@ -149,7 +147,7 @@ class FraudModel:
                 features,
                 row_contributions,
                 version,
-                self.described,
+                self.features.described,
             )
             for score, margin, raw_probability, features, row_contributions, policy in rows
         ]
@@ -158,7 +156,7 @@ class FraudModel:
         """Return golden rows for `verify`: rows of features and the model's results for them.
 
         Args:
-            matrix: features, float64 (n, len(FEATURES)), n >= 1, C-contiguous.
+            matrix: features, float64 (n, features), n >= 1, C-contiguous.
         """
         batch = self.explain_matrix(matrix)
         return {
@@ -187,7 +185,11 @@ class FraudModel:
                 "score": np.asarray(golden["scores"], dtype=np.float64),
                 "base value": np.asarray([golden["base_value"]], dtype=np.float64),
             }
-            if matrix.ndim != 2 or matrix.shape[0] < 1 or matrix.shape[1] != len(FEATURE_NAMES):
+            if (
+                matrix.ndim != 2
+                or matrix.shape[0] < 1
+                or matrix.shape[1] != len(self.features.names)
+            ):
                 raise ValueError(f"golden rows have shape {matrix.shape}")
         except (KeyError, TypeError, ValueError) as error:
             raise ModelRefused(f"golden.json is not usable: {error}") from error
@@ -219,11 +221,14 @@ class FraudModel:
 
         Args:
             directory: existing directory for the files.
-            golden_matrix: features of the golden rows, float64 (n, len(FEATURES)).
+            golden_matrix: features of the golden rows, float64 (n, features).
         """
+        # A release that knows PaySim's features only serves such a version too.
+        own = {} if self.features is PAYSIM_FEATURES else self.features.as_document()
         features = {
             "version": FEATURES_VERSION,
-            "names": list(FEATURE_NAMES),
+            "names": list(self.features.names),
+            **own,
             "distribution": dict(self.distribution),
         }
         (directory / "booster.txt").write_text(self.booster.model_to_string(), "utf-8")
@@ -242,25 +247,20 @@ class FraudModel:
 
         Raises:
             ModelRefused: a file is missing or unreadable, a number is out of range, the features
-                differ from this release's, or a golden row is off.
+                are not defined or not those of the booster, or a golden row is off.
         """
         for name in MODEL_FILES:
             if not (directory / name).is_file():
                 raise ModelRefused(f"{name} is missing")
-        features = _read_json(directory / "features.json")
-        if features.get("version") != FEATURES_VERSION:
-            raise ModelRefused(
-                f"features.json has version {features.get('version')!r}; "
-                f"this release computes version {FEATURES_VERSION}"
-            )
-        if tuple(features.get("names", ())) != FEATURE_NAMES:
-            raise ModelRefused("features.json lists other features than this release computes")
+        document = _read_json(directory / "features.json")
+        features = _read_features(document)
         model = cls(
-            booster=_read_booster(directory / "booster.txt"),
+            booster=_read_booster(directory / "booster.txt", features.names),
             calibrator=_read_parsed(directory / "calibrator.json", calibrator_from_numbers),
             policy=_read_parsed(directory / "policy.json", policy_from_numbers),
-            distribution=features.get("distribution", {}),
+            distribution=document.get("distribution", {}),
             version=version,
+            features=features,
         ).as_served()
         model.verify(_read_json(directory / "golden.json"))
         return model
@@ -287,11 +287,34 @@ def _read_parsed(path: Path, parse: Callable[[Mapping[str, Any]], Parsed]) -> Pa
         raise ModelRefused(f"{path.name}: {error}") from error
 
 
-def _read_booster(path: Path) -> lgb.Booster:
+def _read_features(document: Mapping[str, Any]) -> ModelFeatures:
+    """Return the features of `features.json`; PaySim's where it defines none.
+
+    Raises:
+        ModelRefused: they are of another version, or not valid, or have other names.
+    """
+    if document.get("version") != FEATURES_VERSION:
+        raise ModelRefused(
+            f"features.json has version {document.get('version')!r}; "
+            f"this release computes version {FEATURES_VERSION}"
+        )
+    features = PAYSIM_FEATURES
+    if "feature_set" in document:
+        try:
+            features = model_features(document)
+        except InvalidRequest as error:
+            faults = "; ".join(f"{one.field}: {one.message}" for one in error.errors)
+            raise ModelRefused(f"features.json: {faults or error.detail}") from error
+    if tuple(document.get("names", ())) != features.names:
+        raise ModelRefused("features.json lists other features than it defines")
+    return features
+
+
+def _read_booster(path: Path, names: Sequence[str]) -> lgb.Booster:
     try:
         booster = lgb.Booster(model_file=path)
     except lgb.basic.LightGBMError as error:
         raise ModelRefused(f"booster.txt does not load: {error}") from error
-    if booster.feature_name() != list(FEATURE_NAMES):
-        raise ModelRefused("booster.txt was trained on other features than this release computes")
+    if booster.feature_name() != list(names):
+        raise ModelRefused("booster.txt was trained on other features than features.json lists")
     return booster

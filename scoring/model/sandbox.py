@@ -21,7 +21,7 @@ from typing import TypeGuard
 import numpy as np
 
 from scoring.event import AnyEvent
-from scoring.features import DESCRIBED, FEATURE_NAMES, TransactionColumns, feature_matrix
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.calibration import sigmoid
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion, Prediction
@@ -68,7 +68,7 @@ def fixed_prediction(transaction: Transaction) -> Prediction:
     contributions = [table.get(name, 0.0) for name in FEATURE_NAMES]
     margin = BASE_VALUE + sum(contributions)
     score = float(sigmoid(np.array([margin]))[0])
-    (features,) = feature_matrix(TransactionColumns.from_transactions([transaction])).tolist()
+    (features,) = PAYSIM_FEATURES.matrix_of([transaction]).tolist()
     return Prediction(
         score=score,
         margin=margin,
@@ -80,5 +80,5 @@ def fixed_prediction(transaction: Transaction) -> Prediction:
         features=features,
         contributions=contributions,
         model=MODEL,
-        described=DESCRIBED,
+        described=PAYSIM_FEATURES.described,
     )

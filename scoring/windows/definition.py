@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Function = Literal[
+WindowFunction = Literal[
     "count",
     "sum",
     "mean",
@@ -56,7 +56,7 @@ class WindowDefinition:
             for every event.
     """
 
-    function: Function
+    function: WindowFunction
     by: tuple[str, ...]
     window_us: int | None
     delay_us: int

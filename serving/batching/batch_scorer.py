@@ -12,9 +12,9 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, KeysRefused, Outcome
 from persistence.uuid7 import new_ids
 from scoring.errors import FieldError, InFlight, InvalidRequest, SentinelError
+from scoring.event import AnyEvent
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.prediction import Prediction
-from scoring.transaction import Transaction
 from serving.batching.item import Answer, AnsweredBatch, Item
 from serving.batching.predictor import Predictor, deciders_of
 from serving.batching.telemetry import BatchReport
@@ -217,7 +217,7 @@ class BatchScorer:
                     ShadowTask(
                         item.tenant_id,
                         decided.prediction_id,
-                        decided.prediction.features,
+                        decided.transaction,
                         other,
                         policy.policy if policy else None,
                     )
@@ -227,7 +227,7 @@ class BatchScorer:
 
 
 def _new_decisions(
-    item: Item, transactions: Sequence[Transaction], predictions: Sequence[Prediction]
+    item: Item, transactions: Sequence[AnyEvent], predictions: Sequence[Prediction]
 ) -> list[Decided]:
     """Return an item's decisions with new ids, in the order of its transactions."""
     latency_ms = (perf_counter() - item.arrived_s) * 1e3

@@ -8,13 +8,12 @@ from contextlib import nullcontext
 
 from observability.batch_stages import Stopwatch
 from scoring.errors import SentinelError
-from scoring.features import TransactionColumns, feature_matrix
+from scoring.event import AnyEvent
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
-from scoring.model.sandbox import fixed_prediction
+from scoring.model.sandbox import fixed_prediction, is_fixed
 from scoring.policy import Policy
 from scoring.prediction import Prediction
-from scoring.transaction import Transaction
 from serving.batching.item import Item
 from serving.deployment.assignment import ModelAssignment
 
@@ -38,7 +37,7 @@ class Predictor:
             items: requests of the batch.
             watch: stopwatch of the batch.
         """
-        transactions: list[Transaction] = []
+        transactions: list[AnyEvent] = []
         deciders: list[FraudModel | None] = []
         assignments: list[ModelAssignment] = []
         rows_of_items: list[range | SentinelError] = []
@@ -59,7 +58,7 @@ class Predictor:
 
     def predict_rows(
         self,
-        transactions: Sequence[Transaction],
+        transactions: Sequence[AnyEvent],
         deciders: Sequence[FraudModel | None],
         assignments: Sequence[ModelAssignment],
         watch: Stopwatch,
@@ -79,7 +78,7 @@ class Predictor:
         for rows in rows_by_model.values():
             model, group = deciders[rows[0]], [transactions[i] for i in rows]
             if model is None:
-                predicted = [fixed_prediction(transaction) for transaction in group]
+                predicted = [fixed_prediction(event) for event in group if is_fixed(event)]
             else:
                 policies = [assignments[i].policy_for(model) for i in rows]
                 predicted = self._predict_with(model, group, policies, watch)
@@ -90,13 +89,13 @@ class Predictor:
     def _predict_with(
         self,
         model: FraudModel,
-        transactions: Sequence[Transaction],
+        transactions: Sequence[AnyEvent],
         policies: Sequence[Policy],
         watch: Stopwatch,
     ) -> list[Prediction]:
         """Return the predictions of one model; the caller ends the last lap, `decide`."""
         watch.lap("decide")
-        matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
+        matrix = model.features.matrix_of(transactions)
         watch.lap("features")
         # Compiled trees are immutable; the shadow scorer may hold the booster's lock for long.
         with nullcontext() if model.compiled else self._locks.of(model):

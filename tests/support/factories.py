@@ -16,13 +16,8 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.pipeline.libpq import idle
 from persistence.uuid7 import new_ids, unix_ms_of
-from scoring.features import (
-    DESCRIBED,
-    FEATURE_NAMES,
-    FloatArray,
-    TransactionColumns,
-    feature_matrix,
-)
+from scoring.columns import FloatArray
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES, TransactionColumns
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
@@ -62,7 +57,7 @@ def a_body(**changes: Any) -> dict[str, Any]:
 def feature_rows(count: int, seed: int = 0) -> FloatArray:
     """Random but plausible inputs of the model, float64 (count, features)."""
     rng = np.random.default_rng(seed)
-    return feature_matrix(
+    return PAYSIM_FEATURES.matrix(
         TransactionColumns(
             step=rng.integers(0, 744, count).astype(float),
             type_code=rng.integers(0, 5, count).astype(float),
@@ -110,7 +105,7 @@ def a_prediction(**changes: Any) -> Prediction:
         "features": [i / 7 for i in range(count)],
         "contributions": contributions,
         "model": ModelVersion("fraud-demo", 1),
-        "described": DESCRIBED,
+        "described": PAYSIM_FEATURES.described,
     }
     return Prediction(**values | changes)
 

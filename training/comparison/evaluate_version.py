@@ -8,7 +8,7 @@ import numpy as np
 
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
-from scoring.features import FEATURE_NAMES, feature_matrix
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from training.data.loading import LabelledTransactions
@@ -73,7 +73,7 @@ def evaluate_version(
             f"{data.source} has {is_fraud.size:,} transactions and {int(is_fraud.sum()):,} frauds "
             "in these hours; both frauds and honest transactions are needed."
         )
-    matrix = np.ascontiguousarray(feature_matrix(data.columns)[rows])
+    matrix = np.ascontiguousarray(PAYSIM_FEATURES.matrix(data.columns)[rows])
     evaluation = evaluate(model, model.margins(matrix), data.columns.amount[rows], is_fraud)
     hard = is_fraud & (matrix[:, FEATURE_NAMES.index("empties_account")] == 0)
     return VersionEvaluation(

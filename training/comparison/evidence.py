@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from persistence.labels.reader import SELECTION_BIAS, MaturedPairs
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Decisions
-from scoring.features import BoolArray, FloatArray, feature_matrix
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
@@ -112,7 +113,7 @@ def from_models(
             f"{data.source} has {is_fraud.size:,} transactions and {frauds:,} frauds in these "
             f"hours; at least {MIN_FRAUDS} frauds are needed to decide which is better."
         )
-    matrix = np.ascontiguousarray(feature_matrix(data.columns)[rows])
+    matrix = np.ascontiguousarray(PAYSIM_FEATURES.matrix(data.columns)[rows])
     sides = []
     for model in (champion, challenger):
         score = model.calibrator(model.margins(matrix))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import BoolArray
+from scoring.columns import BoolArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scoring.features import FloatArray
+from scoring.columns import FloatArray
 
 # Digits of ASCII with a decimal point, and an exponent. Python's float() also takes `1_000`,
 # full-width digits and `infinity`.

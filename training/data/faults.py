@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 import pyarrow as pa
 
-from scoring.features import BoolArray
+from scoring.columns import BoolArray
 from training.errors import TrainingError
 
 # Also the apostrophes and the spaces, narrow and not, that separate thousands.

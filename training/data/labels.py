@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from persistence.labels.reader import SELECTION_BIAS, MaturedTransactions
-from scoring.features import BoolArray, FloatArray, TransactionColumns
+from scoring.columns import BoolArray, FloatArray
+from scoring.features import TransactionColumns
 from training.data.loading import LabelledTransactions
 from training.data.maturity_window import Window
 

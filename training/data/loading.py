@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from scoring.features import BoolArray, FloatArray, TransactionColumns
+from scoring.columns import BoolArray, FloatArray
+from scoring.features import TransactionColumns
 from scoring.transaction import (
     ACCOUNT_PATTERN,
     MAX_ACCOUNT_LENGTH,

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scoring.features import BoolArray
+from scoring.columns import BoolArray
 from training.data.balances import Floats, Ints, settle
 
 HOURS = 744

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from scoring.features import BoolArray, FloatArray
+from scoring.columns import BoolArray, FloatArray
 from training.errors import TrainingError
 
 SHARES = {"fit": 0.55, "calibrate": 0.15, "threshold": 0.15, "test": 0.15}

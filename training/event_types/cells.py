@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from scoring.columns import FloatArray, TextColumn
-from scoring.features import BoolArray
+from scoring.columns import BoolArray, FloatArray, TextColumn
 from training.data import columns as arrow_columns
 
 Int64Array = NDArray[np.int64]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scoring.columns import BoolArray
 from scoring.event_type.fields import Field
 from scoring.event_type.limits import (
     MAX_CATEGORY_LENGTH,
@@ -17,7 +18,6 @@ from scoring.event_type.limits import (
     MAX_TEXT_LENGTH,
 )
 from scoring.event_type.visible_text import is_visible
-from scoring.features import BoolArray
 from sentinel.sentences import printable
 from training.event_types.leaks import Separation, separation
 from training.event_types.names import (

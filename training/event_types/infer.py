@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scoring.columns import BoolArray
 from scoring.event_type.checks import check_event_type
 from scoring.event_type.fields import EventType
 from scoring.event_type.limits import (
@@ -16,7 +17,6 @@ from scoring.event_type.limits import (
     is_event_type_name,
 )
 from scoring.event_type.visible_text import is_trimmed, is_visible
-from scoring.features import BoolArray
 from sentinel.sentences import printable
 from training.data.table_file import readable
 from training.errors import TrainingError

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.columns import FloatArray
-from scoring.features import BoolArray
+from scoring.columns import BoolArray, FloatArray
 
 MAX_BINS = 32
 MIN_FRAUDS = 10

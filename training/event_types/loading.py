@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from scoring.columns import Column, Columns, FloatArray, TextColumn
+from scoring.columns import BoolArray, Column, Columns, FloatArray, TextColumn
 from scoring.event_type.fields import EventType, Field
 from scoring.event_type.limits import (
     MAX_CATEGORY_LENGTH,
@@ -24,7 +24,6 @@ from scoring.event_type.limits import (
 )
 from scoring.event_type.values import ENTITY_RULE, TEXT_RULE, category_rule, number_rule
 from scoring.event_type.visible_text import is_trimmed, is_visible
-from scoring.features import BoolArray
 from sentinel.sentences import printable
 from training.data import columns as arrow_columns
 from training.data.faults import refuse_first_fault

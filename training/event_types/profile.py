@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scoring.columns import FloatArray
-from scoring.features import BoolArray
+from scoring.columns import BoolArray, FloatArray
 from training.data import columns as arrow_columns
 from training.event_types.cells import (
     Int64Array,

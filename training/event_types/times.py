@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scoring.columns import BoolArray
 from scoring.event_type.timestamps import EPOCH
-from scoring.features import BoolArray
 from training.data import columns as arrow_columns
 from training.event_types.cells import Int64Array, as_bool, numbers
 

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 import lightgbm as lgb
 import numpy as np
 
-from scoring.features import FEATURE_NAMES, BoolArray, FloatArray
+from scoring.columns import BoolArray, FloatArray
+from scoring.features import FEATURE_NAMES
 from training.data.split import Split
 from training.pipeline.tree_pruning import fewest_rounds
 

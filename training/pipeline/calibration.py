@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
-from scoring.features import BoolArray, FloatArray
 from scoring.model.calibration import (
     UNCALIBRATED,
     BetaCalibrator,

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.columns import FloatArray
+from scoring.features import FEATURE_NAMES
 
 FEATURE_QUANTILES = tuple(np.linspace(0.1, 0.9, 9))
 SCORE_QUANTILES = (*FEATURE_QUANTILES, 0.95, 0.99, 0.999)

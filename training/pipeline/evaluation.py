@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.bootstrap import Interval
-from scoring.features import BoolArray, FloatArray
 from scoring.model.calibration import UNCALIBRATED
 from scoring.model.fraud_model import FraudModel
 from training.pipeline.intervals import intervals

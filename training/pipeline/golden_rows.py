@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.columns import FloatArray
+from scoring.features import FEATURE_NAMES
 from scoring.policy import Policy
 
 ROWS_A_TYPE = 4

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
 from scoring.evaluation.probability_metrics import equal_count_bins
-from scoring.features import BoolArray, FloatArray
 from scoring.policy import Policy
 
 LOG_ODDS_STEP = 0.05

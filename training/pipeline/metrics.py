@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
-from scoring.features import BoolArray, FloatArray
 
 
 def quality(probability: FloatArray, is_fraud: BoolArray) -> dict[str, float]:

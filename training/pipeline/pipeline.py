@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.cost_curve import CostCurve, cost_curve
-from scoring.features import BoolArray, FloatArray
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from training.data.split import Split

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import BoolArray
+from scoring.columns import BoolArray
 from training.data.split import Split
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Sample

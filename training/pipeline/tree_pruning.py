@@ -5,7 +5,7 @@ from __future__ import annotations
 import lightgbm as lgb
 import numpy as np
 
-from scoring.features import BoolArray, FloatArray
+from scoring.columns import BoolArray, FloatArray
 
 
 def fewest_rounds(

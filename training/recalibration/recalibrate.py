@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from scoring.columns import FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, compare
 from scoring.evaluation.cost_curve import CostCurve, cost_curve
-from scoring.features import FloatArray, feature_matrix
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
 from training.data.labels import Labels
@@ -142,7 +143,7 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
     """
     parts = cut(labels)
     with reporter.stage("Score with the booster"):
-        matrix = feature_matrix(labels.columns)
+        matrix = PAYSIM_FEATURES.matrix(labels.columns)
         margin = source.margins(matrix)
     fitting, choosing, testing = (part.rows for part in parts)
     with reporter.stage("Calibrate"):

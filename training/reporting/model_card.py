@@ -17,7 +17,8 @@ import numpy as np
 from markdown_it import MarkdownIt
 
 from registry.publish.tracking import MAX_DESCRIPTION, Card
-from scoring.features import FEATURES, BoolArray, FloatArray
+from scoring.columns import BoolArray, FloatArray
+from scoring.features import FEATURES
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
 from training.pipeline.calibration import KindMetrics

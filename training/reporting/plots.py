@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.cost_curve import CostCurve
-from scoring.features import FEATURES, BoolArray, FloatArray
+from scoring.features import FEATURES
 from scoring.model.calibration import PROBABILITY_FLOOR
 from training.pipeline.evaluation import Evaluation
 from training.reporting.figure_style import (

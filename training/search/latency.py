@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.features import FloatArray
+from scoring.columns import FloatArray
 from scoring.model.fraud_model import FraudModel
 
 BATCH = 64

@@ -10,7 +10,7 @@ from typing import Any
 
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
-from scoring.features import FEATURES_VERSION, feature_matrix
+from scoring.features import FEATURES_VERSION, PAYSIM_FEATURES
 from training.data.split import Part
 from training.errors import TrainingError
 from training.pipeline.booster import FitParameters
@@ -101,7 +101,7 @@ def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
     rows = parts.threshold.rows
     halves(data.is_fraud[rows], data.step[rows])
     with reporter.stage("Compute the features"):
-        matrix = feature_matrix(data.columns)
+        matrix = PAYSIM_FEATURES.matrix(data.columns)
     material = Material(data, parts, matrix, plan.costs, plan.seed)
     name = model_name(plan.tenant)
     with open_study(search.home, plan.tenant, _identity(material, plan), plan.seed) as study:

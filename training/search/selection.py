@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import FloatArray
+from scoring.columns import FloatArray
 
 RowNumbers = NDArray[np.int64]
 

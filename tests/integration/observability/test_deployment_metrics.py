@@ -15,8 +15,8 @@ from registry.client.factory import open_registry
 from registry.names import CHALLENGER
 from registry.store.model_store import ModelStore
 from serving.deployment.alias_follower import AliasFollower
-from serving.deployment.tenant_settings import TenantSettings
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
+from serving.deployment.tenant_settings import TenantSettings
 from tests.support.factories import a_model
 from tests.support.stack import Publish
 

@@ -32,7 +32,7 @@ from persistence.maintenance.migrate import alembic_config, current_revision, he
 from persistence.maintenance.partitions import DECISIONS, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
 from persistence.tenancy import SERVICE_ROLE
-from scoring.features import DESCRIBED
+from scoring.features import PAYSIM_FEATURES
 from scoring.policy import CostModel, Policy
 from tests.support.data.partition_months import NOW, THIS
 from tests.support.data.policies import set_policy
@@ -41,7 +41,7 @@ from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant
 
 HERE = Path(__file__).parent
-FIRST_FEATURES = orjson.dumps(DESCRIBED.as_document()).decode()
+FIRST_FEATURES = orjson.dumps(PAYSIM_FEATURES.described.as_document()).decode()
 """Features of every version of a release before 0010, as its statements do not select them."""
 
 

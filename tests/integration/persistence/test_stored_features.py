@@ -14,7 +14,7 @@ from persistence.deployments import record_promotions
 from persistence.review.worklist import BANDS_OF, read_case, read_worklist
 from persistence.tenants import Tenant
 from scoring.described_features import DescribedFeatures, FeatureDescription
-from scoring.features import DESCRIBED
+from scoring.features import PAYSIM_FEATURES
 from scoring.prediction import ModelVersion
 from scoring.reasons import reasons
 from tests.support.data.review import decide, store
@@ -23,7 +23,7 @@ from tests.support.fixture_types import MakeTenant
 from tests.support.management_api import connected
 
 ONE_MORE = DescribedFeatures(
-    (FeatureDescription("visits", "visits of the last hour"), *DESCRIBED.features)
+    (FeatureDescription("visits", "visits of the last hour"), *PAYSIM_FEATURES.described.features)
 )
 OTHERS = DescribedFeatures(
     (
@@ -58,7 +58,7 @@ def decided_by(tenant: Tenant, number: int, described: DescribedFeatures) -> Dec
 def test_decisions_of_versions_with_other_features_are_read_side_by_side(
     service_engine: Engine, tenant: Tenant
 ) -> None:
-    made = [decided_by(tenant, 1, DESCRIBED), decided_by(tenant, 2, ONE_MORE)]
+    made = [decided_by(tenant, 1, PAYSIM_FEATURES.described), decided_by(tenant, 2, ONE_MORE)]
     made.append(decided_by(tenant, 3, OTHERS))
     store(service_engine, *made)
     listed = read_worklist(
@@ -78,7 +78,7 @@ def test_decisions_of_versions_with_other_features_are_read_side_by_side(
 def test_the_review_routes_list_decisions_of_every_feature_list(
     service_engine: Engine, tenant: Tenant
 ) -> None:
-    made = [decided_by(tenant, 1, DESCRIBED), decided_by(tenant, 3, OTHERS)]
+    made = [decided_by(tenant, 1, PAYSIM_FEATURES.described), decided_by(tenant, 3, OTHERS)]
     store(service_engine, *made)
     with connected(service_engine) as request:
         for path in ("/queue", "/transactions"):
@@ -100,7 +100,9 @@ def test_a_repeated_external_id_returns_the_features_that_were_stored(
 ) -> None:
     decided = decided_by(tenant, 3, OTHERS)
     keyed = decided._replace(transaction=replace(decided.transaction, external_id="order-1"))
-    repeated = decided_by(tenant, 1, DESCRIBED)._replace(transaction=keyed.transaction)
+    repeated = decided_by(tenant, 1, PAYSIM_FEATURES.described)._replace(
+        transaction=keyed.transaction
+    )
     log = DecisionLog(service_engine)
     assert log.write([keyed]) == [keyed]
     (stored,) = log.write([repeated])
@@ -115,7 +117,7 @@ def test_names_that_the_version_does_not_describe_are_read_too(
     decided = decided_by(tenant, 1, ONE_MORE)
     store(service_engine, decided)
     read = read_decision(service_engine, tenant.id, decided.prediction_id).prediction
-    assert read.described.names == (*DESCRIBED.names, "visits")
+    assert read.described.names == (*PAYSIM_FEATURES.described.names, "visits")
     assert read.features[-1] == decided.prediction.features[0]
 
 
@@ -130,8 +132,8 @@ def test_a_version_that_the_release_before_records_has_the_first_eleven_features
             ),
             {"tenant": tenant.id, "now": datetime.now(UTC)},
         )
-    decided = decided_by(tenant, 9, DESCRIBED)
+    decided = decided_by(tenant, 9, PAYSIM_FEATURES.described)
     store(service_engine, decided)
     read = read_decision(service_engine, tenant.id, decided.prediction_id).prediction
-    assert read.described == DESCRIBED
+    assert read.described == PAYSIM_FEATURES.described
     assert read.features == decided.prediction.features

@@ -21,8 +21,8 @@ from registry.store.model_store import ModelStore
 from scoring.errors import NoModel
 from serving.deployment import faults as faults_module
 from serving.deployment.alias_follower import AliasFollower
-from serving.deployment.tenant_settings import TenantSettings
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
+from serving.deployment.tenant_settings import TenantSettings
 from serving.health import report
 from tests.support.factories import a_model
 from tests.support.fixture_types import Rows

@@ -21,7 +21,7 @@ from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION
 from registry.store.model_store import ModelStore
 from scoring.evaluation.probability_metrics import expected_calibration_error
-from scoring.features import TransactionColumns, feature_matrix
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.calibration import SigmoidCalibrator
 from tests.support.data.matured_decisions import (
     RIGHT,
@@ -52,7 +52,7 @@ WRONG = SigmoidCalibrator(1.5, 3.0)
 
 def labels(count: int = 6_000, seed: int = 0) -> Labels:
     transactions = some_transactions(count, seed)
-    columns = TransactionColumns.from_transactions(transactions)
+    columns = PAYSIM_FEATURES.columns_of(transactions)
     is_fraud = labels_of(transactions, seed)
     return Labels(
         columns, is_fraud, np.arange(float(count)), False, "payments", "Give more.", {}, ()
@@ -73,7 +73,7 @@ def test_a_wrong_calibrator_is_replaced_and_the_booster_is_not() -> None:
     assert after.ece.high < before.ece.low, "beyond chance"
     assert after.log_loss.value < before.log_loss.value
     fresh = some_transactions(20_000, seed=99)
-    margin = source.margins(feature_matrix(TransactionColumns.from_transactions(fresh)))
+    margin = source.margins(PAYSIM_FEATURES.matrix_of(fresh))
     truth = RIGHT(margin)
     wrong, right = (np.abs(c(margin) - truth).mean() for c in (WRONG, result.model.calibrator))
     assert right < wrong / 5
@@ -83,7 +83,7 @@ def test_the_figures_are_those_of_the_last_part_alone() -> None:
     source, given_labels = fraud_model(WRONG), labels()
     result = recalibrate(source, given_labels, quiet())
     test = result.parts[2].rows
-    margin = source.margins(feature_matrix(given_labels.columns))[test]
+    margin = source.margins(PAYSIM_FEATURES.matrix(given_labels.columns))[test]
     is_fraud = given_labels.is_fraud[test]
     assert result.comparison.transactions == is_fraud.size
     assert result.comparison.champion.ece.value == pytest.approx(
@@ -193,7 +193,7 @@ def test_feedback_replaces_a_wrong_calibrator_and_keeps_the_margins_bit_for_bit(
     found = registry.find(name, 2)
     assert found is not None
     model = ModelStore(registry, tmp_path / "models").load(found)
-    matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
+    matrix = PAYSIM_FEATURES.matrix_of(transactions)
     assert np.array_equal(model.margins(matrix), served_margins), "bit for bit"
     assert model.calibrator != WRONG
     assert model.policy.cost_model == production.policy.cost_model

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH
 from registry.publish.mlflow_signature import EXAMPLE
-from scoring.features import TransactionColumns, feature_matrix
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import MODEL_FILES, FraudModel
 from tests.support.factories import a_transaction
 from tests.support.outside_world import OutsideWorld
@@ -213,7 +213,7 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
         oldbalance_org=row.oldbalanceOrg, name_dest=row.nameDest,
         oldbalance_dest=row.oldbalanceDest,
     )  # fmt: skip
-    matrix = feature_matrix(TransactionColumns.from_transactions([same]))
+    matrix = PAYSIM_FEATURES.matrix_of([same])
     assert replies.margin[1] == model.margins(matrix)[0]
     assert replies.score[1] == model.explain_matrix(matrix).scores[0]
     assert replies.decision[1] == model.policy.decide(replies.score[1])

@@ -13,8 +13,9 @@ from sqlalchemy import Engine
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.drift.bin_counts import Window
+from scoring.columns import FloatArray
 from scoring.evaluation.drift import Binned, training_distribution
-from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.features import FEATURE_NAMES
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_decision, a_model, a_prediction, decision_at, feature_rows

@@ -25,7 +25,8 @@ from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant
 from persistence.uuid7 import new_ids
 from registry.names import model_name
-from scoring.features import BoolArray, FloatArray, TransactionColumns, feature_matrix
+from scoring.columns import BoolArray, FloatArray
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
@@ -74,7 +75,7 @@ def some_transactions(count: int, seed: int = 0) -> list[Transaction]:
 
 def labels_of(transactions: Sequence[Transaction], seed: int = 0) -> BoolArray:
     """Draw which of them are frauds, bool (n,)."""
-    matrix = feature_matrix(TransactionColumns.from_transactions(transactions))
+    matrix = PAYSIM_FEATURES.matrix_of(transactions)
     chance = RIGHT(fraud_model().margins(matrix))
     drawn: BoolArray = np.random.default_rng([seed, 1]).random(len(transactions)) < chance
     return drawn

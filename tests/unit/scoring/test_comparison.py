@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scoring.columns import FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, TooFewFrauds, compare
 from scoring.evaluation.probability_metrics import (
     BoolArray,
@@ -15,7 +16,6 @@ from scoring.evaluation.probability_metrics import (
     expected_calibration_error,
     log_losses,
 )
-from scoring.features import FloatArray
 from scoring.policy import CostModel
 
 FLAT, BY_AMOUNT = CostModel(), CostModel(0.0, 1.0, 5.0)

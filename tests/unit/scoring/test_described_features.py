@@ -9,7 +9,7 @@ from scoring.described_features import (
     FeatureDescription,
     described_features,
 )
-from scoring.features import DESCRIBED
+from scoring.features import PAYSIM_FEATURES
 
 TWO = DescribedFeatures(
     (
@@ -20,7 +20,7 @@ TWO = DescribedFeatures(
 
 
 def test_a_document_holds_names_descriptions_and_words_in_order() -> None:
-    for described in (TWO, DESCRIBED, DescribedFeatures(())):
+    for described in (TWO, PAYSIM_FEATURES.described, DescribedFeatures(())):
         assert described_features(json.loads(json.dumps(described.as_document()))) == described
     assert TWO.names == ("amount", "channel")
     assert TWO.display_values == ({}, {0.0: "web", 1.0: "app"})

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, entropy
 
+from scoring.columns import FloatArray
 from scoring.evaluation.drift import MODERATE, SCORE, Binned, Shift, shift, training_distribution
-from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.features import FEATURE_NAMES
 from tests.support.factories import feature_rows
 from training.pipeline.distribution import distribution
 

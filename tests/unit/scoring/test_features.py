@@ -10,13 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.features import (
-    DESCRIBED,
-    FEATURE_NAMES,
-    FEATURES,
-    TransactionColumns,
-    feature_matrix,
-)
+from scoring.features import FEATURE_NAMES, FEATURES, PAYSIM_FEATURES, TransactionColumns
 from scoring.transaction import (
     MAX_AMOUNT,
     MAX_BALANCE,
@@ -67,14 +61,14 @@ def as_table(rows: list[Transaction]) -> pa.Table:
 
 
 def served(transaction: Transaction) -> np.ndarray[Any, Any]:
-    return feature_matrix(TransactionColumns.from_transactions([transaction]))
+    return PAYSIM_FEATURES.matrix_of([transaction])
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(transactions(), min_size=1, max_size=20))
 def test_training_and_serving_compute_the_same_bits(rows: list[Transaction]) -> None:
     rows = sorted(rows, key=lambda row: row.step)
-    trained = feature_matrix(from_table(as_table(rows), "test").columns)
+    trained = PAYSIM_FEATURES.matrix(from_table(as_table(rows), "test").columns)
     row_by_row = np.vstack([served(row) for row in rows])
     assert trained.tobytes() == row_by_row.tobytes()
 
@@ -85,7 +79,7 @@ def test_every_feature_of_a_valid_transaction_is_finite(transaction: Transaction
 
 
 def test_the_matrix_is_contiguous_float64_with_one_column_for_each_feature() -> None:
-    matrix = feature_matrix(TransactionColumns.from_transactions([a_transaction()] * 3))
+    matrix = PAYSIM_FEATURES.matrix_of([a_transaction()] * 3)
     assert matrix.shape == (3, len(FEATURE_NAMES))
     assert matrix.dtype == np.float64
     assert matrix.flags.c_contiguous
@@ -132,7 +126,7 @@ def test_a_feature_has_the_value_that_its_name_describes(
 def test_a_code_is_shown_as_people_know_it(changes: dict[str, Any], shown: dict[str, str]) -> None:
     row = served(a_transaction(**changes))[0].tolist()
     found = {
-        name: DESCRIBED.display_values[index].get(row[index])
+        name: PAYSIM_FEATURES.described.display_values[index].get(row[index])
         for index, name in enumerate(FEATURE_NAMES)
     }
     assert shown.items() <= found.items()
@@ -140,8 +134,8 @@ def test_a_code_is_shown_as_people_know_it(changes: dict[str, Any], shown: dict[
 
 def test_a_quantity_and_an_unknown_code_are_not_replaced_by_words() -> None:
     for name in ("amount", "oldbalance_org", "balance_left", "amount_share"):
-        assert not DESCRIBED.display_values[FEATURE_NAMES.index(name)]
-    types = DESCRIBED.display_values[FEATURE_NAMES.index("type")]
+        assert not PAYSIM_FEATURES.described.display_values[FEATURE_NAMES.index(name)]
+    types = PAYSIM_FEATURES.described.display_values[FEATURE_NAMES.index("type")]
     assert list(types.values()) == list(TRANSACTION_TYPES)
     assert types.get(5.0) is types.get(0.5) is None
 
@@ -162,7 +156,7 @@ def test_a_quantity_and_an_unknown_code_are_not_replaced_by_words() -> None:
 def test_a_range_of_codes_is_shown_as_people_know_it(
     name: str, low: float | None, high: float | None, shown: str | None
 ) -> None:
-    feature = DESCRIBED.find(name)
+    feature = PAYSIM_FEATURES.described.find(name)
     assert (feature.display_range(low, high) if feature else None) == shown
 
 

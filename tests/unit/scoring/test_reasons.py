@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scoring.described_features import DescribedFeatures, FeatureDescription
-from scoring.features import DESCRIBED, FEATURE_NAMES, TransactionColumns, feature_matrix
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.model.usual_values import usual_values
 from scoring.prediction import ModelVersion, Prediction
@@ -25,9 +25,9 @@ USUAL = {"amount": 1000.0, "oldbalance_org": 2000.0, "oldbalance_dest": 3000.0}
 
 def stated(name: str, usual: dict[str, float] | None = None, **changes: Any) -> str:
     """What a sentence states of a feature's value."""
-    columns = TransactionColumns.from_transactions([a_transaction(**changes)])
-    values = dict(zip(FEATURE_NAMES, feature_matrix(columns)[0].tolist(), strict=True))
-    return phrase(name, values, usual or {}, DESCRIBED)
+    columns = PAYSIM_FEATURES.columns_of([a_transaction(**changes)])
+    values = dict(zip(FEATURE_NAMES, PAYSIM_FEATURES.matrix(columns)[0].tolist(), strict=True))
+    return phrase(name, values, usual or {}, PAYSIM_FEATURES.described)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_feature_of_another_release_is_stated_by_its_description() -> None:
 
 def test_a_share_whose_parts_are_no_features_is_stated_by_its_description() -> None:
     values = {"amount_share": 0.5}
-    assert phrase("amount_share", values, {}, DESCRIBED) == (
+    assert phrase("amount_share", values, {}, PAYSIM_FEATURES.described) == (
         "Amount as a share of the payer's balance: 0.5"
     )
 

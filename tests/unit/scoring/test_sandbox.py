@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scoring.features import TransactionColumns, feature_matrix
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.sandbox import FIXED_TESTS, MODEL, fixed_prediction, is_fixed
 from tests.support.factories import a_transaction
 
@@ -26,7 +26,7 @@ def test_the_payer_alone_selects_the_fixed_prediction(
     assert (prediction.decision, prediction.risk_band, prediction.model) == (decision, band, MODEL)
     assert prediction.base_value + sum(prediction.contributions) == prediction.margin
     assert prediction.score == fixed_prediction(a_transaction(name_orig=name)).score
-    (features,) = feature_matrix(TransactionColumns.from_transactions([transaction])).tolist()
+    (features,) = PAYSIM_FEATURES.matrix_of([transaction]).tolist()
     assert prediction.features == features
 
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scoring.columns import FloatArray
 from scoring.explain import compiler
 from scoring.explain.compiler import GROWTH, build_forest
 from scoring.explain.kernel import BLOCK, MAX_BITS
 from scoring.explain.lightgbm_text import UnsupportedTrees, read_trees
 from scoring.explain.treeshap import CompiledTrees, compile_trees, explain_with_lightgbm
-from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.features import FEATURE_NAMES
 
 COLUMNS = len(FEATURE_NAMES)
 

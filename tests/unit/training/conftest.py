@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from scoring.features import FloatArray, feature_matrix
+from scoring.columns import FloatArray
+from scoring.features import PAYSIM_FEATURES
 from training.data.loading import LabelledTransactions, from_table
 from training.data.split import Split, split
 
@@ -25,4 +26,4 @@ def parts(data: LabelledTransactions) -> Split:
 @pytest.fixture(scope="session")
 def matrix(data: LabelledTransactions) -> FloatArray:
     """The month's features, float64 (rows, features); never changed."""
-    return feature_matrix(data.columns)
+    return PAYSIM_FEATURES.matrix(data.columns)

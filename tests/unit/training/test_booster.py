@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from scoring.columns import FloatArray
 from scoring.evaluation.probability_metrics import log_losses
-from scoring.features import FEATURE_NAMES, FloatArray
+from scoring.features import FEATURE_NAMES
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from scoring.features import FloatArray
+from scoring.columns import FloatArray
 from scoring.policy import CostModel
 from training.data.loading import LabelledTransactions
 from training.data.split import Split

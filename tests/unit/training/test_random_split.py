@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scoring.evaluation.bootstrap import Interval
-from scoring.features import feature_matrix
+from scoring.features import PAYSIM_FEATURES
 from tests.support.factories import a_model, feature_rows
 from training.data.loading import LabelledTransactions
 from training.data.split import Split
@@ -41,7 +41,9 @@ def test_the_seed_decides(data: LabelledTransactions, parts: Split) -> None:
 
 
 def test_rows_keep_their_label_and_amount(data: LabelledTransactions, parts: Split) -> None:
-    sample = Sample(feature_matrix(data.columns), data.columns.amount, data.is_fraud, data.step)
+    sample = Sample(
+        PAYSIM_FEATURES.matrix(data.columns), data.columns.amount, data.is_fraud, data.step
+    )
     order = random_order(data.is_fraud, parts, seed=0)
     shuffled = reordered(sample, order)
     row = 17

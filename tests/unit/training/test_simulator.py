@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scoring.features import FEATURE_NAMES, feature_matrix
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from training.data.loading import from_table
 from training.data.simulator import HOURS, simulate
 
@@ -70,7 +70,7 @@ def test_fraud_is_rare_and_only_in_transfers_and_cash_outs(month: pa.Table) -> N
 
 def test_the_problem_is_hard_enough_to_be_worth_calibrating() -> None:
     data = from_table(simulate(120_000, seed=5), "simulator")
-    matrix = feature_matrix(data.columns)
+    matrix = PAYSIM_FEATURES.matrix(data.columns)
     empties = matrix[:, FEATURE_NAMES.index("empties_account")] == 1
     precision = data.is_fraud[empties].mean()
     recall = empties[data.is_fraud].mean()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.columns import FloatArray
-from scoring.features import BoolArray
+from scoring.columns import BoolArray, FloatArray
 from training.event_types.leaks import Separation, separation
 
 N = 10_000

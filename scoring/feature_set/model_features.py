@@ -1,0 +1,160 @@
+"""ModelFeatures: the inputs of a model version, for the event type that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scoring.columns import Columns, FloatArray
+from scoring.described_features import DescribedFeatures, FeatureDescription
+from scoring.event import AnyEvent, event_columns
+from scoring.event_type import document as event_type_document
+from scoring.event_type.fields import EventType
+from scoring.expressions.nodes import Call, FieldValue
+from scoring.feature_set import document as feature_set_document
+from scoring.feature_set.feature_set import CompiledFeature, CompiledFeatureSet, FeatureSet
+from scoring.windows.definition import WindowDefinition
+
+_NO_OR_YES = ("no", "yes")
+_HOURS = tuple(f"{hour:02d}:00" for hour in range(24))
+_WEEKDAYS = (
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+)
+_OTHER = "another value"
+"""Word for a value of an open category that the training had not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFeatures:
+    """The features of a model version, and the event type that they are computed from.
+
+    Attributes:
+        event_type: event type of the training; the version needs those of its fields that the
+            features use.
+        feature_set: definitions in the order of the model's matrix.
+        compiled: the definitions as one function of columns.
+        described: features as people read them.
+
+    Raises:
+        InvalidFeatureSet: an expression does not fit the event type.
+    """
+
+    event_type: EventType
+    feature_set: FeatureSet
+    compiled: CompiledFeatureSet = field(init=False, compare=False, repr=False)
+    described: DescribedFeatures = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        compiled = self.feature_set.compile(self.event_type)
+        object.__setattr__(self, "compiled", compiled)
+        described = DescribedFeatures(tuple(self._description(f) for f in compiled.features))
+        object.__setattr__(self, "described", described)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in the order of the matrix."""
+        return self.compiled.names
+
+    @property
+    def windows(self) -> tuple[WindowDefinition, ...]:
+        """Windows whose values `matrix` takes, in order."""
+        return self.compiled.windows
+
+    def matrix(self, columns: Columns, window_values: Sequence[FloatArray] = ()) -> FloatArray:
+        """Compute every feature of n events.
+
+        Args:
+            columns: columns of n events, at least those of the fields that the features use.
+            window_values: values of each window, float64 (n,), in the order of `windows`.
+
+        Returns:
+            C-contiguous float64 (n, number of features), each value finite or NaN (missing).
+        """
+        return self.compiled.matrix(columns, window_values)
+
+    def matrix_of(
+        self, events: Sequence[AnyEvent], window_values: Sequence[FloatArray] = ()
+    ) -> FloatArray:
+        """Compute every feature of n >= 1 events; otherwise as `matrix`."""
+        return self.compiled.matrix(self.columns_of(events), window_values)
+
+    def columns_of(self, events: Sequence[AnyEvent]) -> Columns:
+        """Return the columns that the features need of n >= 1 events."""
+        # A feature set may use no field at all; the columns still say how many events there are.
+        return event_columns(events, self.compiled.fields or (next(iter(self.event_type.kept)),))
+
+    def misfit(self, event_type: EventType) -> str | None:
+        """Return a sentence on why events of a type cannot be scored; None where they can.
+
+        The features need each field that they use, of the same kind and with the same codes.
+        """
+        if event_type is self.event_type:
+            return None
+        for name in self.compiled.fields:
+            wanted, sent = self.event_type.kept[name], event_type.kept.get(name)
+            if sent is None:
+                return f"It needs the field {name}, which the event type {event_type.name} lacks."
+            if sent.kind != wanted.kind:
+                return (
+                    f"It needs the field {name} as {wanted.kind}; the event type"
+                    f" {event_type.name} has it as {sent.kind}."
+                )
+            known = wanted.values or ()
+            if sent.values is not None and sent.values[: len(known)] != known:
+                return (
+                    f"The values of the field {name} have another order in the event type"
+                    f" {event_type.name} than in its training."
+                )
+        return None
+
+    def as_document(self) -> dict[str, Any]:
+        """Return event type and definitions as JSON values."""
+        return {
+            "event_type": event_type_document.to_document(self.event_type),
+            "feature_set": feature_set_document.to_document(self.feature_set),
+        }
+
+    def _description(self, feature: CompiledFeature) -> FeatureDescription:
+        definition = feature.definition
+        return FeatureDescription(
+            definition.name,
+            definition.description or feature.expression.source,
+            definition.words or self._words(feature),
+        )
+
+    def _words(self, feature: CompiledFeature) -> tuple[str, ...] | None:
+        root = feature.expression.root
+        if root.kind == "boolean":
+            return _NO_OR_YES
+        match root:
+            case Call("code", (FieldValue(name),)):
+                closed = self.event_type.kept[name].values
+                return closed or (*self.feature_set.categories.get(name, ()), _OTHER)
+            case Call("hour", _):
+                return _HOURS
+            case Call("weekday", _):
+                return _WEEKDAYS
+        return None
+
+
+def model_features(document: Mapping[str, Any]) -> ModelFeatures:
+    """Return the features that `ModelFeatures.as_document` serialised.
+
+    Args:
+        document: result of `as_document`, possibly read from JSON.
+
+    Raises:
+        InvalidEventType: the event type is not valid.
+        InvalidFeatureSet: the feature set is not valid, or does not fit the event type.
+    """
+    return ModelFeatures(
+        event_type_document.from_document(document.get("event_type")),
+        feature_set_document.from_document(document.get("feature_set")),
+    )
