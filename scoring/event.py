@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -28,6 +28,7 @@ def event_columns(events: Sequence[AnyEvent], names: Sequence[str]) -> Columns:
         Column by field name, n rows each.
     """
     fields = events[0].event_type.kept
+    rows: Iterable[tuple[Any, ...]]
     if len(set(map(type, events))) == 1:
         rows = map(_reader(events[0], names), events)
     else:

@@ -14,6 +14,7 @@ from sentinel.errors import CommandGroup  # noqa: E402
 from training.cli.config_file import configurable  # noqa: E402
 
 COMMANDS = {
+    "features": "features",
     "train": "train",
     "calibrate": "recalibrate",
     "tune": "tune",
@@ -38,7 +39,7 @@ class _Commands(CommandGroup):
         if name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"training.cli.{COMMANDS[name]}"), name)
-        return configurable(command)
+        return command if isinstance(command, click.Group) else configurable(command)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

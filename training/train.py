@@ -8,13 +8,18 @@ from pathlib import Path
 
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
-from scoring.features import PAYSIM_FEATURES
+from scoring.event_type.fields import EventType
+from scoring.feature_set.feature_set import FeatureSet
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM
 from sentinel.sentences import shown
 from training.data import simulator
-from training.data.loading import LabelledTransactions, from_table, note_ignored, read
+from training.data.labelled_events import LabelledEvents
+from training.data.loading import from_table, note_ignored, own_events, read
 from training.data.split import Part, Split, split
+from training.errors import TrainingError
+from training.features.of_training import features_of
 from training.pipeline.booster import FitParameters
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Learned, Sample, learn
@@ -39,6 +44,9 @@ class Plan:
         parameters: settings of the booster.
         tags: additional tags of the run and the version, such as the search that found the
             parameters.
+        event_type: event type of the data.
+        feature_set: features to compute; None for PaySim's, or those that are suggested for
+            another event type.
         configuration: options of the command, which are logged.
     """
 
@@ -49,6 +57,8 @@ class Plan:
     seed: int
     parameters: FitParameters = field(default_factory=FitParameters)
     tags: Mapping[str, str] = field(default_factory=dict)
+    event_type: EventType = PAYSIM
+    feature_set: FeatureSet | None = None
     configuration: Configuration | None = None
 
 
@@ -68,7 +78,7 @@ class Trained:
         version_url: page of the version, or None without a server.
     """
 
-    data: LabelledTransactions
+    data: LabelledEvents
     parts: Split
     learned: Learned
     random: Evaluation
@@ -96,8 +106,9 @@ def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
     with tracking.run(name, f"train on {data.source}", tags) as run:
         log_data(run, plan, data, parts)
         with reporter.stage("Compute the features"):
-            matrix = PAYSIM_FEATURES.matrix(data.columns)
-        sample = Sample(matrix, data.columns.amount, data.is_fraud, data.step)
+            features = features_of(plan.event_type, plan.feature_set, data, parts.fit.rows)
+            matrix = data.matrix(features)
+        sample = Sample(matrix, data.amount, data.is_fraud, data.step, features)
         learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=plan.parameters)
         compared_on = learned.calibration.data(data.span, parts.calibrate.rows.start)
         log_learned(run, learned, compared_on)
@@ -131,19 +142,24 @@ def _learn_at_random(
     return evaluation
 
 
-def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledTransactions, Split]:
+def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledEvents, Split]:
     """Read or simulate the transactions and split them.
 
     Raises:
         TrainingError: the transactions cannot be read or split.
     """
     if plan.data is None:
+        if plan.event_type is not PAYSIM:
+            raise TrainingError("An event type of your own needs --data; PaySim's is simulated.")
         with reporter.stage("Simulate a month of payments"):
             table = simulator.simulate(seed=plan.seed)
             data = from_table(table, f"simulator (seed {plan.seed})")
     else:
         with reporter.stage(f"Read {shown(plan.data.name)}"):
-            data = read(plan.data)
+            if plan.event_type is PAYSIM:
+                data = read(plan.data)
+            else:
+                data = own_events(plan.data, plan.event_type, plan.seed)
         note_ignored(data, reporter)
     parts = split(data.step, data.is_fraud, plan.until_step)
     if parts.dropped_rows and plan.until_step is None:
@@ -155,7 +171,7 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledTransactions, Split
     return data, parts
 
 
-def log_data(run: Run, plan: Plan, data: LabelledTransactions, parts: Split) -> None:
+def log_data(run: Run, plan: Plan, data: LabelledEvents, parts: Split) -> None:
     """Log the inputs: the transactions, their split, the costs, the command's options."""
     if plan.configuration is not None:
         plan.configuration.log(run)

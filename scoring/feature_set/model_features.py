@@ -63,6 +63,18 @@ class ModelFeatures:
         return self.compiled.names
 
     @property
+    def categorical(self) -> tuple[str, ...]:
+        """Names of the features that LightGBM splits by sets of codes.
+
+        Codes of a closed category have the order that its list gives them, so they are numbers.
+        """
+        return tuple(
+            feature.definition.name
+            for feature in self.compiled.features
+            if (name := _coded_field(feature)) and self.event_type.kept[name].values is None
+        )
+
+    @property
     def windows(self) -> tuple[WindowDefinition, ...]:
         """Windows whose values `matrix` takes, in order."""
         return self.compiled.windows
@@ -133,15 +145,23 @@ class ModelFeatures:
         root = feature.expression.root
         if root.kind == "boolean":
             return _NO_OR_YES
+        if name := _coded_field(feature):
+            closed = self.event_type.kept[name].values
+            return closed or (*self.feature_set.categories.get(name, ()), _OTHER)
         match root:
-            case Call("code", (FieldValue(name),)):
-                closed = self.event_type.kept[name].values
-                return closed or (*self.feature_set.categories.get(name, ()), _OTHER)
             case Call("hour", _):
                 return _HOURS
             case Call("weekday", _):
                 return _WEEKDAYS
         return None
+
+
+def _coded_field(feature: CompiledFeature) -> str | None:
+    """Return the category of which a feature is the code; None of another feature."""
+    match feature.expression.root:
+        case Call("code", (FieldValue(name),)):
+            return name
+    return None
 
 
 def model_features(document: Mapping[str, Any]) -> ModelFeatures:

@@ -31,7 +31,8 @@ from sentinel.sentences import shown
 from sentinel.settings import Settings
 from training.comparison.evidence import Evidence, from_models, from_pairs
 from training.comparison.lineage import note_on_another_file, unseen_from
-from training.data.loading import LabelledTransactions, note_ignored, read
+from training.data.labelled_events import LabelledEvents
+from training.data.loading import note_ignored, read
 from training.data.maturity_window import Window
 from training.errors import NoEvidence, TrainingError
 from training.progress import Reporter
@@ -180,7 +181,7 @@ class Sources:
         with self.reporter.stage("Score with both versions"):
             return from_models(*models, data, from_step, until_step)
 
-    def labelled(self, path: Path) -> LabelledTransactions:
+    def labelled(self, path: Path) -> LabelledEvents:
         """Read a labelled file.
 
         Raises:
@@ -194,7 +195,7 @@ class Sources:
     def unseen(
         self,
         versions: Sequence[RegisteredVersion],
-        data: LabelledTransactions,
+        data: LabelledEvents,
         part: str,
         from_step: int | None,
     ) -> int | None:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scoring.event_type.fields import EventType
+from scoring.feature_set.feature_set import FeatureSet
 from scoring.policy import CostModel
 from scoring.tenant import is_slug
+from sentinel.event_type_file import read_event_type
 from training.errors import TrainingError
+from training.features.feature_file import read_feature_set
 
 if TYPE_CHECKING:
     from click.parser import _OptionParser
@@ -35,13 +39,19 @@ def checked_file(
     Raises:
         ClickException: see `training.data.loading.check`.
     """
-    del context, parameter
+    del parameter
     if value is not None:
         # Imported late: a command without a file, and --help, need no pyarrow.
         from training.data.loading import check
+        from training.data.table_file import readable
 
         try:
-            check(value)
+            # The columns of another event type are checked when the file is read.
+            if context.params.get("event_type"):
+                with readable(value):
+                    pass
+            else:
+                check(value)
         except TrainingError as error:
             raise click.ClickException(str(error)) from error
     return value
@@ -71,6 +81,20 @@ class OneFile(click.Option):
         return super().handle_parse_result(ctx, given, args)
 
 
+def _event_type(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> EventType | None:
+    del context, parameter
+    return None if value is None else read_event_type(value)
+
+
+def _feature_set(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> FeatureSet | None:
+    del context, parameter
+    return None if value is None else read_feature_set(value)
+
+
 tenant_option = click.option("--tenant", required=True, callback=_tenant, help="The tenant's slug.")
 optional_data = click.option(
     "--data",
@@ -78,6 +102,20 @@ optional_data = click.option(
     type=click.Path(path_type=Path),
     callback=checked_file,
     help="CSV or Parquet in the PaySim schema.  [default: a simulated month]",
+)
+event_type = click.option(
+    "--event-type",
+    type=click.Path(path_type=Path),
+    callback=_event_type,
+    is_eager=True,
+    help="File of the event type that --data has.  [default: PaySim's, which is built in]",
+)
+feature_set = click.option(
+    "--features",
+    "feature_set",
+    type=click.Path(path_type=Path),
+    callback=_feature_set,
+    help="File of the features.  [default: those that `features suggest` prints]",
 )
 required_data = click.option(
     "--data",

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from scoring.event_type.fields import EventType
+from scoring.feature_set.feature_set import FeatureSet
+from scoring.transaction import PAYSIM
 from sentinel.local.terminal import open_console
 from sentinel.settings import Settings
 from training.cli import options
@@ -14,7 +17,9 @@ from training.signals import end_on_signals
 
 @click.command()
 @options.tenant_option
+@options.event_type
 @options.optional_data
+@options.feature_set
 @options.busy_until_step
 @options.cost
 @options.missed_fraud
@@ -23,7 +28,9 @@ from training.signals import end_on_signals
 @options.seed
 def train(
     tenant: str,
+    event_type: EventType | None,
     data: Path | None,
+    feature_set: FeatureSet | None,
     until_step: int | None,
     cost: str,
     missed_fraud: float | None,
@@ -48,6 +55,15 @@ def train(
     console = open_console()
     with Reporter(console) as reporter:
         tracking = connect_to_train(Settings(), tenant, data, reporter)
-        plan = Plan(tenant, data, until_step, costs, seed, configuration=configuration())
+        plan = Plan(
+            tenant,
+            data,
+            until_step,
+            costs,
+            seed,
+            event_type=event_type or PAYSIM,
+            feature_set=feature_set,
+            configuration=configuration(),
+        )
         trained = run(plan, tracking, reporter)
     show(trained, console)

@@ -11,7 +11,7 @@ from registry.publish.tracking import Run, Tracking
 from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.errors import TrainingError
 from training.pipeline.evaluation import Evaluation, evaluate
 from training.reporting import plots
@@ -31,7 +31,8 @@ class VersionEvaluation:
         row_count: number of transactions.
         fraud_count: number of frauds.
         evaluation: figures on these transactions.
-        hard_count: number of frauds that do not empty the payer's account.
+        hard_count: number of frauds that do not empty the payer's account; 0 where the version
+            has other features than PaySim's.
         hard_caught: number of those that the model reviews.
     """
 
@@ -54,7 +55,7 @@ class VersionEvaluation:
 
 def evaluate_version(
     model: FraudModel,
-    data: LabelledTransactions,
+    data: LabelledEvents,
     from_step: int | None = None,
     until_step: int | None = None,
 ) -> VersionEvaluation:
@@ -73,9 +74,11 @@ def evaluate_version(
             f"{data.source} has {is_fraud.size:,} transactions and {int(is_fraud.sum()):,} frauds "
             "in these hours; both frauds and honest transactions are needed."
         )
-    matrix = np.ascontiguousarray(PAYSIM_FEATURES.matrix(data.columns)[rows])
-    evaluation = evaluate(model, model.margins(matrix), data.columns.amount[rows], is_fraud)
-    hard = is_fraud & (matrix[:, FEATURE_NAMES.index("empties_account")] == 0)
+    matrix = np.ascontiguousarray(data.matrix(model.features)[rows])
+    evaluation = evaluate(model, model.margins(matrix), data.amount[rows], is_fraud)
+    hard = np.zeros_like(is_fraud)
+    if model.features is PAYSIM_FEATURES:
+        hard = is_fraud & (matrix[:, FEATURE_NAMES.index("empties_account")] == 0)
     return VersionEvaluation(
         model=model,
         version=model.version,
@@ -92,7 +95,7 @@ def evaluate_version(
 
 def log(
     evaluated: VersionEvaluation,
-    data: LabelledTransactions,
+    data: LabelledEvents,
     tenant: str,
     configuration: Configuration,
     tracking: Tracking,

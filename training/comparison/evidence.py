@@ -9,11 +9,10 @@ import numpy as np
 from persistence.labels.reader import SELECTION_BIAS, MaturedPairs
 from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Decisions
-from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.data.maturity_window import Window
 from training.errors import NoEvidence
 
@@ -96,7 +95,7 @@ def from_pairs(
 def from_models(
     champion: FraudModel,
     challenger: FraudModel,
-    data: LabelledTransactions,
+    data: LabelledEvents,
     from_step: int | None,
     until_step: int | None,
 ) -> Evidence:
@@ -113,16 +112,16 @@ def from_models(
             f"{data.source} has {is_fraud.size:,} transactions and {frauds:,} frauds in these "
             f"hours; at least {MIN_FRAUDS} frauds are needed to decide which is better."
         )
-    matrix = np.ascontiguousarray(PAYSIM_FEATURES.matrix(data.columns)[rows])
     sides = []
     for model in (champion, challenger):
+        matrix = np.ascontiguousarray(data.matrix(model.features)[rows])
         score = model.calibrator(model.margins(matrix))
         sides.append(Decisions(score, score >= model.policy.threshold))
     first, last = int(data.step[rows.start]), int(data.step[rows.stop - 1])
     return Evidence(
         sides[0],
         sides[1],
-        data.columns.amount[rows],
+        data.amount[rows],
         is_fraud,
         champion.policy.cost_model,
         f"transactions of {data.source} (hours {first} to {last})",

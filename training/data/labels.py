@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
 from persistence.labels.reader import SELECTION_BIAS, MaturedTransactions
-from scoring.columns import BoolArray, FloatArray
-from scoring.features import TransactionColumns
-from training.data.loading import LabelledTransactions
+from scoring.columns import BoolArray, Columns, FloatArray
+from scoring.event_type.fields import EventType
+from scoring.feature_set.model_features import ModelFeatures
+from scoring.transaction import PAYSIM
+from scoring.windows.events import IntArray
+from training.data.history import window_columns
+from training.data.labelled_events import LabelledEvents, amount_of, taken
 from training.data.maturity_window import Window
 
 
@@ -20,8 +24,10 @@ class Labels:
     """n labelled transactions in time order.
 
     Attributes:
+        event_type: event type of the events.
         columns: fields from which the features are computed.
         is_fraud: labels, bool (n,).
+        time_us: microseconds since 1970, int64 (n,); None without a time.
         time: hours of a file, or Unix seconds if `is_clock`, non-decreasing, float64 (n,).
         is_clock: whether `time` is in Unix seconds.
         source: phrase for the transactions, which follows their number in a sentence.
@@ -30,14 +36,30 @@ class Labels:
         notes: sentences to print with the figures.
     """
 
-    columns: TransactionColumns
+    event_type: EventType
+    columns: Columns
     is_fraud: BoolArray
+    time_us: IntArray | None
     time: FloatArray
     is_clock: bool
     source: str
     remedy: str
     facts: Mapping[str, object]
     notes: tuple[str, ...]
+
+    @property
+    def amount(self) -> FloatArray:
+        """Money, float64 (n,); 0 without a field of that role."""
+        return amount_of(self.event_type, self.columns)
+
+    def matrix(self, features: ModelFeatures) -> FloatArray:
+        """Compute features of all events, each with what was known at its time.
+
+        Returns:
+            C-contiguous float64 (n, number of features).
+        """
+        windows = window_columns(self.columns, self.time_us, self.is_fraud, features)
+        return features.matrix(self.columns, windows)
 
     def span(self, rows: slice) -> tuple[str, str]:
         """Return the first and the last moment of some rows: hours, or dates in UTC."""
@@ -47,13 +69,15 @@ class Labels:
         return _date(first), _date(last)
 
 
-def from_file(data: LabelledTransactions, from_step: int | None, until_step: int | None) -> Labels:
+def from_file(data: LabelledEvents, from_step: int | None, until_step: int | None) -> Labels:
     """Return the labels of the hours from_step to until_step of a file, both included."""
     rows = data.rows_of_hours(from_step, until_step)
     later = "" if until_step is None else " or a later --until-step"
     return Labels(
-        columns=_rows(data.columns, rows),
+        event_type=data.event_type,
+        columns=taken(data.columns, rows),
         is_fraud=data.is_fraud[rows],
+        time_us=None if data.time_us is None else data.time_us[rows],
         time=data.step[rows],
         is_clock=False,
         source=f"transactions of {data.source}",
@@ -74,8 +98,10 @@ def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
     if matured.truncated:
         notes.append(f"Only the newest {count:,} transactions of the window were read.")
     return Labels(
-        columns=_rows(matured.transactions, earliest_first),
+        event_type=PAYSIM,
+        columns=taken(matured.transactions, earliest_first),
         is_fraud=matured.is_fraud[earliest_first],
+        time_us=None,
         time=matured.decided_at[earliest_first],
         is_clock=True,
         source=f"matured transactions ({window})",
@@ -92,9 +118,3 @@ def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
 
 def _date(unix_s: float) -> str:
     return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M}"
-
-
-def _rows(columns: TransactionColumns, rows: slice) -> TransactionColumns:
-    return TransactionColumns(
-        *(np.ascontiguousarray(getattr(columns, field.name)[rows]) for field in fields(columns))
-    )

@@ -8,10 +8,9 @@ model is trained on a transaction that the service would refuse.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +18,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from scoring.columns import BoolArray, FloatArray
-from scoring.features import TransactionColumns
+from scoring.columns import BoolArray, Column, Columns, FloatArray, TextColumn
+from scoring.event_type.fields import EventType
 from scoring.transaction import (
     ACCOUNT_PATTERN,
     MAX_ACCOUNT_LENGTH,
     MAX_AMOUNT,
     MAX_BALANCE,
     MAX_STEP,
+    PAYSIM,
     TRANSACTION_TYPES,
     WIRE_NAMES,
 )
 from training.data import columns as arrow_columns
 from training.data.csv_file import open_csv
 from training.data.faults import refuse_first_fault
+from training.data.labelled_events import LabelledEvents, fingerprint, taken
 from training.data.table_file import (
     ignored_columns,
     is_parquet,
@@ -40,11 +41,17 @@ from training.data.table_file import (
     require_columns,
 )
 from training.errors import TrainingError
+from training.event_types.cells import texts
+from training.event_types.loading import load_events
 from training.progress import Reporter
 
 LABEL = "isFraud"
 COLUMNS = (*WIRE_NAMES.values(), LABEL)
 """Columns that are read. PaySim's other columns describe the state after the decision."""
+
+HOUR_US = 3_600_000_000
+HOURS_WITHOUT_TIME = 720
+"""Hours, a month of them, into which events without a time are cut."""
 
 _NUMBERS: dict[str, tuple[str, Callable[[FloatArray], BoolArray]]] = {
     "step": (
@@ -70,51 +77,6 @@ _TEXT = ("type", *_ACCOUNTS)
 _ACCOUNT = f"1 to {MAX_ACCOUNT_LENGTH} printable ASCII characters without spaces"
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledTransactions:
-    """n transactions in time order with their labels.
-
-    Attributes:
-        columns: fields from which the features are computed, n rows, steps non-decreasing.
-        is_fraud: labels, bool (n,).
-        source: name of the source, for people.
-        fingerprint: SHA-256 in hex of every number that training reads, in time order.
-        ignored: names of the columns of the source that were not read.
-    """
-
-    columns: TransactionColumns
-    is_fraud: BoolArray
-    source: str
-    fingerprint: str
-    ignored: tuple[str, ...] = ()
-
-    @property
-    def step(self) -> FloatArray:
-        """Hours, non-decreasing, float64 (n,)."""
-        return self.columns.step
-
-    def rows_of_hours(self, from_step: int | None, until_step: int | None) -> slice:
-        """Return the rows of the hours from_step to until_step, both included.
-
-        Args:
-            from_step: first hour; None begins at the first row.
-            until_step: last hour; None ends at the last row.
-        """
-        first = None if from_step is None else np.searchsorted(self.step, from_step, side="left")
-        end = None if until_step is None else np.searchsorted(self.step, until_step, side="right")
-        return slice(
-            0 if first is None else int(first),
-            len(self) if end is None else int(end),
-        )
-
-    def span(self, rows: slice) -> tuple[str, str]:
-        """Return the first and the last hour of some rows."""
-        return f"{self.step[rows.start]:.0f}", f"{self.step[rows.stop - 1]:.0f}"
-
-    def __len__(self) -> int:
-        return int(self.is_fraud.shape[0])
-
-
 def check(path: Path) -> None:
     """Check that a file can be opened and has the columns; its rows are not read.
 
@@ -132,7 +94,7 @@ def check(path: Path) -> None:
             require_columns(source, open_csv(path, source, COLUMNS).names, COLUMNS)
 
 
-def read(path: Path) -> LabelledTransactions:
+def read(path: Path) -> LabelledEvents:
     """Read a file of transactions.
 
     Args:
@@ -147,7 +109,7 @@ def read(path: Path) -> LabelledTransactions:
         return _read_parquet(path, source) if is_parquet(path) else _read_csv(path, source)
 
 
-def note_ignored(data: LabelledTransactions, reporter: Reporter) -> None:
+def note_ignored(data: LabelledEvents, reporter: Reporter) -> None:
     """Report the columns that were not read, since somebody may think that they count."""
     if data.ignored:
         reporter.note(f"Ignored columns of {data.source}: {', '.join(data.ignored)}.")
@@ -155,7 +117,7 @@ def note_ignored(data: LabelledTransactions, reporter: Reporter) -> None:
 
 def from_table(
     table: pa.Table, source: str, *, place: Callable[[int], str] | None = None
-) -> LabelledTransactions:
+) -> LabelledEvents:
     """Check a table of transactions and put it in time order.
 
     Args:
@@ -184,16 +146,12 @@ def from_table(
         faults[name] = _ACCOUNT, ~_as_bool(pc.fill_null(matches, False))
     refuse_first_fault(table, source, place or (lambda row: f"row {row + 1}"), faults, _TEXT)
 
-    receivers = arrow_columns.to_text(table[WIRE_NAMES["name_dest"]])
-    columns = TransactionColumns(
-        step=values["step"],
-        type_code=np.asarray(kinds, dtype=np.float64),
-        amount=values["amount"],
-        oldbalance_org=values[WIRE_NAMES["oldbalance_org"]],
-        oldbalance_dest=values[WIRE_NAMES["oldbalance_dest"]],
-        dest_is_merchant=_as_bool(pc.starts_with(receivers, "M")).astype(float),
-    )
-    return _in_time_order(columns, values[LABEL] == 1, source)
+    columns: dict[str, Column] = {name: values[name] for name in _NUMBERS if name != LABEL}
+    columns["type"] = TextColumn(np.asarray(kinds, dtype=np.int64), TRANSACTION_TYPES)
+    no_cell = np.zeros(len(values[LABEL]), np.bool_)
+    columns |= {name: texts(table[name], no_cell) for name in _ACCOUNTS}
+    ordered = {name: columns[name] for name in WIRE_NAMES.values()}
+    return _in_time_order(ordered, values[LABEL] == 1, source)
 
 
 def _usable(source: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -231,31 +189,24 @@ def _label_as_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return text
 
 
-def _in_time_order(
-    columns: TransactionColumns, is_fraud: BoolArray, source: str
-) -> LabelledTransactions:
-    if np.any(np.diff(columns.step) < 0):
-        order = np.argsort(columns.step, kind="stable")
-        columns = TransactionColumns(*(array[order] for array in _arrays(columns)))
-        is_fraud = is_fraud[order]
-    digest = hashlib.sha256()
-    for array in (*_arrays(columns), is_fraud):
-        digest.update(np.ascontiguousarray(array).data)
-    return LabelledTransactions(columns, is_fraud, source, digest.hexdigest())
+def _in_time_order(columns: Columns, is_fraud: BoolArray, source: str) -> LabelledEvents:
+    step = np.asarray(columns["step"])
+    if np.any(np.diff(step) < 0):
+        order = np.argsort(step, kind="stable")
+        columns, is_fraud, step = taken(columns, order), is_fraud[order], step[order]
+    return LabelledEvents(
+        PAYSIM, columns, is_fraud, step, None, source, fingerprint(columns, is_fraud)
+    )
 
 
-def _arrays(columns: TransactionColumns) -> list[FloatArray]:
-    return [getattr(columns, field.name) for field in fields(columns)]
-
-
-def _read_csv(path: Path, source: str) -> LabelledTransactions:
+def _read_csv(path: Path, source: str) -> LabelledEvents:
     file = open_csv(path, source, COLUMNS)
     require_columns(source, file.names, COLUMNS)
     read_in = from_table(file.read(COLUMNS), source, place=file.place)
     return replace(read_in, ignored=ignored_columns(file.names, COLUMNS))
 
 
-def _read_parquet(path: Path, source: str) -> LabelledTransactions:
+def _read_parquet(path: Path, source: str) -> LabelledEvents:
     with _open_parquet(path) as file:
         names = file.schema_arrow.names
         require_columns(source, names, COLUMNS)
@@ -272,3 +223,37 @@ def _open_parquet(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
 
 def _as_bool(array: pa.ChunkedArray) -> BoolArray:
     return np.asarray(array, dtype=np.bool_)
+
+
+def own_events(path: Path, event_type: EventType, seed: int) -> LabelledEvents:
+    """Read a file of events of a tenant's own event type.
+
+    Without a time the events are put in a random order, so that each part of a split has events of
+    all of the file.
+
+    Args:
+        path: CSV or Parquet file.
+        event_type: event type with a label.
+        seed: seed of that order.
+
+    Raises:
+        TrainingError: see `training.event_types.loading.load_events`.
+    """
+    data = load_events(path, event_type)
+    columns, is_fraud = data.columns, data.labels
+    if data.time_us is None:
+        order = np.random.default_rng(seed).permutation(len(data))
+        columns, is_fraud = taken(columns, order), is_fraud[order]
+        step = np.floor(np.arange(len(data)) * (HOURS_WITHOUT_TIME / len(data)))
+    else:
+        step = np.floor(data.time_us / HOUR_US)
+    return LabelledEvents(
+        event_type,
+        columns,
+        is_fraud,
+        step,
+        data.time_us,
+        data.source,
+        fingerprint(columns, is_fraud),
+        data.ignored,
+    )

@@ -49,7 +49,7 @@ class EventData:
     Attributes:
         columns: column by the name of each field that is not ignored, n rows each.
         labels: whether each event is fraud, bool (n,).
-        times_us: microseconds since 1970 UTC, non-decreasing, int64 (n,); None where no field has
+        time_us: microseconds since 1970 UTC, non-decreasing, int64 (n,); None where no field has
             the role time, and the events are in the order of the file.
         source: name of the file, for people.
         ignored: names of the columns of the file that are neither fields nor the label.
@@ -57,7 +57,7 @@ class EventData:
 
     columns: Columns
     labels: BoolArray
-    times_us: Int64Array | None
+    time_us: Int64Array | None
     source: str
     ignored: tuple[str, ...]
 

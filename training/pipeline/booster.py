@@ -9,7 +9,7 @@ import lightgbm as lgb
 import numpy as np
 
 from scoring.columns import BoolArray, FloatArray
-from scoring.features import FEATURE_NAMES
+from scoring.feature_set.model_features import ModelFeatures
 from training.data.split import Split
 from training.pipeline.tree_pruning import fewest_rounds
 
@@ -99,23 +99,25 @@ def fit(
     parts: Split,
     *,
     seed: int,
+    features: ModelFeatures,
     on_round: Callable[[int, float], None],
     chosen: FitParameters | None = None,
 ) -> Fitted:
     """Fit on `parts.learning`, stop by `parts.stopping`.
 
     Args:
-        matrix: features, float64 (n, len(FEATURES)).
+        matrix: values of the features, float64 (n, number of features).
         is_fraud: labels, bool (n,).
         parts: split of the rows.
         seed: seed of the fit; the same seed gives the same trees.
+        features: definitions of the matrix's columns.
         on_round: callback after each round with its number, from 1, and the mean log loss on
             `parts.stopping`; an exception from it ends the fit.
         chosen: settings, or None for the defaults.
     """
     chosen = chosen or FitParameters()
     parameters = chosen.as_lightgbm(seed)
-    learning = _dataset(matrix, is_fraud, parts.learning, parameters)
+    learning = _dataset(matrix, is_fraud, parts.learning, parameters, features)
     stopping = learning.create_valid(
         matrix[parts.stopping], is_fraud[parts.stopping].astype(np.float64)
     )
@@ -151,11 +153,16 @@ def fit(
 
 
 def _dataset(
-    matrix: FloatArray, is_fraud: BoolArray, rows: slice, parameters: Parameters
+    matrix: FloatArray,
+    is_fraud: BoolArray,
+    rows: slice,
+    parameters: Parameters,
+    features: ModelFeatures,
 ) -> lgb.Dataset:
     return lgb.Dataset(
         matrix[rows],
         is_fraud[rows].astype(np.float64),
-        feature_name=list(FEATURE_NAMES),
+        feature_name=list(features.names),
+        categorical_feature=list(features.categorical),
         params=dict(parameters),
     )

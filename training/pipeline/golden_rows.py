@@ -6,30 +6,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.columns import FloatArray
-from scoring.features import FEATURE_NAMES
+from scoring.described_features import DescribedFeatures
 from scoring.policy import Policy
 
-ROWS_A_TYPE = 4
+ROWS_A_CODE = 4
+MAX_CODES = 20
 ROWS_A_BAND = 4
 
 
-def golden_rows(matrix: FloatArray, score: FloatArray, policy: Policy) -> FloatArray:
-    """Choose rows that reach every transaction type and every risk band, low to high.
+def golden_rows(
+    matrix: FloatArray, score: FloatArray, policy: Policy, described: DescribedFeatures
+) -> FloatArray:
+    """Choose rows that reach every risk band, low to high, and every value of the first code.
 
     Args:
-        matrix: features, float64 (n, len(FEATURES)), n >= 1.
+        matrix: features, float64 (n, number of features), n >= 1.
         score: calibrated scores, float64 (n,).
         policy: policy that defines the risk bands.
+        described: features; the first one with words is the first code, such as PaySim's type.
 
     Returns:
-        float64 (m, len(FEATURES)), 1 <= m <= 32, each row of `matrix` at most once.
+        float64 (m, number of features), 1 <= m <= 92, each row of `matrix` at most once.
     """
     order = np.argsort(score, kind="stable")
-    ordered_type = matrix[order, FEATURE_NAMES.index("type")]
+    coded = [i for i, feature in enumerate(described.features) if feature.words]
+    codes = matrix[order, coded[0]] if coded else np.zeros(len(order))
+    known = np.unique(codes[~np.isnan(codes)])[:MAX_CODES]
     bounds = np.searchsorted(score[order], [policy.threshold, policy.high_from], side="left")
-    types = [_spread(order[ordered_type == code], ROWS_A_TYPE) for code in np.unique(ordered_type)]
+    groups = [_spread(order[codes == code], ROWS_A_CODE) for code in known]
     bands = [_spread(band, ROWS_A_BAND) for band in np.split(order, bounds)]
-    return np.ascontiguousarray(matrix[np.unique(np.concatenate([*types, *bands]))])
+    return np.ascontiguousarray(matrix[np.unique(np.concatenate([*groups, *bands]))])
 
 
 def _spread(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:

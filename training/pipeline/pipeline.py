@@ -13,6 +13,8 @@ import numpy as np
 
 from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.cost_curve import CostCurve, cost_curve
+from scoring.feature_set.model_features import ModelFeatures
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from training.data.split import Split
@@ -28,16 +30,18 @@ class Sample:
     """n transactions, the input of the pipeline.
 
     Attributes:
-        matrix: features, float64 (n, len(FEATURES)).
+        matrix: values of the features, float64 (n, number of features).
         amount: money, float64 (n,).
         is_fraud: labels, bool (n,).
         step: hours or any other order of the rows, non-decreasing, float64 (n,).
+        features: definitions of the matrix's columns.
     """
 
     matrix: FloatArray
     amount: FloatArray
     is_fraud: BoolArray
     step: FloatArray
+    features: ModelFeatures = PAYSIM_FEATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def learn(
     with reporter.stage(f"Fit the booster{suffix}", total=chosen.max_rounds) as advance:
         fitted = fit(
             sample.matrix, is_fraud, parts,
-            seed=seed, on_round=lambda done, _: advance(done), chosen=chosen,
+            seed=seed, features=sample.features, on_round=lambda done, _: advance(done), chosen=chosen,
         )  # fmt: skip
     with reporter.stage(f"Score the later parts{suffix}"):
         margins = {
@@ -108,7 +112,8 @@ def learn(
             booster=fitted.booster,
             calibrator=calibration.calibrator,
             policy=Policy.at(curve.chosen, costs),
-            distribution=distribution(sample.matrix[parts.fit.rows], score),
+            distribution=distribution(sample.matrix[parts.fit.rows], score, sample.features.names),
+            features=sample.features,
         )
     with reporter.stage(f"Evaluate on the test part{suffix}"):
         rows = parts.test.rows

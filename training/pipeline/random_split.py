@@ -52,6 +52,7 @@ def reordered(sample: Sample, order: NDArray[np.intp]) -> Sample:
         amount=sample.amount[order],
         is_fraud=sample.is_fraud[order],
         step=np.arange(order.size, dtype=np.float64),
+        features=sample.features,
     )
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from scoring.columns import FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, compare
 from scoring.evaluation.cost_curve import CostCurve, cost_curve
-from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
 from training.data.labels import Labels
@@ -143,7 +142,7 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
     """
     parts = cut(labels)
     with reporter.stage("Score with the booster"):
-        matrix = PAYSIM_FEATURES.matrix(labels.columns)
+        matrix = labels.matrix(source.features)
         margin = source.margins(matrix)
     fitting, choosing, testing = (part.rows for part in parts)
     with reporter.stage("Calibrate"):
@@ -154,7 +153,7 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
             {CURRENT: source.calibrator},
         )
     costs = source.policy.cost_model
-    amount = labels.columns.amount
+    amount = labels.amount
     with reporter.stage("Choose the threshold"):
         score = calibration.calibrator(margin[choosing])
         curve = cost_curve(score, amount[choosing], labels.is_fraud[choosing], costs)

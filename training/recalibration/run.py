@@ -162,7 +162,9 @@ def _register(
     with reporter.stage("Register"), tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch) / "model"
         directory.mkdir()
-        golden = golden_rows(result.golden_matrix, result.golden_score, model.policy)
+        golden = golden_rows(
+            result.golden_matrix, result.golden_score, model.policy, model.features.described
+        )
         model.save(directory, golden)
         (directory / "booster.txt").write_bytes(booster)
         # Apply the service's checks before the version is registered.

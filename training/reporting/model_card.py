@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 
 from registry.publish.tracking import MAX_DESCRIPTION, Card
 from scoring.columns import BoolArray, FloatArray
-from scoring.features import FEATURES
+from scoring.described_features import DescribedFeatures
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
 from training.pipeline.calibration import KindMetrics
@@ -119,14 +119,18 @@ class CardFacts:
 
 
 def influences(
-    contributions: FloatArray, is_fraud: BoolArray, fraud_rate: float
+    contributions: FloatArray,
+    is_fraud: BoolArray,
+    fraud_rate: float,
+    described: DescribedFeatures,
 ) -> tuple[Influence, ...]:
     """Average the features' contributions over a sample in which frauds are over-represented.
 
     Args:
-        contributions: contributions, log-odds, float64 (n, len(FEATURES)).
+        contributions: contributions, log-odds, float64 (n, number of features).
         is_fraud: labels, bool (n,), both kinds present.
         fraud_rate: share of frauds among all payments, the weight of the frauds.
+        described: features as people read them.
 
     Returns:
         One influence for each feature, the largest overall first.
@@ -135,7 +139,9 @@ def influences(
     frauds, others = size[is_fraud].mean(axis=0), size[~is_fraud].mean(axis=0)
     overall = fraud_rate * frauds + (1 - fraud_rate) * others
     return tuple(
-        Influence(FEATURES[index].description, float(overall[index]), float(frauds[index]))
+        Influence(
+            described.features[index].description, float(overall[index]), float(frauds[index])
+        )
         for index in np.argsort(-overall)
     )
 

@@ -8,8 +8,8 @@ from matplotlib.ticker import PercentFormatter
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from scoring.columns import BoolArray, FloatArray
+from scoring.described_features import DescribedFeatures
 from scoring.evaluation.cost_curve import CostCurve
-from scoring.features import FEATURES
 from scoring.model.calibration import PROBABILITY_FLOOR
 from training.pipeline.evaluation import Evaluation
 from training.reporting.figure_style import (
@@ -157,13 +157,23 @@ def cost(curve: CostCurve) -> Figure:
     return figure
 
 
-def shap_summary(contributions: FloatArray, matrix: FloatArray, base_value: float) -> Figure:
+MAX_SHOWN = 20
+"""Features of the picture, those with the largest contributions."""
+
+
+def shap_summary(
+    contributions: FloatArray,
+    matrix: FloatArray,
+    base_value: float,
+    described: DescribedFeatures,
+) -> Figure:
     """Draw each feature's contributions to the log-odds, a dot per payment (shap's beeswarm).
 
     Args:
-        contributions: contributions, log-odds, float64 (n, len(FEATURES)).
-        matrix: features, float64 (n, len(FEATURES)).
+        contributions: contributions, log-odds, float64 (n, number of features).
+        matrix: values of the features, float64 (n, number of features).
         base_value: base value, log-odds.
+        described: features as people read them.
     """
     import matplotlib as mpl
 
@@ -176,10 +186,10 @@ def shap_summary(contributions: FloatArray, matrix: FloatArray, base_value: floa
         values=contributions,
         base_values=np.full(contributions.shape[0], base_value),
         data=matrix,
-        feature_names=[feature.description for feature in FEATURES],
+        feature_names=[feature.description for feature in described.features],
     )
     figure: Figure = plt.figure(figsize=(9.5, 5.6), dpi=DPI, layout="constrained")
-    shap.plots.beeswarm(explanation, max_display=len(FEATURES), show=False, plot_size=None)
+    shap.plots.beeswarm(explanation, max_display=MAX_SHOWN, show=False, plot_size=None)
     axes = figure.axes[0]
     axes.set_title("Contributions to the score (SHAP)", loc="left", fontweight="bold", fontsize=11)
     axes.set_xlabel("Contribution to the log-odds of fraud", fontsize=10)

@@ -10,9 +10,9 @@ from typing import Any
 
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
-from scoring.features import FEATURES_VERSION, PAYSIM_FEATURES
 from training.data.split import Part
 from training.errors import TrainingError
+from training.features.of_training import features_of
 from training.pipeline.booster import FitParameters
 from training.progress import Reporter
 from training.search import plots
@@ -101,8 +101,9 @@ def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
     rows = parts.threshold.rows
     halves(data.is_fraud[rows], data.step[rows])
     with reporter.stage("Compute the features"):
-        matrix = PAYSIM_FEATURES.matrix(data.columns)
-    material = Material(data, parts, matrix, plan.costs, plan.seed)
+        features = features_of(plan.event_type, plan.feature_set, data, parts.fit.rows)
+        matrix = data.matrix(features)
+    material = Material(data, parts, matrix, plan.costs, plan.seed, features)
     name = model_name(plan.tenant)
     with open_study(search.home, plan.tenant, _identity(material, plan), plan.seed) as study:
         tags = {"tenant": plan.tenant, "data_fingerprint": data.fingerprint}
@@ -152,7 +153,7 @@ def _identity(material: Material, plan: Plan) -> dict[str, Any]:
         "stopping_from": material.parts.stopping.start,
         "costs": asdict(plan.costs),
         "seed": plan.seed,
-        "features": FEATURES_VERSION,
+        "features": material.features.as_document(),
         "space": SPACE_VERSION,
         "default": asdict(FitParameters()),
     }

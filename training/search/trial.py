@@ -9,9 +9,11 @@ import numpy as np
 
 from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.cost_curve import cost_curve
+from scoring.feature_set.model_features import ModelFeatures
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.data.split import Split
 from training.errors import TrainingError
 from training.pipeline.booster import FitParameters, Fitted, fit
@@ -28,22 +30,24 @@ class Material:
     Attributes:
         data: transactions.
         parts: split of the transactions by time.
-        matrix: features of the transactions, float64 (n, len(FEATURES)).
+        matrix: features of the transactions, float64 (n, number of features).
         costs: cost of a missed fraud and of a false alarm.
         seed: seed of the booster.
+        features: definitions of the matrix's columns.
     """
 
-    data: LabelledTransactions
+    data: LabelledEvents
     parts: Split
     matrix: FloatArray
     costs: CostModel
     seed: int
+    features: ModelFeatures = PAYSIM_FEATURES
 
     @property
     def values(self) -> FloatArray:
         """Savings from reviewing each row of the threshold part, money, float64 (n,)."""
         rows = self.parts.threshold.rows
-        missed = self.costs.missed_costs(self.data.columns.amount[rows])
+        missed = self.costs.missed_costs(self.data.amount[rows])
         return np.where(self.data.is_fraud[rows], missed, -self.costs.false_alarm)
 
     @property
@@ -51,7 +55,7 @@ class Material:
         """Average cost of missing a fraud of the threshold part, money."""
         rows = self.parts.threshold.rows
         is_fraud = self.data.is_fraud[rows]
-        return float(self.costs.missed_costs(self.data.columns.amount[rows])[is_fraud].mean())
+        return float(self.costs.missed_costs(self.data.amount[rows])[is_fraud].mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ def attempt(
     data, parts = material.data, material.parts
     fitted = fit(
         material.matrix, data.is_fraud, parts,
-        seed=material.seed, on_round=on_round, chosen=parameters,
+        seed=material.seed, features=material.features, on_round=on_round, chosen=parameters,
     )  # fmt: skip
     rows = parts.calibrate.rows
     calibrator = calibrate(
@@ -99,7 +103,7 @@ def attempt(
     ).calibrator
     rows = parts.threshold.rows
     score = calibrator(_margin(fitted, material.matrix[rows]))
-    amount, is_fraud = data.columns.amount[rows], data.is_fraud[rows]
+    amount, is_fraud = data.amount[rows], data.is_fraud[rows]
     reviewed = cross_fitted(score, amount, is_fraud, data.step[rows], material.costs)
     curve = cost_curve(score, amount, is_fraud, material.costs)
     savings = float(material.values[reviewed].sum())
@@ -107,9 +111,9 @@ def attempt(
     policy = Policy.at(curve.chosen, material.costs)
     return Tried(
         fitted=fitted,
-        model=FraudModel(fitted.booster, calibrator, policy, {}),
+        model=FraudModel(fitted.booster, calibrator, policy, {}, features=material.features),
         reviewed=np.flatnonzero(reviewed),
-        golden=golden_rows(material.matrix[rows], score, policy),
+        golden=golden_rows(material.matrix[rows], score, policy, material.features.described),
         metrics={
             "net_savings": savings,
             "net_savings_share": savings / curve.perfect if curve.perfect else 0.0,

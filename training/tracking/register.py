@@ -11,7 +11,7 @@ from registry.publish.registration import registering
 from registry.publish.tracking import Card, Run
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.data.split import Split
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.golden_rows import golden_rows
@@ -36,7 +36,7 @@ _SHOWN_TAGS = ("pr_auc", "ece", "precision", "recall", "net_savings_share")
 def register(
     run: Run,
     name: str,
-    data: LabelledTransactions,
+    data: LabelledEvents,
     parts: Split,
     sample: Sample,
     learned: Learned,
@@ -108,7 +108,9 @@ def register(
         directory = Path(scratch) / "model"
         directory.mkdir()
         score = model.calibrator(learned.margins["threshold"])
-        golden = golden_rows(sample.matrix[parts.threshold.rows], score, model.policy)
+        golden = golden_rows(
+            sample.matrix[parts.threshold.rows], score, model.policy, model.features.described
+        )
         model.save(directory, golden)
         # Apply the service's checks before the version is registered.
         FraudModel.load(directory)
@@ -127,7 +129,7 @@ def register(
     return version
 
 
-def _data_facts(data: LabelledTransactions, parts: Split) -> dict[str, str]:
+def _data_facts(data: LabelledEvents, parts: Split) -> dict[str, str]:
     facts = {
         "source": data.source,
         "SHA-256 of the numbers": data.fingerprint,

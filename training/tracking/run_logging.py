@@ -85,7 +85,10 @@ def draw(run: Run, learned: Learned, sample: Sample, parts: Split) -> Drawn:
         "reliability": plots.reliability(evaluation, on, model.calibrator.kind),
         "cost_curve": plots.cost(learned.curve),
         "shap_summary": plots.shap_summary(
-            explained.contributions, explained.features, explained.base_value
+            explained.contributions,
+            explained.features,
+            explained.base_value,
+            model.features.described,
         ),
     }
     pictures = tuple(
@@ -94,5 +97,10 @@ def draw(run: Run, learned: Learned, sample: Sample, parts: Split) -> Drawn:
     )
     return Drawn(
         pictures,
-        influences(explained.contributions, is_fraud[shown], float(is_fraud.mean())),
+        influences(
+            explained.contributions,
+            is_fraud[shown],
+            float(is_fraud.mean()),
+            model.features.described,
+        ),
     )

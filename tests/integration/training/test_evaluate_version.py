@@ -16,12 +16,12 @@ from tests.support.factories import a_model
 from tests.support.stack import Publish
 from training.__main__ import cli
 from training.comparison.evaluate_version import evaluate_version
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.data.simulator import simulate
 from training.errors import TrainingError
 
 
-def transactions(count: int = 400, seed: int = 0) -> LabelledTransactions:
+def transactions(count: int = 400, seed: int = 0) -> LabelledEvents:
     """Four transactions an hour from hour 1; the first of each hour is a fraud."""
     rng = np.random.default_rng(seed)
     balance = rng.lognormal(10, 1, count).round(2)
@@ -35,7 +35,7 @@ def transactions(count: int = 400, seed: int = 0) -> LabelledTransactions:
         oldbalance_dest=np.zeros(count),
         dest_is_merchant=np.zeros(count),
     )
-    return LabelledTransactions(columns, is_fraud, "made-up", "0" * 64)
+    return LabelledEvents(columns, is_fraud, "made-up", "0" * 64)
 
 
 VERSION = ModelVersion("fraud-judged", 4)

@@ -13,7 +13,7 @@ from scoring.features import FEATURE_NAMES
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.data.split import Split
 from training.pipeline.booster import FitParameters, Fitted, fit
 from training.pipeline.distribution import FEATURE_QUANTILES, binned, distribution
@@ -24,19 +24,19 @@ Fit = Callable[..., Fitted]
 
 
 @pytest.fixture(scope="module")
-def fitted(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> Fitted:
+def fitted(data: LabelledEvents, parts: Split, matrix: FloatArray) -> Fitted:
     return fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None)
 
 
 def test_the_same_seed_gives_the_same_trees(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
+    data: LabelledEvents, parts: Split, matrix: FloatArray, fitted: Fitted
 ) -> None:
     again = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None)
     assert again.booster.model_to_string() == fitted.booster.model_to_string()
 
 
 def test_rows_after_the_fit_part_change_nothing(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
+    data: LabelledEvents, parts: Split, matrix: FloatArray, fitted: Fitted
 ) -> None:
     spoilt, labels = matrix.copy(), data.is_fraud.copy()
     spoilt[parts.fit.rows.stop :] = 0.0
@@ -46,7 +46,7 @@ def test_rows_after_the_fit_part_change_nothing(
 
 
 def test_trees_after_the_best_round_are_not_kept(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
+    data: LabelledEvents, parts: Split, matrix: FloatArray, fitted: Fitted
 ) -> None:
     losses = fitted.stopping_log_loss
     probability = fitted.booster.predict(matrix[parts.stopping])
@@ -56,9 +56,7 @@ def test_trees_after_the_best_round_are_not_kept(
     assert fitted.leaves <= 3000
 
 
-def test_every_round_is_reported(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray
-) -> None:
+def test_every_round_is_reported(data: LabelledEvents, parts: Split, matrix: FloatArray) -> None:
     told: list[int] = []
     losses: list[float] = []
 
@@ -72,7 +70,7 @@ def test_every_round_is_reported(
 
 
 def test_an_exception_of_the_round_callback_ends_the_fit(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray
+    data: LabelledEvents, parts: Split, matrix: FloatArray
 ) -> None:
     class Enough(Exception):
         pass
@@ -86,7 +84,7 @@ def test_an_exception_of_the_round_callback_ends_the_fit(
 
 
 def test_the_chosen_parameters_reach_the_trees(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray
+    data: LabelledEvents, parts: Split, matrix: FloatArray
 ) -> None:
     chosen = FitParameters(max_rounds=12, num_leaves=3, max_depth=2, extra_trees=False)
     made = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None, chosen=chosen)
@@ -97,7 +95,7 @@ def test_the_chosen_parameters_reach_the_trees(
 
 
 def test_rounds_without_a_split_leave_no_tree(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray
+    data: LabelledEvents, parts: Split, matrix: FloatArray
 ) -> None:
     barren = FitParameters(max_rounds=40, min_sum_hessian_in_leaf=1e9)
     made = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None, chosen=barren)
@@ -106,7 +104,7 @@ def test_rounds_without_a_split_leave_no_tree(
 
 
 def test_the_booster_finds_frauds_it_has_not_seen(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray, fitted: Fitted
+    data: LabelledEvents, parts: Split, matrix: FloatArray, fitted: Fitted
 ) -> None:
     rows = parts.test.rows
     figures = quality(fitted.booster.predict(matrix[rows]), data.is_fraud[rows])

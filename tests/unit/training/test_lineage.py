@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from training.comparison.lineage import note_on_another_file
-from training.data.loading import LabelledTransactions, from_table
+from training.data.loading import LabelledEvents, from_table
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,6 @@ def test_the_caution_names_the_file_and_the_versions(numbers: list[int], version
     )
 
 
-def test_a_part_of_a_file_has_another_fingerprint(
-    month: pa.Table, data: LabelledTransactions
-) -> None:
+def test_a_part_of_a_file_has_another_fingerprint(month: pa.Table, data: LabelledEvents) -> None:
     assert from_table(month, "copy").fingerprint == data.fingerprint
     assert from_table(month.slice(0, len(month) - 1), "part").fingerprint != data.fingerprint

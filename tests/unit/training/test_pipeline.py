@@ -11,7 +11,7 @@ from rich.console import Console
 
 from scoring.columns import FloatArray
 from scoring.policy import CostModel
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.data.split import Split
 from training.pipeline.booster import FitParameters
 from training.pipeline.pipeline import Learned, Sample, learn
@@ -21,7 +21,7 @@ FEW_TREES = FitParameters(max_rounds=30)
 
 
 @pytest.fixture(scope="module")
-def sample(data: LabelledTransactions, matrix: FloatArray) -> Sample:
+def sample(data: LabelledEvents, matrix: FloatArray) -> Sample:
     return Sample(matrix, data.columns.amount, data.is_fraud, data.step)
 
 

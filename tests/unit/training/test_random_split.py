@@ -10,14 +10,14 @@ import pytest
 from scoring.evaluation.bootstrap import Interval
 from scoring.features import PAYSIM_FEATURES
 from tests.support.factories import a_model, feature_rows
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.data.split import Split
 from training.pipeline.evaluation import Evaluation, evaluate
 from training.pipeline.pipeline import Sample
 from training.pipeline.random_split import explain_difference, random_order, reordered
 
 
-def test_each_part_keeps_its_rows_and_frauds(data: LabelledTransactions, parts: Split) -> None:
+def test_each_part_keeps_its_rows_and_frauds(data: LabelledEvents, parts: Split) -> None:
     order = random_order(data.is_fraud, parts, seed=0)
     assert np.array_equal(np.sort(order), np.arange(parts.test.rows.stop))
     shuffled = data.is_fraud[order]
@@ -25,7 +25,7 @@ def test_each_part_keeps_its_rows_and_frauds(data: LabelledTransactions, parts: 
         assert shuffled[rows].sum() == data.is_fraud[rows].sum()
 
 
-def test_every_part_has_rows_of_all_hours(data: LabelledTransactions, parts: Split) -> None:
+def test_every_part_has_rows_of_all_hours(data: LabelledEvents, parts: Split) -> None:
     hours = data.step[random_order(data.is_fraud, parts, seed=0)]
     everywhere = np.median(data.step[: parts.test.rows.stop])
     for part in parts:
@@ -34,13 +34,13 @@ def test_every_part_has_rows_of_all_hours(data: LabelledTransactions, parts: Spl
             assert np.median(hours[part.rows][chosen]) == pytest.approx(everywhere, abs=150)
 
 
-def test_the_seed_decides(data: LabelledTransactions, parts: Split) -> None:
+def test_the_seed_decides(data: LabelledEvents, parts: Split) -> None:
     one, same, other = (random_order(data.is_fraud, parts, seed=s) for s in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 
 
-def test_rows_keep_their_label_and_amount(data: LabelledTransactions, parts: Split) -> None:
+def test_rows_keep_their_label_and_amount(data: LabelledEvents, parts: Split) -> None:
     sample = Sample(
         PAYSIM_FEATURES.matrix(data.columns), data.columns.amount, data.is_fraud, data.step
     )

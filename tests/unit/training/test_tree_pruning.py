@@ -12,16 +12,14 @@ from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from tests.support.factories import a_booster, feature_rows
-from training.data.loading import LabelledTransactions
+from training.data.labelled_events import LabelledEvents
 from training.data.split import Split
 from training.pipeline.booster import FitParameters, Fitted, fit
 from training.pipeline.metrics import quality
 from training.pipeline.tree_pruning import fewest_rounds
 
 
-def fitted(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray, *, trimmed: bool
-) -> Fitted:
+def fitted(data: LabelledEvents, parts: Split, matrix: FloatArray, *, trimmed: bool) -> Fitted:
     return fit(
         matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None,
         chosen=FitParameters(trimmed=trimmed),
@@ -29,12 +27,12 @@ def fitted(
 
 
 @pytest.fixture(scope="module")
-def whole(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> Fitted:
+def whole(data: LabelledEvents, parts: Split, matrix: FloatArray) -> Fitted:
     return fitted(data, parts, matrix, trimmed=False)
 
 
 @pytest.fixture(scope="module")
-def trimmed(data: LabelledTransactions, parts: Split, matrix: FloatArray) -> Fitted:
+def trimmed(data: LabelledEvents, parts: Split, matrix: FloatArray) -> Fitted:
     return fitted(data, parts, matrix, trimmed=True)
 
 
@@ -54,7 +52,7 @@ def test_a_trimmed_model_scores_as_its_first_trees_to_the_last_bit(
 
 
 def test_a_trimmed_model_finds_frauds_about_as_well(
-    data: LabelledTransactions, parts: Split, matrix: FloatArray, whole: Fitted, trimmed: Fitted
+    data: LabelledEvents, parts: Split, matrix: FloatArray, whole: Fitted, trimmed: Fitted
 ) -> None:
     rows = parts.test.rows
     before, after = (

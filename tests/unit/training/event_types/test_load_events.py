@@ -80,11 +80,11 @@ def test_events_are_read_in_the_order_of_their_times(load: Load) -> None:
     assert data.source == "payments.csv"
     assert data.labels.tolist() == [True, False, False]
     eleven = int(datetime(2026, 3, 31, 11, tzinfo=UTC).timestamp()) * 1_000_000
-    assert data.times_us is not None
-    assert data.times_us.tolist() == [eleven, eleven + 3_600_000_000, eleven + 7_200_000_000]
-    assert data.columns["TX_DATETIME"].tolist() == (data.times_us / 1e6).tolist()
+    assert data.time_us is not None
+    assert data.time_us.tolist() == [eleven, eleven + 3_600_000_000, eleven + 7_200_000_000]
+    assert data.columns["TX_DATETIME"].tolist() == (data.time_us / 1e6).tolist()
     assert {name: values(column) for name, column in data.columns.items()} == {
-        "TX_DATETIME": [time / 1e6 for time in data.times_us.tolist()],
+        "TX_DATETIME": [time / 1e6 for time in data.time_us.tolist()],
         "CUSTOMER_ID": ["7", "596", "596"],
         "TERMINAL_ID": ["T2", "T1", "T1"],
         "TX_AMOUNT": [0.0, 57.16, 1e6],
@@ -250,7 +250,7 @@ def test_bytes_that_are_not_utf_8_are_refused(load_parquet: Load) -> None:
 def test_paysim_is_read_in_the_order_of_the_file(month: pa.Table, tmp_path: Path) -> None:
     columns = dict(zip(month.column_names, month.columns, strict=True))
     data = load_events(write_parquet(tmp_path / "month.parquet", columns), PAYSIM)
-    assert data.times_us is None
+    assert data.time_us is None
     assert len(data) == month.num_rows
     assert data.columns["step"].tolist() == month["step"].to_pylist()
     assert data.ignored == ("isFlaggedFraud",)
