@@ -1,10 +1,10 @@
 """Read mature decisions with their labels, as columns.
 
-A transaction's label is its latest feedback: `confirmed_fraud` is fraud, `false_positive` is
-honest; `escalated` is not settled and left out. A transaction without feedback is presumed honest
-once its decision is mature: chargebacks take weeks to arrive. Decisions that are not mature are
-left out even where an analyst has labelled them, since frauds are reported first and would be
-over-represented.
+A transaction's label is the one that counted at a time, `as_of` (`scoring.labels`): labels that
+became known later do not exist yet. A transaction without one is presumed honest once its decision
+is mature: chargebacks take weeks to arrive. One that is only escalated is not settled and left out.
+Decisions that are not mature at that time are left out even where they have a label, since frauds
+are reported first and would be over-represented.
 
 Ids are UUIDv7, so a span of time is a range of ids: each table is read by its index, in the months
 of the span. A transaction has its prediction's millisecond.
@@ -35,6 +35,7 @@ from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
 from scoring.features import BoolArray, FloatArray, TransactionColumns
+from scoring.labels import SOURCES
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
 from scoring.transaction import TRANSACTION_TYPES
@@ -59,7 +60,7 @@ class MaturedDecisions:
         score: float64 (n,), calibrated probability as stored.
         threshold: float64 (n,), of the policy at the decision.
         amount: float64 (n,), money.
-        is_fraud: bool (n,). labelled: bool (n,), by an analyst; else presumed honest.
+        is_fraud: bool (n,). labelled: bool (n,), by any source; else presumed honest.
         decided_at: float64 (n,), Unix seconds.
         model: int64 (n,), index into `models` of the version that decided.
         models: versions of the tenant, by name and number.
@@ -124,7 +125,7 @@ def read_matured(
     maturity_days: float,
     window_days: float,
     limit: int,
-    now: datetime,
+    as_of: datetime,
 ) -> MaturedDecisions:
     """Return a tenant's mature decisions.
 
@@ -134,13 +135,13 @@ def read_matured(
         maturity_days: least age of a decision, days.
         window_days: length of the span of decisions that ends at that age, days.
         limit: largest number of decisions, the newest; escalated ones count towards it.
-        now: current time, an aware datetime.
+        as_of: time at which labels were known and ages are reckoned, an aware datetime.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit}
+        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
         truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
         models = tuple(
             ModelVersion(name, version) for name, version in connection.execute(MODELS, parameters)
@@ -170,7 +171,7 @@ def read_matured_pairs(
     maturity_days: float,
     window_days: float,
     limit: int,
-    now: datetime,
+    as_of: datetime,
 ) -> MaturedPairs:
     """Return two versions' scores of the same mature transactions, whichever decided.
 
@@ -179,7 +180,7 @@ def read_matured_pairs(
         tenant_id: tenant whose transactions are read.
         champion: version that decided a transaction or scored it in shadow.
         challenger: the other version of each pair.
-        maturity_days, window_days, now: as for `read_matured`.
+        maturity_days, window_days, as_of: as for `read_matured`.
         limit: largest number of shadow scores of both versions, the newest.
 
     Raises:
@@ -192,7 +193,7 @@ def read_matured_pairs(
         "challenger_version": challenger.version,
     }
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit} | pair
+        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit} | pair
         truncated = _apply_limit(connection, NTH_SHADOW, parameters)
         columns = _columns(connection, PAIRS, parameters)
     first, first_review, second, second_review, amount, is_fraud, labelled, decided_at = columns
@@ -216,11 +217,11 @@ def read_matured_transactions(
     maturity_days: float,
     window_days: float,
     limit: int,
-    now: datetime,
+    as_of: datetime,
 ) -> MaturedTransactions:
     """Return a tenant's mature transactions; arguments and errors as for `read_matured`."""
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit}
+        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
         truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
         parameters |= {"types": list(TRANSACTION_TYPES)}
         columns = _columns(connection, TRANSACTIONS, parameters)
@@ -235,9 +236,9 @@ def read_matured_transactions(
 
 
 def _span(
-    tenant_id: int, maturity_days: float, window_days: float, now: datetime
+    tenant_id: int, maturity_days: float, window_days: float, as_of: datetime
 ) -> dict[str, Any]:
-    end = now - timedelta(days=maturity_days)
+    end = as_of - timedelta(days=maturity_days)
     start = _first_id(end - timedelta(days=window_days))
     return {
         "tenant_id": tenant_id,
@@ -245,6 +246,8 @@ def _span(
         "start_ms": start,
         "end": _first_id(end),
         "test": sandbox.MODEL.name,
+        "as_of": as_of,
+        "sources": list(SOURCES),
     }
 
 

@@ -63,11 +63,11 @@ def from_file(data: LabelledTransactions, from_step: int | None, until_step: int
 
 
 def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
-    """Return the labels of stored transactions, from the feedback of analysts."""
+    """Return the labels of stored transactions, from their labels of all sources."""
     earliest_first = slice(None, None, -1)
     count, labelled = matured.is_fraud.size, int(np.count_nonzero(matured.labelled))
     notes = [
-        f"Labels: {labelled:,} of {count:,} transactions {window} were reviewed by an analyst; "
+        f"Labels: {labelled:,} of {count:,} transactions {window} have a label; "
         f"the others are presumed honest. {SELECTION_BIAS}"
     ]
     if matured.truncated:
@@ -78,11 +78,10 @@ def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
         time=matured.decided_at[earliest_first],
         is_clock=True,
         source=f"matured transactions ({window})",
-        remedy="Wait for more feedback, widen --window-days or lower --maturity-days.",
+        remedy="Wait for more labels, widen --window-days or lower --maturity-days.",
         facts={
             "source": "feedback",
-            "maturity_days": window.maturity_days,
-            "window_days": window.window_days,
+            **window.facts(),
             "labelled": labelled,
         },
         notes=tuple(notes),
