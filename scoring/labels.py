@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 LabelSource = Literal["chargeback", "analyst", "customer", "rule", "import"]
@@ -19,6 +19,9 @@ SOURCES: tuple[LabelSource, ...] = get_args(LabelSource)
 """Sources, the most trusted first: a card issuer's chargeback moves money, an analyst has
 investigated, a customer reports what nobody has verified yet, a rule guesses, and an import is of
 unknown origin."""
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far a reporter's clock may be ahead."""
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _TRUST = {source: place for place, source in enumerate(SOURCES)}
 
 
@@ -45,6 +48,22 @@ class EventLabel:
     amount_lost: float | None
     actor: str
     created_at: datetime
+
+
+def time_fault(occurred_at: datetime, now: datetime) -> str | None:
+    """Return what a time at which a label became known must be; None where it is.
+
+    Args:
+        occurred_at: reported time.
+        now: current time, an aware datetime.
+    """
+    if occurred_at.tzinfo is None:
+        return "must have an offset, such as Z or +01:00"
+    if occurred_at < _EARLIEST:
+        return "must not be before 1970"
+    if occurred_at > now + CLOCK_SKEW:
+        return "must not be in the future"
+    return None
 
 
 def effective_label(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, CurrentDependencies, Reviewer
 from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
 from api.labels import examples
-from api.labels.new_labels import check_labels, new_labels
+from api.labels.new_labels import new_labels, unknown_events
 from api.labels.responses import labels_out
 from api.labels.schemas import LabelsIn, LabelsOut
 from api.openapi_responses import (
@@ -72,18 +72,15 @@ async def post_labels(
     feedback settles a case. Scope: review.
     """
     body = await read_labels()
-    now = datetime.now(UTC)
-    check_labels(body.labels, now)
+    labels = new_labels(body.labels, datetime.now(UTC))
 
     def store(connection: Connection) -> LabelsOut:
-        labels = new_labels(connection, caller.tenant_id, body.labels, now)
-        store_labels(connection, caller.tenant_id, labels, caller.actor)
+        if unknown := store_labels(connection, caller.tenant_id, labels, caller.actor).unknown:
+            raise unknown_events(labels, unknown)
         stored = read_stored(connection, caller.tenant_id, labels)
-        events = [label.transaction_id for label in labels]
-        latest = latest_labels(connection, caller.tenant_id, list(dict.fromkeys(events)))
+        latest = latest_labels(connection, caller.tenant_id, list({event for event, _ in stored}))
         return labels_out(
-            list(zip(events, stored, strict=True)),
-            {event: effective_label(of_event) for event, of_event in latest.items()},
+            stored, {event: effective_label(of_event) for event, of_event in latest.items()}
         )
 
     return await write(dependencies, request, caller, body, store, status=201)

@@ -13,6 +13,7 @@ COMMANDS = {
     "db": ("db", "db_group"),
     "demo": ("demo", "demo"),
     "keys": ("keys", "keys_group"),
+    "labels": ("labels", "labels_group"),
     "monitor": ("monitor", "monitor_drift"),
     "replay": ("replay", "replay_decision"),
     "stop": ("demo", "stop"),
@@ -43,7 +44,7 @@ class _Commands(CommandGroup):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run Sentinel: tenants, API keys, the database.
+    """Run Sentinel: tenants, API keys, labels, the database.
 
     Settings come from the environment: DATABASE_URL (unset: an embedded Postgres under
     SENTINEL_HOME, which is .sentinel), MLFLOW_TRACKING_URI, SENTINEL_KEY_SECRET.

@@ -8,15 +8,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.labels.history import label_history, latest_labels
 from persistence.labels.reader import read_matured, read_matured_pairs, read_matured_transactions
 from persistence.labels.writer import (
     NewLabel,
-    existing_events,
-    find_events,
     read_stored,
     store_labels,
 )
@@ -59,17 +57,26 @@ def known(engine: Engine, tenant: Tenant, as_of: datetime = LATER, **span: Any) 
     }
 
 
-def test_events_are_found_by_either_id_and_only_in_their_tenant(
-    service_engine: Engine, tenant: Tenant, make_tenant: MakeTenant
+def test_an_event_is_found_by_either_id_and_only_in_its_tenant(
+    service_engine: Engine, tenant: Tenant, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     mine, other = decide(tenant, external_id="a"), decide(make_tenant("other"), external_id="b")
     store(service_engine, mine, other)
-    with tenant_transaction(service_engine, tenant.id) as connection:
-        found = find_events(connection, tenant.id, ["a", "b", "c"])
-        ids = [mine.transaction_id, other.transaction_id, mine.prediction_id]
-        existing = existing_events(connection, tenant.id, ids)
-    assert found == {"a": mine.transaction_id}
-    assert existing == {mine.transaction_id}
+    named = [
+        *((external_id, None) for external_id in ("a", "b", "c")),
+        *((None, id_) for id_ in (mine.transaction_id, other.transaction_id, mine.prediction_id)),
+    ]
+    sources: list[Any] = ["chargeback", "analyst", "customer", "rule", "import", "import"]
+    labels = [
+        NewLabel(*ids, "fraud", source, NOW) for ids, source in zip(named, sources, strict=True)
+    ]
+    with tenant_transaction(service_engine, tenant.id, actor=BACK_OFFICE) as connection:
+        assert store_labels(connection, tenant.id, labels, BACK_OFFICE) == (2, [1, 2, 4, 5])
+    stored = rows("SELECT tenant_id, transaction_id, source FROM labels ORDER BY source")
+    assert [r["source"] for r in stored] == ["chargeback", "rule"]
+    assert {(r["tenant_id"], r["transaction_id"]) for r in stored} == {
+        (tenant.id, mine.transaction_id)
+    }
 
 
 def test_all_labels_are_kept_with_their_actor_latest_first(
@@ -97,8 +104,8 @@ def test_a_label_that_is_stored_already_is_not_stored_again(
     batch = [label, label, reversal]
     for stored in (2, 0):
         with tenant_transaction(service_engine, tenant.id, actor=BACK_OFFICE) as connection:
-            assert store_labels(connection, tenant.id, batch, BACK_OFFICE) == stored
-            back = read_stored(connection, tenant.id, batch)
+            assert store_labels(connection, tenant.id, batch, BACK_OFFICE).new == stored
+            back = [label for _, label in read_stored(connection, tenant.id, batch)]
     assert [x.reversed for x in back] == [False, False, True]
     assert back[0].id == back[1].id < back[2].id
     assert rows("SELECT count(*) FROM labels") == [{"count": 2}]
@@ -241,6 +248,7 @@ def test_the_statements_read_what_the_rule_says(service_engine: Engine, tenant: 
     store(service_engine, *batch)
     labels = [
         NewLabel(
+            None,
             decision.transaction_id,
             chance.choice(["fraud", "legitimate"]),
             chance.choice(SOURCES),
@@ -275,13 +283,20 @@ def test_the_statements_read_what_the_rule_says(service_engine: Engine, tenant: 
 
 
 def test_a_label_of_another_tenant_is_not_read(
-    service_engine: Engine, engine: Engine, tenant: Tenant, make_tenant: MakeTenant
+    engine: Engine, service_engine: Engine, tenant: Tenant, make_tenant: MakeTenant
 ) -> None:
     decision = old(tenant, 31)
     store(service_engine, decision)
     other = make_tenant("other")
+    row = {"t": other.id, "x": decision.transaction_id}
     with tenant_transaction(engine, other.id) as connection:
-        store_labels(connection, other.id, [a_label(decision)], BACK_OFFICE)
+        connection.execute(
+            text(
+                "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor)"
+                " VALUES (:t, :x, 'fraud', 'chargeback', now() - interval '1 day', 'tests')"
+            ),
+            row,
+        )
     assert known(service_engine, tenant) == {31: None}
     assert read_case(service_engine, tenant.id, decision.transaction_id).labels == ()
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from persistence.actor import Actor
 from persistence.decisions.rows import Decided
-from persistence.labels.writer import NewLabel, existing_events, store_labels
+from persistence.labels.writer import NewLabel, store_labels
 from persistence.tenancy import tenant_transaction
 from scoring.labels import LabelSource, LabelValue
 
@@ -25,12 +25,11 @@ def a_label(
 ) -> NewLabel:
     """A label of a decision, not stored yet; without a time it became known now."""
     at = occurred_at or datetime.now(UTC)
-    return NewLabel(decision.transaction_id, label, source, at, **changes)
+    return NewLabel(None, decision.transaction_id, label, source, at, **changes)
 
 
 def report(engine: Engine, decision: Decided, *args: Any, **changes: Any) -> None:
     """Store `a_label` of a stored decision."""
     label = a_label(decision, *args, **changes)
     with tenant_transaction(engine, decision.tenant_id, actor=BACK_OFFICE) as connection:
-        assert existing_events(connection, decision.tenant_id, [label.transaction_id])
-        store_labels(connection, decision.tenant_id, [label], BACK_OFFICE)
+        assert store_labels(connection, decision.tenant_id, [label], BACK_OFFICE).unknown == []
