@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from fastapi import Request
 from pydantic import BaseModel
 
-from web.body import read_body
+from web.body import MAX_BODY_BYTES, read_body
 
 Schema = TypeVar("Schema", bound=BaseModel)
 BodyReader = Callable[[], Awaitable[Schema]]
@@ -26,12 +26,19 @@ class JsonBody(Generic[Schema]):
     Attributes:
         schema: schema of the body, which `app/openapi.py` puts into the document.
         examples: bodies by a name that says what they show, for the document.
+        max_bytes: size limit of the body.
     """
 
-    def __init__(self, schema: type[Schema], examples: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        schema: type[Schema],
+        examples: Mapping[str, Any] | None = None,
+        max_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         self.schema = schema
         self.examples = examples or {}
+        self.max_bytes = max_bytes
 
     def __call__(self, request: Request) -> BodyReader[Schema]:
         """Return the reader of a request's body."""
-        return partial(read_body, request, self.schema)
+        return partial(read_body, request, self.schema, self.max_bytes)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from persistence.decisions.rows import Decided
 from persistence.review.cases import Case, Feedback
+from scoring.labels import EventLabel, effective_label
 from scoring.model.sandbox import FIXED_TESTS, fixed_prediction
 from scoring.transaction import Transaction, from_wire
 
@@ -64,6 +65,17 @@ FEEDBACK = Feedback(
     actor=_KEY_PREFIX,
     created_at=datetime(2026, 1, 31, 12, 30, 0, tzinfo=UTC),
 )
+LABEL = EventLabel(
+    id=9,
+    label="fraud",
+    source="analyst",
+    reversed=False,
+    occurred_at=FEEDBACK.created_at,
+    amount_lost=None,
+    actor=_KEY_PREFIX,
+    created_at=FEEDBACK.created_at,
+)
+"""The label that the feedback is."""
 
 
 def case(payer: str, *feedback: Feedback) -> Case:
@@ -71,6 +83,13 @@ def case(payer: str, *feedback: Feedback) -> Case:
 
     Args:
         payer: one of FIXED_TESTS.
-        feedback: feedback on it, latest first.
+        feedback: feedback on it, latest first: FEEDBACK or none.
     """
-    return Case(decision(payer), undecided=not feedback, feedback=feedback)
+    labels = (LABEL,) if feedback else ()
+    return Case(
+        decision(payer),
+        undecided=not feedback,
+        feedback=feedback,
+        label=effective_label(labels),
+        labels=labels,
+    )

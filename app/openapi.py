@@ -18,6 +18,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.drift.routes import router as drift_router
 from api.event_types.routes import router as event_types_router
+from api.labels.routes import router as labels_router
 from api.models.routes import router as models_router
 from api.openapi_responses import named_examples
 from api.request_body import JsonBody
@@ -29,7 +30,7 @@ from scoring import __version__
 from web.problem_types import RETRY_STATUSES
 from web.schemas import Problem
 
-ROUTERS = (event_types_router, models_router, drift_router, review_router)
+ROUTERS = (event_types_router, models_router, drift_router, review_router, labels_router)
 """Routers of the management routes."""
 
 _HEADERS: dict[str, Any] = {

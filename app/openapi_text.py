@@ -16,8 +16,8 @@ TAGS = [
     },
     {
         "name": "Review",
-        "description": "The analysts' worklist, search, feedback and the audit log. Scope: review; "
-        "the audit log: admin.",
+        "description": "The analysts' worklist, search, feedback, labels and the audit log. Scope: "
+        "review; the audit log: admin.",
     },
     {
         "name": "Models and policy",

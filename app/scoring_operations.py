@@ -20,7 +20,6 @@ from api.openapi_responses import (
     reply,
 )
 from api.request_body import BodyReader, JsonBody
-from api.review.schemas import Absent, ExternalId
 from app import scoring_examples as examples
 from scoring.errors import NoModel
 from serving.schemas import (
@@ -31,6 +30,7 @@ from serving.schemas import (
     ScoreReply,
     TransactionIn,
 )
+from web.schemas import Absent, ExternalId
 
 router = APIRouter(tags=["Scoring"])
 

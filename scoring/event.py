@@ -9,6 +9,7 @@ from typing import Any
 from scoring.columns import Columns
 from scoring.event_type.columns import column_of
 from scoring.event_type.event import Event
+from scoring.event_type.fields import EventType
 from scoring.transaction import WIRE_NAMES, Transaction
 
 AnyEvent = Transaction | Event
@@ -37,6 +38,13 @@ def event_columns(events: Sequence[AnyEvent], names: Sequence[str]) -> Columns:
         name: column_of(fields[name].kind, column)
         for name, column in zip(names, zip(*rows, strict=True), strict=True)
     }
+
+
+def all_columns(event_type: EventType, events: Sequence[AnyEvent]) -> Columns:
+    """Return every column of n events, also of none; else as `event_columns`."""
+    if events:
+        return event_columns(events, tuple(event_type.kept))
+    return {name: column_of(field.kind, ()) for name, field in event_type.kept.items()}
 
 
 def _reader(event: AnyEvent, names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic.json_schema import SkipJsonSchema
 
-from scoring.transaction import ACCOUNT_PATTERN
+from scoring.transaction import ACCOUNT_PATTERN, EXTERNAL_ID_PATTERN
 from web.problem_types import PROBLEM_TYPES, type_uri
 
 Account = Annotated[
     str,
     Field(pattern=ACCOUNT_PATTERN, description="1 to 64 printable ASCII characters without spaces"),
 ]
+
+
+def _instant(text: object) -> datetime:
+    """Read an ISO 8601 time; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        message = "must be an ISO 8601 time such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
+        raise ValueError(message) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Instant = Annotated[
+    datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+ExternalId = Annotated[str, Field(pattern=EXTERNAL_ID_PATTERN)]
+# A parameter that is not sent is absent; nobody can send a null in a query.
+Absent = SkipJsonSchema[None]
 
 PROBLEM_URIS = sorted(type_uri(problem.code) for problem in PROBLEM_TYPES)
 

@@ -28,10 +28,10 @@ class DecisionWindow:
     """The decisions that a study read.
 
     Attributes:
-        at: time at which they were read.
+        at: time as of which they were read.
         from_s, to_s: time of the oldest decision and end of the window, Unix seconds.
         count: decisions.
-        labelled: decisions that an analyst settled.
+        labelled: decisions with a label.
         frauds: decisions that were frauds.
         truncated: whether there were more than MAX_DECISIONS.
     """
@@ -69,7 +69,11 @@ class VersionComparison:
 
 
 def study_decisions(
-    engine: Engine, tenant_id: int, maturity_days: float, window_days: float
+    engine: Engine,
+    tenant_id: int,
+    maturity_days: float,
+    window_days: float,
+    as_of: datetime | None,
 ) -> tuple[DecisionWindow, MaturedDecisions]:
     """Read a tenant's latest matured decisions.
 
@@ -78,17 +82,18 @@ def study_decisions(
         tenant_id: tenant whose decisions are read.
         maturity_days: least age of a decision, days.
         window_days: length of the window that ends at that age, days.
+        as_of: time whose labels count and at which ages are reckoned; None: now.
     """
-    now = datetime.now(UTC)
+    at = as_of or datetime.now(UTC)
     matured = read_matured(
         engine,
         tenant_id,
         maturity_days=maturity_days,
         window_days=window_days,
         limit=MAX_DECISIONS,
-        now=now,
+        as_of=at,
     )
-    return _window(matured, now, maturity_days, window_days), matured
+    return _window(matured, at, maturity_days, window_days), matured
 
 
 def compare_versions(
@@ -99,6 +104,7 @@ def compare_versions(
     costs: CostModel,
     maturity_days: float,
     window_days: float,
+    as_of: datetime | None,
 ) -> VersionComparison | str:
     """Compare two versions on the decisions that both scored.
 
@@ -109,11 +115,12 @@ def compare_versions(
         costs: costs of the two errors.
         maturity_days: least age of a decision, days.
         window_days: length of the window that ends at that age, days.
+        as_of: time whose labels count and at which ages are reckoned; None: now.
 
     Returns:
         The comparison, or a sentence on why there is none.
     """
-    now = datetime.now(UTC)
+    at = as_of or datetime.now(UTC)
     pairs = read_matured_pairs(
         engine,
         tenant_id,
@@ -122,9 +129,9 @@ def compare_versions(
         maturity_days=maturity_days,
         window_days=window_days,
         limit=MAX_DECISIONS,
-        now=now,
+        as_of=at,
     )
-    window = _window(pairs, now, maturity_days, window_days)
+    window = _window(pairs, at, maturity_days, window_days)
     if not window.count:
         return (
             f"No decision that versions {champion.version} and {challenger.version} both scored "
@@ -145,17 +152,17 @@ def compare_versions(
 
 def _window(
     matured: MaturedDecisions | MaturedPairs,
-    now: datetime,
+    at: datetime,
     maturity_days: float,
     window_days: float,
 ) -> DecisionWindow:
-    end = now - timedelta(days=maturity_days)
+    end = at - timedelta(days=maturity_days)
     count = matured.is_fraud.size
     # Newest first; without any decision, the window as it was requested.
     oldest_s = float(matured.decided_at[-1]) if count else None
     start = end - timedelta(days=window_days)
     return DecisionWindow(
-        at=now,
+        at=at,
         from_s=start.timestamp() if oldest_s is None else oldest_s,
         to_s=end.timestamp(),
         count=count,

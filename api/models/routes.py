@@ -130,15 +130,15 @@ async def read_tuner(
     caller: Reviewer,
     dependencies: CurrentDependencies,
 ) -> TunerReply:
-    """On matured decisions and analysts' feedback on them, at the scores as stored.
+    """On matured decisions with their labels of all sources, at the scores as stored.
 
-    Escalated cases are left out; unsettled ones are presumed honest. Scope: review.
+    Escalated cases are left out; those without a label are presumed honest. Scope: review.
     """
     deployment = await dependencies.run(read_deployment, caller.tenant_id)
     policy = deployment.effective_policy().policy
     costs = changed_costs(policy.cost_model, query.sent())
     window, matured = await dependencies.run_cached(
-        study_decisions, caller.tenant_id, query.maturity_days, query.window_days
+        study_decisions, caller.tenant_id, query.maturity_days, query.window_days, query.as_of
     )
     tuning = await to_thread.run_sync(tune, matured, costs, policy.threshold)
     return tuner_reply(window, costs, tuning)
@@ -184,4 +184,5 @@ async def _compare(
         deployment.effective_policy().policy.cost_model,
         query.maturity_days,
         query.window_days,
+        query.as_of,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from api.models.policy_schemas import (
@@ -15,10 +18,11 @@ from api.models.policy_schemas import (
 )
 from api.models.threshold_tuning import MAX_POINTS
 from persistence.labels.reader import MATURITY_DAYS
-from web.schemas import ModelOut, Timestamp, WindowOut
+from web.schemas import Absent, Instant, ModelOut, Timestamp, WindowOut
 
 MAX_DAYS = 3650.0
 WINDOW_DAYS = 90.0
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _POINT: JsonDict = {
     "threshold": 0.05,
@@ -47,6 +51,15 @@ _VERSION: JsonDict = {
 }
 
 
+def _past(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment <= datetime.now(UTC):
+        raise ValueError("must be a time from 1970 until now")
+    return moment
+
+
+PastInstant = Annotated[Instant, AfterValidator(_past)]
+
+
 class MaturedQuery(BaseModel):
     """Which decisions are looked at."""
 
@@ -65,6 +78,11 @@ class MaturedQuery(BaseModel):
         le=MAX_DAYS,
         allow_inf_nan=False,
         description="how much older than that at most",
+    )
+    as_of: PastInstant | Absent = Field(
+        default=None,
+        description="with the labels that were known at this time, on decisions that were so old "
+        "then (ISO 8601); left out: now",
     )
 
 
@@ -85,11 +103,13 @@ class PointOut(BaseModel):
 
 
 class _Matured(BaseModel):
-    as_of: Timestamp = Field(description="when the decisions were read; up to 30 s ago")
+    as_of: Timestamp = Field(
+        description="`as_of` of the request, or when the decisions were read; up to 30 s ago"
+    )
     window: WindowOut
     matured: int = Field(description="decisions looked at, escalated ones left out")
-    labelled: int = Field(description="those that an analyst settled")
-    presumed_honest: int = Field(description="decisions that no analyst settled")
+    labelled: int = Field(description="those with a label")
+    presumed_honest: int = Field(description="decisions without one")
     frauds: int
     truncated: bool = Field(description="there were more; the latest 50,000 were looked at")
     cost_model: CostModelOut = Field(description="what the money is reckoned with")

@@ -12,6 +12,7 @@ from api.review.schemas import (
     CaseOut,
     CasePage,
     FeedbackOut,
+    LabelOut,
     PredictionOut,
     TransactionOut,
 )
@@ -19,6 +20,7 @@ from persistence.decisions.rows import Decided
 from persistence.review.audit import AuditEntry
 from persistence.review.cases import Case, Feedback, Page
 from scoring.event import AnyEvent
+from scoring.labels import EventLabel, LabelValue
 from scoring.reasons import reasons
 from scoring.transaction import Transaction
 from web.responses import explained, model_out
@@ -46,11 +48,12 @@ def case_out(case: Case) -> CaseOut:
         undecided=case.undecided,
         feedback=feedback_out(case.feedback[0]) if case.feedback else None,
         display_time=decided.transaction.display_time,
+        label=effective_out(case.label),
     )
 
 
 def case_detail(case: Case) -> CaseDetail:
-    """Return a case with every feature and all of its feedback."""
+    """Return a case with every feature, all of its feedback and all of its labels."""
     return CaseDetail(
         transaction_id=case.decided.transaction_id,
         transaction=_transaction_out(case.decided.transaction),
@@ -58,6 +61,8 @@ def case_detail(case: Case) -> CaseDetail:
         undecided=case.undecided,
         feedback=[feedback_out(feedback) for feedback in case.feedback],
         display_time=case.decided.transaction.display_time,
+        labels=[label_out(label) for label in case.labels],
+        label=effective_out(case.label),
     )
 
 
@@ -70,6 +75,25 @@ def feedback_out(feedback: Feedback) -> FeedbackOut:
         actor=feedback.actor,
         created_at=feedback.created_at,
     )
+
+
+def label_out(label: EventLabel) -> LabelOut:
+    """Return the reply of one label."""
+    return LabelOut(
+        id=label.id,
+        label=label.label,
+        source=label.source,
+        reversed=label.reversed,
+        occurred_at=label.occurred_at,
+        amount_lost=label.amount_lost,
+        actor=label.actor,
+        created_at=label.created_at,
+    )
+
+
+def effective_out(label: EventLabel | None) -> LabelValue | None:
+    """Return what an event was by the label that counts."""
+    return label.label if label else None
 
 
 def audit_page(page: Page[AuditEntry, Any], next_cursor: str | None) -> AuditPage:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.pagination import MAX_CURSOR_LENGTH
 from persistence.review.cases import Label
 from persistence.review.search import MAX_AMOUNT_DAYS
+from scoring.labels import LabelSource, LabelValue
 from scoring.policy import Decision, RiskBand
-from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
-from web.schemas import Account, FeatureOut, ModelOut, Reasons, Timestamp
+from scoring.transaction import MAX_AMOUNT
+from web.schemas import (
+    Absent,
+    Account,
+    ExternalId,
+    FeatureOut,
+    Instant,
+    ModelOut,
+    Reasons,
+    Timestamp,
+)
 
 MAX_PAGE = 200
 MAX_EXPORT_ROWS = 100_000
@@ -24,33 +32,17 @@ _TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 RATIONALE_PATTERN = rf"^{_TEXT}*[^\x00-\x20\x7f-\xa0]{_TEXT}*$"
 
 
-def _instant(text: object) -> datetime:
-    """Read an ISO 8601 time; without an offset it is UTC."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError as error:
-        message = "must be an ISO 8601 time such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
-        raise ValueError(message) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-Instant = Annotated[
-    datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
-]
-ExternalId = Annotated[str, Field(pattern=EXTERNAL_ID_PATTERN)]
 TransactionType = Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
 Action = Annotated[str, Field(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,40}$")]
 ActorName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
 AuditObject = Annotated[
     str,
     Field(
-        pattern=r"^(policy|(accounts|keys|models|tenants|transactions)/[^\x00-\x1f\x7f]{1,300})$",
+        pattern=r"^(labels|policy|(accounts|keys|models|tenants|transactions)/[^\x00-\x1f\x7f]{1,300})$",
         examples=["transactions/01a20954-307f-76ad-bbfb-c426daea33c6"],
     ),
 ]
 Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)]
-# A parameter that is not sent is absent; nobody can send a null in a query.
-Absent = SkipJsonSchema[None]
 
 
 class _Query(BaseModel):
@@ -136,7 +128,7 @@ class AuditQuery(_PageQuery):
     )
     action: Action | Absent = Field(
         default=None,
-        description="only this, such as key.created, promotion.changed, feedback.created; of reads "
+        description="only this, such as key.created, promotion.changed, label.created; of reads "
         "transaction.read, transactions.searched, transactions.exported",
     )
     actor: ActorName | Absent = Field(
@@ -145,8 +137,8 @@ class AuditQuery(_PageQuery):
     )
     object: AuditObject | Absent = Field(
         default=None,
-        description="only of this: accounts/ACCOUNT, keys/PREFIX, models/NAME/VERSION, policy, "
-        "tenants/SLUG or transactions/ID",
+        description="only of this: accounts/ACCOUNT, keys/PREFIX, labels, models/NAME/VERSION, "
+        "policy, tenants/SLUG or transactions/ID",
     )
     from_: Instant | Absent = Field(
         default=None, alias="from", description="at this time or later (ISO 8601)"
@@ -189,6 +181,30 @@ class FeedbackOut(BaseModel):
     rationale: str
     actor: str = Field(description="name of the API key")
     created_at: Timestamp
+
+
+class LabelOut(BaseModel):
+    """What a source reported about an event."""
+
+    id: int
+    label: LabelValue = Field(
+        description="what the event was; `escalated`: an analyst leaves it open"
+    )
+    source: LabelSource
+    reversed: bool = Field(description="withdraws the source's earlier label")
+    occurred_at: Timestamp = Field(description="when it became known")
+    amount_lost: float | None = Field(description="money that was lost; null: not known")
+    actor: str = Field(description="name of the API key, or the user of a command")
+    created_at: Timestamp = Field(description="when it was stored")
+
+
+EffectiveLabel = Annotated[
+    LabelValue | None,
+    Field(
+        description="the label that counts: the latest of the most trusted source that has one; "
+        "`escalated`: an analyst leaves it open and no source has one; null: there is none"
+    ),
+]
 
 
 class TransactionOut(BaseModel):
@@ -237,6 +253,7 @@ class CaseOut(BaseModel):
     undecided: bool = Field(description="no analyst has settled it")
     feedback: FeedbackOut | None = Field(description="the latest")
     display_time: DisplayTime
+    label: EffectiveLabel
 
 
 class CasePage(BaseModel):
@@ -274,6 +291,10 @@ class CaseDetail(BaseModel):
         description="the latest 1000, latest first; the latest counts. GET /audit has all of them"
     )
     display_time: DisplayTime
+    labels: list[LabelOut] = Field(
+        description="labels of all sources, feedback among them, the latest 1000, latest first"
+    )
+    label: EffectiveLabel
 
 
 class AuditEntryOut(BaseModel):

@@ -39,6 +39,8 @@ from scoring.transaction import WIRE_NAMES, Transaction
 
 TRANSACTION_COLUMNS = ("external_id", *WIRE_NAMES, "event_type_id", "fields")
 """Columns of an event. PaySim's attributes have the names of their columns."""
+EVENT_COLUMNS = (*TRANSACTION_COLUMNS, "event_type")
+"""What `event_from` reads: an event's columns, and the text of its event type."""
 
 _paysim_form = attrgetter(*WIRE_NAMES)
 
@@ -92,7 +94,7 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
         tenant_id=row["tenant_id"],
         transaction_id=row["transaction_id"],
         prediction_id=row["id"],
-        transaction=_event(row),
+        transaction=event_from(row),
         prediction=Prediction(
             score=row["score"],
             margin=row["margin"],
@@ -112,7 +114,12 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
     )
 
 
-def _event(row: Mapping[str, Any]) -> AnyEvent:
+def event_from(row: Mapping[str, Any]) -> AnyEvent:
+    """Return the event of a row.
+
+    Args:
+        row: EVENT_COLUMNS by name.
+    """
     type_id = row["event_type_id"]
     if type_id is None:
         attributes = {name: row[name] for name in WIRE_NAMES}

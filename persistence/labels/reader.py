@@ -1,10 +1,10 @@
 """Read mature decisions with their labels, as columns.
 
-A transaction's label is its latest feedback: `confirmed_fraud` is fraud, `false_positive` is
-honest; `escalated` is not settled and left out. A transaction without feedback is presumed honest
-once its decision is mature: chargebacks take weeks to arrive. Decisions that are not mature are
-left out even where an analyst has labelled them, since frauds are reported first and would be
-over-represented.
+A transaction's label is the one that counted at a time, `as_of` (`scoring.labels`): labels that
+became known later do not exist yet. A transaction without one is presumed honest once its decision
+is mature: chargebacks take weeks to arrive. One that is only escalated is not settled and left out.
+Decisions that are not mature at that time are left out even where they have a label, since frauds
+are reported first and would be over-represented.
 
 Ids are UUIDv7, so a span of time is a range of ids: each table is read by its index, in the months
 of the span. A transaction has its prediction's millisecond.
@@ -12,7 +12,8 @@ of the span. A transaction has its prediction's millisecond.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -20,8 +21,10 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg import Cursor
 from sqlalchemy import Connection, Engine, TextClause
 
+from persistence.decisions.rows import EVENT_COLUMNS, event_from
 from persistence.labels.sql import (
     DECISIONS,
     MODELS,
@@ -34,11 +37,13 @@ from persistence.labels.sql import (
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
-from scoring.columns import BoolArray, FloatArray
-from scoring.features import TransactionColumns
+from scoring.columns import BoolArray, Columns, FloatArray
+from scoring.event import all_columns
+from scoring.event_type.fields import EventType
+from scoring.labels import SOURCES
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
-from scoring.transaction import TRANSACTION_TYPES
+from scoring.transaction import PAYSIM
 
 SELECTION_BIAS = (
     "Analysts review mostly flagged transactions: a fraud that was approved and never reported"
@@ -60,7 +65,7 @@ class MaturedDecisions:
         score: float64 (n,), calibrated probability as stored.
         threshold: float64 (n,), of the policy at the decision.
         amount: float64 (n,), money.
-        is_fraud: bool (n,). labelled: bool (n,), by an analyst; else presumed honest.
+        is_fraud: bool (n,). labelled: bool (n,), by any source; else presumed honest.
         decided_at: float64 (n,), Unix seconds.
         model: int64 (n,), index into `models` of the version that decided.
         models: versions of the tenant, by name and number.
@@ -104,14 +109,18 @@ class MaturedPairs:
 
 @dataclass(frozen=True, slots=True)
 class MaturedTransactions:
-    """n transactions with their labels, newest first, for a model to score.
+    """n events with their labels, newest first, for a model to score.
 
     Attributes:
-        transactions: columns of length n.
+        event_type: event type of the events: the newest one's.
+        columns: column by the name of each field that is not ignored, n rows each.
+        time_us: microseconds since 1970, int64 (n,); None without a time.
         is_fraud, labelled, decided_at, truncated: as for MaturedDecisions.
     """
 
-    transactions: TransactionColumns
+    event_type: EventType
+    columns: Columns
+    time_us: IntArray | None
     is_fraud: BoolArray
     labelled: BoolArray
     decided_at: FloatArray
@@ -125,7 +134,7 @@ def read_matured(
     maturity_days: float,
     window_days: float,
     limit: int,
-    now: datetime,
+    as_of: datetime,
 ) -> MaturedDecisions:
     """Return a tenant's mature decisions.
 
@@ -135,13 +144,13 @@ def read_matured(
         maturity_days: least age of a decision, days.
         window_days: length of the span of decisions that ends at that age, days.
         limit: largest number of decisions, the newest; escalated ones count towards it.
-        now: current time, an aware datetime.
+        as_of: time at which labels were known and ages are reckoned, an aware datetime.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit}
+        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
         truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
         models = tuple(
             ModelVersion(name, version) for name, version in connection.execute(MODELS, parameters)
@@ -171,7 +180,7 @@ def read_matured_pairs(
     maturity_days: float,
     window_days: float,
     limit: int,
-    now: datetime,
+    as_of: datetime,
 ) -> MaturedPairs:
     """Return two versions' scores of the same mature transactions, whichever decided.
 
@@ -180,7 +189,7 @@ def read_matured_pairs(
         tenant_id: tenant whose transactions are read.
         champion: version that decided a transaction or scored it in shadow.
         challenger: the other version of each pair.
-        maturity_days, window_days, now: as for `read_matured`.
+        maturity_days, window_days, as_of: as for `read_matured`.
         limit: largest number of shadow scores of both versions, the newest.
 
     Raises:
@@ -193,7 +202,7 @@ def read_matured_pairs(
         "challenger_version": challenger.version,
     }
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit} | pair
+        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit} | pair
         truncated = _apply_limit(connection, NTH_SHADOW, parameters)
         columns = _columns(connection, PAIRS, parameters)
     first, first_review, second, second_review, amount, is_fraud, labelled, decided_at = columns
@@ -217,28 +226,38 @@ def read_matured_transactions(
     maturity_days: float,
     window_days: float,
     limit: int,
-    now: datetime,
+    as_of: datetime,
 ) -> MaturedTransactions:
     """Return a tenant's mature transactions; arguments and errors as for `read_matured`."""
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, now) | {"limit": limit}
+        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
         truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
-        parameters |= {"types": list(TRANSACTION_TYPES)}
-        columns = _columns(connection, TRANSACTIONS, parameters)
-    *inputs, is_fraud, labelled, decided_at = columns
+        with _cursor(connection) as cursor:
+            rows = cursor.execute(TRANSACTIONS, parameters).fetchall()
+    # The rows end with the label, whether there is one, and the time of the decision.
+    is_fraud, labelled, decided_at = (
+        np.array([row[place] for row in rows], dtype=np.float64) for place in (-3, -2, -1)
+    )
+    events = [event_from(dict(zip(EVENT_COLUMNS, row, strict=False))) for row in rows]
+    event_type = events[0].event_type if events else PAYSIM
+    is_kept = np.array([e.event_type.name == event_type.name for e in events], dtype=np.bool_)
+    kept = [e for e in events if e.event_type.name == event_type.name]
+    has_time = "time" in event_type.roles
     return MaturedTransactions(
-        transactions=TransactionColumns(*inputs),
-        is_fraud=is_fraud.astype(np.bool_),
-        labelled=labelled.astype(np.bool_),
-        decided_at=decided_at,
+        event_type=event_type,
+        columns=all_columns(event_type, kept),
+        time_us=np.array([e.time_us for e in kept], dtype=np.int64) if has_time else None,
+        is_fraud=is_fraud[is_kept].astype(np.bool_),
+        labelled=labelled[is_kept].astype(np.bool_),
+        decided_at=decided_at[is_kept],
         truncated=truncated,
     )
 
 
 def _span(
-    tenant_id: int, maturity_days: float, window_days: float, now: datetime
+    tenant_id: int, maturity_days: float, window_days: float, as_of: datetime
 ) -> dict[str, Any]:
-    end = now - timedelta(days=maturity_days)
+    end = as_of - timedelta(days=maturity_days)
     start = _first_id(end - timedelta(days=window_days))
     return {
         "tenant_id": tenant_id,
@@ -246,6 +265,8 @@ def _span(
         "start_ms": start,
         "end": _first_id(end),
         "test": sandbox.MODEL.name,
+        "as_of": as_of,
+        "sources": list(SOURCES),
     }
 
 
@@ -271,10 +292,17 @@ def _columns(
     """Return the columns of a statement that selects only float8, as float64 (k, n)."""
     # Binary rows of the driver: 0.2 s of CPU for 200,000 rows of eight columns; text rows through
     # SQLAlchemy take 0.85 s.
-    driver = cast("PostgresConnection", connection.connection.driver_connection)
-    driver.execute(NO_NESTED_LOOPS)
-    with driver.cursor(binary=True) as cursor:
+    with _cursor(connection) as cursor:
         cursor.execute(statement, parameters)
         width = len(cursor.description or ())
         table = np.array(cursor.fetchall(), dtype=np.float64).reshape(-1, width)
     return np.ascontiguousarray(table.T)
+
+
+@contextmanager
+def _cursor(connection: Connection) -> Iterator[Cursor[Any]]:
+    """Yield a cursor of the driver for a statement that joins whole ranges."""
+    driver = cast("PostgresConnection", connection.connection.driver_connection)
+    driver.execute(NO_NESTED_LOOPS)
+    with driver.cursor(binary=True) as cursor:
+        yield cursor

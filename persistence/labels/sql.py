@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
+from persistence.decisions.rows import EVENT_COLUMNS
+
 NO_NESTED_LOOPS = "SET LOCAL enable_nestloop = off"
 """Runs before DECISIONS, PAIRS and TRANSACTIONS, which join whole ranges. Until a table is first
 analysed, Postgres estimates it as small and chooses a nested loop: 20,000 decisions then take more
@@ -27,31 +29,37 @@ NTH_SHADOW = text(
     """
 )
 
-_WITH_LATEST = """
-WITH latest AS (
-    SELECT DISTINCT ON (transaction_id) transaction_id, label FROM feedback
+# `scoring.labels.effective_label` for whole ranges: of each source the latest label that was known,
+# in the order of the unique key of `labels`, then the most trusted source that has one.
+_WITH_EFFECTIVE = """
+WITH known AS (
+    SELECT DISTINCT ON (transaction_id, source) transaction_id, source, label, reversed FROM labels
     WHERE tenant_id = %(tenant_id)s
         AND transaction_id >= %(start_ms)s AND transaction_id < %(end)s
-    ORDER BY transaction_id, id DESC
+        AND occurred_at <= %(as_of)s
+    ORDER BY transaction_id DESC, source DESC, occurred_at DESC, id DESC
+), effective AS (
+    SELECT DISTINCT ON (transaction_id) transaction_id, label FROM known WHERE NOT reversed
+    ORDER BY transaction_id, label = 'escalated', array_position(%(sources)s::text[], source)
 )
 """
 _LABEL = """
-    (latest.label IS NOT DISTINCT FROM 'confirmed_fraud')::int::float8,
-    (latest.label IS NOT NULL)::int::float8,
+    (effective.label IS NOT DISTINCT FROM 'fraud')::int::float8,
+    (effective.label IS NOT NULL)::int::float8,
     extract(epoch FROM uuid_extract_timestamp(p.id))::float8
 """
 _LABELLED_TRANSACTION = """
 JOIN transactions t ON t.tenant_id = p.tenant_id AND t.id = p.transaction_id
     AND t.tenant_id = %(tenant_id)s AND t.id >= %(start_ms)s AND t.id < %(end)s
-LEFT JOIN latest ON latest.transaction_id = p.transaction_id
+LEFT JOIN effective ON effective.transaction_id = p.transaction_id
 """
 _MATURE = """
 WHERE p.tenant_id = %(tenant_id)s AND p.id >= %(start)s AND p.id < %(end)s
-    AND p.model_name <> %(test)s AND latest.label IS DISTINCT FROM 'escalated'
+    AND p.model_name <> %(test)s AND effective.label IS DISTINCT FROM 'escalated'
 """
 
 DECISIONS = f"""
-{_WITH_LATEST}
+{_WITH_EFFECTIVE}
 SELECT p.score, p.threshold, t.amount, {_LABEL}, (model.place - 1)::float8
 FROM predictions p {_LABELLED_TRANSACTION}
 JOIN unnest(%(names)s::text[], %(versions)s::int[]) WITH ORDINALITY AS model (name, version, place)
@@ -61,7 +69,7 @@ ORDER BY p.id DESC
 """  # noqa: S608 - constants of this file, here and below
 
 PAIRS = f"""
-{_WITH_LATEST}, scored AS (
+{_WITH_EFFECTIVE}, scored AS (
     SELECT p.id, p.transaction_id, p.tenant_id, p.model_name,
         (p.model_name, p.model_version) = (%(champion)s, %(champion_version)s) AS by_champion,
         p.score, (p.decision = 'review')::int::float8 AS review,
@@ -84,9 +92,10 @@ ORDER BY p.id DESC
 """  # noqa: S608
 
 TRANSACTIONS = f"""
-{_WITH_LATEST}
-SELECT t.step::float8, (array_position(%(types)s::text[], t.type) - 1)::float8, t.amount,
-    t.oldbalance_org, t.oldbalance_dest, (t.name_dest LIKE 'M%%')::int::float8, {_LABEL}
+{_WITH_EFFECTIVE}
+SELECT t.{", t.".join(EVENT_COLUMNS[:-1])}, (
+    SELECT e.document::text FROM event_types e WHERE (e.tenant_id, e.id) =
+        (t.tenant_id, t.event_type_id)), {_LABEL}
 FROM predictions p {_LABELLED_TRANSACTION} {_MATURE}
 ORDER BY p.id DESC
 """  # noqa: S608

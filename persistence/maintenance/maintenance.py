@@ -7,8 +7,8 @@ it, and is then tried again. It lasts no longer than a pause that the operator m
 Postgres rolls it back. DETACH CONCURRENTLY is not possible: it refuses a table that has a default
 partition, and the default partition stores decisions whose month has no partition.
 
-Long work takes no such lock: idempotency keys and feedback of an old month are deleted page by page
-before the month is dropped, and foreign keys are validated afterwards, see
+Long work takes no such lock: idempotency keys, feedback and labels of an old month are deleted
+before the month is dropped, the keys page by page, and foreign keys are validated afterwards, see
 `persistence/maintenance/foreign_keys.py`. After a run that was killed, the next run completes the
 work.
 """
@@ -42,6 +42,7 @@ from persistence.maintenance.partitions import (
 from persistence.maintenance.retention import (
     delete_feedback,
     delete_keys,
+    delete_labels,
     delete_late_keys,
     delete_requests,
     drop_accesses,
@@ -107,7 +108,7 @@ def maintain(
         engine: pool of two connections whose role owns the tables, with OPERATOR_TIMEOUT_S.
         now: current time, an aware datetime; its month (UTC) is the first that needs partitions.
         retain_months: number of whole months before this one whose decisions are kept, with their
-            keys and feedback; at least 1. None keeps everything.
+            keys, feedback and labels; at least 1. None keeps everything.
         retain_access_months: number of whole months before this one whose readings in the access
             log are kept; at least 1. None keeps everything.
         pause_s: longest time that scoring may wait for one of the short transactions, seconds.
@@ -230,7 +231,7 @@ def _preview(work: Work, report: Report) -> None:
     for month in work.make:
         report(f"Would create the partitions of {month}.")
     for month in work.drop:
-        report(f"Would drop {month} with its decisions, idempotency keys and feedback.")
+        report(f"Would drop {month} with its decisions, idempotency keys, feedback and labels.")
     for month in work.drop_accesses:
         report(f"Would drop the access log of {month}.")
     if not (work.move or work.make or work.drop or work.drop_accesses):
@@ -272,13 +273,14 @@ def _drop(
         decisions, keys = delete_keys(connection, month)
         with every_tenants_transaction(connection, actor):
             feedback = delete_feedback(connection, month)
+            labels = delete_labels(connection, month)
             keys += delete_requests(connection, month)
-        feedback += _run_within(pause_s, connection, partial(drop_month, connection, month, actor))
+        late = _run_within(pause_s, connection, partial(drop_month, connection, month, actor))
         with every_tenants_transaction(connection):
             keys += delete_late_keys(connection, month)
         report(
             f"Dropped {month}: {decisions} decisions, {keys} idempotency keys,"
-            f" {feedback} entries of feedback."
+            f" {feedback + late[0]} entries of feedback, {labels + late[1]} labels."
         )
 
 

@@ -1,4 +1,4 @@
-"""Delete a month past its retention: its idempotency keys, its feedback, then its partitions.
+"""Delete a month past its retention: its keys, its feedback and labels, then its partitions.
 
 A key lives as long as its decision; afterwards the same `external_id` is decided again. Readings in
 the access log have a retention of their own.
@@ -63,6 +63,16 @@ def delete_feedback(connection: Connection, month: Month) -> int:
     ).rowcount
 
 
+def delete_labels(connection: Connection, month: Month) -> int:
+    """Delete the labels of transactions up to a month; return the number of rows.
+
+    Those of earlier months are labels that a release without them has left behind.
+    """
+    return connection.execute(
+        text("DELETE FROM labels WHERE transaction_id < :end"), {"end": month.plus(1).first_id}
+    ).rowcount
+
+
 def delete_requests(connection: Connection, month: Month) -> int:
     """Delete the requests up to a month that had a key of their own; return how many.
 
@@ -92,7 +102,7 @@ def delete_late_keys(connection: Connection, month: Month) -> int:
     ).rowcount
 
 
-def drop_month(connection: Connection, month: Month, actor: Actor = OPERATOR) -> int:
+def drop_month(connection: Connection, month: Month, actor: Actor = OPERATOR) -> tuple[int, int]:
     """Drop a month's partitions of decisions within the running transaction.
 
     Args:
@@ -101,11 +111,13 @@ def drop_month(connection: Connection, month: Month, actor: Actor = OPERATOR) ->
         actor: actor of the deletions in the audit log.
 
     Returns:
-        Number of feedback rows deleted that were written after `delete_feedback`.
+        Numbers of rows of feedback and of labels that were written after `delete_feedback` and
+        `delete_labels`.
     """
     with foreign_keys_dropped(connection):
         see_all_tenants(connection, actor)
-        late = delete_feedback(connection, month)
+        # The lock on the transactions keeps further labels from being stored.
+        late = delete_feedback(connection, month), delete_labels(connection, month)
         _drop_partitions(connection, DECISIONS, month)
     return late
 

@@ -1,4 +1,4 @@
-"""Cases: a transaction with its decision and its feedback."""
+"""Cases: a transaction with its decision, its feedback and its labels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from persistence.decisions.rows import (
     of_event_type,
     of_version,
 )
+from persistence.labels.history import latest_labels
 from persistence.maintenance.partitions import Month
 from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tables.review import FeedbackRow
 from persistence.uuid7 import unix_ms_of
+from scoring.labels import EventLabel, effective_label
 
 Label = Literal["confirmed_fraud", "false_positive", "escalated"]
 
@@ -55,11 +57,15 @@ class Case:
         decided: transaction and decision.
         undecided: whether no analyst has settled it; a case that is only escalated is not settled.
         feedback: feedback, latest first; in a list of cases the latest alone.
+        label: label that counts; None where no source has one.
+        labels: labels of all sources, latest first; in a list of cases none.
     """
 
     decided: Decided
     undecided: bool
     feedback: tuple[Feedback, ...]
+    label: EventLabel | None = None
+    labels: tuple[EventLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ _END_OF_TIME_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 def read_cases(connection: Connection, tenant_id: int, ids: Sequence[UUID]) -> list[Case]:
-    """Return the cases of transactions, each once with its latest feedback, in the ids' order.
+    """Return the cases of transactions in the ids' order, each with its latest feedback and label.
 
     Args:
         connection: connection inside a `tenant_transaction`.
@@ -134,7 +140,8 @@ def read_cases(connection: Connection, tenant_id: int, ids: Sequence[UUID]) -> l
     )
     parts = wanted_ids.join(submitted, true()).join(decision, true()).outerjoin(latest, true())
     rows = connection.execute(select(submitted, decision, latest).select_from(parts)).mappings()
-    found = {row["transaction_id"]: _case(row) for row in rows}
+    labels = latest_labels(connection, tenant_id, ids)
+    found = {row["transaction_id"]: _case(row, labels) for row in rows}
     return [found[transaction_id] for transaction_id in ids if transaction_id in found]
 
 
@@ -157,8 +164,9 @@ def _month_of(transaction_id: UUID) -> Month:
     return Month.of(datetime.fromtimestamp(seconds, UTC))
 
 
-def _case(row: Mapping[Any, Any]) -> Case:
+def _case(row: Mapping[Any, Any], labels: Mapping[UUID, Sequence[EventLabel]]) -> Case:
     feedback: tuple[Feedback, ...] = ()
     if row[_PREFIX + "id"] is not None:
         feedback = (Feedback(*(row[_PREFIX + column.key] for column in FEEDBACK_COLUMNS)),)
-    return Case(decided_from(row), not row["reviewed"], feedback)
+    label = effective_label(labels.get(row["transaction_id"], ()))
+    return Case(decided_from(row), not row["reviewed"], feedback, label)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, insert, literal, select, tuple_, unio
 
 from persistence.access_log import TRANSACTION_READ, log_access, transaction_object
 from persistence.actor import Actor
+from persistence.labels.history import label_history
 from persistence.review.cases import (
     FEEDBACK_COLUMNS,
     Case,
@@ -101,7 +102,7 @@ def read_worklist(
 def read_case(
     engine: Engine, tenant_id: int, transaction_id: UUID, *, reader: Actor | None = None
 ) -> Case:
-    """Return a transaction, its decision as it was made, and its feedback, latest first.
+    """Return a transaction, its decision as it was made, its feedback and labels, latest first.
 
     Args:
         engine: pool of connections.
@@ -121,13 +122,14 @@ def read_case(
     with tenant_transaction(engine, tenant_id) as connection:
         found = read_cases(connection, tenant_id, [transaction_id])
         feedback = tuple(Feedback(*row) for row in connection.execute(history))
+        labels = label_history(connection, tenant_id, transaction_id)
         if found and reader:
             log_access(
                 connection, tenant_id, reader, TRANSACTION_READ, transaction_object(transaction_id)
             )
     if not found:
         raise _not_found(transaction_id)
-    return replace(found[0], feedback=feedback)
+    return replace(found[0], feedback=feedback, labels=labels)
 
 
 def add_feedback(

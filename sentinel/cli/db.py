@@ -49,7 +49,7 @@ def upgrade() -> None:
     "--retain-months",
     type=click.IntRange(min=1),
     help="Keep this many whole months before this one, and drop older decisions with their"
-    " idempotency keys and feedback.  [default: keep everything]",
+    " idempotency keys, feedback and labels.  [default: keep everything]",
 )
 @click.option(
     "--retain-access-months",

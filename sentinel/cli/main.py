@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("demo", "demo"),
     "event-types": ("event_types", "event_types_group"),
     "keys": ("keys", "keys_group"),
+    "labels": ("labels", "labels_group"),
     "monitor": ("monitor", "monitor_drift"),
     "replay": ("replay", "replay_decision"),
     "stop": ("demo", "stop"),
@@ -44,7 +45,7 @@ class _Commands(CommandGroup):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run Sentinel: tenants, their event types, API keys, the database.
+    """Run Sentinel: tenants, their event types, API keys, labels, the database.
 
     Settings come from the environment: DATABASE_URL (unset: an embedded Postgres under
     SENTINEL_HOME, which is .sentinel), MLFLOW_TRACKING_URI, SENTINEL_KEY_SECRET.

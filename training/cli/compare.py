@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from training.signals import end_on_signals
 @options.until_step
 @label_options.maturity_days
 @label_options.window_days
+@label_options.as_of
 def compare(
     tenant: str,
     data: Path | None,
@@ -27,6 +29,7 @@ def compare(
     until_step: int | None,
     maturity_days: float,
     window_days: float,
+    as_of: datetime | None,
 ) -> None:
     """Show champion and challenger side by side: money, alerts, calibration, agreement.
 
@@ -54,7 +57,7 @@ def compare(
             with sources.store(tenant) as store:
                 name = store.tenant.model_name
                 pair = sources.under(name, PRODUCTION), sources.under(name, CHALLENGER)
-                window = Window(maturity_days, window_days)
+                window = Window(maturity_days, window_days, as_of)
                 evidence = sources.shadow_evidence(store, *pair, window)
         compared = run(tenant, *pair, evidence, sources.tracking, reporter, configuration())
     show_comparison(compared, console)

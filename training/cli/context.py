@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
@@ -156,7 +155,7 @@ class Sources:
                 maturity_days=window.maturity_days,
                 window_days=window.window_days,
                 limit=MAX_ROWS,
-                now=datetime.now(UTC),
+                as_of=window.end(),
             )
         costs = policy.policy.cost_model if policy and policy.policy else own
         return from_pairs(pairs, window, first, second, costs)

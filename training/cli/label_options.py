@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,6 +11,21 @@ from persistence.labels.reader import MATURITY_DAYS
 from training.cli.options import OneFile, checked_file
 
 WINDOW_DAYS = 90.0
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _past(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not an ISO 8601 time.") from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not _EARLIEST <= moment <= datetime.now(UTC):
+        raise click.BadParameter("it must be a time from 1970 until now.")
+    return moment
+
 
 labelled_data = click.option(
     "--data",
@@ -31,6 +47,13 @@ window_days = click.option(
     default=WINDOW_DAYS,
     show_default=True,
     help="Length of the period before that from which decisions are read.",
+)
+as_of = click.option(
+    "--as-of",
+    metavar="TIME",
+    callback=_past,
+    help="Read decisions and labels as they were known at this time (ISO 8601; without an offset:"
+    " UTC).  [default: now]",
 )
 
 

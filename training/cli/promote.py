@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -32,6 +33,7 @@ COMMAND = "python -m training promote"
 @options.until_step
 @label_options.maturity_days
 @label_options.window_days
+@label_options.as_of
 @click.option("--force", is_flag=True, help="Promote it even if it is not shown to be better.")
 def promote(
     tenant: str,
@@ -42,6 +44,7 @@ def promote(
     until_step: int | None,
     maturity_days: float,
     window_days: float,
+    as_of: datetime | None,
     force: bool,
 ) -> None:
     """Verify a version as the service would, compare it with production, and move the alias.
@@ -96,7 +99,7 @@ def promote(
             if data:
                 evidence = sources.file_evidence(data, production, version, from_step, until_step)
             elif store and version == sources.registry.resolve(name, CHALLENGER):
-                window = Window(maturity_days, window_days)
+                window = Window(maturity_days, window_days, as_of)
                 evidence = sources.shadow_evidence(store, production, version, window)
             else:
                 raise NoEvidence(

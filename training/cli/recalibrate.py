@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -22,10 +22,11 @@ from training.signals import end_on_signals
 @click.option(
     "--from-feedback",
     is_flag=True,
-    help="Use stored decisions with the feedback of analysts, instead of a file.",
+    help="Use stored decisions with their labels, instead of a file.",
 )
 @label_options.maturity_days
 @label_options.window_days
+@label_options.as_of
 @click.option(
     "--alias",
     type=click.Choice([PRODUCTION, CHALLENGER, CANDIDATE]),
@@ -41,6 +42,7 @@ def calibrate(
     from_feedback: bool,
     maturity_days: float,
     window_days: float,
+    as_of: datetime | None,
     alias: str,
 ) -> None:
     """Recalibrate a registered version on newer labels, and register it as `candidate`.
@@ -64,6 +66,7 @@ def calibrate(
     from training.recalibration.report import show_recalibration
     from training.recalibration.run import run_recalibration
 
+    window = Window(maturity_days, window_days, as_of)
     console = open_console()
     with Reporter(console) as reporter:
         sources = open_sources(reporter)
@@ -81,9 +84,9 @@ def calibrate(
                     maturity_days=maturity_days,
                     window_days=window_days,
                     limit=MAX_ROWS,
-                    now=datetime.now(UTC),
+                    as_of=window.end(),
                 )
-            labels = labels_from_feedback(matured, Window(maturity_days, window_days))
+            labels = labels_from_feedback(matured, window)
         model = sources.verified(version)
         recalibration = run_recalibration(
             tenant,

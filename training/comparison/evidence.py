@@ -66,11 +66,11 @@ def from_pairs(
         raise NoEvidence(
             f"{both} both scored {count:,} transactions {window}, but only {frauds:,} of them are "
             f"frauds; at least {MIN_FRAUDS} are needed to decide which is better. Wait for more "
-            "feedback, or widen --window-days."
+            "labels, or widen --window-days."
         )
     labelled = int(np.count_nonzero(pairs.labelled))
     notes = [
-        f"Labels: {labelled:,} of the transactions were reviewed by an analyst; the other "
+        f"Labels: {labelled:,} of the transactions have a label; the other "
         f"{count - labelled:,} are presumed honest. {SELECTION_BIAS}"
     ]
     if pairs.truncated:
@@ -84,8 +84,7 @@ def from_pairs(
         f"matured transactions ({window})",
         {
             "source": "shadow scores",
-            "maturity_days": window.maturity_days,
-            "window_days": window.window_days,
+            **window.facts(),
             "labelled": labelled,
         },
         tuple(notes),

@@ -12,7 +12,6 @@ from persistence.labels.reader import SELECTION_BIAS, MaturedTransactions
 from scoring.columns import BoolArray, Columns, FloatArray
 from scoring.event_type.fields import EventType
 from scoring.feature_set.model_features import ModelFeatures
-from scoring.transaction import PAYSIM
 from scoring.windows.events import IntArray
 from training.data.history import window_columns
 from training.data.labelled_events import LabelledEvents, amount_of, taken
@@ -88,28 +87,27 @@ def from_file(data: LabelledEvents, from_step: int | None, until_step: int | Non
 
 
 def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
-    """Return the labels of stored transactions, from the feedback of analysts."""
+    """Return the labels of stored transactions, from their labels of all sources."""
     earliest_first = slice(None, None, -1)
     count, labelled = matured.is_fraud.size, int(np.count_nonzero(matured.labelled))
     notes = [
-        f"Labels: {labelled:,} of {count:,} transactions {window} were reviewed by an analyst; "
+        f"Labels: {labelled:,} of {count:,} transactions {window} have a label; "
         f"the others are presumed honest. {SELECTION_BIAS}"
     ]
     if matured.truncated:
         notes.append(f"Only the newest {count:,} transactions of the window were read.")
     return Labels(
-        event_type=PAYSIM,
-        columns=taken(matured.transactions, earliest_first),
+        event_type=matured.event_type,
+        columns=taken(matured.columns, earliest_first),
         is_fraud=matured.is_fraud[earliest_first],
-        time_us=None,
+        time_us=None if matured.time_us is None else matured.time_us[earliest_first],
         time=matured.decided_at[earliest_first],
         is_clock=True,
         source=f"matured transactions ({window})",
-        remedy="Wait for more feedback, widen --window-days or lower --maturity-days.",
+        remedy="Wait for more labels, widen --window-days or lower --maturity-days.",
         facts={
             "source": "feedback",
-            "maturity_days": window.maturity_days,
-            "window_days": window.window_days,
+            **window.facts(),
             "labelled": labelled,
         },
         notes=tuple(notes),

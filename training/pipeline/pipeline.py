@@ -92,7 +92,8 @@ def learn(
     with reporter.stage(f"Fit the booster{suffix}", total=chosen.max_rounds) as advance:
         fitted = fit(
             sample.matrix, is_fraud, parts,
-            seed=seed, features=sample.features, on_round=lambda done, _: advance(done), chosen=chosen,
+            seed=seed, features=sample.features,
+            on_round=lambda done, _: advance(done), chosen=chosen,
         )  # fmt: skip
     with reporter.stage(f"Score the later parts{suffix}"):
         margins = {

@@ -16,6 +16,7 @@ from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.management_api import Request, connected
 
 FEEDBACK = {"label": "escalated", "rationale": "seen"}
+FRAUD = {"label": "fraud", "source": "customer"}
 
 
 @pytest.fixture
@@ -42,16 +43,21 @@ def changes(decision: Decided) -> list[tuple[str, str, Any]]:
         ("POST", f"/transactions/{decision.transaction_id}/feedback", FEEDBACK),
         ("PUT", "/policy", {"threshold": 0.2}),
         ("DELETE", "/policy", None),
+        (
+            "POST",
+            "/labels",
+            {"labels": [{"transaction_id": str(decision.transaction_id), **FRAUD}]},
+        ),
     ]
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", range(4))
 def test_a_repeated_change_is_made_once_and_returns_the_first_reply(
     request_: Request, tenant: Tenant, decision: Decided, rows: Rows, which: int
 ) -> None:
     request_(tenant.id, "PUT", "/policy", {"threshold": 0.4})
     change = changes(decision)[which]
-    plain = request_(tenant.id, *change) if which else None
+    plain = request_(tenant.id, *change) if which in {1, 2} else None
     request_(tenant.id, "PUT", "/policy", {"threshold": 0.4})
     first = request_(tenant.id, *change, Idempotency_Key="key-1")
     assert first.is_success, first.text
@@ -59,7 +65,7 @@ def test_a_repeated_change_is_made_once_and_returns_the_first_reply(
     assert plain is None or plain.json()["threshold"] == first.json()["threshold"]
     # What happens in between does not change the reply.
     request_(tenant.id, "PUT", "/policy", {"threshold": 0.3})
-    count = "SELECT (SELECT count(*) FROM policies) + (SELECT count(*) FROM feedback) AS n"
+    count = "SELECT (SELECT count(*) FROM policies) + (SELECT count(*) FROM labels) AS n"
     before = rows(count)
     for _ in range(2):
         again = request_(tenant.id, *change, Idempotency_Key="key-1")

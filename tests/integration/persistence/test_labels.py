@@ -32,7 +32,13 @@ from tests.support.fixture_types import MakeTenant
 from tests.support.postgres.query_plans import scanned_whole, walk
 
 CHAMPION, CHALLENGER = ModelVersion("fraud-demo", 1), ModelVersion("fraud-demo", 2)
-SPAN: dict[str, Any] = {"maturity_days": 30.0, "window_days": 60.0, "limit": 1000, "now": NOW}
+SPAN: dict[str, Any] = {
+    "maturity_days": 30.0,
+    "window_days": 60.0,
+    "limit": 1000,
+    # After what the tests report, and before another decision matures.
+    "as_of": NOW + timedelta(minutes=5),
+}
 
 
 def old(tenant: Tenant, days: float, score: float = 0.2, **transaction: Any) -> Decided:

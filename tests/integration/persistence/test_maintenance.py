@@ -109,9 +109,8 @@ def test_retention_drops_whole_old_months_and_keeps_newer_ones(
     said: list[str] = []
     maintain(owner, NOW, retain_months=1, report=said.append)
     assert months(engine)[0] == THIS.plus(-1)
-    assert (
-        f"Dropped {THIS.plus(-2)}: 1 decisions, 1 idempotency keys, 1 entries of feedback." in said
-    )
+    dropped = "1 decisions, 1 idempotency keys, 1 entries of feedback, 1 labels."
+    assert f"Dropped {THIS.plus(-2)}: {dropped}" in said
     for age, decided in stored.items():
         if age > 1:
             with pytest.raises(NotFound):
@@ -119,10 +118,12 @@ def test_retention_drops_whole_old_months_and_keeps_newer_ones(
         else:
             read_decision(engine, decided.tenant_id, decided.prediction_id)
     assert {r["key"] for r in rows("SELECT key FROM idempotency_keys")} == {"0", "1"}
-    assert {r["transaction_id"] for r in rows("SELECT transaction_id FROM feedback")} == {
-        stored[0].transaction_id,
-        stored[1].transaction_id,
-    }
+    for table in ("feedback", "labels"):
+        kept = rows(f"SELECT transaction_id FROM {table}")  # noqa: S608 - our tables
+        assert {r["transaction_id"] for r in kept} == {
+            stored[0].transaction_id,
+            stored[1].transaction_id,
+        }
     removed = rows("SELECT actor FROM audit_log WHERE action = 'feedback.removed'")
     assert removed == [{"actor": "sentinel db"}] * 2
     assert isinstance(DecisionLog(engine).write([a_decision(stored[0].tenant_id)])[0], Decided)
@@ -160,7 +161,7 @@ def test_a_dry_run_lists_the_changes_and_makes_none(
     maintain(owner, NOW, retain_months=2, dry_run=True, report=said.append)
     assert said == [
         f"Would move 1 rows of {THIS.plus(-5)} out of the default partitions.",
-        f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys and feedback.",
+        f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys, feedback and labels.",
     ]
     assert months(engine) == before
 

@@ -13,6 +13,7 @@ from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_challenger, record_promotions, record_refusal
 from persistence.drift.checks import check_drift
 from persistence.idempotency import KeyedRequest, Reply, write_once
+from persistence.labels.writer import store_labels
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
@@ -20,6 +21,7 @@ from scoring.errors import NotStorable, StoreMisconfigured
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.data.drift import last_day, trained
+from tests.support.data.labels import a_label
 from tests.support.data.policies import set_policy
 from tests.support.data.shadow import a_shadow_score
 from tests.support.factories import a_decision, a_model
@@ -95,6 +97,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
                 ),
                 {"t": tenant.id, "x": decision.transaction_id},
             )
+            store_labels(connection, tenant.id, [a_label(decision)], Actor("tests"))
         set_policy(engine, tenant.id, Policy.at(0.2, CostModel()), "tests")
         challenger = a_model(version=ModelVersion("fraud-demo", 2))
         record_challenger(engine, tenant.id, challenger, 5.0)
@@ -184,6 +187,12 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE predictions SET policy_id = NULL",
         "UPDATE drift_measures SET psi = 0",
         "DELETE FROM drift_checks",
+        "UPDATE labels SET label = 'legitimate'",
+        "DELETE FROM labels",
+        "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
+        " feedback_id) VALUES (1, uuidv7(), 'escalated', 'analyst', now(), 'me', 1)",
+        "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
+        " created_at) VALUES (1, uuidv7(), 'fraud', 'analyst', now(), 'me', now())",
     ],
 )
 def test_the_service_role_may_not_change_or_delete_decisions(
@@ -242,6 +251,8 @@ def test_a_row_refused_by_postgres_fails_alone(
         ("DELETE FROM api_keys", "key.removed"),
         ("UPDATE production_versions SET since = now() - interval '1 day'", "promotion.changed"),
         ("DELETE FROM feedback", "feedback.removed"),
+        ("DELETE FROM labels", "label.removed"),
+        ("UPDATE labels SET amount_lost = 1 WHERE feedback_id IS NULL", "label.changed"),
         ("UPDATE policies SET actor = 'another'", "policy.changed"),
         ("UPDATE challenger_versions SET canary_percent = 50", "challenger.changed"),
         ("DELETE FROM challenger_versions", "challenger.removed"),
@@ -271,5 +282,14 @@ def test_creating_is_audited_in_every_audited_table(
     }
     assert actions == {
         f"{noun}.created"
-        for noun in ("challenger", "feedback", "key", "policy", "promotion", "refusal", "tenant")
+        for noun in (
+            "challenger",
+            "feedback",
+            "key",
+            "label",
+            "policy",
+            "promotion",
+            "refusal",
+            "tenant",
+        )
     }

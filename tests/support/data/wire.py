@@ -26,7 +26,13 @@ Request = tuple[int, str, str, Any]
 _NOT_OF_THE_DATA = re.compile(r'"(?!202[34])\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(\+00:00|Z)"')
 _SENTENCE = re.compile(r'"(detail|message|note|selection_bias)":"(?:[^"\\]|\\.)*"')
 _REASONS = re.compile(r'"reasons":\["(?:[^"\\]|\\.)*"(?:,"(?:[^"\\]|\\.)*")*\]')
-_ADDED = re.compile(r',"(?:display_value|display_time|usual)":(?:null|"(?:[^"\\]|\\.)*")')
+_ADDED = re.compile(
+    r',"(?:display_value|display_time|usual)":(?:null|"(?:[^"\\]|\\.)*")'
+    # The label of a case is its last member, that of a feedback is not.
+    r'|,"labels":\[[^\]]*\]|,"label":(?:null|"[a-z]+")(?=\})'
+    # Of a model version in the audit log; the features of a prediction have values.
+    r'|,"features":\[\{"name":"\w+","words":.*?\}\](?=,)'
+)
 _INTERVAL = re.compile(r'\{"value":[^{}]*\}')
 _LONG = re.compile(r"(\.\d{10})\d+")
 

@@ -1,0 +1,1 @@
+"""Labels: what events turned out to be."""
