@@ -20,6 +20,8 @@ from api.drift.routes import router as drift_router
 from api.models.routes import router as models_router
 from api.openapi_responses import named_examples
 from api.request_body import JsonBody
+from api.review.audit_routes import router as audit_router
+from api.review.export_routes import router as export_router
 from api.review.routes import router as review_router
 from app.health_operations import HEALTH, HEALTH_SCHEMAS
 from app.openapi_text import DESCRIPTION, TAGS
@@ -28,7 +30,7 @@ from scoring import __version__
 from web.problem_types import RETRY_STATUSES
 from web.schemas import Problem
 
-ROUTERS = (models_router, drift_router, review_router)
+ROUTERS = (models_router, drift_router, review_router, export_router, audit_router)
 """Routers of the management routes."""
 
 _HEADERS: dict[str, Any] = {

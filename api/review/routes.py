@@ -1,21 +1,16 @@
-"""The review routes: the worklist, transactions, feedback and the audit log."""
+"""The routes of an analyst: the worklist, search, a case and its feedback."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Connection
-from starlette.datastructures import MutableHeaders
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api.dependencies import (
     REVIEWER_WITHOUT_PARAMETERS,
-    Admin,
-    ApiDependencies,
     CurrentDependencies,
     Reviewer,
 )
@@ -31,23 +26,15 @@ from api.openapi_responses import (
 )
 from api.request_body import BodyReader, JsonBody
 from api.review import examples, schemas
-from api.review.csv_export import csv_header, csv_lines, csv_more
-from api.review.responses import audit_page, case_detail, case_page, feedback_out
-from api.review.search_query import to_audit_filter, to_search
-from persistence.review.audit import AuditEntry, read_accesses, read_changes
-from persistence.review.cases import Case, Page
+from api.review.responses import case_detail, case_page, feedback_out
+from api.review.search_query import to_search, transaction_before
+from persistence.review.cases import Page
 from persistence.review.search import (
-    ID_BYTES,
     SearchReader,
-    find_ids,
     find_transactions,
-    read_transactions,
 )
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
 from scoring.errors import IdempotencyMismatch
-
-EXPORT_PAGE = 1000
-"""Rows of an export that are read, and held in memory, at a time."""
 
 router = APIRouter(tags=["Review"])
 
@@ -132,7 +119,7 @@ async def search_transactions(
     """
     search = to_search(query)
     cursor_key = (caller.tenant_id, "transactions", search)
-    before = _transaction_before(dependencies, query.cursor, *cursor_key)
+    before = transaction_before(dependencies, query.cursor, *cursor_key)
     page = await dependencies.run(
         find_transactions,
         caller.tenant_id,
@@ -146,86 +133,6 @@ async def search_transactions(
         response.headers, request.query_params, position, *cursor_key
     )
     return case_page(page, next_cursor)
-
-
-@router.get(
-    "/transactions.csv",
-    operation_id="export_transactions",
-    summary="Export transactions as CSV, newest first",
-    response_class=Response,
-    responses={
-        **problems(*ANYWHERE),
-        200: {
-            "description": "a header and a line a transaction, with its latest feedback; text that "
-            "a spreadsheet would take for a formula begins with an apostrophe; where more rows "
-            "follow, a last line whose first cell says so",
-            "headers": NEXT_PAGE,
-            "content": {"text/csv": {"schema": {"type": "string"}, "example": examples.CSV}},
-        },
-    },
-)
-async def export_transactions(
-    query: Annotated[schemas.ExportQuery, Query()],
-    caller: Reviewer,
-    dependencies: CurrentDependencies,
-    request: Request,
-) -> StreamingResponse:
-    """The same search as one file. Scope: review."""
-    search = to_search(query)
-    cursor_key = (caller.tenant_id, "transactions", search)
-    before = _transaction_before(dependencies, query.cursor, *cursor_key)
-    ids, last = await dependencies.run(
-        find_ids,
-        caller.tenant_id,
-        search,
-        limit=query.limit,
-        before=before,
-        reader=SearchReader(caller.actor, "transactions.exported"),
-    )
-    headers = MutableHeaders({"Content-Disposition": 'attachment; filename="transactions.csv"'})
-    next_cursor = dependencies.cursors.seal_next(
-        headers, request.query_params, None if last is None else [last], *cursor_key
-    )
-    part_bytes = EXPORT_PAGE * ID_BYTES
-
-    async def read(start: int) -> list[Case]:
-        part = ids[start : start + part_bytes]
-        return await dependencies.run(read_transactions, caller.tenant_id, part)
-
-    # Read before the reply begins, while a failure can still have a status of its own.
-    first = await read(0)
-    rest = range(part_bytes, len(ids), part_bytes)
-    lines = _lines(first, rest, read, next_cursor)
-    return StreamingResponse(lines, media_type="text/csv", headers=headers)
-
-
-async def _lines(
-    first: list[Case],
-    starts: Iterable[int],
-    read: Callable[[int], Awaitable[list[Case]]],
-    next_cursor: str | None,
-) -> AsyncIterator[bytes]:
-    """Yield an export page by page; no connection is held in between.
-
-    Args:
-        first: cases of the first page.
-        starts: beginnings of the other pages.
-        read: reader of the page that begins there.
-        next_cursor: cursor of the rows after the last page.
-    """
-    yield csv_header()
-    yield csv_lines(first)
-    for start in starts:
-        yield csv_lines(await read(start))
-    if next_cursor is not None:
-        yield csv_more(next_cursor)
-
-
-def _transaction_before(
-    dependencies: ApiDependencies, cursor: str | None, *cursor_key: object
-) -> UUID | None:
-    """Return the id at which the page before ended; None for the first page."""
-    return None if cursor is None else UUID(dependencies.cursors.open(cursor, *cursor_key)[0])
 
 
 @router.get(
@@ -285,56 +192,3 @@ async def give_feedback(
         return feedback_out(stored)
 
     return await write(dependencies, request, caller, feedback, add, status=201)
-
-
-@router.get(
-    "/audit",
-    operation_id="read_audit",
-    summary="Who changed what, or who read it, newest first",
-    responses={
-        **problems(*ANYWHERE),
-        200: {
-            **reply(description="a page of the log", a_promotion=examples.AUDIT_PAGE),
-            "headers": NEXT_PAGE,
-        },
-    },
-)
-async def read_audit_log(
-    query: Annotated[schemas.AuditQuery, Query()],
-    caller: Admin,
-    dependencies: CurrentDependencies,
-    request: Request,
-    response: Response,
-) -> schemas.AuditPage:
-    """Keys, promotions, policies, feedback: before and after, by whom.
-
-    With `reads`: which case or account was read, searched for or exported. Scope: admin.
-    """
-    wanted = to_audit_filter(query)
-    cursor_key = (caller.tenant_id, "audit", query.reads, wanted)
-    position = (
-        dependencies.cursors.open(query.cursor, *cursor_key) if query.cursor is not None else None
-    )
-    page: Page[AuditEntry, Any]
-    if query.reads:
-        page = await dependencies.run(
-            read_accesses,
-            caller.tenant_id,
-            wanted,
-            limit=query.limit,
-            before=UUID(position[0]) if position else None,
-        )
-        next_position = None if page.next is None else [page.next]
-    else:
-        page = await dependencies.run(
-            read_changes,
-            caller.tenant_id,
-            wanted,
-            limit=query.limit,
-            before=(datetime.fromisoformat(position[0]), position[1]) if position else None,
-        )
-        next_position = None if page.next is None else list(page.next)
-    next_cursor = dependencies.cursors.seal_next(
-        response.headers, request.query_params, next_position, *cursor_key
-    )
-    return audit_page(page, next_cursor)

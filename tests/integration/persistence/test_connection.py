@@ -22,7 +22,7 @@ from persistence.connection.url import DatabaseUrlError
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database, transaction, verify_session
 from persistence.maintenance import migrate
-from persistence.maintenance.maintenance import MaintenanceError
+from persistence.maintenance.errors import MaintenanceError
 from persistence.tenancy import SERVICE_ROLE
 from scoring.errors import SchemaMissing, StoreMisconfigured, StoreUnavailable
 from sentinel.local.database_url import check_database_url

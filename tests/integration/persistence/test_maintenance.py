@@ -20,7 +20,8 @@ from persistence.decisions.writer import DecisionLog
 from persistence.deployments import record_promotions
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
-from persistence.maintenance.maintenance import MONTHS_AHEAD, MaintenanceError, maintain
+from persistence.maintenance.errors import MaintenanceError
+from persistence.maintenance.maintenance import MONTHS_AHEAD, maintain
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import create_tenant
 from scoring.errors import NotFound

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
-from persistence.maintenance.maintenance import MaintenanceError, PauseTooShort, maintain
+from persistence.maintenance.errors import MaintenanceError, PauseTooShort
+from persistence.maintenance.maintenance import maintain
 from scoring.errors import StoreUnavailable
 from tests.support.data.partition_months import NOW, THIS, months, partition_of
 from tests.support.factories import a_decision
@@ -59,7 +60,7 @@ def test_maintenance_gives_up_its_lock_behind_a_long_transaction_and_scoring_con
     decide: Callable[..., Decided],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("persistence.maintenance.maintenance._ATTEMPTS", 2)
+    monkeypatch.setattr("persistence.maintenance.pause._ATTEMPTS", 2)
     decide(THIS.plus(-3))
     with engine.begin() as reader:
         reader.execute(text("SELECT count(*) FROM predictions"))

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, inspect, text
 
 from persistence.connection.url import DatabaseUrlError
 from persistence.engine import open_database
-from persistence.maintenance.maintenance import MaintenanceError
+from persistence.maintenance.errors import MaintenanceError
 from persistence.maintenance.migrate import (
     alembic_config,
     current_revision,
