@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.load.server_under_test import Figures
 from benchmarks.runner import Measured
-from benchmarks.server_under_test import Figures
 
 SERVICE = ("sentinel", "sentinel_2_workers")
 """Configurations of the service; at 64 clients the one with most requests a second is compared."""

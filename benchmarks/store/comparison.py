@@ -24,13 +24,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.environment import commit, machine
-from benchmarks.store_operations import OPERATIONS, open_store
+from benchmarks.reporting.environment import commit, machine
+from benchmarks.store.operations import OPERATIONS, open_store
 from sentinel.errors import Command
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.terminal import open_console
 
-RESULTS = Path(__file__).with_name("results") / "store.json"
+RESULTS = Path(__file__).parents[1] / "results" / "store.json"
 ROWS = (100_000, 10_000_000)
 LIMIT = 2.0
 """Largest allowed ratio of a median in the larger database to that in the smaller."""
@@ -148,7 +148,3 @@ def _show(console: Console, operations: dict[str, Any], sizes: tuple[int, ...]) 
             faults.append(f"{name}: scans a table of the larger database.")
     console.print(table)
     return faults
-
-
-if __name__ == "__main__":
-    main()

@@ -24,7 +24,7 @@ from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child, Ledger
 
 KEY_SECRET = b"a secret of the benchmark"
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 SERVING_LOCK = PROJECT / "requirements" / "serving.lock"
 _INSTALL_S = 1200
 _CONNECTIONS = 300

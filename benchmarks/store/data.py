@@ -16,7 +16,7 @@ import orjson
 from psycopg import Connection
 from sqlalchemy import Engine, text
 
-from benchmarks.payloads import transactions
+from benchmarks.load.payloads import transactions
 from persistence.decisions.rows import Decided, body_digest, read_decision
 from persistence.maintenance.maintenance import maintain
 from persistence.maintenance.partitions import Month, make_months, months_made

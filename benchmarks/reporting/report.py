@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from benchmarks.plots import draw
-from benchmarks.results import number, summary_of, verdict
+from benchmarks.reporting.plots import draw
+from benchmarks.reporting.results import number, summary_of, verdict
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 BATCHING = ("sentinel", "sentinel_unbatched", "sentinel_on_threads", "sentinel_stock_wait")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.load import Usage
+from benchmarks.load.clients import Usage
 
 
 class Meter:

@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.ratios import DIRECTIONS, absolutes, best_service, ratios
+from benchmarks.load.server_under_test import Figures
+from benchmarks.reporting.ratios import DIRECTIONS, absolutes, best_service, ratios
+from benchmarks.reporting.targets import TARGETS
 from benchmarks.runner import Measured
-from benchmarks.server_under_test import Figures
 from benchmarks.systems.catalogue import SYSTEMS
-from benchmarks.targets import TARGETS
 
 _RANGED = ("p50_ms", "p99_ms", "requests_per_s")
 

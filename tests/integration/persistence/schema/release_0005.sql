@@ -1,5 +1,5 @@
 -- What the release at revision 0005 runs while it decides payments.
--- tests/integration/persistence/test_expand_and_contract.py runs it against the schema of this release.
+-- tests/integration/persistence/schema/test_expand_and_contract.py runs it against the schema of this release.
 
 -- name: set_tenants
 SELECT set_config('sentinel.tenant_ids', %(tenants)s, true)

@@ -13,11 +13,11 @@ import httpx
 import psutil
 
 from benchmarks.config import Plan
-from benchmarks.cpu import Meter, family
-from benchmarks.load import Endpoint, LoadResult, run_load
+from benchmarks.load.clients import Endpoint, LoadResult, run_load
+from benchmarks.load.cpu import Meter, family
+from benchmarks.load.testbed import Testbed
 from benchmarks.models import Prepared
 from benchmarks.systems.catalogue import SYSTEMS, Launch, System
-from benchmarks.testbed import Testbed
 from sentinel.local.processes import Child
 
 READY_S = 120.0

@@ -1,5 +1,5 @@
--- What the release at revision 0003 says to Postgres while it decides payments.
--- tests/integration/persistence/test_expand_and_contract.py runs it against the schema of this release.
+-- What the release at revision 0004 says to Postgres while it decides payments.
+-- tests/integration/persistence/schema/test_expand_and_contract.py runs it against the schema of this release.
 
 -- name: set_tenants
 SELECT set_config('sentinel.tenant_ids', %(tenants)s, true)
@@ -66,25 +66,26 @@ ON CONFLICT DO NOTHING
 
 -- name: insert
 WITH given AS MATERIALIZED (
-    SELECT tenant_id, transaction_id, prediction_id, external_id, body_digest, step, type, amount,
-        name_orig, oldbalance_org, name_dest, oldbalance_dest, model_name, model_version, score,
-        margin, base_value, raw_probability, threshold, policy_id,
-        risk_band, decision, features::jsonb,
-        contributions::jsonb, latency_ms, external_id IS NULL
+    SELECT *, external_id IS NULL
         OR pg_try_advisory_xact_lock(hashtextextended(external_id, tenant_id)) AS is_free
-    FROM unnest(%(tenant_id)b::bigint[], %(transaction_id)b::uuid[], %(prediction_id)b::uuid[],
-        %(external_id)b::text[], %(body_digest)b::bytea[], %(step)b::integer[], %(type)b::text[],
-        %(amount)b::float8[], %(name_orig)b::text[], %(oldbalance_org)b::float8[],
-        %(name_dest)b::text[], %(oldbalance_dest)b::float8[], %(model_name)b::text[],
-        %(model_version)b::integer[], %(score)b::float8[], %(margin)b::float8[],
-        %(base_value)b::float8[], %(raw_probability)b::float8[], %(threshold)b::float8[],
-        %(policy_id)b::bigint[],
-        %(risk_band)b::text[], %(decision)b::text[], %(features)b::text[],
-        %(contributions)b::text[], %(latency_ms)b::float8[]) AS given (tenant_id, transaction_id,
-        prediction_id, external_id, body_digest, step, type, amount, name_orig, oldbalance_org,
-        name_dest, oldbalance_dest, model_name, model_version, score, margin, base_value,
-        raw_probability, threshold, policy_id,
-        risk_band, decision, features, contributions, latency_ms)
+    FROM (SELECT unnest(%(tenant_id)b::bigint[]) AS tenant_id, unnest(%(transaction_id)b::uuid[]) AS
+        transaction_id, unnest(%(prediction_id)b::uuid[]) AS prediction_id,
+        unnest(%(external_id)b::text[]) AS external_id, unnest(%(body_digest)b::bytea[])
+        AS body_digest, unnest(%(step)b::integer[]) AS step, unnest(%(type)b::text[]) AS
+        type, unnest(%(amount)b::float8[]) AS amount, unnest(%(name_orig)b::text[]) AS
+        name_orig, unnest(%(oldbalance_org)b::float8[]) AS oldbalance_org,
+        unnest(%(name_dest)b::text[]) AS name_dest,
+        unnest(%(oldbalance_dest)b::float8[]) AS oldbalance_dest,
+        unnest(%(model_name)b::text[]) AS model_name,
+        unnest(%(model_version)b::integer[]) AS model_version,
+        unnest(%(score)b::float8[]) AS score, unnest(%(margin)b::float8[]) AS margin,
+        unnest(%(base_value)b::float8[]) AS base_value,
+        unnest(%(raw_probability)b::float8[]) AS raw_probability,
+        unnest(%(threshold)b::float8[]) AS threshold, unnest(%(policy_id)b::bigint[]) AS
+        policy_id, unnest(%(risk_band)b::text[]) AS risk_band,
+        unnest(%(decision)b::text[]) AS decision, unnest(%(features)b::text[])::jsonb AS
+        features, unnest(%(contributions)b::text[])::jsonb AS contributions,
+        unnest(%(latency_ms)b::float8[]) AS latency_ms) AS given
 ), claimed AS (
     INSERT INTO idempotency_keys (tenant_id, key, body_digest, prediction_id)
     SELECT tenant_id, external_id, body_digest, prediction_id

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from sqlalchemy import Engine, text
 
-from benchmarks.store_data import load, sample
+from benchmarks.store.data import load, sample
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
