@@ -22,6 +22,8 @@ from api.labels.routes import router as labels_router
 from api.models.routes import router as models_router
 from api.openapi_responses import named_examples
 from api.request_body import JsonBody
+from api.review.audit_routes import router as audit_router
+from api.review.export_routes import router as export_router
 from api.review.routes import router as review_router
 from app.health_operations import HEALTH, HEALTH_SCHEMAS
 from app.openapi_text import DESCRIPTION, TAGS
@@ -30,7 +32,15 @@ from scoring import __version__
 from web.problem_types import RETRY_STATUSES
 from web.schemas import Problem
 
-ROUTERS = (event_types_router, models_router, drift_router, review_router, labels_router)
+ROUTERS = (
+    event_types_router,
+    models_router,
+    drift_router,
+    review_router,
+    export_router,
+    audit_router,
+    labels_router,
+)
 """Routers of the management routes."""
 
 _HEADERS: dict[str, Any] = {

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from benchmarks.config import EVERYTHING, QUICK, SIZES, SYSTEMS, TINY, Plan
-from benchmarks.environment import command, commit, machine
+from benchmarks.reporting.environment import command, commit, machine
 from sentinel.errors import CommandGroup
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def main(
     if context.invoked_subcommand:
         return
     # Imported here, because the imports take seconds, which `--help` and usage errors do not need.
-    from benchmarks.results import document, show, written
+    from benchmarks.reporting.results import document, show, written
     from benchmarks.runner import Measured
     from registry.client.proxies import reach_loopback_directly
     from sentinel.local.terminal import open_console, stop_on_signals
@@ -151,9 +151,9 @@ def _measure(
     console: Console,
 ) -> None:
     from benchmarks.explain import compare
+    from benchmarks.load.testbed import InstallError, Testbed
     from benchmarks.models import ModelError, prepare
     from benchmarks.runner import run_rounds
-    from benchmarks.testbed import InstallError, Testbed
     from training.errors import TrainingError
 
     begun = time.monotonic()
@@ -206,7 +206,7 @@ def _measure(
 )
 def report(results: Path, page: Path) -> None:
     """Write the results between the markers of the page, and draw its picture."""
-    from benchmarks.report import refresh
+    from benchmarks.reporting.report import refresh
 
     refresh(results, page)
     click.echo(f"{page} and its picture show {results}.")

@@ -23,8 +23,8 @@ from rich.progress import track
 from rich.table import Table
 from sqlalchemy import Engine, text
 
-from benchmarks.environment import commit, machine
-from benchmarks.payloads import features_of, transactions
+from benchmarks.load.payloads import features_of, transactions
+from benchmarks.reporting.environment import commit, machine
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog

@@ -10,8 +10,8 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
+from benchmarks.load.payloads import features_of, transactions
 from benchmarks.models import Prepared
-from benchmarks.payloads import features_of, transactions
 from scoring.explain.treeshap import CompiledTrees, compile_trees
 
 ROWS = (1, 8, 64, 1000)

@@ -123,7 +123,7 @@ def prepare(size: str, home: Path, tracking: Tracking, uri: str, data: Path | No
         folder.mkdir(parents=True)
         fitted = _fitted(SHAPES[size], matrix, is_fraud)
         score = fitted.calibrator(fitted.margins(matrix))
-        fitted.save(folder, golden_rows(matrix, score, fitted.policy))
+        fitted.save(folder, golden_rows(matrix, score, fitted.policy, fitted.features.described))
         with (
             tracking.run("benchmarks", size, {}) as run,
             registering(run, folder, name, tags={}, metrics={}) as registered,

@@ -18,11 +18,11 @@ import psutil
 import psycopg
 
 from benchmarks.config import Plan
-from benchmarks.load import LoadError
+from benchmarks.load.clients import LoadError
+from benchmarks.load.server_under_test import Figures, Phase, ServerUnderTest
+from benchmarks.load.testbed import InstallError, Testbed
 from benchmarks.models import Prepared
-from benchmarks.server_under_test import Figures, Phase, ServerUnderTest
 from benchmarks.systems.catalogue import SYSTEMS, Launch
-from benchmarks.testbed import InstallError, Testbed
 from scoring.errors import SentinelError
 from sentinel.local.processes import ProcessError
 

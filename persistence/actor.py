@@ -18,3 +18,8 @@ class Actor:
 
     name: str
     via: str | None = None
+
+
+MLFLOW = "mlflow"
+MLFLOW_ACTOR = Actor(MLFLOW, via=MLFLOW)
+"""Actor of what follows changes in MLflow, where MLflow names no person."""

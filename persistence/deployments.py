@@ -1,4 +1,4 @@
-"""Read and write the tables of model versions: served, in production, challenging, refused."""
+"""Record which model versions serve a tenant: in production, as challenger, in test mode."""
 
 from __future__ import annotations
 
@@ -8,43 +8,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
-    Text,
-    and_,
     case,
-    cast,
     delete,
     func,
-    literal,
     or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from persistence.actor import Actor
+from persistence.actor import MLFLOW_ACTOR, Actor
 from persistence.engine import transaction
 from persistence.tables.deployments import (
     ChallengerVersionRow,
     ModelVersionRow,
     ProductionVersionRow,
-    RefusalRow,
 )
-from persistence.tables.review import AuditRow
 from persistence.tenancy import act_as, see_all_tenants, tenant_transaction
 from scoring.features import PAYSIM_FEATURES
 from scoring.model import sandbox
-from scoring.policy import Policy, policy_from_numbers
 from scoring.prediction import ModelVersion
 
 if TYPE_CHECKING:
     from scoring.model.fraud_model import FraudModel
-
-MLFLOW = "mlflow"
-MLFLOW_ACTOR = Actor(MLFLOW, via=MLFLOW)
-"""Actor of what follows changes in MLflow, where MLflow names no person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,86 +46,6 @@ class Promoter:
 
     actor: Actor
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ServedVersion:
-    """A version that has served a tenant, in production or in shadow.
-
-    Attributes:
-        model: name and number of the version.
-        policy: policy that the version carries.
-        calibrator_kind: kind of its calibrator, such as `isotonic`.
-        first_served_at: time at which a service process first loaded it for the tenant.
-        production_since: time of its promotion; None where it is not in production now.
-        promoted_by: actor of that promotion in the audit log; None where it is not in production.
-        challenger_since: time at which it became the challenger; None where it is not one now.
-        canary_percent: share of accounts that it decides for as challenger, 0 to 100; else None.
-    """
-
-    model: ModelVersion
-    policy: Policy
-    calibrator_kind: str
-    first_served_at: datetime
-    production_since: datetime | None
-    promoted_by: str | None
-    challenger_since: datetime | None
-    canary_percent: float | None
-
-
-def served_versions(connection: Connection, tenant_id: int) -> list[ServedVersion]:
-    """Return the registered versions that have served a tenant, the latest first.
-
-    Args:
-        connection: connection inside a `tenant_transaction`.
-        tenant_id: tenant whose versions are read.
-    """
-    production, challenger = (
-        and_(
-            row.tenant_id == ModelVersionRow.tenant_id,
-            row.name == ModelVersionRow.name,
-            row.version == ModelVersionRow.version,
-        )
-        for row in (ProductionVersionRow, ChallengerVersionRow)
-    )
-    statement = (
-        select(
-            ModelVersionRow.name,
-            ModelVersionRow.version,
-            ModelVersionRow.policy,
-            ModelVersionRow.calibrator_kind,
-            ModelVersionRow.first_served_at,
-            ProductionVersionRow.since.label("production_since"),
-            _promoted_by(),
-            ChallengerVersionRow.since.label("challenger_since"),
-            ChallengerVersionRow.canary_percent,
-        )
-        .outerjoin(ProductionVersionRow, production)
-        .outerjoin(ChallengerVersionRow, challenger)
-        .where(ModelVersionRow.tenant_id == tenant_id, ModelVersionRow.name != sandbox.MODEL.name)
-        .order_by(ModelVersionRow.first_served_at.desc(), ModelVersionRow.version.desc())
-    )
-    return [
-        ServedVersion(ModelVersion(name, version), policy_from_numbers(policy), *rest)
-        for name, version, policy, *rest in connection.execute(statement)
-    ]
-
-
-def _promoted_by() -> ColumnElement[str | None]:
-    """Return the actor of a production version's promotion, as the audit log has it."""
-    version = cast(ProductionVersionRow.version, Text)
-    newest = (
-        select(AuditRow.actor)
-        .where(
-            AuditRow.tenant_id == ProductionVersionRow.tenant_id,
-            AuditRow.object == literal("models/") + ProductionVersionRow.name + "/" + version,
-            AuditRow.action.startswith("promotion."),
-        )
-        .order_by(AuditRow.at.desc(), AuditRow.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return case((ProductionVersionRow.since.is_not(None), func.coalesce(newest, MLFLOW)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,59 +225,3 @@ def _insert_versions(
 
 def _missing_versions(rows: Sequence[dict[str, Any]]) -> Insert:
     return upsert(ModelVersionRow).values(rows).on_conflict_do_nothing()
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A registered version that was refused.
-
-    Attributes:
-        name: name of the registered model in MLflow.
-        version: number of the version in MLflow.
-        registered_ms: time of its registration in MLflow, Unix milliseconds.
-        reason: sentence that names the check it failed.
-        at: time of the first refusal.
-    """
-
-    name: str
-    version: int
-    registered_ms: int
-    reason: str
-    at: datetime
-
-
-def record_refusal(
-    engine: Engine, tenant_id: int, name: str, version: int, registered_ms: int, reason: str
-) -> None:
-    """Record a refusal; a version that was refused before keeps its first reason.
-
-    Raises:
-        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
-    """
-    refused = upsert(RefusalRow).values(
-        tenant_id=tenant_id,
-        name=name,
-        version=version,
-        registered_ms=registered_ms,
-        reason=reason,
-    )
-    with tenant_transaction(engine, tenant_id, actor=MLFLOW_ACTOR) as connection:
-        connection.execute(refused.on_conflict_do_nothing())
-
-
-def list_refusals(engine: Engine, tenant_id: int, limit: int) -> list[Refusal]:
-    """Return a tenant's latest refusals, at most `limit`, the latest first."""
-    statement = (
-        select(
-            RefusalRow.name,
-            RefusalRow.version,
-            RefusalRow.registered_ms,
-            RefusalRow.reason,
-            RefusalRow.at,
-        )
-        .where(RefusalRow.tenant_id == tenant_id)
-        .order_by(RefusalRow.at.desc(), RefusalRow.version.desc())
-        .limit(limit)
-    )
-    with tenant_transaction(engine, tenant_id) as connection:
-        return [Refusal(*row) for row in connection.execute(statement)]

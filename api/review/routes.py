@@ -1,21 +1,16 @@
-"""The review routes: the worklist, transactions, feedback and the audit log."""
+"""The routes of an analyst: the worklist, search, a case and its feedback."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Connection
-from starlette.datastructures import MutableHeaders
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api.dependencies import (
     REVIEWER_WITHOUT_PARAMETERS,
-    Admin,
-    ApiDependencies,
     CurrentDependencies,
     Reviewer,
 )
@@ -31,25 +26,15 @@ from api.openapi_responses import (
 )
 from api.request_body import BodyReader, JsonBody
 from api.review import examples, schemas
-from api.review.csv_export import CsvExport
-from api.review.responses import audit_page, case_detail, case_page, feedback_out
-from api.review.search_query import to_audit_filter, to_search
-from persistence.event_types import current_event_type
-from persistence.review.audit import AuditEntry, read_accesses, read_changes
-from persistence.review.cases import Case, Page
+from api.review.responses import case_detail, case_page, feedback_out
+from api.review.search_query import to_search, transaction_before
+from persistence.review.cases import Page
 from persistence.review.search import (
-    ID_BYTES,
     SearchReader,
-    find_ids,
     find_transactions,
-    read_transactions,
 )
 from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
 from scoring.errors import IdempotencyMismatch
-from scoring.transaction import PAYSIM
-
-EXPORT_PAGE = 1000
-"""Rows of an export that are read, and held in memory, at a time."""
 
 router = APIRouter(tags=["Review"])
 
@@ -134,7 +119,7 @@ async def search_transactions(
     """
     search = to_search(query)
     cursor_key = (caller.tenant_id, "transactions", search)
-    before = _transaction_before(dependencies, query.cursor, *cursor_key)
+    before = transaction_before(dependencies, query.cursor, *cursor_key)
     page = await dependencies.run(
         find_transactions,
         caller.tenant_id,
@@ -291,56 +276,3 @@ async def give_feedback(
         return feedback_out(stored)
 
     return await write(dependencies, request, caller, feedback, add, status=201)
-
-
-@router.get(
-    "/audit",
-    operation_id="read_audit",
-    summary="Who changed what, or who read it, newest first",
-    responses={
-        **problems(*ANYWHERE),
-        200: {
-            **reply(description="a page of the log", a_promotion=examples.AUDIT_PAGE),
-            "headers": NEXT_PAGE,
-        },
-    },
-)
-async def read_audit_log(
-    query: Annotated[schemas.AuditQuery, Query()],
-    caller: Admin,
-    dependencies: CurrentDependencies,
-    request: Request,
-    response: Response,
-) -> schemas.AuditPage:
-    """Keys, promotions, policies, feedback: before and after, by whom.
-
-    With `reads`: which case or account was read, searched for or exported. Scope: admin.
-    """
-    wanted = to_audit_filter(query)
-    cursor_key = (caller.tenant_id, "audit", query.reads, wanted)
-    position = (
-        dependencies.cursors.open(query.cursor, *cursor_key) if query.cursor is not None else None
-    )
-    page: Page[AuditEntry, Any]
-    if query.reads:
-        page = await dependencies.run(
-            read_accesses,
-            caller.tenant_id,
-            wanted,
-            limit=query.limit,
-            before=UUID(position[0]) if position else None,
-        )
-        next_position = None if page.next is None else [page.next]
-    else:
-        page = await dependencies.run(
-            read_changes,
-            caller.tenant_id,
-            wanted,
-            limit=query.limit,
-            before=(datetime.fromisoformat(position[0]), position[1]) if position else None,
-        )
-        next_position = None if page.next is None else list(page.next)
-    next_cursor = dependencies.cursors.seal_next(
-        response.headers, request.query_params, next_position, *cursor_key
-    )
-    return audit_page(page, next_cursor)

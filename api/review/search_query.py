@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
+from api.dependencies import ApiDependencies
 from api.review.schemas import AuditQuery, SearchQuery
 from persistence.review.audit import AuditFilter
 from persistence.review.search import MAX_AMOUNT_DAYS, InvalidSearch, Search
@@ -52,6 +54,22 @@ def to_audit_filter(query: AuditQuery) -> AuditFilter:
     if query.from_ is not None and query.to is not None and query.to < query.from_:
         raise invalid_fields([(("to",), _BACKWARDS["to"])])
     return AuditFilter(query.action, query.actor, query.object, query.from_, query.to)
+
+
+def transaction_before(
+    dependencies: ApiDependencies, cursor: str | None, *cursor_key: object
+) -> UUID | None:
+    """Return the id at which the page before ended; None for the first page.
+
+    Args:
+        dependencies: what the management routes need.
+        cursor: cursor of the query; None where it has none.
+        cursor_key: values of the list that the cursor belongs to.
+
+    Raises:
+        InvalidRequest: the cursor is not one of this list.
+    """
+    return None if cursor is None else UUID(dependencies.cursors.open(cursor, *cursor_key)[0])
 
 
 def _unix_ms(moment: datetime | None) -> int | None:

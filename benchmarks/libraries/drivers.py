@@ -15,7 +15,7 @@ import psycopg
 import uvloop
 
 from benchmarks.libraries.timing import Samples, show
-from benchmarks.store_data import load, sample
+from benchmarks.store.data import load, sample
 from persistence.decisions.insert_sql import INPUT, INSERT, SET_TENANTS
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog

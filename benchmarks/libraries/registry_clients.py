@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.libraries.alias_polls import CLIENTS
 from benchmarks.libraries.timing import Samples, show
-from benchmarks.testbed import child_environment, free_port
+from benchmarks.load.testbed import child_environment, free_port
 from sentinel.local.mlflow_server import MlflowServer
 
 _PROJECT = Path(__file__).parents[2]

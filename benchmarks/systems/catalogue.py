@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import payloads
+from benchmarks.load import payloads
+from benchmarks.load.payloads import Wire
+from benchmarks.load.testbed import KEY_SECRET, PROJECT, Testbed, child_environment, free_port
 from benchmarks.models import Prepared
-from benchmarks.payloads import Wire
-from benchmarks.testbed import KEY_SECRET, PROJECT, Testbed, child_environment, free_port
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 # MLServer 1.7.1 gets the running event loop in a way that uvloop 0.22 does not support.

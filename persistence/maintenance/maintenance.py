@@ -2,10 +2,9 @@
 
 Scoring goes on during a run. Each piece of work that needs a lock that stops scoring (ACCESS
 EXCLUSIVE) is one transaction that changes the catalogue and, at most, moves the rows of the default
-partition. It waits for a lock no longer than LOCK_TIMEOUT_MS, because other statements queue behind
-it, and is then tried again. It lasts no longer than a pause that the operator may set; otherwise
-Postgres rolls it back. DETACH CONCURRENTLY is not possible: it refuses a table that has a default
-partition, and the default partition stores decisions whose month has no partition.
+partition, see `persistence/maintenance/pause.py`. DETACH CONCURRENTLY is not possible: it refuses a
+table that has a default partition, and the default partition stores decisions whose month has no
+partition.
 
 Long work takes no such lock: idempotency keys, feedback and labels of an old month are deleted
 before the month is dropped, the keys page by page, and foreign keys are validated afterwards, see
@@ -15,13 +14,11 @@ work.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from psycopg import errors
 from sqlalchemy import Connection, Engine, text
@@ -29,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from persistence.actor import Actor
 from persistence.errors import translate_errors
+from persistence.maintenance.errors import MaintenanceError
 from persistence.maintenance.foreign_keys import foreign_keys_dropped, unvalidated, validate
 from persistence.maintenance.partitions import (
     ACCESSES,
@@ -39,6 +37,7 @@ from persistence.maintenance.partitions import (
     months_kept,
     months_made,
 )
+from persistence.maintenance.pause import PAUSE_S, run_within
 from persistence.maintenance.retention import (
     delete_feedback,
     delete_keys,
@@ -49,27 +48,12 @@ from persistence.maintenance.retention import (
     drop_month,
 )
 from persistence.tenancy import OPERATOR, every_tenants_transaction, see_all_tenants
-from scoring.errors import CommandError
 
 MONTHS_AHEAD = 3
-PAUSE_S = 3.0
-"""Shorter than the service's statement_timeout, so that requests wait and none fails."""
-LOCK_TIMEOUT_MS = 500
-_ATTEMPTS = 20
-_BETWEEN_ATTEMPTS_S = 1.0
 
 _RUN_LOCK = (0x53E47, 1)  # an advisory lock of two numbers; the batch writer's locks have one
 
 Report = Callable[[str], None]
-T = TypeVar("T")
-
-
-class MaintenanceError(CommandError):
-    """Maintenance could not be completed."""
-
-
-class PauseTooShort(MaintenanceError):
-    """The work takes longer than the pause of scoring that the operator allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +111,17 @@ def maintain(
             _preview(work, report)
             return
         if work.move:
-            _run_within(pause_s, connection, partial(_move, connection, work))
+            run_within(pause_s, connection, partial(_move, connection, work))
             for month, count in sorted(work.move.items()):
                 report(f"Moved {count} rows of {month} out of the default partitions.")
         elif work.make:
-            _run_within(pause_s, connection, partial(make_months, connection, work.make))
+            run_within(pause_s, connection, partial(make_months, connection, work.make))
         for month in work.make:
             report(f"Created the partitions of {month}.")
         if work.drop:
             _drop(connection, work.drop, pause_s, report, actor)
         for month in work.drop_accesses:
-            _run_within(pause_s, connection, partial(drop_accesses, connection, month))
+            run_within(pause_s, connection, partial(drop_accesses, connection, month))
             report(f"Dropped the access log of {month}.")
         _validate(connection, report)
         if work.later:
@@ -275,7 +259,7 @@ def _drop(
             feedback = delete_feedback(connection, month)
             labels = delete_labels(connection, month)
             keys += delete_requests(connection, month)
-        late = _run_within(pause_s, connection, partial(drop_month, connection, month, actor))
+        late = run_within(pause_s, connection, partial(drop_month, connection, month, actor))
         with every_tenants_transaction(connection):
             keys += delete_late_keys(connection, month)
         report(
@@ -292,29 +276,3 @@ def _validate(connection: Connection, report: Report) -> None:
         with every_tenants_transaction(connection):
             validate(connection, table, name)
         report(f"Validated the foreign key {name} of {table}.")
-
-
-def _run_within(pause_s: float, connection: Connection, work: Callable[[], T]) -> T:
-    """Run work that stops scoring, in one transaction of at most `pause_s` seconds."""
-    for attempt in range(_ATTEMPTS):
-        if attempt:
-            time.sleep(_BETWEEN_ATTEMPTS_S)
-        begun_s = time.monotonic()
-        try:
-            with connection.begin():
-                connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
-                connection.execute(text(f"SET LOCAL transaction_timeout = {pause_s * 1e3:.0f}"))
-                return work()
-        except DBAPIError as error:
-            # Postgres ends the connection with the transaction, and the reason may be lost.
-            cut_off = error.connection_invalidated and time.monotonic() - begun_s >= pause_s
-            if cut_off or isinstance(error.orig, errors.TransactionTimeout):
-                raise PauseTooShort(
-                    f"Scoring would have to wait longer than {pause_s:g} s, so nothing was changed."
-                ) from error
-            if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
-                raise
-    raise MaintenanceError(
-        f"The tables could not be locked in {_ATTEMPTS} attempts of {LOCK_TIMEOUT_MS} ms;"
-        " end the transactions that have long been open, and run the command again."
-    )

@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database, transaction
 from persistence.errors import translate_errors
-from persistence.maintenance.maintenance import MaintenanceError, maintain
+from persistence.maintenance.errors import MaintenanceError
+from persistence.maintenance.maintenance import maintain
 from persistence.tenancy import SERVICE_ROLE
 
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ import click
 
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.maintenance import maintenance, migrate
+from persistence.maintenance.errors import PauseTooShort
+from persistence.maintenance.pause import PAUSE_S
 from persistence.monitoring.job_runs import Job, record_job
 from sentinel.cli.connection import actor, connected_database
 from sentinel.local.database_url import database_url
@@ -25,7 +27,7 @@ def _pause_hint() -> Iterator[None]:
     """
     try:
         yield
-    except maintenance.PauseTooShort as error:
+    except PauseTooShort as error:
         raise click.ClickException(
             f"{str(error).rstrip('.')}; set a longer --pause, at a time with few payments."
         ) from error
@@ -60,7 +62,7 @@ def upgrade() -> None:
 @click.option(
     "--pause",
     type=click.FloatRange(min=0, min_open=True),
-    default=maintenance.PAUSE_S,
+    default=PAUSE_S,
     show_default=True,
     help="Seconds that scoring may have to wait at a time.",
 )

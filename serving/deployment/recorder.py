@@ -10,17 +10,16 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from observability.metrics import REFUSALS
-from persistence.actor import Actor
+from persistence.actor import MLFLOW, Actor
 from persistence.deployments import (
-    MLFLOW,
     Promoter,
     RecordedDeployment,
     record_challenger,
     record_promotions,
-    record_refusal,
     record_test_model,
     recorded_deployments,
 )
+from persistence.refusals import record_refusal
 from persistence.tenants import Tenant, list_tenants
 from registry.client.base import RegisteredVersion
 from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG, PROMOTED_VIA_TAG

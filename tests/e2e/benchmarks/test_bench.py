@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import BEGIN, END, PICTURE, refresh
+from benchmarks.reporting.report import BEGIN, END, PICTURE, refresh
 from tests.support.paths import PROJECT
 
 RATIOS = {

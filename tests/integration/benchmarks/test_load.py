@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks.load import Endpoint, LoadError, LoadResult, Usage, run_load
+from benchmarks.load.clients import Endpoint, LoadError, LoadResult, Usage, run_load
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from pathlib import Path
 from click.testing import CliRunner
 from sqlalchemy import Engine
 
-from benchmarks.store import main
-from benchmarks.store_data import load, sample
-from benchmarks.store_operations import OPERATIONS
+from benchmarks.store.comparison import main
+from benchmarks.store.data import load, sample
+from benchmarks.store.operations import OPERATIONS
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database

@@ -129,7 +129,7 @@ def test_every_named_block_is_run_by_a_test() -> None:
     of_operators = (
         "tests/support/deploy/operated_system.py",
         "tests/e2e/operations/test_backup.py",
-        "tests/integration/persistence/test_tls.py",
+        "tests/integration/persistence/connection/test_tls.py",
     )
     of_newcomers = ("tests/e2e/docs/test_readme.py", "tests/e2e/sentinel/test_demo.py")
     not_run = set()

@@ -17,8 +17,8 @@ FOLDERS = ("tests/e2e/observability",)
 
 LONGEST_FIRST = (
     "tests/unit/scoring/test_comparison.py",
-    "tests/unit/training/test_study.py",
-    "tests/unit/training/test_calibration.py",
+    "tests/unit/training/search/test_study.py",
+    "tests/unit/training/pipeline/test_calibration.py",
     "tests/unit/scoring/test_features.py",
     "tests/integration/training/test_tune.py",
     "tests/integration/training/test_train_command.py",

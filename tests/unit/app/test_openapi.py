@@ -36,9 +36,9 @@ def test_every_management_route_is_in_the_document() -> None:
     modules = [
         importlib.import_module(module.name)
         for module in pkgutil.walk_packages(api.__path__, "api.")
-        if module.name.endswith(".routes")
+        if module.name.endswith("routes")
     ]
-    assert len(modules) >= 3
+    assert len(modules) >= 5
     declared = {
         (method.lower(), route.path)
         for module in modules

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import BEGIN, END, figures
+from benchmarks.reporting.report import BEGIN, END, figures
 from tests.support.paths import PROJECT
 
 LATEST: dict[str, Any] = json.loads((PROJECT / "benchmarks/results/latest.json").read_text())

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import shap
 
+from benchmarks.load.payloads import features_of, transactions
 from benchmarks.models import calibrated_classifier
-from benchmarks.payloads import features_of, transactions
 from benchmarks.systems.reference import features
 from scoring.explain.treeshap import explain_with_lightgbm
 from tests.support.factories import a_booster, feature_rows

@@ -6,10 +6,10 @@ import json
 
 from benchmarks.__main__ import RESULTS
 from benchmarks.config import SYSTEMS
-from benchmarks.ratios import DIRECTIONS
-from benchmarks.report import figures
+from benchmarks.reporting.ratios import DIRECTIONS
+from benchmarks.reporting.report import figures
+from benchmarks.reporting.targets import TARGETS
 from benchmarks.systems import catalogue
-from benchmarks.targets import TARGETS
 from tests.support.paths import PROJECT
 
 COMMITTED = json.loads(RESULTS.read_text())

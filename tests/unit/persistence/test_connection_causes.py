@@ -1,7 +1,7 @@
 """Each cause for which Postgres cannot be had is recognised and has its sentence.
 
 The messages are those of libpq 18, Postgres 18 and PgBouncer 1.18 and 1.24;
-tests/integration/persistence/test_connection.py provokes most of them.
+tests/integration/persistence/connection/test_connection.py provokes most of them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from persistence.connection.url import DatabaseUrlError
-from persistence.maintenance import maintenance
+from persistence.maintenance.errors import MaintenanceError, PauseTooShort
 from registry.client.address import TrackingUriError
 from registry.client.base import RegistryUnavailable
 from scoring.errors import SchemaMissing, StoreUnavailable, UnknownTenant
@@ -21,7 +21,7 @@ from training.errors import NoEvidence
 
 FORESEEABLE = (
     *(DatabaseUrlError, NoEvidence, RegistryUnavailable, SettingsError, StoreUnavailable),
-    *(TrackingUriError, maintenance.MaintenanceError),
+    *(TrackingUriError, MaintenanceError),
 )
 
 
@@ -153,7 +153,7 @@ def test_a_pause_that_is_too_short_comes_with_the_option_that_sets_it(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object, **_named: object) -> None:
-        raise maintenance.PauseTooShort("Scoring would have to wait.")
+        raise PauseTooShort("Scoring would have to wait.")
 
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setattr("persistence.maintenance.maintenance.maintain", fail)

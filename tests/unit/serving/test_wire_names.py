@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from api.review.schemas import TransactionOut
-from benchmarks.payloads import transactions
+from benchmarks.load.payloads import transactions
 from benchmarks.systems import reference
 from persistence.decisions.insert_sql import INPUT
 from persistence.decisions.rows import TRANSACTION_COLUMNS, body_digest

@@ -1,0 +1,1 @@
+"""Results, targets and ratios, and the page, tables and pictures that show them."""

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.store`: how Postgres answers with many stored decisions."""

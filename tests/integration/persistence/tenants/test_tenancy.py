@@ -1,0 +1,296 @@
+"""Postgres keeps tenants apart by row-level security, whatever the code does."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from persistence.actor import Actor
+from persistence.api_keys import issue_key, verify_key
+from persistence.decisions.shadow_scores import ShadowLog
+from persistence.decisions.writer import DecisionLog
+from persistence.deployments import record_challenger, record_promotions
+from persistence.drift.checks import check_drift
+from persistence.idempotency import KeyedRequest, Reply, write_once
+from persistence.labels.writer import store_labels
+from persistence.refusals import record_refusal
+from persistence.review.worklist import read_case
+from persistence.tables import Base
+from persistence.tenancy import SERVICE_ROLE, tenant_transaction
+from scoring.errors import NotStorable, StoreMisconfigured
+from scoring.policy import CostModel, Policy
+from scoring.prediction import ModelVersion
+from tests.support.data.drift import last_day, trained
+from tests.support.data.labels import a_label
+from tests.support.data.policies import set_policy
+from tests.support.data.shadow import a_shadow_score
+from tests.support.factories import a_decision, a_model
+from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.postgres.row_security import WITHOUT_TENANT, check_row_security
+
+
+def test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_explained(
+    rows: Rows,
+) -> None:
+    check_row_security(rows)
+
+
+def test_every_index_of_a_table_with_tenants_begins_with_the_tenant(rows: Rows) -> None:
+    exceptions = {"pk_api_keys", "uq_api_keys_prefix"}  # a key is found before its tenant is known
+    found = rows(
+        """
+        SELECT i.indexrelid::regclass::text AS name, a.attname AS first
+        FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum = 1
+        WHERE i.indrelid IN (SELECT attrelid FROM pg_attribute WHERE attname = 'tenant_id')
+        """
+    )
+    assert len(found) > 10
+    assert {i["name"] for i in found if i["first"] != "tenant_id"} == exceptions
+
+
+def test_the_service_acts_as_a_role_that_owns_nothing_and_bypasses_nothing(
+    service_engine: Engine,
+) -> None:
+    with service_engine.connect() as connection:
+        role = connection.execute(
+            text(
+                "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+            )
+        ).one()
+        owned = connection.execute(
+            text("SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole")
+        ).scalar_one()
+    assert (role.rolname, role.rolsuper, role.rolbypassrls, owned) == (
+        SERVICE_ROLE,
+        False,
+        False,
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    "table", sorted(t for t in Base.metadata.tables if t not in WITHOUT_TENANT)
+)
+def test_a_transaction_sees_only_its_tenants_rows(
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant, table: str
+) -> None:
+    mine, other = fill(engine, make_tenant)
+    for seen_as, expected in [((), set()), ((mine,), {mine}), ((mine, other), {mine, other})]:
+        with tenant_transaction(service_engine, *seen_as) as connection:
+            statement = text(f"SELECT DISTINCT tenant_id FROM {table}")  # noqa: S608 - our tables
+            assert set(connection.execute(statement).scalars()) == expected
+
+
+def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
+    """Put rows of two tenants into every table."""
+    ids = []
+    for slug in ("mine", "other"):
+        tenant = make_tenant(slug)
+        issue_key(engine, tenant.id, ("score",), b"secret")
+        decision = a_decision(tenant.id, external_id="order-1")
+        DecisionLog(engine).write([decision])
+        with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO feedback (tenant_id, transaction_id, label, rationale, actor)"
+                    " VALUES (:t, :x, 'escalated', 'to see', 'tests')"
+                ),
+                {"t": tenant.id, "x": decision.transaction_id},
+            )
+            store_labels(connection, tenant.id, [a_label(decision)], Actor("tests"))
+        set_policy(engine, tenant.id, Policy.at(0.2, CostModel()), "tests")
+        challenger = a_model(version=ModelVersion("fraud-demo", 2))
+        record_challenger(engine, tenant.id, challenger, 5.0)
+        record_refusal(engine, tenant.id, "fraud-demo", 3, 1_700_000_000_000, "files are missing")
+        read_case(engine, tenant.id, decision.transaction_id, reader=Actor("tests"))
+        ShadowLog(engine).write([a_shadow_score(decision)])
+        check_drift(engine, tenant.id, last_day(), {ModelVersion("fraud-demo", 1): trained()})
+        write_once(
+            engine, tenant.id, lambda _: Reply(200, b"{}"), actor=Actor("tests"),
+            request=KeyedRequest("key-1", b"digest"),
+        )  # fmt: skip
+        ids.append(tenant.id)
+    return ids[0], ids[1]
+
+
+def test_the_batch_writer_cannot_write_for_a_tenant_that_is_not_set(
+    service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    mine, other = make_tenant("mine"), make_tenant("other")
+    with (
+        pytest.raises(DBAPIError, match="row-level security"),
+        tenant_transaction(service_engine, mine.id) as connection,
+    ):
+        connection.execute(
+            text(
+                "INSERT INTO transactions (tenant_id, id, step, type, amount, name_orig,"
+                " oldbalance_org, name_dest, oldbalance_dest)"
+                " VALUES (:t, uuidv7(), 1, 'PAYMENT', 1, 'C1', 1, 'M1', 1)"
+            ),
+            {"t": other.id},
+        )
+
+
+def test_a_batch_of_several_tenants_is_written_by_the_service_role(
+    service_engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
+    tenants = [make_tenant(slug).id for slug in ("one", "two", "three")]
+    batch = [a_decision(t, external_id="same") for t in tenants]
+    assert DecisionLog(service_engine).write(batch) == batch
+    assert {r["tenant_id"] for r in rows("SELECT tenant_id FROM predictions")} == set(tenants)
+
+
+def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: MakeTenant) -> None:
+    mine, other = fill(engine, make_tenant)
+    with (
+        pytest.raises(IntegrityError, match="foreign key"),
+        tenant_transaction(engine, mine, other) as connection,
+    ):
+        connection.execute(
+            text(
+                "INSERT INTO feedback (tenant_id, transaction_id, label, rationale, actor)"
+                " SELECT :mine, id, 'escalated', '', 'tests' FROM transactions"
+                " WHERE tenant_id = :other"
+            ),
+            {"mine": mine, "other": other},
+        )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE predictions SET score = 0",
+        "UPDATE transactions SET amount = 0",
+        "DELETE FROM predictions",
+        "DELETE FROM audit_log",
+        "INSERT INTO audit_log (tenant_id, actor, action) VALUES (1, 'me', 'key.created')",
+        "UPDATE api_keys SET scopes = ARRAY['admin']",
+        "UPDATE api_keys SET name = 'another'",
+        "UPDATE api_keys SET revoked_at = NULL",
+        "UPDATE access_log SET actor = 'another'",
+        "DELETE FROM access_log",
+        "INSERT INTO access_log (tenant_id, id, actor, action, details)"
+        " VALUES (1, uuidv7(interval '-1 year'), 'me', 'transaction.read', '{}')",
+        "SELECT * FROM access_log_default",
+        "INSERT INTO tenants (slug, model_name) VALUES ('new', 'x')",
+        "TRUNCATE feedback",
+        "CREATE TABLE mine (id int)",
+        "SELECT * FROM predictions_default",
+        "SELECT * FROM shadow_scores_default",
+        "UPDATE policies SET policy = NULL",
+        "DELETE FROM policies",
+        "UPDATE refusals SET reason = ''",
+        "DELETE FROM refusals",
+        "UPDATE shadow_scores SET score = 0",
+        "DELETE FROM shadow_scores",
+        "UPDATE tenants SET is_test = true",
+        "UPDATE predictions SET policy_id = NULL",
+        "UPDATE drift_measures SET psi = 0",
+        "DELETE FROM drift_checks",
+        "UPDATE labels SET label = 'legitimate'",
+        "DELETE FROM labels",
+        "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
+        " feedback_id) VALUES (1, uuidv7(), 'escalated', 'analyst', now(), 'me', 1)",
+        "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
+        " created_at) VALUES (1, uuidv7(), 'fraud', 'analyst', now(), 'me', now())",
+    ],
+)
+def test_the_service_role_may_not_change_or_delete_decisions(
+    service_engine: Engine, make_tenant: MakeTenant, statement: str
+) -> None:
+    tenant = make_tenant()
+    with (
+        pytest.raises(StoreMisconfigured, match=r"permission denied|must be owner"),
+        tenant_transaction(service_engine, tenant.id) as connection,
+    ):
+        connection.execute(text(statement))
+
+
+def test_a_key_is_found_before_its_tenant_is_known_and_only_that_key(
+    engine: Engine, service_engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
+    key = issue_key(engine, make_tenant("mine").id, ("score",), b"secret")
+    issue_key(engine, make_tenant("other").id, ("score",), b"secret")
+    found = verify_key(service_engine, key, b"secret")
+    assert found is not None
+    assert found.tenant_slug == "mine"
+    used = rows("SELECT tenant_id FROM api_keys WHERE last_used_at IS NOT NULL")
+    assert [r["tenant_id"] for r in used] == [found.tenant_id]
+
+
+def test_the_service_records_a_promotion_and_repeats_are_not_audited(
+    service_engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
+    tenant = make_tenant()
+    for _ in range(2):
+        for version in (2, 2):
+            model = a_model(version=ModelVersion("fraud-demo", version))
+            record_promotions(service_engine, [tenant.id], model)
+    seen = rows("SELECT action, after->>'version' AS version FROM audit_log ORDER BY id")
+    promotions = [(r["action"], r["version"]) for r in seen if r["action"][:9] == "promotion"]
+    assert promotions == [("promotion.created", "1"), ("promotion.changed", "2")]
+
+
+def test_a_row_refused_by_postgres_fails_alone(
+    service_engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
+    tenant = make_tenant()
+    batch = [a_decision(tenant.id) for _ in range(9)]
+    impossible = a_decision(tenant.id, score=1.5)
+    outcomes = DecisionLog(service_engine).write([*batch[:4], impossible, *batch[4:]])
+    assert outcomes[:4] + outcomes[5:] == batch
+    assert isinstance(outcomes[4], NotStorable)
+    assert rows("SELECT count(*) FROM predictions")[0]["count"] == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "action"),
+    [
+        ("UPDATE tenants SET model_name = 'fraud-other'", "tenant.changed"),
+        ("UPDATE api_keys SET revoked_at = now()", "key.changed"),
+        ("DELETE FROM api_keys", "key.removed"),
+        ("UPDATE production_versions SET since = now() - interval '1 day'", "promotion.changed"),
+        ("DELETE FROM feedback", "feedback.removed"),
+        ("DELETE FROM labels", "label.removed"),
+        ("UPDATE labels SET amount_lost = 1 WHERE feedback_id IS NULL", "label.changed"),
+        ("UPDATE policies SET actor = 'another'", "policy.changed"),
+        ("UPDATE challenger_versions SET canary_percent = 50", "challenger.changed"),
+        ("DELETE FROM challenger_versions", "challenger.removed"),
+        ("UPDATE refusals SET reason = 'another'", "refusal.changed"),
+    ],
+)
+def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
+    engine: Engine, make_tenant: MakeTenant, rows: Rows, change: str, action: str
+) -> None:
+    mine, other = fill(engine, make_tenant)
+    with tenant_transaction(engine, mine, other, actor=Actor("auditor", "by hand")) as connection:
+        connection.execute(text(change))
+    entry = rows("SELECT * FROM audit_log WHERE tenant_id = :t ORDER BY id DESC", t=mine)[0]
+    assert (entry["action"], entry["actor"], entry["via"]) == (action, "auditor", "by hand")
+    assert entry["object"]
+    assert entry["before"] is not None
+    assert (entry["after"] is None) == action.endswith("removed")
+    assert "digest" not in entry["before"]
+
+
+def test_creating_is_audited_in_every_audited_table(
+    engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
+    mine, _ = fill(engine, make_tenant)
+    actions = {
+        r["action"] for r in rows("SELECT action FROM audit_log WHERE tenant_id = :t", t=mine)
+    }
+    assert actions == {
+        f"{noun}.created"
+        for noun in (
+            "challenger",
+            "feedback",
+            "key",
+            "label",
+            "policy",
+            "promotion",
+            "refusal",
+            "tenant",
+        )
+    }
