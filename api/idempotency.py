@@ -15,7 +15,7 @@ from starlette.responses import Response
 from api.dependencies import ApiDependencies
 from persistence.api_keys import Principal
 from persistence.idempotency import KeyedRequest, Reply, write_once
-from scoring.transaction import EXTERNAL_ID_PATTERN
+from scoring.external_id import EXTERNAL_ID_PATTERN
 from web.headers import REPLAYED, idempotency_key
 from web.responses import json_response
 

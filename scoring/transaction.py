@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar
 
 from scoring.errors import FieldError, InvalidRequest
 from scoring.event_type.fields import EventType, Field
+from scoring.external_id import EXTERNAL_ID_RULE, is_external_id
 
 # In the order of PaySim's fraud rates, so that one numeric split separates the risky types (fraud
 # occurs in the last two only) and no categorical split is needed.
@@ -37,10 +38,8 @@ MAX_STEP = 1_000_000
 MAX_AMOUNT = 1e12
 MAX_BALANCE = 1e15
 MAX_ACCOUNT_LENGTH = 64
-MAX_EXTERNAL_ID_LENGTH = 128
 
 ACCOUNT_PATTERN = rf"^[\x21-\x7e]{{1,{MAX_ACCOUNT_LENGTH}}}$"
-EXTERNAL_ID_PATTERN = rf"^[\x21-\x7e]{{1,{MAX_EXTERNAL_ID_LENGTH}}}$"
 
 PAYSIM = EventType(
     name="paysim",
@@ -64,14 +63,6 @@ characters, and no integers."""
 
 
 _ACCOUNT = re.compile(ACCOUNT_PATTERN.replace("$", r"\Z"))
-_EXTERNAL_ID = re.compile(EXTERNAL_ID_PATTERN.replace("$", r"\Z"))
-
-EXTERNAL_ID_RULE = f"1 to {MAX_EXTERNAL_ID_LENGTH} printable ASCII characters without spaces"
-
-
-def is_external_id(value: object) -> TypeGuard[str]:
-    """Return whether a value can be a caller's own id."""
-    return isinstance(value, str) and _EXTERNAL_ID.match(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +126,7 @@ class Transaction:
             and abs(self.oldbalance_dest) <= MAX_BALANCE
             and _ACCOUNT.match(self.name_orig)
             and _ACCOUNT.match(self.name_dest)
-            and (self.external_id is None or _EXTERNAL_ID.match(self.external_id))
+            and (self.external_id is None or is_external_id(self.external_id))
         ):
             return
         raise InvalidRequest("The transaction is not valid.", errors=tuple(self._field_errors()))
@@ -154,7 +145,7 @@ class Transaction:
             "name_orig": (bool(_ACCOUNT.match(self.name_orig)), account),
             "name_dest": (bool(_ACCOUNT.match(self.name_dest)), account),
             "external_id": (
-                self.external_id is None or bool(_EXTERNAL_ID.match(self.external_id)),
+                self.external_id is None or is_external_id(self.external_id),
                 f"must be {EXTERNAL_ID_RULE}",
             ),
         }

@@ -7,13 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scoring.transaction import (
-    EXTERNAL_ID_PATTERN,
-    MAX_AMOUNT,
-    MAX_BALANCE,
-    MAX_STEP,
-    Transaction,
-)
+from scoring.external_id import EXTERNAL_ID_PATTERN
+from scoring.transaction import MAX_AMOUNT, MAX_BALANCE, MAX_STEP, Transaction
 from web.headers import IDEMPOTENCY_KEY
 from web.invalid_fields import invalid_fields
 from web.schemas import Account, FeatureOut, ModelOut, Reasons

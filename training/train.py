@@ -16,9 +16,10 @@ from scoring.transaction import PAYSIM
 from sentinel.sentences import shown
 from training.data import simulator
 from training.data.labelled_events import LabelledEvents
-from training.data.loading import from_table, note_ignored, own_events, read
+from training.data.loading import from_table, note_ignored, read
 from training.data.split import Part, Split, split
 from training.errors import TrainingError
+from training.event_types.training_data import own_events
 from training.features.of_training import features_of
 from training.pipeline.booster import FitParameters
 from training.pipeline.evaluation import Evaluation

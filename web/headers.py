@@ -7,7 +7,7 @@ import re
 from starlette.requests import Request
 
 from scoring.errors import FieldError, InvalidRequest, Unauthenticated
-from scoring.transaction import EXTERNAL_ID_PATTERN
+from scoring.external_id import EXTERNAL_ID_PATTERN
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 REPLAYED = (b"idempotent-replayed", b"true")

@@ -15,7 +15,8 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from scoring.transaction import ACCOUNT_PATTERN, EXTERNAL_ID_PATTERN
+from scoring.external_id import EXTERNAL_ID_PATTERN
+from scoring.transaction import ACCOUNT_PATTERN
 from web.problem_types import PROBLEM_TYPES, type_uri
 
 Account = Annotated[

@@ -8,8 +8,9 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.review.schemas import EffectiveLabel, LabelOut
+from scoring.external_id import EXTERNAL_ID_PATTERN
 from scoring.labels import LabelSource
-from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
+from scoring.transaction import MAX_AMOUNT
 
 MAX_LABELS = 1000
 

@@ -13,7 +13,7 @@ from scoring.event_type.limits import (
 )
 from scoring.event_type.timestamps import TIMESTAMP_PATTERN
 from scoring.event_type.visible_text import visible_pattern
-from scoring.transaction import EXTERNAL_ID_PATTERN
+from scoring.external_id import EXTERNAL_ID_PATTERN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -11,7 +11,7 @@ from scoring.event_type.fields import EventType
 from scoring.event_type.limits import MAX_FUTURE_US, RESERVED_FIELDS
 from scoring.event_type.timestamps import Timestamp
 from scoring.event_type.values import InvalidValue, Value, value_reader
-from scoring.transaction import EXTERNAL_ID_RULE, is_external_id
+from scoring.external_id import EXTERNAL_ID_RULE, is_external_id
 
 MISSING = "is required"
 

@@ -9,8 +9,9 @@ from typing import Any, cast
 from uuid import UUID
 
 from persistence.labels.writer import NewLabel
+from scoring.external_id import EXTERNAL_ID_PATTERN
 from scoring.labels import SOURCES, LabelValue, time_fault
-from scoring.transaction import EXTERNAL_ID_PATTERN, MAX_AMOUNT
+from scoring.transaction import MAX_AMOUNT
 
 IDS = ("external_id", "transaction_id")
 NEEDED = ("label", "source", "occurred_at")

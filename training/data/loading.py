@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from scoring.columns import BoolArray, Column, Columns, FloatArray, TextColumn
-from scoring.event_type.fields import EventType
 from scoring.transaction import (
     ACCOUNT_PATTERN,
     MAX_ACCOUNT_LENGTH,
@@ -41,17 +40,11 @@ from training.data.table_file import (
     require_columns,
 )
 from training.errors import TrainingError
-from training.event_types.cells import texts
-from training.event_types.loading import load_events
 from training.progress import Reporter
 
 LABEL = "isFraud"
 COLUMNS = (*WIRE_NAMES.values(), LABEL)
 """Columns that are read. PaySim's other columns describe the state after the decision."""
-
-HOUR_US = 3_600_000_000
-HOURS_WITHOUT_TIME = 720
-"""Hours, a month of them, into which events without a time are cut."""
 
 _NUMBERS: dict[str, tuple[str, Callable[[FloatArray], BoolArray]]] = {
     "step": (
@@ -148,8 +141,7 @@ def from_table(
 
     columns: dict[str, Column] = {name: values[name] for name in _NUMBERS if name != LABEL}
     columns["type"] = TextColumn(np.asarray(kinds, dtype=np.int64), TRANSACTION_TYPES)
-    no_cell = np.zeros(len(values[LABEL]), np.bool_)
-    columns |= {name: texts(table[name], no_cell) for name in _ACCOUNTS}
+    columns |= {name: _texts(table[name]) for name in _ACCOUNTS}
     ordered = {name: columns[name] for name in WIRE_NAMES.values()}
     return _in_time_order(ordered, values[LABEL] == 1, source)
 
@@ -225,35 +217,7 @@ def _as_bool(array: pa.ChunkedArray) -> BoolArray:
     return np.asarray(array, dtype=np.bool_)
 
 
-def own_events(path: Path, event_type: EventType, seed: int) -> LabelledEvents:
-    """Read a file of events of a tenant's own event type.
-
-    Without a time the events are put in a random order, so that each part of a split has events of
-    all of the file.
-
-    Args:
-        path: CSV or Parquet file.
-        event_type: event type with a label.
-        seed: seed of that order.
-
-    Raises:
-        TrainingError: see `training.event_types.loading.load_events`.
-    """
-    data = load_events(path, event_type)
-    columns, is_fraud = data.columns, data.labels
-    if data.time_us is None:
-        order = np.random.default_rng(seed).permutation(len(data))
-        columns, is_fraud = taken(columns, order), is_fraud[order]
-        step = np.floor(np.arange(len(data)) * (HOURS_WITHOUT_TIME / len(data)))
-    else:
-        step = np.floor(data.time_us / HOUR_US)
-    return LabelledEvents(
-        event_type,
-        columns,
-        is_fraud,
-        step,
-        data.time_us,
-        data.source,
-        fingerprint(columns, is_fraud),
-        data.ignored,
-    )
+def _texts(column: pa.ChunkedArray) -> TextColumn:
+    encoded = arrow_columns.to_text(column).combine_chunks().dictionary_encode()
+    codes = np.asarray(encoded.indices.cast(pa.int64()), dtype=np.int64)
+    return TextColumn(codes, tuple(encoded.dictionary.to_pylist()))
