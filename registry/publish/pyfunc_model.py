@@ -7,6 +7,8 @@ it; it reads the same files itself.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,28 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from scoring.features import PAYSIM_FEATURES
+from scoring.event import AnyEvent
+from scoring.event_type.validation import EventValidator
+from scoring.feature_set.window_inputs import windows_within
 from scoring.model.fraud_model import FraudModel
-from scoring.transaction import from_wire
+from scoring.transaction import PAYSIM, from_wire
 
 ARTIFACT = "model"
 
 
 class FraudPyfunc(PythonModel):  # type: ignore[misc]
-    """Maps transactions in the PaySim schema to score, margin, risk band and decision."""
+    """Maps events of the version's event type to score, margin, risk band and decision."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read and verify the model, as the service does."""
         self._model = FraudModel.load(Path(context.artifacts[ARTIFACT]))
+        self._validator = EventValidator(self._model.features.event_type)
+
+    def _event(self, row: Mapping[Any, Any]) -> AnyEvent:
+        if self._model.features.event_type is PAYSIM:
+            return from_wire(row)
+        body = {name: _plain(value) for name, value in row.items()}
+        return self._validator.validate(body, time.time_ns() // 1000)
 
     def predict(
         self,
@@ -34,14 +45,15 @@ class FraudPyfunc(PythonModel):  # type: ignore[misc]
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """Decide every row.
+        """Decide every row. Windows see the rows before, and no other history.
 
         Raises:
-            InvalidRequest: a row is not a valid transaction.
+            InvalidRequest: a row is not a valid event.
         """
+        features = self._model.features
         rows: list[dict[Any, Any]] = model_input.to_dict("records")
-        transactions = [from_wire(row) for row in rows]
-        matrix = PAYSIM_FEATURES.matrix_of(transactions)
+        events = [self._event(row) for row in rows]
+        matrix = features.matrix_of(events, windows_within(features, events))
         margins = self._model.margins(matrix)
         scores = self._model.calibrator(margins)
         policy = self._model.policy
@@ -53,6 +65,13 @@ class FraudPyfunc(PythonModel):  # type: ignore[misc]
                 "decision": [policy.decide(score) for score in scores.tolist()],
             }
         )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any cell
+    """Return a cell as JSON has it: missing ones as None, whole floats of an integer as they are."""
+    if value is None or (isinstance(value, float) and value != value):
+        return None
+    return value.item() if hasattr(value, "item") else value
 
 
 set_model(FraudPyfunc())

@@ -75,14 +75,16 @@ class ModelLoader:
         return len(self._memory)
 
     def _verified(self, version: RegisteredVersion, folder: Path) -> FraudModel:
-        check_signature(folder / MLMODEL)
         model_digest = digest(folder)
         with self._lock_of(model_digest):
             shared = self._memory.share(model_digest, version)
             if shared is not None:
+                check_signature(folder / MLMODEL, shared.features.event_type)
                 return shared
             check_booster(folder / "booster.txt")
-            return self._memory.add(model_digest, version, FraudModel.load(folder))
+            model = FraudModel.load(folder)
+            check_signature(folder / MLMODEL, model.features.event_type)
+            return self._memory.add(model_digest, version, model)
 
     @contextmanager
     def _lock_of(self, key: Hashable) -> Iterator[None]:

@@ -16,19 +16,24 @@ import yaml
 
 from registry.names import MLMODEL
 from scoring.errors import ModelRefused
-from scoring.transaction import WIRE_NAMES
+from scoring.event_type.fields import EventType, Kind
 
-_TYPES = {
-    "step": "long",
-    "type": "string",
-    "amount": "double",
-    "name_orig": "string",
-    "oldbalance_org": "double",
-    "name_dest": "string",
-    "oldbalance_dest": "double",
+_TYPES: Mapping[Kind, str] = {
+    "number": "double",
+    "integer": "long",
+    "boolean": "boolean",
+    "category": "string",
+    "timestamp": "string",
+    "entity": "string",
+    "text": "string",
 }
-INPUTS: Mapping[str, str] = {wire: _TYPES[name] for name, wire in WIRE_NAMES.items()}
-"""MLflow's type of each input column, by its wire name."""
+
+
+def inputs_of(event_type: EventType) -> dict[str, str]:
+    """Return MLflow's type of each input column, by the name of its field."""
+    return {name: _TYPES[field.kind] for name, field in event_type.kept.items()}
+
+
 OUTPUTS: Mapping[str, str] = {
     "score": "double",
     "margin": "double",
@@ -37,19 +42,23 @@ OUTPUTS: Mapping[str, str] = {
 }
 """MLflow's type of each output column."""
 
-MAX_BYTES = 64 * 1024
-"""Largest size of an MLmodel file; one that training logs has 3 kB."""
+MAX_BYTES = 256 * 1024
+"""Largest size of an MLmodel file; one that training logs has 3 kB, with 500 fields 80 kB."""
 
 
-def check_signature(path: Path) -> None:
-    """Check that an MLmodel file declares the input and output columns of this release.
+def check_signature(path: Path, event_type: EventType) -> None:
+    """Check that an MLmodel file declares the fields of an event type and this release's outputs.
+
+    Args:
+        path: MLmodel file.
+        event_type: event type of the version's features.
 
     Raises:
         ModelRefused: the file is no MLmodel, or its signature is missing or different; the message
             lists the differences.
     """
     signature = _signature(path.read_bytes())
-    for direction, expected in (("inputs", INPUTS), ("outputs", OUTPUTS)):
+    for direction, expected in (("inputs", inputs_of(event_type)), ("outputs", OUTPUTS)):
         differences = _differences(_columns(signature.get(direction), direction), expected)
         if differences:
             raise ModelRefused(f"{MLMODEL}: the signature's {direction} differ: {differences}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 import numpy as np
 
 from scoring.columns import Column, Columns, FloatArray, TextColumn
+from scoring.event import AnyEvent
 from scoring.expressions import compile_expression
 from scoring.feature_set.model_features import ModelFeatures
 from scoring.windows.definition import WindowDefinition
 from scoring.windows.events import Events, IntArray, Labels, joint_codes
+from scoring.windows.point_in_time import window_values
 
 
 def window_events(
@@ -49,6 +52,26 @@ def window_events(
         if window.where is not None
     }
     return Events(time_us, keys, values, conditions, labels)
+
+
+def windows_within(features: ModelFeatures, events: Sequence[AnyEvent]) -> list[FloatArray]:
+    """Return the windows of n >= 1 events that see the events before them, and no other history.
+
+    Args:
+        features: features whose windows are computed.
+        events: events by arrival, each with a time if the features have windows; none is labelled.
+
+    Returns:
+        Values of each window, float64 (n,), in the order of `features.windows`.
+    """
+    if not features.windows:
+        return []
+    time_us = np.array([event.time_us for event in events], dtype=np.int64)
+    nothing = np.zeros(len(events), dtype=np.bool_)
+    labels = Labels(nothing, time_us)
+    past = window_events(features, features.columns_of(events), time_us, labels)
+    values = window_values(past, features.windows)
+    return [values[window] for window in features.windows]
 
 
 def _counted_field(window: WindowDefinition) -> str | None:

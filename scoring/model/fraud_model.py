@@ -266,6 +266,18 @@ class FraudModel:
         return model
 
 
+def read_features(directory: Path) -> ModelFeatures:
+    """Return the features of a saved model.
+
+    Args:
+        directory: directory of the model's files.
+
+    Raises:
+        ModelRefused: `features.json` is not usable.
+    """
+    return _read_features(_read_json(directory / "features.json"))
+
+
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", "utf-8")
 
