@@ -78,6 +78,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
             InvalidRequest,
             MalformedRequest,
             IdempotencyMismatch,
+            IncompatibleEventType,
             Overloaded,
             SentinelError,
             NotStorable,

@@ -14,10 +14,11 @@ from api.dependencies import (
     AnyScope,
     CurrentDependencies,
 )
+from api.event_types import examples
 from api.event_types.responses import event_type_reply
 from api.event_types.schemas import EventTypeIn, EventTypeQuery, EventTypeReply
 from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
-from api.openapi_responses import ANYWHERE, WITH_BODY, problems
+from api.openapi_responses import ANYWHERE, WITH_BODY, problems, reply
 from api.request_body import BodyReader, JsonBody
 from persistence.event_types import apply_event_type, current_event_type
 from scoring.errors import IdempotencyMismatch, IncompatibleEventType
@@ -30,11 +31,14 @@ router = APIRouter(tags=["Event type"])
     "/event-type",
     operation_id="read_event_type",
     summary="The fields that you send, with their JSON Schema",
-    responses=problems(*ANYWHERE),
+    responses={
+        **problems(*ANYWHERE),
+        200: reply(description="the event type in force", card_payments=examples.EVENT_TYPE),
+    },
     dependencies=ANY_SCOPE_WITHOUT_PARAMETERS,
 )
 async def read_event_type(caller: AnyScope, dependencies: CurrentDependencies) -> EventTypeReply:
-    """The body of /score and of each row of /score/batch. Any scope."""
+    """The body of /score and of each row of /score/batch. Scope: any."""
     return event_type_reply(await dependencies.run(current_event_type, caller.tenant_id))
 
 
@@ -44,7 +48,10 @@ async def read_event_type(caller: AnyScope, dependencies: CurrentDependencies) -
     summary="Put a new version of the event type in force",
     responses={
         **problems(409, *WITH_BODY, *ANYWHERE, IdempotencyMismatch, IncompatibleEventType),
-        200: {"headers": REPLAYED_HEADER},
+        200: {
+            **reply(description="in force", card_payments=examples.EVENT_TYPE),
+            "headers": REPLAYED_HEADER,
+        },
     },
     openapi_extra=IDEMPOTENT,
     response_model=EventTypeReply,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -23,26 +23,28 @@ EXAMPLE: JsonDict = {
 
 
 class FieldDocument(BaseModel):
-    """A field of an event."""
+    """A field of an event; what has its default is left out."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["number", "integer", "boolean", "category", "timestamp", "entity", "text"]
-    role: Annotated[
-        Literal["time", "amount", "payer", "payee"] | None,
-        Field(description="what the field is to every event type"),
-    ] = None
-    entity: Annotated[
-        str | None, Field(description="what an entity field identifies, such as `customer`")
-    ] = None
-    min: Annotated[float | None, Field(description="smallest number that is accepted")] = None
-    max: Annotated[float | None, Field(description="largest number that is accepted")] = None
-    values: Annotated[
-        list[str] | None,
-        Field(description="the values of a closed category; left out: any value is accepted"),
-    ] = None
-    optional: Annotated[bool, Field(description="whether an event may lack the field")] = False
-    ignored: Annotated[bool, Field(description="whether the field is accepted and dropped")] = False
+    role: Literal["time", "amount", "payer", "payee"] | None = Field(
+        default=None, description="what the field is to every event type"
+    )
+    entity: str | None = Field(
+        default=None, description="what an entity field identifies, such as `customer`"
+    )
+    min: float | None = Field(default=None, description="smallest number that is accepted")
+    max: float | None = Field(default=None, description="largest number that is accepted")
+    values: list[str] | None = Field(
+        default=None,
+        description="the values of a closed category, in the order of their codes; left out: any "
+        "value is accepted",
+    )
+    optional: bool | None = Field(default=None, description="whether an event may lack the field")
+    ignored: bool | None = Field(
+        default=None, description="whether the field is accepted and dropped"
+    )
 
 
 class EventTypeIn(BaseModel):
@@ -54,9 +56,8 @@ class EventTypeIn(BaseModel):
     label: str | None = Field(
         default=None, description="column of files that has the label; it is never sent"
     )
-    fields: dict[str, dict[str, Any]] = Field(
-        description="by name, in the order in which people read them",
-        json_schema_extra={"additionalProperties": FieldDocument.model_json_schema()},
+    fields: dict[str, FieldDocument] = Field(
+        description="by name, in the order in which people read them"
     )
 
 

@@ -68,7 +68,7 @@ class FraudPyfunc(PythonModel):  # type: ignore[misc]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any cell
-    """Return a cell as JSON has it: missing ones as None, whole floats of an integer as they are."""
+    """Return a cell as JSON has it, a missing one as None."""
     if value is None or (isinstance(value, float) and value != value):
         return None
     return value.item() if hasattr(value, "item") else value

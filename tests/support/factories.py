@@ -16,13 +16,13 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.pipeline.libpq import idle
 from persistence.uuid7 import new_ids, unix_ms_of
-from scoring.columns import FloatArray
-from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES, TransactionColumns
+from scoring.columns import FloatArray, TextColumn
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion, Prediction
-from scoring.transaction import Transaction
+from scoring.transaction import TRANSACTION_TYPES, Transaction
 
 
 def a_transaction(**changes: Any) -> Transaction:
@@ -58,14 +58,14 @@ def feature_rows(count: int, seed: int = 0) -> FloatArray:
     """Random but plausible inputs of the model, float64 (count, features)."""
     rng = np.random.default_rng(seed)
     return PAYSIM_FEATURES.matrix(
-        TransactionColumns(
-            step=rng.integers(0, 744, count).astype(float),
-            type_code=rng.integers(0, 5, count).astype(float),
-            amount=rng.lognormal(9, 2, count).round(2),
-            oldbalance_org=rng.lognormal(10, 2, count).round(2),
-            oldbalance_dest=rng.lognormal(10, 2, count).round(2),
-            dest_is_merchant=(rng.random(count) < 0.3).astype(float),
-        )
+        {
+            "step": rng.integers(0, 744, count).astype(float),
+            "type": TextColumn(rng.integers(0, 5, count), TRANSACTION_TYPES),
+            "amount": rng.lognormal(9, 2, count).round(2),
+            "oldbalanceOrg": rng.lognormal(10, 2, count).round(2),
+            "oldbalanceDest": rng.lognormal(10, 2, count).round(2),
+            "nameDest": TextColumn((rng.random(count) < 0.3).astype(np.int64), ("C1", "M1")),
+        }
     )
 
 

@@ -35,7 +35,8 @@ def send(
     Args:
         engine: pool that acts as the service does.
         requests: tenant (0: nobody), method, path with its query, and body: JSON, bytes or None.
-        refresh_settings: function that puts a tenant's policy and event type in force in this process.
+        refresh_settings: function that puts a tenant's policy and event type in force in this
+            process.
     """
     with connected(engine, refresh_settings) as request:
         return [request(*wanted) for wanted in requests]

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 from pyarrow import parquet
 
-from scoring.features import TransactionColumns
+from scoring.columns import TextColumn
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM, TRANSACTION_TYPES
 from tests.support.factories import a_model
 from tests.support.stack import Publish
 from training.__main__ import cli
@@ -27,15 +28,16 @@ def transactions(count: int = 400, seed: int = 0) -> LabelledEvents:
     balance = rng.lognormal(10, 1, count).round(2)
     is_fraud = np.arange(count) % 4 == 0
     empties = is_fraud & (np.arange(count) % 8 == 0)
-    columns = TransactionColumns(
-        step=(1 + np.arange(count) // 4).astype(float),
-        type_code=np.where(is_fraud, 4.0, 0.0),
-        amount=np.where(empties, balance, balance / 3),
-        oldbalance_org=balance,
-        oldbalance_dest=np.zeros(count),
-        dest_is_merchant=np.zeros(count),
-    )
-    return LabelledEvents(columns, is_fraud, "made-up", "0" * 64)
+    step = (1 + np.arange(count) // 4).astype(float)
+    columns = {
+        "step": step,
+        "type": TextColumn(np.where(is_fraud, 4, 0), TRANSACTION_TYPES),
+        "amount": np.where(empties, balance, balance / 3),
+        "oldbalanceOrg": balance,
+        "oldbalanceDest": np.zeros(count),
+        "nameDest": TextColumn(np.zeros(count, np.int64), ("C1",)),
+    }
+    return LabelledEvents(PAYSIM, columns, is_fraud, step, None, "made-up", "0" * 64)
 
 
 VERSION = ModelVersion("fraud-judged", 4)

@@ -83,7 +83,7 @@ def test_the_figures_are_those_of_the_last_part_alone() -> None:
     source, given_labels = fraud_model(WRONG), labels()
     result = recalibrate(source, given_labels, quiet())
     test = result.parts[2].rows
-    margin = source.margins(PAYSIM_FEATURES.matrix(given_labels.columns))[test]
+    margin = source.margins(given_labels.matrix(PAYSIM_FEATURES))[test]
     is_fraud = given_labels.is_fraud[test]
     assert result.comparison.transactions == is_fraud.size
     assert result.comparison.champion.ece.value == pytest.approx(

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 
 from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH
-from registry.publish.mlflow_signature import EXAMPLE
+from registry.publish.mlflow_signature import PAYSIM_EXAMPLE
 from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import MODEL_FILES, FraudModel
 from tests.support.factories import a_transaction
@@ -206,8 +206,8 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
     version_url = f"{mlflow_server}/#/models/fraud-harbour/versions/{version.version}"
     assert f"Version: {version_url}" in done.stdout
 
-    replies = mlflow.pyfunc.load_model(str(downloaded)).predict(EXAMPLE)
-    row = EXAMPLE.iloc[1]
+    replies = mlflow.pyfunc.load_model(str(downloaded)).predict(PAYSIM_EXAMPLE)
+    row = PAYSIM_EXAMPLE.iloc[1]
     same = a_transaction(
         step=int(row.step), type=row.type, amount=row.amount, name_orig=row.nameOrig,
         oldbalance_org=row.oldbalanceOrg, name_dest=row.nameDest,

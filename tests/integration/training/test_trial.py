@@ -96,7 +96,7 @@ def test_a_model_with_more_to_explain_takes_longer() -> None:
 def test_a_trial_that_fails_does_not_end_the_search(month: pa.Table, tmp_path: Path) -> None:
     data = from_table(month, "simulator")
     parts = split(data.step, data.is_fraud)
-    good = Material(data, parts, PAYSIM_FEATURES.matrix(data.columns), CostModel(), 1)
+    good = Material(data, parts, data.matrix(PAYSIM_FEATURES), CostModel(), 1)
     broken = replace(good, matrix=good.matrix[: parts.fit.rows.stop])
     tracking = Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
     with (

@@ -32,7 +32,7 @@ def some_scores(count: int, seed: int = 0) -> FloatArray:
 @cache
 def training_numbers() -> dict[str, Any]:
     """The distribution that training writes into `features.json`."""
-    return distribution(feature_rows(TRAINING_ROWS), some_scores(TRAINING_ROWS))
+    return distribution(feature_rows(TRAINING_ROWS), some_scores(TRAINING_ROWS), FEATURE_NAMES)
 
 
 def trained() -> dict[str, Binned]:

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from registry.publish.mlflow_signature import EXAMPLE, SIGNATURE
-from registry.verify.signature import INPUTS, MAX_BYTES, OUTPUTS, check_signature
+from registry.publish.mlflow_signature import PAYSIM_EXAMPLE, signature
+from registry.verify.signature import MAX_BYTES, OUTPUTS, check_signature, inputs_of
 from scoring.errors import ModelRefused
+from scoring.transaction import PAYSIM
+
+INPUTS = inputs_of(PAYSIM)
 
 
 def columns(of: dict[str, str]) -> str:
@@ -20,15 +23,15 @@ def columns(of: dict[str, str]) -> str:
 
 
 def an_mlmodel(**changes: Any) -> bytes:
-    signature: dict[str, Any] = {"inputs": columns({**INPUTS}), "outputs": columns({**OUTPUTS})}
-    signature |= {"params": None} | changes
-    return yaml.safe_dump({"flavors": {}, "signature": signature}).encode()
+    declared: dict[str, Any] = {"inputs": columns({**INPUTS}), "outputs": columns({**OUTPUTS})}
+    declared |= {"params": None} | changes
+    return yaml.safe_dump({"flavors": {}, "signature": declared}).encode()
 
 
 def refusal(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     with pytest.raises(ModelRefused) as refused:
-        check_signature(path)
+        check_signature(path, PAYSIM)
     return refused.value.detail
 
 
@@ -38,11 +41,11 @@ def mlmodel(tmp_path: Path) -> Path:
 
 
 def test_the_signature_logged_by_training_is_the_required_one(mlmodel: Path) -> None:
-    assert {column.name: column.type.name for column in SIGNATURE.inputs} == INPUTS
-    assert {column.name: column.type.name for column in SIGNATURE.outputs} == OUTPUTS
-    assert list(EXAMPLE) == list(INPUTS)
-    mlmodel.write_bytes(yaml.safe_dump({"signature": SIGNATURE.to_dict()}).encode())
-    check_signature(mlmodel)
+    assert {column.name: column.type.name for column in signature(PAYSIM).inputs} == INPUTS
+    assert {column.name: column.type.name for column in signature(PAYSIM).outputs} == OUTPUTS
+    assert list(PAYSIM_EXAMPLE) == list(INPUTS)
+    mlmodel.write_bytes(yaml.safe_dump({"signature": signature(PAYSIM).to_dict()}).encode())
+    check_signature(mlmodel, PAYSIM)
 
 
 def test_the_order_of_columns_and_optional_ones_make_no_difference(mlmodel: Path) -> None:
@@ -50,7 +53,7 @@ def test_the_order_of_columns_and_optional_ones_make_no_difference(mlmodel: Path
         {"name": name, "type": kind, "required": False} for name, kind in reversed(INPUTS.items())
     ]
     mlmodel.write_bytes(an_mlmodel(inputs=json.dumps(turned)))
-    check_signature(mlmodel)
+    check_signature(mlmodel, PAYSIM)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,9 @@ def test_a_feature_that_was_constant_in_training_has_no_psi() -> None:
 
 
 def test_only_the_changed_feature_drifts() -> None:
-    baseline = training_distribution(distribution(feature_rows(20_000), np.arange(20_000) / 20_000))
+    baseline = training_distribution(
+        distribution(feature_rows(20_000), np.arange(20_000) / 20_000, FEATURE_NAMES)
+    )
     window = feature_rows(5000, seed=1)
     window[:, FEATURE_NAMES.index("oldbalance_dest")] *= 4
     results = {
@@ -115,7 +117,7 @@ def test_a_rare_flag_that_becomes_common_is_major_drift() -> None:
 
 
 def test_a_training_distribution_is_read_as_it_was_written() -> None:
-    written = distribution(feature_rows(500), np.linspace(0, 1, 300))
+    written = distribution(feature_rows(500), np.linspace(0, 1, 300), FEATURE_NAMES)
     read = training_distribution(written)
     assert set(read) == {*FEATURE_NAMES, SCORE}
     assert list(read["amount"].edges) == written["features"]["amount"]["edges"]

@@ -249,7 +249,7 @@ def test_no_two_reasons_state_the_same_fact(
 
 def test_what_is_usual_is_the_median_of_the_payments_of_the_training() -> None:
     matrix = feature_rows(2001)
-    described = distribution(matrix, matrix[:, 1] / matrix[:, 1].max())
+    described = distribution(matrix, matrix[:, 1] / matrix[:, 1].max(), FEATURE_NAMES)
     usual = usual_values(described)
     assert set(usual) == {"amount", "oldbalance_org", "oldbalance_dest"}
     for name, value in usual.items():
@@ -266,7 +266,7 @@ def test_what_is_usual_is_the_median_of_the_payments_of_the_training() -> None:
 def test_a_median_that_the_training_did_not_keep_is_not_known() -> None:
     matrix = feature_rows(2001)
     matrix[:1200, FEATURE_NAMES.index("oldbalance_dest")] = 0.0
-    described = distribution(matrix, matrix[:, 1] / matrix[:, 1].max())
+    described = distribution(matrix, matrix[:, 1] / matrix[:, 1].max(), FEATURE_NAMES)
     assert set(usual_values(described)) == {"amount", "oldbalance_org"}
     assert usual_values({}) == usual_values({"features": 1}) == {}
 

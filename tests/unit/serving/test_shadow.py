@@ -15,14 +15,14 @@ from registry.client.base import RegisteredVersion, RegistryUnavailable
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
 from serving.shadow import ShadowScorer, ShadowTask
-from tests.support.factories import a_model
+from tests.support.factories import a_model, a_transaction
 
 VERSION = RegisteredVersion("fraud-queue", 2, 0)
 NOBODY = cast("Any", None)
 
 
 def tasks(count: int) -> list[ShadowTask]:
-    return [ShadowTask(1, uuid4(), [0.0] * 11, VERSION, None) for _ in range(count)]
+    return [ShadowTask(1, uuid4(), a_transaction(), VERSION, None) for _ in range(count)]
 
 
 def dropped() -> float:

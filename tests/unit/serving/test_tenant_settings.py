@@ -1,4 +1,4 @@
-"""The listener of policies and event types: what it reads when, and what it logs of a connection that is broken."""
+"""The listener of settings: what it reads when, and what it logs of a broken connection."""
 
 from __future__ import annotations
 

@@ -26,4 +26,4 @@ def parts(data: LabelledEvents) -> Split:
 @pytest.fixture(scope="session")
 def matrix(data: LabelledEvents) -> FloatArray:
     """The month's features, float64 (rows, features); never changed."""
-    return PAYSIM_FEATURES.matrix(data.columns)
+    return data.matrix(PAYSIM_FEATURES)

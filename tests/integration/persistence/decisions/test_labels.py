@@ -22,9 +22,10 @@ from persistence.labels.reader import read_matured, read_matured_pairs, read_mat
 from persistence.maintenance.partitions import Month, make_months
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import Tenant, create_tenant
-from scoring.features import PAYSIM_FEATURES, TransactionColumns
+from scoring.features import PAYSIM_FEATURES
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM
 from tests.support.data.review import NOW, decide, say, store
 from tests.support.data.shadow import a_shadow_score
 from tests.support.factories import a_model, decision_at
@@ -217,9 +218,9 @@ def test_transactions_come_back_as_the_models_input_columns(
     store(service_engine, *batch)
     say(service_engine, batch[1], "confirmed_fraud")
     found = read_matured_transactions(service_engine, tenant.id, **SPAN)
-    wanted = PAYSIM_FEATURES.columns_of([d.transaction for d in batch])
-    for name in TransactionColumns.__slots__:
-        assert getattr(found.transactions, name).tolist() == getattr(wanted, name).tolist()
+    wanted = PAYSIM_FEATURES.matrix_of([d.transaction for d in batch])
+    assert PAYSIM_FEATURES.matrix(found.columns).tobytes() == wanted.tobytes()
+    assert found.event_type == PAYSIM
     assert found.is_fraud.tolist() == [False, True]
 
 

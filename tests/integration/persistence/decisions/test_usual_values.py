@@ -10,6 +10,7 @@ from persistence.decisions.rows import Decided, read_decision
 from persistence.deployments import record_challenger, record_promotions
 from persistence.review.worklist import BANDS_OF, read_case, read_worklist
 from persistence.tenants import Tenant
+from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion
 from tests.support.data.review import decide, store
 from tests.support.factories import a_model, feature_rows
@@ -22,7 +23,7 @@ def test_a_decision_is_read_with_what_was_usual_for_the_version_that_made_it(
 ) -> None:
     tenant, other_tenant = make_tenant(), make_tenant("other")
     matrix = feature_rows(200)
-    described = distribution(matrix, matrix[:, 1] / matrix[:, 1].max())
+    described = distribution(matrix, matrix[:, 1] / matrix[:, 1].max(), FEATURE_NAMES)
     models = {
         number: replace(
             a_model(), distribution=described, version=ModelVersion("fraud-demo", number)

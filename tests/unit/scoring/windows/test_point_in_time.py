@@ -17,7 +17,7 @@ from scoring.columns import FloatArray, TextColumn
 from scoring.windows.definition import (
     DAY_US,
     HOPS_US,
-    Function,
+    WindowFunction,
     WindowDefinition,
     bounds_us,
     hop_us,
@@ -29,11 +29,11 @@ from tests.support.naive_windows import NaiveEvent, naive_window
 BY = ("card",)
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
-FUNCTIONS: tuple[Function, ...] = get_args(Function)
+FUNCTIONS: tuple[WindowFunction, ...] = get_args(WindowFunction)
 OF_A_VALUE = ("sum", "mean", "max", "min", "std", "distinct")
 
 
-def a_window(function: Function = "count", **changes: object) -> WindowDefinition:
+def a_window(function: WindowFunction = "count", **changes: object) -> WindowDefinition:
     value = "amount" if function in OF_A_VALUE else None
     definition = WindowDefinition(function, BY, 60 * MINUTE_US, 0, value, None)
     return replace(definition, **changes)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ conditions = st.sampled_from((None, "large"))
 @pytest.mark.parametrize("function", FUNCTIONS)
 @settings(max_examples=120, deadline=None)
 @given(data=st.data())
-def test_every_value_is_the_one_of_the_definition(function: Function, data: st.DataObject) -> None:
+def test_every_value_is_the_one_of_the_definition(function: WindowFunction, data: st.DataObject) -> None:
     events = data.draw(histories(amounts))
     definition = a_window(function, window_us=data.draw(lengths), where=data.draw(conditions))
     if function == "fraud_rate":

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from scoring.columns import TextColumn
 from training.data.loading import COLUMNS, from_table, read
 from training.errors import TrainingError
 
@@ -25,7 +26,9 @@ def test_good_rows_are_read(payments: Callable[..., Path]) -> None:
     assert len(data) == 3
     assert data.step.tolist() == [1, 1, 3], "in time order"
     assert data.is_fraud.tolist() == [False, False, True]
-    assert data.columns.dest_is_merchant.tolist() == [1, 1, 0]
+    payees = data.columns["nameDest"]
+    assert isinstance(payees, TextColumn)
+    assert [payees.values[code][0] for code in payees.codes] == ["M", "M", "C"]
 
 
 @pytest.mark.parametrize(
@@ -121,4 +124,4 @@ def test_the_fingerprint_follows_content_not_order(month: pa.Table) -> None:
 
 def test_an_overdraft_is_a_valid_balance(payments: Callable[..., Path]) -> None:
     data = read(payments(row=1, oldbalanceOrg="-250.10"))
-    assert data.columns.oldbalance_org[0] == -250.10
+    assert data.columns["oldbalanceOrg"][0] == -250.10

@@ -70,7 +70,7 @@ def test_fraud_is_rare_and_only_in_transfers_and_cash_outs(month: pa.Table) -> N
 
 def test_the_problem_is_hard_enough_to_be_worth_calibrating() -> None:
     data = from_table(simulate(120_000, seed=5), "simulator")
-    matrix = PAYSIM_FEATURES.matrix(data.columns)
+    matrix = data.matrix(PAYSIM_FEATURES)
     empties = matrix[:, FEATURE_NAMES.index("empties_account")] == 1
     precision = data.is_fraud[empties].mean()
     recall = empties[data.is_fraud].mean()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scoring.event_type.paysim import PAYSIM
+from scoring.transaction import PAYSIM
 
 from scoring.columns import Column, TextColumn
 from scoring.event_type.columns import to_columns

@@ -9,7 +9,7 @@ import pytest
 
 from scoring.columns import FloatArray
 from scoring.evaluation.probability_metrics import log_losses
-from scoring.features import FEATURE_NAMES
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
@@ -25,13 +25,17 @@ Fit = Callable[..., Fitted]
 
 @pytest.fixture(scope="module")
 def fitted(data: LabelledEvents, parts: Split, matrix: FloatArray) -> Fitted:
-    return fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None)
+    return fit(
+        matrix, data.is_fraud, parts, features=PAYSIM_FEATURES, seed=1, on_round=lambda *_: None
+    )
 
 
 def test_the_same_seed_gives_the_same_trees(
     data: LabelledEvents, parts: Split, matrix: FloatArray, fitted: Fitted
 ) -> None:
-    again = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None)
+    again = fit(
+        matrix, data.is_fraud, parts, features=PAYSIM_FEATURES, seed=1, on_round=lambda *_: None
+    )
     assert again.booster.model_to_string() == fitted.booster.model_to_string()
 
 
@@ -41,7 +45,7 @@ def test_rows_after_the_fit_part_change_nothing(
     spoilt, labels = matrix.copy(), data.is_fraud.copy()
     spoilt[parts.fit.rows.stop :] = 0.0
     labels[parts.fit.rows.stop :] = True
-    again = fit(spoilt, labels, parts, seed=1, on_round=lambda *_: None)
+    again = fit(spoilt, labels, parts, features=PAYSIM_FEATURES, seed=1, on_round=lambda *_: None)
     assert again.booster.model_to_string() == fitted.booster.model_to_string()
 
 
@@ -64,7 +68,7 @@ def test_every_round_is_reported(data: LabelledEvents, parts: Split, matrix: Flo
         told.append(done)
         losses.append(loss)
 
-    again = fit(matrix, data.is_fraud, parts, seed=2, on_round=on_round)
+    again = fit(matrix, data.is_fraud, parts, features=PAYSIM_FEATURES, seed=2, on_round=on_round)
     assert told == list(range(1, len(again.stopping_log_loss) + 1))
     assert tuple(losses) == again.stopping_log_loss
 
@@ -80,14 +84,22 @@ def test_an_exception_of_the_round_callback_ends_the_fit(
             raise Enough
 
     with pytest.raises(Enough):
-        fit(matrix, data.is_fraud, parts, seed=2, on_round=on_round)
+        fit(matrix, data.is_fraud, parts, features=PAYSIM_FEATURES, seed=2, on_round=on_round)
 
 
 def test_the_chosen_parameters_reach_the_trees(
     data: LabelledEvents, parts: Split, matrix: FloatArray
 ) -> None:
     chosen = FitParameters(max_rounds=12, num_leaves=3, max_depth=2, extra_trees=False)
-    made = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None, chosen=chosen)
+    made = fit(
+        matrix,
+        data.is_fraud,
+        parts,
+        features=PAYSIM_FEATURES,
+        seed=1,
+        on_round=lambda *_: None,
+        chosen=chosen,
+    )
     assert made.rounds <= 12
     assert max(t["num_leaves"] for t in made.booster.dump_model()["tree_info"]) == 3
     assert made.parameters["max_rounds"] == 12
@@ -98,7 +110,15 @@ def test_rounds_without_a_split_leave_no_tree(
     data: LabelledEvents, parts: Split, matrix: FloatArray
 ) -> None:
     barren = FitParameters(max_rounds=40, min_sum_hessian_in_leaf=1e9)
-    made = fit(matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None, chosen=barren)
+    made = fit(
+        matrix,
+        data.is_fraud,
+        parts,
+        features=PAYSIM_FEATURES,
+        seed=1,
+        on_round=lambda *_: None,
+        chosen=barren,
+    )
     assert (made.rounds, made.leaves) == (1, 1)
     assert len(made.stopping_log_loss) > 1
 
@@ -119,7 +139,7 @@ def test_golden_rows_reach_every_type_and_band(
     policy = Policy.at(0.02, CostModel())
     later = matrix[parts.threshold.rows]
     score = calibrator(fitted.booster.predict(later, raw_score=True))
-    rows = golden_rows(later, score, policy)
+    rows = golden_rows(later, score, policy, PAYSIM_FEATURES.described)
     assert len(rows) <= 32
     assert set(rows[:, 0]) == set(later[:, 0])
     assert np.unique(rows, axis=0).shape == rows.shape
@@ -130,7 +150,12 @@ def test_golden_rows_reach_every_type_and_band(
 
 def test_golden_rows_of_one_row_are_that_row() -> None:
     row = np.zeros((1, len(FEATURE_NAMES)))
-    assert golden_rows(row, np.array([0.5]), Policy.at(0.1, CostModel())).shape == row.shape
+    assert (
+        golden_rows(
+            row, np.array([0.5]), Policy.at(0.1, CostModel()), PAYSIM_FEATURES.described
+        ).shape
+        == row.shape
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +182,7 @@ def test_proportions_are_those_of_the_bins(values: np.ndarray) -> None:
 def test_the_distribution_names_every_feature_and_the_score(
     parts: Split, matrix: FloatArray
 ) -> None:
-    described = distribution(matrix[parts.fit.rows], np.linspace(0.001, 0.9, 500))
+    described = distribution(matrix[parts.fit.rows], np.linspace(0.001, 0.9, 500), FEATURE_NAMES)
     assert list(described["features"]) == list(FEATURE_NAMES)
     assert described["feature_rows"] == parts.fit.row_count
     assert described["score_rows"] == 500

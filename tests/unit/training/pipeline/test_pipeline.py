@@ -22,7 +22,7 @@ FEW_TREES = FitParameters(max_rounds=30)
 
 @pytest.fixture(scope="module")
 def sample(data: LabelledEvents, matrix: FloatArray) -> Sample:
-    return Sample(matrix, data.columns.amount, data.is_fraud, data.step)
+    return Sample(matrix, data.amount, data.is_fraud, data.step)
 
 
 def learned_from(sample: Sample, parts: Split) -> Learned:

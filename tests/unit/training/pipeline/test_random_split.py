@@ -41,9 +41,7 @@ def test_the_seed_decides(data: LabelledEvents, parts: Split) -> None:
 
 
 def test_rows_keep_their_label_and_amount(data: LabelledEvents, parts: Split) -> None:
-    sample = Sample(
-        PAYSIM_FEATURES.matrix(data.columns), data.columns.amount, data.is_fraud, data.step
-    )
+    sample = Sample(data.matrix(PAYSIM_FEATURES), data.amount, data.is_fraud, data.step)
     order = random_order(data.is_fraud, parts, seed=0)
     shuffled = reordered(sample, order)
     row = 17

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scoring.columns import FloatArray
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
@@ -21,7 +22,7 @@ from training.pipeline.tree_pruning import fewest_rounds
 
 def fitted(data: LabelledEvents, parts: Split, matrix: FloatArray, *, trimmed: bool) -> Fitted:
     return fit(
-        matrix, data.is_fraud, parts, seed=1, on_round=lambda *_: None,
+        matrix, data.is_fraud, parts, seed=1, features=PAYSIM_FEATURES, on_round=lambda *_: None,
         chosen=FitParameters(trimmed=trimmed),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from registry.publish.tracking import MAX_DESCRIPTION
-from scoring.features import FEATURES
+from scoring.features import PAYSIM_FEATURES
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.factories import a_model, feature_rows
@@ -150,7 +150,12 @@ def test_influences_weigh_frauds_by_their_true_rate() -> None:
     contributions = np.zeros((4, len(FEATURES)))
     contributions[:2, 0] = (8.0, -4.0)
     contributions[2:, 1] = (1.0, -1.0)
-    found = influences(contributions, np.array([True, True, False, False]), fraud_rate=0.01)
-    assert found[0] == Influence(FEATURES[1].description, 0.99, 0.0)
-    assert found[1] == Influence(FEATURES[0].description, 0.06, 6.0)
+    found = influences(
+        contributions,
+        np.array([True, True, False, False]),
+        fraud_rate=0.01,
+        described=PAYSIM_FEATURES.described,
+    )
+    assert found[0] == Influence(PAYSIM_FEATURES.described.features[1].description, 0.99, 0.0)
+    assert found[1] == Influence(PAYSIM_FEATURES.described.features[0].description, 0.06, 6.0)
     assert len(found) == len(FEATURES)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scoring.evaluation.cost_curve import cost_curve
+from scoring.features import PAYSIM_FEATURES
 from scoring.policy import CostModel
 from tests.support.factories import a_model, feature_rows
 from training.pipeline.evaluation import Evaluation, evaluate
@@ -42,7 +43,9 @@ def test_every_picture_has_a_title_and_named_axes(evaluation: Evaluation, tmp_pa
         plots.precision_recall(evaluation, "hours 1 to 9", 0.05),
         plots.reliability(evaluation, "hours 1 to 9", "sigmoid"),
         plots.cost(curve),
-        plots.shap_summary(batch.contributions, batch.features, batch.base_value),
+        plots.shap_summary(
+            batch.contributions, batch.features, batch.base_value, PAYSIM_FEATURES.described
+        ),
     ]
     for number, picture in enumerate(pictures):
         assert picture.axes[0].get_title(loc="left")
