@@ -54,7 +54,7 @@ def test_feedback_of_every_tenant_becomes_labels_and_no_entry_of_the_audit_log(
             text(
                 """
                 SELECT set_config('sentinel.tenant_ids', '1,2', true);
-                INSERT INTO tenants (slug, model_name) VALUES ('one', 'fraud-one'), ('two', 'fraud-two');
+                INSERT INTO tenants (slug, model_name) VALUES ('one', 'x'), ('two', 'x');
                 INSERT INTO transactions (tenant_id, id, step, type, amount, name_orig,
                     oldbalance_org, name_dest, oldbalance_dest)
                 SELECT tenant_id, '019c1414-987b-7a3c-8d52-6f0e9b1c2a10', 1, 'DEBIT', 1, 'C1', 1,
