@@ -76,6 +76,7 @@ class Strangers:
             return [stolen, *((200, path, {"params": query}) for query in queries)]
 
         said = {"label": "confirmed_fraud", "rationale": "not mine"}
+        labelled = {"label": "fraud", "source": "rule", "transaction_id": transaction[14:]}
         return {
             ("post", "/score"): [(200, "/score", {"json": self.body})],
             ("post", "/score/batch"): [
@@ -93,6 +94,7 @@ class Strangers:
             ("post", "/transactions/{id}/feedback"): [
                 (404, f"{transaction}/feedback", {"json": said})
             ],
+            ("post", "/labels"): [(404, "/labels", {"json": {"labels": [labelled]}})],
             ("get", "/policy"): [(200, "/policy", {})],
             ("put", "/policy"): [(200, "/policy", {"json": {"threshold": 0.07}})],
             ("delete", "/policy"): [(200, "/policy", {})],
@@ -111,7 +113,7 @@ def test_every_route_gives_another_tenants_ids_404_and_never_a_row(system: Syste
     document = system.service.client.get("/openapi.json").json()
     routes = {(method, path) for path, item in document["paths"].items() for method in item}
     assert routes == set(tries) | WITHOUT_TENANTS
-    before = (system.count("feedback"), system.count("predictions"))
+    before = tuple(system.count(table) for table in ("labels", "feedback", "predictions"))
     theirs = (
         strangers.scored["transaction_id"],
         strangers.scored["prediction_id"],
@@ -132,7 +134,8 @@ def test_every_route_gives_another_tenants_ids_404_and_never_a_row(system: Syste
     own = strangers.ask("get", "/policy", strangers.their_key).json()
     assert (own["source"], own["threshold"]) == ("tenant", 0.0625)
     # /score and /score/batch made one decision of tenant A's own under that external_id.
-    assert (system.count("feedback"), system.count("predictions")) == (before[0], before[1] + 1)
+    after = tuple(system.count(table) for table in ("labels", "feedback", "predictions"))
+    assert after == (*before[:2], before[2] + 1)
 
 
 def test_the_owning_tenants_key_finds_every_row(system: System) -> None:

@@ -39,6 +39,7 @@ def decision(service_engine: Engine, tenant: Tenant) -> Decided:
 
 def changes(decision: Decided) -> list[tuple[str, str, Any]]:
     """Every change that a route makes, each different from what is in force."""
+    label = {"transaction_id": str(decision.transaction_id), **FRAUD}
     return [
         ("POST", f"/transactions/{decision.transaction_id}/feedback", FEEDBACK),
         ("PUT", "/policy", {"threshold": 0.2}),
@@ -46,7 +47,7 @@ def changes(decision: Decided) -> list[tuple[str, str, Any]]:
         (
             "POST",
             "/labels",
-            {"labels": [{"transaction_id": str(decision.transaction_id), **FRAUD}]},
+            {"labels": [label]},
         ),
     ]
 

@@ -31,6 +31,7 @@ from persistence.engine import open_database
 from persistence.maintenance.migrate import alembic_config, current_revision, head_revision, upgrade
 from persistence.maintenance.partitions import DECISIONS, months_made
 from persistence.pipeline.binary_arrays import DOCUMENTS
+from persistence.review.worklist import read_case
 from persistence.tenancy import SERVICE_ROLE
 from scoring.features import PAYSIM_FEATURES
 from scoring.policy import CostModel, Policy
@@ -188,6 +189,8 @@ def test_the_previous_release_issues_keys_gives_feedback_and_reads_the_audit_log
             entries = previous("read_audit", {"tenant_id": tenant.id})
     assert [entry["action"] for entry in entries[:2]] == ["feedback.created", "key.created"]
     assert entries[1]["after"]["name"] == "k3Jd82mQpz"
+    (label,) = read_case(engine, tenant.id, decided.transaction_id).labels
+    assert (label.label, label.source, label.actor) == ("escalated", "analyst", "k3Jd82mQpz")
 
 
 def test_an_upgrade_keeps_the_rows_of_the_previous_release(
@@ -213,10 +216,20 @@ def test_an_upgrade_keeps_the_rows_of_the_previous_release(
         new = a_decision(1)  # in the default partition: its month has none
         old = decision_at(a_decision(1, external_id="old"), NOW - timedelta(days=NOW.day))
         previous.insert([new, old])
+        with previous.transaction(1):
+            for said in ("confirmed_fraud", "escalated", "false_positive"):
+                of = {"tenant_id": 1, "transaction_id": old.transaction_id}
+                given = {"label": said, "rationale": "seen", "actor": "k3Jd82mQpz"}
+                previous("give_feedback", of | given)
     upgrade(url)
     for decided in (new, old):
         stored = read_decision(engine, 1, decided.prediction_id)
         assert (stored.prediction, stored.policy_id) == (decided.prediction, None)
+    # In one transaction, so at one time: the last one counts.
+    case = read_case(engine, 1, old.transaction_id)
+    assert [label.label for label in case.labels] == ["legitimate", "escalated", "fraud"]
+    assert {label.occurred_at for label in case.labels} == {f.created_at for f in case.feedback}
+    assert case.label == case.labels[0]
     with engine.connect() as connection:
         made = months_made(connection)
         unchecked = text("SELECT conname FROM pg_constraint WHERE NOT convalidated")

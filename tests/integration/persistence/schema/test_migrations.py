@@ -43,6 +43,52 @@ def test_every_migration_can_be_downgraded(database: str, engine: Engine) -> Non
     assert upgrade(database) == head_revision()
 
 
+def test_feedback_of_every_tenant_becomes_labels_and_no_entry_of_the_audit_log(
+    make_database: Callable[..., str],
+) -> None:
+    url = make_database()
+    engine = open_database(url)
+    command.upgrade(alembic_config(engine), "0010")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                """
+                SELECT set_config('sentinel.tenant_ids', '1,2', true);
+                INSERT INTO tenants (slug, model_name) VALUES ('one', 'x'), ('two', 'x');
+                INSERT INTO transactions (tenant_id, id, step, type, amount, name_orig,
+                    oldbalance_org, name_dest, oldbalance_dest)
+                SELECT tenant_id, '019c1414-987b-7a3c-8d52-6f0e9b1c2a10', 1, 'DEBIT', 1, 'C1', 1,
+                    'C2', 1 FROM unnest(ARRAY[1, 2]) AS tenant_id;
+                INSERT INTO feedback (tenant_id, transaction_id, label, rationale, actor,
+                    created_at)
+                SELECT tenant_id, '019c1414-987b-7a3c-8d52-6f0e9b1c2a10', label, '', 'jane',
+                    timestamptz '2026-03-01 00:00+00' + seconds * interval '1 s'
+                FROM (VALUES (1, 'confirmed_fraud', 9), (1, 'false_positive', 5),
+                    (2, 'escalated', 7)) AS said (tenant_id, label, seconds);
+                """
+            )
+        )
+    assert upgrade(url) == head_revision()
+    with engine.begin() as connection:
+        connection.execute(text("SELECT set_config('sentinel.tenant_ids', '1,2', true)"))
+        labels = connection.execute(
+            text(
+                "SELECT tenant_id, label, source, actor, feedback_id,"
+                " extract(second FROM occurred_at)::int, extract(second FROM created_at)::int"
+                " FROM labels ORDER BY id"
+            )
+        )
+        # The second was given in a transaction that began before the first one's.
+        assert [tuple(label) for label in labels] == [
+            (1, "fraud", "analyst", "jane", 1, 9, 9),
+            (1, "legitimate", "analyst", "jane", 2, 9, 5),
+            (2, "escalated", "analyst", "jane", 3, 7, 7),
+        ]
+        actions = connection.execute(text("SELECT DISTINCT action FROM audit_log ORDER BY 1"))
+        assert actions.scalars().all() == ["feedback.created", "tenant.created"]
+    engine.dispose()
+
+
 def test_a_migration_without_its_lock_gives_up_and_is_rolled_back(
     make_database: Callable[..., str],
 ) -> None:
