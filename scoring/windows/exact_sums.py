@@ -281,3 +281,44 @@ def sums_and_deviations(
                     _deviation(sums, squares, count, first, digits, work) if count else np.nan
                 )
     return out, numbers, deviations
+
+
+@njit(nogil=True, cache=True)
+def limbs_of_groups(
+    bits: IntArray, group: IntArray, group_count: int, first: int, limb_count: int
+) -> tuple[IntArray, IntArray]:
+    """Return the exact sums of the values of each group.
+
+    Args:
+        bits: bits of each value, which is finite, (m,).
+        group: group of each value, 0 <= group < `group_count`, (m,).
+        group_count: number of groups.
+        first: lowest limb, see `limb_span`.
+        limb_count: number of limbs, see `limb_span`.
+
+    Returns:
+        Limbs of the sums, (group_count, limb_count), and of the sums of squares,
+        (group_count, 2 * limb_count). Those of several groups add up to those of their union.
+    """
+    sums = np.zeros((group_count, limb_count), np.int64)
+    squares = np.zeros((group_count, 2 * limb_count), np.int64)
+    for i in range(bits.size):
+        _add(sums[group[i]], first, bits[i], 1)
+        _add_square(squares[group[i]], first, bits[i], 1)
+    return sums, squares
+
+
+@njit(nogil=True, cache=True)
+def rounded(sums: IntArray, squares: IntArray, count: int, first: int) -> tuple[float, float]:
+    """Return the sum and the standard deviation that limbs stand for.
+
+    Args:
+        sums: limbs of the sum, (l,).
+        squares: limbs of the sum of squares, (2 l,).
+        count: number of values, at least 1.
+        first: lowest limb.
+    """
+    digits = np.zeros(sums.size, np.uint64)
+    work = np.zeros(squares.size, np.uint64)
+    total = _rounded_sum(sums, digits, first)
+    return total, _deviation(sums, squares, count, first, digits, work)

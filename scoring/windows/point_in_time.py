@@ -8,7 +8,8 @@ one of the same time. A label counts if it became known by t.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -42,14 +43,22 @@ def window_values(
         distinct of an empty window are 0, all others are missing. A missing key sees an empty
         window.
     """
+    # Sums and deviations of one window are computed together.
+    deviating = {_summed(definition) for definition in definitions if definition.function == "std"}
     entities = {
-        by: _EntityWindows(events, entity_order(events.time_us, events.keys[by], first_reader))
+        by: _EntityWindows(
+            events, entity_order(events.time_us, events.keys[by], first_reader), deviating
+        )
         for by in dict.fromkeys(definition.by for definition in definitions)
     }
     return {
         definition: _by_arrival(definition, entities[definition.by], events, first_reader)
         for definition in definitions
     }
+
+
+def _summed(definition: WindowDefinition) -> WindowDefinition:
+    return replace(definition, function="sum")
 
 
 def _by_arrival(
@@ -64,9 +73,12 @@ def _by_arrival(
 class _EntityWindows:
     """Windows of the events of one kind of entity."""
 
-    def __init__(self, events: Events, order: EntityOrder) -> None:
+    def __init__(
+        self, events: Events, order: EntityOrder, deviating: Set[WindowDefinition]
+    ) -> None:
         self._events = events
         self._order = order
+        self._deviating = deviating
         self.rows = order.arrival[order.readers]
         self._ranges = cache(lambda length, delay: window_ranges(order, length, delay))
         self._enters = cache(self._entering)
@@ -82,13 +94,13 @@ class _EntityWindows:
             case "count":
                 return kernels.counts(*self._ranges(length_us, delay_us), self._enters(where))
             case "sum":
-                return self._sums(length_us, delay_us, str(value), where, False)[0]
+                return self._sums(_summed(definition))[0]
             case "mean":
-                sums, numbers, _ = self._sums(length_us, delay_us, str(value), where, False)
+                sums, numbers, _ = self._sums(_summed(definition))
                 with np.errstate(invalid="ignore"):
                     return sums / numbers
             case "std":
-                return self._sums(length_us, delay_us, str(value), where, True)[2]
+                return self._sums(_summed(definition))[2]
             case "max":
                 return self._maxima(length_us, delay_us, str(value), where, 1.0)
             case "min":
@@ -116,18 +128,16 @@ class _EntityWindows:
         is_finite = np.isfinite(numbers)
         return np.where(is_finite, numbers, 0.0), is_finite
 
-    def _computed_sums(
-        self, length_us: int, delay_us: int, value: str, where: str | None, deviates: bool
-    ) -> tuple[FloatArray, IntArray, FloatArray]:
-        numbers, is_finite = self._numbers(value)
+    def _computed_sums(self, summed: WindowDefinition) -> tuple[FloatArray, IntArray, FloatArray]:
+        numbers, is_finite = self._numbers(str(summed.value))
         first, limb_count = limb_span(numbers)
         return sums_and_deviations(
-            *self._ranges(length_us, delay_us),
-            self._enters(where) & is_finite,
+            *self._ranges(summed.length_us, summed.delay_us),
+            self._enters(summed.where) & is_finite,
             numbers.view(np.int64),
             first,
             limb_count,
-            deviates,
+            summed in self._deviating,
         )
 
     def _computed_seconds(
