@@ -47,7 +47,8 @@ def limb_span(values: FloatArray) -> tuple[int, int]:
     magnitudes = np.abs(values[values != 0.0])
     if not magnitudes.size:
         return 0, 1
-    smallest, largest = np.frexp([magnitudes.min(), magnitudes.max()])[1].tolist()
+    smallest = math.frexp(magnitudes.min())[1]
+    largest = math.frexp(magnitudes.max())[1]
     lowest_bit = max(smallest - _SIGNIFICAND_BITS - _LOWEST_BIT, 0)
     highest_bit = max(largest - _LOWEST_BIT, 1)
     first = lowest_bit // LIMB_BITS
@@ -227,8 +228,8 @@ def sums_and_deviations(
     first: int,
     limb_count: int,
     deviates: bool,
-) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Return the sums of the values in each range, their number and their standard deviations.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the sums, the means and the standard deviations of the values in each range.
 
     Args:
         low, high, reader_start, reader_arrival, is_sorted, arrival, enters: as in
@@ -239,11 +240,11 @@ def sums_and_deviations(
         deviates: whether standard deviations are computed; else they are 0.
 
     Returns:
-        Sums, 0 where a range is empty, infinite beyond the range of float64; counts; population
-        standard deviations, NaN where a range is empty; each (k,).
+        Sums, 0 where a range is empty, infinite beyond the range of float64; means, sum / count,
+        and population standard deviations, NaN where a range is empty; each (k,).
     """
     out = np.empty(low.size)
-    numbers = np.empty(low.size, np.int64)
+    means = np.empty(low.size)
     deviations = np.zeros(low.size)
     sums = np.zeros(limb_count, np.int64)
     digits = np.zeros(limb_count, np.uint64)
@@ -274,13 +275,15 @@ def sums_and_deviations(
                     if deviates:
                         _add_square(squares, first, bits[a], -1)
                 a += 1
-            numbers[i] = count
-            out[i] = _rounded_sum(sums, digits, first) if count else 0.0
-            if deviates:
-                deviations[i] = (
-                    _deviation(sums, squares, count, first, digits, work) if count else np.nan
-                )
-    return out, numbers, deviations
+            if count:
+                out[i] = _rounded_sum(sums, digits, first)
+                means[i] = out[i] / count
+                if deviates:
+                    deviations[i] = _deviation(sums, squares, count, first, digits, work)
+            else:
+                out[i] = 0.0
+                means[i] = deviations[i] = np.nan
+    return out, means, deviations
 
 
 @njit(nogil=True, cache=True)

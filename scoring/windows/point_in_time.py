@@ -9,7 +9,6 @@ one of the same time. A label counts if it became known by t.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from scoring.columns import FloatArray, TextColumn
 from scoring.windows import kernels
 from scoring.windows.definition import WindowDefinition
-from scoring.windows.events import BoolArray, Events, IntArray
+from scoring.windows.events import BoolArray, Events
 from scoring.windows.exact_sums import limb_span, sums_and_deviations
 from scoring.windows.ranges import EntityOrder, entity_order, window_ranges
 
@@ -57,8 +56,12 @@ def window_values(
     }
 
 
-def _summed(definition: WindowDefinition) -> WindowDefinition:
-    return replace(definition, function="sum")
+_Summed = tuple[int, int, str, str | None]
+"""Length, delay, value and condition of a window of numbers."""
+
+
+def _summed(definition: WindowDefinition) -> _Summed:
+    return definition.length_us, definition.delay_us, str(definition.value), definition.where
 
 
 def _by_arrival(
@@ -73,9 +76,7 @@ def _by_arrival(
 class _EntityWindows:
     """Windows of the events of one kind of entity."""
 
-    def __init__(
-        self, events: Events, order: EntityOrder, deviating: Set[WindowDefinition]
-    ) -> None:
+    def __init__(self, events: Events, order: EntityOrder, deviating: Set[_Summed]) -> None:
         self._events = events
         self._order = order
         self._deviating = deviating
@@ -96,9 +97,7 @@ class _EntityWindows:
             case "sum":
                 return self._sums(_summed(definition))[0]
             case "mean":
-                sums, numbers, _ = self._sums(_summed(definition))
-                with np.errstate(invalid="ignore"):
-                    return sums / numbers
+                return self._sums(_summed(definition))[1]
             case "std":
                 return self._sums(_summed(definition))[2]
             case "max":
@@ -119,21 +118,22 @@ class _EntityWindows:
             return np.ones(self._order.arrival.size, np.bool_)
         return self._events.conditions[where][self._order.arrival]
 
-    def _numbers_in_order(self, value: str) -> tuple[FloatArray, BoolArray]:
-        """Return the values of an expression by entity, and which of them are finite."""
+    def _numbers_in_order(self, value: str) -> tuple[FloatArray, BoolArray, tuple[int, int]]:
+        """Return the values of an expression by entity, which are finite, and their limbs."""
         column = self._events.values[value]
         if isinstance(column, TextColumn):
             raise TypeError(f"'{value}' is text, which has no sum and no order")
         numbers = column[self._order.arrival] + 0.0  # -0.0 becomes 0.0
         is_finite = np.isfinite(numbers)
-        return np.where(is_finite, numbers, 0.0), is_finite
+        numbers[~is_finite] = 0.0
+        return numbers, is_finite, limb_span(numbers)
 
-    def _computed_sums(self, summed: WindowDefinition) -> tuple[FloatArray, IntArray, FloatArray]:
-        numbers, is_finite = self._numbers(str(summed.value))
-        first, limb_count = limb_span(numbers)
+    def _computed_sums(self, summed: _Summed) -> tuple[FloatArray, FloatArray, FloatArray]:
+        length_us, delay_us, value, where = summed
+        numbers, is_finite, (first, limb_count) = self._numbers(value)
         return sums_and_deviations(
-            *self._ranges(summed.length_us, summed.delay_us),
-            self._enters(summed.where) & is_finite,
+            *self._ranges(length_us, delay_us),
+            self._enters(where) & is_finite,
             numbers.view(np.int64),
             first,
             limb_count,
@@ -154,7 +154,7 @@ class _EntityWindows:
     def _maxima(
         self, length_us: int, delay_us: int, value: str, where: str | None, sign: float
     ) -> FloatArray:
-        numbers, is_finite = self._numbers(value)
+        numbers, is_finite, _ = self._numbers(value)
         enters = self._enters(where) & is_finite
         return kernels.maxima(*self._ranges(length_us, delay_us), enters, numbers * sign)
 
@@ -164,7 +164,7 @@ class _EntityWindows:
             codes = column.codes[self._order.arrival]
             has_value, code_count = codes >= 0, len(column.values)
         else:
-            numbers, has_value = self._numbers(value)
+            numbers, has_value, _ = self._numbers(value)
             distinct, inverse = np.unique(numbers, return_inverse=True)
             codes, code_count = inverse.astype(np.int64), distinct.size
         enters = self._enters(where) & has_value
@@ -181,8 +181,7 @@ class _EntityWindows:
         entity = np.searchsorted(order.start, frauds, side="right") - 1
         by_known = np.lexsort((known_us[frauds], entity))
         fraud_start = np.searchsorted(entity, np.arange(order.start.size))
-        known = kernels.fraud_counts(
-            *ranges, order.time_us[order.readers], known_us, frauds[by_known], fraud_start
+        reader_time_us = order.time_us[order.readers]
+        return kernels.fraud_shares(
+            *ranges, enters, reader_time_us, known_us, frauds[by_known], fraud_start
         )
-        with np.errstate(invalid="ignore"):
-            return known / kernels.counts(*ranges, enters)
