@@ -153,10 +153,10 @@ def tiles_of_events(
         time_us: times in microseconds since 1970, (m,).
         length_us: length of each event's tile, (m,).
         meets: whether each event meets each condition; column 0 is True, (m, c).
-        numbers: values, NaN where missing, finite elsewhere, (m, v).
+        numbers: values, NaN or infinite where missing, (m, v).
     """
     conditions = meets.shape[1]
-    values = np.repeat(numbers, conditions, axis=1)
+    values = np.repeat(numbers, conditions, axis=1) + 0.0  # -0.0 becomes 0.0
     enters = np.isfinite(values) & np.tile(meets, (1, numbers.shape[1]))
     zeroed = np.where(enters, values, 0.0)
     first, limb_count = limb_span(zeroed.ravel())
