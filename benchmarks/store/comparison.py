@@ -59,7 +59,7 @@ def main(sizes: tuple[int, ...], repetitions: int, home: Path | None, output: Pa
     if len(sizes) != 2 or sizes[0] >= sizes[1]:
         raise click.UsageError("give --rows twice, the smaller first")
     console = open_console()
-    with _home(home) as folder, EmbeddedPostgres(folder) as url:
+    with home_or_temporary(home) as folder, EmbeddedPostgres(folder) as url:
         stores = [open_store(url, rows, console) for rows in sizes]
         operations = list(OPERATIONS)
         times_ms: dict[tuple[int, str], list[float]] = {}
@@ -95,7 +95,8 @@ def main(sizes: tuple[int, ...], repetitions: int, home: Path | None, output: Pa
 
 
 @contextmanager
-def _home(home: Path | None) -> Iterator[Path]:
+def home_or_temporary(home: Path | None) -> Iterator[Path]:
+    """Yield the directory, or a temporary one that is removed afterwards."""
     if home:
         yield home
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 WindowFunction = Literal[
@@ -69,6 +70,7 @@ class WindowDefinition:
         return HISTORY_US if self.window_us is None else self.window_us
 
 
+@cache
 def hop_us(length_us: int) -> int:
     """Return the step by which the start of a window moves.
 

@@ -47,7 +47,8 @@ def limb_span(values: FloatArray) -> tuple[int, int]:
     magnitudes = np.abs(values[values != 0.0])
     if not magnitudes.size:
         return 0, 1
-    smallest, largest = np.frexp([magnitudes.min(), magnitudes.max()])[1].tolist()
+    smallest = math.frexp(magnitudes.min())[1]
+    largest = math.frexp(magnitudes.max())[1]
     lowest_bit = max(smallest - _SIGNIFICAND_BITS - _LOWEST_BIT, 0)
     highest_bit = max(largest - _LOWEST_BIT, 1)
     first = lowest_bit // LIMB_BITS
@@ -227,8 +228,8 @@ def sums_and_deviations(
     first: int,
     limb_count: int,
     deviates: bool,
-) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Return the sums of the values in each range, their number and their standard deviations.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the sums, the means and the standard deviations of the values in each range.
 
     Args:
         low, high, reader_start, reader_arrival, is_sorted, arrival, enters: as in
@@ -239,11 +240,11 @@ def sums_and_deviations(
         deviates: whether standard deviations are computed; else they are 0.
 
     Returns:
-        Sums, 0 where a range is empty, infinite beyond the range of float64; counts; population
-        standard deviations, NaN where a range is empty; each (k,).
+        Sums, 0 where a range is empty, infinite beyond the range of float64; means, sum / count,
+        and population standard deviations, NaN where a range is empty; each (k,).
     """
     out = np.empty(low.size)
-    numbers = np.empty(low.size, np.int64)
+    means = np.empty(low.size)
     deviations = np.zeros(low.size)
     sums = np.zeros(limb_count, np.int64)
     digits = np.zeros(limb_count, np.uint64)
@@ -274,10 +275,53 @@ def sums_and_deviations(
                     if deviates:
                         _add_square(squares, first, bits[a], -1)
                 a += 1
-            numbers[i] = count
-            out[i] = _rounded_sum(sums, digits, first) if count else 0.0
-            if deviates:
-                deviations[i] = (
-                    _deviation(sums, squares, count, first, digits, work) if count else np.nan
-                )
-    return out, numbers, deviations
+            if count:
+                out[i] = _rounded_sum(sums, digits, first)
+                means[i] = out[i] / count
+                if deviates:
+                    deviations[i] = _deviation(sums, squares, count, first, digits, work)
+            else:
+                out[i] = 0.0
+                means[i] = deviations[i] = np.nan
+    return out, means, deviations
+
+
+@njit(nogil=True, cache=True)
+def limbs_of_groups(
+    bits: IntArray, group: IntArray, group_count: int, first: int, limb_count: int
+) -> tuple[IntArray, IntArray]:
+    """Return the exact sums of the values of each group.
+
+    Args:
+        bits: bits of each value, which is finite, (m,).
+        group: group of each value, 0 <= group < `group_count`, (m,).
+        group_count: number of groups.
+        first: lowest limb, see `limb_span`.
+        limb_count: number of limbs, see `limb_span`.
+
+    Returns:
+        Limbs of the sums, (group_count, limb_count), and of the sums of squares,
+        (group_count, 2 * limb_count). Those of several groups add up to those of their union.
+    """
+    sums = np.zeros((group_count, limb_count), np.int64)
+    squares = np.zeros((group_count, 2 * limb_count), np.int64)
+    for i in range(bits.size):
+        _add(sums[group[i]], first, bits[i], 1)
+        _add_square(squares[group[i]], first, bits[i], 1)
+    return sums, squares
+
+
+@njit(nogil=True, cache=True)
+def rounded(sums: IntArray, squares: IntArray, count: int, first: int) -> tuple[float, float]:
+    """Return the sum and the standard deviation that limbs stand for.
+
+    Args:
+        sums: limbs of the sum, (l,).
+        squares: limbs of the sum of squares, (2 l,).
+        count: number of values, at least 1.
+        first: lowest limb.
+    """
+    digits = np.zeros(sums.size, np.uint64)
+    work = np.zeros(squares.size, np.uint64)
+    total = _rounded_sum(sums, digits, first)
+    return total, _deviation(sums, squares, count, first, digits, work)

@@ -183,51 +183,58 @@ def seconds_since(
 
 
 @njit(nogil=True, cache=True)
-def fraud_counts(
+def fraud_shares(
     low: IntArray,
     high: IntArray,
     reader_start: IntArray,
     reader_arrival: IntArray,
     is_sorted: BoolArray,
     arrival: IntArray,
+    enters: BoolArray,
     reader_time_us: IntArray,
     known_us: IntArray,
     frauds: IntArray,
     fraud_start: IntArray,
 ) -> FloatArray:
-    """Return the number of events in each range that were known as frauds at the event's time.
+    """Return the share of events in each range that were known as frauds at the event's time.
 
     Args:
-        low, high, reader_start, reader_arrival, is_sorted, arrival: as above.
+        low, high, reader_start, reader_arrival, is_sorted, arrival, enters: as above.
         reader_time_us: time of each reader in microseconds, (k,).
         known_us: time at which each fraud became known, in microseconds, (m,).
         frauds: positions of the frauds that enter windows, by entity and `known_us`.
         fraud_start: first of `frauds` of each entity, and their number at the end.
+
+    Returns:
+        Shares, NaN where a range is empty, (k,).
     """
-    out = np.zeros(low.size)
+    out = np.full(low.size, np.nan)
     counted = np.zeros(arrival.size, np.bool_)
     is_fraud = np.zeros(arrival.size, np.bool_)
     is_fraud[frauds] = True
     for entity in range(reader_start.size - 1):
         next_known = fraud_start[entity]
-        count = 0
+        count = known = 0
         a = b = low[reader_start[entity]]
         for i in range(reader_start[entity], reader_start[entity + 1]):
             if not is_sorted[entity]:
+                count = known = 0
                 for j in range(low[i], high[i]):
-                    out[i] += (
-                        is_fraud[j]
-                        and known_us[j] <= reader_time_us[i]
-                        and arrival[j] < reader_arrival[i]
-                    )
+                    if enters[j] and arrival[j] < reader_arrival[i]:
+                        count += 1
+                        known += is_fraud[j] and known_us[j] <= reader_time_us[i]
+                if count:
+                    out[i] = known / count
                 continue
             while b < high[i]:
+                count += enters[b]
                 if is_fraud[b] and known_us[b] <= reader_time_us[i]:
                     counted[b] = True
-                    count += 1
+                    known += 1
                 b += 1
             while a < low[i]:
-                count -= counted[a]
+                count -= enters[a]
+                known -= counted[a]
                 a += 1
             # Frauds that were in the range before they became known.
             while next_known < fraud_start[entity + 1]:
@@ -236,7 +243,8 @@ def fraud_counts(
                     break
                 if a <= j < b and not counted[j]:
                     counted[j] = True
-                    count += 1
+                    known += 1
                 next_known += 1
-            out[i] = count
+            if count:
+                out[i] = known / count
     return out

@@ -8,7 +8,7 @@ one of the same time. A label counts if it became known by t.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import cache
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from scoring.columns import FloatArray, TextColumn
 from scoring.windows import kernels
 from scoring.windows.definition import WindowDefinition
-from scoring.windows.events import BoolArray, Events, IntArray
+from scoring.windows.events import BoolArray, Events
 from scoring.windows.exact_sums import limb_span, sums_and_deviations
 from scoring.windows.ranges import EntityOrder, entity_order, window_ranges
 
@@ -42,14 +42,26 @@ def window_values(
         distinct of an empty window are 0, all others are missing. A missing key sees an empty
         window.
     """
+    # Sums and deviations of one window are computed together.
+    deviating = {_summed(definition) for definition in definitions if definition.function == "std"}
     entities = {
-        by: _EntityWindows(events, entity_order(events.time_us, events.keys[by], first_reader))
+        by: _EntityWindows(
+            events, entity_order(events.time_us, events.keys[by], first_reader), deviating
+        )
         for by in dict.fromkeys(definition.by for definition in definitions)
     }
     return {
         definition: _by_arrival(definition, entities[definition.by], events, first_reader)
         for definition in definitions
     }
+
+
+_Summed = tuple[int, int, str, str | None]
+"""Length, delay, value and condition of a window of numbers."""
+
+
+def _summed(definition: WindowDefinition) -> _Summed:
+    return definition.length_us, definition.delay_us, str(definition.value), definition.where
 
 
 def _by_arrival(
@@ -64,9 +76,10 @@ def _by_arrival(
 class _EntityWindows:
     """Windows of the events of one kind of entity."""
 
-    def __init__(self, events: Events, order: EntityOrder) -> None:
+    def __init__(self, events: Events, order: EntityOrder, deviating: Set[_Summed]) -> None:
         self._events = events
         self._order = order
+        self._deviating = deviating
         self.rows = order.arrival[order.readers]
         self._ranges = cache(lambda length, delay: window_ranges(order, length, delay))
         self._enters = cache(self._entering)
@@ -82,13 +95,11 @@ class _EntityWindows:
             case "count":
                 return kernels.counts(*self._ranges(length_us, delay_us), self._enters(where))
             case "sum":
-                return self._sums(length_us, delay_us, str(value), where, False)[0]
+                return self._sums(_summed(definition))[0]
             case "mean":
-                sums, numbers, _ = self._sums(length_us, delay_us, str(value), where, False)
-                with np.errstate(invalid="ignore"):
-                    return sums / numbers
+                return self._sums(_summed(definition))[1]
             case "std":
-                return self._sums(length_us, delay_us, str(value), where, True)[2]
+                return self._sums(_summed(definition))[2]
             case "max":
                 return self._maxima(length_us, delay_us, str(value), where, 1.0)
             case "min":
@@ -107,27 +118,26 @@ class _EntityWindows:
             return np.ones(self._order.arrival.size, np.bool_)
         return self._events.conditions[where][self._order.arrival]
 
-    def _numbers_in_order(self, value: str) -> tuple[FloatArray, BoolArray]:
-        """Return the values of an expression by entity, and which of them are finite."""
+    def _numbers_in_order(self, value: str) -> tuple[FloatArray, BoolArray, tuple[int, int]]:
+        """Return the values of an expression by entity, which are finite, and their limbs."""
         column = self._events.values[value]
         if isinstance(column, TextColumn):
             raise TypeError(f"'{value}' is text, which has no sum and no order")
         numbers = column[self._order.arrival] + 0.0  # -0.0 becomes 0.0
         is_finite = np.isfinite(numbers)
-        return np.where(is_finite, numbers, 0.0), is_finite
+        numbers[~is_finite] = 0.0
+        return numbers, is_finite, limb_span(numbers)
 
-    def _computed_sums(
-        self, length_us: int, delay_us: int, value: str, where: str | None, deviates: bool
-    ) -> tuple[FloatArray, IntArray, FloatArray]:
-        numbers, is_finite = self._numbers(value)
-        first, limb_count = limb_span(numbers)
+    def _computed_sums(self, summed: _Summed) -> tuple[FloatArray, FloatArray, FloatArray]:
+        length_us, delay_us, value, where = summed
+        numbers, is_finite, (first, limb_count) = self._numbers(value)
         return sums_and_deviations(
             *self._ranges(length_us, delay_us),
             self._enters(where) & is_finite,
             numbers.view(np.int64),
             first,
             limb_count,
-            deviates,
+            summed in self._deviating,
         )
 
     def _computed_seconds(
@@ -144,7 +154,7 @@ class _EntityWindows:
     def _maxima(
         self, length_us: int, delay_us: int, value: str, where: str | None, sign: float
     ) -> FloatArray:
-        numbers, is_finite = self._numbers(value)
+        numbers, is_finite, _ = self._numbers(value)
         enters = self._enters(where) & is_finite
         return kernels.maxima(*self._ranges(length_us, delay_us), enters, numbers * sign)
 
@@ -154,7 +164,7 @@ class _EntityWindows:
             codes = column.codes[self._order.arrival]
             has_value, code_count = codes >= 0, len(column.values)
         else:
-            numbers, has_value = self._numbers(value)
+            numbers, has_value, _ = self._numbers(value)
             distinct, inverse = np.unique(numbers, return_inverse=True)
             codes, code_count = inverse.astype(np.int64), distinct.size
         enters = self._enters(where) & has_value
@@ -171,8 +181,7 @@ class _EntityWindows:
         entity = np.searchsorted(order.start, frauds, side="right") - 1
         by_known = np.lexsort((known_us[frauds], entity))
         fraud_start = np.searchsorted(entity, np.arange(order.start.size))
-        known = kernels.fraud_counts(
-            *ranges, order.time_us[order.readers], known_us, frauds[by_known], fraud_start
+        reader_time_us = order.time_us[order.readers]
+        return kernels.fraud_shares(
+            *ranges, enters, reader_time_us, known_us, frauds[by_known], fraud_start
         )
-        with np.errstate(invalid="ignore"):
-            return known / kernels.counts(*ranges, enters)

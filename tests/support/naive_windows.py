@@ -29,10 +29,13 @@ class NaiveEvent:
 
 def naive_window(events: Sequence[NaiveEvent], definition: WindowDefinition) -> list[float]:
     """Return the value of a window for each event, in order of arrival."""
-    return [_value(events[:i], event, definition) for i, event in enumerate(events)]
+    return [naive_value(events[:i], event, definition) for i, event in enumerate(events)]
 
 
-def _value(earlier: Sequence[NaiveEvent], event: NaiveEvent, definition: WindowDefinition) -> float:
+def naive_value(
+    earlier: Sequence[NaiveEvent], event: NaiveEvent, definition: WindowDefinition
+) -> float:
+    """Return the value of a window for an event that arrives after others."""
     length_us = _HISTORY_US if definition.window_us is None else definition.window_us
     hop_us = max(hop * 1_000_000 for hop in _HOPS_S if hop * 1_000_000 * 30 <= length_us)
     end_us = event.time_us - definition.delay_us

@@ -1,0 +1,1 @@
+"""Compare layouts of an entity's history in Postgres (docs/decisions/0014-windows.md)."""
