@@ -68,7 +68,7 @@ def _tree(shape: Shape, rng: random.Random) -> str:
         divisible = [leaf for leaf, count in enumerate(counts) if count > 1]
         leaf = rng.choice(divisible)
         if rng.random() < shape.chain:
-            leaf = max(divisible, key=depths.__getitem__)
+            leaf = max(divisible, key=lambda leaf: (depths[leaf], counts[leaf]))
         if parent := parents[leaf]:
             columns[parent[0]][parent[1]] = split
         feature = rng.randrange(shape.features)
