@@ -78,7 +78,8 @@ def columns_of(trees: Sequence[Tree]) -> Columns:
         set_counts=[int(tree.is_categorical.sum()) for tree in trees],
         set_column=column[is_set].astype(np.int64),
         word_counts=np.concatenate([np.diff(tree.word_start) for tree in trees])[is_set],
-        words=np.concatenate([tree.words for tree in trees]),
+        # The kernel reads a word after an empty set too.
+        words=np.concatenate([*(tree.words for tree in trees), np.zeros(1, dtype=np.uint32)]),
     )
 
 

@@ -302,13 +302,13 @@ def _find_in_sets(forest: Forest, tree: int, values: FloatArray) -> None:
     for n in range(start, forest.set_start[tree + 1]):
         category = values[forest.set_column[n]]
         found = values[forest.column_feature.size + n - start]
-        words = forest.words[forest.word_start[n] : forest.word_start[n + 1]]
+        first = forest.word_start[n]
+        end = 32.0 * (forest.word_start[n + 1] - first)
         for row in range(values.shape[1]):
-            found[row] = 1.0
-            if -1.0 < category[row] < 32 * words.size:
-                code = np.int64(category[row])
-                if (np.int64(words[code >> 5]) >> (code & 31)) & 1:
-                    found[row] = 0.0
+            is_inside = -1.0 < category[row] < end
+            code = np.int64(category[row] if is_inside else 0.0)
+            bit = (forest.words[first + (code >> 5)] >> np.uint32(code & 31)) & np.uint32(1)
+            found[row] = 0.0 if is_inside and bit else 1.0
 
 
 @njit(nogil=True, cache=True)
