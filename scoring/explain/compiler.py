@@ -8,11 +8,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.explain.columns import columns_of
 from scoring.explain.groups import Group, Plan, divide
 from scoring.explain.kernel import MAX_BITS, NARROW, NO_TABLE, Forest, fill_tables
 from scoring.explain.lightgbm_text import IntArray, Tree
 from scoring.explain.quadrature import quadrature
+from scoring.explain.value_columns import value_columns
 
 TABLE_BYTES = 160 * 2**20
 """Memory for one model's tables. Groups whose tables do not fit, the largest ones, have none: their
@@ -33,7 +33,7 @@ def build_forest(trees: Sequence[Tree], features: int, table_bytes: int = TABLE_
         UnsupportedTrees: no training row reached a node.
     """
     is_narrow = features < NARROW
-    columns = columns_of(trees)
+    columns = value_columns(trees)
     plans = [divide(tree) for tree in trees]
     groups = [group for plan in plans for group in plan.groups]
     paths = [[plan.leaves[leaf] for leaf, _ in g.leaves] for plan in plans for g in plan.groups]
@@ -105,10 +105,10 @@ def build_forest(trees: Sequence[Tree], features: int, table_bytes: int = TABLE_
         condition_feature=np.array([f for leaf in leaves for f in leaf.features], dtype=np.int64),
         condition_member=np.array(
             [
-                p[f]
-                for p, leaves in zip(places, paths, strict=True)
-                for l in leaves
-                for f in l.features
+                place[feature]
+                for place, leaves in zip(places, paths, strict=True)
+                for leaf in leaves
+                for feature in leaf.features
             ],
             dtype=np.int64,
         ),

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scoring.columns import FloatArray
 from scoring.explain import compiler
-from scoring.explain.compiler import GROWTH, build_forest
-from scoring.explain.kernel import BLOCK, MAX_BITS
-from scoring.explain.lightgbm_text import UnsupportedTrees, read_trees
+from scoring.explain.compiler import build_forest
+from scoring.explain.groups import GROWTH
+from scoring.explain.kernel import BLOCK, MAX_BITS, NARROW
+from scoring.explain.lightgbm_text import FloatArray, read_trees
+from scoring.explain.quadrature import quadrature
 from scoring.explain.treeshap import CompiledTrees, compile_trees, explain_with_lightgbm
-from scoring.features import FEATURE_NAMES
 
-COLUMNS = len(FEATURE_NAMES)
+COLUMNS = 11
 
 
 def rows_of_features(
@@ -93,7 +93,7 @@ def test_random_models_have_the_same_explanations_as_in_lightgbm(
     )
     parsed = read_trees(booster.model_to_string())
     base_value = sum(tree.expected_value for tree in parsed)
-    compiled = CompiledTrees(build_forest(parsed, table_bytes), base_value)
+    compiled = CompiledTrees(build_forest(parsed, COLUMNS, table_bytes), base_value)
     matrix = rows_of_features(np.random.default_rng(seed + 1), 50, missing=0.1, zeros=0.1)
     matrix[0] = np.inf
     matrix[1] = -np.inf
@@ -132,13 +132,13 @@ def test_a_row_has_the_same_explanation_alone_and_in_a_batch() -> None:
 
 def test_leaves_share_tables_whose_size_grows_by_no_more_than_the_limit() -> None:
     trees = read_trees(a_booster(trees=30, num_leaves=40).model_to_string())
-    forest = build_forest(trees)
+    forest = build_forest(trees, COLUMNS)
     leaves = np.diff(forest.leaf_start)
     assert leaves.sum() == sum(tree.leaf_value.size for tree in trees)
     assert len(leaves) < 0.8 * leaves.sum()
     assert forest.group_bits.max() <= MAX_BITS
     conditions = np.diff(forest.condition_start)
-    assert len(forest.table) <= GROWTH * (1 << conditions).sum()
+    assert len(forest.table) <= GROWTH * NARROW * (1 << conditions).sum()
 
 
 def test_the_margin_of_a_single_leaf_is_the_base_value() -> None:
@@ -157,19 +157,20 @@ def test_the_margin_of_a_single_leaf_is_the_base_value() -> None:
 
 
 def test_the_quadrature_is_gauss_legendre() -> None:
-    forest = build_forest(read_trees(a_booster().model_to_string()))
-    for n in range(1, len(forest.points)):
+    sizes = [*range(1, 9), 25, 60]
+    all_points, all_weights = quadrature(sizes)
+    for n in sizes:
         points, weights = np.polynomial.legendre.leggauss(n)
-        np.testing.assert_allclose(np.sort(forest.points[n, :n]), (points + 1) / 2, atol=1e-15)
-        by_point = np.argsort(forest.points[n, :n])
-        np.testing.assert_allclose(forest.weights[n, :n][by_point], weights / 2, atol=1e-15)
+        np.testing.assert_allclose(np.sort(all_points[n, :n]), (points + 1) / 2, atol=1e-15)
+        by_point = np.argsort(all_points[n, :n])
+        np.testing.assert_allclose(all_weights[n, :n][by_point], weights / 2, atol=1e-15)
 
 
 def test_the_tables_stay_within_their_memory_limit() -> None:
     parsed = read_trees(a_booster(trees=30, num_leaves=40).model_to_string())
     for table_bytes in (0, 1_000, 100_000):
-        assert build_forest(parsed, table_bytes).table.nbytes <= table_bytes
-    assert build_forest(parsed).table.nbytes <= compiler.TABLE_BYTES
+        assert build_forest(parsed, COLUMNS, table_bytes).table.nbytes <= table_bytes
+    assert build_forest(parsed, COLUMNS).table.nbytes <= compiler.TABLE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -187,28 +188,13 @@ def test_unsupported_trees_are_explained_by_lightgbm_with_a_warning(
     assert reason in caplog.text
 
 
-def test_categorical_splits_are_explained_by_lightgbm() -> None:
-    rng = np.random.default_rng(0)
-    matrix = rng.normal(size=(600, COLUMNS))
-    matrix[:, 0] = rng.integers(0, 6, 600)
-    label = np.isin(matrix[:, 0], (1, 4)) ^ (rng.random(600) < 0.1)
-    booster = lgb.train(
-        {"objective": "binary", "verbose": -1, "num_threads": 1},
-        lgb.Dataset(matrix, label, categorical_feature=[0]),
-        3,
-    )
-    with pytest.raises(UnsupportedTrees, match="categorical"):
-        read_trees(booster.model_to_string())
-    assert compile_trees(booster) is None
-
-
 def test_compiled_trees_that_are_off_are_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def inexact_forest(*arguments: Any) -> Any:
         forest = build_forest(*arguments)
-        forest.table[0, 0] += 1e-6
-        forest.table[1::2, 1] += 1e-6
+        forest.table[0] += 1e-6
+        forest.table[NARROW + 1 :: 2 * NARROW] += 1e-6
         return forest
 
     monkeypatch.setattr("scoring.explain.treeshap.build_forest", inexact_forest)

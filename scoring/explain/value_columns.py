@@ -28,7 +28,7 @@ _ZERO = np.array([0.0, 0.0, np.nan, -np.inf, 0.0, 0.0])
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ValueColumns:
     """The columns of values of a booster's splits, as in `scoring.explain.kernel.Forest`.
 
     Attributes:
@@ -54,7 +54,7 @@ class Columns:
     words: WordArray
 
 
-def columns_of(trees: Sequence[Tree]) -> Columns:
+def value_columns(trees: Sequence[Tree]) -> ValueColumns:
     """Return the columns of values that the splits of trees need."""
     kinds = len(_NAN)
     keys = np.concatenate([tree.feature * kinds + _kinds(tree) for tree in trees])
@@ -69,7 +69,7 @@ def columns_of(trees: Sequence[Tree]) -> Columns:
         of_splits.append(read)
         thresholds.append(threshold)
     is_set = np.concatenate([tree.is_categorical for tree in trees])
-    return Columns(
+    return ValueColumns(
         feature=distinct // kinds,
         nan=_NAN[distinct % kinds],
         zero=_ZERO[distinct % kinds],
@@ -78,7 +78,8 @@ def columns_of(trees: Sequence[Tree]) -> Columns:
         set_counts=[int(tree.is_categorical.sum()) for tree in trees],
         set_column=column[is_set].astype(np.int64),
         word_counts=np.concatenate([np.diff(tree.word_start) for tree in trees])[is_set],
-        words=np.concatenate([tree.words for tree in trees]),
+        # The kernel reads a word after an empty set too.
+        words=np.concatenate([*(tree.words for tree in trees), np.zeros(1, dtype=np.uint32)]),
     )
 
 
