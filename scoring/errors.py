@@ -2,7 +2,9 @@
 
     SentinelError                500  errors of requests
     ├── InvalidRequest           422  (names each field)
-    │   └── MalformedRequest     422  (not JSON at all)
+    │   ├── MalformedRequest     422  (not JSON at all)
+    │   ├── InvalidExpression    422  (points at the part of the expression)
+    │   └── InvalidFeatureSet    422  (names each feature)
     ├── Unauthenticated          401
     ├── Forbidden                403
     ├── NotFound                 404
@@ -93,6 +95,46 @@ class MalformedRequest(InvalidRequest):
     code = "malformed-json"
     title = "The body is not valid JSON"
     retry = "No; send JSON"
+
+
+class InvalidExpression(InvalidRequest):
+    """An expression that the language does not have, or that does not fit the event type.
+
+    Attributes:
+        source: text of the expression.
+        column: position of the offending part's first character, from 1; a line break counts as
+            one character.
+        end_column: position of the offending part's last character, at least `column`.
+    """
+
+    def __init__(self, detail: str, *, source: str, column: int, end_column: int) -> None:
+        super().__init__(detail)
+        self.source = source
+        self.column = column
+        self.end_column = end_column
+
+    def pointed(self) -> str:
+        """Return the source on one line, carets under the offending part, and the message.
+
+        At most _POINTED_WIDTH characters of the source are shown, around the offending part.
+        """
+        start = max(0, self.column - 1 - _POINTED_WIDTH // 3)
+        shown = self.source[start : start + _POINTED_WIDTH]
+        line = "".join(c if c.isprintable() else " " for c in shown)
+        before, after = (
+            ("…" if start else ""),
+            ("…" if start + len(shown) < len(self.source) else ""),
+        )
+        indent = len(before) + self.column - 1 - start
+        carets = max(1, min(self.end_column, start + len(shown)) - self.column + 1)
+        return f"{before}{line}{after}\n{' ' * indent}{'^' * carets}\n{self.detail}"
+
+
+_POINTED_WIDTH = 90
+
+
+class InvalidFeatureSet(InvalidRequest):
+    """A feature set's document is not valid; `errors` names each feature."""
 
 
 class Unauthenticated(SentinelError):

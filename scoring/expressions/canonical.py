@@ -1,0 +1,119 @@
+"""The canonical text of an expression: equal expressions have equal texts."""
+
+from __future__ import annotations
+
+import keyword
+import unicodedata
+
+from scoring.expressions.durations import format_duration
+from scoring.expressions.nodes import (
+    Arithmetic,
+    Boolean,
+    Call,
+    Comparison,
+    FieldValue,
+    Logic,
+    Membership,
+    Negative,
+    Node,
+    Not,
+    Number,
+    StartsWith,
+    Text,
+    Window,
+)
+
+# How tightly each form binds, as in Python's grammar.
+_OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(9)
+_ARITHMETIC_LEVEL = {
+    "+": _SUM,
+    "-": _SUM,
+    "*": _PRODUCT,
+    "/": _PRODUCT,
+    "%": _PRODUCT,
+    "**": _POWER,
+}
+
+
+def canonical_text(node: Node) -> str:
+    """Return the text of an expression in canonical form.
+
+    It has one space around operators, only the parentheses that are needed, numbers in their
+    shortest form, durations in their longest unit and keywords in a fixed order. It compiles to the
+    same expression.
+    """
+    return _text(node, _OR)
+
+
+def field_text(name: str) -> str:
+    """Return how a field is written: by its name, or as `field('…')` if that is no identifier."""
+    is_plain = (
+        name.isidentifier()
+        and not keyword.iskeyword(name)
+        # Python reads identifiers in this form.
+        and unicodedata.normalize("NFKC", name) == name
+    )
+    return name if is_plain else f"field({name!r})"
+
+
+def _text(node: Node, level: int) -> str:
+    """Return a node's text, in parentheses where its place binds more tightly than it does."""
+    text, own = _form(node)
+    return text if own >= level else f"({text})"
+
+
+def _form(node: Node) -> tuple[str, int]:
+    match node:
+        case Number(value):
+            return number_text(value), _ATOM
+        case Boolean(value):
+            return str(value), _ATOM
+        case Text(text):
+            return repr(text), _ATOM
+        case FieldValue(name):
+            return field_text(name), _ATOM
+        case Negative(operand):
+            return f"-{_text(operand, _SIGN)}", _SIGN
+        case Arithmetic("**", left, right):
+            return f"{_text(left, _ATOM)} ** {_text(right, _SIGN)}", _POWER
+        case Arithmetic(operator, left, right):
+            level = _ARITHMETIC_LEVEL[operator]
+            return f"{_text(left, level)} {operator} {_text(right, level + 1)}", level
+        case Comparison(operands, operators):
+            first, *rest = (_text(operand, _SUM) for operand in operands)
+            pairs = zip(operators, rest, strict=True)
+            return " ".join([first, *(f"{operator} {text}" for operator, text in pairs)]), _COMPARE
+        case Membership(operand, items, is_negated):
+            listed = ", ".join(_text(item, _OR) for item in items)
+            word = "not in" if is_negated else "in"
+            return f"{_text(operand, _SUM)} {word} [{listed}]", _COMPARE
+        case Not(operand):
+            return f"not {_text(operand, _NOT)}", _NOT
+        case Logic(operator, operands):
+            level = _AND if operator == "and" else _OR
+            return f" {operator} ".join(_text(part, level + 1) for part in operands), level
+        case StartsWith(operand, prefix):
+            return f"starts_with({_text(operand, _OR)}, {prefix!r})", _ATOM
+        case Call(function, arguments):
+            return f"{function}({', '.join(_text(part, _OR) for part in arguments)})", _ATOM
+        case Window():
+            return _window_text(node), _ATOM
+
+
+def _window_text(node: Window) -> str:
+    definition = node.definition
+    by = [field_text(name) for name in definition.by]
+    parts = [_text(node.value, _OR)] if node.value is not None else []
+    parts.append(f"by={by[0]}" if len(by) == 1 else f"by=[{', '.join(by)}]")
+    if definition.window_us is not None:
+        parts.append(f"window='{format_duration(definition.window_us)}'")
+    if definition.delay_us:
+        parts.append(f"delay='{format_duration(definition.delay_us)}'")
+    if node.where is not None:
+        parts.append(f"where={_text(node.where, _OR)}")
+    return f"{definition.function}({', '.join(parts)})"
+
+
+def number_text(value: float) -> str:
+    """Return a number's shortest text that reads back to it, without `.0`."""
+    return repr(value).removesuffix(".0")

@@ -1,0 +1,1 @@
+"""Windows: aggregates over an entity's past events."""
