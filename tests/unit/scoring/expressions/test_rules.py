@@ -183,7 +183,9 @@ def test_a_result_that_is_no_finite_number_is_missing(source: str) -> None:
 
 
 def test_a_zero_of_minimum_or_maximum_is_positive() -> None:
-    for source in ("max(A, B)", "min(A, B)", "max(A, -1)", "min(A, 1)"):
+    extremes = ("max(A, B)", "min(A, B)", "max(A, -1)", "min(A, 1)")
+    # A difference keeps the sign of a zero before it.
+    for source in (*extremes, *(f"{extreme} - 0" for extreme in extremes)):
         for a, b in ((-0.0, 0.0), (0.0, -0.0), (-0.0, -0.0)):
             assert math.copysign(1, value_of(source, A=a, B=b)) == 1
     assert math.copysign(1, value_of("A", A=-0.0)) == -1
