@@ -56,7 +56,7 @@ class Builder:
 
     def constant(self, value: float) -> int:
         """Return the register of a number."""
-        return self._new_constant(("constant", value, np.signbit(value)), np.array(value))
+        return self._new_constant(("constant", value), np.array(value))
 
     def truth_constant(self, is_true: bool) -> int:
         """Return the register of a condition that does not depend on the event."""

@@ -102,15 +102,15 @@ class FeatureSet:
             else:
                 features.append(CompiledFeature(definition, checked))
         if errors:
-            raise InvalidFeatureSet(
-                "The feature set does not fit the event type.", errors=tuple(errors)
-            )
-        program, windows = translate([feature.expression.root for feature in features], schema)
+            raise _invalid(*errors)
+        try:
+            program, windows = translate([feature.expression.root for feature in features], schema)
+        except RecursionError:
+            # The caller's own stack leaves too little of Python's limit.
+            raise _invalid(FieldError("features", "must be nested less deeply")) from None
         if len(windows) > MAX_WINDOWS:
             message = f"must have at most {MAX_WINDOWS} distinct windows; it has {len(windows)}"
-            raise InvalidFeatureSet(
-                "The feature set is not valid.", errors=(FieldError("features", message),)
-            )
+            raise _invalid(FieldError("features", message))
         return CompiledFeatureSet(
             features=tuple(features),
             names=tuple(feature.definition.name for feature in features),
@@ -138,6 +138,10 @@ class FeatureSet:
         compiled = FeatureSet(self.definitions, opened).compile(kinds)
         coded = {name for one in compiled.features for name in _coded(one.expression.root)}
         return tuple(sorted(coded & opened.keys()))
+
+
+def _invalid(*errors: FieldError) -> InvalidFeatureSet:
+    return InvalidFeatureSet("The feature set does not fit the event type.", errors=errors)
 
 
 def _coded(node: Node) -> set[str]:

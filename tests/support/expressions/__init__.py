@@ -1,0 +1,1 @@
+"""What the tests of expressions share: events, a naive interpreter, random expressions."""
