@@ -1,4 +1,4 @@
-"""Columns: n events by field, the input of expressions and of windows."""
+"""n events as columns: the input of expressions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class TextColumn:
-    """Values of a category, entity or text field of n events.
+    """A category, entity or text field of n events.
 
     Attributes:
-        codes: indices into `values`, int64 (n,); -1 where missing.
-        values: distinct values; their order has no meaning.
+        codes: index into `values` of each event, -1 where missing, int64 (n,).
+        values: distinct values by code; their order has no meaning.
     """
 
     codes: NDArray[np.int64]
@@ -25,7 +26,8 @@ class TextColumn:
 
 
 Column = FloatArray | TextColumn
-"""number, integer: NaN where missing. boolean: 0.0, 1.0, or NaN where missing. timestamp: seconds
-since 1970 UTC, NaN where missing. category, entity, text: a TextColumn."""
+"""A number, integer, boolean (0.0 and 1.0) or timestamp (seconds since 1970 UTC) is float64 (n,),
+NaN where missing."""
+
 Columns = Mapping[str, Column]
-"""Column by field name; all of one length."""
+"""Columns by field name."""

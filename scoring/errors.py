@@ -4,7 +4,9 @@
     ├── InvalidRequest           422  (names each field)
     │   ├── MalformedRequest     422  (not JSON at all)
     │   ├── InvalidExpression    422  (points at the part of the expression)
-    │   └── InvalidFeatureSet    422  (names each feature)
+    │   ├── InvalidFeatureSet    422  (names each feature)
+    │   ├── InvalidEventType     422  (an event type's document)
+    │   └── IncompatibleEventType 422 (a new version that refuses earlier events)
     ├── Unauthenticated          401
     ├── Forbidden                403
     ├── NotFound                 404
@@ -135,6 +137,28 @@ _POINTED_WIDTH = 90
 
 class InvalidFeatureSet(InvalidRequest):
     """A feature set's document is not valid; `errors` names each feature."""
+
+
+class InvalidEventType(InvalidRequest):
+    """An event type, or its document, is not valid; `errors` names each field."""
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        first = "; ".join(f"{error.field} {error.message}" for error in errors[:5])
+        more = f"; and {len(errors) - 5} more" if len(errors) > 5 else ""
+        super().__init__(f"The event type is not valid: {first}{more}.", errors=errors)
+
+
+class IncompatibleEventType(InvalidRequest):
+    """A new version of an event type would refuse events that the version in force accepts."""
+
+    code = "incompatible-event-type"
+    title = "The change of the event type is not compatible"
+    retry = "No; change what `errors` names, or send `replace=true` to put another type in force"
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        sentences = " ".join(error.message for error in errors[:5])
+        more = f" There are {len(errors) - 5} more such changes." if len(errors) > 5 else ""
+        super().__init__(f"{sentences}{more}", errors=errors)
 
 
 class Unauthenticated(SentinelError):

@@ -1,1 +1,1 @@
-"""Event types: the fields that a tenant sends, their kinds and their roles."""
+"""Event types: the schema of what a tenant sends, and the validation of one event."""

@@ -1,1 +1,1 @@
-"""Windows: aggregates over an entity's past events."""
+"""Windows: aggregates over an entity's earlier events."""

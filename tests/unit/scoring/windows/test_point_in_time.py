@@ -17,8 +17,8 @@ from scoring.columns import FloatArray, TextColumn
 from scoring.windows.definition import (
     DAY_US,
     HOPS_US,
-    WindowFunction,
     WindowDefinition,
+    WindowFunction,
     bounds_us,
     hop_us,
 )
@@ -122,7 +122,9 @@ conditions = st.sampled_from((None, "large"))
 @pytest.mark.parametrize("function", FUNCTIONS)
 @settings(max_examples=120, deadline=None)
 @given(data=st.data())
-def test_every_value_is_the_one_of_the_definition(function: WindowFunction, data: st.DataObject) -> None:
+def test_every_value_is_the_one_of_the_definition(
+    function: WindowFunction, data: st.DataObject
+) -> None:
     events = data.draw(histories(amounts))
     definition = a_window(function, window_us=data.draw(lengths), where=data.draw(conditions))
     if function == "fraud_rate":

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scoring.transaction import PAYSIM
 
 from scoring.columns import Column, TextColumn
 from scoring.event_type.columns import to_columns
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
+from scoring.transaction import PAYSIM
 from tests.support.event_files import write_csv, write_parquet
 from tests.support.event_types import NOW_US, an_event_type
 from training.errors import TrainingError
