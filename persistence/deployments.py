@@ -27,9 +27,11 @@ from persistence.tables.deployments import (
     ProductionVersionRow,
 )
 from persistence.tenancy import act_as, see_all_tenants, tenant_transaction
+from scoring.feature_set.model_features import ModelFeatures
 from scoring.features import PAYSIM_FEATURES
 from scoring.model import sandbox
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM
 
 if TYPE_CHECKING:
     from scoring.model.fraud_model import FraudModel
@@ -218,9 +220,16 @@ def _insert_versions(
         "policy": model.policy.as_numbers(),
         "calibrator_kind": model.calibrator.kind,
         "usual": model.version.usual if model.version else None,
-        "features": model.features.described.as_document(),
+        "features": _features_document(model.features),
     }
     connection.execute(_missing_versions([row | own for row in served]))
+
+
+def _features_document(features: ModelFeatures) -> object:
+    """Return what a decision's features and sentences are read from, once MLflow has no version."""
+    if features.event_type is PAYSIM:
+        return features.described.as_document()
+    return features.as_document()
 
 
 def _missing_versions(rows: Sequence[dict[str, Any]]) -> Insert:

@@ -6,7 +6,7 @@ later version or release has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,11 +61,14 @@ class DescribedFeatures:
 
     Attributes:
         features: descriptions in order.
+        phrases: for each feature, the function from its value to a phrase about the event; empty
+            where its sentences are PaySim's (`scoring/reasons.py`).
         names: names in order.
         display_values: for each feature, what a person reads in place of a code.
     """
 
     features: tuple[FeatureDescription, ...]
+    phrases: tuple[Callable[[float], str], ...] = field(default=(), compare=False, repr=False)
     names: tuple[str, ...] = field(init=False, compare=False)
     display_values: tuple[Mapping[float, str], ...] = field(init=False, compare=False, repr=False)
 
@@ -90,6 +93,12 @@ class DescribedFeatures:
         described = [feature for feature in self.features if feature.name in given]
         others = [FeatureDescription(name, name) for name in given if name not in self.names]
         return DescribedFeatures((*described, *others))
+
+    def phrase(self, name: str, value: float) -> str | None:
+        """Return what a feature's value says of the event; None where no phrase is known."""
+        if not self.phrases or name not in self.names:
+            return None
+        return self.phrases[self.names.index(name)](value)
 
     def as_document(self) -> list[dict[str, Any]]:
         """Return the descriptions as JSON-ready values; `described_features` is the inverse."""

@@ -75,6 +75,8 @@ def phrase(
         described: features of the version.
     """
     value = values[name]
+    if (stated := described.phrase(name, value)) is not None:
+        return stated
     match name:
         case "empties_account" | "amount_share" | "balance_left" if values.get("empties_account"):
             return "The amount is exactly the payer's whole balance"

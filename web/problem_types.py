@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from scoring.errors import (
     Forbidden,
     IdempotencyMismatch,
+    IncompatibleEventType,
     InFlight,
     InvalidRequest,
     MalformedRequest,

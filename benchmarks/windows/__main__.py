@@ -20,8 +20,8 @@ import psutil
 import psycopg
 from rich.table import Table
 
-from benchmarks.environment import commit, machine
-from benchmarks.store import home_or_temporary
+from benchmarks.reporting.environment import commit, machine
+from benchmarks.store.comparison import home_or_temporary
 from benchmarks.windows.history import EVENTS_OF_AN_ENTITY, HOT_KEY, MODEL, fill
 from benchmarks.windows.layouts import LAYOUTS
 from benchmarks.windows.scored import Payments, Spent, decision

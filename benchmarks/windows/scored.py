@@ -215,9 +215,7 @@ def _windows(
                 owners[kind].append((code, len(part) // _PAYLOAD.size))
     for kind, by in enumerate(BY, 1):
         rows = np.frombuffer(b"".join(histories[kind]), _ROW)
-        named = [
-            (kind, d.transaction.name_orig if kind == 1 else d.transaction.name_dest) for d in batch
-        ]
+        named = [(kind, d.transaction.payer if kind == 1 else d.transaction.payee) for d in batch]
         key_codes = np.concatenate(
             [
                 np.repeat([c for c, _ in owners[kind]], [n for _, n in owners[kind]]),

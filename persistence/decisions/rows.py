@@ -34,6 +34,7 @@ from scoring.event import AnyEvent
 from scoring.event_type.document import from_document
 from scoring.event_type.event import stored_event
 from scoring.event_type.fields import EventType
+from scoring.feature_set.model_features import model_features
 from scoring.prediction import ModelVersion, Prediction
 from scoring.transaction import WIRE_NAMES, Transaction
 
@@ -136,7 +137,14 @@ def _event_type(document: str) -> EventType:
 # A version's features never change, and its text is a cheaper key than its parsed document.
 @lru_cache(maxsize=1024)
 def _described(features: str) -> DescribedFeatures:
-    return described_features(orjson.loads(features))
+    return described_from(orjson.loads(features))
+
+
+def described_from(document: Any) -> DescribedFeatures:  # noqa: ANN401 - JSON
+    """Return the features of a row of `model_versions`, as people read them."""
+    if isinstance(document, dict):
+        return model_features(document).described
+    return described_features(document)
 
 
 def of_version() -> tuple[Label[Any], Label[Any]]:

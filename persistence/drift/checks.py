@@ -11,12 +11,13 @@ from typing import cast
 from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, true
 
 from persistence.actor import Actor
+from persistence.decisions.rows import described_from
 from persistence.drift.bin_counts import Window, bin_counts
 from persistence.engine import transaction
 from persistence.tables.deployments import ModelVersionRow, ProductionVersionRow
 from persistence.tables.drift import DriftCheckRow, DriftMeasureRow
 from persistence.tenancy import see_all_tenants, tenant_transaction
-from scoring.described_features import DescribedFeatures, described_features
+from scoring.described_features import DescribedFeatures
 from scoring.evaluation.drift import SCORE, Binned, Level, Shift, shift
 from scoring.prediction import ModelVersion
 
@@ -215,7 +216,7 @@ def latest_run(engine: Engine, tenant_id: int) -> Run | None:
         checks=[
             Check(
                 version=ModelVersion(row.model_name, row.model_version),
-                described=described_features(row.features or ()),
+                described=described_from(row.features or []),
                 is_in_production=row.is_in_production,
                 predictions=row.predictions,
                 measures=tuple(measures[row.id]),

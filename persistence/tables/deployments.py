@@ -37,7 +37,7 @@ class ModelVersionRow(Base):
     features: Mapped[list[dict[str, Any]]] = mapped_column(
         JSONB,
         server_default=FetchedValue(),  # set by migration 0010 for releases that write none
-        comment="name, description and words of each feature, in the order of the model's matrix",
+        comment="event type and feature set; of PaySim's a list of names, descriptions and words",
     )
     first_served_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from scoring.columns import Columns, FloatArray
@@ -14,6 +15,8 @@ from scoring.event_type.fields import EventType
 from scoring.expressions.nodes import Call, FieldValue
 from scoring.feature_set import document as feature_set_document
 from scoring.feature_set.feature_set import CompiledFeature, CompiledFeatureSet, FeatureSet
+from scoring.feature_set.sentences import phrase
+from scoring.transaction import PAYSIM
 from scoring.windows.definition import WindowDefinition
 
 _NO_OR_YES = ("no", "yes")
@@ -54,7 +57,11 @@ class ModelFeatures:
     def __post_init__(self) -> None:
         compiled = self.feature_set.compile(self.event_type)
         object.__setattr__(self, "compiled", compiled)
-        described = DescribedFeatures(tuple(self._description(f) for f in compiled.features))
+        phrases = tuple(partial(self._phrase, feature) for feature in compiled.features)
+        described = DescribedFeatures(
+            tuple(self._description(feature) for feature in compiled.features),
+            () if self.event_type is PAYSIM else phrases,
+        )
         object.__setattr__(self, "described", described)
 
     @property
@@ -127,11 +134,15 @@ class ModelFeatures:
         return None
 
     def as_document(self) -> dict[str, Any]:
-        """Return event type and definitions as JSON values."""
+        """Return event type and definitions as JSON values; `model_features` is the inverse."""
         return {
             "event_type": event_type_document.to_document(self.event_type),
             "feature_set": feature_set_document.to_document(self.feature_set),
         }
+
+    def _phrase(self, feature: CompiledFeature, value: float) -> str:
+        stated = phrase(feature, value, self.compiled.schema)
+        return stated[0].upper() + stated[1:]
 
     def _description(self, feature: CompiledFeature) -> FeatureDescription:
         definition = feature.definition

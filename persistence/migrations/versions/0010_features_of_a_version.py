@@ -49,8 +49,8 @@ def upgrade() -> None:
             nullable=False,
             # bindparam-like colons in the text are data, so no sa.text
             server_default=sa.literal_column(f"'{quoted}'"),
-            comment="name, description and words of each feature, in the order of the model's "
-            "matrix",
+            comment="event type and feature set; of PaySim's a list of names, descriptions and "
+            "words",
         ),
     )
 

@@ -147,7 +147,7 @@ def test_the_description_fits_into_mlflows_column(evaluation: Evaluation) -> Non
 
 
 def test_influences_weigh_frauds_by_their_true_rate() -> None:
-    contributions = np.zeros((4, len(FEATURES)))
+    contributions = np.zeros((4, len(PAYSIM_FEATURES.names)))
     contributions[:2, 0] = (8.0, -4.0)
     contributions[2:, 1] = (1.0, -1.0)
     found = influences(
@@ -158,4 +158,4 @@ def test_influences_weigh_frauds_by_their_true_rate() -> None:
     )
     assert found[0] == Influence(PAYSIM_FEATURES.described.features[1].description, 0.99, 0.0)
     assert found[1] == Influence(PAYSIM_FEATURES.described.features[0].description, 0.06, 6.0)
-    assert len(found) == len(FEATURES)
+    assert len(found) == len(PAYSIM_FEATURES.names)
