@@ -39,9 +39,9 @@ class Strangers:
         self.body = body
         self.scored = system.service.post("/score", body, self.their_key).json()
         system.service.post("/score", a_body(), self.their_key)
-        said = {"label": "escalated", "rationale": "a secret of theirs"}
+        verdict = {"label": "escalated", "rationale": "a secret of theirs"}
         path = f"/transactions/{self.scored['transaction_id']}/feedback"
-        assert system.service.post(path, said, self.their_key).status_code == 201
+        assert system.service.post(path, verdict, self.their_key).status_code == 201
         check_drift(
             system.engine,
             theirs.id,
@@ -75,7 +75,7 @@ class Strangers:
             stolen = (422, path, {"params": {"cursor": cursor(path)}})
             return [stolen, *((200, path, {"params": query}) for query in queries)]
 
-        said = {"label": "confirmed_fraud", "rationale": "not mine"}
+        verdict = {"label": "confirmed_fraud", "rationale": "not mine"}
         return {
             ("post", "/score"): [(200, "/score", {"json": self.body})],
             ("post", "/score/batch"): [
@@ -91,7 +91,7 @@ class Strangers:
             ],
             ("get", "/transactions/{id}"): [(404, transaction, {})],
             ("post", "/transactions/{id}/feedback"): [
-                (404, f"{transaction}/feedback", {"json": said})
+                (404, f"{transaction}/feedback", {"json": verdict})
             ],
             ("get", "/policy"): [(200, "/policy", {})],
             ("put", "/policy"): [(200, "/policy", {"json": {"threshold": 0.07}})],
@@ -139,10 +139,10 @@ def test_the_owning_tenants_key_finds_every_row(system: System) -> None:
     """Otherwise the test above could pass because nothing is ever found."""
     key = issue_key(system.engine, find_tenant(system.engine, "theirs").id, SCOPES, KEY_SECRET)
     headers = {"Authorization": f"Bearer {key}"}
-    found = system.service.client.get(
+    reply = system.service.client.get(
         "/transactions", params={"external_id": "theirs-1"}, headers=headers
     ).json()["items"]
-    assert [item["feedback"]["rationale"] for item in found] == ["a secret of theirs"]
+    assert [item["feedback"]["rationale"] for item in reply] == ["a secret of theirs"]
     client = system.service.client
     assert client.get("/policy", headers=headers).json()["threshold"] == 0.0625
     models = client.get("/models", headers=headers).json()

@@ -126,5 +126,5 @@ def test_an_unknown_prediction_is_one_sentence(
 )
 def test_every_number_is_compared(change: dict[str, Any], named: str) -> None:
     assert differences(a_prediction(), a_prediction()) == []
-    (found,) = differences(a_prediction(), a_prediction(**change))
-    assert found.name == named
+    (result,) = differences(a_prediction(), a_prediction(**change))
+    assert result.name == named

@@ -132,10 +132,10 @@ def test_a_feature_has_the_value_that_its_name_describes(
 )
 def test_a_code_is_shown_as_people_know_it(changes: dict[str, Any], shown: dict[str, str]) -> None:
     row = served(a_transaction(**changes))[0].tolist()
-    found = {
+    words = {
         name: DISPLAY_VALUES[index].get(row[index]) for index, name in enumerate(FEATURE_NAMES)
     }
-    assert shown.items() <= found.items()
+    assert shown.items() <= words.items()
 
 
 def test_a_quantity_and_an_unknown_code_are_not_replaced_by_words() -> None:

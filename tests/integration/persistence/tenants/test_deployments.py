@@ -166,8 +166,8 @@ def test_refusals_of_a_tenant_come_latest_first_up_to_the_limit(
     for number, registered_ms in [(4, 1), (5, 1), (4, 2)]:
         record_refusal(service_engine, tenant.id, "fraud-demo", number, registered_ms, "bad")
     record_refusal(service_engine, other.id, "fraud-demo", 6, 1, "bad")
-    found = list_refusals(service_engine, tenant.id, 2)
-    assert [(r.version, r.registered_ms) for r in found] == [(4, 2), (5, 1)]
+    refusals = list_refusals(service_engine, tenant.id, 2)
+    assert [(r.version, r.registered_ms) for r in refusals] == [(4, 2), (5, 1)]
 
 
 def test_a_tenant_is_live_unless_created_in_test_mode(engine: Engine) -> None:

@@ -58,15 +58,15 @@ def test_trees_after_the_best_round_are_not_kept(
 def test_every_round_is_reported(
     data: LabelledTransactions, parts: Split, matrix: FloatArray
 ) -> None:
-    told: list[int] = []
+    rounds: list[int] = []
     losses: list[float] = []
 
     def on_round(done: int, loss: float) -> None:
-        told.append(done)
+        rounds.append(done)
         losses.append(loss)
 
     again = fit(matrix, data.is_fraud, parts, seed=2, on_round=on_round)
-    assert told == list(range(1, len(again.stopping_log_loss) + 1))
+    assert rounds == list(range(1, len(again.stopping_log_loss) + 1))
     assert tuple(losses) == again.stopping_log_loss
 
 
