@@ -18,7 +18,7 @@ from mlflow.artifacts import download_artifacts
 from sqlalchemy import Connection, Engine, text
 
 from persistence import api_keys
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE

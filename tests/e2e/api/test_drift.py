@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.tenants import Tenant, create_tenant
 from registry.client.factory import open_registry

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.drift.checks import Check, latest_run
 from persistence.monitoring.job_runs import job_runs
 from persistence.tenants import Tenant, create_tenant

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotions, record_test_model
+from persistence.deployments.recording import record_promotions, record_test_model
 from persistence.tenants import create_tenant
 from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy

@@ -19,7 +19,7 @@ from persistence.actor import Actor
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotions
+from persistence.deployments.recording import record_challenger, record_promotions
 from persistence.review.worklist import add_feedback
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant

@@ -15,7 +15,11 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog
-from persistence.deployments import record_challenger, record_promotions, record_test_model
+from persistence.deployments.recording import (
+    record_challenger,
+    record_promotions,
+    record_test_model,
+)
 from persistence.engine import open_database
 from persistence.labels import reader, sql
 from persistence.labels.reader import read_matured, read_matured_pairs, read_matured_transactions

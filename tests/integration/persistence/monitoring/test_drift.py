@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from persistence.deployments import record_challenger, record_promotions, record_test_model
+from persistence.deployments.recording import (
+    record_challenger,
+    record_promotions,
+    record_test_model,
+)
 from persistence.drift.bin_counts import bin_counts, versions_in
 from persistence.drift.checks import NOTHING_DECIDED, check_drift, drift_in_production, latest_run
 from persistence.engine import open_database

@@ -14,13 +14,13 @@ from sqlalchemy import Engine, text
 from persistence.actor import Actor
 from persistence.api_keys import issue_key, rename_key
 from persistence.decisions.rows import read_decision
-from persistence.deployments import Promoter, record_promotions
+from persistence.deployments.recording import Promoter, record_promotions
+from persistence.deployments.served_versions import served_versions
 from persistence.engine import open_database
 from persistence.maintenance.migrate import alembic_config, upgrade
 from persistence.review.audit import ALL, AuditEntry, AuditFilter, read_accesses, read_changes
 from persistence.review.search import Search, SearchReader, find_transactions
 from persistence.review.worklist import read_case
-from persistence.served_versions import served_versions
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant, set_test_mode
 from scoring.errors import NotFound

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.insert_sql import REPLAY
 from persistence.decisions.rows import Decided
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.search import Search, find_transactions

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine
 
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.audit import AuditFilter, read_changes
 from persistence.review.cases import Case

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from persistence.actor import Actor
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
 from persistence.maintenance.errors import MaintenanceError

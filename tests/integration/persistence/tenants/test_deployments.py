@@ -11,9 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from persistence.decisions.rows import read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotions, record_test_model
-from persistence.refusals import list_refusals, record_refusal
-from persistence.served_versions import ServedVersion, served_versions
+from persistence.deployments.recording import (
+    record_challenger,
+    record_promotions,
+    record_test_model,
+)
+from persistence.deployments.refusals import list_refusals, record_refusal
+from persistence.deployments.served_versions import ServedVersion, served_versions
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants, set_test_mode
 from scoring.errors import NotFound

@@ -10,10 +10,10 @@ from persistence.actor import Actor
 from persistence.api_keys import issue_key, verify_key
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotions
+from persistence.deployments.recording import record_challenger, record_promotions
+from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
 from persistence.idempotency import KeyedRequest, Reply, write_once
-from persistence.refusals import record_refusal
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
