@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from persistence.actor import Actor
+from persistence.deployments.served_versions import ServedVersion, served_versions
 from persistence.policies import TenantPolicy, insert_policy, lock_policies, newest_policy
-from persistence.served_versions import ServedVersion, served_versions
 from persistence.tenancy import tenant_transaction
 from scoring.errors import NoModel
 from scoring.policy import Policy

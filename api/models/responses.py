@@ -22,9 +22,9 @@ from api.models.schemas import (
     VersionOut,
 )
 from api.models.threshold_tuning import Tuning
+from persistence.deployments.refusals import Refusal
+from persistence.deployments.served_versions import ServedVersion
 from persistence.labels.reader import SELECTION_BIAS
-from persistence.refusals import Refusal
-from persistence.served_versions import ServedVersion
 from scoring.errors import NoModel
 from scoring.evaluation.bootstrap import Interval
 from scoring.evaluation.comparison import Figures

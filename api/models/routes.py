@@ -29,7 +29,7 @@ from api.models.threshold_tuning import tune
 from api.openapi_responses import ANYWHERE, WITH_BODY, problems
 from api.request_body import BodyReader, JsonBody
 from persistence.api_keys import Principal
-from persistence.refusals import list_refusals
+from persistence.deployments.refusals import list_refusals
 from scoring.errors import IdempotencyMismatch, NoModel
 from scoring.policy import Policy
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from observability.metrics import REFUSALS
 from persistence.actor import MLFLOW, Actor
-from persistence.deployments import (
+from persistence.deployments.recording import (
     Promoter,
     RecordedDeployment,
     record_challenger,
@@ -19,7 +19,7 @@ from persistence.deployments import (
     record_test_model,
     recorded_deployments,
 )
-from persistence.refusals import record_refusal
+from persistence.deployments.refusals import record_refusal
 from persistence.tenants import Tenant, list_tenants
 from registry.client.base import RegisteredVersion
 from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG, PROMOTED_VIA_TAG

@@ -23,9 +23,9 @@ _STRICT = ("bash", "-euo", "pipefail", "-c")
 
 def blocks(page: Path = GUIDE) -> dict[str, str]:
     """The named blocks of commands of a page."""
-    found = [(match["name"], match["commands"]) for match in BLOCK.finditer(page.read_text())]
-    assert len(dict(found)) == len(found), "two blocks of the page have the same name"
-    return dict(found)
+    matches = [(match["name"], match["commands"]) for match in BLOCK.finditer(page.read_text())]
+    assert len(dict(matches)) == len(matches), "two blocks of the page have the same name"
+    return dict(matches)
 
 
 class Guide:

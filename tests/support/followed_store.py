@@ -25,13 +25,13 @@ class Following:
 
     def production(self, name: str) -> int | None:
         """The number of the production version that should serve now."""
-        found = self.read_aliases(name).production
-        return found.version if found else None
+        aliases = self.read_aliases(name).production
+        return aliases.version if aliases else None
 
     def challenger(self, name: str) -> int | None:
         """The number of the challenger that should be tried now."""
-        found = self.read_aliases(name).challenger
-        return found.version if found else None
+        aliases = self.read_aliases(name).challenger
+        return aliases.version if aliases else None
 
 
 class Follow(Protocol):

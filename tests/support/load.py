@@ -144,8 +144,8 @@ class Load:
             while not self._stop.is_set():
                 begun_s = time.monotonic()
                 try:
-                    told = http.post("/score", json=self._body())
-                    reply = Reply(told.status_code, told.content, url, begun_s)
+                    response = http.post("/score", json=self._body())
+                    reply = Reply(response.status_code, response.content, url, begun_s)
                 except httpx.TransportError as error:
                     reply = Reply(0, repr(error).encode(), url, begun_s)
                     time.sleep(0.1)

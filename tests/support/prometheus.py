@@ -54,8 +54,8 @@ def rules() -> list[dict[str, Any]]:
 
 def panels(dashboard: Path) -> list[dict[str, Any]]:
     """Return the panels of a dashboard that show something."""
-    found = json.loads(dashboard.read_text())["panels"]
-    return [panel for panel in found if panel["type"] != "row"]
+    document = json.loads(dashboard.read_text())["panels"]
+    return [panel for panel in document if panel["type"] != "row"]
 
 
 def query(target: dict[str, Any]) -> str:
@@ -91,8 +91,8 @@ class Prometheus:
 
     def evaluate(self, expression: str) -> list[dict[str, Any]]:
         """Return the samples of a query now."""
-        found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
-        return found
+        reply: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
+        return reply
 
     def names(self) -> set[str]:
         """Return every metric that it has seen."""

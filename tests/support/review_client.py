@@ -43,8 +43,8 @@ class Analyst:
 
     def say(self, transaction_id: Any, label: str = "false_positive", **body: Any) -> Any:
         path = f"/transactions/{transaction_id}/feedback"
-        said = {"label": label, "rationale": "seen"} | body
-        return self.system.service.post(path, said, self.key)
+        verdict = {"label": label, "rationale": "seen"} | body
+        return self.system.service.post(path, verdict, self.key)
 
     def decided(
         self, *scores: float, days_ago: float = 0, version: int = 1, **transaction: Any
@@ -76,7 +76,7 @@ def refused(reply: httpx.Response, status: int, *fields: str) -> dict[str, Any]:
     """Check that a reply is our problem and names the fields."""
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == PROBLEM
-    told: dict[str, Any] = reply.json()
-    assert told["status"] == status
-    assert tuple(error["field"] for error in told.get("errors", [])) == fields
-    return told
+    body: dict[str, Any] = reply.json()
+    assert body["status"] == status
+    assert tuple(error["field"] for error in body.get("errors", [])) == fields
+    return body

@@ -18,7 +18,7 @@ from mlflow.artifacts import download_artifacts
 from sqlalchemy import Connection, Engine, text
 
 from persistence import api_keys
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance import migrate
 from persistence.tenancy import SERVICE_ROLE
@@ -207,8 +207,8 @@ class Service:
         if not hasattr(self._of_thread, "client"):
             client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
             self._of_thread.client = self._stack.enter_context(client)
-        found: httpx.Client = self._of_thread.client
-        return found
+        of_this_thread: httpx.Client = self._of_thread.client
+        return of_this_thread
 
     def post(self, path: str, json: Any, key: str | None = None, **more: Any) -> httpx.Response:
         """POST a JSON body with a key."""

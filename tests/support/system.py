@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.tenants import create_tenant
 from scoring.prediction import ModelVersion

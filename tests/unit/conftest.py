@@ -36,8 +36,12 @@ def _refuse_servers(event: str, arguments: tuple[object, ...]) -> None:
     if event == "subprocess.Popen":
         program = Path(str(arguments[0])).name
         words = arguments[1] if isinstance(arguments[1], list | tuple) else []
-        if found := _SERVERS.intersection([program, *(Path(str(word)).name for word in words[:3])]):
-            raise AssertionError(f"a unit test started {found}; such a test belongs to integration")
+        if servers := _SERVERS.intersection(
+            [program, *(Path(str(word)).name for word in words[:3])]
+        ):
+            raise AssertionError(
+                f"a unit test started {servers}; such a test belongs to integration"
+            )
 
 
 def _is_unix(arguments: tuple[object, ...]) -> bool:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from persistence.api_keys import issue_key
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.tenants import Tenant, create_tenant
 from registry.client.factory import open_registry
@@ -37,8 +37,8 @@ class Monitored:
     def drift(self, slug: str) -> dict[str, Any]:
         reply = self.get(self.keys[slug])
         assert reply.status_code == 200, reply.text
-        told: dict[str, Any] = reply.json()
-        return told
+        body: dict[str, Any] = reply.json()
+        return body
 
     def get(self, key: str, query: str = "") -> httpx.Response:
         return self.service.client.get(f"/drift{query}", headers={"Authorization": f"Bearer {key}"})
@@ -89,10 +89,10 @@ def monitored(
 def test_the_changed_feature_is_major_and_the_others_are_at_the_level_of_chance(
     monitored: Monitored,
 ) -> None:
-    told = monitored.drift("moved")
-    assert told["note"] is None
-    assert told["window"]["from"] < told["window"]["to"] < told["computed_at"]
-    (version,) = told["versions"]
+    reply = monitored.drift("moved")
+    assert reply["note"] is None
+    assert reply["window"]["from"] < reply["window"]["to"] < reply["computed_at"]
+    (version,) = reply["versions"]
     assert version["model"] == {"name": "fraud-drift-moved", "version": 1}
     assert (version["in_production"], version["predictions"]) == (True, PREDICTIONS)
     features = {measure["name"]: measure for measure in version["features"]}
@@ -133,9 +133,9 @@ def test_a_version_without_a_training_distribution_has_a_note_and_no_measures(
 
 
 def test_before_the_first_monitor_run_the_reply_is_empty_with_a_note(monitored: Monitored) -> None:
-    told = monitored.drift("new")
-    assert (told["computed_at"], told["window"], told["versions"]) == (None, None, [])
-    assert "`sentinel monitor` has not run" in told["note"]
+    reply = monitored.drift("new")
+    assert (reply["computed_at"], reply["window"], reply["versions"]) == (None, None, [])
+    assert "`sentinel monitor` has not run" in reply["note"]
 
 
 def test_drift_needs_the_scope_review_and_takes_no_parameters(monitored: Monitored) -> None:
@@ -149,18 +149,18 @@ def test_the_metrics_have_psi_by_model_and_feature_for_measured_versions_only(
 ) -> None:
     def series() -> dict[str, float]:
         lines = monitored.service.client.get("/metrics").text.splitlines()
-        told = (line.rpartition(" ") for line in lines if line.startswith("sentinel_drift_"))
-        return {name.removeprefix("sentinel_drift_"): float(value) for name, _, value in told}
+        parts = (line.rpartition(" ") for line in lines if line.startswith("sentinel_drift_"))
+        return {name.removeprefix("sentinel_drift_"): float(value) for name, _, value in parts}
 
     monitored.service.child.wait_until(lambda: bool(series()), 10)
-    found = series()
+    samples = series()
     (version,) = monitored.drift("moved")["versions"]
     measured = [m for m in (version["score"], *version["features"]) if m["psi"] is not None]
     for measure in measured:
         labels = f'feature="{measure["name"]}",model="fraud-drift-moved"'
-        assert found[f"psi{{{labels}}}"] == pytest.approx(measure["psi"])
+        assert samples[f"psi{{{labels}}}"] == pytest.approx(measure["psi"])
     of_model = {
-        kind: {name.split('"')[-2]: found[name] for name in found if name.startswith(kind)}
+        kind: {name.split('"')[-2]: samples[name] for name in samples if name.startswith(kind)}
         for kind in ("window_rows", "computed_timestamp_seconds")
     }
     assert of_model["window_rows"] == {
@@ -168,6 +168,6 @@ def test_the_metrics_have_psi_by_model_and_feature_for_measured_versions_only(
         for slug, count in {"moved": PREDICTIONS, "calm": PREDICTIONS, "idle": 0, "old": 3}.items()
     }
     assert set(of_model["computed_timestamp_seconds"]) == set(of_model["window_rows"])
-    models = {name.split('model="')[1].rstrip('"}') for name in found if name.startswith("psi")}
+    models = {name.split('model="')[1].rstrip('"}') for name in samples if name.startswith("psi")}
     assert models == {"fraud-drift-moved", "fraud-drift-calm"}, "nothing was measured of the others"
-    assert any(f'feature="{SCORE}"' in name for name in found)
+    assert any(f'feature="{SCORE}"' in name for name in samples)

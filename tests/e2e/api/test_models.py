@@ -40,8 +40,8 @@ class Bank:
     def models(self, **parameters: Any) -> dict[str, Any]:
         reply = self.analyst.get("/models", **parameters)
         assert reply.status_code == 200, reply.text
-        found: dict[str, Any] = reply.json()
-        return found
+        body: dict[str, Any] = reply.json()
+        return body
 
     def wait_until(self, reached: Callable[[], bool]) -> None:
         self.system.service.child.wait_until(reached, 20)
@@ -70,36 +70,36 @@ def test_without_a_challenger_the_reply_has_the_production_version_and_a_note(
     system: System,
 ) -> None:
     bank = Bank(system, "unchallenged")
-    told = bank.models()
-    production = told["production"]
+    reply = bank.models()
+    production = reply["production"]
     assert production["model"] == {"name": bank.model, "version": 1}
     assert production["threshold"] == 0.05
     assert production["calibrator"] == "sigmoid"
     assert production["since"] >= production["first_served_at"]
-    assert [version["model"]["version"] for version in told["versions"]] == [1]
-    assert (told["challenger"], told["comparison"], told["refusals"]) == (None, None, [])
-    assert told["note"] == "No model version is under the alias `challenger`."
-    assert told["policy"] == bank.analyst.get("/policy").json()
+    assert [version["model"]["version"] for version in reply["versions"]] == [1]
+    assert (reply["challenger"], reply["comparison"], reply["refusals"]) == (None, None, [])
+    assert reply["note"] == "No model version is under the alias `challenger`."
+    assert reply["policy"] == bank.analyst.get("/policy").json()
 
     system.publish(bank.model, a_model(seed=3, threshold=0.2))
     bank.wait_until(lambda: bank.models()["production"]["model"]["version"] == 2)
-    told = bank.models()
-    assert [version["threshold"] for version in told["versions"]] == [0.2, 0.05]
-    assert told["policy"]["threshold"] == 0.2
+    reply = bank.models()
+    assert [version["threshold"] for version in reply["versions"]] == [0.2, 0.05]
+    assert reply["policy"]["threshold"] == 0.2
     bank.analyst.put_policy(threshold=0.3)
-    told = bank.models()
-    assert (told["policy"]["source"], told["policy"]["threshold"]) == ("tenant", 0.3)
-    assert told["production"]["threshold"] == 0.2
+    reply = bank.models()
+    assert (reply["policy"]["source"], reply["policy"]["threshold"]) == ("tenant", 0.3)
+    assert reply["production"]["threshold"] == 0.2
 
 
 def test_the_comparison_of_champion_and_challenger_equals_a_hand_count(system: System) -> None:
     bank = Bank(system, "challenged")
     bank.challenge(seed=5, threshold=0.4)
-    told = bank.models(maturity_days=0)
-    assert told["challenger"]["model"] == {"name": bank.model, "version": 2}
-    assert told["challenger"]["canary_percent"] == 0
-    assert told["comparison"] is None
-    assert "No decision that versions 1 and 2 both scored" in told["note"]
+    reply = bank.models(maturity_days=0)
+    assert reply["challenger"]["model"] == {"name": bank.model, "version": 2}
+    assert reply["challenger"]["canary_percent"] == 0
+    assert reply["comparison"] is None
+    assert "No decision that versions 1 and 2 both scored" in reply["note"]
 
     scored = bank.score(TRANSACTIONS)
     riskiest = sorted(scored, key=lambda row: -row["score"])
@@ -129,34 +129,34 @@ def test_the_comparison_of_champion_and_challenger_equals_a_hand_count(system: S
 
     champion = [row["decision"] for row in kept]
     challenger = [shadow[row["prediction_id"]] for row in kept]
-    told = bank.models(maturity_days=0, window_days=1)
-    assert told["note"] is None
-    found = told["comparison"]
-    assert (found["matured"], found["frauds"]) == (TRANSACTIONS - 1, len(frauds))
-    assert found["labelled"] == len(frauds)
-    assert found["presumed_honest"] == TRANSACTIONS - 1 - len(frauds)
-    assert found["selection_bias"] == SELECTION_BIAS
+    reply = bank.models(maturity_days=0, window_days=1)
+    assert reply["note"] is None
+    result = reply["comparison"]
+    assert (result["matured"], result["frauds"]) == (TRANSACTIONS - 1, len(frauds))
+    assert result["labelled"] == len(frauds)
+    assert result["presumed_honest"] == TRANSACTIONS - 1 - len(frauds)
+    assert result["selection_bias"] == SELECTION_BIAS
     for name, decisions in (("champion", champion), ("challenger", challenger)):
         expected = by_hand(decisions)
-        side = found[name]
+        side = result[name]
         assert {figure: side[figure]["value"] for figure in expected} == expected
         for figure in (*expected, "log_loss", "brier"):
             assert side[figure]["low"] <= side[figure]["value"] <= side[figure]["high"]
         assert 0 <= side["ece"]["value"] <= 1
-    assert (found["champion"]["model"]["version"], found["challenger"]["model"]["version"]) == (
+    assert (result["champion"]["model"]["version"], result["challenger"]["model"]["version"]) == (
         1,
         2,
     )
     same = sum(a == b for a, b in zip(champion, challenger, strict=True))
     assert 0 < same < len(kept), "the versions have to differ for this test to say anything"
-    assert found["agreement"] == pytest.approx(same / len(kept))
+    assert result["agreement"] == pytest.approx(same / len(kept))
     difference = by_hand(challenger)["net_savings"] - by_hand(champion)["net_savings"]
-    assert found["difference"]["value"] == pytest.approx(difference)
-    assert found["is_better"] == (found["difference"]["low"] > 0)
+    assert result["difference"]["value"] == pytest.approx(difference)
+    assert result["is_better"] == (result["difference"]["low"] > 0)
 
     again = bank.models(maturity_days=0, window_days=1)["comparison"]
-    assert again == found, "remembered for a dashboard that refreshes"
-    assert bank.models(maturity_days=0, window_days=2)["comparison"]["as_of"] > found["as_of"]
+    assert again == result, "remembered for a dashboard that refreshes"
+    assert bank.models(maturity_days=0, window_days=2)["comparison"]["as_of"] > result["as_of"]
 
 
 def test_too_few_frauds_give_a_note_and_no_comparison(system: System) -> None:
@@ -164,9 +164,9 @@ def test_too_few_frauds_give_a_note_and_no_comparison(system: System) -> None:
     bank.challenge(seed=5)
     (one, *_) = bank.score(10)
     bank.analyst.say(one["transaction_id"], "confirmed_fraud")
-    told = bank.models(maturity_days=0)
-    assert told["comparison"] is None
-    assert f"at least {MIN_FRAUDS}" in told["note"]
+    reply = bank.models(maturity_days=0)
+    assert reply["comparison"] is None
+    assert f"at least {MIN_FRAUDS}" in reply["note"]
     assert "No decision" in bank.models()["note"], "they are too young by default"
 
 
@@ -178,17 +178,17 @@ def test_a_refused_version_is_listed_with_its_reason(system: System) -> None:
 
     version = system.publish(bank.model, a_model(), spoil=spoil)
     bank.wait_until(lambda: bank.models()["refusals"] != [])
-    told = bank.models()
-    (refusal,) = told["refusals"]
+    reply = bank.models()
+    (refusal,) = reply["refusals"]
     assert refusal["model"] == {"name": bank.model, "version": version}
     assert "calibrator.json" in refusal["reason"]
-    assert told["production"]["model"]["version"] == 1
+    assert reply["production"]["model"]["version"] == 1
 
 
 def test_without_any_version_the_reply_is_empty_with_a_note(system: System) -> None:
     tenant = create_tenant(system.engine, "versionless", "fraud-versionless")
-    told = Analyst(system, tenant).get("/models").json()
-    assert told == {
+    reply = Analyst(system, tenant).get("/models").json()
+    assert reply == {
         "production": None,
         "challenger": None,
         "policy": None,

@@ -39,12 +39,12 @@ def test_a_new_threshold_decides_the_next_transaction_and_leaves_the_stored_ones
     flagged = before["decision"] == "review"
     threshold = 0.999 if flagged else before["score"] / 2
     case = admin.get(f"/transactions/{before['transaction_id']}").json()
-    told = admin.put_policy(threshold=threshold)
-    assert told.status_code == 200
+    response = admin.put_policy(threshold=threshold)
+    assert response.status_code == 200
     after = system.score(a_body()).json()
     assert after["score"] == before["score"]
     assert (after["decision"] == "review") is not flagged
-    assert after["threshold"] == threshold == told.json()["threshold"]
+    assert after["threshold"] == threshold == response.json()["threshold"]
 
     again = system.score(a_body(external_id="before")).json()
     assert {**again, "latency_ms": 0} == {**before, "latency_ms": 0}
@@ -60,7 +60,7 @@ def test_a_new_threshold_decides_the_next_transaction_and_leaves_the_stored_ones
     (stored,) = system.rows(
         "SELECT policy_id FROM predictions WHERE id = :id", id=after["prediction_id"]
     )
-    assert stored["policy_id"] == told.json()["id"]
+    assert stored["policy_id"] == response.json()["id"]
 
 
 def test_batch_scores_and_explanations_use_the_new_policy(system: System, admin: Analyst) -> None:
@@ -105,10 +105,10 @@ def test_a_promotion_does_not_withdraw_the_tenants_policy(system: System) -> Non
     system.publish("fraud-promoting", a_model(seed=2, threshold=0.4))
     system.service.child.wait_until(lambda: score().json()["model"]["version"] == 2, 10)
     assert score().json()["threshold"] == 0.123
-    told = admin.get("/policy").json()
-    assert (told["source"], told["threshold"]) == ("tenant", 0.123)
-    assert told["version_policy"]["model"] == {"name": "fraud-promoting", "version": 2}
-    assert told["version_policy"]["threshold"] == 0.4
+    reply = admin.get("/policy").json()
+    assert (reply["source"], reply["threshold"]) == ("tenant", 0.123)
+    assert reply["version_policy"]["model"] == {"name": "fraud-promoting", "version": 2}
+    assert reply["version_policy"]["threshold"] == 0.4
     assert admin.withdraw_policy().json()["threshold"] == 0.4
     assert score().json()["threshold"] == 0.4
 
@@ -122,9 +122,9 @@ def test_another_process_applies_a_new_policy_before_its_next_poll(
             reply = other.post("/score", a_body(), system.key)
             return float(reply.json()["threshold"])
 
-        for told in (0.11, 0.22):
-            admin.put_policy(threshold=told)
-            other.child.wait_until(lambda told=told: threshold() == told, 2)
+        for value in (0.11, 0.22):
+            admin.put_policy(threshold=value)
+            other.child.wait_until(lambda value=value: threshold() == value, 2)
         admin.withdraw_policy()
         other.child.wait_until(lambda: threshold() == POLICY.threshold, 2)
 
@@ -169,9 +169,9 @@ def test_the_same_policy_again_and_a_withdrawal_of_none_change_nothing(analyst: 
 def test_omitted_fields_stay_and_flat_costs_alone_set_the_threshold(
     analyst: Analyst, change: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    told = analyst.put_policy(**change)
-    assert told.status_code == 200, told.text
-    assert {name: told.json()[name] for name in expected} == expected
+    response = analyst.put_policy(**change)
+    assert response.status_code == 200, response.text
+    assert {name: response.json()[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def put_policy(service: Service, key: str, **body: Any) -> httpx.Response:
 def decided(service: Service, key: str) -> dict[str, Any]:
     reply = service.post("/score", a_body(), key)
     assert reply.status_code == 200
-    told: dict[str, Any] = reply.json()
-    return told
+    body: dict[str, Any] = reply.json()
+    return body
 
 
 def until_threshold(service: Service, key: str, threshold: float, seconds: float) -> float:
@@ -52,8 +52,8 @@ def until_threshold(service: Service, key: str, threshold: float, seconds: float
 
 
 def policy_ids(system: System, *prediction_ids: str) -> list[int | None]:
-    found = system.rows("SELECT id, policy_id FROM predictions")
-    by_id = {str(row["id"]): row["policy_id"] for row in found}
+    stored = system.rows("SELECT id, policy_id FROM predictions")
+    by_id = {str(row["id"]): row["policy_id"] for row in stored}
     return [by_id[prediction_id] for prediction_id in prediction_ids]
 
 
@@ -77,13 +77,13 @@ def test_a_stored_decision_keeps_its_threshold(
     system: System, other: Service, admin_key: str
 ) -> None:
     put_policy(system.service, admin_key, threshold=0.4)
-    told = decided(system.service, system.key)
+    reply = decided(system.service, system.key)
     select = "SELECT * FROM predictions WHERE id = :id"
-    before = system.rows(select, id=told["prediction_id"])
+    before = system.rows(select, id=reply["prediction_id"])
     put_policy(other, admin_key, threshold=0.02)
     until_threshold(system.service, system.key, 0.02, TOLD_WITHIN_S)
-    assert system.rows(select, id=told["prediction_id"]) == before
-    again = system.service.post("/explain", {"prediction_id": told["prediction_id"]}, system.key)
+    assert system.rows(select, id=reply["prediction_id"]) == before
+    again = system.service.post("/explain", {"prediction_id": reply["prediction_id"]}, system.key)
     assert again.json()["threshold"] == 0.4
 
 
@@ -97,17 +97,19 @@ def test_a_promotion_keeps_the_tenants_policy_and_so_does_the_canary(
     )
     assert decided(system.service, system.key)["threshold"] == 0.123
     challenger = system.publish(system.model, a_model(seed=52, threshold=0.2), alias="challenger")
-    told = decided(system.service, system.key)
+    reply = decided(system.service, system.key)
     system.service.child.wait_until(lambda: _shadowed(system, challenger), 10)
-    assert told["threshold"] == 0.123
+    assert reply["threshold"] == 0.123
     shadow = system.rows("SELECT DISTINCT threshold FROM shadow_scores")
     assert [row["threshold"] for row in shadow] == [0.123]
 
 
 def _shadowed(system: System, challenger: int) -> bool:
     decided(system.service, system.key)
-    found = system.rows("SELECT count(*) FROM shadow_scores WHERE model_version = :v", v=challenger)
-    return bool(found[0]["count"])
+    stored = system.rows(
+        "SELECT count(*) FROM shadow_scores WHERE model_version = :v", v=challenger
+    )
+    return bool(stored[0]["count"])
 
 
 def test_a_process_applies_a_policy_that_was_set_while_it_was_disconnected(
@@ -132,6 +134,6 @@ def test_after_a_withdrawal_each_version_decides_by_its_own_policy(
 ) -> None:
     headers = {"Authorization": f"Bearer {admin_key}"}
     assert other.client.delete("/policy", headers=headers).is_success
-    told = decided(other, system.key)
-    assert policy_ids(system, told["prediction_id"]) == [None]
+    reply = decided(other, system.key)
+    assert policy_ids(system, reply["prediction_id"]) == [None]
     until_threshold(system.service, system.key, 0.3, TOLD_WITHIN_S)

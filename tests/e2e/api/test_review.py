@@ -29,17 +29,17 @@ def test_the_analyst_sees_what_was_decided_even_after_a_promotion(system: System
     )
     after = dependencies.get(f"/transactions/{scored['transaction_id']}").json()
     assert after == before
-    told = after["prediction"]
+    prediction = after["prediction"]
     for name in ("prediction_id", "score", "margin", "base_value", "threshold", "model"):
-        assert told[name] == scored[name]
-    assert [feature["name"] for feature in told["features"]] == list(FEATURE_NAMES)
-    total = told["base_value"] + sum(f["contribution"] for f in told["features"])
-    assert total == pytest.approx(told["margin"], abs=1e-9)
-    assert all(feature in told["features"] for feature in scored["top_features"])
+        assert prediction[name] == scored[name]
+    assert [feature["name"] for feature in prediction["features"]] == list(FEATURE_NAMES)
+    total = prediction["base_value"] + sum(f["contribution"] for f in prediction["features"])
+    assert total == pytest.approx(prediction["margin"], abs=1e-9)
+    assert all(feature in prediction["features"] for feature in scored["top_features"])
     explained = system.service.post(
         "/explain", {"prediction_id": scored["prediction_id"]}, system.review_key
     ).json()
-    assert told["reasons"] == explained["reasons"]
+    assert prediction["reasons"] == explained["reasons"]
     assert after["transaction"] == a_body(external_id="seen-1")
     assert after["feedback"] == []
 
@@ -102,7 +102,7 @@ def test_feedback_is_stored_with_its_author_and_keeps_history(analyst: Analyst) 
     assert first.status_code == second.status_code == 201
     case = analyst.get(f"/transactions/{decision.transaction_id}").json()
     assert case["feedback"] == [second.json(), first.json()]
-    assert {said["actor"] for said in case["feedback"]} == {analyst.key.split("_")[1]}
+    assert {feedback["actor"] for feedback in case["feedback"]} == {analyst.key.split("_")[1]}
     assert not case["undecided"]
     (entry,) = analyst.get("/audit", action="feedback.created", limit=1).json()["items"]
     assert entry["actor"] == analyst.key.split("_")[1]
@@ -115,20 +115,24 @@ def test_a_transaction_is_found_by_id_account_amount_and_time(analyst: Analyst) 
     )
     (received,) = analyst.decided(0.3, name_orig="C3", name_dest="C1", amount=5.0)
 
-    def found(**parameters: Any) -> list[str]:
+    def matching_ids(**parameters: Any) -> list[str]:
         return [item["transaction_id"] for item in analyst.walk("/transactions", **parameters)]
 
     both = [str(received.transaction_id), str(paid.transaction_id)]
-    assert found() == found(account="C1", limit=1) == both
-    assert found(external_id="order-1") == found(account="C2") == both[1:]
-    assert found(account="C1", amount_max=5) == both[:1]
+    assert matching_ids() == matching_ids(account="C1", limit=1) == both
+    assert matching_ids(external_id="order-1") == matching_ids(account="C2") == both[1:]
+    assert matching_ids(account="C1", amount_max=5) == both[:1]
     today = datetime.now(UTC)
     recently = (today - timedelta(hours=1)).isoformat()
-    assert found(amount_min=6, **{"from": recently}) == both[1:]
+    assert matching_ids(amount_min=6, **{"from": recently}) == both[1:]
     naive = (today - timedelta(hours=1)).replace(tzinfo=None).isoformat()
-    assert found(**{"from": naive}) == both
-    assert found(to=recently) == found(**{"from": (today + timedelta(days=1)).date()}) == []
-    assert found(**{"from": "0001-01-01", "to": "9999-12-31"}) == both
+    assert matching_ids(**{"from": naive}) == both
+    assert (
+        matching_ids(to=recently)
+        == matching_ids(**{"from": (today + timedelta(days=1)).date()})
+        == []
+    )
+    assert matching_ids(**{"from": "0001-01-01", "to": "9999-12-31"}) == both
 
 
 def test_stored_spreadsheet_formulas_are_exported_as_text(analyst: Analyst) -> None:
@@ -220,8 +224,8 @@ def test_a_right_that_the_service_lacks_is_503_without_details(analyst: Analyst)
         owner.execute(text("REVOKE SELECT ON audit_log FROM sentinel_service"))
     try:
         for _ in range(3):
-            told = refused(analyst.get("/audit"), 503)
-            assert "audit_log" not in str(told)
+            response = refused(analyst.get("/audit"), 503)
+            assert "audit_log" not in str(response)
     finally:
         with analyst.system.engine.begin() as owner:
             owner.execute(text("GRANT SELECT ON audit_log TO sentinel_service"))

@@ -39,9 +39,9 @@ class Strangers:
         self.body = body
         self.scored = system.service.post("/score", body, self.their_key).json()
         system.service.post("/score", a_body(), self.their_key)
-        said = {"label": "escalated", "rationale": "a secret of theirs"}
+        verdict = {"label": "escalated", "rationale": "a secret of theirs"}
         path = f"/transactions/{self.scored['transaction_id']}/feedback"
-        assert system.service.post(path, said, self.their_key).status_code == 201
+        assert system.service.post(path, verdict, self.their_key).status_code == 201
         check_drift(
             system.engine,
             theirs.id,
@@ -92,7 +92,7 @@ class Strangers:
             ],
             ("get", "/transactions/{id}"): [(404, transaction, {})],
             ("post", "/transactions/{id}/feedback"): [
-                (404, f"{transaction}/feedback", {"json": said})
+                (404, f"{transaction}/feedback", {"json": verdict})
             ],
             ("post", "/labels"): [(404, "/labels", {"json": {"labels": [labelled]}})],
             ("get", "/policy"): [(200, "/policy", {})],
@@ -142,10 +142,10 @@ def test_the_owning_tenants_key_finds_every_row(system: System) -> None:
     """Otherwise the test above could pass because nothing is ever found."""
     key = issue_key(system.engine, find_tenant(system.engine, "theirs").id, SCOPES, KEY_SECRET)
     headers = {"Authorization": f"Bearer {key}"}
-    found = system.service.client.get(
+    reply = system.service.client.get(
         "/transactions", params={"external_id": "theirs-1"}, headers=headers
     ).json()["items"]
-    assert [item["feedback"]["rationale"] for item in found] == ["a secret of theirs"]
+    assert [item["feedback"]["rationale"] for item in reply] == ["a secret of theirs"]
     client = system.service.client
     assert client.get("/policy", headers=headers).json()["threshold"] == 0.0625
     models = client.get("/models", headers=headers).json()

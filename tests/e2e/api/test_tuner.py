@@ -27,12 +27,12 @@ def system(shared_system: System) -> System:
 def reviewed(analyst: Analyst) -> Analyst:
     """An analyst who has gone through thirty decisions of 100 each."""
     for score, decision in zip(SCORES, analyst.decided(*SCORES, amount=100.0), strict=True):
-        for label, told in (
+        for label, scores in (
             ("confirmed_fraud", FRAUDS),
             ("escalated", ESCALATED),
             ("false_positive", HONEST),
         ):
-            if score in told:
+            if score in scores:
                 analyst.say(decision.transaction_id, label)
     return analyst
 
@@ -53,41 +53,41 @@ def counted(threshold: float, missed_fraud: float, false_alarm: float) -> dict[s
 
 
 def test_each_thresholds_figures_equal_a_hand_count(reviewed: Analyst) -> None:
-    told = reviewed.get("/tuner", maturity_days=0).json()
+    reply = reviewed.get("/tuner", maturity_days=0).json()
     left = [s for s in SCORES if s not in ESCALATED]
-    suggested = told["suggested"]["threshold"]
-    assert told["curve"] == [counted(score, 1000, 5) for score in sorted({*left, suggested})]
-    assert told["current"] == counted(0.05, 1000, 5)
-    assert told["best"] == counted(0.07, 1000, 5)
-    assert told["cost_model"] == {
+    suggested = reply["suggested"]["threshold"]
+    assert reply["curve"] == [counted(score, 1000, 5) for score in sorted({*left, suggested})]
+    assert reply["current"] == counted(0.05, 1000, 5)
+    assert reply["best"] == counted(0.07, 1000, 5)
+    assert reply["cost_model"] == {
         "missed_fraud": 1000.0,
         "missed_fraud_share": 0.0,
         "false_alarm": 5.0,
     }
-    assert (told["matured"], told["labelled"], told["frauds"]) == (28, 7, 5)
-    assert told["presumed_honest"] == 21
-    assert told["selection_bias"] == SELECTION_BIAS
-    assert not told["truncated"]
-    assert told["note"] is None
-    assert told["window"]["from"] < told["window"]["to"] <= told["as_of"]
+    assert (reply["matured"], reply["labelled"], reply["frauds"]) == (28, 7, 5)
+    assert reply["presumed_honest"] == 21
+    assert reply["selection_bias"] == SELECTION_BIAS
+    assert not reply["truncated"]
+    assert reply["note"] is None
+    assert reply["window"]["from"] < reply["window"]["to"] <= reply["as_of"]
 
 
 def test_other_costs_have_another_best_threshold(reviewed: Analyst) -> None:
-    told = reviewed.get("/tuner", maturity_days=0, missed_fraud=30, false_alarm=10).json()
-    assert told["best"] == counted(0.28, 30, 10)
-    told = reviewed.get(
+    reply = reviewed.get("/tuner", maturity_days=0, missed_fraud=30, false_alarm=10).json()
+    assert reply["best"] == counted(0.28, 30, 10)
+    reply = reviewed.get(
         "/tuner", maturity_days=0, missed_fraud=0, missed_fraud_share=0.5, false_alarm=5
     ).json()
-    assert told["current"] == counted(0.05, 50, 5)
+    assert reply["current"] == counted(0.05, 50, 5)
 
 
 def test_the_threshold_and_the_costs_in_force_are_those_of_the_policy(reviewed: Analyst) -> None:
     reviewed.put_policy(threshold=0.215, cost_model={"missed_fraud": 40})
-    told = reviewed.get("/tuner", maturity_days=0).json()
-    assert told["current"] == counted(0.215, 40, 5)
-    assert told["current"] in told["curve"]
-    assert told["cost_model"]["missed_fraud"] == 40
-    assert told["curve"] == sorted(told["curve"], key=lambda point: point["threshold"])
+    reply = reviewed.get("/tuner", maturity_days=0).json()
+    assert reply["current"] == counted(0.215, 40, 5)
+    assert reply["current"] in reply["curve"]
+    assert reply["cost_model"]["missed_fraud"] == 40
+    assert reply["curve"] == sorted(reply["curve"], key=lambda point: point["threshold"])
 
 
 def test_decisions_outside_the_maturity_window_are_left_out(analyst: Analyst) -> None:
@@ -105,19 +105,19 @@ def test_decisions_outside_the_maturity_window_are_left_out(analyst: Analyst) ->
 def test_without_matured_decisions_or_frauds_there_is_a_note_and_no_curve(
     analyst: Analyst,
 ) -> None:
-    def told(**parameters: Any) -> dict[str, Any]:
+    def tuner_reply(**parameters: Any) -> dict[str, Any]:
         reply = analyst.get("/tuner", **parameters)
         assert reply.status_code == 200
-        found: dict[str, Any] = reply.json()
-        assert (found["current"], found["best"], found["curve"]) == (None, None, [])
-        return found
+        body: dict[str, Any] = reply.json()
+        assert (body["current"], body["best"], body["curve"]) == (None, None, [])
+        return body
 
-    assert "No decision has matured" in told()["note"]
+    assert "No decision has matured" in tuner_reply()["note"]
     analyst.decided(0.9, 0.8)
-    assert told()["matured"] == 0
-    found = told(maturity_days=0, window_days=1)
-    assert found["matured"] == 2
-    assert "None of the 2 matured decisions is a confirmed fraud" in found["note"]
+    assert tuner_reply()["matured"] == 0
+    body = tuner_reply(maturity_days=0, window_days=1)
+    assert body["matured"] == 2
+    assert "None of the 2 matured decisions is a confirmed fraud" in body["note"]
 
 
 def test_a_long_curve_is_thinned_and_keeps_the_named_points_and_both_ends(analyst: Analyst) -> None:
@@ -126,18 +126,18 @@ def test_a_long_curve_is_thinned_and_keeps_the_named_points_and_both_ends(analys
     for i in (700, 900, 1100):
         analyst.say(stored[i].transaction_id, "confirmed_fraud")
     analyst.put_policy(threshold=0.3333)
-    told = analyst.get("/tuner", maturity_days=0).json()
-    assert told["matured"] == 1200
-    assert 100 < len(told["curve"]) <= 200
+    reply = analyst.get("/tuner", maturity_days=0).json()
+    assert reply["matured"] == 1200
+    assert 100 < len(reply["curve"]) <= 200
     for name in ("current", "best", "suggested"):
-        assert told[name] in told["curve"]
-    assert told["best"]["alerts"] == 500
-    assert told["current"]["threshold"] == 0.3333
-    assert [point["alerts"] for point in told["curve"]] == sorted(
-        (point["alerts"] for point in told["curve"]), reverse=True
+        assert reply[name] in reply["curve"]
+    assert reply["best"]["alerts"] == 500
+    assert reply["current"]["threshold"] == 0.3333
+    assert [point["alerts"] for point in reply["curve"]] == sorted(
+        (point["alerts"] for point in reply["curve"]), reverse=True
     )
-    assert told["curve"][0]["alerts"] == 1200
-    assert told["curve"][-1]["alerts"] == 1
+    assert reply["curve"][0]["alerts"] == 1200
+    assert reply["curve"][-1]["alerts"] == 1
 
 
 @pytest.mark.parametrize(

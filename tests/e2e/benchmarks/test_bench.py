@@ -45,8 +45,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Targets" in done.stdout
-    found: dict[str, Any] = json.loads(output.read_text())
-    return found
+    document: dict[str, Any] = json.loads(output.read_text())
+    return document
 
 
 def test_every_system_is_measured_under_every_load(results: dict[str, Any]) -> None:
@@ -77,10 +77,10 @@ def test_every_ratio_of_the_targets_is_a_positive_number(results: dict[str, Any]
 
 
 def test_the_compiled_explanation_equals_lightgbms(results: dict[str, Any]) -> None:
-    found = results["explanation"]["tiny"]
-    assert found["largest_difference"] <= 1e-9
-    assert set(found["rows"]) == {"1", "8", "64", "1000"}
-    for times in found["rows"].values():
+    result = results["explanation"]["tiny"]
+    assert result["largest_difference"] <= 1e-9
+    assert set(result["rows"]) == {"1", "8", "64", "1000"}
+    for times in result["rows"].values():
         assert times["cpu_ms"] > 0
         assert times["pred_contrib_cpu_ms"] > 0
 

@@ -45,8 +45,8 @@ class Screens:
 
     def take(self) -> None:
         """Take every picture; that of a recalibration where there has been one."""
-        found = self._client.search_model_versions(f"name = '{self._name}'")
-        versions = sorted(found, key=lambda version: int(version.version), reverse=True)
+        matching = self._client.search_model_versions(f"name = '{self._name}'")
+        versions = sorted(matching, key=lambda version: int(version.version), reverse=True)
         runs = {version.version: self._client.get_run(version.run_id).info for version in versions}
         production = self._client.get_model_version_by_alias(self._name, PRODUCTION).version
         keep_assistant_closed(self._page)

@@ -72,10 +72,10 @@ def test_promoting_and_rolling_back_by_clicking_in_mlflow_loses_no_request(
     assert [reply for reply in load.replies if reply.status != 200] == []
     told_by_version: dict[int, set[str]] = {}
     for reply in load.replies:
-        told = {name: v for name, v in reply.json().items() if name not in OWN_OF_EACH_REPLY}
-        told_by_version.setdefault(version_of(reply), set()).add(json.dumps(told))
+        body = {name: v for name, v in reply.json().items() if name not in OWN_OF_EACH_REPLY}
+        told_by_version.setdefault(version_of(reply), set()).add(json.dumps(body))
     assert set(told_by_version) == {first, second}
-    assert all(len(told) == 1 for told in told_by_version.values()), "a reply mixes versions"
+    assert all(len(body) == 1 for body in told_by_version.values()), "a reply mixes versions"
     stored = rows("SELECT model_version, count(*) FROM predictions GROUP BY model_version")
     answered = [version_of(reply) for reply in load.replies]
     assert {row["model_version"]: row["count"] for row in stored} == {

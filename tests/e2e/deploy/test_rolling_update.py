@@ -93,7 +93,7 @@ def test_no_request_fails_and_each_is_stored_once_while_every_pod_is_replaced(
         assert balancer.fewest == len(before)
         assert asked_of_the_old > 0
         assert all(balancer.answered[port_of(pod)] for pod in after)
-    told = [reply.json()["prediction_id"] for reply in load.replies]
-    assert len(set(told)) == len(told)
+    prediction_ids = [reply.json()["prediction_id"] for reply in load.replies]
+    assert len(set(prediction_ids)) == len(prediction_ids)
     stored = {str(row["id"]) for row in rows("SELECT id FROM predictions")}
-    assert stored == set(told)
+    assert stored == set(prediction_ids)

@@ -67,11 +67,11 @@ def test_the_labels_name_the_commit_and_the_lock(store: Store, image: str) -> No
 
 
 def test_no_secret_of_the_builder_is_in_the_image(store: Store, image: str) -> None:
-    told = json.dumps(store.inspect(image)) + store.podman("history", "--no-trunc", image)
+    text = json.dumps(store.inspect(image)) + store.podman("history", "--no-trunc", image)
     for value in SECRETS.values():
-        assert value not in told
-    found = store.run(image, "grep", "-rlE", "of-the-builder|index-url", "/app/bento", "/etc")
-    assert found.stdout == ""
+        assert value not in text
+    result = store.run(image, "grep", "-rlE", "of-the-builder|index-url", "/app/bento", "/etc")
+    assert result.stdout == ""
 
 
 def test_the_image_starts_without_compiling(store: Store, image: str) -> None:

@@ -56,11 +56,11 @@ class System:
     def stored(self) -> set[str]:
         """The predictions of all requests that had an external_id."""
         with psycopg.connect(self.database) as connection:
-            found = connection.execute(
+            rows = connection.execute(
                 "SELECT p.id FROM transactions t"
                 " JOIN predictions p ON p.transaction_id = t.id WHERE t.external_id IS NOT NULL"
             )
-            return {str(row[0]) for row in found}
+            return {str(row[0]) for row in rows}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from persistence.api_keys import issue_key, verify_key
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.monitoring.job_runs import record_job
 from persistence.tenants import create_tenant

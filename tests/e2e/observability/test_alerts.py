@@ -124,11 +124,11 @@ def test_an_alert_has_a_severity_a_summary_a_description_and_a_runbook(
 ) -> None:
     allowed = {"none"} if rule["alert"] == WATCHDOG else {"critical", "warning"}
     assert rule["labels"]["severity"] in allowed
-    told = rule["annotations"]
-    assert told["summary"].endswith(".")
-    assert told["description"].endswith(".")
+    annotation = rule["annotations"]
+    assert annotation["summary"].endswith(".")
+    assert annotation["description"].endswith(".")
     heading = f"/runbooks.md#{rule['alert'].lower()}"
-    assert told["runbook_url"] == f"{{{{ $externalLabels.{DOCS} }}}}{heading}"
+    assert annotation["runbook_url"] == f"{{{{ $externalLabels.{DOCS} }}}}{heading}"
 
 
 def test_each_alert_has_a_section_in_the_runbooks_and_each_section_an_alert() -> None:

@@ -111,6 +111,6 @@ def test_compose_mounts_the_dashboards_at_the_provisioned_path() -> None:
     assert mounted["./deploy/grafana/dashboards"] == provider["options"]["path"]
     assert mounted["./deploy/grafana/provisioning"] == "/etc/grafana/provisioning"
     (job,) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["scrape_configs"]
-    (found,) = job["dns_sd_configs"]
-    (name,) = found["names"]
-    assert services[name]["ports"][0].endswith(f":{found['port']}")
+    (discovery,) = job["dns_sd_configs"]
+    (name,) = discovery["names"]
+    assert services[name]["ports"][0].endswith(f":{discovery['port']}")

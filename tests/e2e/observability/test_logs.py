@@ -155,8 +155,8 @@ def lines_of(watched: Watched, ids: list[str]) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
 
     def are_told() -> bool:
-        told = [line for line in watched.log() if line["logger"] == "sentinel.batches"]
-        lines[:] = [line for line in told if set(ids) & set(line["request_ids"])]
+        records = [line for line in watched.log() if line["logger"] == "sentinel.batches"]
+        lines[:] = [line for line in records if set(ids) & set(line["request_ids"])]
         return set(ids) <= {i for line in lines for i in line["request_ids"]}
 
     watched.service.child.wait_until(are_told, 5)

@@ -27,9 +27,9 @@ def value(watched: Watched, name: str, **labels: str) -> float:
     return samples(watched.metrics()).get((name, frozenset(labels.items())), 0.0)
 
 
-def until(watched: Watched, told: Callable[[], bool]) -> None:
-    """Wait until the metrics tell it: a batch is told of once it has been answered."""
-    watched.service.child.wait_until(told, 5)
+def until(watched: Watched, reached: Callable[[], bool]) -> None:
+    """Wait until the metrics show it: a batch is counted once it has been answered."""
+    watched.service.child.wait_until(reached, 5)
 
 
 def test_ten_thousand_ids_and_unknown_paths_make_no_new_series(watched: Watched) -> None:
@@ -86,9 +86,9 @@ def test_every_decision_is_counted_by_model_and_outcome(watched: Watched) -> Non
     before = decided()
     bodies = [a_body(type=kind) for kind in ("PAYMENT", "TRANSFER", "PAYMENT", "CASH_IN")]
     replies = [watched.service.post("/score", body, watched.key).json() for body in bodies]
-    told = [reply["decision"] for reply in replies]
-    assert set(told) == {"approve", "review"}
-    expected = {name: before[name] + told.count(name) for name in before}
+    decisions = [reply["decision"] for reply in replies]
+    assert set(decisions) == {"approve", "review"}
+    expected = {name: before[name] + decisions.count(name) for name in before}
     until(watched, lambda: decided() == expected)
 
 

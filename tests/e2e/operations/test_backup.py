@@ -35,7 +35,7 @@ class Restored:
     bank: Bank
     how: str
     complaints: str
-    found: Held
+    contents: Held
 
     @property
     def expected(self) -> Held:
@@ -118,17 +118,19 @@ def restored(bank: Bank, request: pytest.FixtureRequest) -> Iterator[Restored]:
 
 
 def test_every_row_from_before_the_backup_is_there_and_none_from_after(restored: Restored) -> None:
-    assert restored.found.rows == restored.expected.rows
-    decided = sum(n for name, (n, _) in restored.found.rows.items() if name[:12] == "predictions_")
+    assert restored.contents.rows == restored.expected.rows
+    decided = sum(
+        n for name, (n, _) in restored.contents.rows.items() if name[:12] == "predictions_"
+    )
     assert decided == DECISIONS[restored.how]
 
 
 def test_policies_grants_triggers_partitions_and_roles_are_the_same(restored: Restored) -> None:
-    assert restored.found.schema == restored.expected.schema
-    assert "FORCE ROW LEVEL SECURITY" in restored.found.schema
-    assert f"GRANT SELECT ON TABLE public.audit_log TO {SERVICE_ROLE}" in restored.found.schema
-    assert restored.found.roles == restored.expected.roles
-    assert "SCRAM-SHA-256" in restored.found.roles
+    assert restored.contents.schema == restored.expected.schema
+    assert "FORCE ROW LEVEL SECURITY" in restored.contents.schema
+    assert f"GRANT SELECT ON TABLE public.audit_log TO {SERVICE_ROLE}" in restored.contents.schema
+    assert restored.contents.roles == restored.expected.roles
+    assert "SCRAM-SHA-256" in restored.contents.roles
 
 
 def test_the_restore_reports_no_error_but_the_existing_superuser(restored: Restored) -> None:
@@ -139,11 +141,11 @@ def test_the_restore_reports_no_error_but_the_existing_superuser(restored: Resto
 def test_the_guides_check_passes_and_a_stored_decision_comes_out_the_same(
     restored: Restored,
 ) -> None:
-    said = restored.bank.guide.run("check-rows", "operator", "check").stdout
-    assert f"The database is at revision {head_revision()}." in said
-    assert f", of {DECISIONS[restored.how]}\n" in said
-    assert "row-level security is missing" not in said
-    assert "fraud-acme version 1 repeats it to the last bit" in said
+    output = restored.bank.guide.run("check-rows", "operator", "check").stdout
+    assert f"The database is at revision {head_revision()}." in output
+    assert f", of {DECISIONS[restored.how]}\n" in output
+    assert "row-level security is missing" not in output
+    assert "fraud-acme version 1 repeats it to the last bit" in output
 
 
 def test_the_service_reads_the_backups_and_the_archiving(restored: Restored) -> None:
@@ -159,18 +161,18 @@ def test_the_service_reads_the_backups_and_the_archiving(restored: Restored) -> 
 def test_maintenance_makes_and_drops_months_after_a_restore(restored: Restored) -> None:
     owner = open_database(restored.bank.secret("owner-url"), pool_size=2)
     later = datetime.now(UTC) + timedelta(days=62)
-    said: list[str] = []
-    maintain(owner, later, report=said.append)
-    assert any(line.startswith("Created the partitions of") for line in said)
-    maintain(owner, later, retain_months=1, dry_run=True, report=said.append)
+    lines: list[str] = []
+    maintain(owner, later, report=lines.append)
+    assert any(line.startswith("Created the partitions of") for line in lines)
+    maintain(owner, later, retain_months=1, dry_run=True, report=lines.append)
     owner.dispose()
-    assert "with its decisions" in said[-1]
+    assert "with its decisions" in lines[-1]
 
 
 def test_the_owner_cannot_dump_because_of_row_level_security(restored: Restored) -> None:
     dump = "! pg_dump --dbname=service=owner --file=/dev/null"
-    said = restored.bank.guide.run(then=dump).stderr
-    assert "would be affected by row-level security policy" in said
+    output = restored.bank.guide.run(then=dump).stderr
+    assert "would be affected by row-level security policy" in output
 
 
 def test_the_service_answers_a_repeated_payment_with_the_stored_decision(
@@ -200,5 +202,5 @@ def test_the_guides_check_finds_a_table_that_lost_its_row_level_security(
 ) -> None:
     with restored.bank.server.connect("sentinel") as connection:
         connection.execute("ALTER TABLE feedback NO FORCE ROW LEVEL SECURITY")
-    said = restored.bank.guide.run("check-rows").stdout
-    assert "row-level security is missing: feedback" in said
+    output = restored.bank.guide.run("check-rows").stdout
+    assert "row-level security is missing: feedback" in output

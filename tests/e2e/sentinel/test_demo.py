@@ -98,20 +98,20 @@ class Machine:
         return process
 
     def run(self, command: str, **environment: str) -> tuple[int, str]:
-        """Run `sentinel <command>` to its end; its status and all it said."""
+        """Run `sentinel <command>` to its end; its status and its whole output."""
         process = self.start(command, **environment)
-        said = process.communicate(timeout=120)[0]
-        return process.returncode, said
+        output = process.communicate(timeout=120)[0]
+        return process.returncode, output
 
     def demo(self, **environment: str) -> tuple[subprocess.Popen[str], str]:
-        """Run the demo until it serves; it and what it said until then."""
+        """Run the demo until it serves; it and its output until then."""
         process = self.start("demo", **environment)
-        said = ""
+        output = ""
         for line in process.stdout or ():
-            said += line
+            output += line
             if UP in line:
-                return process, said
-        raise AssertionError(f"the demo ended with {process.wait()}:\n{said}")
+                return process, output
+        raise AssertionError(f"the demo ended with {process.wait()}:\n{output}")
 
     def stop(
         self, process: subprocess.Popen[str], number: int = signal.SIGINT
@@ -124,16 +124,16 @@ class Machine:
     def processes(self) -> list[str]:
         """Every living process that was started for this home."""
         mark = str(self.home)
-        found = []
+        collected = []
         for process in psutil.process_iter():
             try:
                 if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                     environment = process.environ()
                     if environment.get("SENTINEL_HOME") == mark or mark in process.cmdline():
-                        found.append(" ".join(process.cmdline()))
+                        collected.append(" ".join(process.cmdline()))
             except psutil.Error:
                 continue
-        return found
+        return collected
 
 
 @pytest.fixture(scope="module")
@@ -171,16 +171,16 @@ def first_run(machine: Machine, data: Path) -> tuple[subprocess.Popen[str], str]
     return machine.demo(DATA=str(data))
 
 
-def replies(said: str) -> list[dict[str, object]]:
-    return [json.loads(block) for block in re.findall(r"(?ms)^\{$.*?^\}$", said)]
+def replies(output: str) -> list[dict[str, object]]:
+    return [json.loads(block) for block in re.findall(r"(?ms)^\{$.*?^\}$", output)]
 
 
 def test_the_demo_trains_promotes_and_scores_transactions(
     first_run: tuple[subprocess.Popen[str], str],
 ) -> None:
-    _, said = first_run
-    assert "Promoted fraud-demo version 1 to production." in said
-    scored = replies(said)
+    _, output = first_run
+    assert "Promoted fraud-demo version 1 to production." in output
+    scored = replies(output)
     assert len(scored) == 4
     for reply in scored:
         assert reply["model"] == {"name": "fraud-demo", "version": 1}
@@ -290,19 +290,19 @@ def test_the_demos_key_gets_the_fixed_decisions_of_test_payments(machine: Machin
 def test_a_second_demo_in_the_folder_names_the_running_one(
     first_run: tuple[subprocess.Popen[str], str], machine: Machine
 ) -> None:
-    status, said = machine.run("demo")
+    status, output = machine.run("demo")
     assert status == 1
-    assert f"process {first_run[0].pid}, http://127.0.0.1:{machine.port}" in said
-    assert len(said.splitlines()) == 1
+    assert f"process {first_run[0].pid}, http://127.0.0.1:{machine.port}" in output
+    assert len(output.splitlines()) == 1
     assert machine.run("stop")[0] == 1, "nor does `make clean` pull the folder from under it"
     assert httpx.get(f"http://127.0.0.1:{machine.port}/readyz").is_success
 
 
 @pytest.mark.usefixtures("first_run")
 def test_a_busy_port_is_named_before_anything_is_started(machine: Machine, tmp_path: Path) -> None:
-    status, said = machine.run("demo", SENTINEL_HOME=str(tmp_path / "other"))
+    status, output = machine.run("demo", SENTINEL_HOME=str(tmp_path / "other"))
     assert status == 1
-    assert said == (
+    assert output == (
         f"Error: Port {machine.port} for the service is used by another program: stop that, or "
         "choose another port with PORT=<port>.\n"
     )
@@ -317,10 +317,10 @@ def test_ctrl_c_stops_every_process_and_the_next_run_reuses_model_and_key(
     assert machine.processes() == []
 
     begun = time.monotonic()
-    again, said = machine.demo(DATA=str(data))
+    again, output = machine.demo(DATA=str(data))
     assert time.monotonic() - begun < 45
-    assert "Promoted" not in said
-    assert {json.dumps(reply["model"]) for reply in replies(said)} == {
+    assert "Promoted" not in output
+    assert {json.dumps(reply["model"]) for reply in replies(output)} == {
         '{"name": "fraud-demo", "version": 1}'
     }
     assert read_environment(machine.home / "demo.env")["SENTINEL_API_KEY"] == key
@@ -333,11 +333,11 @@ def test_changed_data_are_trained_on_again_and_a_dead_service_ends_the_demo(
     machine: Machine, data: Path
 ) -> None:
     os.utime(data, (1, 1))
-    demo, said = machine.demo(DATA=str(data))
-    before, promoted, _ = said.partition("Promoted fraud-demo version 2 to production.")
+    demo, output = machine.demo(DATA=str(data))
+    before, promoted, _ = output.partition("Promoted fraud-demo version 2 to production.")
     assert promoted
     assert "this trains again, and promotes the new version without a comparison." in before
-    assert {json.dumps(reply["model"]) for reply in replies(said)} == {
+    assert {json.dumps(reply["model"]) for reply in replies(output)} == {
         '{"name": "fraud-demo", "version": 2}'
     }
     (service,) = (
@@ -358,8 +358,8 @@ def test_after_a_kill_the_next_run_ends_leftover_processes_and_serves(machine: M
     killed.kill()
     killed.communicate()
     assert machine.processes(), "a killed demo cannot stop what it started"
-    again, said = machine.demo()
-    assert len(replies(said)) == 4
+    again, output = machine.demo()
+    assert len(replies(output)) == 4
     again.kill()
     again.communicate()
     assert machine.run("stop") == (0, "Stopped what was left running.\n")
@@ -367,8 +367,8 @@ def test_after_a_kill_the_next_run_ends_leftover_processes_and_serves(machine: M
 
 
 def test_a_missing_data_file_is_named_before_anything_is_started(machine: Machine) -> None:
-    status, said = machine.run("demo", DATA="no-such.csv")
-    assert (status, said) == (1, "Error: DATA=no-such.csv: there is no such file.\n")
+    status, output = machine.run("demo", DATA="no-such.csv")
+    assert (status, output) == (1, "Error: DATA=no-such.csv: there is no such file.\n")
 
 
 def test_data_without_a_column_are_refused_before_anything_is_started(
@@ -388,16 +388,16 @@ def test_untrainable_data_end_the_demo_and_promote_nothing(
 ) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text(f"{','.join(COLUMNS)}\n1,PAYMENT,many,C1,5,M1,0,0\n")
-    status, said = machine.run("demo", DATA=str(bad))
+    status, output = machine.run("demo", DATA=str(bad))
     assert status == 1
-    assert "amount" in said, "the column of the bad cell is named"
-    last = said.splitlines()[-1]
+    assert "amount" in output, "the column of the bad cell is named"
+    last = output.splitlines()[-1]
     assert re.fullmatch(
         r"Error: The training on bad\.csv did not succeed\. fraud-demo version \d is still in "
         r"production; `make demo` without DATA serves it\.",
         last,
     ), last
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert machine.processes() == []
 
 

@@ -43,15 +43,15 @@ def test_the_challenger_decides_for_a_fixed_share_of_accounts(
 ) -> None:
     set_share(system, mlflow_server, challenger, "40")
     until_share(system, 40.0)
-    told = decided_by(system)
+    deciders = decided_by(system)
     version = ModelVersion(system.model, challenger)
     expected = {a for a in ACCOUNTS if is_canary(version, 40.0, a)}
-    assert {a for a, v in told.items() if v == challenger} == expected
+    assert {a for a, v in deciders.items() if v == challenger} == expected
     assert 0 < len(expected) < len(ACCOUNTS)
     bodies = [a_body(nameOrig=account) for account in ACCOUNTS]
     batch = system.service.post("/score/batch", {"transactions": bodies}, system.key).json()
-    assert [r["model"]["version"] for r in batch["results"]] == list(told.values())
-    assert decided_by(system) == told
+    assert [r["model"]["version"] for r in batch["results"]] == list(deciders.values())
+    assert decided_by(system) == deciders
 
 
 def test_the_version_that_did_not_decide_scores_in_shadow(system: System, challenger: int) -> None:

@@ -42,16 +42,16 @@ def until_shadowed(system: System, *prediction_ids: str) -> list[dict[str, Any]]
 def test_the_challengers_score_is_stored_and_the_champion_replies(
     system: System, challenger: int
 ) -> None:
-    told = system.score(a_body(amount=77.0)).json()
-    assert told["model"]["version"] != challenger
-    (row,) = until_shadowed(system, told["prediction_id"])
+    reply = system.score(a_body(amount=77.0)).json()
+    assert reply["model"]["version"] != challenger
+    (row,) = until_shadowed(system, reply["prediction_id"])
     assert (row["model_name"], row["model_version"]) == (system.model, challenger)
     features = np.array([[row["features"][name] for name in FEATURE_NAMES]])
     assert row["margin"] == CHALLENGER.margins(features)[0]
     assert row["score"] == CHALLENGER.calibrator(CHALLENGER.margins(features))[0]
     assert row["threshold"] == 0.2
     assert row["decision"] == CHALLENGER.policy.decide(row["score"])
-    assert row["margin"] != told["margin"]
+    assert row["margin"] != reply["margin"]
 
 
 def test_each_row_of_a_batch_is_scored_in_shadow_once(system: System, challenger: int) -> None:

@@ -172,5 +172,5 @@ def test_the_openapi_document_and_its_page_are_served(
         page = service.client.get("/docs").text
         for asset in ("swagger-ui.css", "swagger-ui-bundle.js"):
             assert asset in page
-            found = httpx.get(f"{service.url}/static_content/{asset}")
-            assert found.status_code == 200
+            response = httpx.get(f"{service.url}/static_content/{asset}")
+            assert response.status_code == 200

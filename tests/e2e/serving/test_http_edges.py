@@ -73,10 +73,10 @@ def test_a_client_that_sends_all_before_it_reads_gets_the_reply(
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=30) as reply:
-            found, content_type = reply.status, reply.headers["content-type"]
+            result, content_type = reply.status, reply.headers["content-type"]
     except urllib.error.HTTPError as error:
-        found, content_type = error.code, error.headers["content-type"]
-    assert found == status
+        result, content_type = error.code, error.headers["content-type"]
+    assert result == status
     assert status == 200 or content_type == PROBLEM
 
 
@@ -117,10 +117,10 @@ class Wire:
 
     def read_all(self) -> bytes:
         """Return what arrives until the server closes the connection."""
-        found = b""
+        received = b""
         while part := self.socket.recv(65_536):
-            found += part
-        return found
+            received += part
+        return received
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ class Crowd:
     def transactions(self) -> int:
         """How many transactions the database has committed."""
         with open_database(self.database).connect() as connection:
-            found = connection.exec_driver_sql(
+            rows = connection.exec_driver_sql(
                 "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
             )
-            return int(found.scalar_one())
+            return int(rows.scalar_one())
 
     def spent_in(self, seconds: float) -> int:
         """How many transactions the next seconds bring."""
@@ -95,7 +95,7 @@ def test_a_process_starts_within_its_time_and_shares_equal_models(
         assert time.monotonic() - begun < START_S
         replies = score_all(crowd, service)
         assert {status for status, *_ in replies} == {200}
-        assert all(asked == told for _, asked, told in replies)
+        assert all(asked == answered for _, asked, answered in replies)
         assert metric(service, "sentinel_models_in_memory") == DIFFERENT
         assert metric(service, "sentinel_model_evictions_total") == 0
         # Looks at five a second, while nothing moves and nobody scores: a look that asked once a
@@ -115,6 +115,6 @@ def test_at_the_memory_limit_models_are_evicted_and_no_request_fails(
         for _ in range(2):
             replies = score_all(crowd, service)
             assert {status for status, *_ in replies} == {200}, replies
-            assert all(asked == told for _, asked, told in replies)
+            assert all(asked == answered for _, asked, answered in replies)
         assert metric(service, "sentinel_models_in_memory") <= IN_MEMORY
         assert metric(service, "sentinel_model_evictions_total") >= DIFFERENT - IN_MEMORY

@@ -175,9 +175,9 @@ def test_a_promotion_is_audited_with_the_user_of_the_command_and_one_by_hand_wit
     after = system.publish(system.model, a_model(seed=9), alias=None)
 
     def by_command(version: int, user: str) -> None:
-        found = registry.find(system.model, version)
-        assert found is not None
-        promote(client, found, Promotion(user, COMMAND, "It saves more."))
+        registered = registry.find(system.model, version)
+        assert registered is not None
+        promote(client, registered, Promotion(user, COMMAND, "It saves more."))
         until_serving(system, version)
 
     def by_hand(version: int) -> None:
@@ -217,8 +217,8 @@ def test_a_tenant_without_a_production_version_gets_503_and_then_its_own_model(
     system.service.child.wait_until(
         lambda: system.service.post("/score", a_body(), key).status_code == 200, 5
     )
-    told = system.service.post("/score", a_body(), key).json()
-    assert told["model"]["name"] == "fraud-newcomer"
+    body = system.service.post("/score", a_body(), key).json()
+    assert body["model"]["name"] == "fraud-newcomer"
     MlflowClient(mlflow_server).delete_registered_model_alias("fraud-newcomer", "production")
     system.service.child.wait_until(
         lambda: system.service.post("/score", a_body(), key).status_code == 503, 5

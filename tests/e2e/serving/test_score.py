@@ -33,18 +33,18 @@ def other_key(system: System) -> str:
 def test_a_score_is_stored_before_the_reply_and_adds_up(system: System) -> None:
     reply = system.score(a_body())
     assert reply.status_code == 200
-    told = reply.json()
-    (row,) = system.rows("SELECT * FROM predictions WHERE id = :id", id=told["prediction_id"])
-    assert row["transaction_id"] == UUID(told["transaction_id"])
+    body = reply.json()
+    (row,) = system.rows("SELECT * FROM predictions WHERE id = :id", id=body["prediction_id"])
+    assert row["transaction_id"] == UUID(body["transaction_id"])
     for name in ("score", "margin", "base_value", "threshold", "risk_band", "decision"):
-        assert row[name] == told[name]
+        assert row[name] == body[name]
     assert row["base_value"] + sum(row["contributions"].values()) == pytest.approx(
         row["margin"], abs=1e-9
     )
-    for feature in told["top_features"]:
+    for feature in body["top_features"]:
         assert row["contributions"][feature["name"]] == feature["contribution"]
         assert row["features"][feature["name"]] == feature["value"]
-    assert 0 < row["latency_ms"] <= told["latency_ms"]
+    assert 0 < row["latency_ms"] <= body["latency_ms"]
 
 
 def test_latency_ms_includes_the_explanation_and_the_commit(system: System) -> None:
@@ -62,11 +62,11 @@ def test_latency_ms_includes_the_explanation_and_the_commit(system: System) -> N
     holder.start()
     assert locked.wait(5)
     begun = time.perf_counter()
-    told = system.score(a_body()).json()
+    reply = system.score(a_body()).json()
     seen_ms = (time.perf_counter() - begun) * 1e3
     holder.join()
     assert done.is_set()
-    assert held_s * 1e3 * 0.5 < told["latency_ms"] <= seen_ms
+    assert held_s * 1e3 * 0.5 < reply["latency_ms"] <= seen_ms
 
 
 def test_the_balances_after_the_payment_do_not_change_the_score(system: System) -> None:
@@ -114,13 +114,13 @@ def test_every_reply_of_64_concurrent_clients_has_its_own_row(system: System) ->
 
 def test_concurrent_clients_share_batches(system: System) -> None:
     def batches() -> tuple[float, float]:
-        found = {"sum": 0.0, "count": 0.0}
+        values = {"sum": 0.0, "count": 0.0}
         for line in system.service.client.get("/metrics").text.splitlines():
             if 'method_name="score_batch"' in line:
-                for suffix in found:
+                for suffix in values:
                     if line.startswith(f"bentoml_service_adaptive_batch_size_{suffix}"):
-                        found[suffix] += float(line.rpartition(" ")[2])
-        return found["sum"], found["count"]
+                        values[suffix] += float(line.rpartition(" ")[2])
+        return values["sum"], values["count"]
 
     items_before, batches_before = batches()
     send(system.service.url, [score_request(a_body(), system.key)] * 640, clients=64)
@@ -203,12 +203,12 @@ def test_base_value_and_contributions_of_a_stored_prediction_add_up_to_its_margi
 def test_an_explanation_names_every_feature_and_adds_up(system: System) -> None:
     reply = system.service.post("/explain", {"transaction": a_body()}, system.key)
     assert reply.status_code == 200
-    told = reply.json()
-    assert [f["name"] for f in told["features"]] == list(FEATURE_NAMES)
-    total = told["base_value"] + sum(f["contribution"] for f in told["features"])
-    assert total == pytest.approx(told["margin"], abs=1e-9)
-    assert len(told["reasons"]) == 5
-    assert "TRANSFER" in " ".join(told["reasons"])
+    body = reply.json()
+    assert [f["name"] for f in body["features"]] == list(FEATURE_NAMES)
+    total = body["base_value"] + sum(f["contribution"] for f in body["features"])
+    assert total == pytest.approx(body["margin"], abs=1e-9)
+    assert len(body["reasons"]) == 5
+    assert "TRANSFER" in " ".join(body["reasons"])
 
 
 def test_explaining_a_transaction_stores_nothing(system: System) -> None:

@@ -30,7 +30,7 @@ def tester(system: System) -> str:
     return key
 
 
-def told(reply: dict[str, Any]) -> tuple[str, str]:
+def outcome(reply: dict[str, Any]) -> tuple[str, str]:
     return reply["decision"], reply["risk_band"]
 
 
@@ -41,7 +41,7 @@ def test_a_fixed_test_transaction_is_decided_without_a_model(
 ) -> None:
     body = a_body(nameOrig=name, amount=amount)
     reply = system.service.post("/score", body, tester).json()
-    assert told(reply) == EXPECTED[name]
+    assert outcome(reply) == EXPECTED[name]
     assert reply["model"] == {"name": "sentinel-test", "version": 1}
     explained = system.service.post(
         "/explain", {"prediction_id": reply["prediction_id"]}, tester
@@ -59,7 +59,7 @@ def test_a_batch_of_fixed_test_transactions_is_decided_in_order(
 ) -> None:
     body = {"transactions": [a_body(nameOrig=name) for name in EXPECTED]}
     reply = system.service.post("/score/batch", body, tester).json()
-    assert [told(result) for result in reply["results"]] == list(EXPECTED.values())
+    assert [outcome(result) for result in reply["results"]] == list(EXPECTED.values())
 
 
 def test_a_tenants_policy_does_not_change_fixed_test_transactions(
@@ -70,7 +70,7 @@ def test_a_tenants_policy_does_not_change_fixed_test_transactions(
     headers = {"Authorization": f"Bearer {tester}"}
     put = client.put("/policy", json={"threshold": 0.99, "high_from": 0.995}, headers=headers)
     reply = system.service.post("/score", a_body(nameOrig="TEST-REVIEW"), tester).json()
-    assert told(reply) == EXPECTED["TEST-REVIEW"], put.text
+    assert outcome(reply) == EXPECTED["TEST-REVIEW"], put.text
 
 
 def test_without_a_model_any_other_transaction_is_503_and_names_the_test_accounts(
@@ -102,7 +102,7 @@ def test_in_test_mode_the_model_scores_every_other_transaction(system: System, t
     other = system.service.post("/score", a_body(), tester).json()
     assert other["model"] == {"name": "fraud-tester", "version": version}
     fixed = system.service.post("/score", a_body(nameOrig="TEST-APPROVE"), tester).json()
-    assert told(fixed) == EXPECTED["TEST-APPROVE"]
+    assert outcome(fixed) == EXPECTED["TEST-APPROVE"]
 
 
 def test_after_a_switch_to_live_the_model_scores_the_test_accounts(
@@ -120,7 +120,7 @@ def test_after_a_switch_to_live_the_model_scores_the_test_accounts(
     set_test_mode(system.engine, "tester", True)
     system.service.child.wait_until(
         lambda: (
-            told(system.service.post("/score", a_body(nameOrig=name), tester).json())
+            outcome(system.service.post("/score", a_body(nameOrig=name), tester).json())
             == EXPECTED[name]
         ),
         10,

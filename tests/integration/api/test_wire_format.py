@@ -41,7 +41,7 @@ def test_every_reply_is_the_first_releases_to_the_byte(
     wire_data.fill(engine, FEATURE_NAMES)
     requests = list(wire_data.requests())
     replies = send(service_engine, requests)
-    found = [
+    matching = [
         [
             f"{tenant} {method} {path}",
             reply.status_code,
@@ -50,5 +50,5 @@ def test_every_reply_is_the_first_releases_to_the_byte(
         ]
         for (tenant, method, path, _), reply in zip(requests, replies, strict=True)
     ]
-    for reply, expected in zip(found, EXPECTED, strict=True):
+    for reply, expected in zip(matching, EXPECTED, strict=True):
         assert reply == expected

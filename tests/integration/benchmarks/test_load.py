@@ -52,17 +52,17 @@ def drive(port: int, clients: int = 4, seconds: float = 0.1) -> LoadResult:
 @pytest.mark.parametrize("split", [None, 10, 37, 45])
 def test_replies_are_counted_at_any_split_of_their_bytes(split: int | None) -> None:
     with answering(lambda: ok(b"x" * 200, split=split)) as port:
-        found = drive(port)
-    assert len(found.latencies_ms) > 4
-    assert 0 < found.percentile_ms(50) <= found.percentile_ms(99)
-    assert found.requests_per_second == pytest.approx(len(found.latencies_ms) / found.seconds)
+        result = drive(port)
+    assert len(result.latencies_ms) > 4
+    assert 0 < result.percentile_ms(50) <= result.percentile_ms(99)
+    assert result.requests_per_second == pytest.approx(len(result.latencies_ms) / result.seconds)
 
 
 def test_a_reply_longer_than_a_segment_is_one_reply() -> None:
     with answering(lambda: ok(b"x" * 3_000_000)) as port:
-        found = drive(port, clients=1)
-    assert found.clients == 1
-    assert found.requests_per_second < 100_000
+        result = drive(port, clients=1)
+    assert result.clients == 1
+    assert result.requests_per_second < 100_000
 
 
 def test_a_reply_that_is_not_200_ends_the_load_and_is_quoted() -> None:

@@ -55,9 +55,9 @@ def test_the_benchmark_compares_two_stores_and_writes_its_figures(
     places = ["--home", str(make_home()), "--output", str(output)]
     run = CliRunner().invoke(main, [*small, *places])
     assert output.exists(), run.output
-    found = json.loads(output.read_text())["operations"]
-    assert set(found) == set(OPERATIONS)
-    for figures in found.values():
+    document = json.loads(output.read_text())["operations"]
+    assert set(document) == set(OPERATIONS)
+    for figures in document.values():
         assert all(ms > 0 for ms in figures["median_ms"].values())
         assert figures["ratio"] > 0
 

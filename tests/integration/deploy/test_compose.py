@@ -39,8 +39,8 @@ import up  # noqa: E402
 
 
 def settings(service: dict[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = service.get("environment", {})
-    return found
+    environment: dict[str, str] = service.get("environment", {})
+    return environment
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -280,9 +280,9 @@ def test_composes_mlflow_accepts_its_host_name_and_stores_models_over_http(
     number = publisher(mlflow, tmp_path)("fraud-demo")
     assert not list((tmp_path / "artifacts").glob("**/*")), "the model went to the disk, not to it"
     registry = open_registry(mlflow)
-    found = registry.resolve("fraud-demo", "production")
-    assert found is not None
-    model = ModelStore(registry, tmp_path / "cache").load(found)
+    resolved = registry.resolve("fraud-demo", "production")
+    assert resolved is not None
+    model = ModelStore(registry, tmp_path / "cache").load(resolved)
     assert model.version == ModelVersion("fraud-demo", number)
     user, password = mlflow_login().values()
     by_name = httpx.get(

@@ -38,14 +38,14 @@ TARGET = re.compile(r"^([a-z-]+):", re.M)
 def commands(page: Path) -> Iterator[list[str]]:
     """The words of each `make`, `sentinel` and `python -m training` that a page tells to run."""
     prose = page.read_text()
-    said = "\n".join(
+    text = "\n".join(
         [
             *FENCE.findall(prose),
             *(re.sub(r"^    (\$ )?", "", block, flags=re.M) for block in INDENTED.findall(prose)),
             *QUOTED.findall(prose),
         ]
     )
-    for match in COMMAND.finditer(said):
+    for match in COMMAND.finditer(text):
         yield [match[1] or match[2], *(word.strip("'\"") for word in match[3].split())]
 
 
@@ -64,10 +64,10 @@ def unknown(words: list[str]) -> str | None:
         name = rest.pop(0)
         if name.startswith("-"):
             return None if name == "--help" else f"{program} has no option {name}"
-        found = command.get_command(context, name)
-        if found is None:
+        result = command.get_command(context, name)
+        if result is None:
             return f"{program} has no command {name}"
-        command = found
+        command = result
     options = {word for parameter in command.params for word in parameter.opts} | {"--help"}
     for word in rest:
         if word.startswith("--") and word.partition("=")[0] not in options:
@@ -100,9 +100,9 @@ def test_every_command_of_a_page_exists(page: Path) -> None:
 
 
 def test_the_guides_commands_are_found_and_an_unknown_one_is_reported() -> None:
-    found = list(commands(GUIDE))
-    assert {words[0] for words in found} == {"make", "sentinel", "training"}
-    assert len(found) > 12
+    lines = list(commands(GUIDE))
+    assert {words[0] for words in lines} == {"make", "sentinel", "training"}
+    assert len(lines) > 12
     assert unknown(["make", "coffee"]) == "make has no target coffee"
     assert unknown(["sentinel", "db", "drop"]) == "sentinel has no command drop"
     assert unknown(["sentinel", "db", "maintain", "--forget"])
@@ -146,9 +146,9 @@ def test_every_command_line_for_newcomers_is_in_a_named_block(page: Path) -> Non
     text = BLOCK.sub("", page.read_text())
     printed = "\n".join([*FENCE.findall(text), *INDENTED.findall(text)])
     lines = [line.strip() for line in printed.splitlines()]
-    found = [line for line in lines if PROGRAMS.match(line) or line.startswith((". ", "export "))]
+    items = [line for line in lines if PROGRAMS.match(line) or line.startswith((". ", "export "))]
     # What `make demo` prints.
-    assert [line for line in found if "curl -s $SENTINEL_URL/score" not in line] == []
+    assert [line for line in items if "curl -s $SENTINEL_URL/score" not in line] == []
 
 
 @pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.name)
@@ -202,5 +202,5 @@ def test_the_readme_types_no_duration_of_a_command() -> None:
     facts = ("follows within a second", "within a second")
     for fact in facts:
         before = before.replace(fact, "")
-    found = re.findall(r"\d+(?:\.\d+)? (?:s|seconds?|minutes?)\b|\ba (?:second|minute)\b", before)
-    assert found == []
+    matches = re.findall(r"\d+(?:\.\d+)? (?:s|seconds?|minutes?)\b|\ba (?:second|minute)\b", before)
+    assert matches == []

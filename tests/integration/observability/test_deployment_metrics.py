@@ -30,8 +30,8 @@ def series(follower: AliasFollower) -> dict[str, float]:
         lambda: follower.followed_at_s,
     )
     lines = LiveMetrics({}, dict, metrics).exposition().splitlines()
-    found = (line.rpartition(" ") for line in lines if line.startswith("sentinel_"))
-    return {name: float(value) for name, _, value in found}
+    parts = (line.rpartition(" ") for line in lines if line.startswith("sentinel_"))
+    return {name: float(value) for name, _, value in parts}
 
 
 def test_a_process_reports_who_has_a_model_and_when_it_last_followed(
@@ -58,14 +58,14 @@ def test_a_process_reports_who_has_a_model_and_when_it_last_followed(
     )
     assert "sentinel_aliases_followed_timestamp_seconds" not in series(follower)
     follower.refresh()
-    found = series(follower)
-    followed_at = found.pop("sentinel_aliases_followed_timestamp_seconds")
+    samples = series(follower)
+    followed_at = samples.pop("sentinel_aliases_followed_timestamp_seconds")
     expected = {
         'sentinel_tenant_has_model{tenant="served"}': 1,
         'sentinel_tenant_has_model{tenant="waiting"}': 0,
         f'sentinel_challenger_version{{model="{model}"}}': challenger,
     }
-    assert found == expected
+    assert samples == expected
 
     follower.refresh()
     assert series(follower)["sentinel_aliases_followed_timestamp_seconds"] > followed_at
@@ -74,7 +74,7 @@ def test_a_process_reports_who_has_a_model_and_when_it_last_followed(
     store._reader = open_registry(f"http://127.0.0.1:{free_port()}")
     set_test_mode(engine, "waiting", True)
     follower.refresh()
-    found = series(follower)
-    assert found["sentinel_aliases_followed_timestamp_seconds"] == followed_at
-    assert 'sentinel_tenant_has_model{tenant="waiting"}' not in found
-    assert found['sentinel_tenant_has_model{tenant="served"}'] == 1
+    samples = series(follower)
+    assert samples["sentinel_aliases_followed_timestamp_seconds"] == followed_at
+    assert 'sentinel_tenant_has_model{tenant="waiting"}' not in samples
+    assert samples['sentinel_tenant_has_model{tenant="served"}'] == 1

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, text
 
 from observability.drift_metrics import DriftMetrics
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.drift.checks import check_drift
 from scoring.errors import StoreUnavailable
 from scoring.evaluation.drift import SCORE, Binned

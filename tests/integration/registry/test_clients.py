@@ -23,8 +23,8 @@ def test_one_call_returns_both_aliases_of_every_name(
         publish_there(each, alias=PRODUCTION)
         publish_there(each, alias=CHALLENGER)
     publish_there(f"{name}-c", alias=None)
-    found = registry.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
-    assert found == {
+    versions = registry.aliases([name, f"{name}-b", f"{name}-c", f"{name}-absent"])
+    assert versions == {
         name: {alias: registry.resolve(name, alias) for alias in (PRODUCTION, CHALLENGER)},
         f"{name}-b": {
             alias: registry.resolve(f"{name}-b", alias) for alias in (PRODUCTION, CHALLENGER)
@@ -32,8 +32,8 @@ def test_one_call_returns_both_aliases_of_every_name(
         f"{name}-c": {},
         f"{name}-absent": {},
     }
-    assert found[name][PRODUCTION].version == 1
-    assert found[name][CHALLENGER].version == 2
+    assert versions[name][PRODUCTION].version == 1
+    assert versions[name][CHALLENGER].version == 2
 
 
 def test_a_name_with_characters_of_the_filter_language_is_found(
@@ -42,8 +42,8 @@ def test_a_name_with_characters_of_the_filter_language_is_found(
     odd = f'{name} o\'hara, (50%) "x"'
     publish_there(odd)
     publish_there(name)
-    found = registry.aliases([odd, name])
-    assert {each: found[each][PRODUCTION].name for each in found} == {odd: odd, name: name}
+    versions = registry.aliases([odd, name])
+    assert {each: versions[each][PRODUCTION].name for each in versions} == {odd: odd, name: name}
 
 
 def test_more_names_than_fit_one_search_are_all_found(
@@ -51,9 +51,9 @@ def test_more_names_than_fit_one_search_are_all_found(
 ) -> None:
     publish_there(name)
     names = [f"{name}-{number}" for number in range(-250, 0)] + [name]
-    found = registry.aliases(names)
-    assert len(found) == 251
-    assert [each for each in names if found[each]] == [name]
+    versions = registry.aliases(names)
+    assert len(versions) == 251
+    assert [each for each in names if versions[each]] == [name]
 
 
 @pytest.mark.parametrize("newer", [False, True])
@@ -190,15 +190,15 @@ def test_a_model_that_the_login_may_no_longer_read_is_no_model_without_aliases(
     publish("fraud-secret")
     with gateway(mlflow_with_login) as guarded:
         registry = RestClient(guarded.url)
-        found = registry.aliases(["fraud-secret"])["fraud-secret"]
-        assert not isinstance(found, RegistryUnavailable)
-        assert found[PRODUCTION].version == 1
+        versions = registry.aliases(["fraud-secret"])["fraud-secret"]
+        assert not isinstance(versions, RegistryUnavailable)
+        assert versions[PRODUCTION].version == 1
 
         guarded.change = refused
         for _ in range(2):
-            found = registry.aliases(["fraud-secret"])["fraud-secret"]
-            assert isinstance(found, RegistryUnavailable), "its tenants keep their version"
-            assert "status 403" in str(found)
+            versions = registry.aliases(["fraud-secret"])["fraud-secret"]
+            assert isinstance(versions, RegistryUnavailable), "its tenants keep their version"
+            assert "status 403" in str(versions)
 
         guarded.change = lambda _target, reply: reply
         client = MlflowClient(guarded.url)

@@ -46,8 +46,8 @@ def pair(
 
 
 def serving(following: Following, *names: str) -> list[int | None]:
-    found = following.model_store.read_aliases(names)
-    versions = (found[name].production for name in names)
+    aliases = following.model_store.read_aliases(names)
+    versions = (aliases[name].production for name in names)
     return [version.version if version else None for version in versions]
 
 
@@ -224,13 +224,13 @@ def test_a_cache_folder_that_cannot_be_used(
     folder = following.root / faulty
     shutil.rmtree(folder)
     folder.write_text("a file")
-    found = following.model_store.read_aliases([faulty, sound])
+    aliases = following.model_store.read_aliases([faulty, sound])
     assert list(following.model_store.faults) == [faulty]
     assert str(folder) in following.model_store.faults[faulty]
     if leaves_file:
         assert serving(following, faulty, sound) == [1, 2]
     else:
-        assert [found[name].challenger is None for name in (faulty, sound)] == [True, False]
+        assert [aliases[name].challenger is None for name in (faulty, sound)] == [True, False]
     folder.unlink()
     for _ in range(20):
         if serving(following, faulty, sound) == serving(following, sound, sound):
@@ -311,9 +311,9 @@ def test_many_long_names_do_not_make_the_request_too_long(
     publish(name)
     names = [f"{number:03}{'欺' * 250}" for number in range(100)]
     with gateway(mlflow_with_login) as made:
-        found = open_registry(made.url).aliases([*names, name])
+        versions = open_registry(made.url).aliases([*names, name])
         assert max(len(seen.target) for seen in made.seen) < 8_000
-    by_alias = found[name]
+    by_alias = versions[name]
     assert not isinstance(by_alias, RegistryUnavailable)
     assert by_alias[PRODUCTION].version == 1
 

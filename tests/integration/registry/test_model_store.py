@@ -121,10 +121,10 @@ def test_a_version_that_fails_a_check_is_refused_once_and_the_previous_one_stays
     publish(name, a_model(1), **{key: change for key, change in spoiling.items() if change})
     for _ in range(3):
         assert following.production(name) == 1
-    ((refused, told),) = following.refusals
+    ((refused, reply),) = following.refusals
     assert refused.version == 2
-    assert reason in told
-    assert client.get_model_version(name, "2").tags[REFUSED_TAG] == told
+    assert reason in reply
+    assert client.get_model_version(name, "2").tags[REFUSED_TAG] == reply
     assert folders(following, name) == {"1"}, "what was refused does not lie on the model_store"
 
 
@@ -160,8 +160,8 @@ def test_a_refused_version_does_not_affect_other_names(
     names = [f"{name}-{number}" for number in range(4)]
     for number, each in enumerate(names):
         publish(each, a_model(number), **({"spoil": shift_golden} if number == 2 else {}))
-    found = follow().model_store.read_aliases(names)
-    assert [found[each].production is None for each in names] == [False, False, True, False]
+    aliases = follow().model_store.read_aliases(names)
+    assert [aliases[each].production is None for each in names] == [False, False, True, False]
 
 
 def test_a_recreated_registered_model_is_loaded_again(
@@ -264,8 +264,8 @@ def test_equal_files_under_two_names_are_one_model_in_memory(
     for each in names:
         publish(each, a_model(4))
     following = follow()
-    found = following.model_store.read_aliases(names)
-    versions = [found[each].production for each in names]
+    aliases = following.model_store.read_aliases(names)
+    versions = [aliases[each].production for each in names]
     first, second = (following.model_store.load(version) for version in versions if version)
     assert first.booster is second.booster
     assert first.calibrator is second.calibrator
@@ -401,12 +401,12 @@ def test_sixty_names_on_ten_models_stay_within_the_memory_limit(
         store.create_model_version(each, same.source, same.run_id)
         store.set_registered_model_alias(each, PRODUCTION, "1")
     following = follow(sqlite_registry, max_models=4)
-    found = following.model_store.read_aliases(names)
+    aliases = following.model_store.read_aliases(names)
     assert following.model_store.models_in_memory == 4
     assert len(following.evictions) >= 6
     rows = feature_rows(5)
     for number, each in enumerate(names):
-        version = found[each].production
+        version = aliases[each].production
         assert version is not None
         model = following.model_store.load(version)
         assert model.version is not None

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.drift.checks import Check, latest_run
 from persistence.monitoring.job_runs import job_runs
 from persistence.tenants import Tenant, create_tenant
@@ -174,14 +174,14 @@ def test_without_any_version_the_monitor_reports_nothing_to_store(monitor: Monit
 
 
 @pytest.mark.parametrize(
-    ("said", "hours"), [("1h", 1), ("24h", 24), ("7d", 168), ("366d", 366 * 24)]
+    ("expected", "hours"), [("1h", 1), ("24h", 24), ("7d", 168), ("366d", 366 * 24)]
 )
-def test_a_window_is_hours_or_days(said: str, hours: int) -> None:
-    assert parse_window(said) == timedelta(hours=hours)
+def test_a_window_is_hours_or_days(expected: str, hours: int) -> None:
+    assert parse_window(expected) == timedelta(hours=hours)
 
 
-@pytest.mark.parametrize("said", ["", "24", "0h", "-1d", "1.5h", "2w", "1h ", "367d", "99999h"])
-def test_any_other_window_is_refused_by_name(said: str) -> None:
-    result = CliRunner().invoke(main, ["monitor", "--window", said])
+@pytest.mark.parametrize("expected", ["", "24", "0h", "-1d", "1.5h", "2w", "1h ", "367d", "99999h"])
+def test_any_other_window_is_refused_by_name(expected: str) -> None:
+    result = CliRunner().invoke(main, ["monitor", "--window", expected])
     assert result.exit_code == 2
     assert "--window" in result.output

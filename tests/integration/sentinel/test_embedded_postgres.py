@@ -327,9 +327,9 @@ def test_without_root_the_server_runs_as_the_user(empty_home: Path) -> None:
 def test_another_users_database_is_refused_unchanged(home: Path) -> None:
     if os.geteuid():
         (home / "postgres").chmod(0)
-    said = as_somebody_else(home, lambda home: EmbeddedPostgres(home).start())
+    output = as_somebody_else(home, lambda home: EmbeddedPostgres(home).start())
     if os.geteuid():
         (home / "postgres").chmod(0o700)
-    assert "belongs to another user: run as the user who made it, or remove" in str(said)
+    assert "belongs to another user: run as the user who made it, or remove" in str(output)
     with EmbeddedPostgres(home) as url:
         assert query(url, "SELECT 1") == 1

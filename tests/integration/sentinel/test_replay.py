@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotions, record_test_model
+from persistence.deployments.recording import record_promotions, record_test_model
 from persistence.tenants import create_tenant
 from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy
@@ -126,5 +126,5 @@ def test_an_unknown_prediction_is_one_sentence(
 )
 def test_every_number_is_compared(change: dict[str, Any], named: str) -> None:
     assert differences(a_prediction(), a_prediction()) == []
-    (found,) = differences(a_prediction(), a_prediction(**change))
-    assert found.name == named
+    (result,) = differences(a_prediction(), a_prediction(**change))
+    assert result.name == named

@@ -185,8 +185,8 @@ def test_a_refusal_that_cannot_be_stored_does_not_hold_up_the_next(
         refuse_records_of(faulty.id).replace("ON model_versions", "ON refusals"),
     )
     follower.refresh()
-    found = rows("SELECT tenant_id FROM refusals")
-    assert [row["tenant_id"] for row in found] == [sound.id]
+    stored = rows("SELECT tenant_id FROM refusals")
+    assert [row["tenant_id"] for row in stored] == [sound.id]
     execute(engine, "DROP TRIGGER refuse ON refusals")
     follower.refresh()
     assert len(rows("SELECT tenant_id FROM refusals")) == 2

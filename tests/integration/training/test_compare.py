@@ -42,14 +42,16 @@ def test_stored_decisions_and_shadow_scores_are_compared_and_logged(
 
     done = training("compare", "--tenant", past.tenant.slug)
     assert done.exit_code == 0, done.stderr
-    said = " ".join(done.stdout.split())
-    assert "version 1 (champion)" in said
-    assert "version 2 (challenger)" in said
+    output = " ".join(done.stdout.split())
+    assert "version 1 (champion)" in output
+    assert "version 2 (challenger)" in output
     title = f"Figures: 2,000 matured transactions (30 to 120 days old), {is_fraud.sum()} frauds"
-    assert title in said
-    assert re.search(r"version 2 saves [\d,]+ more \(95 %: [\d,]+ to [\d,]+\) than version 1", said)
-    assert "30 to 120 days old" in said
-    assert SELECTION_BIAS in said
+    assert title in output
+    assert re.search(
+        r"version 2 saves [\d,]+ more \(95 %: [\d,]+ to [\d,]+\) than version 1", output
+    )
+    assert "30 to 120 days old" in output
+    assert SELECTION_BIAS in output
 
     url = re.search(r"Run: (http[^\s?]+)", done.stdout)
     assert url is not None
@@ -95,9 +97,11 @@ def test_both_versions_are_compared_on_a_labelled_file(
     done = training("compare", "--tenant", past.tenant.slug, "--data", path, "--from-step", 100)
     assert done.exit_code == 0, done.stderr
     hours = [t.step for t in transactions if t.step >= 100]
-    said = " ".join(done.stdout.split())
-    assert f"{len(hours):,} transactions of month.csv (hours {min(hours)} to {max(hours)})" in said
-    assert "month.csv is not the file that version 1 or 2 was made from;" in said
+    output = " ".join(done.stdout.split())
+    assert (
+        f"{len(hours):,} transactions of month.csv (hours {min(hours)} to {max(hours)})" in output
+    )
+    assert "month.csv is not the file that version 1 or 2 was made from;" in output
 
 
 def test_a_version_is_not_compared_on_its_training_data(
@@ -114,9 +118,9 @@ def test_a_version_is_not_compared_on_its_training_data(
     client.log_param(made.run_id, "test_steps", "400 to 742")
     done = training("compare", "--tenant", past.tenant.slug, "--data", path)
     assert done.exit_code == 0, done.stderr
-    said = " ".join(done.stdout.split())
-    assert "Version 2 was made from month.csv; only its hours from 400 on" in said
-    assert "of month.csv (hours 400 to" in said
+    output = " ".join(done.stdout.split())
+    assert "Version 2 was made from month.csv; only its hours from 400 on" in output
+    assert "of month.csv (hours 400 to" in output
 
 
 def test_missing_versions_or_labels_are_reported_in_a_sentence(
@@ -136,9 +140,11 @@ def test_missing_versions_or_labels_are_reported_in_a_sentence(
     transactions = some_transactions(300)
     is_fraud = np.arange(300) < 7
     past.serve(champion, transactions, challenger, is_fraud=is_fraud)
-    said = refused()
-    assert "both scored 300 transactions 30 to 120 days old, but only 7 of them are frauds" in said
-    assert "at least 20 are needed" in said
+    message = refused()
+    assert (
+        "both scored 300 transactions 30 to 120 days old, but only 7 of them are frauds" in message
+    )
+    assert "at least 20 are needed" in message
     assert "There are no transactions 200 to 290" in refused("--maturity-days", 200)
     path = write_csv(tmp_path / "few.csv", transactions, is_fraud)
     assert "few.csv has 300 transactions and 7 frauds" in refused("--data", path)

@@ -41,8 +41,8 @@ def aliases(past: Past, mlflow_server: str) -> Aliases:
     client = MlflowClient(mlflow_server)
 
     def look() -> dict[str, str]:
-        found = client.get_registered_model(past.tenant.model_name).aliases
-        return {alias: number for alias, number in found.items() if alias != CANDIDATE}
+        result = client.get_registered_model(past.tenant.model_name).aliases
+        return {alias: number for alias, number in result.items() if alias != CANDIDATE}
 
     return look
 
@@ -152,11 +152,11 @@ def test_an_unknown_version_or_alias_is_reported(
 ) -> None:
     name, slug = past.tenant.model_name, past.tenant.slug
     publish(name, TIMID)
-    for arguments, said in (
+    for arguments, expected in (
         (("--version", 9), f"{name} has no version 9."),
         ((), f"{name} has no version under the alias challenger."),
         (("--version", 1, "--alias", "challenger"), "give one of them"),
     ):
         done = training("promote", "--tenant", slug, *arguments)
         assert done.exit_code != 0
-        assert said in " ".join(done.stderr.split())
+        assert expected in " ".join(done.stderr.split())

@@ -69,8 +69,8 @@ def test_a_failure_leaves_the_earlier_versions_and_their_alias(
         registering(run, directory, name, tags={}, metrics={}),
     ):
         raise RuntimeError
-    found = tracking.client.search_model_versions(f"name = '{name}'")
-    assert [int(version.version) for version in found] == [1]
+    versions = tracking.client.search_model_versions(f"name = '{name}'")
+    assert [int(version.version) for version in versions] == [1]
     assert int(tracking.client.get_model_version_by_alias(name, "candidate").version) == 1
 
 

@@ -116,10 +116,10 @@ def test_parts_are_disjoint_in_time_order_and_large_enough_or_refused(
     is_fraud = np.array(frauds * repeat)
     some = replace(labels(1), is_fraud=is_fraud, time=np.floor(np.arange(is_fraud.size) / 3))
     try:
-        parts, said = list(cut(some)), ""
+        parts, message = list(cut(some)), ""
     except TrainingError as error:
-        parts, said = [], str(error)
-    assert bool(parts) is not said.startswith("Too few labels: ")
+        parts, message = [], str(error)
+    assert bool(parts) is not message.startswith("Too few labels: ")
     if not parts:
         return
     assert [p.name for p in parts] == list(FRAUD_SHARES)
@@ -155,10 +155,10 @@ def test_feedback_replaces_a_wrong_calibrator_and_keeps_the_margins_bit_for_bit(
 
     done = training("calibrate", "--tenant", past.tenant.slug, "--from-feedback")
     assert done.exit_code == 0, done.stderr
-    said = " ".join(done.stdout.split())
-    assert f"Registered {name} version 2 as candidate" in said
-    assert f"Labels: {is_fraud.sum()} of 4,000 transactions 30 to 120 days old" in said
-    assert SELECTION_BIAS in said
+    output = " ".join(done.stdout.split())
+    assert f"Registered {name} version 2 as candidate" in output
+    assert f"Labels: {is_fraud.sum()} of 4,000 transactions 30 to 120 days old" in output
+    assert SELECTION_BIAS in output
 
     client = MlflowClient(mlflow_server)
     assert int(client.get_model_version_by_alias(name, PRODUCTION).version) == 1
@@ -184,10 +184,10 @@ def test_feedback_replaces_a_wrong_calibrator_and_keeps_the_margins_bit_for_bit(
     registry = open_registry(mlflow_server)
     boosters = []
     for number in (1, 2):
-        found = registry.find(name, number)
-        assert found is not None
+        resolved = registry.find(name, number)
+        assert resolved is not None
         to = tmp_path / str(number)
-        assert registry.download(found, f"{MODEL_PATH}/booster.txt", to, 10**8)
+        assert registry.download(resolved, f"{MODEL_PATH}/booster.txt", to, 10**8)
         boosters.append(to.read_bytes())
     assert boosters[0] == boosters[1]
     found = registry.find(name, 2)
@@ -216,8 +216,8 @@ def test_a_file_recalibrates_too_and_a_correct_calibrator_is_kept(
     assert done.exit_code == 0, done.stderr
     assert "version 2's booster" in done.stdout
     client = MlflowClient(mlflow_server)
-    found = client.search_model_versions(f"name = '{name}'")
-    assert sorted(int(version.version) for version in found) == [1, 2, 3]
+    versions = client.search_model_versions(f"name = '{name}'")
+    assert sorted(int(version.version) for version in versions) == [1, 2, 3]
 
 
 def test_too_few_matured_labels_leave_nothing_in_mlflow(
@@ -229,9 +229,9 @@ def test_too_few_matured_labels_leave_nothing_in_mlflow(
     past.serve(production, transactions, is_fraud=np.arange(300) < 12)
     done = training("calibrate", "--tenant", past.tenant.slug, "--from-feedback")
     assert done.exit_code == 1
-    said = " ".join(done.stderr.split())
-    assert "12 of the 300 matured transactions (30 to 120 days old) are frauds" in said
-    assert "about 67 in all are needed. Wait for more feedback" in said
+    output = " ".join(done.stderr.split())
+    assert "12 of the 300 matured transactions (30 to 120 days old) are frauds" in output
+    assert "about 67 in all are needed. Wait for more feedback" in output
     client = MlflowClient(mlflow_server)
     assert client.get_experiment_by_name(name) is None
 

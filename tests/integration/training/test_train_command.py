@@ -64,14 +64,14 @@ def runs(client: MlflowClient, tenant: str) -> list[Any]:
 
 
 def test_help_needs_no_mlflow_and_no_data() -> None:
-    told = subprocess.run(
+    done = subprocess.run(
         command("--help"), cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    assert "--tenant" in told.stdout
+    assert "--tenant" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         ((), "--tenant"),
         (("--tenant", "No_Slug"), "2 to 40 lower-case letters"),
@@ -81,16 +81,16 @@ def test_help_needs_no_mlflow_and_no_data() -> None:
     ],
 )
 def test_a_user_error_is_reported_in_a_sentence(
-    train: Train, arguments: tuple[str, ...], said: str
+    train: Train, arguments: tuple[str, ...], expected: str
 ) -> None:
     done = train(*arguments)
     assert done.returncode != 0
-    assert said in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "expected"),
     [
         ({"amount": "-3"}, "payments.csv, row 2 (line 3): amount must be a finite number from 0"),
         ({"step": "1,2"}, "payments.csv, row 2 (line 3): the row has 9 columns"),
@@ -98,11 +98,11 @@ def test_a_user_error_is_reported_in_a_sentence(
     ],
 )
 def test_bad_data_leave_nothing_in_mlflow(
-    train: Train, tmp_path: Path, payments: Callable[..., Path], row: dict[str, str], said: str
+    train: Train, tmp_path: Path, payments: Callable[..., Path], row: dict[str, str], expected: str
 ) -> None:
     done = train("--tenant", "demo", "--data", payments(**row))
     assert done.returncode != 0
-    assert said in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr
     client = database(tmp_path)
     assert client.search_registered_models() == []

@@ -76,12 +76,12 @@ def search_of(client: MlflowClient, tenant: str) -> Any:
     """Return the MLflow run of a tenant's only search."""
     experiment = client.get_experiment_by_name(f"fraud-{tenant}")
     assert experiment is not None
-    (found,) = [
+    (versions,) = [
         run
         for run in client.search_runs([experiment.experiment_id])
         if run.info.run_name.startswith("tune on")
     ]
-    return found
+    return versions
 
 
 def trials_of(client: MlflowClient, tenant: str) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def trials_of(client: MlflowClient, tenant: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (("--tenant", "No_Slug"), "2 to 40 lower-case letters"),
         (("--trials", "0"), "--trials"),
@@ -106,7 +106,7 @@ def trials_of(client: MlflowClient, tenant: str) -> dict[str, Any]:
     ],
 )
 def test_a_user_error_is_reported_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], said: str
+    tmp_path: Path, arguments: tuple[str, ...], expected: str
 ) -> None:
     data = tmp_path / "data.csv"
     data.touch()
@@ -115,7 +115,7 @@ def test_a_user_error_is_reported_in_a_sentence(
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode != 0
-    assert said in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "tuning").exists()
 
@@ -123,7 +123,7 @@ def test_a_user_error_is_reported_in_a_sentence(
 @pytest.fixture(scope="module")
 def searched(tune: Tune, home: Path, mlflow_server: str, data: Path) -> Iterator[dict[str, str]]:
     """What a search says that is killed in its third trial or so, interrupted, and goes on."""
-    said = {}
+    values = {}
     for name, number in (("killed", signal.SIGKILL), ("terminated", signal.SIGTERM)):
         process = subprocess.Popen(
             command(data, "--trials", 8), cwd=PROJECT, env=environment(home, mlflow_server),
@@ -139,20 +139,20 @@ def searched(tune: Tune, home: Path, mlflow_server: str, data: Path) -> Iterator
         rest, stderr = process.communicate(timeout=60)
         assert process.returncode != 0
         assert "Traceback" not in stderr
-        said[name] = "".join(lines) + rest
+        values[name] = "".join(lines) + rest
     done = tune("--trials", 8)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    said["done"] = done.stdout
-    return said
+    values["done"] = done.stdout
+    return values
 
 
 def test_an_interrupted_search_resumes_where_it_stopped(searched: dict[str, str]) -> None:
     assert "Interrupted; run the same command to continue the search." in searched["terminated"]
     for name, least in (("terminated", 3), ("done", 5)):
-        found = re.search(r"Resuming the search: (\d+) of 8 trials done", searched[name])
-        assert found is not None
-        assert int(found[1]) >= least
+        match = re.search(r"Resuming the search: (\d+) of 8 trials done", searched[name])
+        assert match is not None
+        assert int(match[1]) >= least
     numbers = re.findall(r"^  (\d+) of 8: trial", "".join(searched.values()), re.MULTILINE)
     assert {int(number) for number in numbers} >= set(range(6, 9))
     assert "trial 0 (train's own parameters) saves" in searched["killed"]

@@ -19,7 +19,7 @@ from persistence.actor import Actor
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotions
+from persistence.deployments.recording import record_challenger, record_promotions
 from persistence.review.worklist import add_feedback
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant
@@ -134,13 +134,13 @@ class Past:
 
     def _score_in_shadow(self, model: FraudModel, decided: Sequence[Decided]) -> None:
         assert model.version is not None
-        said = model.predict([one.transaction for one in decided])
+        predictions = model.predict([one.transaction for one in decided])
         scores = [
             ShadowScore(
                 self.tenant.id, one.prediction_id, model.version, shadow.margin, shadow.score,
                 shadow.threshold, shadow.decision,
             )
-            for one, shadow in zip(decided, said, strict=True)
+            for one, shadow in zip(decided, predictions, strict=True)
         ]  # fmt: skip
         for start in range(0, len(scores), 500):
             ShadowLog(self.engine).write(scores[start : start + 500])

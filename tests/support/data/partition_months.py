@@ -46,10 +46,10 @@ def starting(year: int, month: int) -> datetime:
 
 
 def partition_of(rows: Rows, decided: Decided) -> set[str]:
-    found = rows(
+    stored = rows(
         "SELECT tableoid::regclass::text AS name FROM predictions WHERE id = :p"
         " UNION ALL SELECT tableoid::regclass::text FROM transactions WHERE id = :t",
         p=decided.prediction_id,
         t=decided.transaction_id,
     )
-    return {row["name"] for row in found}
+    return {row["name"] for row in stored}

@@ -46,10 +46,10 @@ def fixed_text(body: bytes) -> str:
     """
     body = _ADDED.sub("", _REASONS.sub('"reasons":["<sentences>"]', body.decode())).encode()
     text_ = _NOT_OF_THE_DATA.sub(
-        lambda found: '"<now>"' if found[2] == "+00:00" else '"<now in another format>"',
+        lambda match: '"<now>"' if match[2] == "+00:00" else '"<now in another format>"',
         _SENTENCE.sub(r'"\1":"<sentence>"', body.decode()),
     )
-    return _INTERVAL.sub(lambda found: _LONG.sub(r"\1", found[0]), text_)
+    return _INTERVAL.sub(lambda match: _LONG.sub(r"\1", match[0]), text_)
 
 
 def uuid_at(moment: datetime, number: int) -> UUID:
@@ -346,7 +346,7 @@ def _drift(connection: Connection) -> None:
             window_from=until - timedelta(days=1), window_to=until, model_name="fraud-full",
             model_version=version, predictions=predictions, note=note,
         )  # fmt: skip
-    for name, level, *found in (
+    for name, level, *item in (
         ("score", "stable", 0.0121, 0.0087, 0.0182),
         ("log_amount", "major", 0.41, 1e-07, 1.0),
         ("amount_share", "insufficient", None, None, None),
@@ -356,6 +356,6 @@ def _drift(connection: Connection) -> None:
             edges=[0.004, 5.0, 1e16], trained=[0.9, 0.1 - 1e-07, 1e-07, 0.0], trained_rows=3500,
             counts=[2051, 259, 0, 0], level=level,
             **dict(
-                zip(("psi", "expected_without_drift", "limit_without_drift"), found, strict=True)
+                zip(("psi", "expected_without_drift", "limit_without_drift"), item, strict=True)
             ),
         )  # fmt: skip

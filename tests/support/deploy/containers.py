@@ -66,8 +66,8 @@ class Store:
 
     def inspect(self, name: str) -> dict[str, Any]:
         """Return what `podman inspect` reports of an image or a container."""
-        found: list[dict[str, Any]] = json.loads(self.podman("inspect", name))
-        return found[0]
+        document: list[dict[str, Any]] = json.loads(self.podman("inspect", name))
+        return document[0]
 
     def remove(self) -> None:
         """Stop every container and remove the store."""
@@ -119,8 +119,8 @@ class Container:
     @property
     def state(self) -> dict[str, Any]:
         """State as `podman inspect` reports it: whether it runs, its exit code."""
-        found: dict[str, Any] = self._store.inspect(self.name)["State"]
-        return found
+        result: dict[str, Any] = self._store.inspect(self.name)["State"]
+        return result
 
     def check_health(self) -> str:
         """Run its health check now, as systemd would, and return the health state."""

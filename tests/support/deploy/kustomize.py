@@ -26,8 +26,8 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 
 def folders(under: str) -> list[str]:
     """The kustomizations of a folder that are for a cluster, by name."""
-    found = (KUBERNETES / under).glob("*/kustomization.yaml")
-    return sorted(path.parent.name for path in found if path.parent.name != "base")
+    files = (KUBERNETES / under).glob("*/kustomization.yaml")
+    return sorted(path.parent.name for path in files if path.parent.name != "base")
 
 
 OVERLAYS = folders("overlays")

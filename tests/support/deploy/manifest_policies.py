@@ -57,7 +57,7 @@ def resources_are_bounded(documents: list[Document]) -> list[str]:
 @policy
 def nobody_is_root(documents: list[Document]) -> list[str]:
     """Pod Security's `restricted`, and a root file system that cannot be written."""
-    found = []
+    violations = []
     for pod in pods(documents):
         of_pod = pod.spec.get("securityContext", {})
         wanted: dict[str, Any] = {
@@ -70,22 +70,22 @@ def nobody_is_root(documents: list[Document]) -> list[str]:
         for container in pod.containers:
             context = of_pod | container.get("securityContext", {})
             where = f"{pod.owner}, {container['name']}"
-            found += [
+            violations += [
                 f"{where}: {key}" for key, value in wanted.items() if context.get(key) != value
             ]
             if not context.get("runAsUser"):
-                found.append(f"{where}: runs as root, or as whoever the image says")
+                violations.append(f"{where}: runs as root, or as whoever the image says")
             if context.get("privileged"):
-                found.append(f"{where}: is privileged")
+                violations.append(f"{where}: is privileged")
         shared = ("hostNetwork", "hostPID", "hostIPC")
-        found += [f"{pod.owner}: {key}" for key in shared if pod.spec.get(key)]
-    return found
+        violations += [f"{pod.owner}: {key}" for key in shared if pod.spec.get(key)]
+    return violations
 
 
 @policy
 def only_bounded_scratch_is_written(documents: list[Document]) -> list[str]:
     """What a pod can write to is its own, goes with it, and has an end; a Secret is read only."""
-    found = []
+    violations = []
     for pod in pods(documents):
         written = {
             mount["name"]
@@ -93,19 +93,19 @@ def only_bounded_scratch_is_written(documents: list[Document]) -> list[str]:
             for mount in container.get("volumeMounts", [])
             if not mount.get("readOnly")
         }
-        found += [
+        violations += [
             f"{pod.owner}: the volume {volume['name']} is no emptyDir with a sizeLimit"
             for volume in pod.spec.get("volumes", [])
             if not volume.get("emptyDir", {}).get("sizeLimit")
             and not ("secret" in volume and volume["name"] not in written)
         ]
-    return found
+    return violations
 
 
 @policy
 def probes_are_present(documents: list[Document]) -> list[str]:
     """What serves is probed; being ready depends on other parts, being alive does not."""
-    found = []
+    violations = []
     for pod in pods(documents):
         if pod.kind not in SERVING:
             continue
@@ -115,14 +115,14 @@ def probes_are_present(documents: list[Document]) -> list[str]:
                 wanted = "/readyz" if probe == "readinessProbe" else "/livez"
                 path = container.get(probe, {}).get("httpGet", {}).get("path")
                 if path != wanted:
-                    found.append(f"{where}: {probe} asks {path or 'nothing'}, not {wanted}")
-    return found
+                    violations.append(f"{where}: {probe} asks {path or 'nothing'}, not {wanted}")
+    return violations
 
 
 @policy
 def shutdown_is_long_enough(documents: list[Document]) -> list[str]:
     """The grace period has room for the pause, what is being answered and the shadow scores."""
-    found = []
+    violations = []
     for pod in pods(documents):
         if pod.kind not in SERVING:
             continue
@@ -130,10 +130,10 @@ def shutdown_is_long_enough(documents: list[Document]) -> list[str]:
         for container in pod.spec["containers"]:
             pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {})
             if not pause.get("seconds"):
-                found.append(f"{pod.owner}: stops before the proxies know")
+                violations.append(f"{pod.owner}: stops before the proxies know")
             elif grace < (needed := pause["seconds"] + REQUEST_S + DRAIN_S + MARGIN_S):
-                found.append(f"{pod.owner}: has {grace} s to end and may need {needed:.0f}")
-    return found
+                violations.append(f"{pod.owner}: has {grace} s to end and may need {needed:.0f}")
+    return violations
 
 
 @policy
@@ -153,22 +153,24 @@ _PASSWORD_IN_URL = re.compile(r"\w+://[^/\s:@]*:[^/\s@]+@")
 @policy
 def secrets_are_referred_to(documents: list[Document]) -> list[str]:
     """No Secret is here, no value that looks like one, and no URL with a password."""
-    found = [f"{name_of(document)} is written down" for document in of_kind(documents, "Secret")]
+    violations = [
+        f"{name_of(document)} is written down" for document in of_kind(documents, "Secret")
+    ]
     for where, container in _containers(documents):
-        found += [
+        violations += [
             f"{where}: {variable['name']} is written down"
             for variable in container.get("env", [])
             if "value" in variable and _SECRET_NAME.search(variable["name"])
         ]
     for document in documents:
-        found += [
+        violations += [
             f"{name_of(document)}: {key} is written down"
             for key in document.get("data", {})
             if _SECRET_NAME.search(key)
         ]
         if any(_PASSWORD_IN_URL.search(text) for text in strings(document)):
-            found.append(f"{name_of(document)}: a URL with a password")
-    return found
+            violations.append(f"{name_of(document)}: a URL with a password")
+    return violations
 
 
 @policy
@@ -197,33 +199,33 @@ def owners_password_stays_with_jobs(documents: list[Document]) -> list[str]:
 def nobody_talks_to_kubernetes(documents: list[Document]) -> list[str]:
     """No token of Kubernetes is mounted, and its Services do not pose as our settings."""
     accounts = of_kind(documents, "ServiceAccount")
-    found = [
+    violations = [
         f"{name_of(account)}: mounts its token"
         for account in accounts
         if account.get("automountServiceAccountToken") is not False
     ]
     for pod in pods(documents):
         if pod.spec.get("automountServiceAccountToken") is not False:
-            found.append(f"{pod.owner}: mounts a token")
+            violations.append(f"{pod.owner}: mounts a token")
         if pod.spec.get("enableServiceLinks") is not False:
-            found.append(f"{pod.owner}: takes Services for settings")
-    return found
+            violations.append(f"{pod.owner}: takes Services for settings")
+    return violations
 
 
 @policy
 def jobs_end(documents: list[Document]) -> list[str]:
     """A job has a deadline and few tries, and a scheduled one never runs beside itself."""
-    found = []
+    violations = []
     for document in of_kind(documents, "Job", "CronJob"):
         spec = document["spec"]
         if document["kind"] == "CronJob":
             if spec.get("concurrencyPolicy") != "Forbid":
-                found.append(f"{name_of(document)}: may run beside itself")
+                violations.append(f"{name_of(document)}: may run beside itself")
             if not spec.get("timeZone"):
-                found.append(f"{name_of(document)}: runs at an hour that nobody named")
+                violations.append(f"{name_of(document)}: runs at an hour that nobody named")
             spec = spec["jobTemplate"]["spec"]
         if not spec.get("activeDeadlineSeconds"):
-            found.append(f"{name_of(document)}: has no deadline")
+            violations.append(f"{name_of(document)}: has no deadline")
         if spec.get("backoffLimit", 6) > 3:
-            found.append(f"{name_of(document)}: tries for ever")
-    return found
+            violations.append(f"{name_of(document)}: tries for ever")
+    return violations

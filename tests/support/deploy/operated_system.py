@@ -120,8 +120,8 @@ class Bank:
         """Post feedback on a payment."""
         _, reply = self.asked[external_id]
         verdict = {"label": "confirmed_fraud", "rationale": "the customer called"}
-        said = self.ask(service, f"/transactions/{reply['transaction_id']}/feedback", verdict)
-        assert said.status_code == 201, said.text
+        given = self.ask(service, f"/transactions/{reply['transaction_id']}/feedback", verdict)
+        assert given.status_code == 201, given.text
 
     def lose_everything(self) -> None:
         """Empty the tables by mistake, and lose the server once that is archived."""
@@ -142,5 +142,5 @@ class Bank:
 def one(connection: psycopg.Connection[Any], statement: Any) -> tuple[Any, ...]:
     """The only row of a statement."""
     (row,) = connection.execute(statement).fetchall()
-    found: tuple[Any, ...] = row
-    return found
+    result: tuple[Any, ...] = row
+    return result

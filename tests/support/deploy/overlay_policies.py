@@ -22,7 +22,7 @@ def _serving(documents: list[Document]) -> list[Pod]:
 def network_is_closed(documents: list[Document]) -> list[str]:
     """Every pod has a network policy for both directions, and no rule allows every peer or port."""
     items = of_kind(documents, "NetworkPolicy")
-    found = [
+    violations = [
         f"{pod.owner}: {direction} is open"
         for pod in pods(documents)
         for direction in ("Ingress", "Egress")
@@ -32,7 +32,7 @@ def network_is_closed(documents: list[Document]) -> list[str]:
             for item in items
         )
     ]
-    return found + [
+    return violations + [
         f"{name_of(item)}: a rule for everyone, or for every port"
         for item in items
         for rules, peers in (("ingress", "from"), ("egress", "to"))
@@ -44,33 +44,35 @@ def network_is_closed(documents: list[Document]) -> list[str]:
 @policy
 def what_serves_is_selected_and_nothing_else(documents: list[Document]) -> list[str]:
     """A Service that finds a job's pod sends payments to it."""
-    found = []
+    violations = []
     for document in of_kind(documents, "Service", "Deployment", "PodDisruptionBudget"):
         selector = document["spec"]["selector"]
         if document["kind"] == "Service":
             selector = {"matchLabels": selector}
-        found += [
+        violations += [
             f"{name_of(document)}: {'does not select' if pod.kind in SERVING else 'selects'}"
             f" the pods of {pod.owner}"
             for pod in pods(documents)
             if pod.selected_by(selector) != (pod.kind in SERVING)
         ]
-    return found
+    return violations
 
 
 @policy
 def autoscalers_are_obeyed(documents: list[Document]) -> list[str]:
     """What they scale is here, and no apply sets its replicas back."""
-    found = []
+    violations = []
     owners = {name_of(document): document for document in documents}
     for scaler in of_kind(documents, "HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
         name = f"{target['kind']}/{target['name']}"
         if name not in owners:
-            found.append(f"{name_of(scaler)}: {name} is not here")
+            violations.append(f"{name_of(scaler)}: {name} is not here")
         elif "replicas" in owners[name]["spec"]:
-            found.append(f"{name}: says how many replicas it has, and so does {name_of(scaler)}")
-    return found
+            violations.append(
+                f"{name}: says how many replicas it has, and so does {name_of(scaler)}"
+            )
+    return violations
 
 
 @policy
@@ -91,14 +93,14 @@ def what_is_referred_to_is_here(documents: list[Document]) -> list[str]:
         for path in rule["http"]["paths"]
     ]
     names = {name_of(document) for document in documents}
-    found = [f"{owner}: {name} is not here" for owner, name in wanted if name not in names]
+    violations = [f"{owner}: {name} is not here" for owner, name in wanted if name not in names]
     ports = {
         port["name"]
         for pod in _serving(documents)
         for container in pod.containers
         for port in container.get("ports", [])
     }
-    return found + [
+    return violations + [
         f"{name_of(service)}: no pod has the port {port['targetPort']}"
         for service in of_kind(documents, "Service")
         for port in service["spec"]["ports"]

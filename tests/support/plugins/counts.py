@@ -18,5 +18,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    found = {outcome: len(terminalreporter.stats.get(outcome, ())) for outcome in OUTCOMES}
-    config.getoption("--counts").write_text(json.dumps(found))
+    counts = {outcome: len(terminalreporter.stats.get(outcome, ())) for outcome in OUTCOMES}
+    config.getoption("--counts").write_text(json.dumps(counts))

@@ -29,10 +29,10 @@ def plans(engine: Engine, call: Callable[[], object]) -> list[dict[str, Any]]:
     with engine.begin() as connection:
         connection.exec_driver_sql(setting, settings)
         for query, parameters in queries:
-            told = connection.exec_driver_sql(
+            rows = connection.exec_driver_sql(
                 f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", parameters
             ).scalar_one()
-            nodes += walk(told[0]["Plan"])
+            nodes += walk(rows[0]["Plan"])
     return nodes
 
 

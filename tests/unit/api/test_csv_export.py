@@ -22,8 +22,8 @@ EXPORT = CsvExport(PAYSIM)
 
 def a_case(rationale: str | None = None, **transaction: Any) -> Case:
     decided = a_decision(1, **transaction)._replace(decided_at=NOW)
-    said = Feedback(1, "escalated", rationale or "", "abcdefghij", NOW)
-    return Case(decided, undecided=True, feedback=(said,) if rationale else ())
+    verdict = Feedback(1, "escalated", rationale or "", "abcdefghij", NOW)
+    return Case(decided, undecided=True, feedback=(verdict,) if rationale else ())
 
 
 def parsed(*cases: Case) -> list[dict[str, str]]:
@@ -67,6 +67,6 @@ def test_a_negative_number_stays_a_number() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50))
 def test_every_text_stays_in_its_cell_and_begins_no_formula(rationale: str) -> None:
     (row,) = parsed(a_case(rationale))
-    told = row["rationale"]
-    assert told in {rationale, f"'{rationale}"}
-    assert not told.startswith(FORMULA_STARTS)
+    cell = row["rationale"]
+    assert cell in {rationale, f"'{rationale}"}
+    assert not cell.startswith(FORMULA_STARTS)

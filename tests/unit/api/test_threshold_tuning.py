@@ -32,9 +32,9 @@ def matured(scores: Any, frauds: Any = ()) -> MaturedDecisions:
 
 
 def tuned(scores: Any, frauds: Any, costs: CostModel = COSTS, threshold: float = 0.05) -> Tuning:
-    found = tune(matured(scores, frauds), costs, threshold)
-    assert isinstance(found, Tuning)
-    return found
+    result = tune(matured(scores, frauds), costs, threshold)
+    assert isinstance(result, Tuning)
+    return result
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, MAX_POINTS - 3, MAX_POINTS, 500, 20_000])

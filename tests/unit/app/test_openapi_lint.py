@@ -76,15 +76,15 @@ def test_every_group_is_described_and_has_an_operation() -> None:
 @pytest.mark.parametrize("name", CONTENTS)
 def test_every_body_and_reply_has_an_example_that_its_schema_allows(name: str) -> None:
     media_type, content = CONTENTS[name]
-    found = examples(content)
-    assert found, "it has no example"
+    result = examples(content)
+    assert result, "it has no example"
     schema = {**content["schema"], "components": DOCUMENT["components"]}
     validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-    for example in found:
+    for example in result:
         validator.validate(example)
     if media_type == "application/problem+json":
         status = int(name.rpartition(" ")[2])
-        for example in found:
+        for example in result:
             assert example["status"] == status == TYPES[example["type"]].status
 
 

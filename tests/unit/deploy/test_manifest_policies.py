@@ -45,14 +45,14 @@ def serving(documents: list[Document]) -> Document:
 
 
 def container(documents: list[Document]) -> Document:
-    (found,) = serving(documents)["containers"]
-    result: Document = found
+    (containers,) = serving(documents)["containers"]
+    result: Document = containers
     return result
 
 
 def job(documents: list[Document], name: str = "sentinel-maintenance") -> Document:
-    (found,) = [d for d in of_kind(documents, "CronJob") if d["metadata"]["name"] == name]
-    spec: Document = found["spec"]
+    (jobs,) = [d for d in of_kind(documents, "CronJob") if d["metadata"]["name"] == name]
+    spec: Document = jobs["spec"]
     return spec
 
 

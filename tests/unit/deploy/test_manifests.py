@@ -112,16 +112,16 @@ def test_every_secret_is_documented_with_its_keys(folder: str) -> None:
 def secret_references(value: Any) -> list[tuple[str, str]]:
     """Return name and key of the secrets without which a pod does not start."""
     if isinstance(value, dict):
-        found = [secret_references(inner) for inner in value.values()]
+        items = [secret_references(inner) for inner in value.values()]
         if not value.get("secretKeyRef", {"optional": True}).get("optional"):
-            found.append([(value["secretKeyRef"]["name"], value["secretKeyRef"]["key"])])
+            items.append([(value["secretKeyRef"]["name"], value["secretKeyRef"]["key"])])
         if "secret" in value:
-            found.append([(value["secret"]["secretName"], "ca.crt")])
+            items.append([(value["secret"]["secretName"], "ca.crt")])
     elif isinstance(value, list):
-        found = [secret_references(inner) for inner in value]
+        items = [secret_references(inner) for inner in value]
     else:
         return []
-    return [pair for pairs in found for pair in pairs]
+    return [pair for pairs in items for pair in pairs]
 
 
 @pytest.mark.parametrize("folder", EVERYTHING)
@@ -227,18 +227,18 @@ def test_the_autoscaler_is_annotated_with_the_connections_it_needs(name: str) ->
         ending = 2
         jobs = len(of_kind(documents, "CronJob")) + 1
         needed = (scaler["spec"]["maxReplicas"] + surge + ending) * a_pod + jobs
-        said = scaler["metadata"]["annotations"]["sentinel/database-connections"]
-        assert int(said) == needed
+        annotation = scaler["metadata"]["annotations"]["sentinel/database-connections"]
+        assert int(annotation) == needed
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_pods_are_annotated_for_prometheus(name: str) -> None:
     template = the(render(f"overlays/{name}"), "Deployment")["spec"]["template"]
-    told = template["metadata"]["annotations"]
+    annotation = template["metadata"]["annotations"]
     (port,) = template["spec"]["containers"][0]["ports"]
-    assert told["prometheus.io/scrape"] == "true"
-    assert told["prometheus.io/port"] == str(port["containerPort"])
-    assert told["prometheus.io/path"] in INSIDE
+    assert annotation["prometheus.io/scrape"] == "true"
+    assert annotation["prometheus.io/port"] == str(port["containerPort"])
+    assert annotation["prometheus.io/path"] in INSIDE
 
 
 def test_every_document_has_a_unique_name() -> None:

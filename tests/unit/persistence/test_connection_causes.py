@@ -67,25 +67,25 @@ AWAY = [
 
 @pytest.mark.parametrize(("message", "sentence"), SETTINGS)
 def test_a_setting_to_change_is_named(message: str, sentence: str) -> None:
-    found = connecting(psycopg.OperationalError(AT + message), PARAMETERS)
-    assert isinstance(found, StoreMisconfigured)
-    _check(found, sentence)
+    error = connecting(psycopg.OperationalError(AT + message), PARAMETERS)
+    assert isinstance(error, StoreMisconfigured)
+    _check(error, sentence)
 
 
 @pytest.mark.parametrize(("message", "sentence"), AWAY)
 def test_a_postgres_that_is_away_is_no_wrong_setting(message: str, sentence: str) -> None:
-    found = connecting(psycopg.OperationalError(AT + message), PARAMETERS)
-    assert type(found) is StoreUnavailable
-    _check(found, sentence)
+    error = connecting(psycopg.OperationalError(AT + message), PARAMETERS)
+    assert type(error) is StoreUnavailable
+    _check(error, sentence)
 
 
-def _check(found: StoreUnavailable, sentence: str) -> None:
+def _check(error: StoreUnavailable, sentence: str) -> None:
     with pytest.raises(StoreUnavailable, match=sentence):
-        raise found
-    assert "\n" not in str(found)
-    assert str(found).endswith(".")
-    assert "db:5432" not in found.detail, "callers need not know the database"
-    assert found.status == 503
+        raise error
+    assert "\n" not in str(error)
+    assert str(error).endswith(".")
+    assert "db:5432" not in error.detail, "callers need not know the database"
+    assert error.status == 503
 
 
 def test_a_password_in_a_message_is_not_shown() -> None:
@@ -101,10 +101,10 @@ def test_of_several_servers_one_that_is_away_may_be_the_right_one() -> None:
         "- host: 'h2', port: '2', hostaddr: '10.0.0.2': connection failed: Connection refused\n"
     )
     error = psycopg.OperationalError(f"Connection refused\nMultiple attempts failed.\n{attempts}")
-    found = connecting(error, {"host": "h1,h2", "port": "1,2"})
-    assert type(found) is StoreUnavailable
-    assert "refuses the login at h1:1, h2:2" in str(found)
-    assert "nothing listens" in str(found)
+    result = connecting(error, {"host": "h1,h2", "port": "1,2"})
+    assert type(result) is StoreUnavailable
+    assert "refuses the login at h1:1, h2:2" in str(result)
+    assert "nothing listens" in str(result)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_of_several_servers_one_that_is_away_may_be_the_right_one() -> None:
 def test_a_statement_that_postgres_does_not_run_has_its_sentence(
     error: psycopg.Error, kind: type[StoreUnavailable], sentence: str
 ) -> None:
-    found = running(error, "Broken.")
-    assert type(found) is kind
-    assert sentence in str(found)
+    result = running(error, "Broken.")
+    assert type(result) is kind
+    assert sentence in str(result)
 
 
 @pytest.mark.parametrize(

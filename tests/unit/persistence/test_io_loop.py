@@ -28,8 +28,8 @@ def on_uvloop(steps: Steps[list[int]], descriptor: int) -> list[int]:
 @pytest.fixture(params=[on_thread, on_asyncio, on_uvloop], ids=["thread", "asyncio", "uvloop"])
 def go(request: pytest.FixtureRequest) -> Go:
     """Goes through steps."""
-    found: Go = request.param
-    return found
+    result: Go = request.param
+    return result
 
 
 @pytest.fixture

@@ -55,13 +55,13 @@ def test_a_load_that_hangs_does_not_hold_up_others(
     registry: Registry, loads: BackgroundLoads
 ) -> None:
     registry.hanging = {"slow"}
-    found = loads.results(versions("slow", "a", "b"))
-    assert {version.name: type(error) for version, error in found.items()} == {
+    loaded = loads.results(versions("slow", "a", "b"))
+    assert {version.name: type(error) for version, error in loaded.items()} == {
         "slow": StillLoading, "a": type(None), "b": type(None)
     }  # fmt: skip
     begun = time.monotonic()
-    found = loads.results(versions("slow", "c"))
-    assert found[RegisteredVersion("c", 1, 0)] is None
+    loaded = loads.results(versions("slow", "c"))
+    assert loaded[RegisteredVersion("c", 1, 0)] is None
     assert time.monotonic() - begun < 0.1, "nobody waits for it twice"
     registry.release.set()
     while loads.results(versions("slow"))[RegisteredVersion("slow", 1, 0)]:

@@ -26,10 +26,10 @@ def test_each_name_has_a_record_of_its_own(tmp_path: Path) -> None:
         if name != "\udcff":
             disk.remember(name, PRODUCTION, version)
     for number, name in enumerate(NAMES):
-        found = disk.remembered(name, PRODUCTION)
+        result = disk.remembered(name, PRODUCTION)
         if name != "\udcff":
-            assert found == RegisteredVersion(name, number, 5)
-            assert found.tags == {"tag": "value"}
+            assert result == RegisteredVersion(name, number, 5)
+            assert result.tags == {"tag": "value"}
         disk.remember(name, PRODUCTION, None)
         assert disk.remembered(name, PRODUCTION) is None
     folders = [path.name for path in (tmp_path / "models").iterdir()]

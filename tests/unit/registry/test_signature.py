@@ -126,8 +126,8 @@ def test_a_malformed_mlmodel_is_refused_in_a_sentence(
 
 
 def test_python_objects_in_the_yaml_are_not_created(mlmodel: Path, tmp_path: Path) -> None:
-    told = f"signature: !!python/object/apply:os.mkdir [{tmp_path / 'made'}]\n".encode()
-    assert "no signature" in refusal(mlmodel, told)
+    document = f"signature: !!python/object/apply:os.mkdir [{tmp_path / 'made'}]\n".encode()
+    assert "no signature" in refusal(mlmodel, document)
     assert not (tmp_path / "made").exists()
 
 

@@ -78,9 +78,9 @@ def test_a_reader_that_goes_away_is_no_error(how: str) -> None:
 
 @pytest.mark.parametrize("how", ["echo", "print"])
 def test_a_full_disk_under_stdout_is_one_sentence(how: str) -> None:
-    said = shell(f'$P "$PROGRAM" {how} 1 > /dev/full')
-    assert said == (1, "", "Error: The disk is full: the output cannot be written.\n")
-    assert shell('$P "$PROGRAM" --help > /dev/full') == said
+    output = shell(f'$P "$PROGRAM" {how} 1 > /dev/full')
+    assert output == (1, "", "Error: The disk is full: the output cannot be written.\n")
+    assert shell('$P "$PROGRAM" --help > /dev/full') == output
 
 
 def test_closed_descriptors_do_not_matter_and_are_not_used_for_files() -> None:

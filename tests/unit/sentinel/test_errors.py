@@ -71,10 +71,10 @@ def test_an_error_of_ours_is_one_sentence_too() -> None:
 def test_debug_shows_the_traceback_wherever_it_stands(
     arguments: tuple[str, ...], error: Exception
 ) -> None:
-    status, said = run(error, *arguments)
+    status, output = run(error, *arguments)
     assert status == 1
-    assert said.startswith("Traceback (most recent call last):\n")
-    assert said.splitlines()[-1].startswith("Error: ")
+    assert output.startswith("Traceback (most recent call last):\n")
+    assert output.splitlines()[-1].startswith("Error: ")
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_debug_shows_the_traceback_wherever_it_stands(
     ],
 )
 def test_an_error_of_the_environment_comes_with_what_to_do(error: Exception, sentence: str) -> None:
-    status, said = run(error)
+    status, output = run(error)
     assert status == 1
-    assert sentence in said
-    assert len(said.splitlines()) == 1
+    assert sentence in output
+    assert len(output.splitlines()) == 1
 
 
 def test_a_missing_module_of_ours_is_not_a_missing_package() -> None:

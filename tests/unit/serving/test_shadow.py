@@ -26,8 +26,8 @@ def tasks(count: int) -> list[ShadowTask]:
 
 
 def dropped() -> float:
-    told = REGISTRY.get_sample_value("sentinel_shadow_dropped_total", {"model": VERSION.name})
-    return told or 0.0
+    value = REGISTRY.get_sample_value("sentinel_shadow_dropped_total", {"model": VERSION.name})
+    return value or 0.0
 
 
 def test_tasks_beyond_the_queues_capacity_are_dropped_and_counted() -> None:

@@ -14,8 +14,10 @@ OF_A_TEST = re.compile(r"^\s*(?:from|import) tests\.(?:unit|integration|e2e)\b",
 
 
 def test_no_file_imports_a_test_file() -> None:
-    found = [str(file.relative_to(PROJECT)) for file in FILES if OF_A_TEST.search(file.read_text())]
-    assert found == []
+    importers = [
+        str(file.relative_to(PROJECT)) for file in FILES if OF_A_TEST.search(file.read_text())
+    ]
+    assert importers == []
 
 
 def test_the_groups_of_the_scheduler_exist() -> None:

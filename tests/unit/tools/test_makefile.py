@@ -41,8 +41,8 @@ def test_the_name_of_a_data_file_is_taken_as_typed(show: str) -> None:
 
 def test_the_path_of_a_python_may_have_spaces_and_quotes(tmp_path: Path) -> None:
     python, venv = tmp_path / "it's a" / "python3", tmp_path / "venv"
-    said = make(f"PYTHON={python}", f"VENV={venv}", f"{venv}/bin/python")
-    assert f"(tried: {python}): install one" in said
+    output = make(f"PYTHON={python}", f"VENV={venv}", f"{venv}/bin/python")
+    assert f"(tried: {python}): install one" in output
 
 
 def test_clean_names_what_it_has_deleted_and_keeps_the_rest(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ def test_a_key_without_the_scope_is_forbidden() -> None:
 
 def test_one_of_several_scopes_is_enough() -> None:
     keys = Keys(a_principal("review"))
-    found = require(Authenticator(keys.verify), f"bearer {KEY}", "score", "review")
-    assert found == keys.answer
+    error = require(Authenticator(keys.verify), f"bearer {KEY}", "score", "review")
+    assert error == keys.answer
 
 
 def test_an_expired_key_is_refused_while_it_is_cached() -> None:

@@ -28,8 +28,8 @@ def read(
 
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     request = Request({"type": "http", "headers": raw, "method": "POST"}, receive)
-    found: BaseModel = anyio.run(read_body, request, schema, max_bytes)
-    return found
+    result: BaseModel = anyio.run(read_body, request, schema, max_bytes)
+    return result
 
 
 TEXT = json.dumps(a_body())

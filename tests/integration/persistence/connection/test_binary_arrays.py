@@ -44,8 +44,8 @@ def read_by_postgres(
     assert result is not None
     assert pgconn.get_result() is None
     assert result.status == ExecStatus.TUPLES_OK, result.get_error_message()
-    found = (result.get_value(row, 0) for row in range(result.ntuples))
-    return [None if value is None else bytes(value).decode() for value in found]
+    matching = (result.get_value(row, 0) for row in range(result.ntuples))
+    return [None if value is None else bytes(value).decode() for value in matching]
 
 
 @pytest.mark.parametrize(

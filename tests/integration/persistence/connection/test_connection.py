@@ -102,9 +102,9 @@ def test_a_login_that_may_not_act_as_the_service_is_named(
     login: str, execute: Callable[[str], None]
 ) -> None:
     execute(f"REVOKE {SERVICE_ROLE} FROM {name_of(login)}")
-    found = refusal(login)
-    assert isinstance(found, StoreMisconfigured)
-    assert f"GRANT {SERVICE_ROLE}" in str(found)
+    error = refusal(login)
+    assert isinstance(error, StoreMisconfigured)
+    assert f"GRANT {SERVICE_ROLE}" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_a_setting_that_endangers_decisions_is_refused(
     sentence: str,
 ) -> None:
     execute(f"ALTER ROLE {name_of(login)} SET {setting}")
-    found = refusal(login)
-    assert type(found) is kind
-    assert sentence in str(found)
+    error = refusal(login)
+    assert type(error) is kind
+    assert sentence in str(error)
 
 
 def test_a_database_with_another_encoding_is_refused(postgres_url: str) -> None:
@@ -232,9 +232,9 @@ def test_what_is_not_a_postgres_and_a_missing_ca_file_are_named(
 ) -> None:
     listener, port = answer_once(reply)
     with listener:
-        found = refusal(f"postgresql://u:hunter2@127.0.0.1:{port}/db{parameters}")
-    assert isinstance(found, StoreMisconfigured)
-    assert sentence in str(found)
+        error = refusal(f"postgresql://u:hunter2@127.0.0.1:{port}/db{parameters}")
+    assert isinstance(error, StoreMisconfigured)
+    assert sentence in str(error)
 
 
 def test_several_servers_are_tried_in_turn(login: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance.migrate import current_revision, head_revision
 from persistence.tenants import create_tenant

@@ -15,7 +15,11 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.shadow_scores import ShadowLog
-from persistence.deployments import record_challenger, record_promotions, record_test_model
+from persistence.deployments.recording import (
+    record_challenger,
+    record_promotions,
+    record_test_model,
+)
 from persistence.engine import open_database
 from persistence.labels import reader, sql
 from persistence.labels.reader import read_matured, read_matured_pairs, read_matured_transactions
@@ -67,11 +71,11 @@ def test_confirmed_is_fraud_cleared_is_honest_and_unlabelled_is_presumed_honest(
     store(service_engine, fraud, honest, silent)
     say(service_engine, fraud, "confirmed_fraud")
     say(service_engine, honest, "false_positive")
-    found = read_matured(service_engine, tenant.id, **SPAN)
-    assert found.amount.tolist() == [31, 32, 33]
-    assert found.is_fraud.tolist() == [True, False, False]
-    assert found.labelled.tolist() == [True, True, False]
-    assert not found.truncated
+    matured = read_matured(service_engine, tenant.id, **SPAN)
+    assert matured.amount.tolist() == [31, 32, 33]
+    assert matured.is_fraud.tolist() == [True, False, False]
+    assert matured.labelled.tolist() == [True, True, False]
+    assert not matured.truncated
 
 
 def test_escalated_decisions_are_left_out(service_engine: Engine, tenant: Tenant) -> None:
@@ -84,7 +88,7 @@ def test_escalated_decisions_are_left_out(service_engine: Engine, tenant: Tenant
 def test_the_latest_feedback_counts(service_engine: Engine, tenant: Tenant) -> None:
     batch = [old(tenant, days, amount=days) for days in (31, 32, 33)]
     store(service_engine, *batch)
-    for decision, said in zip(
+    for decision, verdicts in zip(
         batch,
         [
             ("confirmed_fraud", "false_positive"),
@@ -93,11 +97,11 @@ def test_the_latest_feedback_counts(service_engine: Engine, tenant: Tenant) -> N
         ],
         strict=True,
     ):
-        for label in said:
+        for label in verdicts:
             say(service_engine, decision, label)
-    found = read_matured(service_engine, tenant.id, **SPAN)
-    assert found.amount.tolist() == [31, 32]
-    assert found.is_fraud.tolist() == [False, True]
+    matured = read_matured(service_engine, tenant.id, **SPAN)
+    assert matured.amount.tolist() == [31, 32]
+    assert matured.is_fraud.tolist() == [False, True]
 
 
 def test_decisions_younger_than_the_maturity_or_older_than_the_window_are_left_out(
@@ -118,9 +122,9 @@ def test_decisions_come_newest_first_and_truncated_marks_the_limit(
     days = [40, 31, 50, 45, 60]
     store(service_engine, *(old(tenant, d, amount=d) for d in days))
     for limit, cut in [(2, True), (4, True), (5, False), (6, False)]:
-        found = read_matured(service_engine, tenant.id, **SPAN | {"limit": limit})
-        assert found.amount.tolist() == sorted(days)[:limit]
-        assert found.truncated is cut
+        matured = read_matured(service_engine, tenant.id, **SPAN | {"limit": limit})
+        assert matured.amount.tolist() == sorted(days)[:limit]
+        assert matured.truncated is cut
 
 
 def test_columns_hold_the_stored_numbers_and_the_deciding_version(
@@ -129,14 +133,14 @@ def test_columns_hold_the_stored_numbers_and_the_deciding_version(
     first = old(tenant, 31, 0.1 + 0.2, amount=1 / 3)
     second = by(old(tenant, 32, 0.01), CHALLENGER)
     store(service_engine, first, second)
-    found = read_matured(service_engine, tenant.id, **SPAN)
-    assert found.score.tolist() == [0.1 + 0.2, 0.01]
-    assert found.threshold.tolist() == [d.prediction.threshold for d in (first, second)]
-    assert found.amount[0] == 1 / 3
-    assert [found.models[i] for i in found.model] == [CHAMPION, CHALLENGER]
-    ages = NOW.timestamp() - found.decided_at
+    matured = read_matured(service_engine, tenant.id, **SPAN)
+    assert matured.score.tolist() == [0.1 + 0.2, 0.01]
+    assert matured.threshold.tolist() == [d.prediction.threshold for d in (first, second)]
+    assert matured.amount[0] == 1 / 3
+    assert [matured.models[i] for i in matured.model] == [CHAMPION, CHALLENGER]
+    ages = NOW.timestamp() - matured.decided_at
     assert ages / 86_400 == pytest.approx([31, 32], abs=1e-6)
-    assert (found.score.dtype, found.is_fraud.dtype, found.model.dtype) == (
+    assert (matured.score.dtype, matured.is_fraud.dtype, matured.model.dtype) == (
         np.float64,
         np.bool_,
         np.int64,
@@ -296,8 +300,8 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
         driver = connection.connection.driver_connection
         assert isinstance(driver, Connection)
         driver.execute(sql.NO_NESTED_LOOPS)
-        (told,) = driver.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone()
-    nodes = list(walk(told[0]["Plan"]))
+        (rows,) = driver.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone()
+    nodes = list(walk(rows[0]["Plan"]))
     assert nodes[0]["Actual Rows"] == 10
     assert not scanned_whole(nodes)
     assert "Nested Loop" not in {node["Node Type"] for node in nodes}

@@ -30,7 +30,7 @@ def test_a_batch_of_several_tenants_is_stored_whole(
     batch = [a_shadow_score(a_decision(tenants[i % 2]), score=i / 10) for i in range(8)]
     ShadowLog(service_engine).write(batch)
     stored = rows("SELECT * FROM shadow_scores ORDER BY score")
-    told = [
+    entries = [
         {
             "tenant_id": s.tenant_id,
             "prediction_id": s.prediction_id,
@@ -43,7 +43,7 @@ def test_a_batch_of_several_tenants_is_stored_whole(
         }
         for s in batch
     ]
-    assert [{name: row[name] for name in told[0]} for row in stored] == told
+    assert [{name: row[name] for name in entries[0]} for row in stored] == entries
 
 
 def test_a_stored_shadow_score_stays_and_other_versions_are_added(
@@ -111,10 +111,10 @@ def test_shadow_scores_lie_in_their_predictions_month_and_are_dropped_with_it(
         {"prediction_id": kept.prediction_id}
     ]
     log.write([a_shadow_score(old)])
-    said: list[str] = []
-    maintain(owner, NOW, retain_months=2, report=said.append)
+    lines: list[str] = []
+    maintain(owner, NOW, retain_months=2, report=lines.append)
     dropped = f"Dropped {THIS.plus(-3)}: 0 decisions"
-    assert any(line.startswith(dropped) for line in said), "it came after its month had gone"
+    assert any(line.startswith(dropped) for line in lines), "it came after its month had gone"
     assert len(rows("SELECT FROM shadow_scores")) == 1
 
 
@@ -132,10 +132,10 @@ def test_months_made_or_dropped_by_the_previous_release_are_completed(
             f" {THIS.plus(-2).partition_of('transactions')} CASCADE"
         )
     ShadowLog(engine).write([a_shadow_score(old)])
-    said: list[str] = []
-    maintain(owner, NOW, retain_months=1, report=said.append)
-    assert f"Created the partitions of {newest}." in said
-    assert any(line.startswith(f"Dropped {THIS.plus(-2)}: 0 decisions") for line in said)
+    lines: list[str] = []
+    maintain(owner, NOW, retain_months=1, report=lines.append)
+    assert f"Created the partitions of {newest}." in lines
+    assert any(line.startswith(f"Dropped {THIS.plus(-2)}: 0 decisions") for line in lines)
     names: list[dict[str, Any]] = rows("SELECT relname FROM pg_class WHERE relname ~ '_2[0-9_]+$'")
     tables = [r["relname"].rsplit("_", 2)[0] for r in names]
     assert {tables.count(t) for t in ("predictions", "transactions", "shadow_scores")} == {4}

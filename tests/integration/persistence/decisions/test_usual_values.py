@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided, read_decision
-from persistence.deployments import record_challenger, record_promotions
+from persistence.deployments.recording import record_challenger, record_promotions
 from persistence.review.worklist import BANDS_OF, read_case, read_worklist
 from persistence.tenants import Tenant
 from scoring.features import FEATURE_NAMES

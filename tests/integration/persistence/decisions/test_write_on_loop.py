@@ -28,8 +28,8 @@ STORED = "SELECT id FROM predictions"
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs on an event loop."""
-    found: Run = request.param
-    return found
+    result: Run = request.param
+    return result
 
 
 @pytest.fixture

@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from persistence.deployments import record_challenger, record_promotions, record_test_model
+from persistence.deployments.recording import (
+    record_challenger,
+    record_promotions,
+    record_test_model,
+)
 from persistence.drift.bin_counts import bin_counts, versions_in
 from persistence.drift.checks import NOTHING_DECIDED, check_drift, drift_in_production, latest_run
 from persistence.engine import open_database
@@ -76,8 +80,8 @@ def test_postgres_counts_into_the_bins_that_numpy_counts_into(
     features = np.resize(NEIGHBOURS, (len(NEIGHBOURS), len(FEATURE_NAMES)))
     columns = [*features.T, np.clip(NEIGHBOURS, 0, 1)]
     for name, its, values in zip(names, edges, columns, strict=True):
-        found = np.searchsorted(np.array(its), values, side="right")
-        assert counted[name] == np.bincount(found, minlength=len(its) + 1).tolist(), name
+        result = np.searchsorted(np.array(its), values, side="right")
+        assert counted[name] == np.bincount(result, minlength=len(its) + 1).tolist(), name
 
 
 def test_only_the_windows_decisions_of_the_version_and_the_tenant_count(
@@ -102,7 +106,9 @@ def test_only_the_windows_decisions_of_the_version_and_the_tenant_count(
     assert versions_in(engine, mine.id, window) == {VERSION: 8, challenger: 2}
     with tenant_transaction(engine, mine.id, other.id) as connection:
         counts = bin_counts(connection, mine.id, VERSION, window, trained())
-    assert {name: sum(found) for name, found in counts.items()} == dict.fromkeys(trained(), 8)
+    assert {name: sum(count_by_bin) for name, count_by_bin in counts.items()} == dict.fromkeys(
+        trained(), 8
+    )
 
 
 def test_the_production_version_is_included_without_decisions(
@@ -223,18 +229,20 @@ def test_a_shared_models_psi_is_the_largest_of_its_tenants(
     check_drift(engine, calm.id, window, {VERSION: trained(), newer: trained()})
     check_drift(engine, moved.id, window, {VERSION: trained()})
 
-    told = drift_in_production(service_engine)
-    assert list(told) == ["fraud-demo"]
+    drift_by_model = drift_in_production(service_engine)
+    assert list(drift_by_model) == ["fraud-demo"]
     first, second = latest_run(engine, calm.id), latest_run(engine, moved.id)
     assert first is not None
     assert second is not None
-    assert told["fraud-demo"].computed_at == first.computed_at
-    assert told["fraud-demo"].predictions == 3000
+    assert drift_by_model["fraud-demo"].computed_at == first.computed_at
+    assert drift_by_model["fraud-demo"].predictions == 3000
     of = [
         {m.name: m.shift.psi for m in run.checks[0].measures if m.shift.psi is not None}
         for run in (first, second)
     ]
-    assert told["fraud-demo"].psi == {name: max(of[0][name], of[1][name]) for name in of[0]}
-    assert told["fraud-demo"].psi["amount"] == of[1]["amount"]
-    assert told["fraud-demo"].psi["amount"] > 0.25 > of[0]["amount"]
+    assert drift_by_model["fraud-demo"].psi == {
+        name: max(of[0][name], of[1][name]) for name in of[0]
+    }
+    assert drift_by_model["fraud-demo"].psi["amount"] == of[1]["amount"]
+    assert drift_by_model["fraud-demo"].psi["amount"] > 0.25 > of[0]["amount"]
     assert latest_run(service_engine, unseen.id) is None

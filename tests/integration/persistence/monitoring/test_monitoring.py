@@ -46,14 +46,14 @@ def test_the_newest_decision_review_and_call_of_a_tenant_are_read(
     assert verify_key(service_engine, key, SECRET)
     old, new = decision(tenant, 0.9), decision(tenant, 0.01)
     store(engine, decision_at(old, NOW - timedelta(hours=2)), new)
-    found = only(read_state(service_engine))
-    assert seconds_ago(found.decided_at) < 60
-    assert seconds_ago(found.called_at) < 60
-    assert (found.reviewed_at, found.is_waiting) == (None, True)
+    state = only(read_state(service_engine))
+    assert seconds_ago(state.decided_at) < 60
+    assert seconds_ago(state.called_at) < 60
+    assert (state.reviewed_at, state.is_waiting) == (None, True)
     say(engine, decision_at(old, NOW - timedelta(hours=2)), "false_positive")
-    found = only(read_state(service_engine))
-    assert seconds_ago(found.reviewed_at) < 60
-    assert not found.is_waiting
+    state = only(read_state(service_engine))
+    assert seconds_ago(state.reviewed_at) < 60
+    assert not state.is_waiting
 
 
 def test_a_process_whose_clock_is_ahead_does_not_hide_later_decisions(
@@ -63,8 +63,8 @@ def test_a_process_whose_clock_is_ahead_does_not_hide_later_decisions(
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     ahead = decision_at(decision(tenant), NOW + timedelta(days=40))
     store(engine, ahead, decision_at(decision(tenant), hour_ago))
-    found = only(read_state(service_engine))
-    assert seconds_ago(found.decided_at) == pytest.approx(3600, abs=120)
+    state = only(read_state(service_engine))
+    assert seconds_ago(state.decided_at) == pytest.approx(3600, abs=120)
 
 
 def test_a_tenant_that_left_or_is_in_test_mode_is_not_active(
@@ -73,8 +73,8 @@ def test_a_tenant_that_left_or_is_in_test_mode_is_not_active(
     left, test = make_tenant("left"), make_tenant("test")
     store(engine, decision_at(decision(left), NOW - RECENT - timedelta(days=1)), decision(test))
     set_test_mode(engine, "test", True)
-    found = only(read_state(service_engine))
-    assert (found.slug, found.decided_at, found.is_waiting) == ("left", None, False)
+    state = only(read_state(service_engine))
+    assert (state.slug, state.decided_at, state.is_waiting) == ("left", None, False)
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_the_expiry_is_that_of_a_key_in_use_that_no_newer_one_has_replaced(
             )
         in_seconds = text("SELECT extract(epoch FROM CAST(:expected AS interval))::float8")
         seconds = connection.execute(in_seconds, {"expected": expected}).scalar_one()
-    found = only(read_state(service_engine)).key_expires_at
+    expires_at = only(read_state(service_engine)).key_expires_at
     if seconds is None:
-        assert found is None
+        assert expires_at is None
     else:
-        assert found is not None
-        assert (found - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=60)
+        assert expires_at is not None
+        assert (expires_at - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=60)
 
 
 def test_rows_without_a_month_are_counted_until_maintenance_moves_them(
@@ -130,11 +130,11 @@ def test_rows_without_a_month_are_counted_until_maintenance_moves_them(
     assert set(read_state(service_engine).default_rows.values()) == {0}
     decide(THIS.plus(-2))
     decide(THIS.plus(9))
-    found = read_state(service_engine).default_rows
-    assert found == {"transactions": 2, "predictions": 2, "shadow_scores": 0, "access_log": 0}
+    rows = read_state(service_engine).default_rows
+    assert rows == {"transactions": 2, "predictions": 2, "shadow_scores": 0, "access_log": 0}
     maintain(owner, NOW)
-    found = read_state(service_engine).default_rows
-    assert found == {"transactions": 1, "predictions": 1, "shadow_scores": 0, "access_log": 0}
+    rows = read_state(service_engine).default_rows
+    assert rows == {"transactions": 1, "predictions": 1, "shadow_scores": 0, "access_log": 0}
 
 
 def test_the_last_success_of_a_job_counts(owner: Engine, service_engine: Engine) -> None:
@@ -143,18 +143,18 @@ def test_the_last_success_of_a_job_counts(owner: Engine, service_engine: Engine)
     first = read_state(service_engine).job_runs
     record_job(owner, "maintenance")
     record_job(owner, "backup_dump")
-    found = read_state(service_engine).job_runs
-    assert found.keys() == {"maintenance", "backup_dump"}
-    assert found["maintenance"] > first["maintenance"]
+    state = read_state(service_engine).job_runs
+    assert state.keys() == {"maintenance", "backup_dump"}
+    assert state["maintenance"] > first["maintenance"]
 
 
 def test_the_server_is_described_to_the_services_role(service_engine: Engine) -> None:
-    found = read_state(service_engine)
-    assert found.size_bytes > 5_000_000
-    assert 0 < found.connections <= found.max_connections
-    assert abs(found.clock_offset_s) < 1
-    assert found.archiver is None
-    assert found.retained_bytes == {}
+    state = read_state(service_engine)
+    assert state.size_bytes > 5_000_000
+    assert 0 < state.connections <= state.max_connections
+    assert abs(state.clock_offset_s) < 1
+    assert state.archiver is None
+    assert state.retained_bytes == {}
 
 
 def test_a_slot_without_a_reader_retains_the_log(engine: Engine, service_engine: Engine) -> None:

@@ -14,13 +14,13 @@ from sqlalchemy import Engine, text
 from persistence.actor import Actor
 from persistence.api_keys import issue_key, rename_key
 from persistence.decisions.rows import read_decision
-from persistence.deployments import Promoter, record_promotions
+from persistence.deployments.recording import Promoter, record_promotions
+from persistence.deployments.served_versions import served_versions
 from persistence.engine import open_database
 from persistence.maintenance.migrate import alembic_config, upgrade
 from persistence.review.audit import ALL, AuditEntry, AuditFilter, read_accesses, read_changes
 from persistence.review.search import Search, SearchReader, find_transactions
 from persistence.review.worklist import read_case
-from persistence.served_versions import served_versions
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant, set_test_mode
 from scoring.errors import NotFound
@@ -73,7 +73,7 @@ def test_changes_are_found_by_actor_object_and_time(engine: Engine, service_engi
     store(engine, decision)
     say(engine, decision, "escalated")
 
-    def found(**wanted: Any) -> list[str]:
+    def matching_actions(**wanted: Any) -> list[str]:
         page = read_changes(service_engine, tenant.id, AuditFilter(**wanted), limit=100)
         return [entry.action for entry in page.entries[::-1]]
 
@@ -86,16 +86,18 @@ def test_changes_are_found_by_actor_object_and_time(engine: Engine, service_engi
         ("anna", "key k3Jd82mQpz"),
         ("ben", "key x7Jd82mQpa"),
     ]
-    assert found(actor="anna") == ["tenant.changed", "key.created"]
-    assert found(actor="anna", action="key.created") == ["key.created"]
-    assert found(object=f"keys/{key['prefix']}") == ["key.created", "key.changed"]
-    assert found(object="tenants/acme") == ["tenant.created", "tenant.changed"]
-    assert found(object="models/fraud-acme/1") == ["promotion.created"]
-    assert found(object=f"transactions/{decision.transaction_id}") == ["feedback.created"]
+    assert matching_actions(actor="anna") == ["tenant.changed", "key.created"]
+    assert matching_actions(actor="anna", action="key.created") == ["key.created"]
+    assert matching_actions(object=f"keys/{key['prefix']}") == ["key.created", "key.changed"]
+    assert matching_actions(object="tenants/acme") == ["tenant.created", "tenant.changed"]
+    assert matching_actions(object="models/fraud-acme/1") == ["promotion.created"]
+    assert matching_actions(object=f"transactions/{decision.transaction_id}") == [
+        "feedback.created"
+    ]
     third = everything[2].at
-    assert found(until=third) == ["tenant.created", "tenant.changed"]
-    assert found(since=third) == [entry.action for entry in everything[2:]]
-    assert found(since=third, until=third) == []
+    assert matching_actions(until=third) == ["tenant.created", "tenant.changed"]
+    assert matching_actions(since=third) == [entry.action for entry in everything[2:]]
+    assert matching_actions(since=third, until=third) == []
 
 
 def test_a_case_read_by_id_or_by_prediction_is_logged_and_one_not_found_is_not(
@@ -142,8 +144,8 @@ def test_searches_are_logged_with_filter_and_rows_and_named_for_one_account_or_c
     page = search(reader=EXPORTED, limit=2)
     last = page.entries[-1].decided.transaction_id
     find_transactions(service_engine, tenant.id, Search(), limit=2, before=last, reader=EXPORTED)
-    found = [(e.actor, e.action, e.object, e.details) for e in readings(service_engine, tenant)]
-    assert found[::-1] == [
+    items = [(e.actor, e.action, e.object, e.details) for e in readings(service_engine, tenant)]
+    assert items[::-1] == [
         (
             "ben",
             "transactions.searched",

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.insert_sql import REPLAY
 from persistence.decisions.rows import Decided
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.search import Search, find_transactions
@@ -129,9 +129,9 @@ def test_a_search_reads_about_as_many_rows_as_it_shows(crowd: Crowd, search: Sea
 def test_the_look_up_of_an_idempotency_key_reads_no_table_whole(crowd: Crowd) -> None:
     keys = [f"order-{i}" for i in range(0, 3000, 60)]
     with tenant_transaction(crowd.engine, crowd.tenant_id) as connection:
-        told = connection.exec_driver_sql(
+        rows = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {REPLAY}", ([crowd.tenant_id] * len(keys), keys)
         ).scalar_one()
-    nodes = list(walk(told[0]["Plan"]))
+    nodes = list(walk(rows[0]["Plan"]))
     assert not scanned_whole(nodes)
     assert rows_read(nodes, "predictions") == rows_read(nodes, "transactions") == len(keys)

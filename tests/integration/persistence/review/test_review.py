@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine
 
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.audit import AuditFilter, read_changes
 from persistence.review.cases import Case
@@ -92,7 +92,7 @@ def test_two_entries_of_feedback_leave_one_item_with_the_latest(
     say(service_engine, decision, "escalated", "second look")
     listed = worklist(service_engine, tenant)
     assert ids(listed) == [decision.transaction_id, other.transaction_id]
-    assert [said.rationale for said in listed[0].feedback] == ["second look"]
+    assert [entry.rationale for entry in listed[0].feedback] == ["second look"]
     say(service_engine, decision, "confirmed_fraud")
     say(service_engine, decision, "false_positive", "was the holder")
     assert ids(worklist(service_engine, tenant)) == [other.transaction_id]
@@ -128,8 +128,8 @@ def test_a_case_has_the_stored_decision_and_its_feedback_latest_first(
     case = read_case(service_engine, tenant.id, decision.transaction_id)
     assert case.decided.prediction == decision.prediction
     assert case.decided.transaction == decision.transaction
-    assert [said.rationale for said in case.feedback] == ["three", "two", "one"]
-    assert {said.actor for said in case.feedback} == {"analyst"}
+    assert [entry.rationale for entry in case.feedback] == ["three", "two", "one"]
+    assert {entry.actor for entry in case.feedback} == {"analyst"}
 
 
 def test_feedback_is_audited_with_its_actor(
@@ -156,12 +156,12 @@ def test_under_concurrent_feedback_the_latest_label_settles_the_case(
     decisions = [decide(tenant) for _ in range(10)]
     store(service_engine, *decisions)
     with ThreadPoolExecutor(4) as analysts:
-        said = [
+        submitted = [
             analysts.submit(say, service_engine, decision, label)
             for decision in decisions
             for label in ("escalated", "confirmed_fraud", "escalated", "false_positive")
         ]
-        for each in said:
+        for each in submitted:
             each.result()
     for decision in decisions:
         case = read_case(service_engine, tenant.id, decision.transaction_id)

@@ -16,7 +16,7 @@ from tests.support.fixture_types import MakeTenant
 
 
 @pytest.mark.parametrize(
-    ("search", "found"),
+    ("search", "expected"),
     [
         (Search(), "cba"),
         (Search(external_id="order-a"), "a"),
@@ -43,7 +43,7 @@ from tests.support.fixture_types import MakeTenant
     ],
 )
 def test_a_search_finds_what_fits_newest_first(
-    service_engine: Engine, make_tenant: MakeTenant, search: Search, found: str
+    service_engine: Engine, make_tenant: MakeTenant, search: Search, expected: str
 ) -> None:
     tenant = make_tenant()
     days_and_accounts = {
@@ -63,7 +63,7 @@ def test_a_search_finds_what_fits_newest_first(
         named[name] = decision_at(decision, NOW - timedelta(days=days))
     store(service_engine, *named.values())
     page = find_transactions(service_engine, tenant.id, search, limit=3)
-    assert ids(page.entries) == [named[name].transaction_id for name in found]
+    assert ids(page.entries) == [named[name].transaction_id for name in expected]
     assert page.next is None
 
 

@@ -121,8 +121,8 @@ def test_the_previous_release_decides_on_this_schema(
     prefix = {"prefix": key_prefix(key)}
     with previous.transaction():
         previous("set_key_prefix", prefix)
-        (found,) = previous("find_key", prefix)
-        assert (found["slug"], found["scopes"]) == ("demo", ["score"])
+        (result,) = previous("find_key", prefix)
+        assert (result["slug"], result["scopes"]) == ("demo", ["score"])
         previous("note_key_use", prefix)
     assert [row["slug"] for row in previous("list_tenants", {})] == ["demo"]
     served = {"tenant_id": tenant.id, "name": "fraud-demo", "version": 7}
@@ -183,9 +183,9 @@ def test_the_previous_release_issues_keys_gives_feedback_and_reads_the_audit_log
         with previous.transaction(tenant.id):
             key = {"prefix": "k3Jd82mQpz", "digest": b"x", "scopes": ["review"]}
             previous("issue_key", {"tenant_id": tenant.id, **key})
-            said = {"label": "escalated", "rationale": "seen", "actor": "k3Jd82mQpz"}
+            feedback = {"label": "escalated", "rationale": "seen", "actor": "k3Jd82mQpz"}
             case = {"tenant_id": tenant.id, "transaction_id": decided.transaction_id}
-            previous("give_feedback", case | said)
+            previous("give_feedback", case | feedback)
             entries = previous("read_audit", {"tenant_id": tenant.id})
     assert [entry["action"] for entry in entries[:2]] == ["feedback.created", "key.created"]
     assert entries[1]["after"]["name"] == "k3Jd82mQpz"

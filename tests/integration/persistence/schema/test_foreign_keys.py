@@ -50,8 +50,8 @@ MISSING = {
 
 def missing(rows: Rows) -> dict[str, int]:
     """Return what rows refer to and is not there, and how often."""
-    found = {what: len(rows(statement)) for what, statement in MISSING.items()}
-    return {what: count for what, count in found.items() if count}
+    counts = {what: len(rows(statement)) for what, statement in MISSING.items()}
+    return {what: count for what, count in counts.items() if count}
 
 
 def test_rows_without_their_counterpart_are_found(

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from persistence.actor import Actor
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
 from persistence.maintenance.errors import MaintenanceError
@@ -47,13 +47,13 @@ def test_an_upgrade_makes_the_partitions_of_this_month_and_those_ahead(engine: E
 def test_a_month_later_one_more_month_is_made_and_a_second_run_changes_nothing(
     owner: Engine, engine: Engine
 ) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     later = starting(THIS.plus(1).year, THIS.plus(1).month)
-    maintain(owner, later, report=said.append)
+    maintain(owner, later, report=lines.append)
     assert months(engine)[-1] == THIS.plus(1 + MONTHS_AHEAD)
-    assert said == [f"Created the partitions of {THIS.plus(1 + MONTHS_AHEAD)}."]
-    maintain(owner, later, report=said.append)
-    assert "nothing to do" in said[-1]
+    assert lines == [f"Created the partitions of {THIS.plus(1 + MONTHS_AHEAD)}."]
+    maintain(owner, later, report=lines.append)
+    assert "nothing to do" in lines[-1]
 
 
 def test_new_partitions_have_row_security_and_match_the_table_definitions(
@@ -73,14 +73,14 @@ def test_a_decision_in_the_default_partition_is_moved_to_its_month(
     stray = decide(THIS.plus(-2), feedback=True, external_id="stray")
     far = decide(THIS.plus(40))
     assert partition_of(rows, stray) == {"predictions_default", "transactions_default"}
-    said: list[str] = []
-    maintain(owner, NOW, report=said.append)
+    lines: list[str] = []
+    maintain(owner, NOW, report=lines.append)
     assert partition_of(rows, stray) == {
         THIS.plus(-2).partition_of("predictions"),
         THIS.plus(-2).partition_of("transactions"),
     }
-    assert f"Moved 1 rows of {THIS.plus(-2)} out of the default partitions." in said
-    assert "Left 1 rows of later months in the default partitions." in said
+    assert f"Moved 1 rows of {THIS.plus(-2)} out of the default partitions." in lines
+    assert "Left 1 rows of later months in the default partitions." in lines
     assert partition_of(rows, far) == {"predictions_default", "transactions_default"}
     assert read_decision(engine, stray.tenant_id, stray.prediction_id).prediction == (
         stray.prediction
@@ -107,8 +107,8 @@ def test_retention_drops_whole_old_months_and_keeps_newer_ones(
 ) -> None:
     ages = [3, 2, 1, 0]
     stored = {age: decide(THIS.plus(-age), feedback=True, external_id=f"{age}") for age in ages}
-    said: list[str] = []
-    maintain(owner, NOW, retain_months=1, report=said.append)
+    lines: list[str] = []
+    maintain(owner, NOW, retain_months=1, report=lines.append)
     assert months(engine)[0] == THIS.plus(-1)
     dropped = "1 decisions, 1 idempotency keys, 1 entries of feedback, 1 labels."
     assert f"Dropped {THIS.plus(-2)}: {dropped}" in said
@@ -158,9 +158,9 @@ def test_a_dry_run_lists_the_changes_and_makes_none(
 ) -> None:
     decide(THIS.plus(-5))
     before = months(engine)
-    said: list[str] = []
-    maintain(owner, NOW, retain_months=2, dry_run=True, report=said.append)
-    assert said == [
+    lines: list[str] = []
+    maintain(owner, NOW, retain_months=2, dry_run=True, report=lines.append)
+    assert lines == [
         f"Would move 1 rows of {THIS.plus(-5)} out of the default partitions.",
         f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys, feedback and labels.",
     ]
@@ -178,11 +178,11 @@ def test_the_access_log_has_a_retention_of_its_own(
     with tenant_transaction(engine, old.tenant_id) as connection:
         for decided in (old, new):
             connection.execute(entry, {"t": old.tenant_id, "i": decided.transaction_id})
-    said: list[str] = []
-    maintain(owner, NOW, retain_access_months=1, dry_run=True, report=said.append)
-    assert said[-1] == f"Would drop the access log of {THIS.plus(-2)}."
-    maintain(owner, NOW, retain_access_months=1, report=said.append)
-    assert f"Dropped the access log of {THIS.plus(-2)}." in said
+    lines: list[str] = []
+    maintain(owner, NOW, retain_access_months=1, dry_run=True, report=lines.append)
+    assert lines[-1] == f"Would drop the access log of {THIS.plus(-2)}."
+    maintain(owner, NOW, retain_access_months=1, report=lines.append)
+    assert f"Dropped the access log of {THIS.plus(-2)}." in lines
     assert rows("SELECT id FROM access_log") == [{"id": new.transaction_id}]
     assert read_decision(engine, old.tenant_id, old.prediction_id)
     maintain(owner, NOW, retain_months=1, actor=Actor("root", "sentinel db maintain"))
@@ -212,18 +212,18 @@ def test_a_second_run_waits_for_the_first(
     owner: Engine, engine: Engine, decide: Callable[..., Decided]
 ) -> None:
     decide(THIS.plus(-3))
-    said: list[str] = []
+    lines: list[str] = []
     with engine.begin() as first:
         first.execute(text("SELECT pg_advisory_lock(:a, 1)"), {"a": 0x53E47})
         second = threading.Thread(
-            target=maintain, args=(owner, NOW), kwargs={"report": said.append}
+            target=maintain, args=(owner, NOW), kwargs={"report": lines.append}
         )
         second.start()
         sleep(0.5)
-        assert said == ["Another run is active on this database; waiting for it to end."]
+        assert lines == ["Another run is active on this database; waiting for it to end."]
         first.execute(text("SELECT pg_advisory_unlock(:a, 1)"), {"a": 0x53E47})
     second.join(30)
-    assert f"Moved 1 rows of {THIS.plus(-3)} out of the default partitions." in said
+    assert f"Moved 1 rows of {THIS.plus(-3)} out of the default partitions." in lines
 
 
 def test_the_tables_owner_need_not_be_a_superuser(

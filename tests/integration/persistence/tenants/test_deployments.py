@@ -11,9 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from persistence.decisions.rows import read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotions, record_test_model
-from persistence.refusals import list_refusals, record_refusal
-from persistence.served_versions import ServedVersion, served_versions
+from persistence.deployments.recording import (
+    record_challenger,
+    record_promotions,
+    record_test_model,
+)
+from persistence.deployments.refusals import list_refusals, record_refusal
+from persistence.deployments.served_versions import ServedVersion, served_versions
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant, find_tenant, list_tenants, set_test_mode
 from scoring.errors import NotFound
@@ -166,8 +170,8 @@ def test_refusals_of_a_tenant_come_latest_first_up_to_the_limit(
     for number, registered_ms in [(4, 1), (5, 1), (4, 2)]:
         record_refusal(service_engine, tenant.id, "fraud-demo", number, registered_ms, "bad")
     record_refusal(service_engine, other.id, "fraud-demo", 6, 1, "bad")
-    found = list_refusals(service_engine, tenant.id, 2)
-    assert [(r.version, r.registered_ms) for r in found] == [(4, 2), (5, 1)]
+    refusals = list_refusals(service_engine, tenant.id, 2)
+    assert [(r.version, r.registered_ms) for r in refusals] == [(4, 2), (5, 1)]
 
 
 def test_a_tenant_is_live_unless_created_in_test_mode(engine: Engine) -> None:

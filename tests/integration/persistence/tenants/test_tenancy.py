@@ -10,7 +10,8 @@ from persistence.actor import Actor
 from persistence.api_keys import issue_key, verify_key
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_challenger, record_promotions
+from persistence.deployments.recording import record_challenger, record_promotions
+from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
@@ -38,15 +39,15 @@ def test_every_table_with_tenants_has_a_forced_policy_and_every_other_one_is_exp
 
 def test_every_index_of_a_table_with_tenants_begins_with_the_tenant(rows: Rows) -> None:
     exceptions = {"pk_api_keys", "uq_api_keys_prefix"}  # a key is found before its tenant is known
-    found = rows(
+    stored = rows(
         """
         SELECT i.indexrelid::regclass::text AS name, a.attname AS first
         FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indexrelid AND a.attnum = 1
         WHERE i.indrelid IN (SELECT attrelid FROM pg_attribute WHERE attname = 'tenant_id')
         """
     )
-    assert len(found) > 10
-    assert {i["name"] for i in found if i["first"] != "tenant_id"} == exceptions
+    assert len(stored) > 10
+    assert {i["name"] for i in stored if i["first"] != "tenant_id"} == exceptions
 
 
 def test_the_service_acts_as_a_role_that_owns_nothing_and_bypasses_nothing(
@@ -212,11 +213,11 @@ def test_a_key_is_found_before_its_tenant_is_known_and_only_that_key(
 ) -> None:
     key = issue_key(engine, make_tenant("mine").id, ("score",), b"secret")
     issue_key(engine, make_tenant("other").id, ("score",), b"secret")
-    found = verify_key(service_engine, key, b"secret")
-    assert found is not None
-    assert found.tenant_slug == "mine"
+    principal = verify_key(service_engine, key, b"secret")
+    assert principal is not None
+    assert principal.tenant_slug == "mine"
     used = rows("SELECT tenant_id FROM api_keys WHERE last_used_at IS NOT NULL")
-    assert [r["tenant_id"] for r in used] == [found.tenant_id]
+    assert [r["tenant_id"] for r in used] == [principal.tenant_id]
 
 
 def test_the_service_records_a_promotion_and_repeats_are_not_audited(

@@ -57,12 +57,12 @@ def run(tmp_path: Path) -> Run:
 def test_flags_override_the_file_and_the_file_overrides_defaults(
     run: Run, name: str, text: str
 ) -> None:
-    done, found = run(text, "--false-alarm", "9", name=name)
+    done, result = run(text, "--false-alarm", "9", name=name)
     assert done.exit_code == 0, done.output
-    assert found is not None
-    assert found.command == "fit"
-    assert (found.file_name, found.file_text) == (name, text)
-    assert found.options == {
+    assert result is not None
+    assert result.command == "fit"
+    assert (result.file_name, result.file_text) == (name, text)
+    assert result.options == {
         "tenant": Choice("acme", "file"),
         "false_alarm": Choice(9.0, "flag"),
         "force": Choice(True, "file"),
@@ -73,7 +73,7 @@ def test_flags_override_the_file_and_the_file_overrides_defaults(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("tenant: acme\nsead: 3\n", "c.yaml: sead is not an option of `fit`; did you mean seed?"),
         ("tenant: acme\nxyzzy: 3\n", "xyzzy is not an option of `fit`; its options are tenant"),
@@ -93,12 +93,12 @@ def test_flags_override_the_file_and_the_file_overrides_defaults(
         ("tenant: [\n", "c.yaml cannot be read"),
     ],
 )
-def test_a_mistake_in_the_file_is_refused_by_name(run: Run, text: str, said: str) -> None:
-    done, found = run(text)
+def test_a_mistake_in_the_file_is_refused_by_name(run: Run, text: str, expected: str) -> None:
+    done, result = run(text)
     assert done.exit_code == 1
-    assert found is None
+    assert result is None
     assert done.output.startswith("Error: ")
-    assert said in done.output
+    assert expected in done.output
     assert done.output.count("\n") == 1
 
 
@@ -106,10 +106,10 @@ def test_a_mistake_in_the_file_is_refused_by_name(run: Run, text: str, said: str
     ("name", "text"), [("c.yaml", "tenant: acme"), ("c.toml", "tenant='acme'")]
 )
 def test_a_byte_order_mark_does_not_matter(run: Run, name: str, text: str) -> None:
-    done, found = run("\ufeff" + text, name=name)
+    done, result = run("\ufeff" + text, name=name)
     assert done.exit_code == 0, done.output
-    assert found is not None
-    assert found.options["tenant"] == Choice("acme", "file")
+    assert result is not None
+    assert result.options["tenant"] == Choice("acme", "file")
 
 
 def test_a_file_of_another_kind_is_refused(run: Run) -> None:
@@ -126,14 +126,14 @@ def test_a_missing_file_is_refused() -> None:
 
 
 def test_an_empty_file_changes_nothing(run: Run) -> None:
-    done, found = run("", "--tenant", "acme")
+    done, result = run("", "--tenant", "acme")
     assert done.exit_code == 0, done.output
-    assert found is not None
-    assert found.options["tenant"] == Choice("acme", "flag")
+    assert result is not None
+    assert result.options["tenant"] == Choice("acme", "flag")
 
 
 @pytest.mark.parametrize("name", LEAVES)
 def test_every_command_takes_a_file(name: str) -> None:
-    told = CliRunner().invoke(cli, [name, "--help"])
-    assert told.exit_code == 0
-    assert told.output.count("--config PATH") == 1
+    done = CliRunner().invoke(cli, [name, "--help"])
+    assert done.exit_code == 0
+    assert done.output.count("--config PATH") == 1

@@ -26,9 +26,9 @@ BAD = GOOD.replace("12.50", "twelve")
 def refusal(path: Path) -> str:
     with pytest.raises(TrainingError) as error:
         read(path)
-    said = str(error.value)
-    assert said.isprintable(), "no control characters, no line feed"
-    return said
+    message = str(error.value)
+    assert message.isprintable(), "no control characters, no line feed"
+    return message
 
 
 @pytest.fixture
@@ -81,15 +81,15 @@ def test_a_bad_cell_is_on_the_line_that_an_editor_shows(
 
 
 def test_a_comment_line_is_a_row_that_is_too_short(file: Callable[..., Path]) -> None:
-    said = refusal(file(f"{HEADER}\n{GOOD}\n\n# totals\n{GOOD}\n"))
-    assert "row 2 (line 4): the row has 1 column, the header has 8." in said
+    message = refusal(file(f"{HEADER}\n{GOOD}\n\n# totals\n{GOOD}\n"))
+    assert "row 2 (line 4): the row has 1 column, the header has 8." in message
 
 
 def test_a_quote_that_is_not_closed_is_hinted_at(file: Callable[..., Path]) -> None:
     open_quote = GOOD.replace("C1", '"C1')
-    said = refusal(file(f"{HEADER}\n{GOOD}\n{open_quote}\n{GOOD}\n"))
-    assert "row 2 (line 3)" in said
-    assert "quote that is not closed" in said
+    message = refusal(file(f"{HEADER}\n{GOOD}\n{open_quote}\n{GOOD}\n"))
+    assert "row 2 (line 3)" in message
+    assert "quote that is not closed" in message
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -146,8 +146,8 @@ def test_separators_in_a_number_come_with_the_way_to_write_it(
     file: Callable[..., Path], number: str
 ) -> None:
     line = GOOD.replace(",", ";").replace("12.50", number)
-    said = refusal(file(f"{HEADER}\n".replace(",", ";") + line + "\n"))
-    assert "decimal point and without separators, such as 1234.5" in said
+    message = refusal(file(f"{HEADER}\n".replace(",", ";") + line + "\n"))
+    assert "decimal point and without separators, such as 1234.5" in message
 
 
 @pytest.mark.parametrize("number", ["12.5", "12.50", "+12.5", "1.25e1", "125E-1", "012.5"])
@@ -184,8 +184,8 @@ def test_labels_may_be_booleans(
 
 @pytest.mark.parametrize("label", ["yes", "no", "Y", "t", "2", "-0.5", "fraud"])
 def test_other_labels_are_refused(parquet: Callable[..., Path], label: str) -> None:
-    said = refusal(parquet(isFraud=pa.array(["0", label])))
-    assert said == f"p.parquet, row 2: isFraud must be 0 or 1, or true or false, not {label!r}."
+    message = refusal(parquet(isFraud=pa.array(["0", label])))
+    assert message == f"p.parquet, row 2: isFraud must be 0 or 1, or true or false, not {label!r}."
 
 
 @pytest.mark.parametrize(
@@ -224,9 +224,9 @@ def test_columns_of_equal_meaning_are_read(
 def test_a_type_that_cannot_be_valid_is_named_with_its_column(
     parquet: Callable[..., Path], name: str, column: pa.Array, must: str
 ) -> None:
-    said = refusal(parquet(**{name: column}))
+    message = refusal(parquet(**{name: column}))
     kind = str(column.type).replace("item:", "element:")  # as Parquet names it
-    assert said == f"p.parquet: the column {name} has the type {kind}; it must hold {must}."
+    assert message == f"p.parquet: the column {name} has the type {kind}; it must hold {must}."
 
 
 @pytest.mark.parametrize(
@@ -244,14 +244,14 @@ def test_a_type_that_cannot_be_valid_is_named_with_its_column(
 def test_missing_and_huge_values_are_shown(
     parquet: Callable[..., Path], name: str, column: pa.Array, shown: str
 ) -> None:
-    said = refusal(parquet(**{name: column}))
-    assert f": {name} must be" in said
-    assert f"not {shown}." in said
+    message = refusal(parquet(**{name: column}))
+    assert f": {name} must be" in message
+    assert f"not {shown}." in message
 
 
 def test_bytes_that_are_not_utf8_are_refused(parquet: Callable[..., Path]) -> None:
-    said = refusal(parquet(nameOrig=pa.array([b"C1", b"\xe9"])))
-    assert said == "p.parquet: the column nameOrig is not UTF-8 text."
+    message = refusal(parquet(nameOrig=pa.array([b"C1", b"\xe9"])))
+    assert message == "p.parquet: the column nameOrig is not UTF-8 text."
 
 
 def test_columns_that_are_not_read_are_listed(
@@ -266,13 +266,13 @@ def test_columns_that_are_not_read_are_listed(
 
 @pytest.mark.parametrize("written", ["Amount", "AMOUNT", "amounts"])
 def test_a_column_with_a_similar_name_is_hinted_at(file: Callable[..., Path], written: str) -> None:
-    said = refusal(file(f"{HEADER.replace('amount', written)}\n{GOOD}\n"))
-    assert said.startswith("p.csv lacks the column amount;")
-    assert said.endswith(f"Rename {written!r} to amount.")
+    message = refusal(file(f"{HEADER.replace('amount', written)}\n{GOOD}\n"))
+    assert message.startswith("p.csv lacks the column amount;")
+    assert message.endswith(f"Rename {written!r} to amount.")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (b"", "p.csv is empty."),
         (b"\n\n \n", "p.csv is empty."),
@@ -289,9 +289,9 @@ def test_a_column_with_a_similar_name_is_hinted_at(file: Callable[..., Path], wr
     ],
 )
 def test_a_file_that_is_no_table_is_named_for_what_it_is(
-    file: Callable[..., Path], content: bytes, said: str
+    file: Callable[..., Path], content: bytes, expected: str
 ) -> None:
-    assert said in refusal(file(content))
+    assert expected in refusal(file(content))
 
 
 def test_a_cell_larger_than_pythons_limit_does_not_end_in_a_traceback(

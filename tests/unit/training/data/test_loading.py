@@ -56,9 +56,9 @@ def test_good_rows_are_read(payments: Callable[..., Path]) -> None:
 def test_a_bad_row_is_named_with_its_field_and_line(
     payments: Callable[..., Path], field: str, value: str, demand: str
 ) -> None:
-    said = refusal(payments(row=2, **{field: value}))
-    assert said.startswith(f"payments.csv, row 2 (line 3): {field} must be {demand}")
-    assert "\n" not in said
+    message = refusal(payments(row=2, **{field: value}))
+    assert message.startswith(f"payments.csv, row 2 (line 3): {field} must be {demand}")
+    assert "\n" not in message
 
 
 def test_a_row_with_a_comma_too_many_is_named(payments: Callable[..., Path]) -> None:
@@ -78,8 +78,8 @@ def test_the_number_of_bad_rows_is_reported(tmp_path: Path) -> None:
 def test_a_missing_column_is_named(month: pa.Table, tmp_path: Path, column: str) -> None:
     lacking = month.drop_columns([column])
     pq.write_table(lacking, tmp_path / "month.parquet")
-    said = refusal(tmp_path / "month.parquet")
-    assert said.startswith(f"month.parquet lacks the column {column}; its columns are ")
+    message = refusal(tmp_path / "month.parquet")
+    assert message.startswith(f"month.parquet lacks the column {column}; its columns are ")
 
 
 def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
@@ -89,17 +89,17 @@ def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         ("p.parquet", b"not parquet", "cannot be read"),
         ("p.xlsx", b"x", "must end in .csv, .csv.gz, .tsv, .tsv.gz or .parquet"),
     ],
 )
 def test_an_unusable_file_is_reported_in_a_sentence(
-    tmp_path: Path, name: str, content: bytes, said: str
+    tmp_path: Path, name: str, content: bytes, expected: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    assert said in refusal(tmp_path / name)
+    assert expected in refusal(tmp_path / name)
 
 
 def test_a_missing_file_is_reported_in_a_sentence(tmp_path: Path) -> None:

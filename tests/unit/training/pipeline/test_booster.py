@@ -65,7 +65,7 @@ def test_every_round_is_reported(data: LabelledEvents, parts: Split, matrix: Flo
     losses: list[float] = []
 
     def on_round(done: int, loss: float) -> None:
-        told.append(done)
+        rounds.append(done)
         losses.append(loss)
 
     again = fit(matrix, data.is_fraud, parts, features=PAYSIM_FEATURES, seed=2, on_round=on_round)

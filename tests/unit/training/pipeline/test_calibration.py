@@ -135,12 +135,12 @@ def test_the_comparison_names_the_data_of_the_fits_and_of_its_figures() -> None:
     phrase = calibration.data(
         lambda rows: (f"{hours[rows.start]:.0f}", f"{hours[rows.stop - 1]:.0f}"), begin
     )
-    found = re.search(
+    match = re.search(
         r"\(0 to (\d+)\), compared on the later \((\d+) to 599, ([\d,]+) rows", phrase
     )
-    assert found is not None, phrase
-    assert int(found[1]) + 1 == int(found[2]), "no row is in both"
-    assert int(found[3].replace(",", "")) == ROWS - int(found[2]) * 100
+    assert match is not None, phrase
+    assert int(match[1]) + 1 == int(match[2]), "no row is in both"
+    assert int(match[3].replace(",", "")) == ROWS - int(match[2]) * 100
 
 
 def test_a_shape_that_only_isotonic_has_gets_isotonic() -> None:

@@ -39,16 +39,16 @@ FIGURES: dict[str, Callable[..., float]] = {
 @pytest.mark.parametrize("decimals", [15, 2])
 def test_the_values_are_those_of_the_rows_as_they_are(decimals: int) -> None:
     rows = sample(decimals=decimals)
-    found = intervals(*rows, POLICY, resamples=10)
-    assert set(found) == set(FIGURES)
+    result = intervals(*rows, POLICY, resamples=10)
+    assert set(result) == set(FIGURES)
     for name, figure in FIGURES.items():
-        assert found[name].value == pytest.approx(figure(*rows), rel=1e-9, abs=1e-12), name
+        assert result[name].value == pytest.approx(figure(*rows), rel=1e-9, abs=1e-12), name
 
 
 @pytest.mark.parametrize("decimals", [15, 2])
 def test_the_ends_are_those_of_drawing_row_by_row(decimals: int) -> None:
     rows = sample(decimals=decimals)
-    found = intervals(*rows, POLICY)
+    result = intervals(*rows, POLICY)
     rng = np.random.default_rng(1)
     again = []
     for _ in range(200):
@@ -57,8 +57,8 @@ def test_the_ends_are_those_of_drawing_row_by_row(decimals: int) -> None:
     low, high = np.quantile(again, (0.025, 0.975), axis=0)
     for index, name in enumerate(FIGURES):
         width = high[index] - low[index]
-        assert found[name].low == pytest.approx(low[index], abs=0.15 * width), name
-        assert found[name].high == pytest.approx(high[index], abs=0.15 * width), name
+        assert result[name].low == pytest.approx(low[index], abs=0.15 * width), name
+        assert result[name].high == pytest.approx(high[index], abs=0.15 * width), name
 
 
 def test_nearly_all_intervals_hold_the_truth() -> None:
@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 def test_a_single_fraud_still_has_intervals() -> None:
     score = np.linspace(0.01, 0.9, 50)
-    found = intervals(score, np.ones(50), np.arange(50) == 40, POLICY)
-    assert found["recall"].low == 0.0
-    assert found["recall"].high == 1.0
-    assert all(np.isfinite([i.value, i.low, i.high]).all() for i in found.values())
+    result = intervals(score, np.ones(50), np.arange(50) == 40, POLICY)
+    assert result["recall"].low == 0.0
+    assert result["recall"].high == 1.0
+    assert all(np.isfinite([i.value, i.low, i.high]).all() for i in result.values())

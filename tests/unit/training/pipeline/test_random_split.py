@@ -59,7 +59,7 @@ def evaluation_with(pr_auc: Interval) -> Evaluation:
 
 
 @pytest.mark.parametrize(
-    ("by_time", "at_random", "said"),
+    ("by_time", "at_random", "expected"),
     [
         (Interval(0.5, 0.4, 0.6), Interval(0.8, 0.7, 0.9), "fraud changes with time"),
         (Interval(0.8, 0.7, 0.9), Interval(0.5, 0.4, 0.6), "the last hours were easier"),
@@ -67,8 +67,8 @@ def evaluation_with(pr_auc: Interval) -> Evaluation:
     ],
 )
 def test_a_sentence_explains_the_difference(
-    by_time: Interval, at_random: Interval, said: str
+    by_time: Interval, at_random: Interval, expected: str
 ) -> None:
-    told = explain_difference(evaluation_with(by_time), evaluation_with(at_random))
-    assert said in told
-    assert f"{by_time.value:.4f} by time" in told
+    note = explain_difference(evaluation_with(by_time), evaluation_with(at_random))
+    assert expected in note
+    assert f"{by_time.value:.4f} by time" in note
