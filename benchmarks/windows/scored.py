@@ -16,7 +16,7 @@ import psutil
 from psycopg.pq.abc import PGresult
 from sqlalchemy import Engine
 
-from benchmarks.payloads import transactions
+from benchmarks.load.payloads import transactions
 from benchmarks.windows.history import HOT_KEY, MODEL, NOW_US
 from benchmarks.windows.layouts import EVENT, READ_TYPES, Layout
 from persistence.decisions.insert_sql import INSERT, SET_TENANTS_PREPARED, parameters
@@ -24,9 +24,10 @@ from persistence.decisions.rows import Decided
 from persistence.pipeline.libpq import round_trip
 from persistence.raw_connection import driver_connection
 from persistence.uuid7 import new_ids
-from scoring.features import FEATURE_NAMES
+from scoring.event import AnyEvent
+from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.prediction import ModelVersion, Prediction
-from scoring.transaction import from_wire
+from scoring.transaction import Transaction, from_wire
 from scoring.windows.definition import DAY_US, WindowDefinition
 from scoring.windows.events import Events, Labels
 from scoring.windows.point_in_time import window_values
@@ -80,6 +81,7 @@ def decision(tenant: int) -> Decided:
         features=[i / 7 for i in range(len(FEATURE_NAMES))],
         contributions=[4 / len(FEATURE_NAMES)] * len(FEATURE_NAMES),
         model=ModelVersion(MODEL, 1),
+        described=PAYSIM_FEATURES.described,
     )
     transaction = from_wire(transactions(1, seed=0)[0])
     return Decided(tenant, transaction_id, prediction_id, transaction, prediction, latency_ms=1.5)
@@ -117,7 +119,7 @@ class Payments:
         for transaction_id, prediction_id in ids:
             payer, payee = (self._random.randrange(self._entities // step) * step for _ in range(2))
             transaction = replace(
-                self._template.transaction,
+                _paysim(self._template.transaction),
                 external_id=f"w-{next(_NUMBERS)}-{transaction_id}",
                 name_orig=key or f"C{payer}",
                 name_dest=f"M{payee}",
@@ -175,9 +177,15 @@ class Payments:
             return psutil.Process(connection.info.backend_pid)
 
 
+def _paysim(event: AnyEvent) -> Transaction:
+    if not isinstance(event, Transaction):
+        raise TypeError("the template is a transaction of PaySim")
+    return event
+
+
 def _entities(batch: Sequence[Decided]) -> list[Entity]:
-    payers = dict.fromkeys((1, d.transaction.name_orig) for d in batch)
-    payees = dict.fromkeys((2, d.transaction.name_dest) for d in batch)
+    payers = dict.fromkeys((1, str(d.transaction.payer)) for d in batch)
+    payees = dict.fromkeys((2, str(d.transaction.payee)) for d in batch)
     return [*payers, *payees]
 
 
@@ -215,7 +223,9 @@ def _windows(
                 owners[kind].append((code, len(part) // _PAYLOAD.size))
     for kind, by in enumerate(BY, 1):
         rows = np.frombuffer(b"".join(histories[kind]), _ROW)
-        named = [(kind, d.transaction.payer if kind == 1 else d.transaction.payee) for d in batch]
+        named = [
+            (kind, str(d.transaction.payer if kind == 1 else d.transaction.payee)) for d in batch
+        ]
         key_codes = np.concatenate(
             [
                 np.repeat([c for c, _ in owners[kind]], [n for _, n in owners[kind]]),

@@ -75,7 +75,7 @@ class Strangers:
             stolen = (422, path, {"params": {"cursor": cursor(path)}})
             return [stolen, *((200, path, {"params": query}) for query in queries)]
 
-        said = {"label": "confirmed_fraud", "rationale": "not mine"}
+        verdict = {"label": "confirmed_fraud", "rationale": "not mine"}
         labelled = {"label": "fraud", "source": "rule", "transaction_id": transaction[14:]}
         return {
             ("post", "/score"): [(200, "/score", {"json": self.body})],

@@ -148,7 +148,7 @@ def test_a_feature_has_the_value_that_its_name_describes(
 )
 def test_a_code_is_shown_as_people_know_it(changes: dict[str, Any], shown: dict[str, str]) -> None:
     row = served(a_transaction(**changes))[0].tolist()
-    found = {
+    words = {
         name: PAYSIM_FEATURES.described.display_values[index].get(row[index])
         for index, name in enumerate(FEATURE_NAMES)
     }

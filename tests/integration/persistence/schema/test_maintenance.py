@@ -111,7 +111,7 @@ def test_retention_drops_whole_old_months_and_keeps_newer_ones(
     maintain(owner, NOW, retain_months=1, report=lines.append)
     assert months(engine)[0] == THIS.plus(-1)
     dropped = "1 decisions, 1 idempotency keys, 1 entries of feedback, 1 labels."
-    assert f"Dropped {THIS.plus(-2)}: {dropped}" in said
+    assert f"Dropped {THIS.plus(-2)}: {dropped}" in lines
     for age, decided in stored.items():
         if age > 1:
             with pytest.raises(NotFound):

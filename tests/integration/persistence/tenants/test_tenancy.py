@@ -15,7 +15,6 @@ from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
-from persistence.refusals import record_refusal
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction

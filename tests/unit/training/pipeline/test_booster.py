@@ -61,7 +61,7 @@ def test_trees_after_the_best_round_are_not_kept(
 
 
 def test_every_round_is_reported(data: LabelledEvents, parts: Split, matrix: FloatArray) -> None:
-    told: list[int] = []
+    rounds: list[int] = []
     losses: list[float] = []
 
     def on_round(done: int, loss: float) -> None:
@@ -69,7 +69,7 @@ def test_every_round_is_reported(data: LabelledEvents, parts: Split, matrix: Flo
         losses.append(loss)
 
     again = fit(matrix, data.is_fraud, parts, features=PAYSIM_FEATURES, seed=2, on_round=on_round)
-    assert told == list(range(1, len(again.stopping_log_loss) + 1))
+    assert rounds == list(range(1, len(again.stopping_log_loss) + 1))
     assert tuple(losses) == again.stopping_log_loss
 
 
