@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from scoring.errors import FieldError, InvalidRequest
 from scoring.event_type.event import Event
@@ -81,9 +80,7 @@ class EventValidator:
     def _unknown(self, name: str) -> FieldError:
         if name == self._label:
             return FieldError(name, "is the label, which is not sent with an event; leave it out")
-        near = get_close_matches(name, self._known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return FieldError(name, f"is not a field of the event type{hint}")
+        return FieldError(name, "is not a field of the event type")
 
 
 def invalid_event(errors: list[FieldError]) -> InvalidRequest:

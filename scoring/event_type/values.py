@@ -20,7 +20,7 @@ Value = float | int | bool | str | Timestamp
 Read = Callable[[object], Value]
 """Function from a value of JSON to the value that is kept; raises InvalidValue."""
 
-_MAX_LISTED_VALUES = 20
+_MAX_LISTED_CHARACTERS = 200
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -75,9 +75,10 @@ def category_rule(values: tuple[str, ...] | None) -> str:
     """Return what a value of a category must be, as a phrase."""
     if values is None:
         return f"text of 1 to {MAX_CATEGORY_LENGTH} visible characters"
-    if len(values) > _MAX_LISTED_VALUES:
+    listed = ", ".join(values)
+    if len(listed) > _MAX_LISTED_CHARACTERS:
         return f"one of the {len(values):,} values of the event type"
-    return f"one of {', '.join(values)}"
+    return f"one of {listed}"
 
 
 TIMESTAMP_RULE = "a time of RFC 3339 with its zone, such as 2026-05-01T09:30:00Z"

@@ -68,12 +68,9 @@ def test_a_required_field_that_is_missing_or_null_is_named(name: str) -> None:
     assert errors_of(absent) == errors_of(an_event(**{name: None})) == {name: "is required"}
 
 
-def test_an_unknown_field_is_named_with_the_nearest_known_one() -> None:
+def test_unknown_fields_are_named() -> None:
     found = errors_of(an_event(TX_AMOUT=1, surprise=None))
-    assert found == {
-        "TX_AMOUT": "is not a field of the event type; did you mean TX_AMOUNT?",
-        "surprise": "is not a field of the event type",
-    }
+    assert found == dict.fromkeys(("TX_AMOUT", "surprise"), "is not a field of the event type")
 
 
 def test_the_label_is_refused_with_the_reason() -> None:
