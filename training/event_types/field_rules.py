@@ -47,7 +47,7 @@ MAX_CODES = 20
 MIN_ENTITIES = 50
 """Number of different values above which a name such as `merchant` is that of an entity."""
 
-_DAY_FIRST = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b.*")
+_DAY_FIRST = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}([ T]\d.*)?")
 _FORMS: dict[Form, str] = {
     "local": "The times have no zone and are read as UTC.",
     "seconds": "Read as seconds since 1970.",
@@ -67,6 +67,7 @@ class FieldDraft:
         amount_rank: how well the field fits the amount, 0 best; None where it does not.
         least: smallest number of the column, or None.
         greatest: largest number of the column, or None.
+        times: times of a timestamp, else None.
     """
 
     field: Field
@@ -74,6 +75,7 @@ class FieldDraft:
     amount_rank: int | None = None
     least: float | None = None
     greatest: float | None = None
+    times: Times | None = None
 
     def changed(self, comment: str, **changes: Any) -> FieldDraft:  # noqa: ANN401 - of a field
         """Return the draft with other values of the field and one more comment, if any."""
@@ -100,18 +102,45 @@ def draft_field(column: Profile, is_fraud: BoolArray, epoch: Times | None) -> Fi
         )
     if is_known_later(column.name):
         return _ignored(column, "Ignored: by its name it is known only once the label is.")
-    if epoch is not None:
-        column = replace(column, content="time", times=epoch)
+    if found_times := epoch or column.times:
+        return draft_timestamp(column, found_times)
     draft = _DRAFTS[column.content](column)
     if draft.field.ignored:
         return draft
     draft = replace(draft, comments=(*draft.comments, *_warnings(column, found)))
-    if column.missing.any():
-        count = int(np.count_nonzero(column.missing))
-        rows = column.missing.size
-        comment = f"Missing in {count:,} of {rows:,} rows ({count / rows:.1%})."
-        draft = draft.changed(comment, optional=True)
-    return draft
+    return _optional_if_missing(draft, column)
+
+
+def draft_timestamp(column: Profile, found: Times) -> FieldDraft:
+    """Return a timestamp, or an ignored field where some time is before 1970.
+
+    Args:
+        column: what the cells are.
+        found: its times.
+    """
+    us = found.us[found.is_time]
+    if us.min() < 0:
+        return _ignored(
+            column, "Ignored: some of its times are before 1970, which no timestamp may be."
+        )
+    first, last = (
+        np.datetime64(int(moment), "us").astype("M8[s]") for moment in (us.min(), us.max())
+    )
+    comments = [f"From {first} to {last} UTC."]
+    if found.form in _FORMS:
+        comments.append(_FORMS[found.form])
+    if found.form != "zoned":
+        comments.append("Send RFC 3339, such as 2026-05-01T09:30:00Z.")
+    draft = FieldDraft(Field(column.name, "timestamp"), tuple(comments), times=found)
+    return _optional_if_missing(draft, column)
+
+
+def _optional_if_missing(draft: FieldDraft, column: Profile) -> FieldDraft:
+    count, rows = int(np.count_nonzero(column.missing)), column.missing.size
+    if not count:
+        return draft
+    comment = f"Missing in {count:,} of {rows:,} rows ({count / rows:.1%})."
+    return draft.changed(comment, optional=True)
 
 
 def _reason_to_ignore(column: Profile, n: int) -> str | None:
@@ -152,26 +181,6 @@ def _ignored(column: Profile, reason: str) -> FieldDraft:
     )
 
 
-def _time(column: Profile) -> FieldDraft:
-    found = column.times
-    if found is None:
-        raise ValueError(f"{column.name} has no times")
-    us = found.us[found.is_time]
-    if us.min() < 0:
-        return _ignored(
-            column, "Ignored: some of its times are before 1970, which no timestamp may be."
-        )
-    first, last = (
-        np.datetime64(int(moment), "us").astype("M8[s]") for moment in (us.min(), us.max())
-    )
-    comments = [f"From {first} to {last} UTC."]
-    if found.form in _FORMS:
-        comments.append(_FORMS[found.form])
-    if found.form != "zoned":
-        comments.append("Send RFC 3339, such as 2026-05-01T09:30:00Z.")
-    return FieldDraft(Field(column.name, "timestamp"), tuple(comments))
-
-
 def _boolean(column: Profile) -> FieldDraft:
     return FieldDraft(Field(column.name, "boolean"))
 
@@ -191,6 +200,11 @@ def _number(column: Profile) -> FieldDraft:
     if column.has_decimal_commas:
         comments.append(
             "Its numbers are read with decimal commas, so 1,234 is less than 2. Send JSON numbers."
+        )
+    if hint and np.all(present == np.floor(present)):
+        comments.append(
+            f"By its name it is a {hint.entity}: if so, write the file's numbers without a decimal "
+            "point and make it an entity."
         )
     is_integer = column.content == "integer" and max(-least, greatest) <= MAX_INTEGER
     if is_integer and (is_code(column.name) or column.distinct_count <= MAX_CODES):
@@ -275,7 +289,6 @@ _DRAFTS = {
     "boolean": _boolean,
     "integer": _number,
     "number": _number,
-    "time": _time,
     "text": _text,
 }
-"""Draft of each content that is not ignored."""
+"""Draft of each content that is neither ignored nor a time."""

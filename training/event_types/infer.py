@@ -9,10 +9,11 @@ import numpy as np
 
 from scoring.columns import BoolArray
 from scoring.event_type.checks import check_event_type
-from scoring.event_type.fields import EventType
+from scoring.event_type.fields import EventType, Field
 from scoring.event_type.limits import (
     MAX_FIELD_NAME_LENGTH,
     MAX_FIELDS,
+    MAX_FUTURE_US,
     RESERVED_FIELDS,
     is_event_type_name,
 )
@@ -21,7 +22,7 @@ from sentinel.sentences import printable
 from training.data.table_file import readable
 from training.errors import TrainingError
 from training.event_types.draft import Draft
-from training.event_types.field_rules import FieldDraft, draft_field
+from training.event_types.field_rules import FieldDraft, draft_field, draft_timestamp
 from training.event_types.labels import LABEL_RULE, labels
 from training.event_types.names import entity_hint, time_rank
 from training.event_types.profile import Profile, profile
@@ -57,10 +58,8 @@ def infer(path: Path, label: str, time: str | None = None) -> Draft:
         )
     if not profiles:
         raise TrainingError(f"{source} has no column that can be a field, beside the label.")
-    drafts = [
-        draft_field(found_in, is_fraud, _epoch(found_in, found, time)) for found_in in profiles
-    ]
-    drafts = _with_time(drafts, time, source)
+    drafts = [_drafted(column, found, is_fraud, time) for column in profiles]
+    drafts = _without_later_times(_with_time(drafts, time, source))
     drafts = _with_amount(_with_sides(drafts))
     event_type = EventType(_name(path), label, tuple(draft.field for draft in drafts))
     check_event_type(event_type)
@@ -91,11 +90,21 @@ def _labels(found: EventTable, label: str) -> BoolArray:
     return np.asarray(values == 1)
 
 
+def _drafted(
+    column: Profile, found: EventTable, is_fraud: BoolArray, time: str | None
+) -> FieldDraft:
+    epoch = _epoch(column, found, time)
+    # The column that the user names is a time, also where it happens to separate the labels.
+    if column.name == time and (named := epoch or column.times):
+        return draft_timestamp(column, named)
+    return draft_field(column, is_fraud, epoch)
+
+
 def _epoch(column: Profile, found: EventTable, time: str | None) -> Times | None:
     """Return a column's times where its numbers count from 1970, else None.
 
-    That is so where the column is named as a time, and its times are from 2000 to 2100. The column
-    that the user names is one in any case.
+    That is so where its name is that of a time, and its times are from 2000 to 2100, and of the
+    column that the user names in any case.
     """
     if column.content not in ("integer", "number"):
         return None
@@ -117,8 +126,13 @@ def _with_time(drafts: list[FieldDraft], time: str | None, source: str) -> list[
         others = [draft.field.name for draft in ranked[1:]]
         note = f"Taken as the event's time; so might be {', '.join(others)}." if others else ""
     else:
-        chosen = next((draft for draft in candidates if draft.field.name == time), None)
-        if chosen is None:
+        chosen = next(draft for draft in drafts if draft.field.name == time)
+        if chosen.field.ignored and chosen.field.kind == "timestamp":
+            raise TrainingError(
+                f"{source}: the column {printable(time)} has times before 1970, which the time of "
+                "an event may not be."
+            )
+        if chosen.field.kind != "timestamp":
             raise TrainingError(
                 f"{source}: the column {printable(time)} is no time; write times in ISO 8601, such "
                 "as 2026-05-01T09:30:00Z, or as a number since 1970."
@@ -130,6 +144,27 @@ def _with_time(drafts: list[FieldDraft], time: str | None, source: str) -> list[
         note += " Every event needs its time: the rows without it will be refused."
     timed = chosen.changed(note.strip(), role="time", optional=False)
     return [timed if draft is chosen else draft for draft in drafts]
+
+
+def _without_later_times(drafts: list[FieldDraft]) -> list[FieldDraft]:
+    """Ignore timestamps such as a card's expiry, which requests may not send."""
+    own = next((draft.times for draft in drafts if draft.field.role == "time"), None)
+    if own is None:
+        return drafts
+    changed = []
+    for draft in drafts:
+        if draft.times is None or draft.field.role == "time":
+            changed.append(draft)
+            continue
+        is_later = draft.times.us > own.us + MAX_FUTURE_US
+        count = int(np.count_nonzero(is_later & own.is_time & draft.times.is_time))
+        reason = (
+            f"Ignored: in {count:,} rows it is more than 24 hours after the event, and so would be "
+            "refused. Send the time in between as a number."
+        )
+        ignored = Field(draft.field.name, "timestamp", ignored=True)
+        changed.append(FieldDraft(ignored, (reason,)) if count else draft)
+    return changed
 
 
 def _with_sides(drafts: list[FieldDraft]) -> list[FieldDraft]:

@@ -111,7 +111,8 @@ def is_known_later(name: str) -> bool:
 
 def is_state_after(name: str) -> bool:
     """Return whether a name may be that of a state after the payment, such as `newbalanceOrig`."""
-    return name.lower().startswith(("new", "after", "post_"))
+    first = next(iter(words(name)), "")
+    return first in ("new", "after", "post") or first.startswith("newbalance")
 
 
 def _rank(name: str, ranked: tuple[str, ...]) -> int | None:

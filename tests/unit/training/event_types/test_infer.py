@@ -299,8 +299,9 @@ def test_times_that_cannot_be_read_are_ignored(draft: Infer, x: list[Any], part:
 def test_the_time_that_is_named_is_the_events_time(tmp_path: Path) -> None:
     times = [f"2026-03-{1 + i % 30:02d}" for i in range(ROWS)]
     seconds = [1_000 + 7 * (i // 2) for i in range(ROWS)]
+    opened = [f"{day} 10:00" for day in times]
     path = write_csv(
-        tmp_path / "a.csv", {"date": times, "opened": times[::-1], "s": seconds, "y": LABEL}
+        tmp_path / "a.csv", {"date": times, "opened": opened, "s": seconds, "y": LABEL}
     )
     unnamed = infer(path, "y")
     assert field(unnamed, "date").role == "time"
@@ -313,6 +314,27 @@ def test_the_time_that_is_named_is_the_events_time(tmp_path: Path) -> None:
 def test_a_named_time_that_is_none_is_refused(draft: Infer) -> None:
     with pytest.raises(TrainingError, match="the column x is no time; write times in ISO 8601"):
         draft(cells("a", "b", "c"), time="x")
+
+
+def test_the_time_that_is_named_may_separate_the_labels(draft: Infer) -> None:
+    x = [f"2026-0{2 if fraud else 1}-01" for fraud in FRAUDS]
+    assert field(draft(x, time="x")) == Field("x", "timestamp", role="time")
+    assert field(draft(x)).ignored
+
+
+def test_a_named_time_before_1970_is_refused(draft: Infer) -> None:
+    with pytest.raises(TrainingError, match="the column x has times before 1970"):
+        draft(cells("1969-12-31", "2026-03-31", "2026-04-01"), time="x")
+
+
+def test_a_time_after_the_event_is_ignored(tmp_path: Path) -> None:
+    paid = [f"2026-03-{1 + i % 30:02d}" for i in range(ROWS)]
+    columns = {"time": paid, "expires": cells("2026-04-15", "2028-01-01", "2027-01-01")}
+    columns["opened"] = cells("2020-04-15", "2021-01-01", "2022-01-01")
+    found = infer(write_csv(tmp_path / "a.csv", columns | {"y": LABEL}), "y")
+    assert field(found, "expires").ignored
+    assert "more than 24 hours after the event" in comments(found, "expires")
+    assert field(found, "opened") == Field("opened", "timestamp")
 
 
 def test_events_without_a_time_are_noted(draft: Infer) -> None:
@@ -356,6 +378,12 @@ def test_whole_floats_of_pandas_are_ids(draft_parquet: Infer) -> None:
     found = draft_parquet(x, name="customer_id")
     expected = Field("customer_id", "entity", role="payer", entity="customer", optional=True)
     assert field(found, "customer_id") == expected
+
+
+def test_ids_with_a_decimal_point_are_questioned(draft: Infer) -> None:
+    found = draft([f"{i % 70}.0" for i in range(ROWS)], name="customer_id")
+    assert field(found, "customer_id").kind == "number"
+    assert "without a decimal point and make it an entity" in comments(found, "customer_id")
 
 
 @pytest.mark.parametrize(
@@ -437,6 +465,7 @@ def test_names_from_after_the_decision_are_ignored_or_questioned(draft: Infer) -
     assert field(draft(name="chargeback_date"), "chargeback_date").ignored
     found = draft(name="newbalanceOrig")
     assert "state after the payment" in comments(found, "newbalanceOrig")
+    assert "state after" not in comments(draft(name="newsletter"), "newsletter")
 
 
 def test_columns_whose_names_no_field_has_are_left_out(tmp_path: Path) -> None:
