@@ -41,6 +41,7 @@ library's errors are translated into ours where it is called, by its `translate_
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -89,6 +90,13 @@ class InvalidRequest(SentinelError):
     code = "invalid-request"
     title = "The request is not valid"
     retry = "No; correct the fields that `errors` names"
+
+
+def invalid_request(errors: Sequence[FieldError]) -> InvalidRequest:
+    """Return the error of a request by its fields, of which the sentence names the first five."""
+    fields = ", ".join(dict.fromkeys(error.field for error in errors[:5]))
+    more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
+    return InvalidRequest(f"Not valid: {fields}{more}.", errors=tuple(errors))
 
 
 class MalformedRequest(InvalidRequest):

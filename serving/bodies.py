@@ -12,9 +12,9 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from scoring.errors import FieldError, InvalidRequest
+from scoring.errors import FieldError, InvalidRequest, invalid_request
 from scoring.event import AnyEvent
-from scoring.event_type.validation import EventValidator, invalid_event
+from scoring.event_type.validation import EventValidator
 from serving import schemas
 from web.body import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, read_body, read_json
 from web.headers import idempotency_key
@@ -61,7 +61,7 @@ async def read_events(request: Request, validator: EventValidator | None) -> lis
         except InvalidRequest as error:
             errors += [_within(f"{_BATCH}.{number}", one) for one in error.errors]
     if errors:
-        raise invalid_event(errors)
+        raise invalid_request(errors)
     return events
 
 
@@ -93,7 +93,7 @@ async def read_explain(request: Request, validator: EventValidator | None) -> To
     try:
         return ToExplain(validator.validate(_object(event), _now_us()), None)
     except InvalidRequest as error:
-        raise invalid_event([_within("transaction", one) for one in error.errors]) from error
+        raise invalid_request([_within("transaction", one) for one in error.errors]) from error
 
 
 def _now_us() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scoring.errors import FieldError, InvalidRequest
+from scoring.errors import FieldError, invalid_request
 from scoring.event_type.event import Event
 from scoring.event_type.fields import EventType
 from scoring.event_type.limits import MAX_FUTURE_US, RESERVED_FIELDS
@@ -33,19 +33,22 @@ class EventValidator:
         self._known = RESERVED_FIELDS.union(field.name for field in event_type.fields)
         self._label = event_type.label
 
-    def validate(self, body: Mapping[str, object], now_us: int) -> Event:
+    def validate(self, body: object, now_us: int) -> Event:
         """Return the event of a body of parsed JSON.
 
         A field that is null counts as missing. Of an ignored field any value is dropped.
 
         Args:
-            body: value by field name, and `external_id` where the caller gives one.
+            body: object of JSON: value by field name, and `external_id` where the caller gives one.
             now_us: microseconds since 1970 UTC of the clock, by which a timestamp is at most
                 24 hours in the future.
 
         Raises:
-            InvalidRequest: a field is not valid, unknown or missing; names each.
+            InvalidRequest: a field is not valid, unknown or missing, and the error names each; or
+                the body is no object.
         """
+        if not isinstance(body, dict):
+            raise invalid_request([FieldError("body", "must be a JSON object")])
         values: dict[str, Value | None] = {}
         errors: list[FieldError] = []
         for name, read, optional in self._fields:
@@ -74,17 +77,10 @@ class EventValidator:
             errors.append(FieldError("external_id", f"must be {EXTERNAL_ID_RULE}"))
             external_id = None
         if errors:
-            raise invalid_event(errors)
+            raise invalid_request(errors)
         return Event(self.event_type, values, time_us, external_id, self.type_id)
 
     def _unknown(self, name: str) -> FieldError:
         if name == self._label:
             return FieldError(name, "is the label, which is not sent with an event; leave it out")
         return FieldError(name, "is not a field of the event type")
-
-
-def invalid_event(errors: list[FieldError]) -> InvalidRequest:
-    """Return the error of an event whose fields are not valid."""
-    names = ", ".join(dict.fromkeys(error.field for error in errors[:5]))
-    more = f" and {len(errors) - 5} more" if len(errors) > 5 else ""
-    return InvalidRequest(f"Not valid: {names}{more}.", errors=tuple(errors))

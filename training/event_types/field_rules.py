@@ -270,6 +270,7 @@ def _entity(column: Profile, hint: EntityHint) -> FieldDraft:
     comments = [f"{count:,} different values in {column.present_count:,} rows."]
     if count == column.present_count:
         comments.append("Each occurs once, so it has no history here.")
+    comments.append(f"That it is the {hint.entity} is a guess by the name.")
     return FieldDraft(Field(column.name, "entity", entity=hint.entity), tuple(comments))
 
 

@@ -178,7 +178,7 @@ def _with_sides(drafts: list[FieldDraft]) -> list[FieldDraft]:
             changed.append(draft)
             continue
         taken.add(role)
-        changed.append(draft.changed("The entity and the role are guesses by the name.", role=role))
+        changed.append(draft.changed("So is its role.", role=role))
     return changed
 
 
@@ -193,9 +193,8 @@ def _with_amount(drafts: list[FieldDraft]) -> list[FieldDraft]:
     bound = ""
     if chosen.greatest is not None and chosen.greatest > 0:
         # A hundred times the largest, rounded up to a power of ten.
-        bound = (
-            f" A max such as {10.0 ** np.ceil(np.log10(chosen.greatest) + 2):.0f} refuses slips."
-        )
+        maximum = 10.0 ** np.ceil(np.log10(chosen.greatest) + 2)
+        bound = f" A max such as {maximum:.0f} refuses mistyped ones."
     amount = chosen.changed(
         f"The role amount is a guess by the name.{note}{bound}",
         kind="number",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.errors import InvalidEventType
@@ -252,6 +252,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_any_document_is_read_or_refused(document: object) -> None:
     try:
         event_type = from_document(document)
@@ -262,6 +263,7 @@ def test_any_document_is_read_or_refused(document: object) -> None:
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=4), JSON, max_size=3))
+@settings(deadline=None)
 def test_any_fields_are_read_or_refused(fields: dict[str, object]) -> None:
     try:
         event_type = from_document({"name": "ab", "fields": fields})

@@ -69,7 +69,7 @@ def is_accepted(body: dict[str, Any]) -> bool:
 @example("closed", "a ")
 @example("open", "\ud7ff")
 @example("number", 10**300)
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 def test_a_value_is_valid_to_both_or_to_neither(name: str, value: object) -> None:
     body = GOOD | {name: value}
     assert SCHEMA.is_valid(body) is is_accepted(body)
@@ -79,6 +79,7 @@ def test_a_value_is_valid_to_both_or_to_neither(name: str, value: object) -> Non
     st.sets(st.sampled_from(sorted(GOOD))),
     st.dictionaries(st.sampled_from(["other", "external_id", "ignored"]), VALUES, max_size=2),
 )
+@settings(deadline=None)
 def test_missing_and_unknown_fields_are_refused_by_both(
     left_out: set[str], added: dict[str, object]
 ) -> None:

@@ -17,11 +17,11 @@ from tests.support.event_types import NOW_US, an_event, an_event_type
 MAX_INTEGER = 2**53 - 1
 
 
-def validate(body: dict[str, Any], event_type: EventType | None = None) -> Event:
+def validate(body: Any, event_type: EventType | None = None) -> Event:
     return EventValidator(event_type or an_event_type()).validate(body, NOW_US)
 
 
-def errors_of(body: dict[str, Any], event_type: EventType | None = None) -> dict[str, str]:
+def errors_of(body: Any, event_type: EventType | None = None) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as refused:
         validate(body, event_type)
     return {error.field: error.message for error in refused.value.errors}
@@ -89,6 +89,11 @@ def test_the_callers_own_id_keeps_its_rule(value: object) -> None:
     assert errors_of(an_event(external_id=value)) == {
         "external_id": "must be 1 to 128 printable ASCII characters without spaces"
     }
+
+
+@pytest.mark.parametrize("body", [None, [], [an_event()], "event", 1])
+def test_a_body_that_is_no_object_is_refused(body: object) -> None:
+    assert errors_of(body) == {"body": "must be a JSON object"}
 
 
 def test_one_error_names_every_invalid_field() -> None:

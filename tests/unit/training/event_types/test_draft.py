@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.event_type.checks import event_type_errors
@@ -72,6 +72,7 @@ def test_each_field_is_a_line_below_its_comments() -> None:
     BOUNDS,
     st.text(),
 )
+@settings(deadline=None)
 def test_any_draft_is_read_back(
     name: str,
     label: str | None,

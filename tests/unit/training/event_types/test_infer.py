@@ -101,7 +101,7 @@ def test_card_payments_become_an_event_type(tmp_path: Path) -> None:
     )
     assert "external_id" in comments(draft, "TRANSACTION_ID")
     assert "read as UTC" in comments(draft, "TX_DATETIME")
-    assert "guesses by the name" in comments(draft, "CUSTOMER_ID")
+    assert "the customer is a guess by the name. So is its role." in comments(draft, "CUSTOMER_ID")
     assert "codes without an order" in comments(draft, "MCC")
     assert "send true or false" in comments(draft, "NEW_CARD")
     assert "Missing in 133 of 400 rows (33.2%)" in comments(draft, "COUNTRY")
