@@ -21,7 +21,7 @@ COMMANDS = {
     "tenants": ("tenants", "tenants_group"),
 }
 """Module of `sentinel/cli/` and its command object, by command name."""
-LOCAL = ("demo", "stop")
+LOCAL = ("demo", "event-types", "stop")
 """Commands that need the packages of the `training` extra; `--help` shows them where those are."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scoring.event_type.fields import Field
+from training.event_types.draft import Draft
+
 ROWS = 400
 FRAUDS = np.arange(ROWS) % 8 == 0
 """Labels of the usual file."""
+LABEL = FRAUDS.astype(int).tolist()
+Infer = Callable[..., Draft]
+"""Function that infers from a file with these cells in a column `x` and the label `y`."""
 
 
 def cells(*values: object) -> list[object]:
@@ -42,3 +48,16 @@ def write_parquet(path: Path, columns: Mapping[str, Any]) -> Path:
     """Write columns as Parquet."""
     pq.write_table(pa.table(dict(columns)), path)
     return path
+
+
+FILLER = cells(*range(7))
+
+
+def field(draft: Draft, name: str = "x") -> Field:
+    """Return a field of a draft."""
+    return next(field for field in draft.event_type.fields if field.name == name)
+
+
+def comments(draft: Draft, name: str = "x") -> str:
+    """Return the comments on a field of a draft as one text."""
+    return " ".join(draft.field_comments.get(name, ()))
