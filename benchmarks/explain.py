@@ -1,7 +1,10 @@
-"""Compare the compiled explanation with LightGBM's own `pred_contrib` on the same rows."""
+"""Compare the compiled explanation with LightGBM's own `pred_contrib` and with woodelf."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
 import statistics
 import time
 from collections.abc import Callable
@@ -9,6 +12,7 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 
 from benchmarks.load.payloads import features_of, transactions
 from benchmarks.models import Prepared
@@ -28,7 +32,8 @@ def compare(model: Prepared, seconds: float) -> dict[str, Any]:
     Returns:
         By number of rows: the medians of thread CPU time and wall time in ms, the median ratio of
         CPU times (`pred_contrib` over the compiled explanation) and the quartiles of the ratios of
-        single pairs. In addition the largest difference between the two explanations, in log-odds.
+        single pairs. In addition the largest difference between the two explanations, in log-odds,
+        and, where it is installed, woodelf's time for the largest batch.
 
     Raises:
         ValueError: the trees do not compile.
@@ -42,6 +47,7 @@ def compare(model: Prepared, seconds: float) -> dict[str, Any]:
         "largest_difference": max(timings.pop("difference") for timings in by_rows.values()),
         "table_mb": round(compiled.forest.table.nbytes / 1e6, 1),
         "rows": by_rows,
+        "woodelf": _by_woodelf(compiled, booster, max(ROWS)),
     }
 
 
@@ -72,6 +78,29 @@ def _compared(
         "times_faster_range": [round(quarters[0], 3), round(quarters[2], 3)],
         "times": len(times),
         "difference": float(np.abs(expected[:, :-1] - explained.contributions).max()),
+    }
+
+
+def _by_woodelf(compiled: CompiledTrees, booster: lgb.Booster, rows: int) -> dict[str, Any] | None:
+    """Return the CPU time in ms of woodelf's second call, or None if it is not installed.
+
+    It prepares its tables again in every call, which takes longer than the rows.
+    """
+    if importlib.util.find_spec("woodelf") is None:
+        return None
+    from woodelf import WoodelfExplainer
+
+    matrix = np.ascontiguousarray(features_of(transactions(rows)))
+    frame = pd.DataFrame(matrix, columns=booster.feature_name())
+    explainer = WoodelfExplainer(booster)
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = np.asarray(explainer.shap_values(frame, verbose=False))
+        cpu_ms, wall_ms = _timed(lambda: explainer.shap_values(frame, verbose=False))
+    return {
+        "rows": rows,
+        "cpu_ms": round(cpu_ms, 1),
+        "wall_ms": round(wall_ms, 1),
+        "difference": float(np.abs(found - compiled.explain(matrix).contributions).max()),
     }
 
 

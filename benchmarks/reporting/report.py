@@ -167,7 +167,15 @@ def _explaining(results: Mapping[str, Any]) -> str:
                 )
             )
     headings = ("model", "rows", "CPU ms", "wall ms", "pred_contrib CPU ms", "wall ms")
-    return table((*headings, "times faster", "middle half of the pairs"), rows)
+    tables = [table((*headings, "times faster", "middle half of the pairs"), rows)]
+    by_woodelf = [
+        (size, number(w["rows"]), number(w["cpu_ms"]), number(w["wall_ms"]))
+        for size, explanation in results["explanation"].items()
+        if (w := explanation.get("woodelf"))
+    ]
+    if by_woodelf:
+        tables.append(table(("model", "rows", "woodelf CPU ms", "wall ms"), by_woodelf))
+    return "\n\n".join(tables)
 
 
 def _errors(results: Mapping[str, Any]) -> str:
