@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from math import nan
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -104,7 +105,7 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
             risk_band=row["risk_band"],
             decision=row["decision"],
             threshold=row["threshold"],
-            features=[float(row["features"][name]) for name in described.names],
+            features=[_number(row["features"][name]) for name in described.names],
             contributions=[float(row["contributions"][name]) for name in described.names],
             model=ModelVersion(row["model_name"], row["model_version"], row.get("usual") or {}),
             described=described,
@@ -113,6 +114,11 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
         decided_at=row["created_at"],
         policy_id=row["policy_id"],
     )
+
+
+def _number(stored: float | None) -> float:
+    """Return a stored feature; JSON has null where it is missing."""
+    return nan if stored is None else float(stored)
 
 
 def event_from(row: Mapping[str, Any]) -> AnyEvent:

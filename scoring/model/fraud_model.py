@@ -160,7 +160,8 @@ class FraudModel:
         """
         batch = self.explain_matrix(matrix)
         return {
-            "features": matrix.tolist(),
+            # JSON has no NaN; NumPy reads null as NaN again.
+            "features": [[None if v != v else v for v in row] for row in matrix.tolist()],
             "margins": batch.margins.tolist(),
             "contributions": batch.contributions.tolist(),
             "base_value": batch.base_value,

@@ -95,7 +95,7 @@ def differences(stored: Prediction, recomputed: Prediction) -> list[Difference]:
         *_named("contribution of", _contributions(stored), _contributions(recomputed)),
     ]
     return [
-        *(Difference(*pair) for pair in exact if pair[1] != pair[2]),
+        *(Difference(*pair) for pair in exact if not _are_equal(*pair[1:])),
         *(Difference(*pair) for pair in explained if not abs(pair[1] - pair[2]) <= TOLERANCE),
     ]
 
@@ -108,6 +108,11 @@ _EXACT = (
     "risk_band",
     "decision",
 )
+
+
+def _are_equal(stored: float | str, recomputed: float | str) -> bool:
+    """Whether values are the same; a missing feature is NaN, which does not equal itself."""
+    return stored == recomputed or (stored != stored and recomputed != recomputed)
 
 
 def _features(prediction: Prediction) -> dict[str, float]:
