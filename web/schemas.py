@@ -64,7 +64,7 @@ class FeatureOut(BaseModel):
     """One feature's value and what it did to the margin."""
 
     name: str
-    value: float
+    value: float | None = Field(description="null: missing")
     contribution: float = Field(
         description="what it adds to the margin, in log-odds: it multiplies the model's odds of "
         "fraud by e to its power"
