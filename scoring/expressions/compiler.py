@@ -151,7 +151,7 @@ def _error(text: Source, message: str) -> InvalidExpression:
         message,
         source=text.text,
         column=text.indent + 1,
-        end_column=max(text.indent + 1, len(text.text.rstrip())),
+        end_column=max(text.indent + 1, len(text.text.rstrip(" "))),
     )
 
 
