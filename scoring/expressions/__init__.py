@@ -24,6 +24,11 @@ Missing values
   missing, never infinite.
 - The window filter `where=` lets an event pass that makes it True, so none that makes it missing.
 
+Promises of the event type
+- An expression is compiled for one version of an event type and relies on it: the columns hold a
+  value of every required field, numbers within their bounds, and no infinite number. Against kinds
+  alone, every field may be missing and has any size. The values are the same.
+
 Numbers
 - Numbers are float64. `+ - * /` and `sqrt` round as IEEE 754 does, `%` has its divisor's sign as in
   Python, `log` and `**` are those of the C library, and `x ** 2` is `x * x`. Values are the same
@@ -43,6 +48,7 @@ Windows
 
 from __future__ import annotations
 
+from scoring.expressions.checking.source import MAX_DEPTH, MAX_LENGTH
 from scoring.expressions.compiler import (
     MAX_WINDOWS,
     CheckedExpression,
@@ -51,7 +57,6 @@ from scoring.expressions.compiler import (
     compile_expression,
 )
 from scoring.expressions.schema import Categories, Kinds, Schema
-from scoring.expressions.source import MAX_DEPTH, MAX_LENGTH
 
 __all__ = [
     "MAX_DEPTH",

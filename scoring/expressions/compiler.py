@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from scoring.columns import Columns, FloatArray
 from scoring.errors import InvalidExpression
 from scoring.expressions.canonical import canonical_text
-from scoring.expressions.checker import Checker
+from scoring.expressions.checking.checker import Checker
+from scoring.expressions.checking.source import MAX_LENGTH, TOO_DEEP, Source
+from scoring.expressions.execution.program import Program
+from scoring.expressions.execution.translation import translate
 from scoring.expressions.nodes import FieldValue, Node, Text, ValueKind, Window, children
-from scoring.expressions.program import Program
 from scoring.expressions.schema import NO_CATEGORIES, Categories, Kinds, Schema
-from scoring.expressions.source import MAX_LENGTH, TOO_DEEP, Source
-from scoring.expressions.translation import translate
 from scoring.windows.definition import WindowDefinition
 
 MAX_WINDOWS = 100
@@ -64,7 +64,8 @@ def compile_expression(
 
     Args:
         source: text in the language that the package documents.
-        kinds: event type, or kind by field name, which it is checked against.
+        kinds: event type, or kind by field name, which it is checked against. Columns must keep
+            what an event type promises, so compile again for another version of it.
         categories: learned values of open categories, which `code` needs.
         is_stateless: whether windows are refused, as in a window's own filter.
 
@@ -150,7 +151,7 @@ def _error(text: Source, message: str) -> InvalidExpression:
         message,
         source=text.text,
         column=text.indent + 1,
-        end_column=max(text.indent + 1, len(text.text.rstrip())),
+        end_column=max(text.indent + 1, len(text.text.rstrip(" "))),
     )
 
 

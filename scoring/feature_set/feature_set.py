@@ -15,9 +15,9 @@ from scoring.expressions import (
     Schema,
     check_expression,
 )
+from scoring.expressions.execution.program import Program
+from scoring.expressions.execution.translation import translate
 from scoring.expressions.nodes import Call, FieldValue, Node, children
-from scoring.expressions.program import Program
-from scoring.expressions.translation import translate
 from scoring.feature_set.definition import FeatureDefinition
 from scoring.windows.definition import WindowDefinition
 
@@ -85,7 +85,8 @@ class FeatureSet:
         """Compile the features against an event type; common parts are computed once.
 
         Args:
-            kinds: event type, or kind by field name.
+            kinds: event type, or kind by field name. Columns must keep what an event type
+                promises, so compile again for another version of it.
 
         Raises:
             InvalidFeatureSet: expressions are not valid; `errors` has each of them.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scoring.columns import FloatArray, TextColumn
 from scoring.expressions import CompiledExpression, compile_expression
-from scoring.expressions.program import CHUNK_ROWS
+from scoring.expressions.execution.program import CHUNK_ROWS
 from scoring.windows.definition import WindowDefinition
 from tests.support.expressions.events import PastEvent, columns_of
 from tests.support.expressions.naive import Naive

@@ -290,6 +290,8 @@ def test_all_other_syntax_of_python_is_refused_with_a_sentence(marked: str, word
         ("TX_AMOUNT)", 10),
         ("'open", 1),
         ("import os", 1),
+        ("\xa0", 1),
+        (" \u3000 ", 2),
         ("x = 1", 3),
         ("1 +\n\n* 2", 6),
         ("é é", 3),

@@ -12,7 +12,7 @@ import yaml
 from scoring.errors import InvalidExpression
 from scoring.event_type.fields import EventType, Field
 from scoring.expressions import MAX_DEPTH, MAX_LENGTH, MAX_WINDOWS, compile_expression
-from scoring.expressions.calls import CALLS, WINDOW_FUNCTIONS
+from scoring.expressions.checking.calls import CALLS, WINDOW_FUNCTIONS
 from scoring.feature_set.document import MAX_FEATURES, from_document
 from tests.support.expressions.events import a_field
 from tests.support.paths import PROJECT

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from scoring.expressions.checking.parts import Parts
 from scoring.expressions.nodes import Call, Function, Node, StartsWith
-from scoring.expressions.parts import Parts
 
 WINDOW_FUNCTIONS = (
     "count",

@@ -20,10 +20,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from scoring.expressions import operations
 from scoring.expressions.bounds import CONDITION, FINITE, UNBOUNDED, Bounds
-from scoring.expressions.builder import Builder
-from scoring.expressions.kleene import Kleene
+from scoring.expressions.execution import operations
+from scoring.expressions.execution.builder import Builder
+from scoring.expressions.execution.kleene import Kleene
+from scoring.expressions.execution.program import Program
+from scoring.expressions.execution.registers import NumberRegister, TruthRegisters
+from scoring.expressions.execution.text_questions import text_question
+from scoring.expressions.execution.text_tables import TextTable, code_table
 from scoring.expressions.nodes import (
     Arithmetic,
     Boolean,
@@ -40,11 +44,7 @@ from scoring.expressions.nodes import (
     StartsWith,
     Window,
 )
-from scoring.expressions.program import Program
-from scoring.expressions.registers import NumberRegister, TruthRegisters
 from scoring.expressions.schema import Schema
-from scoring.expressions.text_questions import text_question
-from scoring.expressions.text_tables import TextTable, code_table
 from scoring.windows.definition import WindowDefinition
 
 _ALWAYS_KNOWN = ("count", "distinct")

@@ -6,9 +6,9 @@ import ast
 from typing import Protocol
 
 from scoring.errors import InvalidExpression
+from scoring.expressions.checking.source import Source
 from scoring.expressions.nodes import FieldValue, Node
 from scoring.expressions.schema import Schema
-from scoring.expressions.source import Source
 
 
 class Parts(Protocol):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from scoring.columns import Column, Columns, FloatArray, TextColumn
-from scoring.expressions.text_tables import TextTable
+from scoring.expressions.execution.text_tables import TextTable
 
 R = TypeVar("R")
 Registers = list[Any]

@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.expressions.program import ROW_COUNT, Program, Registers, Step, without_warnings
-from scoring.expressions.text_tables import TextTable
+from scoring.expressions.execution.program import (
+    ROW_COUNT,
+    Program,
+    Registers,
+    Step,
+    without_warnings,
+)
+from scoring.expressions.execution.text_tables import TextTable
 from scoring.windows.definition import WindowDefinition
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from scoring.expressions.execution.text_tables import TextTable, membership_table, prefix_table
 from scoring.expressions.nodes import Comparison, FieldValue, Membership, Node, StartsWith, Text
-from scoring.expressions.text_tables import TextTable, membership_table, prefix_table
 
 
 def text_question(node: Node) -> tuple[str, Hashable, TextTable] | None:

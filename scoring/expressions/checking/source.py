@@ -86,7 +86,7 @@ class Source:
         return quote(self.text[column - 1 : end_column])
 
     def _unreadable(self, error: SyntaxError) -> InvalidExpression:
-        end = len(self.text.rstrip())
+        end = len(self.text.rstrip(" "))
         column = (error.offset or 0) + self.indent
         if not self.indent < column <= end or (error.lineno or 1) > 1:
             return self._error(end, end, f"The expression cannot be read to its end: {error.msg}.")

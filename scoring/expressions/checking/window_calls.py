@@ -6,11 +6,11 @@ import ast
 from typing import cast
 
 from scoring.expressions.canonical import canonical_text
+from scoring.expressions.checking.parts import Parts
+from scoring.expressions.checking.source import quote
+from scoring.expressions.checking.suggestions import did_you_mean
 from scoring.expressions.durations import MAX_WINDOW_US, MIN_WINDOW_US, parse_duration
 from scoring.expressions.nodes import FieldValue, Node, Window
-from scoring.expressions.parts import Parts
-from scoring.expressions.source import quote
-from scoring.expressions.suggestions import did_you_mean
 from scoring.windows.definition import WindowDefinition, WindowFunction
 
 _USAGE: dict[str, str] = {

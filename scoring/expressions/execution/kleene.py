@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scoring.expressions.builder import Builder
-from scoring.expressions.registers import TruthRegisters
+from scoring.expressions.execution.builder import Builder
+from scoring.expressions.execution.registers import TruthRegisters
 
 
 class Kleene:

@@ -7,7 +7,11 @@ import math
 from typing import cast
 
 from scoring.errors import InvalidExpression
-from scoring.expressions.calls import CALLS, WINDOW_FUNCTIONS
+from scoring.expressions.checking.calls import CALLS, WINDOW_FUNCTIONS
+from scoring.expressions.checking.refused_syntax import REFUSED_OPERATORS, REFUSED_SYNTAX
+from scoring.expressions.checking.source import Source, quote
+from scoring.expressions.checking.suggestions import did_you_mean
+from scoring.expressions.checking.window_calls import check_window
 from scoring.expressions.nodes import (
     Arithmetic,
     ArithmeticOperator,
@@ -23,11 +27,7 @@ from scoring.expressions.nodes import (
     Number,
     Text,
 )
-from scoring.expressions.refused_syntax import REFUSED_OPERATORS, REFUSED_SYNTAX
 from scoring.expressions.schema import Schema
-from scoring.expressions.source import Source, quote
-from scoring.expressions.suggestions import did_you_mean
-from scoring.expressions.window_calls import check_window
 
 _ARITHMETIC: dict[type[ast.operator], ArithmeticOperator] = {
     ast.Add: "+",

@@ -1,0 +1,1 @@
+"""Execution: from checked nodes to array operations on columns."""
