@@ -32,6 +32,7 @@ from serving.batching.predictor import Predictor
 from serving.deployment.alias_follower import AliasFollower
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.deployment.tenant_settings import TenantSettings
+from serving.history import History
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
 
@@ -104,7 +105,9 @@ def connect(
         on_eviction=EVICTIONS.inc,
     )
     locks = BoosterLocks()
-    shadow = ShadowScorer(model_store, ShadowLog(background_engine), locks)
+    shadow = ShadowScorer(
+        model_store, ShadowLog(background_engine), locks, History(background_engine)
+    )
     stack.callback(shadow.stop)
     alias_follower = AliasFollower(
         model_store,
@@ -125,7 +128,7 @@ def connect(
         followed_at_s=lambda: alias_follower.followed_at_s,
     )
     log = DecisionLog(engine)
-    batch_scorer = BatchScorer(log, Predictor(locks), shadow, traces)
+    batch_scorer = BatchScorer(log, Predictor(locks, History(engine)), shadow, traces)
     auth = Authenticator(lambda key: verify_key(engine, key, *key_secrets))
     pools = {"score": engine, "background": background_engine, "api": api_engine}
     dependencies = Dependencies(

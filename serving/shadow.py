@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
+import numpy as np
 from prometheus_client import Counter
 
 from observability.background_loop import BackgroundLoop
@@ -30,6 +31,7 @@ from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
+from serving.history import History
 
 logger = logging.getLogger("sentinel.shadow")
 
@@ -74,15 +76,22 @@ class ShadowScorer:
         model_store: source of the models.
         log: log that stores the scores.
         locks: locks of the boosters, shared with the threads that decide.
+        history: source of the windows of past events.
         capacity: decisions that the queue holds.
     """
 
     def __init__(
-        self, model_store: ModelStore, log: ShadowLog, locks: BoosterLocks, capacity: int = CAPACITY
+        self,
+        model_store: ModelStore,
+        log: ShadowLog,
+        locks: BoosterLocks,
+        history: History,
+        capacity: int = CAPACITY,
     ) -> None:
         self._model_store = model_store
         self._log = log
         self._locks = locks
+        self._history = history
         self._capacity = capacity
         self._waiting: deque[ShadowTask] = deque()
         self._loop = BackgroundLoop(
@@ -162,7 +171,14 @@ class ShadowScorer:
     def _scored_by(
         self, model: FraudModel, version: RegisteredVersion, tasks: Sequence[ShadowTask]
     ) -> Iterator[ShadowScore]:
-        matrix = model.features.matrix_of([task.event for task in tasks])
+        by_tenant: dict[int, list[int]] = defaultdict(list)
+        for i, task in enumerate(tasks):
+            by_tenant[task.tenant_id if model.features.windows else 0].append(i)
+        matrix = np.empty((len(tasks), len(model.features.names)))
+        for tenant_id, rows in by_tenant.items():
+            events = [tasks[i].event for i in rows]
+            windows = self._history.windows(tenant_id, model.features, events)
+            matrix[rows] = model.features.matrix_of(events, windows)
         with self._locks.of(model):
             margins = model.margins(matrix)
         scores = model.calibrator(margins)

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from benchmarks.load.payloads import transactions
 from benchmarks.windows.history import HOT_KEY, MODEL, NOW_US
 from benchmarks.windows.layouts import EVENT, READ_TYPES, Layout
-from persistence.decisions.insert_sql import INSERT, SET_TENANTS_PREPARED, parameters
+from persistence.decisions.insert_sql import INSERT, SET_TENANTS_PREPARED, insert_call
 from persistence.decisions.rows import Decided
 from persistence.pipeline.libpq import round_trip
 from persistence.raw_connection import driver_connection
@@ -161,7 +161,7 @@ class Payments:
                 kinds = self._kinds()
                 added = [kinds[name].encode(column) for name, column in values.items()]
             begun = perf_counter()
-            calls = [tenants, (self.writing, parameters(batch) + added)]
+            calls = [tenants, (self.writing, [*insert_call(batch)[1], *added])]
             round_trip(connection, (SET_TENANTS_PREPARED, self.writing), calls)
             spent.write_ms = (perf_counter() - begun) * 1e3
         spent.client_cpu_ms = (process_time() - cpu) * 1e3

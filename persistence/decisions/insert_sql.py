@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -24,7 +24,7 @@ from persistence.pipeline.binary_arrays import (
     UUIDS,
     ArrayType,
 )
-from persistence.pipeline.libpq import Statement
+from persistence.pipeline.libpq import Call, Statement
 from scoring.event_type.event import Event
 from scoring.prediction import Prediction
 
@@ -64,6 +64,16 @@ def _fields(decided: Decided) -> bytes | None:
     return orjson.dumps(event.document()) if isinstance(event, Event) else None
 
 
+def _entities(decided: Decided) -> bytes:
+    """Return the entities of an event as JSON: id by field name."""
+    event = decided.transaction
+    if not isinstance(event, Event):
+        return b"{}"
+    fields = event.event_type.kept.values()
+    entities = {f.name: event.values[f.name] for f in fields if f.kind == "entity"}
+    return orjson.dumps({name: key for name, key in entities.items() if key is not None})
+
+
 INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "tenant_id": (BIGINT, attrgetter("tenant_id")),
     "transaction_id": (UUIDS, attrgetter("transaction_id")),
@@ -93,24 +103,29 @@ _TRANSACTION_COLUMNS = ", ".join(TRANSACTION_COLUMNS)
 _OTHER_TABLES = {"tenant_id", "prediction_id", "body_digest", *TRANSACTION_COLUMNS}
 """Parameters that are no column of `predictions`, or its key."""
 _PREDICTION_COLUMNS = ", ".join(name for name in INPUT if name not in _OTHER_TABLES)
+
+
 # In the select list Postgres reads each array's next element per row; in FROM it first copies every
 # array to a tuplestore, which takes 0.04 ms for a single decision.
 # Documents are sent as text: Postgres needs 1.5 ms more for arrays of jsonb at 1000 rows.
-_UNNESTED = ", ".join(
-    f"unnest(${i}::{kind.name}){'::jsonb' if kind is DOCUMENTS else ''} AS {name}"
-    for i, (name, (kind, _)) in enumerate(INPUT.items(), 1)
-)
+def _unnested(columns: Mapping[str, tuple[ArrayType, Callable[[Decided], Any]]]) -> str:
+    return ", ".join(
+        f"unnest(${i}::{kind.name}){'::jsonb' if kind is DOCUMENTS else ''} AS {name}"
+        for i, (name, (kind, _)) in enumerate(columns.items(), 1)
+    )
+
 
 # The names and types above are constants of this file; every value is a parameter.
 #
 # A row is in flight when another open transaction holds its key. The advisory lock detects that at
 # once; waiting on the unique index would delay the whole batch. The statement returns only the rows
 # that were not stored.
-_INSERT = f"""
+def _insert(unnested: str, more: str = "") -> str:
+    return f"""
 WITH given AS MATERIALIZED (
     SELECT *, external_id IS NULL
         OR pg_try_advisory_xact_lock(hashtextextended(external_id, tenant_id)) AS has_lock
-    FROM (SELECT {_UNNESTED}) AS given
+    FROM (SELECT {unnested}) AS given
 ), claimed AS (
     INSERT INTO idempotency_keys (tenant_id, key, body_digest, prediction_id)
     SELECT tenant_id, external_id, body_digest, prediction_id
@@ -126,12 +141,35 @@ WITH given AS MATERIALIZED (
 ), stored_predictions AS (
     INSERT INTO predictions (tenant_id, id, {_PREDICTION_COLUMNS})
     SELECT tenant_id, prediction_id, {_PREDICTION_COLUMNS} FROM fresh
-)
+){more}
 SELECT prediction_id, has_lock FROM given
 WHERE external_id IS NOT NULL AND prediction_id NOT IN (SELECT prediction_id FROM claimed)
 """  # noqa: S608
 
-INSERT = Statement(b"insert", _INSERT.encode(), tuple(kind.oid for kind, _ in INPUT.values()))
+
+HISTORY: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
+    "time_us": (BIGINT, attrgetter("transaction.time_us")),
+    "entities": (DOCUMENTS, _entities),
+}
+"""Parameters that INSERT_WITH_HISTORY has beside those of INPUT."""
+
+# An event becomes a past event of each of its entities in the statement that stores its decision,
+# so a repeated request is not counted twice.
+_HISTORY = """, stored_history AS (
+    INSERT INTO entity_events (tenant_id, entity, key, time_us, event_id, fields)
+    SELECT tenant_id, e.key, e.value, time_us, transaction_id, fields::text
+    FROM fresh CROSS JOIN LATERAL jsonb_each_text(entities) AS e
+    WHERE time_us IS NOT NULL
+)"""
+
+INSERT = Statement(
+    b"insert", _insert(_unnested(INPUT)).encode(), tuple(kind.oid for kind, _ in INPUT.values())
+)
+INSERT_WITH_HISTORY = Statement(
+    b"insert_with_history",
+    _insert(_unnested(INPUT | HISTORY), _HISTORY).encode(),
+    tuple(kind.oid for kind, _ in (INPUT | HISTORY).values()),
+)
 
 DECISIONS = f"""
 SELECT p.tenant_id, p.id, p.created_at,
@@ -162,6 +200,9 @@ SET_TENANTS_PREPARED = Statement(
 BEGIN = Statement(b"begin", b"BEGIN")
 
 
-def parameters(batch: Sequence[Decided]) -> list[bytes]:
-    """Return the parameters of INSERT for a batch."""
-    return [kind.encode(list(map(value, batch))) for kind, value in INPUT.values()]
+def insert_call(batch: Sequence[Decided]) -> Call:
+    """Return the call that stores a batch: with history if an event has a time of its own."""
+    has_history = any(decided.transaction.time_us is not None for decided in batch)
+    columns = INPUT | HISTORY if has_history else INPUT
+    statement = INSERT_WITH_HISTORY if has_history else INSERT
+    return statement, [kind.encode(list(map(value, batch))) for kind, value in columns.values()]

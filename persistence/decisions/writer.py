@@ -21,10 +21,11 @@ from persistence.decisions.batch_keys import claim_batch, keep_batch
 from persistence.decisions.insert_sql import (
     BEGIN,
     INSERT,
+    INSERT_WITH_HISTORY,
     REPLAY,
     SET_TENANTS,
     SET_TENANTS_PREPARED,
-    parameters,
+    insert_call,
 )
 from persistence.decisions.rows import Decided, body_digest, decided_from
 from persistence.idempotency import KeyedRequest
@@ -49,7 +50,7 @@ logger = logging.getLogger("sentinel.log")
 
 _TRUE = b"\1"
 _ABSENT_FIELDS = 2
-_STATEMENTS = (BEGIN, SET_TENANTS_PREPARED, INSERT)
+_STATEMENTS = (BEGIN, SET_TENANTS_PREPARED, INSERT, INSERT_WITH_HISTORY)
 
 Outcome = Decided | SentinelError
 """A decision that is stored, now or earlier, or the error that prevented it."""
@@ -194,7 +195,7 @@ class DecisionLog:
 def insert_calls(batch: Sequence[Decided]) -> list[Call]:
     """Return the calls that store a batch; the last one returns the rows that were not stored."""
     tenants = joined({d.tenant_id for d in batch}).encode()
-    return [(SET_TENANTS_PREPARED, [tenants]), (INSERT, parameters(batch))]
+    return [(SET_TENANTS_PREPARED, [tenants]), insert_call(batch)]
 
 
 def _whole_batch_calls(
@@ -210,7 +211,7 @@ def _whole_batch_calls(
     yield SET_TENANTS_PREPARED, [joined(tenant_ids).encode()]
     for part in parts:
         decisions += part
-        yield INSERT, parameters(part)
+        yield insert_call(part)
 
 
 def _all_stored(outcomes: Sequence[Outcome]) -> list[Decided]:

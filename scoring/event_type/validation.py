@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from scoring.errors import FieldError, invalid_request
 from scoring.event_type.event import Event
 from scoring.event_type.fields import EventType

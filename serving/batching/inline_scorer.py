@@ -26,9 +26,13 @@ class InlineScorer:
         self._log = log
 
     def fits(self, item: Item) -> bool:
-        """Whether `decide` would not block the loop: no LightGBM call, no connection to open."""
-        models = (item.assignment.champion, item.assignment.canary)
-        return all(m is None or m.compiled for m in models) and self._log.has_free_connection()
+        """Whether `decide` would not block the loop: no LightGBM call, no connection to open.
+
+        Nor a history to read.
+        """
+        models = [m for m in (item.assignment.champion, item.assignment.canary) if m is not None]
+        is_quick = all(m.compiled and not m.features.windows for m in models)
+        return is_quick and self._log.has_free_connection()
 
     async def decide(self, item: Item) -> AnsweredBatch:
         """Decide and store an item's only transaction, and return its answer as a batch of one."""

@@ -16,6 +16,7 @@ from scoring.policy import Policy
 from scoring.prediction import Prediction
 from serving.batching.item import Item
 from serving.deployment.assignment import ModelAssignment
+from serving.history import History
 
 
 class Predictor:
@@ -23,10 +24,12 @@ class Predictor:
 
     Args:
         locks: locks of the boosters.
+        history: source of the windows of past events.
     """
 
-    def __init__(self, locks: BoosterLocks) -> None:
+    def __init__(self, locks: BoosterLocks, history: History) -> None:
         self._locks = locks
+        self._history = history
 
     def predict(
         self, items: Sequence[Item], watch: Stopwatch
@@ -40,6 +43,7 @@ class Predictor:
         transactions: list[AnyEvent] = []
         deciders: list[FraudModel | None] = []
         assignments: list[ModelAssignment] = []
+        tenant_ids: list[int] = []
         rows_of_items: list[range | SentinelError] = []
         for item in items:
             try:
@@ -50,7 +54,8 @@ class Predictor:
                 rows_of_items.append(range(len(transactions), len(deciders)))
                 transactions += item.transactions
                 assignments += [item.assignment] * len(item.transactions)
-        predictions = self.predict_rows(transactions, deciders, assignments, watch)
+                tenant_ids += [item.tenant_id] * len(item.transactions)
+        predictions = self.predict_rows(transactions, deciders, assignments, tenant_ids, watch)
         return [
             rows if isinstance(rows, SentinelError) else [predictions[i] for i in rows]
             for rows in rows_of_items
@@ -61,19 +66,24 @@ class Predictor:
         transactions: Sequence[AnyEvent],
         deciders: Sequence[FraudModel | None],
         assignments: Sequence[ModelAssignment],
+        tenant_ids: Sequence[int],
         watch: Stopwatch,
     ) -> list[Prediction]:
         """Return a prediction for each transaction, in order; rows of one model share a matrix.
+
+        Rows of a model with windows share one of their tenant.
 
         Args:
             transactions: transactions to decide.
             deciders: model that decides each transaction; None for a fixed test.
             assignments: assignment of each transaction's tenant.
+            tenant_ids: tenant of each transaction.
             watch: stopwatch of the batch.
         """
-        rows_by_model: dict[int, list[int]] = defaultdict(list)
+        rows_by_model: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i, decider in enumerate(deciders):
-            rows_by_model[id(decider)].append(i)
+            of_tenant = tenant_ids[i] if decider is not None and decider.features.windows else 0
+            rows_by_model[id(decider), of_tenant].append(i)
         predictions: dict[int, Prediction] = {}
         for rows in rows_by_model.values():
             model, group = deciders[rows[0]], [transactions[i] for i in rows]
@@ -81,7 +91,7 @@ class Predictor:
                 predicted = [fixed_prediction(event) for event in group if is_fixed(event)]
             else:
                 policies = [assignments[i].policy_for(model) for i in rows]
-                predicted = self._predict_with(model, group, policies, watch)
+                predicted = self._predict_with(model, group, policies, tenant_ids[rows[0]], watch)
             predictions.update(zip(rows, predicted, strict=True))
             watch.lap("decide")
         return [predictions[i] for i in range(len(deciders))]
@@ -91,11 +101,13 @@ class Predictor:
         model: FraudModel,
         transactions: Sequence[AnyEvent],
         policies: Sequence[Policy],
+        tenant_id: int,
         watch: Stopwatch,
     ) -> list[Prediction]:
         """Return the predictions of one model; the caller ends the last lap, `decide`."""
         watch.lap("decide")
-        matrix = model.features.matrix_of(transactions)
+        windows = self._history.windows(tenant_id, model.features, transactions)
+        matrix = model.features.matrix_of(transactions, windows)
         watch.lap("features")
         # Compiled trees are immutable; the shadow scorer may hold the booster's lock for long.
         with nullcontext() if model.compiled else self._locks.of(model):

@@ -26,6 +26,7 @@ from serving.batching.inline_scorer import InlineScorer
 from serving.batching.item import Answer, Item
 from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
+from serving.history import History
 from serving.responses import Answered
 from serving.shadow import ShadowScorer
 from tests.support.factories import a_decision, a_model, a_transaction
@@ -43,9 +44,10 @@ def log(service_engine: Engine, make_tenant: MakeTenant) -> DecisionLog:
     return log
 
 
-def inline_scorer(log: DecisionLog) -> InlineScorer:
+def inline_scorer(log: DecisionLog, service_engine: Engine) -> InlineScorer:
     no_shadow = cast("ShadowScorer", None)  # there is no challenger
-    return InlineScorer(BatchScorer(log, Predictor(BoosterLocks()), no_shadow, Traces()), log)
+    predictor = Predictor(BoosterLocks(), History(service_engine))
+    return InlineScorer(BatchScorer(log, predictor, no_shadow, Traces()), log)
 
 
 def decide(log: DecisionLog, item: Item) -> Answer:

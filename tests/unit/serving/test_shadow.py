@@ -14,11 +14,13 @@ from persistence.decisions.shadow_scores import ShadowScore
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
+from serving.history import History
 from serving.shadow import ShadowScorer, ShadowTask
 from tests.support.factories import a_model, a_transaction
 
 VERSION = RegisteredVersion("fraud-queue", 2, 0)
 NOBODY = cast("Any", None)
+NO_HISTORY = History(NOBODY)
 
 
 def tasks(count: int) -> list[ShadowTask]:
@@ -32,7 +34,7 @@ def dropped() -> float:
 
 def test_tasks_beyond_the_queues_capacity_are_dropped_and_counted() -> None:
     # Nobody works on the queue: it is not started.
-    scorer = ShadowScorer(NOBODY, NOBODY, BoosterLocks(), capacity=10)
+    scorer = ShadowScorer(NOBODY, NOBODY, BoosterLocks(), NO_HISTORY, capacity=10)
     before = dropped()
     scorer.offer(tasks(8))
     assert dropped() == before
@@ -61,7 +63,7 @@ class Scores:
 
 def test_stop_scores_what_is_queued() -> None:
     scores, offered, before = Scores(), tasks(150), dropped()
-    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks())
+    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks(), NO_HISTORY)
     scorer.start()
     scorer.offer(offered)
     scorer.stop()
@@ -75,7 +77,7 @@ def test_stop_drops_and_counts_what_there_is_no_time_for(monkeypatch: pytest.Mon
     monkeypatch.setattr("serving.shadow.DRAIN_S", -1.0)
     monkeypatch.setattr("serving.shadow.GATHER_S", 3600.0)
     scores, before = Scores(), dropped()
-    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks())
+    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks(), NO_HISTORY)
     scorer.start()
     scorer.offer(tasks(150))
     scorer.stop()
@@ -85,7 +87,9 @@ def test_stop_drops_and_counts_what_there_is_no_time_for(monkeypatch: pytest.Mon
 
 def test_scores_that_cannot_be_stored_are_dropped_and_counted() -> None:
     before = dropped()
-    scorer = ShadowScorer(cast("Any", Models()), cast("Any", Scores(away=True)), BoosterLocks())
+    scorer = ShadowScorer(
+        cast("Any", Models()), cast("Any", Scores(away=True)), BoosterLocks(), NO_HISTORY
+    )
     scorer.start()
     scorer.offer(tasks(150))
     scorer.stop()
@@ -101,7 +105,9 @@ def test_a_version_that_does_not_load_loses_its_own_scores_only() -> None:
 
     other = RegisteredVersion("fraud-other", 1, 0)
     scores, before = Scores(), dropped()
-    scorer = ShadowScorer(cast("Any", SomeModels()), cast("Any", scores), BoosterLocks())
+    scorer = ShadowScorer(
+        cast("Any", SomeModels()), cast("Any", scores), BoosterLocks(), NO_HISTORY
+    )
     scorer.start()
     scorer.offer([*tasks(3), *(replace(task, version=other) for task in tasks(4))])
     scorer.stop()
@@ -117,7 +123,7 @@ def test_a_row_that_postgres_rejects_loses_the_scores_of_its_tenant_only() -> No
             super().write(scores)
 
     scores, before = SomeScores(), dropped()
-    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks())
+    scorer = ShadowScorer(cast("Any", Models()), cast("Any", scores), BoosterLocks(), NO_HISTORY)
     scorer.start()
     scorer.offer([*tasks(3), *(replace(task, tenant_id=2) for task in tasks(4))])
     scorer.stop()

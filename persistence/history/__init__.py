@@ -1,0 +1,1 @@
+"""The past events of entities, from which windows are read."""
