@@ -35,6 +35,7 @@ router = APIRouter(tags=["Event type"])
         **problems(*ANYWHERE),
         200: reply(description="the event type in force", card_payments=examples.EVENT_TYPE),
     },
+    response_model_exclude_none=True,
     dependencies=ANY_SCOPE_WITHOUT_PARAMETERS,
 )
 async def read_event_type(caller: AnyScope, dependencies: CurrentDependencies) -> EventTypeReply:
