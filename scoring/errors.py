@@ -27,7 +27,7 @@
     CommandError                      errors of commands and of start-up
     ├── SettingsError, DatabaseUrlError, TrackingUriError
     ├── EmbeddedPostgresError, ProcessError, DemoError, DemoRunning
-    ├── MaintenanceError
+    ├── MaintenanceError, LabelFileError
     ├── PublishError                  (MLflow refuses what training logs)
     └── TrainingError
 

@@ -1,13 +1,31 @@
-"""Replies of the labels route, built from the domain's values."""
+"""Labels as replies show them, built from the domain's values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from api.labels.schemas import LabelsOut, StoredLabelOut
-from api.review.responses import effective_out, label_out
-from scoring.labels import EventLabel
+from api.labels.schemas import LabelOut, LabelsOut, StoredLabelOut
+from scoring.labels import EventLabel, LabelValue
+
+
+def label_out(label: EventLabel) -> LabelOut:
+    """Return the reply of one label."""
+    return LabelOut(
+        id=label.id,
+        label=label.label,
+        source=label.source,
+        reversed=label.reversed,
+        occurred_at=label.occurred_at,
+        amount_lost=label.amount_lost,
+        actor=label.actor,
+        created_at=label.created_at,
+    )
+
+
+def effective_out(label: EventLabel | None) -> LabelValue | None:
+    """Return what an event was by the label that counts."""
+    return label.label if label else None
 
 
 def labels_out(

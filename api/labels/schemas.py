@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api.review.schemas import EffectiveLabel, LabelOut
 from scoring.external_id import EXTERNAL_ID_PATTERN
-from scoring.labels import LabelSource
+from scoring.labels import LabelSource, LabelValue
 from scoring.transaction import MAX_AMOUNT
+from web.schemas import Timestamp
 
 MAX_LABELS = 1000
 
@@ -56,6 +56,30 @@ class LabelsIn(_Request):
     """Up to 1000 labels, stored together or not at all."""
 
     labels: list[LabelIn] = Field(min_length=1, max_length=MAX_LABELS)
+
+
+class LabelOut(BaseModel):
+    """What a source reported about an event."""
+
+    id: int
+    label: LabelValue = Field(
+        description="what the event was; `escalated`: an analyst leaves it open"
+    )
+    source: LabelSource
+    reversed: bool = Field(description="withdraws the source's earlier label")
+    occurred_at: Timestamp = Field(description="when it became known")
+    amount_lost: float | None = Field(description="money that was lost; null: not known")
+    actor: str = Field(description="name of the API key, or the user of a command")
+    created_at: Timestamp = Field(description="when it was stored")
+
+
+EffectiveLabel = Annotated[
+    LabelValue | None,
+    Field(
+        description="the label that counts: the latest of the most trusted source that has one; "
+        "`escalated`: an analyst leaves it open and no source has one; null: there is none"
+    ),
+]
 
 
 class StoredLabelOut(LabelOut):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, cast
 
+from api.labels.responses import effective_out, label_out
 from api.review.schemas import (
     AuditEntryOut,
     AuditPage,
@@ -12,7 +13,6 @@ from api.review.schemas import (
     CaseOut,
     CasePage,
     FeedbackOut,
-    LabelOut,
     PredictionOut,
     TransactionOut,
 )
@@ -20,7 +20,6 @@ from persistence.decisions.rows import Decided
 from persistence.review.audit import AuditEntry
 from persistence.review.cases import Case, Feedback, Page
 from scoring.event import AnyEvent
-from scoring.labels import EventLabel, LabelValue
 from scoring.reasons import reasons
 from scoring.transaction import Transaction
 from web.responses import explained, model_out
@@ -75,25 +74,6 @@ def feedback_out(feedback: Feedback) -> FeedbackOut:
         actor=feedback.actor,
         created_at=feedback.created_at,
     )
-
-
-def label_out(label: EventLabel) -> LabelOut:
-    """Return the reply of one label."""
-    return LabelOut(
-        id=label.id,
-        label=label.label,
-        source=label.source,
-        reversed=label.reversed,
-        occurred_at=label.occurred_at,
-        amount_lost=label.amount_lost,
-        actor=label.actor,
-        created_at=label.created_at,
-    )
-
-
-def effective_out(label: EventLabel | None) -> LabelValue | None:
-    """Return what an event was by the label that counts."""
-    return label.label if label else None
 
 
 def audit_page(page: Page[AuditEntry, Any], next_cursor: str | None) -> AuditPage:

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.labels.schemas import EffectiveLabel, LabelOut
 from api.pagination import MAX_CURSOR_LENGTH
 from persistence.review.cases import Label
 from persistence.review.search import MAX_AMOUNT_DAYS
-from scoring.labels import LabelSource, LabelValue
 from scoring.policy import Decision, RiskBand
 from scoring.transaction import MAX_AMOUNT
 from web.schemas import (
@@ -181,30 +181,6 @@ class FeedbackOut(BaseModel):
     rationale: str
     actor: str = Field(description="name of the API key")
     created_at: Timestamp
-
-
-class LabelOut(BaseModel):
-    """What a source reported about an event."""
-
-    id: int
-    label: LabelValue = Field(
-        description="what the event was; `escalated`: an analyst leaves it open"
-    )
-    source: LabelSource
-    reversed: bool = Field(description="withdraws the source's earlier label")
-    occurred_at: Timestamp = Field(description="when it became known")
-    amount_lost: float | None = Field(description="money that was lost; null: not known")
-    actor: str = Field(description="name of the API key, or the user of a command")
-    created_at: Timestamp = Field(description="when it was stored")
-
-
-EffectiveLabel = Annotated[
-    LabelValue | None,
-    Field(
-        description="the label that counts: the latest of the most trusted source that has one; "
-        "`escalated`: an analyst leaves it open and no source has one; null: there is none"
-    ),
-]
 
 
 class TransactionOut(BaseModel):

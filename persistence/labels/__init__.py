@@ -1,1 +1,1 @@
-"""Stored decisions with the labels that analysts gave them."""
+"""Labels of events: stored, read, and joined with the decisions that they judge."""

@@ -220,6 +220,14 @@ def test_a_label_that_is_sent_again_is_the_stored_one(
     first, again = (post(request_, tenant, label).json()["labels"][0] for _ in range(2))
     assert first == again
     assert rows("SELECT count(*) FROM labels") == [{"count": 1}]
+    (entry,) = request_(tenant.id, "GET", "/audit?object=labels").json()["items"]
+    assert (entry["action"], entry["actor"]) == ("label.created", ACTOR)
+    assert entry["after"] == {
+        "count": 1,
+        "first_id": first["id"],
+        "last_id": first["id"],
+        "sources": {"chargeback": 1},
+    }
 
 
 def test_a_query_parameter_or_another_scope_is_refused(request_: Request, tenant: Tenant) -> None:

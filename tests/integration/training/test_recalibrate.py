@@ -231,7 +231,7 @@ def test_too_few_matured_labels_leave_nothing_in_mlflow(
     assert done.exit_code == 1
     output = " ".join(done.stderr.split())
     assert "12 of the 300 matured transactions (30 to 120 days old) are frauds" in output
-    assert "about 67 in all are needed. Wait for more feedback" in output
+    assert "about 67 in all are needed. Wait for more labels" in output
     client = MlflowClient(mlflow_server)
     assert client.get_experiment_by_name(name) is None
 

@@ -91,6 +91,23 @@ def test_a_decision_in_the_default_partition_is_moved_to_its_month(
     assert len(rows("SELECT FROM feedback")) == 1
 
 
+def test_labels_that_a_release_without_them_left_behind_are_deleted_with_the_next_month(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
+) -> None:
+    decided = decide(THIS.plus(-3))
+    with tenant_transaction(engine, decided.tenant_id) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor)"
+                " SELECT :t, id, 'fraud', 'rule', now(), 'tests' FROM unnest(:ids) AS id"
+            ),
+            {"t": decided.tenant_id, "ids": [THIS.plus(-5).first_id, THIS.first_id]},
+        )
+    maintain(owner, NOW, retain_months=1)
+    kept = rows("SELECT transaction_id FROM labels")
+    assert kept == [{"transaction_id": THIS.first_id}]
+
+
 def test_an_upgrade_moves_rows_of_this_month_out_of_the_default_partition(
     database: str, owner: Engine, decide: Callable[..., Decided], rows: Rows
 ) -> None:
