@@ -18,8 +18,8 @@ EVENTS_OF_AN_ENTITY = 100
 PAYLOAD_BYTES = 40
 HOT_KEY = "C-hot"
 HOT_EVENTS = 1_000_000
-HOT_TILES_BYTES = 500 * 120
-"""State of a hot entity: the tiles of windows of 1 h, 24 h, 7 d and 30 d."""
+HOT_TILES_BYTES = 288_000
+"""State of a hot entity: 820 tiles of one value and two conditions, as `state_bytes` has them."""
 HOT_PENDING = 64
 TILED_SHARE = 10
 """One of this many entities has rows in the layout of tiles, where all would take 60 million."""

@@ -28,7 +28,7 @@ def window_values(
 ) -> dict[WindowDefinition, FloatArray]:
     """Return the value of each window for each event that is a reader.
 
-    It takes about 0.15 us for an event and a window where the events of an entity arrived in order
+    It takes about 0.1 us for an event and a window where the events of an entity arrived in order
     of time. Otherwise it takes time in proportion to the events in each window, so a file whose
     rows are in no meaningful order is sorted by time first.
 

@@ -1,13 +1,8 @@
 """The history of one entity, from which its windows are read when an event arrives.
 
-A state holds events, and tiles of older events once it was compacted. Reading gives, bit for bit,
-what `window_values` gives for an event that arrives after all that the state holds, whatever the
-order in which they came. An entity with few events is never compacted; one with many has at most
-about 1,200 tiles.
-
-Where tiles have taken the place of events, some late reads cannot be answered: a window that ends
-inside of a tile. Reading then raises `TileDivided`, and the windows are computed from the stored
-events. A read at or after the time of the last compaction is always answered.
+A state holds events, and tiles of older events once it was compacted. It gives the same windows
+whatever the order in which events came. An entity with few events is never compacted; one with
+many has at most about 1,200 tiles. `scoring.windows.state_reading` reads it.
 """
 
 from __future__ import annotations
@@ -16,12 +11,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scoring.columns import FloatArray
-from scoring.windows.definition import WindowDefinition, bounds_us
-from scoring.windows.events import IntArray
-from scoring.windows.exact_sums import limb_span, limbs_of_groups, rounded
+from scoring.windows.definition import WindowDefinition
 from scoring.windows.tiles import (
     NO_TILE,
     Tiles,
@@ -33,12 +24,6 @@ from scoring.windows.tiles import (
 
 NOT_KNOWN = np.iinfo(np.int64).max
 """`known_us` of an event that is not known as a fraud."""
-_EVERY = 0
-"""Column of `meets` for windows without a condition."""
-
-
-class TileDivided(Exception):
-    """A window begins or ends inside of a tile, or before the events that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,19 +183,6 @@ class EntityState:
             kept_since_us=max(self.kept_since_us, since_us),
         )
 
-    def values(self, time_us: int, definitions: Sequence[WindowDefinition]) -> list[float]:
-        """Return the values of windows for an event that arrives now.
-
-        Args:
-            time_us: time of that event in microseconds since 1970.
-            definitions: windows over this kind of entity, which `schema` was made for.
-
-        Raises:
-            TileDivided: the state does not have what one of the windows sees.
-        """
-        reader = _Reader(self, time_us)
-        return [reader.value(definition) for definition in definitions]
-
 
 def _in_order(events: Sequence[PastEvent]) -> tuple[PastEvent, ...]:
     return tuple(sorted(events, key=lambda event: event.time_us))
@@ -232,123 +204,3 @@ def _last_seen(events: Sequence[PastEvent]) -> LastSeen:
                     key = (field, condition, value)
                     found[key] = max(event.time_us, found.get(key, event.time_us))
     return found
-
-
-class _Reader:
-    """Reads windows of one state at one time."""
-
-    def __init__(self, state: EntityState, time_us: int) -> None:
-        self._state = state
-        self._time_us = time_us
-        self._times = np.array([event.time_us for event in state.events], np.int64)
-
-    def value(self, definition: WindowDefinition) -> float:
-        """Return the value of one window."""
-        state = self._state
-        begin_us, end_us = bounds_us(self._time_us, definition.length_us, definition.delay_us)
-        tiles = state.tiles
-        is_in = (tiles.start_us >= begin_us) & (tiles.end_us <= end_us)
-        is_out = (tiles.end_us <= begin_us) | (tiles.start_us >= end_us)
-        if not (is_in | is_out).all() or begin_us < state.kept_since_us:
-            raise TileDivided
-        condition = state.schema.conditions.index(definition.where)
-        low, high = np.searchsorted(self._times, [begin_us, end_us]).tolist()
-        seen = [event for event in state.events[low:high] if event.meets[condition]]
-        match definition.function:
-            case "count":
-                return float(int(tiles.counts[is_in, condition].sum()) + len(seen))
-            case "first_seen" | "seconds_since_last":
-                return self._seconds(definition.function, seen, is_in, condition)
-            case "distinct":
-                field = state.schema.fields.index(str(definition.value))
-                if (tiles.start_us >= end_us).any():
-                    raise TileDivided  # a value's latest time may be after the window
-                values = {
-                    value
-                    for (f, c, value), time in state.last_seen.items()
-                    if f == field and c == condition and time >= begin_us
-                }
-                values.update(event.fields[field] for event in seen)
-                return float(len(values - {None}))
-            case "fraud_rate":
-                count = int(tiles.counts[is_in, condition].sum()) + len(seen)
-                older = [
-                    event
-                    for event in state.frauds.values()
-                    if event.meets[condition] and begin_us <= event.time_us < end_us
-                ]
-                known = sum(event.known_us <= self._time_us for event in [*older, *seen])
-                return known / count if count else np.nan
-            case _:
-                return self._aggregate(definition, seen, is_in, condition)
-
-    def _seconds(
-        self,
-        function: str,
-        seen: Sequence[PastEvent],
-        is_in: NDArray[np.bool_],
-        condition: int,
-    ) -> float:
-        tiles = self._state.tiles
-        has_events = is_in & (tiles.counts[:, condition] > 0)
-        times = [event.time_us for event in seen]
-        bound = tiles.first_us if function == "first_seen" else tiles.last_us
-        times += bound[has_events, condition].tolist()
-        if not times:
-            return np.nan
-        time_us = min(times) if function == "first_seen" else max(times)
-        return (self._time_us - time_us) / 1e6
-
-    def _aggregate(
-        self,
-        definition: WindowDefinition,
-        seen: Sequence[PastEvent],
-        is_in: NDArray[np.bool_],
-        condition: int,
-    ) -> float:
-        tiles, schema = self._state.tiles, self._state.schema
-        number = schema.numbers.index(str(definition.value))
-        group = number * len(schema.conditions) + condition
-        values = np.array([event.numbers[number] for event in seen], np.float64) + 0.0
-        values = values[np.isfinite(values)]
-        count = int(tiles.value_counts[is_in, group].sum()) + values.size
-        if not count:
-            return 0.0 if definition.function == "sum" else np.nan
-        match definition.function:
-            case "max":
-                highest = tiles.highest[is_in, group]
-                return float(max(values.max(initial=-np.inf), highest.max(initial=-np.inf)))
-            case "min":
-                lowest = tiles.lowest[is_in, group]
-                return float(min(values.min(initial=np.inf), lowest.min(initial=np.inf)))
-        total, deviation = _sum_and_deviation(tiles, is_in, group, values, count)
-        match definition.function:
-            case "sum":
-                return total
-            case "mean":
-                return total / count
-            case _:
-                return deviation
-
-
-def _sum_and_deviation(
-    tiles: Tiles, is_in: NDArray[np.bool_], group: int, values: FloatArray, count: int
-) -> tuple[float, float]:
-    first, limb_count = limb_span(values)
-    if tiles.squares.any():
-        end = tiles.first_limb + tiles.sums.shape[2]
-        if values.any():
-            end = max(end, first + limb_count)
-            first = min(first, tiles.first_limb)
-        else:
-            first = tiles.first_limb
-        limb_count = end - first
-        tiles = tiles.with_limbs(first, limb_count)
-    else:
-        tiles = tiles.with_limbs(first, limb_count)
-    groups = np.zeros(values.size, np.int64)
-    sums, squares = limbs_of_groups(values.view(np.int64), groups, 1, first, limb_count)
-    sums_in: IntArray = tiles.sums[is_in, group].sum(axis=0) + sums[0]
-    squares_in: IntArray = tiles.squares[is_in, group].sum(axis=0) + squares[0]
-    total, deviation = rounded(sums_in, squares_in, count, first)
-    return float(total), float(deviation)

@@ -72,6 +72,8 @@ class Tiles:
 
     def with_limbs(self, first: int, limb_count: int) -> Tiles:
         """Return the same tiles with limbs from `first` on, which include all that they use."""
+        if (first, limb_count) == (self.first_limb, self.sums.shape[2]):
+            return self
         if not self.squares.any():
             tiles, groups, _ = self.sums.shape
             changed = {name: getattr(self, name) for name in TILE_ARRAYS}

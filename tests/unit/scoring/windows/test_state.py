@@ -9,12 +9,14 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from scoring.windows.definition import DAY_US, Function, WindowDefinition
-from scoring.windows.state import NOT_KNOWN, EntityState, PastEvent, Schema, TileDivided
+from scoring.windows.definition import DAY_US, Function, WindowDefinition, bounds_us
+from scoring.windows.state import NOT_KNOWN, EntityState, PastEvent, Schema
 from scoring.windows.state_bytes import UnreadableState, state_bytes, state_from
+from scoring.windows.state_reading import TileDivided, state_values
+from scoring.windows.tiles import tile_lengths_us
 from tests.support.naive_windows import NaiveEvent, naive_value
 
 BY = ("card",)
@@ -104,7 +106,7 @@ def test_reading_gives_what_the_events_give_whatever_happened_to_the_state(
             del unlabelled[past.id]
             state = state.with_label(replace(past, known_us=NOT_KNOWN), past.known_us)
         try:
-            found = state.values(time_us, definitions)
+            found = state_values(state, time_us, definitions)
         except TileDivided:
             assert time_us < compacted_us
         else:
@@ -155,8 +157,8 @@ def test_an_entity_with_many_events_takes_no_more_memory_than_its_tiles() -> Non
 def test_tiles_of_a_busy_entity_give_what_its_events_give() -> None:
     state, definitions = busy_state(5_000, 90 * DAY_US)
     for time_us in (90 * DAY_US, 90 * DAY_US + 1, 97 * DAY_US):
-        from_tiles = state.compacted(90 * DAY_US).values(time_us, definitions)
-        from_events = state.values(time_us, definitions)
+        from_tiles = state_values(state.compacted(90 * DAY_US), time_us, definitions)
+        from_events = state_values(state, time_us, definitions)
         assert list(map(bits, from_tiles)) == list(map(bits, from_events))
 
 
@@ -172,7 +174,37 @@ def test_compacting_in_steps_gives_the_tiles_of_compacting_once() -> None:
 def test_a_read_inside_of_a_tile_is_refused() -> None:
     state, definitions = busy_state(100, 90 * DAY_US)
     with pytest.raises(TileDivided):
-        state.compacted(90 * DAY_US).values(10 * DAY_US + 1, definitions)
+        state_values(state.compacted(90 * DAY_US), 10 * DAY_US + 1, definitions)
+
+
+def test_a_window_that_ends_inside_of_a_tile_is_refused() -> None:
+    counted = [WindowDefinition("count", BY, 7 * DAY_US, 0, None, None)]
+    event = PastEvent(0, HOUR_US, (), (), (True,))
+    state = EntityState.empty(Schema.of(counted)).with_event(event).compacted(90 * DAY_US)
+    assert state_values(state, DAY_US, counted) == [1.0]
+    for time_us in (1, HOUR_US, 2 * HOUR_US):
+        with pytest.raises(TileDivided):
+            state_values(state, time_us, counted)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    length_us=st.integers(MINUTE_US, 90 * DAY_US) | st.sampled_from(LENGTHS),
+    delay_us=st.integers(0, DAY_US),
+    now_us=st.integers(0, 200 * DAY_US),
+    later_us=st.integers(0, 2 * HOUR_US),
+    from_start_us=st.integers(-HOUR_US, HOUR_US) | st.integers(-SECOND_US, SECOND_US),
+)
+def test_no_window_from_now_on_divides_a_tile(
+    length_us: int, delay_us: int, now_us: int, later_us: int, from_start_us: int
+) -> None:
+    begin_us, end_us = bounds_us(now_us + later_us, length_us, delay_us)
+    time_us = begin_us + from_start_us
+    (tile_us,) = tile_lengths_us(np.array([time_us]), now_us - delay_us).tolist()
+    assume(tile_us)
+    start_us = time_us // tile_us * tile_us
+    assert not start_us < begin_us < start_us + tile_us
+    assert start_us + tile_us <= end_us
 
 
 def test_a_label_counts_until_it_is_taken_back() -> None:
@@ -180,9 +212,9 @@ def test_a_label_counts_until_it_is_taken_back() -> None:
     rate = WindowDefinition("fraud_rate", BY, 7 * DAY_US, 0, None, None)
     for held in (state, state.compacted(2 * DAY_US)):
         labelled = held.with_label(state.events[0], HOUR_US)
-        assert labelled.values(2 * DAY_US, [rate]) == [0.1]
+        assert state_values(labelled, 2 * DAY_US, [rate]) == [0.1]
         again = labelled.with_label(state.events[0], NOT_KNOWN)
-        assert again.values(2 * DAY_US, [rate]) == [0.0]
+        assert state_values(again, 2 * DAY_US, [rate]) == [0.0]
         assert state_bytes(again) == state_bytes(held)
 
 
