@@ -16,6 +16,7 @@ FEATURES_VERSION = 1
 them. It goes up whenever a feature's meaning changes; a model with another version fails to
 load."""
 
+_NO_OR_YES = ("no", "yes")
 _HOURS = tuple(f"{hour:02d}:00" for hour in range(24))
 
 PAYSIM_FEATURES = ModelFeatures(
@@ -42,6 +43,7 @@ PAYSIM_FEATURES = ModelFeatures(
                 "empties_account",
                 "abs(amount - oldbalanceOrg) < 0.005 and amount > 0",
                 "whether the amount is the payer's whole balance",
+                _NO_OR_YES,
             ),
             FeatureDefinition(
                 "dest_amount_share",
@@ -49,12 +51,16 @@ PAYSIM_FEATURES = ModelFeatures(
                 "amount as a share of the receiver's balance",
             ),
             FeatureDefinition(
-                "dest_is_empty", "oldbalanceDest <= 0", "whether the receiver held nothing before"
+                "dest_is_empty",
+                "oldbalanceDest <= 0",
+                "whether the receiver held nothing before",
+                _NO_OR_YES,
             ),
             FeatureDefinition(
                 "dest_is_merchant",
                 "starts_with(nameDest, 'M')",
                 "whether the receiver is a merchant",
+                _NO_OR_YES,
             ),
             FeatureDefinition("hour_of_day", "step % 24", "hour of the day, 0 to 23", _HOURS),
         )
