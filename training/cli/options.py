@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scoring.event_type.fields import EventType
-from scoring.feature_set.feature_set import FeatureSet
 from scoring.policy import CostModel
 from scoring.tenant import is_slug
-from sentinel.event_type_file import read_event_type
 from training.errors import TrainingError
-from training.features.feature_file import read_feature_set
 
 if TYPE_CHECKING:
     from click.parser import _OptionParser
@@ -81,20 +77,6 @@ class OneFile(click.Option):
         return super().handle_parse_result(ctx, given, args)
 
 
-def _event_type(
-    context: click.Context, parameter: click.Parameter, value: Path | None
-) -> EventType | None:
-    del context, parameter
-    return None if value is None else read_event_type(value)
-
-
-def _feature_set(
-    context: click.Context, parameter: click.Parameter, value: Path | None
-) -> FeatureSet | None:
-    del context, parameter
-    return None if value is None else read_feature_set(value)
-
-
 tenant_option = click.option("--tenant", required=True, callback=_tenant, help="The tenant's slug.")
 optional_data = click.option(
     "--data",
@@ -106,15 +88,12 @@ optional_data = click.option(
 event_type = click.option(
     "--event-type",
     type=click.Path(path_type=Path),
-    callback=_event_type,
     is_eager=True,
     help="File of the event type that --data has.  [default: PaySim's, which is built in]",
 )
-feature_set = click.option(
+features = click.option(
     "--features",
-    "feature_set",
     type=click.Path(path_type=Path),
-    callback=_feature_set,
     help="File of the features.  [default: those that `features suggest` prints]",
 )
 required_data = click.option(

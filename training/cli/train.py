@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from scoring.event_type.fields import EventType
-from scoring.feature_set.feature_set import FeatureSet
 from scoring.transaction import PAYSIM
 from sentinel.local.terminal import open_console
 from sentinel.settings import Settings
@@ -19,7 +17,7 @@ from training.signals import end_on_signals
 @options.tenant_option
 @options.event_type
 @options.optional_data
-@options.feature_set
+@options.features
 @options.busy_until_step
 @options.cost
 @options.missed_fraud
@@ -28,9 +26,9 @@ from training.signals import end_on_signals
 @options.seed
 def train(
     tenant: str,
-    event_type: EventType | None,
+    event_type: Path | None,
     data: Path | None,
-    feature_set: FeatureSet | None,
+    features: Path | None,
     until_step: int | None,
     cost: str,
     missed_fraud: float | None,
@@ -45,8 +43,10 @@ def train(
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds to load, also for a usage error.
+    from sentinel.event_type_file import read_event_type
     from training.cli.config_file import configuration
     from training.cli.context import connect_to_train
+    from training.features.feature_file import read_feature_set
     from training.progress import Reporter
     from training.train import Plan
     from training.train import train as run
@@ -61,8 +61,8 @@ def train(
             until_step,
             costs,
             seed,
-            event_type=event_type or PAYSIM,
-            feature_set=feature_set,
+            event_type=PAYSIM if event_type is None else read_event_type(event_type),
+            feature_set=None if features is None else read_feature_set(features),
             configuration=configuration(),
         )
         trained = run(plan, tracking, reporter)

@@ -202,6 +202,7 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
         "config.tenant": "harbour", "config.data": str(month_csv), "config.cost": "flat",
         "config.seed": "5", "config.until_step": "None", "config.missed_fraud": "None",
         "config.missed_fraud_share": "None", "config.false_alarm": "6.0",
+        "config.event_type": "None", "config.features": "None",
     }  # fmt: skip
     version_url = f"{mlflow_server}/#/models/fraud-harbour/versions/{version.version}"
     assert f"Version: {version_url}" in done.stdout
