@@ -16,10 +16,10 @@ from scoring.transaction import PAYSIM
 from sentinel.sentences import shown
 from training.data import simulator
 from training.data.labelled_events import LabelledEvents
-from training.data.loading import from_table, note_ignored, read
+from training.data.loading import from_table, note_ignored
 from training.data.split import Part, Split, split
 from training.errors import TrainingError
-from training.event_types.training_data import own_events
+from training.event_types.training_data import read_labelled
 from training.features.of_training import features_of
 from training.pipeline.booster import FitParameters
 from training.pipeline.evaluation import Evaluation
@@ -157,10 +157,7 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledEvents, Split]:
             data = from_table(table, f"simulator (seed {plan.seed})")
     else:
         with reporter.stage(f"Read {shown(plan.data.name)}"):
-            if plan.event_type is PAYSIM:
-                data = read(plan.data)
-            else:
-                data = own_events(plan.data, plan.event_type, plan.seed)
+            data = read_labelled(plan.data, plan.event_type, plan.seed)
         note_ignored(data, reporter)
     parts = split(data.step, data.is_fraud, plan.until_step)
     if parts.dropped_rows and plan.until_step is None:

@@ -185,7 +185,9 @@ def model_features(document: Mapping[str, Any]) -> ModelFeatures:
         InvalidEventType: the event type is not valid.
         InvalidFeatureSet: the feature set is not valid, or does not fit the event type.
     """
+    event_type = event_type_document.from_document(document.get("event_type"))
     return ModelFeatures(
-        event_type_document.from_document(document.get("event_type")),
+        # One object, by which PaySim's contract is told from an event type of the same fields.
+        PAYSIM if event_type == PAYSIM else event_type,
         feature_set_document.from_document(document.get("feature_set")),
     )

@@ -22,6 +22,7 @@ from registry.publish.tracking import Tracking
 from registry.store.disk_cache import MAX_FILE_BYTES
 from registry.store.model_store import ModelStore
 from scoring.errors import ModelRefused
+from scoring.event_type.fields import EventType
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.home import MLFLOW_DATABASE
@@ -31,9 +32,10 @@ from sentinel.settings import Settings
 from training.comparison.evidence import Evidence, from_models, from_pairs
 from training.comparison.lineage import note_on_another_file, unseen_from
 from training.data.labelled_events import LabelledEvents
-from training.data.loading import note_ignored, read
+from training.data.loading import note_ignored
 from training.data.maturity_window import Window
 from training.errors import NoEvidence, TrainingError
+from training.event_types.training_data import read_labelled
 from training.progress import Reporter
 from training.tracking.new_model import hint_on_missing_model, note_on_new_model
 
@@ -175,19 +177,29 @@ class Sources:
             NoEvidence: the file has too few frauds, or the champion fails a check.
         """
         models = self._champion(champion), self.verified(challenger)
-        data = self.labelled(path)
+        wanted, other = (model.features.event_type for model in models)
+        if wanted != other:
+            raise NoEvidence(
+                f"Version {champion.version} was trained on another event type than version "
+                f"{challenger.version}; compare them on stored decisions."
+            )
+        data = self.labelled(path, wanted)
         from_step = self.unseen((champion, challenger), data, "test", from_step)
         with self.reporter.stage("Score with both versions"):
             return from_models(*models, data, from_step, until_step)
 
-    def labelled(self, path: Path) -> LabelledEvents:
+    def labelled(self, path: Path, event_type: EventType) -> LabelledEvents:
         """Read a labelled file.
+
+        Args:
+            path: CSV or Parquet file.
+            event_type: event type of the version that scores it.
 
         Raises:
             TrainingError: the file is invalid; the message names the column or the row.
         """
         with self.reporter.stage(f"Read {shown(path.name)}"):
-            data = read(path)
+            data = read_labelled(path, event_type)
         note_ignored(data, self.reporter)
         return data
 

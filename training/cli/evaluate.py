@@ -43,7 +43,7 @@ def evaluate(
         version = sources.under(model_name(tenant), alias)
         with reporter.stage(f"Load version {version.version}"):
             model = sources.model_store.load(version)
-        transactions = sources.labelled(data)
+        transactions = sources.labelled(data, model.features.event_type)
         with reporter.stage("Evaluate"):
             evaluated = evaluate_version(model, transactions, from_step, until_step)
         with reporter.stage("Log to MLflow"):

@@ -72,7 +72,8 @@ def calibrate(
         sources = open_sources(reporter)
         if data:
             version = sources.under(model_name(tenant), alias)
-            transactions = sources.labelled(data)
+            model = sources.verified(version)
+            transactions = sources.labelled(data, model.features.event_type)
             first = sources.unseen([version], transactions, "calibrate", from_step)
             labels = from_file(transactions, first, until_step)
         else:
@@ -87,7 +88,7 @@ def calibrate(
                     as_of=window.end(),
                 )
             labels = labels_from_feedback(matured, window)
-        model = sources.verified(version)
+            model = sources.verified(version)
         recalibration = run_recalibration(
             tenant,
             version,

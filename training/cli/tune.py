@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from scoring.transaction import PAYSIM
 from sentinel.local.terminal import open_console
 from sentinel.settings import Settings
 from training.cli import options
@@ -14,7 +15,9 @@ from training.signals import end_on_signals
 
 @click.command()
 @options.tenant_option
+@options.event_type
 @options.optional_data
+@options.features
 @options.busy_until_step
 @options.cost
 @options.missed_fraud
@@ -40,7 +43,9 @@ from training.signals import end_on_signals
 )
 def tune(
     tenant: str,
+    event_type: Path | None,
     data: Path | None,
+    features: Path | None,
     until_step: int | None,
     cost: str,
     missed_fraud: float | None,
@@ -59,8 +64,10 @@ def tune(
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
     end_on_signals()
+    from sentinel.event_type_file import read_event_type
     from training.cli.config_file import configuration
     from training.cli.context import connect_to_train
+    from training.features.feature_file import read_feature_set
     from training.progress import Reporter
     from training.search.report import show_search
     from training.search.search import Search
@@ -71,7 +78,16 @@ def tune(
     settings = Settings()
     console = open_console()
     search = Search(
-        plan=Plan(tenant, data, until_step, costs, seed, configuration=configuration()),
+        plan=Plan(
+            tenant,
+            data,
+            until_step,
+            costs,
+            seed,
+            event_type=PAYSIM if event_type is None else read_event_type(event_type),
+            feature_set=None if features is None else read_feature_set(features),
+            configuration=configuration(),
+        ),
         trials=trials,
         latency_budget_us=latency_budget_us,
         timeout_minutes=timeout_minutes,

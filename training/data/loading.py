@@ -70,11 +70,12 @@ _TEXT = ("type", *_ACCOUNTS)
 _ACCOUNT = f"1 to {MAX_ACCOUNT_LENGTH} printable ASCII characters without spaces"
 
 
-def check(path: Path) -> None:
+def check(path: Path, *, has_columns: bool = True) -> None:
     """Check that a file can be opened and has the columns; its rows are not read.
 
     Args:
         path: see `read`.
+        has_columns: whether it has to have PaySim's columns.
 
     Raises:
         TrainingError: the file cannot be opened, or lacks a column.
@@ -82,9 +83,11 @@ def check(path: Path) -> None:
     with readable(path) as source:
         if is_parquet(path):
             with _open_parquet(path) as file:
-                require_columns(source, file.schema_arrow.names, COLUMNS)
+                names = file.schema_arrow.names
         else:
-            require_columns(source, open_csv(path, source, COLUMNS).names, COLUMNS)
+            names = open_csv(path, source, COLUMNS).names
+        if has_columns:
+            require_columns(source, names, COLUMNS)
 
 
 def read(path: Path) -> LabelledEvents:

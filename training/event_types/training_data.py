@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from scoring.event_type.fields import EventType
+from scoring.transaction import PAYSIM
 from training.data.labelled_events import LabelledEvents, fingerprint, taken
+from training.data.loading import read
 from training.event_types.loading import load_events
 
 HOUR_US = 3_600_000_000
@@ -47,3 +49,8 @@ def own_events(path: Path, event_type: EventType, seed: int) -> LabelledEvents:
         fingerprint(columns, is_fraud),
         data.ignored,
     )
+
+
+def read_labelled(path: Path, event_type: EventType, seed: int = 0) -> LabelledEvents:
+    """Read a file of labelled events of any event type; see `own_events`."""
+    return read(path) if event_type is PAYSIM else own_events(path, event_type, seed)

@@ -35,7 +35,6 @@ def test_a_second_file_is_refused_by_every_command(command: str, tmp_path: Path)
         ("folder.csv", "", "folder.csv is a directory; name one file."),
         ("a.xlsx", b"PK", "a.xlsx must end in .csv, .csv.gz, .tsv, .tsv.gz or .parquet."),
         ("a.csv", b"PAR1", "a.csv is a Parquet file: give it a name that ends in .parquet."),
-        ("a.csv", b"step,type\n1,PAYMENT\n", "a.csv lacks the columns amount, nameOrig,"),
         ("a.csv.gz", b"\x1f\x8b\x08", "a.csv.gz cannot be read: "),
         ("a.parquet", b"step,type\n", "a.parquet cannot be read: "),
     ],
@@ -53,6 +52,18 @@ def test_a_file_that_cannot_be_trained_on_ends_every_command_before_its_first_st
     assert done.exit_code == 1
     assert done.output.startswith("Error: ")
     assert reason in done.output
+    assert done.output.count("\n") == 1, "and no stage"
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_a_file_without_a_column_is_refused_where_paysims_are_wanted(
+    command: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"step,type\n1,PAYMENT\n")
+    done = CliRunner().invoke(cli, [command, "--tenant", "acme", "--data", str(path)])
+    assert done.exit_code == 1
+    assert "a.csv lacks the columns amount, nameOrig," in done.output
     assert done.output.count("\n") == 1, "and no stage"
 
 
