@@ -74,7 +74,9 @@ class OneFile(click.Option):
         return super().handle_parse_result(ctx, given, args)
 
 
-tenant_option = click.option("--tenant", required=True, callback=_tenant, help="The tenant's slug.")
+tenant_option = click.option(
+    "--tenant", required=True, callback=_tenant, is_eager=True, help="The tenant's slug."
+)
 optional_data = click.option(
     "--data",
     cls=OneFile,
