@@ -38,6 +38,7 @@ def compare(
     that are old enough for their frauds to be known; with --data, on a labelled file.
     """
     label_options.require_data_for_steps(data, from_step, until_step)
+    options.check_data(data)
     end_on_signals()
     # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from training.cli.context import open_sources

@@ -28,6 +28,7 @@ def evaluate(
     Nothing is fitted, chosen or registered; the figures are logged as a run. Figures on hours that
     the version was trained on do not predict future performance.
     """
+    options.check_data(data)
     end_on_signals()
     # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from training.cli.config_file import configuration

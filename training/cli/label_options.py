@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from persistence.labels.reader import MATURITY_DAYS
-from training.cli.options import OneFile, checked_file
+from training.cli.options import OneFile
 
 WINDOW_DAYS = 90.0
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +31,6 @@ labelled_data = click.option(
     "--data",
     cls=OneFile,
     type=click.Path(path_type=Path),
-    callback=checked_file,
     help="CSV or Parquet in the PaySim schema, with labels, instead of stored decisions.",
 )
 maturity_days = click.option(

@@ -10,7 +10,6 @@ import click
 
 from scoring.policy import CostModel
 from scoring.tenant import is_slug
-from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from click.parser import _OptionParser
@@ -27,27 +26,24 @@ def _tenant(context: click.Context, parameter: click.Parameter, value: str) -> s
     return value
 
 
-def checked_file(
-    context: click.Context, parameter: click.Parameter, value: Path | None
-) -> Path | None:
-    """Check a file of transactions before anything is connected to or waited for.
+def check_data(data: Path | None, *, has_paysims_columns: bool = False) -> None:
+    """Check a file before anything is connected to or waited for.
+
+    A command calls this after it has checked its options.
+
+    Args:
+        data: CSV or Parquet file; None without one.
+        has_paysims_columns: whether it has to have PaySim's columns. A version of another event
+            type names its own, and is not loaded yet.
 
     Raises:
-        ClickException: see `training.data.loading.check`.
+        TrainingError: see `training.data.loading.check`.
     """
-    del parameter
-    if value is not None:
+    if data is not None:
         # Imported late: a command without a file, and --help, need no pyarrow.
         from training.data.loading import check
 
-        try:
-            # The columns are checked here only where PaySim's are wanted: a version of another
-            # event type names its own, and is not loaded yet.
-            trains = any(option.name == "event_type" for option in context.command.params)
-            check(value, has_columns=trains and context.params.get("event_type") is None)
-        except TrainingError as error:
-            raise click.ClickException(str(error)) from error
-    return value
+        check(data, has_columns=has_paysims_columns)
 
 
 class OneFile(click.Option):
@@ -74,20 +70,16 @@ class OneFile(click.Option):
         return super().handle_parse_result(ctx, given, args)
 
 
-tenant_option = click.option(
-    "--tenant", required=True, callback=_tenant, is_eager=True, help="The tenant's slug."
-)
+tenant_option = click.option("--tenant", required=True, callback=_tenant, help="The tenant's slug.")
 optional_data = click.option(
     "--data",
     cls=OneFile,
     type=click.Path(path_type=Path),
-    callback=checked_file,
     help="CSV or Parquet in the PaySim schema.  [default: a simulated month]",
 )
 event_type = click.option(
     "--event-type",
     type=click.Path(path_type=Path),
-    is_eager=True,
     help="File of the event type that --data has.  [default: PaySim's, which is built in]",
 )
 features = click.option(
@@ -100,7 +92,6 @@ required_data = click.option(
     cls=OneFile,
     required=True,
     type=click.Path(path_type=Path),
-    callback=checked_file,
     help="CSV or Parquet in the PaySim schema, with labels.",
 )
 from_step = click.option(

@@ -57,6 +57,7 @@ def promote(
     if alias and number:
         raise click.UsageError("--alias and --version exclude each other; give one of them.")
     label_options.require_data_for_steps(data, from_step, until_step)
+    options.check_data(data)
     end_on_signals()
     # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from registry.client.base import RegisteredVersion

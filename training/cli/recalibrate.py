@@ -55,6 +55,7 @@ def calibrate(
     if (data is None) is not from_feedback:
         raise click.UsageError("Give either --data FILE or --from-feedback.")
     label_options.require_data_for_steps(data, from_step, until_step)
+    options.check_data(data)
     end_on_signals()
     # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from persistence.labels.reader import read_matured_transactions

@@ -41,6 +41,7 @@ def train(
     MLFLOW_TRACKING_URI is the address of MLflow; unset, MLflow is a database under .sentinel/.
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
+    options.check_data(data, has_paysims_columns=event_type is None)
     end_on_signals()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds to load, also for a usage error.
     from sentinel.event_type_file import read_event_type
