@@ -85,7 +85,6 @@ def test_flags_override_the_file_and_the_file_overrides_defaults(
         ("tenant: acme\ncost: [flat]\n", "cost must be text, not ['flat']."),
         ("tenant: acme\ncost: dear\n", "cost cannot be used: 'dear' is not one of"),
         ("tenant: No Slug\n", "tenant cannot be used: use 2 to 40 lower-case letters"),
-        ("tenant: acme\ndata: nowhere.csv\n", "nowhere.csv is not a file."),
         ("tenant: acme\nfalse-alarm: 1\nfalse_alarm: 2\n", "c.yaml gives false_alarm twice."),
         ("tenant: acme\nconfig: other.yaml\n", "config is not an option"),
         ("tenant: acme\nseed: 1\nseed: 2\n", "c.yaml cannot be read: seed is given twice in"),
