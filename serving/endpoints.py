@@ -53,7 +53,7 @@ class ScoringEndpoints:
         arrived_s = perf_counter()
         principal = await self._auth.require(authorization(request), "score")
         event = await read_event(request, self._alias_follower.validator(principal.tenant_id))
-        assignment = await self._alias_follower.assignment(principal.tenant_id)
+        assignment = await self._alias_follower.assignment(principal.tenant_id, event.event_type)
         item = Item(principal.tenant_id, assignment, [event], arrived_s, request.scope["origin"])
         answered = await self._queue.enqueue("score_batch", item)
         return responses.score_reply(answered, arrived_s)
@@ -65,7 +65,9 @@ class ScoringEndpoints:
         events = await read_events(request, self._alias_follower.validator(principal.tenant_id))
         key = idempotency_key(request)
         keyed = None if key is None else batch_request(key, events)
-        assignment = await self._alias_follower.assignment(principal.tenant_id)
+        assignment = await self._alias_follower.assignment(
+            principal.tenant_id, events[0].event_type
+        )
         item = Item(
             principal.tenant_id,
             assignment,
@@ -87,7 +89,7 @@ class ScoringEndpoints:
             stored = await self._read_stored(principal, prediction_id)
             return responses.explain_reply(stored.prediction, str(stored.prediction_id), arrived_s)
         assert event is not None  # noqa: S101 - the body has exactly one
-        assignment = await self._alias_follower.assignment(principal.tenant_id)
+        assignment = await self._alias_follower.assignment(principal.tenant_id, event.event_type)
         item = Item(principal.tenant_id, assignment, [event], arrived_s, request.scope["origin"])
         (prediction,) = await self._queue.enqueue("explain_batch", item)
         return responses.explain_reply(prediction, None, arrived_s)

@@ -30,6 +30,7 @@ from registry.store.disk_cache import DiskCache, reason_of
 from registry.store.memory_cache import MemoryCache
 from registry.store.model_loader import ModelLoader
 from scoring.errors import ModelRefused
+from scoring.feature_set.model_features import ModelFeatures
 from scoring.model.fraud_model import FraudModel
 
 logger = logging.getLogger("sentinel.registry")
@@ -85,6 +86,7 @@ class ModelStore:
         self._refused: dict[RegisteredVersion, str] = {}
         self._untagged: set[RegisteredVersion] = set()
         self._stored: dict[tuple[str, str], RegisteredVersion] = {}
+        self._features: dict[RegisteredVersion, ModelFeatures] = {}
         self._faults: dict[str, str] = {}
         self._unavailable: str | None = None
         self._restoring: set[RegisteredVersion] = set()
@@ -107,6 +109,9 @@ class ModelStore:
                 self._serve_remembered(names, error)
             else:
                 self._follow(aliases)
+            serving = set(self._serving.values())
+            for version in self._features.keys() - serving:
+                self._features.pop(version, None)
             return {name: self._versions(name) for name in names}
 
     @property
@@ -131,7 +136,26 @@ class ModelStore:
             RegistryUnavailable: MLflow did not return it.
             OSError: the disk does not take it.
         """
-        return self._loader.load(version)
+        model = self._loader.load(version)
+        self._features[version] = model.features
+        return model
+
+    def features(self, version: RegisteredVersion) -> ModelFeatures:
+        """Return the features of a version's model, also after it was evicted from memory.
+
+        Raises:
+            ModelRefused, RegistryUnavailable, OSError: as of `load`.
+        """
+        known = self._features.get(version)
+        return self.load(version).features if known is None else known
+
+    def find(self, name: str, version: int) -> RegisteredVersion | None:
+        """Return a version by its number, or None where MLflow does not have it.
+
+        Raises:
+            RegistryUnavailable: MLflow did not return it.
+        """
+        return self._reader.find(name, version)
 
     @property
     def models_in_memory(self) -> int:

@@ -112,25 +112,33 @@ class ModelFeatures:
     def misfit(self, event_type: EventType) -> str | None:
         """Return a sentence on why events of a type cannot be scored; None where they can.
 
-        The features need each field that they use, of the same kind and with the same codes.
+        The features need each field that they use, of the same kind and with the same codes, and
+        their windows the time of each event in the same field.
         """
         if event_type is self.event_type:
             return None
-        for name in self.compiled.fields:
-            wanted, sent = self.event_type.kept[name], event_type.kept.get(name)
+        name, kept = event_type.name, event_type.kept
+        for used in self.compiled.fields:
+            wanted, sent = self.event_type.kept[used], kept.get(used)
             if sent is None:
-                return f"It needs the field {name}, which the event type {event_type.name} lacks."
+                return f"The model needs the field {used}, which the event type {name} lacks."
             if sent.kind != wanted.kind:
                 return (
-                    f"It needs the field {name} as {wanted.kind}; the event type"
-                    f" {event_type.name} has it as {sent.kind}."
+                    f"The model needs the field {used} as {wanted.kind}; the event type {name} has"
+                    f" it as {sent.kind}."
                 )
             known = wanted.values or ()
             if sent.values is not None and sent.values[: len(known)] != known:
                 return (
-                    f"The values of the field {name} have another order in the event type"
-                    f" {event_type.name} than in its training."
+                    f"The values of the field {used} have another order in the event type {name}"
+                    " than in the model's training."
                 )
+        time = self.event_type.roles.get("time")
+        if self.windows and event_type.roles.get("time") != time:
+            return (
+                f"The model needs {time} as the time of each event, which it is not in the event"
+                f" type {name}."
+            )
         return None
 
     def as_document(self) -> dict[str, Any]:

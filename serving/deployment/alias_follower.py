@@ -20,9 +20,11 @@ from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import CANARY_TAG
 from registry.store.model_store import ModelStore, Versions
 from scoring.errors import ModelRefused, NoModel, SentinelError
+from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
 from scoring.model.fraud_model import FraudModel
 from serving.deployment.assignment import DeploymentState, ModelAssignment, percent_from
+from serving.deployment.event_type_fit import EventTypeFit
 from serving.deployment.faults import Faults, Retries
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.deployment.tenant_settings import TenantSettings
@@ -61,6 +63,8 @@ class AliasFollower:
         self._recorder = recorder
         self._settings = settings
         self._refused = refused
+        self._fit = EventTypeFit(model_store, settings, recorder, refused)
+        self._misfits: Mapping[int, str] = {}
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
         self._live: dict[str, int] = {}
@@ -83,17 +87,30 @@ class AliasFollower:
             runs_at_start=False,
         )
 
-    async def assignment(self, tenant_id: int) -> ModelAssignment:
-        """Return the models and policy that decide the tenant's payments; reload evicted models.
+    async def assignment(self, tenant_id: int, event_type: EventType) -> ModelAssignment:
+        """Return the models and policy that decide a request; reload evicted models.
+
+        Args:
+            tenant_id: tenant whose request it is.
+            event_type: event type by which its events were validated. It may be newer than the
+                deployment, so the models are compared with it once more.
 
         Raises:
             NoModel: the tenant is not in test mode and has no version under `production` that
-                passed its checks; or that version was evicted and cannot be loaded again.
+                passed its checks and fits the event type; or that version was evicted and cannot
+                be loaded again.
         """
         deployment = self._deployments.get(tenant_id)
+        misfit = self._misfits.get(tenant_id)
         if deployment is None or (deployment.champion is None and not deployment.is_test):
-            raise NoModel("No model version is in production for this tenant; promote one.")
+            raise NoModel(
+                misfit or "No model version is in production for this tenant; promote one."
+            )
         champion = None if deployment.champion is None else await self._model(deployment.champion)
+        if champion is not None and (misfit := champion.features.misfit(event_type)):
+            champion = None
+            if not deployment.is_test:
+                raise NoModel(misfit)
         canary = None
         if deployment.challenger is not None and deployment.canary_percent > 0:
             try:
@@ -102,7 +119,10 @@ class AliasFollower:
                 logger.warning(
                     "%s: the champion decides for its canary", deployment.challenger.name
                 )
-        return ModelAssignment(deployment, champion, canary, self._settings.policy(tenant_id))
+            if canary is not None and canary.features.misfit(event_type):
+                canary = None
+        policy = self._settings.policy(tenant_id)
+        return ModelAssignment(deployment, champion, canary, policy, misfit)
 
     async def _model(self, version: RegisteredVersion) -> FraudModel:
         resident = self._model_store.resident(version)
@@ -210,7 +230,7 @@ class AliasFollower:
             del self._deployments[removed]
         self._live = {tenant.slug: tenant.id for tenant in tenants if not tenant.is_test}
         self._faults.update(faults)
-        self._count_swaps(versions_by_name)
+        self._count_swaps()
         MODELS_IN_MEMORY.set(self._model_store.models_in_memory)
 
     def _deploy(
@@ -223,57 +243,63 @@ class AliasFollower:
             name: self._share(versions.challenger) for name, versions in versions_by_name.items()
         }
         changed: dict[str, dict[int, DeploymentState]] = defaultdict(dict)
+        misfits: dict[int, str] = {}
         for tenant in tenants:
-            versions = versions_by_name[tenant.model_name]
+            before = self._deployments.get(tenant.id)
+            # Its payments are decided by its own policy and read by its own event type alone.
+            if before is None and tenant.id in self._settings.unreadable:
+                continue
+            aliased = versions_by_name[tenant.model_name]
+            try:
+                versions, fault, misfit = self._fit.fitting(tenant, aliased, before)
+            except (ModelRefused, RegistryUnavailable, OSError) as error:
+                faults.setdefault(tenant.model_name, str(error))
+                continue
+            if fault is not None:
+                faults.setdefault(tenant.model_name, fault)
+            if misfit is not None:
+                misfits[tenant.id] = misfit
             challenger = versions.challenger if versions.production else None
             share = shares[tenant.model_name] if challenger else 0.0
             deployment = DeploymentState(tenant.is_test, versions.production, challenger, share)
-            before = self._deployments.get(tenant.id)
-            # Its payments are not decided by another policy than its own.
-            has_policy = before or tenant.id not in self._settings.unreadable
-            if before != deployment and has_policy:
+            if before != deployment:
                 changed[tenant.model_name][tenant.id] = deployment
+        self._misfits = misfits
+        self._fit.forget_unused()
         self._deploying.forget_all_but(changed.keys())
         for name, deployments_by_tenant in changed.items():
-            champion = versions_by_name[name].production
-            self._deploying.attempt(
-                name, partial(self._deploy_each, deployments_by_tenant, champion), faults
-            )
+            self._deploying.attempt(name, partial(self._deploy_each, deployments_by_tenant), faults)
 
     def _store_refusals(self, tenants: Sequence[Tenant], faults: dict[str, str]) -> None:
         pending = self._refused.pending()
-        self._refusing.forget_all_but({version.name for version in pending})
-        for version, reason in pending.items():
-            store = partial(self._refused.store, version, reason, tenants)
-            self._refusing.attempt(version.name, store, faults)
+        self._refusing.forget_all_but({refused.version.name for refused in pending})
+        for refused, reason in pending.items():
+            store = partial(self._refused.store, refused, reason, tenants)
+            self._refusing.attempt(refused.version.name, store, faults)
 
-    def _deploy_each(
-        self,
-        deployments_by_tenant: Mapping[int, DeploymentState],
-        champion: RegisteredVersion | None,
-    ) -> None:
+    def _deploy_each(self, deployments_by_tenant: Mapping[int, DeploymentState]) -> None:
         """Record and serve the deployments of one name, together or else each by itself."""
         if len(deployments_by_tenant) > 1:
             with suppress(Exception):
-                self._record_and_serve(deployments_by_tenant, champion)
+                self._record_and_serve(deployments_by_tenant)
                 return
             self._recorder.tenants()
         errors = []
         for tenant_id, deployment in deployments_by_tenant.items():
             try:
-                self._record_and_serve({tenant_id: deployment}, champion)
+                self._record_and_serve({tenant_id: deployment})
             except Exception as error:  # noqa: BLE001 - raised below, after the other tenants
                 errors.append(error)
         if errors:
             raise errors[0]
 
-    def _record_and_serve(
-        self,
-        deployments_by_tenant: Mapping[int, DeploymentState],
-        champion: RegisteredVersion | None,
-    ) -> None:
-        if champion:
-            self._recorder.record_champions(list(deployments_by_tenant), champion)
+    def _record_and_serve(self, deployments_by_tenant: Mapping[int, DeploymentState]) -> None:
+        tenants_by_champion: dict[RegisteredVersion, list[int]] = defaultdict(list)
+        for tenant_id, deployment in deployments_by_tenant.items():
+            if deployment.champion is not None:
+                tenants_by_champion[deployment.champion].append(tenant_id)
+        for champion, tenant_ids in tenants_by_champion.items():
+            self._recorder.record_champions(tenant_ids, champion)
         for tenant_id, deployment in deployments_by_tenant.items():
             self._recorder.record(tenant_id, deployment)
             self._serve(tenant_id, deployment)
@@ -304,9 +330,10 @@ class AliasFollower:
         self._bad_shares.pop(challenger.name, None)
         return percent
 
-    def _count_swaps(self, versions_by_name: dict[str, Versions]) -> None:
-        production = {name: v.production for name, v in versions_by_name.items() if v.production}
+    def _count_swaps(self) -> None:
+        champions = [deployment.champion for deployment in self._deployments.values()]
+        production = {version.name: version for version in champions if version}
         for name, version in production.items():
             if self._production.get(name, version) != version:
                 SWAPS.labels(model=name).inc()
-        self._production = production
+        self._production |= production

@@ -89,12 +89,15 @@ class ModelAssignment:
         champion: production model; None only for a tenant in test mode that has none.
         canary: challenger's model when it decides for some accounts, else None.
         policy: tenant's own policy, which overrides the versions' policies, or None.
+        misfit: sentence on why the version in production cannot score the request's events, which
+            leaves a tenant in test mode without champion; or None.
     """
 
     deployment: DeploymentState
     champion: FraudModel | None
     canary: FraudModel | None = None
     policy: TenantPolicy | None = None
+    misfit: str | None = None
 
     def is_fixed_test(self, event: AnyEvent) -> bool:
         """Whether the table of fixed tests decides an event, not a model."""
@@ -114,7 +117,8 @@ class ModelAssignment:
                 return canary
         if self.champion is None:
             raise NoModel(
-                "No model version is in production for this tenant; in test mode only the "
+                self.misfit
+                or "No model version is in production for this tenant; in test mode only the "
                 f"transactions with nameOrig {', '.join(FIXED_TESTS)} are decided without one."
             )
         return self.champion

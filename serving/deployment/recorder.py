@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -59,6 +60,10 @@ class DeploymentRecorder:
             self._recorded = recorded_deployments(self._engine)
             self._has_read = True
         return list_tenants(self._engine)
+
+    def recorded_champion(self, tenant_id: int) -> ModelVersion | None:
+        """Return the version that is recorded as a tenant's champion; None without one."""
+        return self._recorded.get(tenant_id, RecordedDeployment()).champion
 
     def record_champions(self, tenant_ids: Sequence[int], champion: RegisteredVersion) -> None:
         """Record the champion of tenants, so that their predictions can refer to it; idempotent.
@@ -138,6 +143,18 @@ def _printable(text: str, length: int) -> str:
     return "".join(filter(str.isprintable, text)).strip()[:length]
 
 
+class Refused(NamedTuple):
+    """A refused version.
+
+    Attributes:
+        version: version that was refused.
+        tenant_id: tenant whose events it cannot score; None: it must not serve any tenant.
+    """
+
+    version: RegisteredVersion
+    tenant_id: int | None = None
+
+
 class RefusalRecorder:
     """Counts refusals of versions and keeps each one until it is stored in Postgres.
 
@@ -147,28 +164,40 @@ class RefusalRecorder:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._pending: dict[RegisteredVersion, str] = {}
+        self._pending: dict[Refused, str] = {}
+        self._of_tenants: set[Refused] = set()
         self._lock = threading.Lock()
 
     def add(self, version: RegisteredVersion, reason: str) -> None:
         """Count a refusal and keep it; the model store calls this once per refused version."""
-        REFUSALS.labels(model=version.name).inc()
-        with self._lock:
-            self._pending[version] = reason
+        self._add(Refused(version), reason)
 
-    def pending(self) -> dict[RegisteredVersion, str]:
+    def add_of_tenant(self, tenant_id: int, version: RegisteredVersion, reason: str) -> None:
+        """Count and keep a refusal that concerns one tenant; the same one again changes nothing."""
+        refused = Refused(version, tenant_id)
+        if refused not in self._of_tenants:
+            self._of_tenants.add(refused)
+            self._add(refused, reason)
+
+    def _add(self, refused: Refused, reason: str) -> None:
+        REFUSALS.labels(model=refused.version.name).inc()
+        with self._lock:
+            self._pending[refused] = reason
+
+    def pending(self) -> dict[Refused, str]:
         """Return the refused versions that are not stored yet, with the reasons."""
         with self._lock:
             return dict(self._pending)
 
-    def store(self, version: RegisteredVersion, reason: str, tenants: Sequence[Tenant]) -> None:
-        """Store a pending refusal for every tenant that the registered model serves.
+    def store(self, refused: Refused, reason: str, tenants: Sequence[Tenant]) -> None:
+        """Store a pending refusal for every tenant that it concerns.
 
         Raises:
             StoreUnavailable: Postgres cannot be reached; the refusal stays pending.
         """
+        version = refused.version
         for tenant in tenants:
-            if tenant.model_name == version.name:
+            if tenant.model_name == version.name and refused.tenant_id in (None, tenant.id):
                 record_refusal(
                     self._engine,
                     tenant.id,
@@ -178,4 +207,4 @@ class RefusalRecorder:
                     reason,
                 )
         with self._lock:
-            del self._pending[version]
+            del self._pending[refused]

@@ -26,12 +26,14 @@ from persistence.tenants import Tenant, create_tenant
 from registry.names import MLMODEL, MODEL_PATH, PRODUCTION, model_name
 from registry.publish.registration import registering
 from registry.publish.tracking import Tracking
+from scoring.features import PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.processes import Child
 from tests.support.factories import a_model, feature_rows
 from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.own_models import golden_rows
 from tests.support.paths import PROJECT
 
 KEY_SECRET = b"a secret of the tests"
@@ -168,7 +170,10 @@ def publisher(tracking_uri: str, scratch: Path) -> Publish:
     ) -> int:
         folder = scratch / f"published-{next(numbers)}" / "model"
         folder.mkdir(parents=True)
-        (model or a_model()).save(folder, feature_rows(8))
+        published = model or a_model()
+        of_paysim = published.features is PAYSIM_FEATURES
+        rows = feature_rows(8) if of_paysim else golden_rows(published.features)
+        published.save(folder, rows)
         # Made for each version: it also sets the server in MLflow's module-wide state.
         tracking = Tracking(tracking_uri, scratch / "artifacts")
         with (

@@ -19,6 +19,7 @@ from persistence.tenants import Tenant, create_tenant
 from registry.client.factory import open_registry
 from registry.store.model_store import ModelStore
 from scoring.errors import NoModel
+from scoring.transaction import PAYSIM
 from serving.deployment import faults as faults_module
 from serving.deployment.alias_follower import AliasFollower
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
@@ -205,4 +206,4 @@ def test_a_name_that_no_registered_model_can_have_leaves_the_others_alone(
     assert follower.in_use() == {sound.model_name: 1}
     assert sound.model_name not in follower.faults
     with pytest.raises(NoModel):
-        anyio.run(follower.assignment, faulty.id)
+        anyio.run(follower.assignment, faulty.id, PAYSIM)

@@ -44,9 +44,10 @@ def log(service_engine: Engine, make_tenant: MakeTenant) -> DecisionLog:
     return log
 
 
-def inline_scorer(log: DecisionLog, service_engine: Engine) -> InlineScorer:
+def inline_scorer(log: DecisionLog) -> InlineScorer:
     no_shadow = cast("ShadowScorer", None)  # there is no challenger
-    predictor = Predictor(BoosterLocks(), History(service_engine))
+    no_database = cast("Engine", None)  # the models have no windows
+    predictor = Predictor(BoosterLocks(), History(no_database))
     return InlineScorer(BatchScorer(log, predictor, no_shadow, Traces()), log)
 
 
