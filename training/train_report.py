@@ -82,9 +82,9 @@ def _costs(costs: CostModel) -> str:
         ]
     )
     return (
-        f"It is the best where a missed fraud costs {missed} and a false alarm "
-        f"{money(costs.false_alarm)}; --missed-fraud, --missed-fraud-share and --false-alarm name "
-        "your own costs."
+        f"It saves the most where a missed fraud costs {missed} and a false alarm "
+        f"{money(costs.false_alarm)}. Name your own costs with --missed-fraud, "
+        "--missed-fraud-share and --false-alarm, or later with PUT /policy."
     )
 
 

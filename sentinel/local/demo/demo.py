@@ -277,6 +277,7 @@ class Demo:
         command = [sys.executable, "-m", "training", "train", "--tenant", tenant.TENANT]
         command += ["--data", str(self._data)] if self._data else []
         command += ["--event-type", str(self._home / EVENT_TYPE)] if self._own else []
+        command += ["--seed", str(tenant.SEED)] if self._own else []
         training = subprocess.Popen(  # noqa: S603 - our own command
             command, env=self._child_environment(), cwd=_PROJECT, stdin=subprocess.DEVNULL
         )

@@ -1,4 +1,4 @@
-"""Three events of somebody's own file that the demo scores, and the past that it gives them."""
+"""Three events of somebody's own file that the demo scores, and the past of their entities."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from sqlalchemy import Engine
 
 from persistence.actor import Actor
-from persistence.history.removal import remove_history
 from persistence.history.writer import import_history
+from persistence.tenants import Tenant
 from scoring.columns import Columns, TextColumn
 from scoring.event_type.fields import EventType
 from scoring.windows.events import IntArray
@@ -72,30 +72,30 @@ def _share_an_entity(data: LabelledEvents, row: int, others: list[int]) -> bool:
 def samples(data: LabelledEvents, rows: IntArray) -> list[Sample]:
     """Return rows as the service takes them, each with a description."""
     bodies = documents(data.columns, data.event_type.kept.values(), rows)
-    label = printable(data.event_type.label or "")
-    return [
-        Sample(
-            f"An event that is {'a fraud' if data.is_fraud[row] else 'legitimate'} by {label}",
-            json.loads(body),
-        )
-        for row, body in zip(rows.tolist(), bodies, strict=True)
-    ]
+    label, time = printable(data.event_type.label or ""), data.event_type.roles.get("time")
+    found = []
+    for row, document in zip(rows.tolist(), bodies, strict=True):
+        body = json.loads(document)
+        what = "a fraud" if data.is_fraud[row] else "legitimate"
+        when = f", {body[time]}" if time else ""
+        found.append(Sample(f"An event that is {what} by {label}{when}", body))
+    return found
 
 
-def give_past(
+def import_past(
     engine: Engine,
-    tenant: tuple[int, str],
+    tenant: Tenant,
     data: LabelledEvents,
     but: IntArray,
     actor: Actor,
     progress: Callable[[int], None],
 ) -> int:
-    """Replace what a tenant's entities have as their past by the events of a file.
+    """Import the events of a file as the past of their entities.
 
     Args:
         engine: pool of connections, of the owner of the tables.
-        tenant: id and slug of the tenant.
-        data: labelled events; without a time they are nobody's past.
+        tenant: tenant whose events they are.
+        data: labelled events with a time.
         but: rows that are left out, since they are about to be scored.
         actor: who does it.
         progress: function that receives the number of stored rows so far.
@@ -110,17 +110,20 @@ def give_past(
     from training.data.history import LABEL_DELAY_US
     from training.data.labelled_events import taken
 
-    tenant_id, slug = tenant
-    remove_history(engine, tenant_id, actor)
-    if data.time_us is None or not has_entities(data.event_type):
-        return 0
+    if data.time_us is None:
+        raise ValueError("events without a time have no past")
     first = int(np.searchsorted(data.time_us, data.time_us[-1] - HISTORY_DAYS * 86_400_000_000))
     rows = np.setdiff1d(np.arange(first, len(data)), but)
     columns: Columns = taken(data.columns, rows)
     batches = past_events(
-        slug, data.event_type, columns, data.time_us[rows], data.is_fraud[rows], LABEL_DELAY_US
+        tenant.slug,
+        data.event_type,
+        columns,
+        data.time_us[rows],
+        data.is_fraud[rows],
+        LABEL_DELAY_US,
     )
-    import_history(engine, tenant_id, batches, actor, lambda done, _: progress(done))
+    import_history(engine, tenant.id, batches, actor, lambda done, _: progress(done))
     return rows.size
 
 

@@ -26,6 +26,9 @@ from sentinel.sentences import shown
 TENANT = "demo"
 KEY_NAME = "demo"
 SCOPES = ("score", "review", "admin")
+SEED = 7
+"""Seed of the training and of the order of events without a time, so that those that are scored are
+of the training's test part."""
 
 
 def tenant_and_key(engine: Engine, secrets: tuple[bytes, ...], kept: str) -> str:
@@ -84,27 +87,23 @@ def send_own_events(engine: Engine, home: Path, described: Described) -> None:
 
     tenant = tenants.find_tenant(engine, TENANT)
     source = shown(described.file.path.name)
-    with step(f"Reading {source} again, for the service"):
-        data = own_events(described.file.path, described.event_type, seed=0)
+    actor = command_actor(COMMAND)
+    with step(f"Choosing three events of {source}"):
+        data = own_events(described.file.path, described.event_type, SEED)
+        chosen = own_samples.choose(data)
     state.remember_change(home)
     _apply(engine, tenant, described.event_type)
-    chosen = own_samples.choose(data)
     own_samples.keep(home, own_samples.samples(data, chosen))
+    remove_history(engine, tenant.id, actor)
+    if data.time_us is None or not own_samples.has_entities(data.event_type):
+        return
     with step(f"Importing the past events of {source}") as detail:
-        count = own_samples.give_past(
-            engine,
-            (tenant.id, tenant.slug),
-            data,
-            chosen,
-            command_actor(COMMAND),
-            lambda rows: detail(f"{rows:,} rows"),
+        count = own_samples.import_past(
+            engine, tenant, data, chosen, actor, lambda rows: detail(f"{rows:,} rows")
         )
     console.print(
-        f"{count:,} events of {source} are the past of its entities, up to "
-        f"{own_samples.HISTORY_DAYS} days before the last one; the three that are scored below are "
-        "not among them."
-        if count
-        else "There is no past to import: the events have no time, or no entity has one."
+        f"{count:,} events of {source}, those of the {own_samples.HISTORY_DAYS} days before its "
+        "last one, are the past of their entities, but for the three that are scored below."
     )
 
 
