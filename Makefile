@@ -13,9 +13,15 @@ CANDIDATES := $(if $(PYTHON),'$(subst ','\'',$(PYTHON))',python3.13 python3.12 p
 # What `make clean` deletes.
 DELETED := .sentinel mlruns build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
-# As typed: make would expand a `$` in the name of a file.
+# As typed: make would expand a `$` in the name of a file or a column.
 ifdef DATA
 override export DATA := $(value DATA)
+endif
+ifdef LABEL
+override export LABEL := $(value LABEL)
+endif
+ifdef TIME
+override export TIME := $(value TIME)
 endif
 
 # If this is set, each of the demo's processes compiles again what it imports: 5 s each.
@@ -28,7 +34,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|parquet, PORT=3000, MLFLOW_PORT=5000
+demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|parquet, LABEL=column, TIME=column, PORT=3000, MLFLOW_PORT=5000
 	@$(PY) -m sentinel demo
 
 install: $(INSTALLED) ## Install the environment into .venv, nothing else

@@ -24,7 +24,7 @@ from training.features.of_training import features_of
 from training.pipeline.booster import FitParameters
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Learned, Sample, learn
-from training.pipeline.random_split import explain_difference, random_order, reordered
+from training.pipeline.random_split import NO_TIME, explain_difference, random_order, reordered
 from training.progress import Reporter
 from training.tracking.provenance import git_commit
 from training.tracking.register import register
@@ -71,7 +71,8 @@ class Trained:
         data: transactions that the model was trained on.
         parts: their split by time.
         learned: model, results of each step, and figures on the test part.
-        random: figures of the same pipeline on a random split.
+        random: figures of the same pipeline on a random split; None where the first split is
+            random too, since the data have no time.
         random_note: interpretation of the difference between the two splits.
         version: registered model version.
         run_id: id of the MLflow run.
@@ -82,7 +83,7 @@ class Trained:
     data: LabelledEvents
     parts: Split
     learned: Learned
-    random: Evaluation
+    random: Evaluation | None
     random_note: str
     version: ModelVersion
     run_id: str
@@ -111,10 +112,12 @@ def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
             matrix = data.matrix(features)
         sample = Sample(matrix, data.amount, data.is_fraud, data.step, features)
         learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=plan.parameters)
-        compared_on = learned.calibration.data(data.span, parts.calibrate.rows.start)
+        compared_on = learned.calibration.data(data.scale.bounds, parts.calibrate.rows.start)
         log_learned(run, learned, compared_on)
-        random = _learn_at_random(plan, run, reporter, sample, parts)
-        note = explain_difference(learned.evaluation, random)
+        random, note = None, NO_TIME
+        if data.scale.is_by_time:
+            random = _learn_at_random(plan, run, reporter, sample, parts)
+            note = explain_difference(learned.evaluation, random)
         with reporter.stage("Draw the pictures"):
             drawn = draw(run, learned, sample, parts)
         with reporter.stage("Register"):
@@ -159,12 +162,12 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledEvents, Split]:
         with reporter.stage(f"Read {shown(plan.data.name)}"):
             data = read_labelled(plan.data, plan.event_type, plan.seed)
         note_ignored(data, reporter)
-    parts = split(data.step, data.is_fraud, plan.until_step)
+    parts = split(data.step, data.is_fraud, plan.until_step, data.scale)
     if parts.dropped_rows and plan.until_step is None:
         reporter.note(
             f"Left out: {parts.dropped_rows:,} transactions ({parts.dropped_frauds:,} frauds) "
-            f"after step {parts.until_step}, from where traffic stays below a tenth of a usual "
-            "day; --until-step keeps more."
+            f"after {data.scale.until(parts.test.rows.stop - 1)}, from where traffic stays below a "
+            "tenth of a usual day; --until-step keeps more."
         )
     return data, parts
 

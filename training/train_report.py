@@ -6,7 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.reporting.metric_formats import FIGURES
+from scoring.policy import CostModel
+from scoring.transaction import PAYSIM
+from training.reporting.metric_formats import FIGURES, money
 from training.reporting.tables import (
     calibration_table,
     calibrators_table,
@@ -26,17 +28,11 @@ def show(trained: Trained, console: Console) -> None:
         calibrators_table(
             "Calibrators",
             calibration,
-            calibration.data(trained.data.span, parts.calibrate.rows.start),
+            calibration.data(trained.data.scale.bounds, parts.calibrate.rows.start),
             ".4g",
         )
     )
-    figures = titled_table(
-        "Figures, with 95 % bootstrap intervals", "", "split by time", "random split",
-        data=f"{parts.test}, used once; the test part of the random split has as many",
-    )  # fmt: skip
-    for figure in FIGURES:
-        figures.add_row(figure.label, figure.show(learned.evaluation), figure.show(trained.random))
-    console.print(figures)
+    console.print(_figures(trained))
     console.print(trained.random_note, soft_wrap=not console.is_terminal)
     console.print()
     console.print(calibration_table(learned.evaluation, str(parts.test)))
@@ -44,6 +40,8 @@ def show(trained: Trained, console: Console) -> None:
         f"Threshold {learned.model.policy.threshold:.4g}, chosen on the {parts.threshold}; "
         f"{learned.fitted.rounds} trees with {learned.fitted.leaves:,} leaves.",
     )
+    if trained.data.event_type is not PAYSIM:
+        console.print(_costs(learned.model.policy.cost_model), soft_wrap=not console.is_terminal)
     console.print(
         Text.assemble(
             (f"Registered {version.name} version {version.version}", "bold"), " as candidate."
@@ -57,13 +55,46 @@ def show(trained: Trained, console: Console) -> None:
     )
 
 
+def _figures(trained: Trained) -> Table:
+    title, test = "Figures, with 95 % bootstrap intervals", trained.parts.test
+    evaluation, random = trained.learned.evaluation, trained.random
+    if random is None:
+        table = titled_table(title, "", "value", data=f"{test}, used once")
+        for figure in FIGURES:
+            table.add_row(figure.label, figure.show(evaluation))
+        return table
+    table = titled_table(
+        title, "", "split by time", "random split",
+        data=f"{test}, used once; the test part of the random split has as many",
+    )  # fmt: skip
+    for figure in FIGURES:
+        table.add_row(figure.label, figure.show(evaluation), figure.show(random))
+    return table
+
+
+def _costs(costs: CostModel) -> str:
+    """Return a sentence on the costs, which nobody knows of an event type of one's own."""
+    share = costs.missed_fraud_share
+    missed = " plus ".join(
+        [
+            *([money(costs.missed_fraud)] if costs.missed_fraud or not share else []),
+            *([f"{share * 100:.4g} % of its amount"] if share else []),
+        ]
+    )
+    return (
+        f"It saves the most where a missed fraud costs {missed} and a false alarm "
+        f"{money(costs.false_alarm)}. Name your own costs with --missed-fraud, "
+        "--missed-fraud-share and --false-alarm, or later with PUT /policy."
+    )
+
+
 def _parts(trained: Trained) -> Table:
-    columns = ("part", "steps", "rows", "frauds", "rate")
+    columns = ("part", trained.data.scale.heading, "rows", "frauds", "rate")
     table = titled_table("Data", *columns, data=trained.data.source)
     for part in trained.parts:
         table.add_row(
             part.name,
-            f"{part.first_step} to {part.last_step}",
+            " to ".join(trained.data.scale.bounds(part.rows)),
             f"{part.row_count:,}",
             f"{part.fraud_count:,}",
             f"{part.fraud_count / part.row_count:.3%}",

@@ -19,11 +19,21 @@ from sentinel.settings import Settings
     "--data",
     envvar="DATA",
     type=click.Path(path_type=Path),
-    help="Train on this CSV or Parquet file in the PaySim schema.  [default: the simulator]",
+    help="Train on this CSV or Parquet file, in the PaySim schema unless --label is given.  "
+    "[default: the simulator]",
+)
+@click.option("--label", envvar="LABEL", help="The column of --data that has the labels.")
+@click.option(
+    "--time",
+    envvar="TIME",
+    help="The column of --data that has the time of each event, with --label.  "
+    "[default: the most likely one]",
 )
 @click.option("--port", envvar="PORT", default=3000, type=click.IntRange(1, 65535))
 @click.option("--mlflow-port", envvar="MLFLOW_PORT", default=5000, type=click.IntRange(1, 65535))
-def demo(data: Path | None, port: int, mlflow_port: int) -> None:
+def demo(
+    data: Path | None, label: str | None, time: str | None, port: int, mlflow_port: int
+) -> None:
     """Train, promote and serve a model on this machine until Ctrl-C."""
     settings = Settings().model_copy(update={"database_url": None})
     ready = False
@@ -32,7 +42,7 @@ def demo(data: Path | None, port: int, mlflow_port: int) -> None:
     _forget_other_mlflow()
     try:
         with ExitStack() as stack:
-            running = Demo(settings, data, port, mlflow_port, stack)
+            running = Demo(settings, data, label, time, port, mlflow_port, stack)
             running.prepare()
             running.serve()
             ready = True

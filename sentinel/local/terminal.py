@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from rich.console import Console
@@ -36,17 +36,21 @@ console = open_console(soft_wrap=True)
 
 
 @contextlib.contextmanager
-def step(title: str) -> Iterator[None]:
-    """Print the title of the block, and on a terminal how long the block took."""
+def step(title: str) -> Iterator[Callable[[str], None]]:
+    """Print the title of the block, and on a terminal how long the block took.
+
+    Yields:
+        A function that shows a phrase on the progress on a terminal.
+    """
     begun = time.monotonic()
     if console.is_terminal:
-        with console.status(Text(f"{title} ...")):
-            yield
+        with console.status(Text(f"{title} ...")) as status:
+            yield lambda detail: status.update(Text(f"{title} ... {detail}"))
         seconds = f"{time.monotonic() - begun:.1f} s"
         console.print(Text.assemble(("✓", "green"), f" {title} ", (seconds, "dim")))
     else:
         console.print(f"{title} ...")
-        yield
+        yield lambda _detail: None
 
 
 def stop_on_signals() -> None:

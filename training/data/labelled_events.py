@@ -11,8 +11,10 @@ import numpy as np
 from scoring.columns import BoolArray, Column, Columns, FloatArray, TextColumn
 from scoring.event_type.fields import EventType
 from scoring.feature_set.model_features import ModelFeatures
+from scoring.transaction import PAYSIM
 from scoring.windows.events import IntArray
 from training.data.history import window_columns
+from training.data.scale import Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,11 @@ class LabelledEvents:
             len(self) if end is None else int(end),
         )
 
-    def span(self, rows: slice) -> tuple[str, str]:
-        """Return the first and the last hour of some rows."""
-        return f"{self.step[rows.start]:.0f}", f"{self.step[rows.stop - 1]:.0f}"
+    @property
+    def scale(self) -> Scale:
+        """How people read the order of the events."""
+        is_by_time = self.event_type is PAYSIM or self.time_us is not None
+        return Scale(self.step, self.time_us, is_by_time)
 
     def __len__(self) -> int:
         return int(self.is_fraud.shape[0])

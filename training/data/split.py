@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from scoring.columns import BoolArray, FloatArray
+from training.data.scale import Scale
 from training.errors import TrainingError
 
 SHARES = {"fit": 0.55, "calibrate": 0.15, "threshold": 0.15, "test": 0.15}
@@ -35,6 +36,7 @@ class Part:
         rows: slice of the transactions in time order.
         first_step: first hour; no other part has a row in the hours first_step to last_step.
         last_step: last hour, inclusive.
+        span: phrase on these hours for people, such as `steps 5 to 9`.
         row_count: number of transactions.
         fraud_count: number of frauds.
     """
@@ -43,14 +45,14 @@ class Part:
     rows: slice
     first_step: int
     last_step: int
+    span: str
     row_count: int
     fraud_count: int
 
     def __str__(self) -> str:
         """Return a phrase such as `test part, steps 5 to 9, 1,000 rows, 12 frauds`."""
         return (
-            f"{self.name} part, steps {self.first_step} to {self.last_step}, "
-            f"{self.row_count:,} rows, {self.fraud_count:,} frauds"
+            f"{self.name} part, {self.span}, {self.row_count:,} rows, {self.fraud_count:,} frauds"
         )
 
 
@@ -106,18 +108,25 @@ def last_busy_step(step: FloatArray) -> int:
     return last - HOURS_A_DAY * trailing_quiet_days
 
 
-def split(step: FloatArray, is_fraud: BoolArray, until_step: int | None = None) -> Split:
+def split(
+    step: FloatArray,
+    is_fraud: BoolArray,
+    until_step: int | None = None,
+    scale: Scale | None = None,
+) -> Split:
     """Cut transactions at step boundaries into parts of about SHARES of the rows.
 
     Args:
         step: hours, non-decreasing, float64 (n,), n >= 1.
         is_fraud: labels, bool (n,).
         until_step: last hour to use; None means `last_busy_step`.
+        scale: how people read the order; None means by step.
 
     Raises:
         TrainingError: there are too few steps, or a part holds fewer than MIN_FRAUDS frauds or
             legitimate transactions.
     """
+    scale = scale or Scale(step)
     until = last_busy_step(step) if until_step is None else until_step
     used = int(np.searchsorted(step, until, side="right"))
     cumulative = np.cumsum(list(SHARES.values()))[:-1].tolist()
@@ -126,19 +135,20 @@ def split(step: FloatArray, is_fraud: BoolArray, until_step: int | None = None) 
     later = " or a later --until-step" if used < step.size else ""
     remedy = f"Give more transactions{later}."
     fit, calibrate, threshold, test = (
-        _part(name, slice(start, stop), step, is_fraud, remedy)
+        _part(name, slice(start, stop), step, is_fraud, scale, remedy)
         for name, (start, stop) in zip(SHARES, pairwise(bounds), strict=True)
     )
     middle = _boundary(step[fit.rows], 1.0 - EARLY_STOPPING_SHARE)
-    stopping_frauds = int(is_fraud[middle : fit.rows.stop].sum())
-    _require_frauds("early-stopping", stopping_frauds, fit.last_step, MIN_STOPPING_FRAUDS, remedy)
+    stopping = slice(middle, fit.rows.stop)
+    stopping_frauds = int(is_fraud[stopping].sum())
+    _require_frauds("early-stopping", stopping_frauds, stopping, scale, MIN_STOPPING_FRAUDS, remedy)
     return Split(
         fit,
         calibrate,
         threshold,
         test,
         learning=slice(0, middle),
-        stopping=slice(middle, fit.rows.stop),
+        stopping=stopping,
         until_step=until,
         dropped_rows=step.shape[0] - used,
         dropped_frauds=int(is_fraud[used:].sum()),
@@ -152,27 +162,37 @@ def _boundary(step: FloatArray, share: float) -> int:
     return int(np.searchsorted(step, step[int(share * step.shape[0])], side="left"))
 
 
-def _part(name: str, rows: slice, step: FloatArray, is_fraud: BoolArray, remedy: str) -> Part:
+def _part(
+    name: str, rows: slice, step: FloatArray, is_fraud: BoolArray, scale: Scale, remedy: str
+) -> Part:
     if rows.stop <= rows.start:
+        split_by_time = "a split by time" if scale.is_by_time else "a split"
+        more = "transactions of more hours" if scale.is_by_time else "more transactions"
         raise TrainingError(
-            f"The transactions span too few steps for a split by time: the {name} part is empty. "
-            "Give transactions of more hours."
+            f"The transactions span too few {scale.unit} for {split_by_time}: the {name} part is "
+            f"empty. Give {more}."
         )
     frauds = int(is_fraud[rows].sum())
-    first, last = int(step[rows.start]), int(step[rows.stop - 1])
-    _require_frauds(name, frauds, last, MIN_FRAUDS, remedy)
+    _require_frauds(name, frauds, rows, scale, MIN_FRAUDS, remedy)
     count = rows.stop - rows.start
     if count - frauds < MIN_FRAUDS:
         raise TrainingError(
-            f"The {name} part of the split by time holds {count - frauds} legitimate transactions; "
-            f"at least {MIN_FRAUDS} are needed. {remedy}"
+            f"The {name} part of the {_split(scale)} holds {count - frauds} legitimate "
+            f"transactions; at least {MIN_FRAUDS} are needed. {remedy}"
         )
-    return Part(name, rows, first, last, count, frauds)
+    first, last = int(step[rows.start]), int(step[rows.stop - 1])
+    return Part(name, rows, first, last, scale.span(rows), count, frauds)
 
 
-def _require_frauds(name: str, frauds: int, last_step: int, least: int, remedy: str) -> None:
+def _require_frauds(
+    name: str, frauds: int, rows: slice, scale: Scale, least: int, remedy: str
+) -> None:
     if frauds < least:
         raise TrainingError(
-            f"The {name} part of the split by time (up to step {last_step}) holds {frauds} frauds; "
-            f"at least {least} are needed. {remedy}"
+            f"The {name} part of the {_split(scale)} (up to {scale.until(rows.stop - 1)}) holds "
+            f"{frauds} frauds; at least {least} are needed. {remedy}"
         )
+
+
+def _split(scale: Scale) -> str:
+    return "split by time" if scale.is_by_time else "random split"

@@ -22,6 +22,53 @@ def is_parquet(path: Path) -> bool:
     return path.name.lower().endswith(_PARQUET)
 
 
+_SHOWN_NAMES = 30
+"""Most names of columns in a sentence."""
+
+
+class MissingColumns(TrainingError):
+    """A file lacks columns.
+
+    Attributes:
+        source: name of the file.
+        names: names of its columns.
+        missing: names of those that it lacks.
+    """
+
+    def __init__(self, source: str, names: Sequence[str], missing: Sequence[str]) -> None:
+        self.source, self.names, self.missing = source, names, missing
+        near = {name: found[0] for name in missing if (found := _similar(name, names, 0.8))}
+        hint = "".join(
+            f" Rename {written!r} to {printable(name)}." for name, written in near.items()
+        )
+        super().__init__(f"{self._sentence()}{hint}")
+
+    def with_names_meant(self) -> str:
+        """Return the sentence where the name is the one to change, not the file."""
+        hints = []
+        for name in self.missing:
+            found = _similar(name, self.names, 0.6)
+            if found:
+                hints.append(f" Did you mean {' or '.join(map(printable, found))}?")
+        return self._sentence() + "".join(hints)
+
+    def _sentence(self) -> str:
+        noun = "column" if len(self.missing) == 1 else "columns"
+        named = [name for name in self.names if name]
+        shown = ", ".join(map(printable, named[:_SHOWN_NAMES])) or "none"
+        rest = len(named) - _SHOWN_NAMES
+        more = f" and {rest:,} more" if rest > 0 else ""
+        return (
+            f"{self.source} lacks the {noun} {', '.join(map(printable, self.missing))}; its "
+            f"columns are {shown}{more}."
+        )
+
+
+def _similar(name: str, names: Sequence[str], cutoff: float) -> list[str]:
+    lower = {other.lower(): other for other in names if other}
+    return [lower[near] for near in get_close_matches(name.lower(), lower, n=2, cutoff=cutoff)]
+
+
 @contextmanager
 def readable(path: Path) -> Iterator[str]:
     """Check that a path names a file that can be read, and translate what fails while it is read.
@@ -58,24 +105,12 @@ def require_columns(source: str, names: Sequence[str], wanted: Sequence[str]) ->
         wanted: names of the columns that are read.
 
     Raises:
-        TrainingError: a column is missing or there twice; the message proposes a similar name.
+        MissingColumns: a column is missing; the message proposes a similar name.
+        TrainingError: a column is there twice.
     """
     missing = [name for name in wanted if name not in names]
     if missing:
-        noun = "column" if len(missing) == 1 else "columns"
-        lower = {name.lower(): name for name in names}
-        near = {
-            name: lower[similar[0]]
-            for name in missing
-            if (similar := get_close_matches(name.lower(), lower, n=1, cutoff=0.8))
-        }
-        hint = "".join(
-            f" Rename {written!r} to {printable(name)}." for name, written in near.items()
-        )
-        raise TrainingError(
-            f"{source} lacks the {noun} {', '.join(map(printable, missing))}; its columns are "
-            f"{', '.join(map(printable, names)) or 'none'}.{hint}"
-        )
+        raise MissingColumns(source, names, missing)
     twice = [name for name in wanted if names.count(name) > 1]
     if twice:
         raise TrainingError(f"{source} has the column {printable(twice[0])} more than once.")

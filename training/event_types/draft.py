@@ -26,11 +26,15 @@ class Draft:
         event_type: valid event type.
         comments: sentences about the file.
         field_comments: sentences by the name of a field.
+        rows: number of events of the file.
+        frauds: number of frauds among them.
     """
 
     event_type: EventType
     comments: tuple[str, ...]
     field_comments: Mapping[str, tuple[str, ...]]
+    rows: int
+    frauds: int
 
 
 def write_draft(draft: Draft) -> str:

@@ -19,7 +19,7 @@ from scoring.event_type.limits import (
 )
 from scoring.event_type.visible_text import is_trimmed, is_visible
 from sentinel.sentences import printable
-from training.data.table_file import readable
+from training.data.table_file import MissingColumns, readable
 from training.errors import TrainingError
 from training.event_types.draft import Draft
 from training.event_types.field_rules import FieldDraft, draft_field, draft_timestamp
@@ -44,9 +44,12 @@ def infer(path: Path, label: str, time: str | None = None) -> Draft:
     """
     needed = [label, *([] if time is None else [time])]
     with readable(path) as source:
-        found = read_table(
-            path, source, needed, needed, lambda name: name in needed or _can_be_field(name)
-        )
+        try:
+            found = read_table(
+                path, source, needed, needed, lambda name: name in needed or _can_be_field(name)
+            )
+        except MissingColumns as error:
+            raise TrainingError(error.with_names_meant()) from error
         is_fraud = _labels(found, label)
         profiles = [
             profile(name, found.table[name]) for name in found.table.column_names if name != label
@@ -67,6 +70,8 @@ def infer(path: Path, label: str, time: str | None = None) -> Draft:
         event_type,
         tuple(_comments(found, label, is_fraud, event_type)),
         {draft.field.name: draft.comments for draft in drafts if draft.comments},
+        rows=is_fraud.size,
+        frauds=int(np.count_nonzero(is_fraud)),
     )
 
 

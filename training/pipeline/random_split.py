@@ -15,6 +15,12 @@ from training.data.split import Split
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Sample
 
+NO_TIME = (
+    "The rows have no time, so the split itself is random: the figures do not show what becomes of "
+    "the model as fraud changes."
+)
+"""Sentence on figures without a split by time."""
+
 
 def random_order(is_fraud: BoolArray, parts: Split, seed: int) -> NDArray[np.intp]:
     """Put the rows in use into a random order under which `parts` are parts of a random split.

@@ -19,7 +19,7 @@ from training.pipeline.golden_rows import golden_rows
 from training.progress import Reporter
 from training.recalibration.recalibrate import CURRENT, Recalibrated, recalibrate
 from training.reporting import plots
-from training.reporting.model_card import CardFacts, CardPart, Picture, render
+from training.reporting.model_card import CardFacts, CardPart, Picture, inputs, render
 from training.tracking.provenance import git_commit
 from training.tracking.run_config import Configuration
 
@@ -214,6 +214,7 @@ def _facts(
             )
             for p in result.parts
         ],
+        inputs=inputs(result.model.features),
         policy=result.model.policy,
         threshold_source="the net savings on the threshold part",
         evaluation=result.evaluation,

@@ -19,8 +19,10 @@ from markdown_it import MarkdownIt
 from registry.publish.tracking import MAX_DESCRIPTION, Card
 from scoring.columns import BoolArray, FloatArray
 from scoring.described_features import DescribedFeatures
+from scoring.feature_set.model_features import ModelFeatures
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM
 from training.pipeline.calibration import KindMetrics
 from training.pipeline.evaluation import Evaluation
 from training.reporting.metric_formats import FIGURES, between, money
@@ -35,14 +37,14 @@ class CardPart:
     Attributes:
         name: name of the part.
         role: phrase on the use of the part.
-        hours: span of the part, for people.
+        span: span of the part, for people: hours, dates or row numbers.
         rows: number of transactions.
         frauds: number of frauds.
     """
 
     name: str
     role: str
-    hours: str
+    span: str
     rows: int
     frauds: int
 
@@ -85,6 +87,7 @@ class CardFacts:
         made_at: time of creation, with a time zone.
         data: facts about the transactions, by label.
         parts: parts of the data, in time order.
+        inputs: sentences on what the features are made of, and what is no feature.
         policy: costs and threshold.
         threshold_source: phrase on the criterion that chose the threshold.
         evaluation: figures on the test part.
@@ -104,6 +107,7 @@ class CardFacts:
     made_at: datetime
     data: Mapping[str, str]
     parts: Sequence[CardPart]
+    inputs: str
     policy: Policy
     threshold_source: str
     evaluation: Evaluation
@@ -116,6 +120,27 @@ class CardFacts:
     influences: Sequence[Influence] = ()
     caveats: Sequence[str] = ()
     pictures: Sequence[Picture] = field(default=(), repr=False)
+
+
+def inputs(features: ModelFeatures) -> str:
+    """Return sentences on what the features of a model are made of, and what is no feature."""
+    if features.event_type is PAYSIM:
+        return (
+            "The features are those of one payment, without the payer's history and the network of "
+            "accounts. Account names are not a feature, nor is anything that describes a person."
+        )
+    used = len(features.compiled.fields)
+    if not features.windows:
+        return (
+            f"The features are {used} fields of one event, without the history of anyone. Whether "
+            "one of them describes a person is for you to check."
+        )
+    return (
+        f"The features are fields of the event and {len(features.windows)} windows over the past "
+        "events of its entities, back to 90 days; an entity without past events has nothing there. "
+        "A fraud counts in a window only once its label is known. Whether a field describes a "
+        "person is for you to check."
+    )
 
 
 def influences(

@@ -11,12 +11,13 @@ from registry.publish.registration import registering
 from registry.publish.tracking import Card, Run
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM
 from training.data.labelled_events import LabelledEvents
 from training.data.split import Split
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.golden_rows import golden_rows
 from training.pipeline.pipeline import Learned, Sample
-from training.reporting.model_card import CardFacts, CardPart, render
+from training.reporting.model_card import CardFacts, CardPart, inputs, render
 from training.tracking.provenance import versions
 from training.tracking.run_logging import Drawn
 
@@ -41,7 +42,7 @@ def register(
     sample: Sample,
     learned: Learned,
     drawn: Drawn,
-    random: Evaluation,
+    random: Evaluation | None,
     random_note: str,
     seed: int,
     tags: Mapping[str, str],
@@ -56,7 +57,7 @@ def register(
         sample: features and labels of the transactions.
         learned: model and its figures.
         drawn: pictures of the model.
-        random: figures on a random split.
+        random: figures on a random split, or None without one.
         random_note: interpretation of the difference between the two splits.
         seed: seed of the booster.
         tags: tags of the run; the version gets those that are not MLflow's own.
@@ -76,18 +77,19 @@ def register(
                     CardPart(
                         part.name,
                         _ROLES[part.name],
-                        f"{part.first_step} to {part.last_step}",
+                        " to ".join(data.scale.bounds(part.rows)),
                         part.row_count,
                         part.fraud_count,
                     )
                     for part in parts
                 ],
+                inputs=inputs(model.features),
                 policy=model.policy,
                 threshold_source="the net savings on the threshold part, see the cost curve",
                 evaluation=learned.evaluation,
                 calibrator_kind=model.calibrator.kind,
                 comparisons=learned.calibration.comparisons,
-                compared_on=learned.calibration.data(data.span, parts.calibrate.rows.start),
+                compared_on=learned.calibration.data(data.scale.bounds, parts.calibrate.rows.start),
                 provenance={
                     "MLflow run": run.id,
                     "git commit": commit,
@@ -99,7 +101,7 @@ def register(
                 random=random,
                 random_note=random_note,
                 influences=drawn.influences,
-                caveats=[_TUNED_ON_PAYSIM],
+                caveats=[_TUNED_ON_PAYSIM] if data.event_type is PAYSIM else [],
                 pictures=drawn.pictures,
             )
         )
@@ -130,17 +132,21 @@ def register(
 
 
 def _data_facts(data: LabelledEvents, parts: Split) -> dict[str, str]:
+    scale = data.scale
+    used = slice(0, parts.test.rows.stop)
     facts = {
         "source": data.source,
         "SHA-256 of the numbers": data.fingerprint,
-        "hours": f"{int(data.step[0])} to {parts.until_step}",
+        **({scale.heading: " to ".join(scale.bounds(used))} if scale.is_by_time else {}),
         "rows": f"{parts.test.rows.stop:,}",
         "frauds": f"{sum(part.fraud_count for part in parts):,}",
-        "split": "by time, at hour boundaries, in four parts",
+        "split": "by time, at hour boundaries, in four parts"
+        if scale.is_by_time
+        else "at random, in four parts, since the rows have no time",
     }
     if parts.dropped_rows:
         facts["left out"] = (
-            f"{parts.dropped_rows:,} rows with {parts.dropped_frauds:,} frauds after hour "
-            f"{parts.until_step}"
+            f"{parts.dropped_rows:,} rows with {parts.dropped_frauds:,} frauds after "
+            f"{scale.until(used.stop - 1)}"
         )
     return facts

@@ -79,7 +79,7 @@ def draw(run: Run, learned: Learned, sample: Sample, parts: Split) -> Drawn:
         ]
     )
     explained = model.explain_matrix(np.ascontiguousarray(sample.matrix[rows][shown]))
-    on = f"the test part, steps {parts.test.first_step} to {parts.test.last_step}"
+    on = f"the test part, {parts.test.span}"
     figures = {
         "precision_recall": plots.precision_recall(evaluation, on, model.policy.threshold),
         "reliability": plots.reliability(evaluation, on, model.calibrator.kind),

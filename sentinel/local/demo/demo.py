@@ -11,22 +11,22 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+from sqlalchemy import Engine
 
-from persistence import api_keys, tenants
-from persistence.engine import open_database
+from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
 from registry.client.base import RegisteredVersion
 from registry.client.rest_client import RestClient
 from registry.names import PRODUCTION, model_name
-from scoring.errors import NotFound
-from sentinel.command_actor import command_actor
-from sentinel.local.demo import samples, state
+from sentinel.local.demo import own_samples, samples, state, tenant
 from sentinel.local.demo.errors import DemoError
-from sentinel.local.demo.promotion import COMMAND, promote
+from sentinel.local.demo.own_file import EVENT_TYPE, Described, OwnFile, describe
+from sentinel.local.demo.promotion import promote
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child, Ledger, ProcessError, check_port
@@ -34,9 +34,6 @@ from sentinel.local.terminal import console, step
 from sentinel.sentences import shown
 from sentinel.settings import Settings
 
-TENANT = "demo"
-KEY_NAME = "demo"
-SCOPES = ("score", "review", "admin")
 _PROJECT = Path(__file__).resolve().parents[3]
 _FREE_BYTES = 1_000_000_000
 _SERVICE_SECONDS = 90.0
@@ -46,13 +43,22 @@ class Demo:
     """One run; the exit stack stops what it starts, in reverse order."""
 
     def __init__(
-        self, settings: Settings, data: Path | None, port: int, mlflow_port: int, stack: ExitStack
+        self,
+        settings: Settings,
+        data: Path | None,
+        label: str | None,
+        time_column: str | None,
+        port: int,
+        mlflow_port: int,
+        stack: ExitStack,
     ) -> None:
         """Check everything that can be checked before the first program starts.
 
         Args:
             settings: settings of the installation.
             data: file that the model is trained on; None: the simulator.
+            label: column of the file's labels; None: it is in the PaySim schema.
+            time_column: column of the events' times; None: the most likely one.
             port: port of the service.
             mlflow_port: port of MLflow.
             stack: exit stack that stops the programs.
@@ -66,14 +72,15 @@ class Demo:
         self._port = port
         self._stack = stack
         self._url = f"http://127.0.0.1:{port}"
-        if self._data and not self._data.is_file():
-            what = "is a directory" if self._data.is_dir() else "there is no such file"
-            raise DemoError(f"DATA={data}: {what}.")
-        if self._data and not state.is_trained_on(self._home, self._data):
-            # Imported late: pyarrow takes 0.3 s to load.
-            from training.data.loading import check
-
-            check(self._data)
+        self._own: Described | None = None
+        self._about = self._look_at_data(data, label, time_column)
+        trained_on = state.trained_on(self._home)
+        self._is_other_data = self._data is not None and trained_on != self._about
+        if self._data is None and trained_on and "changing" in trained_on:
+            raise DemoError(
+                "An earlier run was stopped while it changed the demo to other data: name the file "
+                "again with DATA, or forget everything with `make clean`."
+            )
         if port == mlflow_port:
             raise DemoError(f"PORT and MLFLOW_PORT are both {port}; they have to differ.")
         stack.enter_context(state.only_demo(self._home, self._url))
@@ -100,13 +107,19 @@ class Demo:
         The service starts before there is a model: its imports run beside MLflow and the training,
         and it loads the version when the alias is set.
         """
+        if self._own:
+            path = _for_a_shell(self._own.keep(self._home))
+            for note in self._own.notes(path) if self._is_other_data else ():
+                console.print(note)
         with step("Starting Postgres, MLflow and the service"):
             self._stack.callback(self._postgres.release)
             mlflow = self._mlflow = MlflowServer(self._home, self._mlflow_port)
-            self._own(mlflow.child)
+            self._keep_running(mlflow.child)
             self._database_url = self._postgres.start()
             migrate.upgrade(self._database_url)
-            self._key = self._tenant_and_key()
+            kept = state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
+            with self._database() as engine:
+                self._key = tenant.tenant_and_key(engine, self._key_secrets, kept)
             environment = {
                 "SENTINEL_URL": self._url,
                 "SENTINEL_API_KEY": self._key,
@@ -119,12 +132,18 @@ class Demo:
             self._service = self._start_service()
             mlflow.wait_until_ready()
         registry = RestClient(mlflow.url_with_login)
-        name = model_name(TENANT)
+        name = model_name(tenant.TENANT)
         version = registry.resolve(name, PRODUCTION)
-        if not version or (self._data and not state.is_trained_on(self._home, self._data)):
+        if not version or self._is_other_data:
             self._train(version)
+            with self._database() as engine:
+                if self._own:
+                    tenant.send_own_events(engine, self._home, self._own)
+                else:
+                    tenant.send_paysim(engine, self._home)
+            # After the event type: a poll of the service reads the types before the versions.
             version = promote(registry, mlflow, name)
-            state.remember_data(self._home, self._data)
+            state.remember_data(self._home, self._about)
         self._version = version
 
     def serve(self) -> None:
@@ -140,19 +159,24 @@ class Demo:
     def show(self) -> None:
         """Score the samples and print the addresses of all services."""
         environment_file = _for_a_shell(self._environment_file)
+        is_own = "label" in (state.trained_on(self._home) or {})
+        shown_samples = own_samples.kept(self._home) if is_own else samples.SAMPLES
+        again = shown_samples if is_own else samples.SAMPLES[2:3]
         headers = {"Authorization": f"Bearer {self._key}"}
         with httpx.Client(
             base_url=self._url, headers=headers, timeout=30, trust_env=False
         ) as client:
-            for sample in samples.SAMPLES:
+            for sample in shown_samples:
                 try:
                     reply = samples.score(client, sample)
                 except httpx.HTTPError as error:
-                    raise DemoError(f"The service did not score a transaction: {error}") from error
+                    reason = samples.reason(error)
+                    raise DemoError(f"The service did not score a transaction: {reason}") from error
                 console.print(f"\n{sample.title}", style="bold")
                 console.print(samples.compact(reply))
-        console.print("\nScore one again", style="bold")
-        console.print(samples.curl(environment_file, samples.SAMPLES[2]))
+        console.print(f"\nScore {'them' if is_own else 'one'} again", style="bold")
+        for sample in again:
+            console.print(samples.curl(environment_file, sample))
         console.print(
             f"\n  Service      {self._url}"
             f"\n  API          {self._url}/docs"
@@ -176,7 +200,45 @@ class Demo:
                 raise ProcessError("Postgres ended unexpectedly.")
             time.sleep(0.5)
 
-    def _own(self, child: Child) -> None:
+    def _look_at_data(
+        self, data: Path | None, label: str | None, time_column: str | None
+    ) -> state.Fingerprint | None:
+        """Check the file before anything starts; return what identifies it."""
+        if self._data is None:
+            if label is not None:
+                raise DemoError(f"LABEL={label} is a column of a file: name the file with DATA.")
+            return None
+        if not self._data.is_file():
+            what = "is a directory" if self._data.is_dir() else "there is no such file"
+            raise DemoError(f"DATA={data}: {what}.")
+        if label is not None:
+            self._own = describe(self._home, OwnFile(self._data, label, time_column))
+            return self._own.fingerprint
+        about = state.fingerprint(self._data)
+        if state.trained_on(self._home) != about:
+            # Imported late: pyarrow takes 0.3 s to load.
+            from training.data.loading import check
+            from training.data.table_file import MissingColumns
+
+            try:
+                check(self._data)
+            except MissingColumns as error:
+                raise DemoError(
+                    f"{error} For columns of your own, name that of the labels with LABEL=column."
+                ) from error
+        return about
+
+    @contextmanager
+    def _database(self) -> Iterator[Engine]:
+        engine = open_database(
+            self._database_url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S
+        )
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    def _keep_running(self, child: Child) -> None:
         self._stack.callback(child.stop)
         self._children.append(child)
         self._ledger.write(self._children)
@@ -193,35 +255,8 @@ class Demo:
             environment=self._child_environment(),
             directory=_PROJECT,
         )
-        self._own(child)
+        self._keep_running(child)
         return child
-
-    def _tenant_and_key(self) -> str:
-        """Return the demo's API key: that of an earlier run while it is valid, or a new one."""
-        engine = open_database(self._database_url, pool_size=1)
-        try:
-            by_slug = {tenant.slug: tenant for tenant in tenants.list_tenants(engine)}
-            actor = command_actor(COMMAND)
-            tenant = by_slug.get(TENANT) or tenants.create_tenant(
-                engine, TENANT, model_name(TENANT), is_test=True, actor=actor
-            )
-            if not tenant.is_test:  # made by an earlier release
-                tenant = tenants.set_test_mode(engine, TENANT, True, actor=actor)
-            kept = state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
-            principal = api_keys.verify_key(engine, kept, *self._key_secrets)
-            if (
-                principal
-                and principal.tenant_id == tenant.id
-                and principal.scopes.issuperset(SCOPES)
-            ):
-                return kept
-            # The name is free again: this folder has lost the key that has it.
-            with suppress(NotFound):
-                api_keys.revoke_key(engine, tenant.id, KEY_NAME, actor=actor)
-            secret = self._key_secrets[0]
-            return api_keys.issue_key(engine, tenant.id, SCOPES, secret, name=KEY_NAME, actor=actor)
-        finally:
-            engine.dispose()
 
     def _train(self, production: RegisteredVersion | None) -> None:
         """Run the training in this terminal, so that its progress is visible and Ctrl-C ends it.
@@ -239,8 +274,10 @@ class Demo:
                 "version without a comparison.",
                 soft_wrap=True,
             )
-        command = [sys.executable, "-m", "training", "train", "--tenant", TENANT]
+        command = [sys.executable, "-m", "training", "train", "--tenant", tenant.TENANT]
         command += ["--data", str(self._data)] if self._data else []
+        command += ["--event-type", str(self._home / EVENT_TYPE)] if self._own else []
+        command += ["--seed", str(tenant.SEED)] if self._own else []
         training = subprocess.Popen(  # noqa: S603 - our own command
             command, env=self._child_environment(), cwd=_PROJECT, stdin=subprocess.DEVNULL
         )

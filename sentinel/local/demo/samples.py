@@ -12,7 +12,7 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A transaction in the PaySim schema with a description."""
+    """A transaction, PaySim's or of an event type, with a description."""
 
     title: str
     transaction: dict[str, Any]
@@ -82,6 +82,18 @@ def score(client: httpx.Client, sample: Sample) -> dict[str, Any]:
     return reply
 
 
+def reason(error: httpx.HTTPError) -> str:
+    """Return why a request did not succeed: the service's own sentences where it has replied."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return str(error)
+    try:
+        problem = error.response.json()
+        faults = "".join(f" {one['field']} {one['message']}." for one in problem.get("errors", ()))
+        return f"{problem['detail']}{faults}"
+    except (ValueError, LookupError, TypeError):
+        return str(error)
+
+
 def compact(reply: dict[str, Any]) -> str:
     """Render JSON with one line a member and one a list item: a reply takes twenty lines."""
     lines = []
@@ -99,5 +111,5 @@ def curl(environment_file: str, sample: Sample) -> str:
     return (
         f". {shlex.quote(environment_file)} && curl -s $SENTINEL_URL/score "
         '-H "Authorization: Bearer $SENTINEL_API_KEY" -H "Content-Type: application/json" '
-        f"-d '{json.dumps(sample.transaction)}'"
+        f"-d {shlex.quote(json.dumps(sample.transaction))}"
     )

@@ -13,6 +13,11 @@ from pathlib import Path
 from scoring.errors import CommandError
 from sentinel.home import prepare_home, private, private_directory, write_private
 
+_DATA = "demo.data.json"
+
+Fingerprint = dict[str, str | int | bool | None]
+"""What a model was trained on: path, size and time of change of a file, names of its columns."""
+
 
 class DemoRunning(CommandError):
     """Another `sentinel demo` of this folder is running; the message names its process."""
@@ -62,20 +67,45 @@ def read_environment(path: Path) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def fingerprint(data: Path) -> dict[str, str | int]:
-    """Return values that identify the state of a data file, without reading it."""
+def fingerprint(data: Path, label: str | None = None, time: str | None = None) -> Fingerprint:
+    """Return values that identify the state of a data file, without reading it.
+
+    Args:
+        data: file of the training.
+        label: column of the labels; None for a file in the PaySim schema.
+        time: column of the times that the user names, or None.
+    """
     status = data.stat()
-    return {"path": str(data), "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    about: Fingerprint = {
+        "path": str(data),
+        "bytes": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+    }
+    return about if label is None else about | {"label": label, "time": time}
 
 
-def is_trained_on(home: Path, data: Path) -> bool:
-    """Whether the demo trained the model in production on this file in its present state."""
+def trained_on(home: Path) -> Fingerprint | None:
+    """Return what the model in production was trained on.
+
+    Returns:
+        What `remember_data` has recorded; None for the simulator, or without a record.
+    """
+    return read_record(home / _DATA)
+
+
+def read_record(path: Path) -> Fingerprint | None:
+    """Return the record of a file; None where it has none."""
     with contextlib.suppress(FileNotFoundError, ValueError):
-        return bool(json.loads((home / "demo.data.json").read_text()) == fingerprint(data))
-    return False
+        about = json.loads(path.read_text())
+        return about if isinstance(about, dict) else None
+    return None
 
 
-def remember_data(home: Path, data: Path | None) -> None:
-    """Record the file that the model in production was trained on; None is the simulator."""
-    about = fingerprint(data) if data else None
-    write_private(home / "demo.data.json", json.dumps(about) + "\n")
+def remember_data(home: Path, about: Fingerprint | None) -> None:
+    """Record what the model in production was trained on; None is the simulator."""
+    write_private(home / _DATA, json.dumps(about) + "\n")
+
+
+def remember_change(home: Path) -> None:
+    """Record that the demo's tenant is between two kinds of data, until `remember_data`."""
+    remember_data(home, {"changing": True})

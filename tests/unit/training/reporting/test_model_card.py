@@ -46,6 +46,7 @@ def facts(evaluation: Evaluation, **changes: Any) -> CardFacts:
         "made_at": datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         "data": {"source": "month.csv", "rows": "2,000"},
         "parts": [CardPart("fit", "the trees", "1 to 9", 1000, 10)],
+        "inputs": "The features are these.",
         "policy": Policy.at(0.05, CostModel(0.0, 1.0, 5.0)),
         "threshold_source": "net savings",
         "evaluation": evaluation,
