@@ -16,13 +16,11 @@ from sqlalchemy import Engine
 from observability.polled_metrics import PolledMetrics
 from persistence.drift.checks import ModelDrift, drift_in_production
 from scoring.evaluation.drift import SCORE
-from scoring.features import FEATURE_NAMES
 
 logger = logging.getLogger("sentinel.drift")
 
-_NAMES = frozenset({*FEATURE_NAMES, SCORE})
-"""Allowed values of the label `feature`; without the bound, versions of earlier releases could add
-other names."""
+MAX_FEATURES = 30
+"""Features of a model with a series, those that drift most: a version may have 500."""
 
 
 class DriftMetrics(PolledMetrics[dict[str, ModelDrift]]):
@@ -61,7 +59,9 @@ class DriftMetrics(PolledMetrics[dict[str, ModelDrift]]):
         for model, drift in (self._latest or {}).items():
             rows.add_metric([model], drift.predictions)
             computed.add_metric([model], drift.computed_at.timestamp())
-            for name, value in drift.psi.items():
-                if name in _NAMES:
-                    psi.add_metric([model, name], value)
+            features = [pair for pair in drift.psi.items() if pair[0] != SCORE]
+            features.sort(key=lambda pair: -pair[1])
+            score = [(SCORE, drift.psi[SCORE])] if SCORE in drift.psi else []
+            for name, value in [*score, *features[:MAX_FEATURES]]:
+                psi.add_metric([model, name], value)
         return [psi, rows, computed]
