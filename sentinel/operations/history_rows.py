@@ -1,0 +1,141 @@
+"""Past events of entities from the columns of a file: their JSON, and ids that repeat.
+
+The id of an event is a hash of its tenant, event type and content, so that the same file again adds
+nothing. Events with the same content, such as two equal payments in one second, are numbered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from persistence.history.writer import PastEvent
+from scoring.columns import BoolArray, Column, Columns, TextColumn
+from scoring.event_type.fields import EventType, Field
+
+BATCH_ROWS = 50_000
+"""Rows of a transaction. With 5,000 an import took a fifth longer."""
+
+Int64Array = NDArray[np.int64]
+
+
+def past_events(
+    tenant: str,
+    event_type: EventType,
+    columns: Columns,
+    time_us: Int64Array,
+    is_fraud: BoolArray,
+    label_delay_us: int,
+) -> Iterator[list[PastEvent]]:
+    """Yield batches of the past events of each entity, by field, entity and time.
+
+    In this order the rows of an entity lie together in the table: windows then read few pages.
+
+    Args:
+        tenant: slug of the tenant.
+        event_type: event type of the events.
+        columns: column by field name, n rows each.
+        time_us: microseconds since 1970, non-decreasing, int64 (n,).
+        is_fraud: whether each event is a fraud, bool (n,).
+        label_delay_us: time from an event until its label is known, microseconds.
+    """
+    source = f"{tenant}\0{event_type.name}\0".encode()
+    documents = _Documents(event_type, columns)
+    for entity in (name for name, field in event_type.kept.items() if field.kind == "entity"):
+        column = columns[entity]
+        assert isinstance(column, TextColumn)  # noqa: S101 - every entity is text
+        order = np.argsort(column.codes, kind="stable")
+        order = order[np.searchsorted(column.codes[order], 0) :]
+        last_key, last_us = "", -1
+        seen: dict[str, int] = {}
+        for start in range(0, len(order), BATCH_ROWS):
+            rows = order[start : start + BATCH_ROWS]
+            known_us = np.where(is_fraud[rows], time_us[rows] + label_delay_us, -1)
+            batch = []
+            for document, key, at_us, known in zip(
+                documents.of(rows),
+                [column.values[code] for code in column.codes[rows].tolist()],
+                time_us[rows].tolist(),
+                known_us.tolist(),
+                strict=True,
+            ):
+                if at_us != last_us or key != last_key:
+                    last_key, last_us, seen = key, at_us, {}
+                seen[document] = number = seen.get(document, 0) + 1
+                content = document if number == 1 else f"{document}\0{number}"
+                digest = blake2b(source + content.encode(), digest_size=16).hexdigest()
+                batch.append(
+                    PastEvent(
+                        entity, key, at_us, _uuid(digest), document, known if known >= 0 else None
+                    )
+                )
+            yield batch
+
+
+def _uuid(digest: str) -> str:
+    """Return 32 hexadecimal digits as those of a UUIDv8, the version for hashes of other kinds."""
+    return f"{digest[:12]}8{digest[13:16]}8{digest[17:]}"
+
+
+class _Documents:
+    """Makes the JSON that `scoring.event_type.event.Event.document` has, a column at a time.
+
+    It takes 1 us an event, a third of what a dictionary for each takes.
+
+    Args:
+        event_type: event type of the events.
+        columns: column by field name.
+    """
+
+    def __init__(self, event_type: EventType, columns: Columns) -> None:
+        self._fields = [
+            (field, f"{_json(field.name)}:", columns[field.name])
+            for field in event_type.kept.values()
+        ]
+        self._texts = {
+            # The code -1 points to the last one.
+            field.name: [*(f"{begin}{_json(value)}" for value in column.values), ""]
+            for field, begin, column in self._fields
+            if isinstance(column, TextColumn)
+        }
+
+    def of(self, rows: Int64Array) -> Iterator[str]:
+        """Yield the JSON of the events of some rows."""
+        members = [
+            self._members(field, begin, column, rows) for field, begin, column in self._fields
+        ]
+        for event in zip(*members, strict=True):
+            yield f"{{{','.join(filter(None, event))}}}"
+
+    def _members(self, field: Field, begin: str, column: Column, rows: Int64Array) -> list[str]:
+        """Return the member of the JSON object that is a field, empty where it is missing."""
+        if isinstance(column, TextColumn):
+            texts = self._texts[field.name]
+            return [texts[code] for code in column.codes[rows].tolist()]
+        numbers = column[rows]
+        is_missing = np.isnan(numbers)
+        known = np.where(is_missing, 0.0, numbers)
+        values: Any = known
+        if field.kind == "timestamp":
+            # float64 holds microseconds exactly until the year 2255.
+            texts = np.datetime_as_string(np.rint(known * 1e6).astype("datetime64[us]")).tolist()
+            written = [f'"{text}Z"'.replace(".000000Z", "Z") for text in texts]
+        else:
+            if field.kind == "integer":
+                values = known.astype(np.int64)
+            elif field.kind == "boolean":
+                values = known == 1
+            written = _json(values.tolist())[1:-1].split(",")
+        members = [begin + text for text in written]
+        for place in np.flatnonzero(is_missing).tolist():
+            members[place] = ""
+        return members
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
