@@ -16,10 +16,10 @@ from persistence.tenants import Tenant
 from scoring.columns import Columns, TextColumn
 from scoring.event_type.fields import EventType
 from scoring.windows.events import IntArray
+from sentinel.history_rows import Documents, past_events
 from sentinel.home import write_private
 from sentinel.local.demo.errors import DemoError
 from sentinel.local.demo.samples import Sample
-from sentinel.operations.history_rows import documents, past_events
 from sentinel.sentences import printable
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _share_an_entity(data: LabelledEvents, row: int, others: list[int]) -> bool:
 
 def samples(data: LabelledEvents, rows: IntArray) -> list[Sample]:
     """Return rows as the service takes them, each with a description."""
-    bodies = documents(data.columns, data.event_type.kept.values(), rows)
+    bodies = Documents(data.event_type, data.columns).of(rows)
     label, time = printable(data.event_type.label or ""), data.event_type.roles.get("time")
     found = []
     for row, document in zip(rows.tolist(), bodies, strict=True):
