@@ -76,6 +76,8 @@ def _count_fields(found: BaseModel) -> int:
         value = getattr(found, name)
         if isinstance(value, list):
             count += sum(map(len, map(_FIELDS, value)))
+        elif isinstance(value, dict):
+            count += len(value) + sum(map(_count_fields, value.values()))
         elif value is not None:
             count += _count_fields(value)
     return count

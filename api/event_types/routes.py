@@ -70,7 +70,7 @@ async def set_event_type(
     is true. The same event type again changes nothing. Scope: admin.
     """
     body = await read_change()
-    event_type = from_document(body.model_dump(exclude_unset=True))
+    event_type = from_document(body.model_dump(exclude_none=True))
 
     def change(connection: Connection) -> EventTypeReply:
         stored, changed = apply_event_type(

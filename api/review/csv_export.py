@@ -45,18 +45,20 @@ class CsvExport:
 
     Args:
         event_type: event type whose fields are columns; a case of another one has its values of
-            the fields with the same names.
+            the fields with the same names. A field with the name of another column is `event.` and
+            its name.
     """
 
     def __init__(self, event_type: EventType) -> None:
         self._fields = tuple(event_type.kept)
-        self.names = tuple(
-            [name for name, _ in _FIRST] + list(self._fields) + [name for name, _ in _LAST]
-        )
+        first, last = [name for name, _ in _FIRST], [name for name, _ in _LAST]
+        taken = {*first, *last}
+        fields = [f"event.{name}" if name in taken else name for name in self._fields]
+        self.names = (*first, *fields, *last)
 
     def header(self) -> bytes:
         """Return the line of the columns' names."""
-        return _write([self.names])
+        return _write([[_cell(name) for name in self.names]])
 
     def lines(self, cases: Sequence[Case]) -> bytes:
         """Return a line of CSV a case, UTF-8 (RFC 4180)."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from api.review.csv_export import FORMULA_STARTS, CsvExport
 from persistence.review.cases import Case, Feedback
 from scoring.transaction import PAYSIM
+from tests.support.event_types import an_event_type
 from tests.support.factories import a_decision
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -70,3 +71,14 @@ def test_every_text_stays_in_its_cell_and_begins_no_formula(rationale: str) -> N
     cell = row["rationale"]
     assert cell in {rationale, f"'{rationale}"}
     assert not cell.startswith(FORMULA_STARTS)
+
+
+def test_a_fields_name_is_neither_a_formula_nor_the_name_of_another_column() -> None:
+    event_type = an_event_type(
+        **{"=1+1": {"kind": "number"}, "score": {"kind": "number"}, "decision": {"kind": "text"}}
+    )
+    (header,) = csv.reader(io.StringIO(CsvExport(event_type).header().decode()))
+    assert "'=1+1" in header
+    assert "=1+1" not in header
+    assert len(set(header)) == len(header)
+    assert {"event.score", "score", "event.decision", "decision"} <= set(header)

@@ -19,12 +19,15 @@ from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from scoring.errors import NotStorable, StoreMisconfigured
+from scoring.event_type.validation import EventValidator
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.data.drift import last_day, trained
 from tests.support.data.labels import a_label
+from tests.support.data.own_events import decisions_of, put_in_force
 from tests.support.data.policies import set_policy
 from tests.support.data.shadow import a_shadow_score
+from tests.support.event_types import NOW_US, an_event, an_event_type
 from tests.support.factories import a_decision, a_model
 from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.postgres.row_security import WITHOUT_TENANT, check_row_security
@@ -110,6 +113,10 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
             engine, tenant.id, lambda _: Reply(200, b"{}"), actor=Actor("tests"),
             request=KeyedRequest("key-1", b"digest"),
         )  # fmt: skip
+        event_type = an_event_type()
+        stored = put_in_force(engine, tenant, event_type)
+        event = EventValidator(event_type, stored.id).validate(an_event(), NOW_US)
+        DecisionLog(engine).write(decisions_of(tenant.id, [event]))
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -180,6 +187,10 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "SELECT * FROM shadow_scores_default",
         "UPDATE policies SET policy = NULL",
         "DELETE FROM policies",
+        "UPDATE event_types SET actor = 'another'",
+        "DELETE FROM event_types",
+        "UPDATE entity_events SET time_us = 0",
+        "DELETE FROM entity_events",
         "UPDATE refusals SET reason = ''",
         "DELETE FROM refusals",
         "UPDATE shadow_scores SET score = 0",
