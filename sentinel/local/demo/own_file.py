@@ -101,8 +101,8 @@ class Described:
             )
         if "amount" not in event_type.roles:
             notes.append(
-                "No column was recognised as the amount; give the one that is the role amount in that "
-                "file."
+                "No column was recognised as the amount; give it the role amount in that file, if "
+                "there is one."
             )
         return notes
 
