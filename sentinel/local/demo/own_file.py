@@ -72,6 +72,17 @@ class Described:
             write_private(home / _DRAFTED, json.dumps(self.file.fingerprint) + "\n")
         return path
 
+    def require_features(self) -> None:
+        """Check that the features that are suggested for the event type are not too many.
+
+        Raises:
+            TrainingError: they are.
+        """
+        # Imported late: Arrow takes 0.3 s to load.
+        from training.features.of_training import suggested
+
+        suggested(self.event_type)
+
     def notes(self, path: str) -> list[str]:
         """Return sentences for the person whose file it is.
 
