@@ -29,10 +29,10 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-unit check chromium prometheus pgbouncer typescript screens bench bench-store image test-image up lock clean
+.PHONY: help install demo test test-unit check chromium prometheus pgbouncer typescript screens bench bench-store bench-quality image test-image up lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Train, promote and serve on this machine; DATA=file.csv|parquet, LABEL=column, TIME=column, PORT=3000, MLFLOW_PORT=5000
 	@$(PY) -m sentinel demo
@@ -75,6 +75,9 @@ bench: $(INSTALLED) ## Compare with other systems, about 25 minutes; QUICK=1: on
 
 bench-store: $(INSTALLED) ## Compare Postgres with 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
 	@$(PY) -m benchmarks.store
+
+bench-quality: $(INSTALLED) ## Repeat the published experiment on DATA=handbook.parquet; about 20 minutes
+	@$(PY) -m benchmarks.quality
 
 image: $(INSTALLED) ## Build the service's container image; ENGINE=docker|podman|buildah, BASE_IMAGE=name
 	@$(PY) deploy/image/make_image.py $(if $(ENGINE),--engine "$(ENGINE)") $(if $(BASE_IMAGE),--base-image "$(BASE_IMAGE)")

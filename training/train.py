@@ -21,7 +21,7 @@ from training.data.split import Part, Split, split
 from training.errors import TrainingError
 from training.event_types.training_data import own_events
 from training.features.of_training import features_of
-from training.pipeline.booster import FitParameters
+from training.pipeline.booster import OWN_EVENT_TYPE, FitParameters
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Learned, Sample, learn
 from training.pipeline.random_split import NO_TIME, explain_difference, random_order, reordered
@@ -42,7 +42,7 @@ class Plan:
         until_step: last hour that is used, or None for `split.last_busy_step`.
         costs: cost of a missed fraud and of a false alarm.
         seed: seed of the simulator and the booster.
-        parameters: settings of the booster.
+        parameters: settings of the booster; None for those that suit the event type.
         tags: additional tags of the run and the version, such as the search that found the
             parameters.
         event_type: event type of the data.
@@ -56,11 +56,17 @@ class Plan:
     until_step: int | None
     costs: CostModel
     seed: int
-    parameters: FitParameters = field(default_factory=FitParameters)
+    parameters: FitParameters | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     event_type: EventType = PAYSIM
     feature_set: FeatureSet | None = None
     configuration: Configuration | None = None
+
+    @property
+    def chosen(self) -> FitParameters:
+        """Settings of the booster."""
+        default = FitParameters() if self.event_type is PAYSIM else OWN_EVENT_TYPE
+        return self.parameters or default
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
             features = features_of(plan.event_type, plan.feature_set, data, parts.fit.rows)
             matrix = data.matrix(features)
         sample = Sample(matrix, data.amount, data.is_fraud, data.step, features)
-        learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=plan.parameters)
+        learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=plan.chosen)
         compared_on = learned.calibration.data(data.scale.bounds, parts.calibrate.rows.start)
         log_learned(run, learned, compared_on)
         random, note = None, NO_TIME
@@ -138,7 +144,7 @@ def _learn_at_random(
         shuffled = reordered(sample, random_order(sample.is_fraud, parts, plan.seed))
         evaluation = learn(
             shuffled, parts, plan.costs, plan.seed, reporter,
-            chosen=plan.parameters, split_name="random split",
+            chosen=plan.chosen, split_name="random split",
         ).evaluation  # fmt: skip
         figures = evaluation.figures()
         run.log({"registered": False, "seed": plan.seed}, figures)

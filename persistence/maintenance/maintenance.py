@@ -6,8 +6,9 @@ partition, see `persistence/maintenance/pause.py`. DETACH CONCURRENTLY is not po
 table that has a default partition, and the default partition stores decisions whose month has no
 partition.
 
-Long work takes no such lock: idempotency keys, feedback and labels of an old month are deleted
-before the month is dropped, the keys page by page, and foreign keys are validated afterwards, see
+Long work takes no such lock and goes page by page: past events that no window sees are deleted
+(`persistence/history/retention.py`), idempotency keys, feedback and labels of an old month are
+deleted before the month is dropped, and foreign keys are validated afterwards, see
 `persistence/maintenance/foreign_keys.py`. After a run that was killed, the next run completes the
 work.
 """
@@ -26,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 
 from persistence.actor import Actor
 from persistence.errors import translate_errors
+from persistence.history.retention import KEPT_US, count_old_events, delete_old_events
 from persistence.maintenance.errors import MaintenanceError
 from persistence.maintenance.foreign_keys import foreign_keys_dropped, unvalidated, validate
 from persistence.maintenance.partitions import (
@@ -48,8 +50,10 @@ from persistence.maintenance.retention import (
     drop_month,
 )
 from persistence.tenancy import OPERATOR, every_tenants_transaction, see_all_tenants
+from scoring.windows.definition import DAY_US
 
 MONTHS_AHEAD = 3
+_HISTORY = f"that are more than {KEPT_US // DAY_US} days older than the newest of their tenant"
 
 _RUN_LOCK = (0x53E47, 1)  # an advisory lock of two numbers; the batch writer's locks have one
 
@@ -108,7 +112,7 @@ def maintain(
     with _translate_errors(), _run_lock(engine, report), engine.connect() as connection:
         work = _plan(connection, now, retain_months, retain_access_months)
         if dry_run:
-            _preview(work, report)
+            _preview(work, count_old_events(connection), report)
             return
         if work.move:
             run_within(pause_s, connection, partial(_move, connection, work))
@@ -123,10 +127,13 @@ def maintain(
         for month in work.drop_accesses:
             run_within(pause_s, connection, partial(drop_accesses, connection, month))
             report(f"Dropped the access log of {month}.")
+        old = delete_old_events(connection, actor)
+        if old:
+            report(f"Deleted {old} past events of entities {_HISTORY}.")
         _validate(connection, report)
         if work.later:
             report(f"Left {work.later} rows of later months in the default partitions.")
-        if work == Work((), {}, (), (), work.later):
+        if not old and work == Work((), {}, (), (), work.later):
             report(
                 f"The partitions of this month and the next {MONTHS_AHEAD} exist; nothing to do."
             )
@@ -209,7 +216,7 @@ def _default_rows(connection: Connection) -> dict[Month, int]:
     return counts
 
 
-def _preview(work: Work, report: Report) -> None:
+def _preview(work: Work, old: int, report: Report) -> None:
     for month, count in sorted(work.move.items()):
         report(f"Would move {count} rows of {month} out of the default partitions.")
     for month in work.make:
@@ -218,7 +225,9 @@ def _preview(work: Work, report: Report) -> None:
         report(f"Would drop {month} with its decisions, idempotency keys, feedback and labels.")
     for month in work.drop_accesses:
         report(f"Would drop the access log of {month}.")
-    if not (work.move or work.make or work.drop or work.drop_accesses):
+    if old:
+        report(f"Would delete {old} past events of entities {_HISTORY}.")
+    if not (work.move or work.make or work.drop or work.drop_accesses or old):
         report("Nothing to do.")
 
 

@@ -72,6 +72,8 @@ def maintain(
 ) -> None:
     """Make the partitions of the coming months, and drop those past their retention.
 
+    Past events of entities are deleted once no window can see them any more.
+
     Run it every day; an alert fires when it is late. The service continues to score meanwhile.
     """
     with _pause_hint(), connected_database(OPERATOR_TIMEOUT_S) as (engine, _):

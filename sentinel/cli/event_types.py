@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -19,6 +18,7 @@ from scoring.event_type.compatibility import Change, changes
 from scoring.event_type.fields import EventType
 from scoring.transaction import PAYSIM
 from sentinel.cli.connection import actor, connected_database
+from sentinel.cli.training_packages import require_training
 from sentinel.event_type_file import as_yaml, read_event_type
 from sentinel.sentences import shown
 
@@ -49,11 +49,7 @@ def infer_event_type(file: Path, label: str, time: str | None, output: Path | No
     The draft is YAML. It has a comment wherever the file leaves something open, such as what a
     column of codes means: check each before you use it.
     """
-    if not (find_spec("training") and find_spec("pyarrow")):
-        raise click.ClickException(
-            "This command reads files with the packages for training: run it in a checkout after "
-            "`make install`."
-        )
+    require_training()
     # Imported late: Arrow takes 0.3 s to load, and the service's image lacks these packages.
     from training.event_types.draft import write_draft
     from training.event_types.infer import infer

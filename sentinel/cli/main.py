@@ -13,6 +13,7 @@ COMMANDS = {
     "db": ("db", "db_group"),
     "demo": ("demo", "demo"),
     "event-types": ("event_types", "event_types_group"),
+    "history": ("history", "history_group"),
     "keys": ("keys", "keys_group"),
     "labels": ("labels", "labels_group"),
     "monitor": ("monitor", "monitor_drift"),
@@ -21,7 +22,7 @@ COMMANDS = {
     "tenants": ("tenants", "tenants_group"),
 }
 """Module of `sentinel/cli/` and its command object, by command name."""
-LOCAL = ("demo", "event-types", "stop")
+LOCAL = ("demo", "event-types", "history", "stop")
 """Commands that need the packages of the `training` extra; `--help` shows them where those are."""
 
 
@@ -45,7 +46,7 @@ class _Commands(CommandGroup):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run Sentinel: tenants, their event types, API keys, labels, the database.
+    """Run Sentinel: tenants, their event types and past events, API keys, labels, the database.
 
     Settings come from the environment: DATABASE_URL (unset: an embedded Postgres under
     SENTINEL_HOME, which is .sentinel), MLFLOW_TRACKING_URI, SENTINEL_KEY_SECRET.

@@ -37,6 +37,31 @@ _OTHER_CONTENT = {
 
 
 @dataclass(frozen=True, slots=True)
+class RaggedRow:
+    """A row of a CSV file that has more or fewer cells than the header.
+
+    Attributes:
+        row: number of the row, counted from 0 below the header.
+        columns: number of its cells.
+        expected: number of the header's cells.
+        text: the row as written.
+    """
+
+    row: int
+    columns: int
+    expected: int
+    text: str
+
+    def __str__(self) -> str:
+        """Return a sentence about it."""
+        hint = " A quote that is not closed can cause it." if self.text.count('"') % 2 else ""
+        return (
+            f"the row has {self.columns} column{'' if self.columns == 1 else 's'}, the header has "
+            f"{self.expected}.{hint}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class CsvFile:
     """A CSV file whose header has been read.
 
@@ -59,54 +84,66 @@ class CsvFile:
         """The names of the columns without the spaces around them."""
         return [name.strip() for name in self.header]
 
-    def read(self, wanted: Collection[str]) -> pa.Table:
+    def read(self, wanted: Collection[str], left_out: list[RaggedRow] | None = None) -> pa.Table:
         """Read columns as text, without the spaces around each cell.
 
         Args:
             wanted: names of columns that the header has once.
+            left_out: list that gets the rows that are longer or shorter than the header, which the
+                table then lacks; None refuses them.
 
         Raises:
             TrainingError: a row is longer or shorter than the header, or a cell is not UTF-8.
         """
         written = {name.strip(): name for name in self.header if name.strip() in wanted}
-        table = self._read_cells(list(written.values()))
+        table = self._read_cells(list(written.values()), left_out)
         return pa.table({name: self._as_text(name, table[raw]) for name, raw in written.items()})
 
     def line(self, row: int) -> int | None:
-        """Return the line on which a row begins, counted from 1 in the file as an editor shows it.
+        """Return the line on which a row begins, or None; see `lines`."""
+        return self.lines([row]).get(row)
+
+    def lines(self, rows: Collection[int]) -> dict[int, int]:
+        """Return the lines on which rows begin, counted from 1 in the file as an editor shows it.
 
         Args:
-            row: number of the row, counted from 0 below the header.
+            rows: numbers of rows, counted from 0 below the header.
 
         Returns:
-            None where the file cannot be read so far.
+            Line by row, without those that the file cannot be read up to.
         """
-        end = 0
+        wanted, last = set(rows), max(rows, default=-1)
+        found: dict[int, int] = {}
+        end, row = 0, -1
         with _open_text(self.path, compressed=self.compressed) as file:
             records = csv.reader(file, delimiter=self.separator)
             try:
                 for record in records:
                     begin, end = end + 1, records.line_num
                     # The reader, like Arrow, skips empty lines; it yields them as empty records.
-                    if record:
-                        if row < 0:
-                            return begin
-                        row -= 1
+                    if not record:
+                        continue
+                    if row in wanted:
+                        found[row] = begin
+                    if row >= last:
+                        break
+                    row += 1
             except csv.Error:
-                return None
-        return None
+                pass
+        return found
 
     def place(self, row: int) -> str:
         """Return the row and its line for an error message, such as `row 2 (line 4)`."""
         line = self.line(row)
         return f"row {row + 1}" if line is None else f"row {row + 1} (line {line})"
 
-    def _read_cells(self, raw_names: Sequence[str]) -> pa.Table:
-        ragged: list[pyarrow.csv.InvalidRow] = []
+    def _read_cells(self, raw_names: Sequence[str], left_out: list[RaggedRow] | None) -> pa.Table:
+        refused: list[RaggedRow] = []
 
         def record(row: pyarrow.csv.InvalidRow) -> str:
-            ragged.append(row)
-            return "error"
+            ragged = RaggedRow(row.number - 2, row.actual_columns, row.expected_columns, row.text)
+            (refused if left_out is None else left_out).append(ragged)
+            return "error" if left_out is None else "skip"
 
         try:
             # Opened by Python: Arrow cannot encode every name.
@@ -133,15 +170,10 @@ class CsvFile:
         except pa.ArrowInvalid as error:
             if self.line(0) is None:
                 raise TrainingError(f"{self.source} has no rows.") from error
-            if not ragged:
+            if not refused:
                 raise
-            row = ragged[0]
-            hint = " A quote that is not closed can cause it." if row.text.count('"') % 2 else ""
-            raise TrainingError(
-                f"{self.source}, {self.place(row.number - 2)}: the row has {row.actual_columns} "
-                f"column{'' if row.actual_columns == 1 else 's'}, the header has "
-                f"{row.expected_columns}.{hint}"
-            ) from error
+            row = refused[0]
+            raise TrainingError(f"{self.source}, {self.place(row.row)}: {row}") from error
 
     def _as_text(self, name: str, cells: pa.ChunkedArray) -> pa.ChunkedArray:
         try:

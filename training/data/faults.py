@@ -40,6 +40,21 @@ def refuse_first_fault(
     field = min(first, key=lambda name: (first[name], table.column_names.index(name)))
     row = first[field]
     count = int(np.count_nonzero(np.logical_or.reduce([bad for _, bad in faults.values()])))
+    others = "" if count == 1 else f" {count} rows are not valid."
+    fault = cell_fault(table, row, field, faults[field][0], names)
+    raise TrainingError(f"{source}, {place(row)}: {fault}{others}")
+
+
+def cell_fault(table: pa.Table, row: int, field: str, rule: str, names: Collection[str]) -> str:
+    """Return a sentence about a cell that is not valid.
+
+    Args:
+        table: table of the columns.
+        row: row of the cell, counted from 0.
+        field: column of the cell.
+        rule: what the cell must be, as a phrase.
+        names: columns that hold text, not numbers.
+    """
     value = table[field][row].as_py()
     shown = "empty" if value in (None, "") else repr(value)
     if len(shown) > 60:
@@ -47,7 +62,4 @@ def refuse_first_fault(
     hint = ""
     if isinstance(value, str) and field not in names and _SEPARATED.fullmatch(value):
         hint = " Write numbers with a decimal point and without separators, such as 1234.5."
-    others = "" if count == 1 else f" {count} rows are not valid."
-    raise TrainingError(
-        f"{source}, {place(row)}: {field} must be {faults[field][0]}, not {shown}.{hint}{others}"
-    )
+    return f"{field} must be {rule}, not {shown}.{hint}"

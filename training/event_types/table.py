@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from sentinel.sentences import printable
 from training.data import columns as arrow_columns
-from training.data.csv_file import open_csv
+from training.data.csv_file import CsvFile, RaggedRow, open_csv
 from training.data.table_file import is_parquet, require_columns
 from training.errors import TrainingError
 
@@ -25,12 +25,14 @@ class EventTable:
         names: names of all columns of the file in their order; the name of an index is empty.
         table: columns that were read: text from CSV, any type from Parquet.
         place: function that names a row, counted from 0, in a message.
+        csv: the file where it is CSV; None for Parquet.
     """
 
     source: str
     names: tuple[str, ...]
     table: pa.Table
     place: Callable[[int], str]
+    csv: CsvFile | None = None
 
 
 def read_table(
@@ -39,6 +41,7 @@ def read_table(
     known: Collection[str],
     needed: Sequence[str],
     wanted: Callable[[str], bool],
+    left_out: list[RaggedRow] | None = None,
 ) -> EventTable:
     """Read columns of a file.
 
@@ -50,6 +53,8 @@ def read_table(
         needed: names of columns that it must have.
         wanted: function that tells by its name whether a column is read; those without a name are
             not.
+        left_out: list that gets the rows of CSV that are longer or shorter than the header; None
+            refuses them.
 
     Raises:
         TrainingError: the file cannot be read, lacks a column, has no rows, or a wanted column more
@@ -63,17 +68,17 @@ def read_table(
             require_columns(source, names, needed)
             chosen = _chosen(source, names, wanted)
             table = file.read(columns=chosen)
-        place = _row
+        csv, place = None, _row
     else:
         csv = open_csv(path, source, known)
         names = tuple(csv.names)
         require_columns(source, names, needed)
-        table = csv.read(_chosen(source, names, wanted))
+        table = csv.read(_chosen(source, names, wanted), left_out)
         place = csv.place
-    if table.num_rows == 0:
+    if table.num_rows == 0 and not left_out:
         raise TrainingError(f"{source} has no rows.")
     columns = {name: arrow_columns.plain(table[name]) for name in table.column_names}
-    return EventTable(source, names, pa.table(columns), place)
+    return EventTable(source, names, pa.table(columns), place, csv)
 
 
 def _chosen(source: str, names: Sequence[str], wanted: Callable[[str], bool]) -> list[str]:

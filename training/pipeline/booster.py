@@ -74,6 +74,13 @@ class FitParameters:
         return {**FIXED, **searched, "bagging_freq": 1, "seed": seed}
 
 
+OWN_EVENT_TYPE = FitParameters(num_leaves=32, max_depth=12, extra_trees=False)
+"""Settings for a tenant's own event type. Without one strong sign of fraud, which PaySim has,
+frauds show in combinations of windows. In two weeks of July of card payments, fitted on those up to
+a week before, the PR-AUC was 0.750 and 0.743 with 32 leaves and chosen cuts, 0.730 and 0.721 with
+the defaults."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A fitted booster with its parameters and losses.

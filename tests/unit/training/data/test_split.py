@@ -39,10 +39,22 @@ def test_parts_are_in_time_order_disjoint_and_cover_what_is_used(traffic: list[i
 
 def test_parts_have_their_shares() -> None:
     step = hours([100] * 480)
-    parts = split(step, frauds(step.size))
+    few = frauds(step.size, every=20)
+    parts = split(step, few)
     shares = [part.row_count / step.size for part in parts]
     assert shares == pytest.approx([0.55, 0.15, 0.15, 0.15], abs=0.005)
-    assert sum(part.fraud_count for part in parts) == frauds(step.size).sum()
+    assert sum(part.fraud_count for part in parts) == few.sum()
+
+
+def test_where_frauds_abound_the_small_parts_have_just_enough_of_them() -> None:
+    step = hours([100] * 480)
+    parts = split(step, frauds(step.size, every=10))
+    for part in (parts.calibrate, parts.threshold, parts.test):
+        assert part.fraud_count == pytest.approx(400, rel=0.05)
+    assert parts.fit.row_count / step.size == pytest.approx(0.75, abs=0.01)
+    parts = split(step, frauds(step.size, every=2))
+    shares = [part.row_count / step.size for part in parts]
+    assert shares == pytest.approx([0.85, 0.05, 0.05, 0.05], abs=0.005)
 
 
 def test_a_tail_without_traffic_is_left_out() -> None:

@@ -1,0 +1,1 @@
+"""The published experiment on the Fraud Detection Handbook's payments, through the service."""

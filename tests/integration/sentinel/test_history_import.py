@@ -1,0 +1,151 @@
+"""`sentinel history import`: what it stores, rejects, repeats and leaves out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine
+
+from persistence.event_types import apply_event_type
+from persistence.history import reader
+from persistence.history.reader import EntitySpan
+from persistence.tenancy import SERVICE, tenant_transaction
+from persistence.tenants import Tenant
+from sentinel.cli.main import main
+from tests.support.event_types import an_event_type
+from tests.support.fixture_types import MakeTenant, Rows
+
+HEADER = "TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,CHANNEL,TX_FRAUD"
+FIRST = "2018-04-01T00:00:31,596,3156,57.16,,0"
+SECOND = r"2018-04-02T00:00:00,59\6,3156,1,web,1"
+BAD = "2018-04-02T00:00:00,596,3156,much,web,1"
+DAY_US = 86_400_000_000
+FIRST_US = 1_522_540_831_000_000
+SECOND_US = 1_522_627_200_000_000
+
+Import = Callable[..., Result]
+
+
+@pytest.fixture
+def tenant(engine: Engine, make_tenant: MakeTenant) -> Tenant:
+    made = make_tenant()
+    with tenant_transaction(engine, made.id) as connection:
+        apply_event_type(connection, made.id, an_event_type(), SERVICE)
+    return made
+
+
+@pytest.fixture
+def import_(database: str, monkeypatch: pytest.MonkeyPatch) -> Import:
+    monkeypatch.setenv("DATABASE_URL", database)
+
+    def run(path: Path, *options: str, tenant: str = "demo") -> Result:
+        return CliRunner().invoke(
+            main, ["history", "import", "--tenant", tenant, str(path), *options]
+        )
+
+    return run
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
+    return path
+
+
+def test_each_entity_gets_the_event_and_its_label_after_the_delay(
+    import_: Import, tenant: Tenant, service_engine: Engine, tmp_path: Path
+) -> None:
+    done = import_(write(tmp_path / "p.csv", FIRST, SECOND), "--label-delay", "3d")
+    assert done.exit_code == 0, done.output
+    assert "Imported 2 events, 1 of them fraud." in done.output
+    assert "4 past events of CUSTOMER_ID, TERMINAL_ID: 4 are new" in done.output
+    spans = [
+        EntitySpan("TERMINAL_ID", "3156", 0, 2**62),
+        EntitySpan("CUSTOMER_ID", r"59\6", 0, 2**62),
+    ]
+    terminal, customer = reader.read_history(service_engine, tenant.id, spans)
+    assert [(e.time_us, e.fraud_known_us) for e in terminal] == [
+        (FIRST_US, None),
+        (SECOND_US, SECOND_US + 3 * DAY_US),
+    ]
+    fields: dict[str, Any] = {
+        "TX_DATETIME": "2018-04-02T00:00:00Z", "CUSTOMER_ID": r"59\6", "TERMINAL_ID": "3156",
+        "TX_AMOUNT": 1.0, "CHANNEL": "web",
+    }  # fmt: skip
+    assert [event.fields for event in customer] == [fields]
+
+
+@pytest.mark.usefixtures("tenant")
+def test_the_same_file_again_adds_nothing_and_a_longer_one_what_is_new(
+    import_: Import, rows: Rows, tmp_path: Path
+) -> None:
+    import_(write(tmp_path / "p.csv", FIRST))
+    again = import_(write(tmp_path / "q.csv", FIRST, SECOND))
+    assert "4 past events of CUSTOMER_ID, TERMINAL_ID: 2 are new, 2 were stored" in again.output
+    assert rows("SELECT count(*) FROM entity_events") == [{"count": 4}]
+
+
+@pytest.mark.usefixtures("tenant")
+def test_bad_rows_are_written_with_reason_and_line_and_can_be_corrected(
+    import_: Import, rows: Rows, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "p.csv", FIRST, BAD)
+    done = import_(path)
+    assert done.exit_code == 1
+    assert f"Rejected 1 of 2 rows: {path}.rejected.csv." in done.output
+    rejected = tmp_path / "p.csv.rejected.csv"
+    with rejected.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["row"], row["line"]) == ("2", "3")
+    assert row["reason"] == "TX_AMOUNT must be a finite number from 0 to 1000000, not 'much'."
+    rejected.write_text(rejected.read_text().replace("much", "12", 1))
+    assert import_(rejected).exit_code == 0
+    assert import_(write(path, FIRST)).exit_code == 0
+    assert not rejected.exists()
+    assert rows("SELECT count(*) FROM entity_events") == [{"count": 4}]
+
+
+@pytest.mark.usefixtures("tenant")
+def test_events_from_a_time_on_are_left_out(import_: Import, rows: Rows, tmp_path: Path) -> None:
+    done = import_(write(tmp_path / "p.csv", FIRST, SECOND), "--until", "2018-04-02")
+    assert "Imported 1 events, 0 of them fraud; left out 1 later ones." in done.output
+    assert rows("SELECT DISTINCT time_us FROM entity_events") == [{"time_us": FIRST_US}]
+
+
+@pytest.mark.usefixtures("tenant")
+def test_the_history_is_the_tenants_own(
+    import_: Import, make_tenant: MakeTenant, service_engine: Engine, tmp_path: Path
+) -> None:
+    other = make_tenant("other")
+    import_(write(tmp_path / "p.csv", FIRST))
+    span = EntitySpan("TERMINAL_ID", "3156", 0, 2**62)
+    assert reader.read_history(service_engine, other.id, [span]) == [[]]
+
+
+@pytest.mark.usefixtures("tenant")
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--label-delay", "a week"), "'a week' is not a duration such as 7d"),
+        (("--until", "soon"), "'soon' is not an ISO 8601 time"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_refused(
+    import_: Import, tmp_path: Path, options: tuple[str, ...], sentence: str
+) -> None:
+    done = import_(write(tmp_path / "p.csv", FIRST), *options)
+    assert done.exit_code == 2
+    assert sentence in done.output
+
+
+def test_a_tenant_of_paysims_transactions_is_told_to_apply_an_event_type(
+    import_: Import, make_tenant: MakeTenant, tmp_path: Path
+) -> None:
+    make_tenant("paysim")
+    done = import_(write(tmp_path / "p.csv", FIRST), tenant="paysim")
+    assert done.exit_code == 1
+    assert "has no event type of its own" in done.output
