@@ -34,8 +34,8 @@ _SAMPLES = "demo.samples.json"
 def choose(data: LabelledEvents) -> IntArray:
     """Return three of the last rows of the test part in order: one legitimate, two frauds.
 
-    The model has learned nothing from them. They have no entity in common, where there are such rows, so that none is in the past of
-    another.
+    The model has learned nothing from them. They have no entity in common, where there are such
+    rows, so that none is in the past of another.
 
     Args:
         data: labelled events.
