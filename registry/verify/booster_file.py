@@ -10,7 +10,7 @@ Format: https://github.com/microsoft/LightGBM/blob/v4.6.0/src/io/gbdt_model_text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 from scoring.errors import ModelRefused
@@ -62,8 +62,8 @@ def _check_trees(content: bytes) -> None:
 
 def _check_tree(tree: Mapping[str, str], features: int) -> None:
     leaves = int(tree["num_leaves"])
-    if leaves < 1 or tree["num_cat"] != "0" or tree.get("is_linear", "0") != "0":
-        raise ValueError("it is categorical, linear or empty")
+    if leaves < 1 or tree.get("is_linear", "0") != "0":
+        raise ValueError("it is linear or empty")
     if leaves == 1:
         if len(tree["leaf_value"].split()) != 1:
             raise ValueError("leaf_value has the wrong length")
@@ -74,8 +74,7 @@ def _check_tree(tree: Mapping[str, str], features: int) -> None:
             raise ValueError(f"{name} has the wrong length")
     if not all(0 <= int(feature) < features for feature in tree["split_feature"].split(" ")):
         raise ValueError("it splits on a feature that does not exist")
-    if any(int(kind) & 1 for kind in tree["decision_type"].split(" ")):
-        raise ValueError("it has a categorical split, but num_cat is 0")
+    _check_sets(tree)
     reached = [0] * (2 * leaves - 1)
     for side in ("left_child", "right_child"):
         for split, child in enumerate(map(int, tree[side].split(" "))):
@@ -85,6 +84,23 @@ def _check_tree(tree: Mapping[str, str], features: int) -> None:
             reached[child] += 1
     if reached[0] or any(count != 1 for count in reached[1:]):
         raise ValueError("its splits do not form a tree")
+
+
+def _check_sets(tree: Mapping[str, str]) -> None:
+    """Check the sets of categories: a categorical split has the number of one as its threshold."""
+    count = int(tree["num_cat"])
+    if count < 0:
+        raise ValueError("num_cat is negative")
+    if count:
+        bounds = list(map(int, tree["cat_boundaries"].split(" ")))
+        if len(bounds) != count + 1 or bounds[0] != 0 or any(a >= b for a, b in pairwise(bounds)):
+            raise ValueError("cat_boundaries are not those of num_cat sets")
+        if len(tree["cat_threshold"].split(" ")) != bounds[-1]:
+            raise ValueError("cat_threshold has the wrong length")
+    splits = zip(tree["decision_type"].split(" "), tree["threshold"].split(" "), strict=True)
+    for kind, threshold in splits:
+        if int(kind) & 1 and not 0 <= float(threshold) < count:
+            raise ValueError("it has a categorical split on a set that does not exist")
 
 
 def _fields(block: bytes) -> dict[str, str]:

@@ -12,7 +12,7 @@ from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.monitoring.job_runs import record_job
 from registry.client.factory import open_registry
 from sentinel.cli.connection import connected_database
-from sentinel.local.terminal import step
+from sentinel.local.terminal import open_console, step
 from sentinel.operations.drift_monitor import monitor, parse_window, show
 
 
@@ -50,4 +50,4 @@ def monitor_drift(length: timedelta, tenant: str | None) -> None:
     if not runs:
         click.echo("No version is in production and none decided in the window; nothing to store.")
         return
-    show(runs, window)
+    show(runs, window, open_console())

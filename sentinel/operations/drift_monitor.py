@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.box import SIMPLE
+from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
@@ -22,7 +23,6 @@ from registry.names import MODEL_PATH
 from scoring.errors import ModelRefused
 from scoring.evaluation.drift import SCORE, Binned, training_distribution
 from scoring.prediction import ModelVersion
-from sentinel.local.terminal import open_console
 
 MAX_FEATURES_BYTES = 1024 * 1024
 MAX_WINDOW = timedelta(days=366)
@@ -110,8 +110,8 @@ def _trained(registry: RegistryReader, version: ModelVersion) -> Mapping[str, Bi
     return trained or "The version carries no training distribution; train it again to measure it."
 
 
-def show(runs: Iterable[tuple[Tenant, Run]], window: Window) -> None:
-    """Print runs as a table: a line for each version."""
+def show(runs: Iterable[tuple[Tenant, Run]], window: Window, console: Console) -> None:
+    """Print runs as a table on a console: a line for each version."""
     table = Table(
         title=f"Drift from training, {window.since:%F %R} to {window.until:%F %R} UTC (PSI)",
         title_justify="left",
@@ -128,7 +128,6 @@ def show(runs: Iterable[tuple[Tenant, Run]], window: Window) -> None:
             role = " (production)" if check.is_in_production else ""
             score, features = _describe(check)
             table.add_row(tenant.slug, name + role, f"{check.predictions:,}", score, features)
-    console = open_console()
     if not console.is_terminal:
         console.width = LOG_WIDTH
     console.print(table)

@@ -9,7 +9,7 @@ import numpy as np
 from scoring.columns import TextColumn
 from scoring.errors import InvalidFeatureSet
 from scoring.event_type.fields import EventType
-from scoring.feature_set.document import MAX_CATEGORIES
+from scoring.feature_set.document import MAX_CATEGORIES, MAX_FEATURES
 from scoring.feature_set.feature_set import FeatureSet
 from scoring.feature_set.model_features import ModelFeatures
 from scoring.features import PAYSIM_FEATURES
@@ -36,7 +36,7 @@ def features_of(
     """
     if given is None and event_type is PAYSIM:
         return PAYSIM_FEATURES
-    feature_set = suggest(event_type) if given is None else given
+    feature_set = suggested(event_type) if given is None else given
     try:
         learned = {
             name: _values(data, name, rows) for name in feature_set.open_categories(event_type)
@@ -49,6 +49,23 @@ def features_of(
         raise TrainingError(
             f"The features do not fit the event type {event_type.name}:{faults(error)}"
         ) from error
+
+
+def suggested(event_type: EventType) -> FeatureSet:
+    """Return the features that are suggested for an event type.
+
+    Raises:
+        TrainingError: they are more than a model may have.
+    """
+    feature_set = suggest(event_type)
+    count = len(feature_set.definitions)
+    if count > MAX_FEATURES:
+        raise TrainingError(
+            f"The event type {event_type.name} has {len(event_type.kept)} fields, from which "
+            f"{count} features are made; a model has at most {MAX_FEATURES}. Make fields that "
+            "matter little `ignored` in the event type, or fewer of them entities."
+        )
+    return feature_set
 
 
 def _values(data: LabelledEvents, name: str, rows: slice) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from registry.publish.registration import registering
 from registry.publish.tracking import Card, Run
+from registry.verify.booster_file import check_booster
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from scoring.transaction import PAYSIM
@@ -115,6 +116,7 @@ def register(
         )
         model.save(directory, golden)
         # Apply the service's checks before the version is registered.
+        check_booster(directory / "booster.txt")
         FraudModel.load(directory)
         figures = learned.evaluation.figures()
         version_tags = {

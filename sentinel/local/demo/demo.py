@@ -111,6 +111,7 @@ class Demo:
             path = _for_a_shell(self._own.keep(self._home))
             for note in self._own.notes(path) if self._is_other_data else ():
                 console.print(note)
+            self._own.require_features()
         with step("Starting Postgres, MLflow and the service"):
             self._stack.callback(self._postgres.release)
             mlflow = self._mlflow = MlflowServer(self._home, self._mlflow_port)

@@ -72,6 +72,17 @@ class Described:
             write_private(home / _DRAFTED, json.dumps(self.file.fingerprint) + "\n")
         return path
 
+    def require_features(self) -> None:
+        """Check that the features that are suggested for the event type are not too many.
+
+        Raises:
+            TrainingError: they are.
+        """
+        # Imported late: Arrow takes 0.3 s to load.
+        from training.features.of_training import suggested
+
+        suggested(self.event_type)
+
     def notes(self, path: str) -> list[str]:
         """Return sentences for the person whose file it is.
 
@@ -101,8 +112,8 @@ class Described:
             )
         if "amount" not in event_type.roles:
             notes.append(
-                "No column was recognised as the amount; give the one that is it the role amount in "
-                "that file."
+                "No column was recognised as the amount; give it the role amount in that file, if "
+                "there is one."
             )
         return notes
 

@@ -25,10 +25,6 @@ from sentinel.sentences import printable
 if TYPE_CHECKING:
     from training.data.labelled_events import LabelledEvents
 
-LATE_SHARE = 0.15
-"""Share of the events, the last ones, that the samples are chosen from: the model has learned
-nothing from them."""
-
 HISTORY_DAYS = 100
 """Past before the last event that is imported: windows of 90 days behind a delay of 7."""
 
@@ -36,20 +32,26 @@ _SAMPLES = "demo.samples.json"
 
 
 def choose(data: LabelledEvents) -> IntArray:
-    """Return three of the last rows in order: one legitimate, two frauds.
+    """Return three of the last rows of the test part in order: one legitimate, two frauds.
 
-    They have no entity in common, where there are such rows, so that none is in the past of
-    another.
+    The model has learned nothing from them. They have no entity in common, where there are such
+    rows, so that none is in the past of another.
 
     Args:
-        data: labelled events, with a fraud and a legitimate one among the last.
+        data: labelled events.
+
+    Raises:
+        TrainingError: the events cannot be split.
     """
-    first = int(len(data) * (1 - LATE_SHARE))
+    # Imported late: the packages for training.
+    from training.data.split import split
+
+    test = split(data.step, data.is_fraud, scale=data.scale).test.rows
     chosen: list[int] = []
     for is_fraud in (False, True, True):
         rows = [
             int(row)
-            for row in np.flatnonzero(data.is_fraud[first:] == is_fraud)[::-1] + first
+            for row in np.flatnonzero(data.is_fraud[test] == is_fraud)[::-1] + test.start
             if row not in chosen
         ]
         strangers = (row for row in rows if not _share_an_entity(data, row, chosen))

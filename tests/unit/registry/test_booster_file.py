@@ -38,6 +38,36 @@ def test_a_booster_of_single_leaves_is_accepted(tmp_path: Path) -> None:
     check(tmp_path / "booster.txt", booster.model_to_string())
 
 
+def test_a_booster_that_splits_by_sets_of_categories_is_accepted(tmp_path: Path) -> None:
+    check(tmp_path / "booster.txt", categorical_booster().model_to_string())
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (("num_cat=1", "num_cat=2"), "cat_boundaries are not those of num_cat sets"),
+        (("cat_boundaries=0 ", "cat_boundaries=1 "), "cat_boundaries are not those of num_cat"),
+        (("cat_threshold=", "cat_threshold=7 "), "cat_threshold has the wrong length"),
+        (("num_cat=1", "num_cat=0"), "a set that does not exist"),
+        (("num_cat=1", "num_cat=-1"), "num_cat is negative"),
+    ],
+)
+def test_sets_of_categories_that_do_not_match_are_refused(
+    tmp_path: Path, damage: tuple[str, str], sentence: str
+) -> None:
+    text = categorical_booster().model_to_string()
+    with pytest.raises(ModelRefused, match=re.escape(sentence)):
+        check(tmp_path / "booster.txt", resized(text.replace(*damage, 1)))
+
+
+def categorical_booster() -> lgb.Booster:
+    """Return a booster whose first tree splits by one set of categories."""
+    code = np.random.default_rng(0).integers(0, 60, 4000)
+    data = lgb.Dataset(code[:, None].astype(float), code % 3 == 0, categorical_feature=[0])
+    settings = {"objective": "binary", "verbose": -1, "num_leaves": 2, "max_cat_to_onehot": 1}
+    return lgb.train(settings, data, 2)
+
+
 def test_a_file_truncated_anywhere_is_refused(tmp_path: Path, text: str) -> None:
     end = text.index("end of trees")
     for length in range(0, end, 119):
@@ -65,10 +95,10 @@ def change(pattern: str, new: str) -> Callable[[str], str]:
             lambda t: t.replace("shrinkage=", "shrinkage=0", 1),
             "tree 1 does not match tree_sizes",
         ),
-        (change(r"decision_type=\S+", "decision_type=1"), "it has a categorical split"),
+        (change(r"decision_type=\S+", "decision_type=1"), "a set that does not exist"),
         (lambda text: re.sub("tree_sizes=.*\n", "", text), "tree_sizes is missing"),
         (change("num_leaves=15", "num_leaves=150"), "tree 0: split_feature has the wrong length"),
-        (change("num_leaves=15", "num_leaves=-1"), "tree 0: it is categorical, linear or empty"),
+        (change("num_leaves=15", "num_leaves=-1"), "tree 0: it is linear or empty"),
         (change(r"left_child=\S+", "left_child=900"), "left_child of split 0 is out of range"),
         (change(r"left_child=\S+", "left_child=0"), "left_child of split 0 is out of range"),
         (change(r"left_child=\S+", "left_child=-1"), "its splits do not form a tree"),
