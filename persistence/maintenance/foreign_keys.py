@@ -31,8 +31,9 @@ _KEYS = text(
 )
 _UNVALIDATED = text(
     """
-    SELECT conrelid::regclass::text, conname FROM pg_constraint
-    WHERE contype = 'f' AND conparentid = 0 AND NOT convalidated
+    SELECT conrelid::regclass::text, conname
+    FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+    WHERE conparentid = 0 AND NOT relispartition AND NOT convalidated
     ORDER BY 1, 2
     """
 )
@@ -62,10 +63,10 @@ def foreign_keys_dropped(connection: Connection) -> Iterator[None]:
 
 
 def unvalidated(connection: Connection) -> list[tuple[str, str]]:
-    """Return table and name of the keys that are not validated; migrations leave some too."""
+    """Return table and name of the constraints that are not validated; migrations leave some."""
     return [(table, name) for table, name in connection.execute(_UNVALIDATED)]
 
 
 def validate(connection: Connection, table: str, name: str) -> None:
-    """Validate a foreign key on the existing rows; blocks neither reads nor writes."""
+    """Validate a constraint on the existing rows; blocks neither reads nor writes."""
     connection.execute(text(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}"))

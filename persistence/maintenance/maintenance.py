@@ -278,10 +278,10 @@ def _drop(
 
 
 def _validate(connection: Connection, report: Report) -> None:
-    """Validate the foreign keys that this run, or a killed one, left unvalidated."""
+    """Validate the constraints that this run, a killed one or a migration left unvalidated."""
     with every_tenants_transaction(connection):
         left = unvalidated(connection)
     for table, name in left:
         with every_tenants_transaction(connection):
             validate(connection, table, name)
-        report(f"Validated the foreign key {name} of {table}.")
+        report(f"Validated the constraint {name} of {table}.")

@@ -155,7 +155,7 @@ def test_without_matured_decisions_the_columns_are_empty(
     pairs = read_matured_pairs(service_engine, tenant.id, CHAMPION, CHALLENGER, **SPAN)
     assert pairs.champion_score.shape == pairs.is_fraud.shape == (0,)
     transactions = read_matured_transactions(service_engine, tenant.id, **SPAN)
-    assert transactions.transactions.amount.shape == (0,)
+    assert transactions.columns["amount"].shape == (0,)
 
 
 def test_another_tenants_decisions_are_not_read(

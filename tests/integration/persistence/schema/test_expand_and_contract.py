@@ -89,7 +89,7 @@ class Previous:
         """Store a batch; return the predictions that were stored."""
         given = {name: [value(d) for d in batch] for name, (_, value) in INPUT.items()}
         documents = (name for name, (kind, _) in INPUT.items() if kind is DOCUMENTS)
-        given |= {name: [document.decode() for document in given[name]] for name in documents}
+        given |= {name: [value and value.decode() for value in given[name]] for name in documents}
         with self.transaction(*{d.tenant_id for d in batch}):
             absent = {row["prediction_id"] for row in self("insert", given)}
         return {d.prediction_id for d in batch} - absent
