@@ -32,11 +32,16 @@ def features_of(
         rows: rows in which open categories are learned: those that the booster is fitted on.
 
     Raises:
-        TrainingError: the feature set does not fit the event type.
+        TrainingError: the feature set does not fit the event type, or none can be suggested.
     """
     if given is None and event_type is PAYSIM:
         return PAYSIM_FEATURES
     feature_set = suggest(event_type) if given is None else given
+    if not feature_set.definitions:
+        raise TrainingError(
+            f"No feature can be made of the fields of the event type {event_type.name} alone; add a "
+            "field, or give a feature set."
+        )
     try:
         learned = {
             name: _values(data, name, rows) for name in feature_set.open_categories(event_type)
