@@ -6,6 +6,7 @@ Which of two amounts counts must not depend on the reader (RFC 8259, section 4).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from operator import attrgetter
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 
 from web.invalid_fields import invalid_fields
 
+_ENDS_OF_NAMES = re.compile(rb'"[ \t\r\n]*:')
 _FIELDS = attrgetter("__pydantic_fields_set__")
 
 
@@ -42,14 +44,14 @@ def refuse_repeated_names(body: bytes, found: BaseModel) -> None:
 def refuse_repeated_members(body: bytes, document: object) -> None:
     """Raise InvalidRequest as `refuse_repeated_names` does, for JSON without a schema.
 
-    A member's name ends with a quotation mark and a colon, as a rule without a space between; a
-    text that holds both makes the count larger, and the body is parsed again.
+    A member's name ends with a quotation mark and a colon; a text that holds both makes the count
+    larger, and the body is parsed again.
 
     Args:
         body: valid JSON.
         document: what was read from it.
     """
-    if body.count(b'":') != _count_members(document):
+    if len(_ENDS_OF_NAMES.findall(body)) != _count_members(document):
         _refuse(body)
 
 

@@ -12,7 +12,7 @@ from scoring.described_features import DescribedFeatures, FeatureDescription
 from scoring.event import AnyEvent, event_columns
 from scoring.event_type import document as event_type_document
 from scoring.event_type.fields import EventType
-from scoring.expressions.nodes import Call, FieldValue
+from scoring.expressions.nodes import Call, FieldValue, Node, Window, children
 from scoring.feature_set import document as feature_set_document
 from scoring.feature_set.feature_set import CompiledFeature, CompiledFeatureSet, FeatureSet
 from scoring.feature_set.sentences import phrase
@@ -85,6 +85,15 @@ class ModelFeatures:
     def windows(self) -> tuple[WindowDefinition, ...]:
         """Windows whose values `matrix` takes, in order."""
         return self.compiled.windows
+
+    @property
+    def windowed(self) -> tuple[str, ...]:
+        """Names of the features that depend on past events."""
+        return tuple(
+            feature.definition.name
+            for feature in self.compiled.features
+            if _has_window(feature.expression.root)
+        )
 
     def matrix(self, columns: Columns, window_values: Sequence[FloatArray] = ()) -> FloatArray:
         """Compute every feature of n events.
@@ -181,6 +190,10 @@ def _coded_field(feature: CompiledFeature) -> str | None:
         case Call("code", (FieldValue(name),)):
             return name
     return None
+
+
+def _has_window(node: Node) -> bool:
+    return isinstance(node, Window) or any(map(_has_window, children(node)))
 
 
 def model_features(document: Mapping[str, Any]) -> ModelFeatures:

@@ -15,6 +15,8 @@ from sentinel.cli.connection import actor, connected_database
 def replay_decision(prediction_id: UUID) -> None:
     """Recompute the stored decision PREDICTION_ID from its transaction and model version.
 
+    Features that use windows are taken as stored, since more is known of the past now than then.
+
     Exit status 0 when margin and score are bit-identical and the contributions equal within 1e-9;
     1 when a number differs.
     """
@@ -25,15 +27,18 @@ def replay_decision(prediction_id: UUID) -> None:
     with connected_database() as (engine, settings):
         registry = open_registry(settings.tracking_uri)
         model_store = ModelStore(registry, settings.model_cache)
-        decided, differences = replay(engine, registry, model_store, prediction_id, actor())
-    model = decided.prediction.model
-    for difference in differences:
+        replayed = replay(engine, registry, model_store, prediction_id, actor())
+    prediction = replayed.decided.prediction
+    model = prediction.model
+    for difference in replayed.differences:
         click.echo(f"{difference.name}: {difference.stored!r} is now {difference.recomputed!r}")
-    if differences:
+    if replayed.differences:
         raise click.ClickException(
             f"{model.name} version {model.version} does not repeat the decision."
         )
     click.echo(
         f"{model.name} version {model.version} repeats it to the last bit: "
-        f"margin {decided.prediction.margin!r}, score {decided.prediction.score!r}."
+        f"margin {prediction.margin!r}, score {prediction.score!r}."
     )
+    if replayed.as_stored:
+        click.echo(f"Taken as stored, because they use windows: {', '.join(replayed.as_stored)}.")

@@ -1,4 +1,7 @@
-"""Replay a stored decision: the same model version on the same transaction, to the last bit."""
+"""Replay a stored decision: the same model version on the same transaction, to the last bit.
+
+Features that use windows are taken as they were stored: more is known of the past now than then.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from math import nan
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy import Engine
 
 from persistence.actor import Actor
@@ -14,11 +18,28 @@ from persistence.decisions.rows import Decided, find_decision
 from persistence.policies import read_policy
 from registry.client.base import RegistryReader
 from registry.store.model_store import ModelStore
+from scoring.columns import FloatArray
 from scoring.errors import NotFound
 from scoring.explain.treeshap import TOLERANCE
+from scoring.feature_set.model_features import ModelFeatures
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.model.sandbox import fixed_prediction, is_fixed
 from scoring.prediction import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A stored decision and its recomputation.
+
+    Attributes:
+        decided: stored decision.
+        differences: values that differ, see `differences`.
+        as_stored: names of the features that were not recomputed, because they use windows.
+    """
+
+    decided: Decided
+    differences: list[Difference]
+    as_stored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +63,7 @@ def replay(
     model_store: ModelStore,
     prediction_id: UUID,
     reader: Actor,
-) -> tuple[Decided, list[Difference]]:
+) -> Replayed:
     """Recompute a stored decision with the policy that was in force for it.
 
     The explanation comes from the compiled trees or from LightGBM; both repeat it.
@@ -54,9 +75,6 @@ def replay(
         prediction_id: prediction that is recomputed.
         reader: person that the access log names.
 
-    Returns:
-        The stored decision, and the values that differ, see `differences`.
-
     Raises:
         NotFound: there is no such prediction, or its model version no longer exists.
         ModelRefused: the model version fails its checks now.
@@ -65,7 +83,8 @@ def replay(
     decided = find_decision(engine, prediction_id, reader)
     decided_by = decided.prediction.model
     if decided_by == FIXED_TEST_MODEL and is_fixed(decided.transaction):
-        return decided, differences(decided.prediction, fixed_prediction(decided.transaction))
+        fixed = fixed_prediction(decided.transaction)
+        return Replayed(decided, differences(decided.prediction, fixed))
     version = registry.find(decided_by.name, decided_by.version)
     if version is None:
         raise NotFound(
@@ -77,8 +96,20 @@ def replay(
     if decided.policy_id is not None:
         own = read_policy(engine, decided.tenant_id, decided.policy_id)
         policy = own.policy or policy
-    (recomputed,) = model.predict([decided.transaction], [policy])
-    return decided, differences(decided.prediction, recomputed)
+    matrix = _matrix(model.features, decided)
+    (recomputed,) = model.decide(model.explain_matrix(matrix), [policy])
+    found = differences(decided.prediction, recomputed)
+    return Replayed(decided, found, model.features.windowed)
+
+
+def _matrix(features: ModelFeatures, decided: Decided) -> FloatArray:
+    """Return the features of a decision's event, float64 (1, features); windowed ones as stored."""
+    unknown = [np.array([nan]) for _ in features.windows]
+    matrix = features.matrix_of([decided.transaction], unknown)
+    stored = _features(decided.prediction)
+    for name in features.windowed:
+        matrix[0, features.names.index(name)] = stored.get(name, nan)
+    return matrix
 
 
 def differences(stored: Prediction, recomputed: Prediction) -> list[Difference]:

@@ -32,7 +32,7 @@ def features_of(
         rows: rows in which open categories are learned: those that the booster is fitted on.
 
     Raises:
-        TrainingError: the feature set does not fit the event type.
+        TrainingError: the feature set does not fit the event type, or none can be suggested.
     """
     if given is None and event_type is PAYSIM:
         return PAYSIM_FEATURES
@@ -55,10 +55,15 @@ def suggested(event_type: EventType) -> FeatureSet:
     """Return the features that are suggested for an event type.
 
     Raises:
-        TrainingError: they are more than a model may have.
+        TrainingError: there are none, or more than a model may have.
     """
     feature_set = suggest(event_type)
     count = len(feature_set.definitions)
+    if count == 0:
+        raise TrainingError(
+            f"No feature can be made of the fields of the event type {event_type.name} alone; add a "
+            "field, or give a feature set."
+        )
     if count > MAX_FEATURES:
         raise TrainingError(
             f"The event type {event_type.name} has {len(event_type.kept)} fields, from which "

@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterator
 
 from scoring.event_type.fields import EventType, Field
+from scoring.expressions.canonical import field_text
 from scoring.feature_set.definition import FeatureDefinition
+from scoring.feature_set.document import MAX_FEATURES
 from scoring.feature_set.feature_set import FeatureSet
 
 COUNTED_OVER = ("1h", "1d", "7d", "30d")
@@ -31,14 +33,19 @@ MAX_ENTITIES = 3
 
 
 def suggest(event_type: EventType) -> FeatureSet:
-    """Return a feature set for an event type.
+    """Return a feature set for an event type, without features where it has nothing to learn from.
+
+    Of an event type with more fields than a feature set takes, the last ones are left out.
 
     Args:
         event_type: valid event type.
     """
+    time = event_type.roles.get("time")
+    own = [one for field in event_type.kept.values() for one in _own(field, time)]
+    past = list(_past(event_type))
     names: set[str] = set()
     definitions = []
-    for name, expression, description in _features(event_type):
+    for name, expression, description in [*own[: MAX_FEATURES - len(past)], *past]:
         unique = _unique(name, names)
         names.add(unique)
         definitions.append(FeatureDefinition(unique, expression, description))
@@ -48,10 +55,9 @@ def suggest(event_type: EventType) -> FeatureSet:
 _Feature = tuple[str, str, str]
 
 
-def _features(event_type: EventType) -> Iterator[_Feature]:
+def _past(event_type: EventType) -> Iterator[_Feature]:
+    """Yield the features of past events."""
     time = event_type.roles.get("time")
-    for field in event_type.kept.values():
-        yield from _own(field, time)
     entities = _entities(event_type)
     if time is None or not entities:
         return
@@ -61,7 +67,7 @@ def _features(event_type: EventType) -> Iterator[_Feature]:
         yield from _history(field, others, amount)
     if len(entities) > 1:
         first, second = entities[:2]
-        pair = f"[{_reference(first.name)}, {_reference(second.name)}]"
+        pair = f"[{field_text(first.name)}, {field_text(second.name)}]"
         yield (
             f"first_{_noun(first)}_with_{_noun(second)}",
             f"count(by={pair}, window='90d') == 0",
@@ -71,7 +77,7 @@ def _features(event_type: EventType) -> Iterator[_Feature]:
 
 def _own(field: Field, time: str | None) -> Iterator[_Feature]:
     """Yield the features of one field by itself."""
-    reference = _reference(field.name)
+    reference = field_text(field.name)
     match field.kind:
         case "number" | "integer" | "boolean":
             yield field.name, reference, field.name
@@ -83,7 +89,7 @@ def _own(field: Field, time: str | None) -> Iterator[_Feature]:
         case "timestamp" if time is not None:
             yield (
                 f"seconds_since_{field.name}",
-                f"{_reference(time)} - {reference}",
+                f"{field_text(time)} - {reference}",
                 f"seconds since {field.name}",
             )
         case "entity" | "text" if field.optional:
@@ -96,7 +102,7 @@ def _own(field: Field, time: str | None) -> Iterator[_Feature]:
 
 def _history(field: Field, others: list[Field], amount: str | None) -> Iterator[_Feature]:
     """Yield the features of the past events of one entity."""
-    noun, by = _noun(field), f"by={_reference(field.name)}"
+    noun, by = _noun(field), f"by={field_text(field.name)}"
     for window in COUNTED_OVER:
         yield (
             f"{noun}_events_{window}",
@@ -110,12 +116,12 @@ def _history(field: Field, others: list[Field], amount: str | None) -> Iterator[
             f"share of the last {_words(window)} in this {noun}'s events of {_words(RECENT[-1])}",
         )
     if amount is not None:
-        yield from _amounts(noun, by, _reference(amount))
+        yield from _amounts(noun, by, field_text(amount))
     for other in others:
         for window in DISTINCT_OVER:
             yield (
                 f"{noun}_{_noun(other)}s_{window}",
-                f"distinct({_reference(other.name)}, {by}, window='{window}')",
+                f"distinct({field_text(other.name)}, {by}, window='{window}')",
                 f"different {_noun(other)}s of this {noun} in the last {_words(window)}",
             )
     yield (
@@ -190,11 +196,6 @@ def _words(window: str) -> str:
     number, unit = int(window[:-1]), window[-1]
     name = {"m": "minute", "h": "hour", "d": "day"}[unit]
     return name if number == 1 else f"{number} {name}s"
-
-
-def _reference(name: str) -> str:
-    """Return a field's name as the language writes it."""
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"field({name!r})"
 
 
 def _identifier(name: str) -> str:

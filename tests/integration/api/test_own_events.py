@@ -98,7 +98,7 @@ def test_a_single_one_shows_its_fields_and_features(
     found = request_(cards.id, "GET", f"/transactions/{stored['odd'].transaction_id}").json()
     document = stored["odd"].transaction.document()
     assert found["transaction"] == document | {"external_id": None}
-    assert found["features"][0]["name"] == "amount"
+    assert found["prediction"]["features"][0]["name"] == "amount"
 
 
 def test_the_worklist_has_them(

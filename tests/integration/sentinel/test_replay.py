@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
@@ -20,9 +21,11 @@ from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
 from sentinel.command_actor import os_user
 from sentinel.operations.replay import differences
+from tests.support.data.own_events import CardTenant, decisions_of
 from tests.support.data.policies import set_policy
 from tests.support.factories import a_decision, a_model, a_prediction
 from tests.support.fixture_types import Rows
+from tests.support.own_models import WITH_WINDOWS, a_model_of, features_of
 from tests.support.stack import Publish
 
 MODEL = "fraud-replayed"
@@ -128,3 +131,43 @@ def test_every_number_is_compared(change: dict[str, Any], named: str) -> None:
     assert differences(a_prediction(), a_prediction()) == []
     (result,) = differences(a_prediction(), a_prediction(**change))
     assert result.name == named
+
+
+@pytest.fixture
+def with_windows(engine: Engine, publish: Publish) -> Decided:
+    """A stored decision of a version with windows, whose event had a past then."""
+    features = features_of(WITH_WINDOWS)
+    name = "fraud-windows"
+    version = ModelVersion(name, publish(name, a_model_of(features)))
+    model = a_model_of(features, version=version)
+    cards = CardTenant(engine, features.event_type, "windows")
+    record_promotions(engine, [cards.id], model)
+    event = cards.event()
+    windows = [np.array([float(i + 2)]) for i, _ in enumerate(features.windows)]
+    (decided,) = decisions_of(cards.id, [event])
+    decided = decided._replace(prediction=model.predict([event], window_values=windows)[0])
+    DecisionLog(engine).write([decided])
+    return decided
+
+
+def test_features_that_use_windows_are_taken_as_stored_and_named(
+    replay: Callable[[object], Result], with_windows: Decided
+) -> None:
+    result = replay(with_windows.prediction_id)
+    assert result.exit_code == 0, result.output
+    assert repr(with_windows.prediction.margin) in result.output
+    said = "Taken as stored, because they use windows: events_1d, amount_over_mean, terminal_risk."
+    assert result.output.splitlines()[-1] == said
+
+
+def test_the_other_features_of_such_a_version_are_recomputed(
+    replay: Callable[[object], Result], engine: Engine, with_windows: Decided
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE predictions SET features = jsonb_set(features, '{amount}', '12.5')")
+        )
+    result = replay(with_windows.prediction_id)
+    assert result.exit_code == 1
+    assert "feature amount: 12.5 is now 57.16" in result.output
+    assert "events_1d:" not in result.output
