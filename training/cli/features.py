@@ -26,9 +26,9 @@ def suggest_features(event_type_file: Path, output: Path | None) -> None:
     from sentinel.event_type_file import read_event_type
     from sentinel.sentences import shown
     from training.features.feature_file import as_yaml
-    from training.features.suggest import suggest
+    from training.features.of_training import suggested
 
-    text = as_yaml(suggest(read_event_type(event_type_file)))
+    text = as_yaml(suggested(read_event_type(event_type_file)))
     if output is None:
         click.echo(text, nl=False)
         return

@@ -61,8 +61,8 @@ def suggested(event_type: EventType) -> FeatureSet:
     count = len(feature_set.definitions)
     if count == 0:
         raise TrainingError(
-            f"No feature can be made of the fields of the event type {event_type.name} alone; add a "
-            "field, or give a feature set."
+            f"No feature can be made of the fields of the event type {event_type.name} alone; add "
+            "a field, or give a feature set."
         )
     if count > MAX_FEATURES:
         raise TrainingError(

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from scoring.event_type.fields import EventType, Field
 from scoring.expressions.canonical import field_text
 from scoring.feature_set.definition import FeatureDefinition
-from scoring.feature_set.document import MAX_FEATURES
 from scoring.feature_set.feature_set import FeatureSet
 
 COUNTED_OVER = ("1h", "1d", "7d", "30d")
@@ -35,17 +34,14 @@ MAX_ENTITIES = 3
 def suggest(event_type: EventType) -> FeatureSet:
     """Return a feature set for an event type, without features where it has nothing to learn from.
 
-    Of an event type with more fields than a feature set takes, the last ones are left out.
-
     Args:
         event_type: valid event type.
     """
     time = event_type.roles.get("time")
     own = [one for field in event_type.kept.values() for one in _own(field, time)]
-    past = list(_past(event_type))
     names: set[str] = set()
     definitions = []
-    for name, expression, description in [*own[: MAX_FEATURES - len(past)], *past]:
+    for name, expression, description in [*own, *_past(event_type)]:
         unique = _unique(name, names)
         names.add(unique)
         definitions.append(FeatureDefinition(unique, expression, description))

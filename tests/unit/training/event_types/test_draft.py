@@ -46,6 +46,8 @@ def test_each_field_is_a_line_below_its_comments() -> None:
         EventType("payments", "is fraud", fields),
         ("About the file.",),
         {"default": ("First\nline.", "Second."), "no": ("word " * 30,)},
+        rows=90,
+        frauds=9,
     )
     assert write_draft(draft) == (
         "# About the file.\n"
@@ -91,11 +93,13 @@ def test_any_draft_is_read_back(
     )
     if any(event_type_errors(event_type)):
         return
-    text = write_draft(Draft(event_type, (note,), {name: (note,)}))
+    text = write_draft(Draft(event_type, (note,), {name: (note,)}, 90, 9))
     assert from_document(yaml.safe_load(text)) == event_type
 
 
 @pytest.mark.parametrize("bound", [1e20, 1e-7, -1e300, 2.0**53, 1e15, 0.1])
 def test_large_and_small_bounds_are_numbers_of_yaml(bound: float) -> None:
     event_type = EventType("payments", None, (Field("x", "number", minimum=bound),))
-    assert from_document(yaml.safe_load(write_draft(Draft(event_type, (), {})))) == event_type
+    assert (
+        from_document(yaml.safe_load(write_draft(Draft(event_type, (), {}, 90, 9)))) == event_type
+    )

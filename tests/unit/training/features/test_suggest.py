@@ -147,10 +147,9 @@ def test_names_that_differ_in_odd_characters_alone_stay_apart() -> None:
 
 
 @pytest.mark.parametrize("kind", ["number", "category", "text", "timestamp", "entity"])
-@pytest.mark.parametrize("count", [200, 485])
-def test_many_fields_stay_within_the_limits(kind: str, count: int) -> None:
+def test_200_more_fields_stay_within_the_limits(kind: str) -> None:
     more = {"entity": "thing"} if kind == "entity" else {}
-    many: Fields = {f"f{i}": {"kind": kind, "optional": True} | more for i in range(count)}
+    many: Fields = {f"f{i}": {"kind": kind, "optional": True} | more for i in range(200)}
     compiled(of_fields(EVERY_KIND | many))
 
 
