@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from sqlalchemy import Engine
 
+from app.openapi import document
 from persistence.tenants import Tenant
 from scoring.event_type.document import to_document
 from tests.support.event_types import an_event, an_event_type
@@ -152,3 +153,26 @@ def test_each_tenant_has_its_own(
 ) -> None:
     put(request_, tenant, CARDS)
     assert get(request_, make_tenant("other"))["name"] == "paysim"
+
+
+def test_the_openapi_document_describes_the_body_of_the_tenant_whose_key_it_is_read_with(
+    request_: Request, tenant: Tenant, make_tenant: MakeTenant
+) -> None:
+    put(request_, tenant, CARDS)
+    own = request_(tenant.id, "GET", "/openapi.json")
+    assert own.headers["vary"] == "Authorization"
+    described = own.json()
+    schemas = described["components"]["schemas"]
+    schema = schemas["TransactionIn"]
+    validator = Draft202012Validator(schema)
+    validator.validate(an_event())
+    assert not validator.is_valid(an_event(amount=1.0))
+    assert schemas["BatchRequest"]["properties"]["transactions"]["items"] == {
+        "$ref": "#/components/schemas/TransactionIn"
+    }
+    of_paysim = request_(make_tenant("another").id, "GET", "/openapi.json")
+    assert of_paysim.content == document()
+
+
+def test_the_openapi_document_refuses_a_wrong_key(request_: Request) -> None:
+    assert request_(0, "GET", "/openapi.json").status_code == 401
