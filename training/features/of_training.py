@@ -39,8 +39,8 @@ def features_of(
     feature_set = suggest(event_type) if given is None else given
     if not feature_set.definitions:
         raise TrainingError(
-            f"No feature can be made of the fields of the event type {event_type.name} alone; add a "
-            "field, or give a feature set."
+            f"No feature can be made of the fields of the event type {event_type.name} alone; add "
+            "a field, or give a feature set."
         )
     try:
         learned = {

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scoring.columns import Column, TextColumn
-from scoring.event_type.columns import to_columns
+from scoring.event import all_columns
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
 from scoring.transaction import PAYSIM
@@ -296,7 +296,7 @@ def test_a_file_and_requests_of_the_same_events_are_the_same_columns(
         )
         for body in bodies
     ]
-    expected = to_columns(event_type, events)
+    expected = all_columns(event_type, events)
     types = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
     typed = {name: pa.array(cells, types.get(name, pa.string())) for name, cells in own.items()}
     files = (
