@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
-from persistence.deployments import record_promotions
+from persistence.deployments.recording import record_promotions
 from persistence.review.worklist import BANDS_OF, read_case, read_worklist
 from persistence.tenants import Tenant
 from scoring.described_features import DescribedFeatures, FeatureDescription

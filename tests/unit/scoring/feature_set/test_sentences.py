@@ -13,8 +13,8 @@ from scoring.event_type.fields import EventType
 from scoring.feature_set.definition import FeatureDefinition
 from scoring.feature_set.feature_set import FeatureSet
 from scoring.feature_set.sentences import phrase
+from scoring.features import PAYSIM_FEATURES
 from tests.support.expressions.events import PastEvent, a_field, columns_of
-from tests.support.expressions.paysim import FEATURES, PAYSIM
 from tests.support.expressions.strategies import (
     CATEGORIES,
     EVENT_TYPE,
@@ -359,7 +359,7 @@ def test_the_name_of_an_entity_stands_for_its_field(
     ],
 )
 def test_the_features_of_paysim(name: str, value: float, expected: str) -> None:
-    compiled = FeatureSet(FEATURES).compile(PAYSIM)
+    compiled = PAYSIM_FEATURES.compiled
     feature = compiled.features[compiled.names.index(name)]
     assert phrase(feature, value, compiled.schema) == expected
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.windows.definition import DAY_US, Function, WindowDefinition
+from scoring.windows.definition import DAY_US, WindowDefinition, WindowFunction
 from scoring.windows.state import NOT_KNOWN, EntityState, PastEvent, Schema, TileDivided
 from scoring.windows.state_bytes import UnreadableState, state_bytes, state_from
 from tests.support.naive_windows import NaiveEvent, naive_value
@@ -28,7 +28,7 @@ OF_A_NUMBER = ("sum", "mean", "max", "min", "std")
 def windows(delay_us: int = 0) -> list[WindowDefinition]:
     """Every function over every length, with and without a condition."""
     made = []
-    for function in get_args(Function):
+    for function in get_args(WindowFunction):
         value = "amount" if function in OF_A_NUMBER else None
         value = "terminal" if function == "distinct" else value
         delay = delay_us if function == "fraud_rate" else 0
