@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -22,7 +24,7 @@ def read_event_type(path: Path) -> EventType:
     """Return the event type of a file.
 
     Args:
-        path: file in YAML or JSON, which is YAML too.
+        path: file in YAML or JSON.
 
     Raises:
         EventTypeFileError: the file cannot be read, or its event type is not valid; names every
@@ -36,7 +38,7 @@ def read_event_type(path: Path) -> EventType:
     if len(content) > MAX_BYTES:
         raise EventTypeFileError(f"{shown(path)} has more than {MAX_BYTES:,} bytes.")
     try:
-        document = yaml.load(content, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        document = _parsed(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise EventTypeFileError(f"{shown(path)} is not YAML: {reason}.") from error
@@ -45,6 +47,28 @@ def read_event_type(path: Path) -> EventType:
     except InvalidEventType as error:
         lines = "".join(f"\n  {one.field} {one.message}" for one in error.errors)
         raise EventTypeFileError(f"{shown(path)} is not an event type:{lines}") from error
+
+
+def _parsed(content: bytes) -> object:
+    """Return the document of a file.
+
+    JSON is YAML but for numbers such as 1e300, which YAML 1.1 takes for text.
+
+    Raises:
+        yaml.YAMLError, ValueError, RecursionError: it is neither, or a name is there twice.
+    """
+    if content.lstrip().startswith(b"{"):
+        with suppress(json.JSONDecodeError, UnicodeDecodeError):
+            return json.loads(content, object_pairs_hook=_unique)
+    return yaml.load(content, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+
+
+def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        raise yaml.YAMLError(f"{next(n for n in names if names.count(n) > 1)!r} is there twice")
+    return found
 
 
 def as_yaml(event_type: EventType) -> str:

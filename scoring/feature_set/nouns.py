@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from scoring.expressions import Schema
 from scoring.expressions.canonical import canonical_text
 from scoring.expressions.nodes import FieldValue, Negative, Node, Number, Window
@@ -10,14 +12,19 @@ from scoring.windows.definition import WindowDefinition
 
 
 class Nouns:
-    """Names fields by their entities where they have one, and windows by what they aggregate."""
+    """Names fields by their entities where they have one, and windows by what they aggregate.
+
+    Of two fields with one entity, such as the accounts that pay and receive, each has its own name.
+    """
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
+        self._fields_of = Counter(field.entity for field in schema.fields.values())
 
     def field(self, name: str) -> str:
         """Return a field's entity (`customer`), or its own name."""
-        return self._schema.fields[name].entity or name
+        entity = self._schema.fields[name].entity
+        return entity if entity is not None and self._fields_of[entity] == 1 else name
 
     def owner(self, definition: WindowDefinition) -> str:
         """Return whose history a window is of: `this customer and terminal`."""

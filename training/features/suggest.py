@@ -9,7 +9,9 @@ Machine Learning for Credit Card Fraud Detection" (2022), chapter 3, "Feature tr
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from scoring.event_type.fields import EventType, Field
 from scoring.expressions.canonical import field_text
@@ -175,8 +177,13 @@ def _amounts(noun: str, by: str, amount: str) -> Iterator[_Feature]:
 
 
 def _entities(event_type: EventType) -> list[Field]:
-    """Return the entity fields with windows: payer and payee first."""
+    """Return the entity fields with windows: payer and payee first.
+
+    Fields that share an entity have none here: each is called by its own name.
+    """
     fields = [field for field in event_type.kept.values() if field.kind == "entity"]
+    sharing = Counter(field.entity for field in fields)
+    fields = [replace(f, entity=None) if sharing[f.entity] > 1 else f for f in fields]
     first = [role for role in ("payer", "payee") if role in event_type.roles]
     order = [event_type.roles[role] for role in first]  # type: ignore[index]
     ranked = sorted(fields, key=lambda f: order.index(f.name) if f.name in order else len(order))

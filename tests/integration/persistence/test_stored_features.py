@@ -13,33 +13,47 @@ from persistence.decisions.writer import DecisionLog
 from persistence.deployments.recording import record_promotions
 from persistence.review.worklist import BANDS_OF, read_case, read_worklist
 from persistence.tenants import Tenant
-from scoring.described_features import DescribedFeatures, FeatureDescription
+from scoring.described_features import DescribedFeatures
+from scoring.feature_set.definition import FeatureDefinition
+from scoring.feature_set.feature_set import FeatureSet
+from scoring.feature_set.model_features import ModelFeatures
 from scoring.features import PAYSIM_FEATURES
 from scoring.prediction import ModelVersion
 from scoring.reasons import reasons
+from scoring.transaction import PAYSIM
 from tests.support.data.review import decide, store
 from tests.support.factories import a_model
 from tests.support.fixture_types import MakeTenant
 from tests.support.management_api import connected
 
-ONE_MORE = DescribedFeatures(
-    (FeatureDescription("visits", "visits of the last hour"), *PAYSIM_FEATURES.described.features)
+WITH_ONE_MORE = ModelFeatures(
+    PAYSIM,
+    FeatureSet(
+        (
+            FeatureDefinition("visits", "step", "visits of the last hour"),
+            *PAYSIM_FEATURES.feature_set.definitions,
+        )
+    ),
 )
-OTHERS = DescribedFeatures(
-    (
-        FeatureDescription("zeta", "risk of the terminal"),
-        FeatureDescription("channel", "channel of the payment", ("web", "app")),
-    )
+WITH_OTHERS = ModelFeatures(
+    PAYSIM,
+    FeatureSet(
+        (
+            FeatureDefinition("zeta", "amount", "risk of the terminal"),
+            FeatureDefinition("channel", "step", "channel of the payment", ("web", "app")),
+        )
+    ),
 )
+ONE_MORE, OTHERS = WITH_ONE_MORE.described, WITH_OTHERS.described
 
 
 @pytest.fixture
 def tenant(make_tenant: MakeTenant, service_engine: Engine) -> Tenant:
     """A tenant with version 1 of the first eleven features, 2 with one more, 3 with others."""
     made = make_tenant()
-    for number, described in ((2, ONE_MORE), (3, OTHERS)):
+    for number, features in ((2, WITH_ONE_MORE), (3, WITH_OTHERS)):
         version = ModelVersion("fraud-demo", number)
-        model = replace(a_model(version=version), described=described)
+        model = replace(a_model(version=version), features=features)
         record_promotions(service_engine, [made.id], model)
     return made
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from registry.publish.mlflow_signature import PAYSIM_EXAMPLE, signature
+from registry.publish.mlflow_signature import PAYSIM_EXAMPLE, example, signature
 from registry.verify.signature import MAX_BYTES, OUTPUTS, check_signature, inputs_of
 from scoring.errors import ModelRefused
+from scoring.event_type.validation import EventValidator
 from scoring.transaction import PAYSIM
+from tests.support.event_types import NOW_US, an_event_type
 
 INPUTS = inputs_of(PAYSIM)
 
@@ -139,3 +141,40 @@ def test_nested_references_and_the_largest_file_take_less_than_5_cpu_seconds(mlm
     assert "no signature" in refusal(mlmodel, merged.encode())
     assert "no signature" in refusal(mlmodel, b"a: 1\n" * (MAX_BYTES // 5))
     assert time.process_time() - began_s < 5
+
+
+EVERY_KIND = an_event_type(
+    ITEMS={"kind": "integer", "min": 5, "max": 9},
+    DEBT={"kind": "number", "max": -10},
+    CHIP={"kind": "boolean"},
+    SHOP={"kind": "category"},
+    NOTE={"kind": "text", "optional": True},
+    OLD={"kind": "number", "ignored": True},
+)
+
+
+def test_the_signature_of_another_event_type_has_its_fields(mlmodel: Path) -> None:
+    inputs = {column.name: column for column in signature(EVERY_KIND).inputs}
+    assert {name: column.type.name for name, column in inputs.items()} == inputs_of(EVERY_KIND)
+    assert list(inputs) == list(EVERY_KIND.kept)
+    assert [name for name, column in inputs.items() if not column.required] == ["CHANNEL", "NOTE"]
+    mlmodel.write_bytes(yaml.safe_dump({"signature": signature(EVERY_KIND).to_dict()}).encode())
+    check_signature(mlmodel, EVERY_KIND)
+    with pytest.raises(ModelRefused, match="TX_AMOUNT is unknown"):
+        check_signature(mlmodel, PAYSIM)
+
+
+def test_the_example_of_another_event_type_is_a_valid_event() -> None:
+    frame = example(EVERY_KIND)
+    (row,) = json.loads(frame.to_json(orient="records"))
+    event = EventValidator(EVERY_KIND).validate(row, NOW_US)
+    assert (event.values["ITEMS"], event.values["DEBT"]) == (5, -10.0)
+    assert list(frame.columns) == list(EVERY_KIND.kept)
+
+
+def test_the_mlmodel_of_the_largest_event_type_is_read(mlmodel: Path) -> None:
+    fields = {f"{'f' * 100}{i}": {"kind": "number"} for i in range(495)}
+    largest = an_event_type(**fields)
+    mlmodel.write_bytes(yaml.safe_dump({"signature": signature(largest).to_dict()}).encode())
+    assert mlmodel.stat().st_size < MAX_BYTES
+    check_signature(mlmodel, largest)

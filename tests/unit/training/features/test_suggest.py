@@ -140,6 +140,13 @@ def test_odd_names_of_what_windows_read(name: str) -> None:
     assert compiled(of_fields(fields)).windows
 
 
+def test_fields_of_one_entity_are_called_by_their_own_names() -> None:
+    features = compiled(of_fields(EVERY_KIND))
+    descriptions = [definition.description for definition in features.feature_set.definitions]
+    assert len(set(descriptions)) == len(descriptions)
+    assert {"who_events_1d", "whom_events_1d", "device_events_1d"} <= set(features.names)
+
+
 def test_names_that_differ_in_odd_characters_alone_stay_apart() -> None:
     names = ["a b", "a-b", "a_b", "a.b", "a b_2"]
     features = compiled(of_fields({name: {"kind": "number"} for name in names}))

@@ -1,0 +1,79 @@
+"""An event type in a file: read in YAML and JSON, refused with every fault, written back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scoring.event_type.document import to_document
+from scoring.transaction import PAYSIM
+from sentinel.event_type_file import MAX_BYTES, EventTypeFileError, as_yaml, read_event_type
+from tests.support.event_types import an_event_type
+
+ODD = an_event_type(
+    **{
+        "yes": {"kind": "boolean", "optional": True},
+        "1": {"kind": "number", "min": -1e300, "max": 1e22},
+        "a: b #c": {"kind": "category", "values": ["no", "null", "1", "é€", "- x", "~", "1e3"]},
+        "'quoted' \"twice\"": {"kind": "text", "optional": True},
+        "x" * 128: {"kind": "number", "ignored": True},
+    }
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "cards.yaml"
+
+
+@pytest.mark.parametrize("event_type", [an_event_type(), ODD, PAYSIM])
+def test_what_is_written_is_read_again(file: Path, event_type: object) -> None:
+    file.write_text(as_yaml(event_type), "utf-8")  # type: ignore[arg-type]
+    assert read_event_type(file) == event_type
+
+
+def test_json_is_read_too(file: Path) -> None:
+    file.write_text(json.dumps(to_document(ODD)))
+    assert read_event_type(file) == ODD
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(EventTypeFileError) as refused:
+        read_event_type(path)
+    return str(refused.value)
+
+
+def test_every_fault_has_a_line(file: Path) -> None:
+    file.write_text("name: Cards\nfields:\n  a: {kind: money}\n  b: {kind: entity}\n")
+    lines = refusal(file).splitlines()
+    assert lines[0].endswith("cards.yaml is not an event type:")
+    assert [line.split()[0] for line in lines[1:]] == ["fields.a.kind", "name", "fields.b.entity"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"name: [", "is not YAML"),
+        (b"name: a\nname: b\n", "'name' is there twice"),
+        (b"name: aa\nfields:\n  x: {kind: number}\n  x: {kind: text}\n", "'x' is there twice"),
+        (b'{"name": "aa", "fields": {"x": {}, "x": {}}}', "'x' is there twice"),
+        (b"{name: aa, name: bb}", "'name' is there twice"),
+        (b"name: !!python/object/apply:os.system ['true']", "is not YAML"),
+        (b"\xff\xfe\x00", "is not YAML"),
+        (b"[" * 20_000, "is not YAML"),
+        (b"", "is not an event type"),
+        (b"- a", "is not an event type"),
+        (b"#" * (MAX_BYTES + 1), "has more than 1,048,576 bytes"),
+    ],
+)
+def test_anything_else_is_refused_in_a_sentence(file: Path, content: bytes, said: str) -> None:
+    file.write_bytes(content)
+    assert said in refusal(file)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "gone.yaml").endswith("gone.yaml cannot be read: No such file or "
+                                                    "directory.")  # fmt: skip
+    assert "cannot be read" in refusal(tmp_path)
