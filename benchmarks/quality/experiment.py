@@ -165,7 +165,7 @@ class Experiment:
             reply = client.post("/score/batch", json=batch)
             if not reply.is_success:
                 raise click.ClickException(f"/score/batch answered {reply.text}")
-            scores += [one["score"] for one in reply.json()["decisions"]]
+            scores += [one["score"] for one in reply.json()["results"]]
             if start // BATCH % 100 == 0:
                 self._report(f"Scored {len(scores):,} of {len(bodies):,} payments.")
         return np.array(scores)

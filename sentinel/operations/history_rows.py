@@ -19,7 +19,7 @@ from scoring.columns import BoolArray, Column, Columns, TextColumn
 from scoring.event_type.fields import EventType, Field
 
 BATCH_ROWS = 50_000
-"""Rows of a transaction. With 5,000 an import took a fifth longer."""
+"""Rows of a transaction. With 5,000 an import took a quarter more CPU."""
 
 Int64Array = NDArray[np.int64]
 

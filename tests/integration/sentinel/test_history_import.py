@@ -17,6 +17,7 @@ from persistence.history.reader import EntitySpan
 from persistence.tenancy import SERVICE, tenant_transaction
 from persistence.tenants import Tenant
 from sentinel.cli.main import main
+from sentinel.operations.history_import import import_events
 from tests.support.event_types import an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
 
@@ -149,3 +150,13 @@ def test_a_tenant_of_paysims_transactions_is_told_to_apply_an_event_type(
     done = import_(write(tmp_path / "p.csv", FIRST), tenant="paysim")
     assert done.exit_code == 1
     assert "has no event type of its own" in done.output
+
+
+def test_the_services_own_role_suffices(
+    tenant: Tenant, service_engine: Engine, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "p.csv", FIRST, SECOND)
+    done = import_events(service_engine, tenant, path, SERVICE, label_delay_us=DAY_US)
+    assert (done.entries, done.stored) == (4, 4)
+    span = EntitySpan("TERMINAL_ID", "3156", 0, 2**62)
+    assert len(reader.read_history(service_engine, tenant.id, [span])[0]) == 2
