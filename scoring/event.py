@@ -10,7 +10,7 @@ from scoring.columns import Columns
 from scoring.event_type.columns import column_of
 from scoring.event_type.event import Event
 from scoring.event_type.fields import EventType
-from scoring.transaction import WIRE_NAMES, Transaction
+from scoring.transaction import PAYSIM, WIRE_NAMES, Transaction
 
 AnyEvent = Transaction | Event
 """What is scored: each has event_type, type_id, time_us, external_id, amount, payer and payee."""
@@ -41,10 +41,42 @@ def event_columns(events: Sequence[AnyEvent], names: Sequence[str]) -> Columns:
 
 
 def all_columns(event_type: EventType, events: Sequence[AnyEvent]) -> Columns:
-    """Return every column of n events, also of none; else as `event_columns`."""
-    if events:
-        return event_columns(events, tuple(event_type.kept))
-    return {name: column_of(field.kind, ()) for name, field in event_type.kept.items()}
+    """Return every column of an event type, n rows each.
+
+    Args:
+        event_type: event type with the columns.
+        events: n >= 0 events, of the event type or of versions that `has_columns_of` accepts; a
+            field that an event's version lacks is missing.
+    """
+    if event_type is PAYSIM:
+        names = tuple(PAYSIM.kept)
+        rows = [_reader(event, names)(event) for event in events]
+    else:
+        rows = [
+            tuple(event.values.get(name) for name in event_type.kept)
+            for event in events
+            if isinstance(event, Event)
+        ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(event_type.kept)
+    return {
+        name: column_of(field.kind, column)
+        for (name, field), column in zip(event_type.kept.items(), columns, strict=True)
+    }
+
+
+def has_columns_of(stored: EventType, event_type: EventType) -> bool:
+    """Return whether events of one event type can be read as events of another.
+
+    Args:
+        stored: event type of the events, such as an earlier version.
+        event_type: event type that they are read as.
+    """
+    if PAYSIM in (stored, event_type):
+        return stored == event_type
+    return stored.name == event_type.name and all(
+        stored.kept[name].kind == field.kind if name in stored.kept else field.optional
+        for name, field in event_type.kept.items()
+    )
 
 
 def _reader(event: AnyEvent, names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

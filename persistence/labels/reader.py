@@ -38,7 +38,7 @@ from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
 from scoring.columns import BoolArray, Columns, FloatArray
-from scoring.event import all_columns
+from scoring.event import all_columns, has_columns_of
 from scoring.event_type.fields import EventType
 from scoring.labels import SOURCES
 from scoring.model import sandbox
@@ -110,6 +110,9 @@ class MaturedPairs:
 @dataclass(frozen=True, slots=True)
 class MaturedTransactions:
     """n events with their labels, newest first, for a model to score.
+
+    Events of earlier versions of the event type are among them, unless they lack a field that is
+    not optional now or have it as another kind.
 
     Attributes:
         event_type: event type of the events: the newest one's.
@@ -240,8 +243,10 @@ def read_matured_transactions(
     )
     events = [event_from(dict(zip(EVENT_COLUMNS, row, strict=False))) for row in rows]
     event_type = events[0].event_type if events else PAYSIM
-    is_kept = np.array([e.event_type.name == event_type.name for e in events], dtype=np.bool_)
-    kept = [e for e in events if e.event_type.name == event_type.name]
+    versions = {id(event.event_type): event.event_type for event in events}
+    has_columns = {key: has_columns_of(one, event_type) for key, one in versions.items()}
+    is_kept = np.array([has_columns[id(event.event_type)] for event in events], dtype=np.bool_)
+    kept = [event for event, keeps in zip(events, is_kept, strict=True) if keeps]
     has_time = "time" in event_type.roles
     return MaturedTransactions(
         event_type=event_type,

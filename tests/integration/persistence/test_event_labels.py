@@ -22,11 +22,14 @@ from persistence.review.search import Search, find_transactions
 from persistence.review.worklist import read_case, read_worklist
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
+from scoring.event_type.validation import EventValidator
 from scoring.labels import SOURCES, effective_label
 from scoring.prediction import ModelVersion
 from tests.support.data.labels import BACK_OFFICE, a_label, report
+from tests.support.data.own_events import decisions_of, put_in_force
 from tests.support.data.review import NOW, decide, say, store
 from tests.support.data.shadow import a_shadow_score
+from tests.support.event_types import NOW_US, an_event, an_event_type
 from tests.support.factories import decision_at
 from tests.support.fixture_types import MakeTenant, Rows
 
@@ -333,3 +336,21 @@ def test_a_time_is_stored_to_the_microsecond_in_any_zone(
     report(service_engine, decision, occurred_at=at)
     (label,) = read_case(service_engine, tenant.id, decision.transaction_id).labels
     assert label.occurred_at == at
+
+
+def test_events_of_two_versions_of_an_event_type_are_read_as_the_newest(
+    engine: Engine, service_engine: Engine, tenant: Tenant
+) -> None:
+    versions = an_event_type(), an_event_type(NOTE={"kind": "text", "optional": True})
+    decisions = []
+    for days, event_type in zip((32, 31), versions, strict=True):
+        stored = put_in_force(engine, tenant, event_type)
+        event = EventValidator(event_type, stored.id).validate(an_event(TX_AMOUNT=days), NOW_US)
+        (decided,) = decisions_of(tenant.id, [event])
+        decisions.append(decision_at(decided, NOW - days * DAY))
+    store(service_engine, *decisions)
+    found = read_matured_transactions(service_engine, tenant.id, as_of=LATER, **SPAN)
+    assert found.event_type == versions[1]
+    assert found.columns["TX_AMOUNT"].tolist() == [31, 32]
+    assert found.columns["NOTE"].codes.tolist() == [-1, -1]
+    assert found.is_fraud.shape == (2,)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from scoring.columns import TextColumn
-from scoring.event import event_columns
+from scoring.event import all_columns, event_columns, has_columns_of
 from scoring.event_type.columns import column_of
+from scoring.event_type.document import from_document, to_document
 from scoring.event_type.validation import EventValidator
 from scoring.transaction import PAYSIM
 from tests.support.event_types import NOW_US, an_event, an_event_type
@@ -69,3 +70,23 @@ def test_a_column_without_rows_keeps_its_type() -> None:
     column = column_of("category", [])
     assert column.codes.dtype == np.int64
     assert column.values == ()
+
+
+def test_a_field_that_an_earlier_version_lacked_is_missing_in_its_events() -> None:
+    earlier = EventValidator(an_event_type()).validate(an_event(), NOW_US)
+    later = EventValidator(EVENT_TYPE).validate(an_event(note="a"), NOW_US)
+    for events, notes in [([earlier, later], [None, "a"]), ([later, earlier], ["a", None])]:
+        assert texts(all_columns(EVENT_TYPE, events)["note"]) == notes
+
+
+def test_events_are_read_by_a_version_whose_columns_they_have() -> None:
+    new, needed = {"kind": "text", "optional": True}, {"kind": "text"}
+    other = from_document(to_document(EVENT_TYPE) | {"name": "transfers"})
+    assert has_columns_of(an_event_type(), EVENT_TYPE)
+    assert has_columns_of(EVENT_TYPE, an_event_type())
+    assert has_columns_of(an_event_type(note=needed), an_event_type(note=new))
+    assert not has_columns_of(an_event_type(), an_event_type(note=needed))
+    assert not has_columns_of(an_event_type(note={"kind": "integer"}), an_event_type(note=new))
+    assert not has_columns_of(other, EVENT_TYPE)
+    assert not has_columns_of(PAYSIM, EVENT_TYPE)
+    assert has_columns_of(PAYSIM, PAYSIM)
