@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine
 
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
+from persistence.event_types import current_event_type
 from persistence.labels.reader import read_matured_pairs
 from persistence.policies import current_policy
 from persistence.tenants import Tenant, find_tenant
@@ -25,6 +26,7 @@ from scoring.errors import ModelRefused
 from scoring.event_type.fields import EventType
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM
 from sentinel.home import MLFLOW_DATABASE
 from sentinel.local.database_url import database_url
 from sentinel.sentences import shown
@@ -54,6 +56,11 @@ class Store:
 
     engine: Engine
     tenant: Tenant
+
+    def misfit(self, model: FraudModel) -> str | None:
+        """Return why the tenant's events cannot be scored by a model; None where they can."""
+        stored = current_event_type(self.engine, self.tenant.id)
+        return model.features.misfit(stored.event_type if stored else PAYSIM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ def promote(
         if version == production:
             console.print(f"{name} version {version.version} is in production already.")
             return
-        sources.verified(version)
+        model = sources.verified(version)
+        misfit = store.misfit(model) if store else None
 
         def compared(production: RegisteredVersion) -> Compared:
             if data:
@@ -128,6 +129,13 @@ def promote(
     if comparison:
         show_comparison(comparison, console)
     print_line(console, message, style="bold")
+    if misfit:
+        print_line(
+            console,
+            f"The service goes on with the version before, since this one does not fit the event "
+            f"type in force: {misfit} `sentinel event-types apply` puts another one in force.",
+            style="yellow",
+        )
     if url := sources.tracking.version_url(ModelVersion(version.name, version.version)):
         print_line(console, f"Version: {url}")
 

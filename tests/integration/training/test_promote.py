@@ -29,6 +29,8 @@ from tests.support.data.matured_decisions import (
     some_transactions,
     write_csv,
 )
+from tests.support.data.own_events import put_in_force
+from tests.support.event_types import an_event_type
 from tests.support.stack import Publish, mlflow_login
 
 TIMID, BOLD = fraud_model(threshold=0.9), fraud_model()
@@ -96,6 +98,20 @@ def test_a_worse_challenger_is_refused_with_its_figures_unless_forced(
     assert aliases() == {PRODUCTION: "2"}
     tags = MlflowClient(mlflow_server).get_model_version(past.tenant.model_name, "2").tags
     assert tags[EVIDENCE_TAG].startswith("Forced. ")
+
+
+def test_a_version_that_does_not_fit_the_event_type_in_force_is_said_not_to_serve(
+    past: Past, publish: Publish, training: Training, aliases: Aliases
+) -> None:
+    with_a_past(past, publish, BOLD, TIMID)
+    put_in_force(past.engine, past.tenant, an_event_type())
+    done = training("promote", "--tenant", past.tenant.slug, "--force")
+    assert done.exit_code == 0, done.stderr
+    assert (
+        "The service goes on with the version before, since this one does not fit the event type "
+        "in force: The model needs the field"
+    ) in " ".join(done.stdout.split())
+    assert aliases() == {PRODUCTION: "2"}
 
 
 def test_the_first_promotion_needs_no_evidence(
