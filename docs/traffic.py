@@ -58,6 +58,11 @@ def main(payments: int, seed: int, honest_share: float) -> None:
         with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
             reviewed = score(client, bodies, frauds, console)
             give_feedback(client, reviewed, console)
+    except httpx.HTTPStatusError as error:
+        raise click.ClickException(
+            f"The service refused a request: {error.response.text} The payments are PaySim's; a "
+            "tenant with an event type of its own does not take them."
+        ) from error
     except httpx.HTTPError as error:
         raise click.ClickException(f"The requests to {url} failed: {error}") from error
     confirmed = sum(fraud for _, fraud in reviewed)

@@ -31,7 +31,7 @@ labelled_data = click.option(
     "--data",
     cls=OneFile,
     type=click.Path(path_type=Path),
-    help="CSV or Parquet in the PaySim schema, with labels, instead of stored decisions.",
+    help="CSV or Parquet with labels and the version's fields, instead of stored decisions.",
 )
 maturity_days = click.option(
     "--maturity-days",

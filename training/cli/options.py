@@ -75,7 +75,7 @@ optional_data = click.option(
     "--data",
     cls=OneFile,
     type=click.Path(path_type=Path),
-    help="CSV or Parquet in the PaySim schema.  [default: a simulated month]",
+    help="CSV or Parquet, in the PaySim schema or with --event-type.  [default: a simulated month]",
 )
 event_type = click.option(
     "--event-type",
@@ -92,7 +92,7 @@ required_data = click.option(
     cls=OneFile,
     required=True,
     type=click.Path(path_type=Path),
-    help="CSV or Parquet in the PaySim schema, with labels.",
+    help="CSV or Parquet with labels and the fields that the version was trained on.",
 )
 from_step = click.option(
     "--from-step", type=click.IntRange(min=0), help="First hour.  [default: all]"
