@@ -184,12 +184,8 @@ def test_a_range_of_codes_is_shown_as_people_know_it(
 
 
 def test_the_documentation_lists_every_feature_with_its_description() -> None:
-    section = (
-        (PROJECT / "docs/data.md")
-        .read_text()
-        .partition("## The features\n")[2]
-        .partition("\n## ")[0]
-    )
+    document = (PROJECT / "docs/data.md").read_text()
+    section = document.partition("## The features\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.M)
     assert rows == [
         (feature.name, feature.description) for feature in PAYSIM_FEATURES.described.features
