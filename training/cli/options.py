@@ -42,8 +42,16 @@ def check_data(data: Path | None, *, has_paysims_columns: bool = False) -> None:
     if data is not None:
         # Imported late: a command without a file, and --help, need no pyarrow.
         from training.data.loading import check
+        from training.data.table_file import MissingColumns
+        from training.errors import TrainingError
 
-        check(data, has_columns=has_paysims_columns)
+        try:
+            check(data, has_columns=has_paysims_columns)
+        except MissingColumns as error:
+            raise TrainingError(
+                f"{error} For columns of your own give --event-type; `sentinel event-types infer` "
+                "drafts it from the file."
+            ) from error
 
 
 class OneFile(click.Option):

@@ -64,6 +64,7 @@ def test_a_file_without_a_column_is_refused_where_paysims_are_wanted(
     done = CliRunner().invoke(cli, [command, "--tenant", "acme", "--data", str(path)])
     assert done.exit_code == 1
     assert "a.csv lacks the columns amount, nameOrig," in done.output
+    assert "For columns of your own give --event-type;" in done.output
     assert done.output.count("\n") == 1, "and no stage"
 
 
