@@ -28,6 +28,7 @@ class VersionEvaluation:
         source: name of the transactions' source.
         first_step: hour of the first transaction.
         last_step: hour of the last transaction.
+        span: phrase on these hours for people, such as `steps 5 to 9`.
         row_count: number of transactions.
         fraud_count: number of frauds.
         evaluation: figures on these transactions.
@@ -41,6 +42,7 @@ class VersionEvaluation:
     source: str
     first_step: int
     last_step: int
+    span: str
     row_count: int
     fraud_count: int
     evaluation: Evaluation
@@ -50,7 +52,7 @@ class VersionEvaluation:
     @property
     def data(self) -> str:
         """A phrase on the transactions."""
-        return f"hours {self.first_step} to {self.last_step} of {self.source}"
+        return f"{self.span} of {self.source}"
 
 
 def evaluate_version(
@@ -85,6 +87,7 @@ def evaluate_version(
         source=data.source,
         first_step=int(data.step[rows.start]),
         last_step=int(data.step[rows.stop - 1]),
+        span=data.scale.span(rows),
         row_count=int(is_fraud.size),
         fraud_count=int(is_fraud.sum()),
         evaluation=evaluation,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from scoring.features import PAYSIM_FEATURES
 from training.comparison.evaluate_version import VersionEvaluation
 from training.reporting.metric_formats import FIGURES
 from training.reporting.tables import calibration_table, titled_table
@@ -24,10 +25,11 @@ def show_evaluation(evaluated: VersionEvaluation, console: Console) -> None:
     table = titled_table("Figures, with 95 % bootstrap intervals", "", "", data=evaluated.data)
     for figure in FIGURES:
         table.add_row(figure.label, figure.show(evaluated.evaluation))
-    table.add_row(
-        "of the frauds that do not empty the account, caught",
-        f"{evaluated.hard_caught:,} of {evaluated.hard_count:,}",
-    )
+    if evaluated.model.features is PAYSIM_FEATURES:
+        table.add_row(
+            "of the frauds that do not empty the account, caught",
+            f"{evaluated.hard_caught:,} of {evaluated.hard_count:,}",
+        )
     console.print(table)
     console.print(calibration_table(evaluated.evaluation, evaluated.data))
     console.print(f"Threshold {evaluated.model.policy.threshold:.4g}.")

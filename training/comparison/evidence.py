@@ -123,7 +123,7 @@ def from_models(
         data.amount[rows],
         is_fraud,
         champion.policy.cost_model,
-        f"transactions of {data.source} (hours {first} to {last})",
+        f"transactions of {data.source} ({data.scale.span(rows)})",
         {
             "source": data.source,
             "data_fingerprint": data.fingerprint,

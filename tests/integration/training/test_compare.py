@@ -99,7 +99,7 @@ def test_both_versions_are_compared_on_a_labelled_file(
     hours = [t.step for t in transactions if t.step >= 100]
     output = " ".join(done.stdout.split())
     assert (
-        f"{len(hours):,} transactions of month.csv (hours {min(hours)} to {max(hours)})" in output
+        f"{len(hours):,} transactions of month.csv (steps {min(hours)} to {max(hours)})" in output
     )
     assert "month.csv is not the file that version 1 or 2 was made from;" in output
 
@@ -120,7 +120,7 @@ def test_a_version_is_not_compared_on_its_training_data(
     assert done.exit_code == 0, done.stderr
     output = " ".join(done.stdout.split())
     assert "Version 2 was made from month.csv; only its hours from 400 on" in output
-    assert "of month.csv (hours 400 to" in output
+    assert "of month.csv (steps 400 to" in output
 
 
 def test_missing_versions_or_labels_are_reported_in_a_sentence(

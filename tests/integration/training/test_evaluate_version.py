@@ -82,7 +82,7 @@ def test_the_command_evaluates_the_version_under_an_alias(
     evaluated = CliRunner().invoke(cli, arguments)
     assert evaluated.exit_code == 0, evaluated.output
     assert f"fraud-judged version {version}" in evaluated.output
-    assert "hours 400 to 744" in evaluated.output
+    assert "steps 400 to 744" in evaluated.output
     assert "share of perfect" in evaluated.output
     no_frauds = CliRunner().invoke(cli, [*arguments, "--until-step", "401"])
     assert no_frauds.exit_code == 1
