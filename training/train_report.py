@@ -83,8 +83,8 @@ def _costs(costs: CostModel) -> str:
     )
     return (
         f"It saves the most where a missed fraud costs {missed} and a false alarm "
-        f"{money(costs.false_alarm)}. Name your own costs with --missed-fraud, "
-        "--missed-fraud-share and --false-alarm, or later with PUT /policy."
+        f"{money(costs.false_alarm)}. `python -m training train` takes your own costs as "
+        "--missed-fraud, --missed-fraud-share and --false-alarm; PUT /policy changes them later."
     )
 
 
