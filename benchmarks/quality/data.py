@@ -17,7 +17,7 @@ LABEL = "TX_FRAUD"
 COLUMNS = ("TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT", LABEL)
 MISSING = (
     "The Fraud Detection Handbook's simulated payments are needed: put them in one Parquet file"
-    " and name it, as in `make bench-quality DATA=../shared/data/handbook.parquet`."
+    " and name it, as in `make bench-quality DATA=handbook.parquet`."
 )
 
 
