@@ -35,7 +35,7 @@ from tests.support.fixture_types import MakeTenant, Rows
 
 DAY = timedelta(days=1)
 SPAN: dict[str, Any] = {"maturity_days": 30.0, "window_days": 60.0, "limit": 1000}
-LATER = NOW + timedelta(minutes=5)
+LATER = NOW + timedelta(hours=1)
 """A moment after everything that the tests report."""
 
 

@@ -23,6 +23,7 @@ from registry.store.model_store import ModelStore
 from scoring.evaluation.probability_metrics import expected_calibration_error
 from scoring.features import PAYSIM_FEATURES
 from scoring.model.calibration import SigmoidCalibrator
+from scoring.transaction import PAYSIM
 from tests.support.data.matured_decisions import (
     RIGHT,
     Past,
@@ -55,7 +56,16 @@ def labels(count: int = 6_000, seed: int = 0) -> Labels:
     columns = PAYSIM_FEATURES.columns_of(transactions)
     is_fraud = labels_of(transactions, seed)
     return Labels(
-        columns, is_fraud, np.arange(float(count)), False, "payments", "Give more.", {}, ()
+        PAYSIM,
+        columns,
+        is_fraud,
+        None,
+        np.arange(float(count)),
+        False,
+        "payments",
+        "Give more.",
+        {},
+        (),
     )
 
 

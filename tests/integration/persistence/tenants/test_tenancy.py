@@ -296,6 +296,7 @@ def test_creating_is_audited_in_every_audited_table(
         f"{noun}.created"
         for noun in (
             "challenger",
+            "event_type",
             "feedback",
             "key",
             "label",
