@@ -74,7 +74,15 @@ def promote(
 
     def chosen_version(name: str) -> RegisteredVersion:
         if number is None:
-            return sources.under(name, alias or CHALLENGER)
+            try:
+                return sources.under(name, alias or CHALLENGER)
+            except TrainingError as error:
+                if alias is not None or sources.registry.resolve(name, PRODUCTION) is None:
+                    raise
+                raise TrainingError(
+                    f"{error} `--alias {CANDIDATE} --data FILE` compares the newest version with "
+                    "the one in production on a labelled file."
+                ) from error
         version = sources.registry.find(name, number)
         if version is None:
             raise TrainingError(f"{name} has no version {number}.")
