@@ -95,6 +95,11 @@ class Strangers:
                 (404, f"{transaction}/feedback", {"json": verdict})
             ],
             ("post", "/labels"): [(404, "/labels", {"json": {"labels": [labelled]}})],
+            ("get", "/event-type"): [(200, "/event-type", {})],
+            # Only one that is refused: the other tests send PaySim's transactions.
+            ("put", "/event-type"): [
+                (422, "/event-type", {"json": {"name": "mine", "fields": {}}})
+            ],
             ("get", "/policy"): [(200, "/policy", {})],
             ("put", "/policy"): [(200, "/policy", {"json": {"threshold": 0.07}})],
             ("delete", "/policy"): [(200, "/policy", {})],

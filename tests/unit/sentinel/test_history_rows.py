@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from persistence.history.writer import PastEvent
 from scoring.event_type.columns import column_of
 from scoring.event_type.validation import EventValidator
+from sentinel import history_rows
 from sentinel.history_rows import past_events
-from sentinel.operations import history_rows
 from tests.support.event_types import NOW_US, an_event, an_event_type
 
 FIELDS: dict[str, dict[str, Any]] = {

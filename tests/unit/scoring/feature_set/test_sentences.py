@@ -354,7 +354,7 @@ def test_the_name_of_an_entity_stands_for_its_field(
         ("type", 4.0, "transaction type is TRANSFER"),
         ("amount", 2500.0, "amount moved is 2,500"),
         ("hour_of_day", 13.0, "hour of the day, 0 to 23 is 13:00"),
-        ("dest_is_merchant", 1.0, "nameDest starts with M"),
+        ("dest_is_merchant", 1.0, "whether the receiver is a merchant: yes"),
         ("amount_share", 0.5, "amount as a share of the payer's balance is 0.5"),
     ],
 )
