@@ -208,7 +208,7 @@ def model_features(document: Mapping[str, Any]) -> ModelFeatures:
     """
     event_type = event_type_document.from_document(document.get("event_type"))
     return ModelFeatures(
-        # One object, by which PaySim's contract is told from an event type of the same fields.
+        # The object itself: `is PAYSIM` selects the contract of PaySim's transactions.
         PAYSIM if event_type == PAYSIM else event_type,
         feature_set_document.from_document(document.get("feature_set")),
     )
