@@ -42,7 +42,7 @@ OUTPUTS: Mapping[str, str] = {
 }
 """MLflow's type of each output column."""
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 160 * 1024
 """Largest size of an MLmodel file; one that training logs has 3 kB, with 500 fields 80 kB."""
 
 

@@ -89,7 +89,8 @@ class FeatureSet:
                 promises, so compile again for another version of it.
 
         Raises:
-            InvalidFeatureSet: expressions are not valid; `errors` has each of them.
+            InvalidFeatureSet: expressions are not valid; `errors` has each of them, with its text
+                and the offending part marked.
         """
         schema = Schema.of(kinds, self.categories)
         features: list[CompiledFeature] = []
@@ -99,7 +100,7 @@ class FeatureSet:
                 checked = check_expression(definition.expression, schema)
             except InvalidExpression as error:
                 where = f"features.{definition.name}.expression"
-                errors.append(FieldError(where, f"{error.detail} (column {error.column})"))
+                errors.append(FieldError(where, error.pointed()))
             else:
                 features.append(CompiledFeature(definition, checked))
         if errors:

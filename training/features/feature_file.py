@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 
 import yaml
 
@@ -37,8 +38,13 @@ def read_feature_set(path: Path) -> FeatureSet:
 
 
 def faults(error: InvalidFeatureSet) -> str:
-    """Return a line for each fault of a feature set."""
-    return "".join(f"\n  {one.field} {one.message}" for one in error.errors)
+    """Return lines for each fault of a feature set; those of an expression show it."""
+    return "".join(
+        f"\n  {one.field}\n{indent(one.message, '    ')}"
+        if "\n" in one.message
+        else f"\n  {one.field} {one.message}"
+        for one in error.errors
+    )
 
 
 def as_yaml(feature_set: FeatureSet) -> str:

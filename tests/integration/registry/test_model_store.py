@@ -101,7 +101,7 @@ def test_a_loaded_model_has_its_version_and_scores_equally(
             lambda path: path.write_text(path.read_text().replace("oldbalanceOrg", "balance")),
             "MLmodel: the signature's inputs differ: oldbalanceOrg is missing; balance is unknown",
         ),
-        (None, lambda path: path.write_bytes(b"\x00" * 300_000), "MLmodel is larger than 262,144"),
+        (None, lambda path: path.write_bytes(b"\x00" * 300_000), "MLmodel is larger than 163,840"),
         (None, lambda path: path.write_bytes(b"[" * 60_000), "MLmodel is not YAML"),
     ],
 )

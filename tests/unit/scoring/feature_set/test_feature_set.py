@@ -108,11 +108,11 @@ def test_every_expression_that_does_not_fit_is_named() -> None:
     with pytest.raises(InvalidFeatureSet) as caught:
         compiled("A", "1 + C", "CUSTOMER * 2")
     assert caught.value.errors == (
-        FieldError("features.f1.expression", "There is no field `C`. (column 5)"),
+        FieldError("features.f1.expression", "1 + C\n    ^\nThere is no field `C`."),
         FieldError(
             "features.f2.expression",
-            "`CUSTOMER` is a text, not a number; write code(x) for a category's code, "
-            "or compare it with a text. (column 1)",
+            "CUSTOMER * 2\n^^^^^^^^\n`CUSTOMER` is a text, not a number; write code(x) for a "
+            "category's code, or compare it with a text.",
         ),
     )
     assert caught.value.status == 422
