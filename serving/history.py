@@ -6,23 +6,26 @@ Training computes the same windows over a file with the same code
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
 import numpy as np
 from sqlalchemy import Engine
 
-from persistence.history.reader import EntitySpan, StoredEvent, read_history
+from persistence.history.folding import FOLD_FROM
+from persistence.history.reader import EntitySpan, read_history
 from scoring.columns import FloatArray
 from scoring.event import AnyEvent
-from scoring.event_type.event import Event, stored_event
+from scoring.event_type.event import Event
 from scoring.feature_set.model_features import ModelFeatures
-from scoring.feature_set.window_inputs import window_events
-from scoring.windows.definition import WindowDefinition, bounds_us
-from scoring.windows.events import Labels
-from scoring.windows.point_in_time import window_values
+from scoring.windows.records import EntityPast
 
-NEVER_US = np.iinfo(np.int64).max
-"""Time at which a label became known that did not."""
+
+class Folder(Protocol):
+    """What moves the recent events of entities to their segments."""
+
+    def add(self, tenant_id: int, entities: Collection[tuple[str, str]]) -> None:
+        """Move the events of some entities of a tenant, soon."""
 
 
 class History:
@@ -30,10 +33,12 @@ class History:
 
     Args:
         engine: database pool of the payment path.
+        folder: receiver of the entities that have many recent events.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, folder: Folder) -> None:
         self._engine = engine
+        self._folder = folder
 
     def windows(
         self, tenant_id: int, features: ModelFeatures, events: Sequence[AnyEvent]
@@ -55,62 +60,28 @@ class History:
         if not features.windows:
             return []
         own = [event for event in events if isinstance(event, Event)]
-        # A window over a pair reads the past of its first entity.
-        groups: dict[str, list[WindowDefinition]] = {}
-        for window in features.windows:
-            groups.setdefault(window.by[0], []).append(window)
-        spans = {entity: _spans(entity, windows, own) for entity, windows in groups.items()}
-        wanted = [span for of_entity in spans.values() for span in of_entity]
-        past = iter(read_history(self._engine, tenant_id, wanted) if wanted else [])
-        values: dict[WindowDefinition, FloatArray] = {}
-        for entity, windows in groups.items():
-            found = [stored for _ in spans[entity] for stored in next(past)]
-            values |= _computed(features, windows, found, own)
-        return [values[window] for window in features.windows]
+        spans = [
+            EntitySpan(one.entity, key, *span)
+            for one in features.by_entity
+            for key, span in one.spans(own).items()
+        ]
+        has_frauds = features.window_inputs.has_frauds
+        past = read_history(self._engine, tenant_id, spans, with_frauds=has_frauds)
+        self._fold(tenant_id, spans, past)
+        values = np.empty((len(features.windows), len(own)))
+        for one in features.by_entity:
+            places = [i for i, span in enumerate(spans) if span.entity == one.entity]
+            keys = [spans[i].key for i in places]
+            values[one.places] = one.values([past[i] for i in places], keys, own)
+        return list(values)
 
-
-def _spans(
-    entity: str, windows: Sequence[WindowDefinition], events: Sequence[Event]
-) -> list[EntitySpan]:
-    """Return the past of each entity of a field that windows of events see."""
-    times: dict[str, list[int]] = {}
-    for event in events:
-        key = event.values.get(entity)
-        if key is not None and event.time_us is not None:
-            times.setdefault(str(key), []).append(event.time_us)
-    spans = []
-    for key, moments in times.items():
-        first, last = min(moments), max(moments)
-        since = min(bounds_us(first, w.length_us, w.delay_us)[0] for w in windows)
-        spans.append(EntitySpan(entity, key, since, last))
-    return spans
-
-
-def _computed(
-    features: ModelFeatures,
-    windows: Sequence[WindowDefinition],
-    stored: Sequence[StoredEvent],
-    events: Sequence[Event],
-) -> dict[WindowDefinition, FloatArray]:
-    """Compute windows of events over stored ones, and over the events before each."""
-    event_type = events[0].event_type
-    type_id = events[0].type_id or 0
-    # Fields that the features do not use are not read: earlier versions may have had others.
-    used = set(features.compiled.fields)
-    past = [
-        stored_event(event_type, type_id, {k: v for k, v in one.fields.items() if k in used}, None)
-        for one in stored
-    ]
-    everything = [*past, *events]
-    time_us = np.array([*(one.time_us for one in stored), *(e.time_us for e in events)], np.int64)
-    known_us = np.array(
-        [
-            *(NEVER_US if one.fraud_known_us is None else one.fraud_known_us for one in stored),
-            *([NEVER_US] * len(events)),
-        ],
-        np.int64,
-    )
-    labels = Labels(known_us != NEVER_US, known_us)
-    columns = features.columns_of(everything)
-    inputs = window_events(features, columns, time_us, labels)
-    return window_values(inputs, windows, first_reader=len(past))
+    def _fold(
+        self, tenant_id: int, spans: Sequence[EntitySpan], past: Sequence[EntityPast]
+    ) -> None:
+        entities = [
+            (span.entity, span.key)
+            for span, found in zip(spans, past, strict=True)
+            if found.recent >= FOLD_FROM
+        ]
+        if entities:
+            self._folder.add(tenant_id, entities)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
+from persistence.history.folding import fold_history
 from persistence.labels.writer import NewLabel, store_labels
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
@@ -139,6 +140,20 @@ def offline(made: list[Payment], tmp_path_factory: pytest.TempPathFactory) -> La
     return own_events(write(tmp_path_factory.mktemp("file") / "payments.csv", made), CARDS, 0)
 
 
+class Moving:
+    """Moves the recent events of every second call's entities to segments, at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._calls = 0
+
+    def add(self, tenant_id: int, entities: Collection[tuple[str, str]]) -> None:
+        """Move the events."""
+        self._calls += 1
+        if self._calls % 2:
+            fold_history(self._engine, tenant_id, entities)
+
+
 class Online:
     """A service that scores payments as they come, and learns of frauds a week later."""
 
@@ -148,7 +163,7 @@ class Online:
         self._tenant_id = tenant.id
         self._validator = EventValidator(CARDS, stored.id)
         self._log = DecisionLog(service_engine)
-        self._history = History(service_engine)
+        self._history = History(service_engine, Moving(service_engine))
         self._frauds: list[tuple[datetime, Decided]] = []
 
     def score(self, batch: Sequence[Payment]) -> FloatArray:
