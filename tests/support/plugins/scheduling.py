@@ -29,6 +29,7 @@ LONGEST_FIRST = (
     "tests/integration/benchmarks/test_store.py",
     "tests/e2e/serving/test_contract.py",
     "tests/e2e/sentinel/test_demo.py",
+    "tests/e2e/sentinel/test_demo_own_file.py",
     "tests/e2e/observability",
     "tests/e2e/benchmarks/test_bench.py",
     "tests/e2e/deploy/test_rolling_update.py",
