@@ -168,7 +168,7 @@ def test_each_trial_is_a_run_below_the_search(
     assert parent.data.tags["mlflow.runName"] == "tune on month.csv"
     trials = trials_of(client, "searcher")
     statuses = [run.info.status for run in trials.values()]
-    assert "RUNNING" not in statuses, "what was killed is told to have ended"
+    assert "RUNNING" not in statuses, "a killed run is recorded as ended"
     complete = [run for run in trials.values() if "net_savings" in run.data.metrics]
     assert 2 <= len(complete) <= 8
     expected = {
