@@ -58,6 +58,7 @@ def test_the_demo_trains_promotes_and_scores_transactions(
 ) -> None:
     _, output = first_run
     assert "Promoted fraud-demo version 1 to production." in output
+    assert "Warning" not in output
     scored = replies(output)
     assert len(scored) == 4
     for reply in scored:
