@@ -16,7 +16,7 @@ FOLDERS = ("tests/e2e/observability",)
 """Folders whose files share one running service (a fixture of scope `package`)."""
 
 LONGEST_FIRST = (
-    "tests/unit/scoring/test_comparison.py",
+    "tests/unit/scoring/evaluation/test_comparison.py",
     "tests/unit/training/search/test_study.py",
     "tests/unit/training/pipeline/test_calibration.py",
     "tests/unit/scoring/test_features.py",
