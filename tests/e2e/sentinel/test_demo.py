@@ -24,8 +24,8 @@ from sentinel.command_actor import os_user
 from sentinel.local.demo.state import read_environment
 from tests.support.docs_runner import README, blocks
 from tests.support.factories import a_body
-from tests.support.other_user import commands, connects, family, listening, opens
 from tests.support.sentinel.demo_machine import Machine, replies
+from tests.support.sentinel.other_user import commands, connects, family, listening, opens
 from training.data.loading import COLUMNS
 
 pytestmark = pytest.mark.timeout(420)

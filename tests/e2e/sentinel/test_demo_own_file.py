@@ -13,7 +13,7 @@ import pytest
 from scoring.feature_set.model_features import ModelFeatures
 from sentinel.event_type_file import read_event_type
 from sentinel.local.demo import own_samples
-from tests.support.event_files import write_csv
+from tests.support.data.event_files import write_csv
 from tests.support.sentinel.demo_machine import Machine, replies
 from training.event_types.training_data import own_events
 from training.features.suggest import suggest

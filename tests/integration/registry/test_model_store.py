@@ -8,8 +8,8 @@ from mlflow import MlflowClient
 
 from registry.names import CANARY_TAG, CHALLENGER, PRODUCTION, REFUSED_TAG
 from tests.support.factories import a_model, feature_rows
-from tests.support.followed_store import Follow
 from tests.support.registry.broken_versions import shift_golden, truncate
+from tests.support.registry.followed_store import Follow
 from tests.support.stack import Publish
 
 

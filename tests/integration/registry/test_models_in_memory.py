@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.names import PRODUCTION
 from tests.support.factories import a_model, feature_rows
-from tests.support.followed_store import Follow
 from tests.support.registry.broken_versions import shift_golden
+from tests.support.registry.followed_store import Follow
 from tests.support.stack import Publish, publisher
 
 

@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 from registry.names import CHALLENGER, MLMODEL, PRODUCTION, REFUSED_TAG
 from scoring.errors import ModelRefused
 from tests.support.factories import a_model
-from tests.support.followed_store import Follow
 from tests.support.registry.broken_versions import cut_booster, shift_golden
+from tests.support.registry.followed_store import Follow
 from tests.support.stack import Publish
 
 

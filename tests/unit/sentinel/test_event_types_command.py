@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from scoring.event_type.document import from_document
 from sentinel.cli.main import main
-from tests.support.event_files import ROWS, cells, write_csv
+from tests.support.data.event_files import ROWS, cells, write_csv
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from scoring.event_type.fields import EventType, Field
-from tests.support.event_files import (
+from tests.support.data.event_files import (
     FILLER,
     FRAUDS,
     LABEL,

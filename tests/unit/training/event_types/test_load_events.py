@@ -19,7 +19,7 @@ from scoring.event import all_columns
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
 from scoring.transaction import PAYSIM
-from tests.support.event_files import write_csv, write_parquet
+from tests.support.data.event_files import write_csv, write_parquet
 from tests.support.event_types import NOW_US, an_event_type
 from training.errors import TrainingError
 from training.event_types.loading import EventData, load_events
