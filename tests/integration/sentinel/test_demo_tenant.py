@@ -14,7 +14,7 @@ from persistence.history.reader import EntitySpan, read_history
 from persistence.tenants import Tenant
 from sentinel.local.demo import own_samples, state, tenant
 from sentinel.local.demo.own_file import OwnFile, describe
-from tests.support.event_files import write_csv
+from tests.support.data.event_files import write_csv
 from tests.support.fixture_types import MakeTenant
 
 ROWS = 1000

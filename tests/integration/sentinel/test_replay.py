@@ -156,8 +156,8 @@ def test_features_that_use_windows_are_taken_as_stored_and_named(
     result = replay(with_windows.prediction_id)
     assert result.exit_code == 0, result.output
     assert repr(with_windows.prediction.margin) in result.output
-    said = "Taken as stored, because they use windows: events_1d, amount_over_mean, terminal_risk."
-    assert result.output.splitlines()[-1] == said
+    last = "Taken as stored, because they use windows: events_1d, amount_over_mean, terminal_risk."
+    assert result.output.splitlines()[-1] == last
 
 
 def test_the_other_features_of_such_a_version_are_recomputed(

@@ -64,8 +64,8 @@ def test_a_cards_risk_is_that_of_its_riskiest_payment() -> None:
 
 def test_a_goal_that_is_missed_is_named() -> None:
     figures = {"average_precision": 0.74, "auc": 0.8944, "card_precision_100": 0.31}
-    said = verdict({"models": {"with windows": figures}})
-    assert said == (
+    sentence = verdict({"models": {"with windows": figures}})
+    assert sentence == (
         "Average precision 0.740: the goal of 0.740 is met. AUC 0.894: the goal of 0.895 is missed."
         " Card precision@100 0.310: the goal of 0.304 is met."
     )

@@ -217,9 +217,9 @@ def test_an_upgrade_keeps_the_rows_of_the_previous_release(
         old = decision_at(a_decision(1, external_id="old"), NOW - timedelta(days=NOW.day))
         previous.insert([new, old])
         with previous.transaction(1):
-            for said in ("confirmed_fraud", "escalated", "false_positive"):
+            for label in ("confirmed_fraud", "escalated", "false_positive"):
                 of = {"tenant_id": 1, "transaction_id": old.transaction_id}
-                given = {"label": said, "rationale": "seen", "actor": "k3Jd82mQpz"}
+                given = {"label": label, "rationale": "seen", "actor": "k3Jd82mQpz"}
                 previous("give_feedback", of | given)
     upgrade(url)
     for decided in (new, old):

@@ -24,7 +24,7 @@ from scoring.windows.definition import (
 )
 from scoring.windows.events import Codes, Events, Labels, joint_codes
 from scoring.windows.point_in_time import WindowPlan
-from tests.support.naive_windows import NaiveEvent, naive_window
+from tests.support.expressions.naive_windows import NaiveEvent, naive_window
 
 BY = ("card",)
 SECOND_US = 1_000_000
