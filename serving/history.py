@@ -17,8 +17,9 @@ from persistence.history.reader import EntitySpan, read_history
 from scoring.columns import FloatArray
 from scoring.event import AnyEvent
 from scoring.event_type.event import Event
+from scoring.event_type.records import record_of
 from scoring.feature_set.model_features import ModelFeatures
-from scoring.windows.records import EntityPast
+from scoring.windows.records import NO_ID, EntityPast
 
 
 class Folder(Protocol):
@@ -68,11 +69,12 @@ class History:
         has_frauds = features.window_inputs.has_frauds
         past = read_history(self._engine, tenant_id, spans, with_frauds=has_frauds)
         self._fold(tenant_id, spans, past)
+        records = [NO_ID + record_of(event) for event in own]
         values = np.empty((len(features.windows), len(own)))
         for one in features.by_entity:
             places = [i for i, span in enumerate(spans) if span.entity == one.entity]
             keys = [spans[i].key for i in places]
-            values[one.places] = one.values([past[i] for i in places], keys, own)
+            values[one.places] = one.values([past[i] for i in places], keys, own, records)
         return list(values)
 
     def _fold(

@@ -12,7 +12,7 @@ from scoring.event_type.timestamps import Timestamp
 from scoring.event_type.values import Value
 from scoring.expressions import Categories
 from scoring.feature_set.window_inputs import WindowColumns, WindowInputs
-from scoring.windows.definition import WindowDefinition, bounds_us
+from scoring.windows.definition import WindowDefinition, hop_us
 from scoring.windows.events import MISSING, Codes, Labels
 from scoring.windows.records import (
     NEVER_US,
@@ -64,7 +64,9 @@ class EntityWindows:
         self.places = list(places)
         self._event_type = event_type
         self._inputs = WindowInputs(windows, event_type, categories)
-        self._ranges = {(window.length_us, window.delay_us) for window in windows}
+        self._reach_us = max(
+            window.delay_us + window.length_us + hop_us(window.length_us) for window in windows
+        )
         fields = self._inputs.fields
         if entity not in self._inputs.texts:
             fields = tuple(name for name in fields if name != entity)
@@ -90,20 +92,22 @@ class EntityWindows:
             key = event.values.get(self.entity)
             if key is not None and event.time_us is not None:
                 moments.setdefault(str(key), []).append(event.time_us)
-        return {
-            key: (min(bounds_us(min(us), *one)[0] for one in self._ranges), max(us))
-            for key, us in moments.items()
-        }
+        return {key: (min(us) - self._reach_us, max(us)) for key, us in moments.items()}
 
     def compile(self) -> None:
         """Compile the code of the windows, which takes seconds where it was never compiled."""
         values = {name: _ANY_VALUE[field.kind] for name, field in self._event_type.kept.items()}
         event = Event(self._event_type, values, 0)
-        records = NO_ID + record_of(event)
-        self.values([EntityPast(1, records, NO_ID + bytes(8))], [_ANY_TEXT], [event])
+        record = NO_ID + record_of(event)
+        past = EntityPast(1, record, NO_ID + bytes(8))
+        self.values([past], [_ANY_TEXT], [event], [record])
 
     def values(
-        self, past: Sequence[EntityPast], keys: Sequence[str], events: Sequence[Event]
+        self,
+        past: Sequence[EntityPast],
+        keys: Sequence[str],
+        events: Sequence[Event],
+        records: Sequence[bytes],
     ) -> FloatArray:
         """Return the windows of events, which see the past and each other in order.
 
@@ -111,12 +115,13 @@ class EntityWindows:
             past: past events of each entity.
             keys: id of each of them.
             events: n >= 1 events by arrival.
+            records: record of each of them, after 16 bytes.
 
         Returns:
             A row for each window, float64 (windows, n), NaN where missing.
         """
         read = self._reader.read(
-            [*(one.records for one in past), *(NO_ID + record_of(event) for event in events)],
+            [*(one.records for one in past), *records],
             [*(one.events for one in past), *([1] * len(events))],
         )
         first = read.time_us.size - len(events)

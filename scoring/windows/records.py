@@ -323,27 +323,35 @@ def known_times(ids: IntArray, frauds: bytes) -> IntArray:
     if not frauds:
         return np.full(ids.shape[0], NEVER_US)
     given = np.frombuffer(frauds, _FRAUD)
-    fraud_ids, known_us = given["id"].astype(np.int64), given["known_us"].astype(np.int64)
-    order = np.argsort(fraud_ids[:, 0])
-    return _known_times(ids, fraud_ids[order], known_us[order])
+    return _known_times(ids, given["id"].astype(np.int64), given["known_us"].astype(np.int64))
 
 
 @njit(nogil=True, cache=True)
 def _known_times(ids: IntArray, fraud_ids: IntArray, fraud_known_us: IntArray) -> IntArray:
     known_us = np.full(ids.shape[0], NEVER_US)
+    slots = 1
+    while slots < 4 * fraud_ids.shape[0]:
+        slots *= 2
+    table = np.full(slots, -1)
+    for fraud in range(fraud_ids.shape[0]):
+        slot = _id_slot(fraud_ids, fraud, slots)
+        while table[slot] >= 0:
+            slot = (slot + 1) & (slots - 1)
+        table[slot] = fraud
     for event in range(ids.shape[0]):
-        low, high = 0, fraud_ids.shape[0]
-        while low < high:
-            middle = (low + high) // 2
-            if fraud_ids[middle, 0] < ids[event, 0]:
-                low = middle + 1
-            else:
-                high = middle
-        while low < fraud_ids.shape[0] and fraud_ids[low, 0] == ids[event, 0]:
-            if fraud_ids[low, 1] == ids[event, 1]:
-                known_us[event] = fraud_known_us[low]
-            low += 1
+        slot = _id_slot(ids, event, slots)
+        while table[slot] >= 0:
+            fraud = table[slot]
+            if fraud_ids[fraud, 0] == ids[event, 0] and fraud_ids[fraud, 1] == ids[event, 1]:
+                known_us[event] = fraud_known_us[fraud]
+            slot = (slot + 1) & (slots - 1)
     return known_us
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _id_slot(ids: IntArray, row: int, slots: int) -> np.int64:
+    """Return the slot of an id, of which the last bits are random."""
+    return np.int64((ids[row, 1] ^ ids[row, 0]) & (slots - 1))
 
 
 @njit(nogil=True, cache=True)
