@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.columns import FloatArray
+from scoring.exploration import Exploration
 
 Decision = Literal["approve", "review"]
 RiskBand = Literal["low", "medium", "high"]
@@ -95,6 +96,8 @@ class Policy:
         threshold: score in (0, 1) from which a transaction is reviewed.
         high_from: score in [threshold, 1) from which the risk band is `high`. From the threshold
             to there the band is `medium`, below the threshold `low`.
+        explore: share of the would-be reviews that is approved at random; None: none is. Only a
+            tenant's own policy has it.
 
     Raises:
         ValueError: a number is out of range.
@@ -103,6 +106,7 @@ class Policy:
     cost_model: CostModel
     threshold: float
     high_from: float
+    explore: Exploration | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -126,7 +130,7 @@ class Policy:
         return cls(cost_model, threshold, 0.5 if threshold < 0.5 else (1.0 + threshold) / 2)
 
     def decide(self, score: float) -> Decision:
-        """Return `review` if the score reaches the threshold, else `approve`."""
+        """Return `review` if the score reaches the threshold, else `approve`; chance apart."""
         return "review" if score >= self.threshold else "approve"
 
     def risk_band(self, score: float) -> RiskBand:
@@ -137,7 +141,10 @@ class Policy:
 
     def as_numbers(self) -> dict[str, Any]:
         """Return the policy as JSON-ready numbers; `policy_from_numbers` is the inverse."""
-        return asdict(self)
+        numbers = asdict(self)
+        if self.explore is None:  # as releases that know no `explore` wrote it
+            del numbers["explore"]
+        return numbers
 
 
 def policy_from_numbers(numbers: Mapping[str, Any]) -> Policy:
@@ -151,6 +158,11 @@ def policy_from_numbers(numbers: Mapping[str, Any]) -> Policy:
     """
     try:
         costs = {name: float(cost) for name, cost in numbers["cost_model"].items()}
-        return Policy(CostModel(**costs), float(numbers["threshold"]), float(numbers["high_from"]))
+        explore = None
+        if (chances := numbers.get("explore")) is not None:
+            explore = Exploration(**{name: float(number) for name, number in chances.items()})
+        return Policy(
+            CostModel(**costs), float(numbers["threshold"]), float(numbers["high_from"]), explore
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the policy is incomplete or malformed: {error}") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from api.models.effective_policy import EffectivePolicy, TenantDeployment
 from api.models.matured_decisions import DecisionWindow, VersionComparison
-from api.models.policy_schemas import CostModelOut, PolicyOut, VersionPolicy
+from api.models.policy_schemas import CostModelOut, ExploreOut, PolicyOut, VersionPolicy
 from api.models.schemas import (
     ChallengerOut,
     ComparisonOut,
@@ -37,10 +37,11 @@ from web.schemas import ModelOut, WindowOut
 
 def policy_out(effective: EffectivePolicy) -> PolicyOut:
     """Return the reply of the policy in force."""
-    production = effective.production
+    production, explore = effective.production, effective.policy.explore
     return PolicyOut(
         source="model" if effective.id is None else "tenant",
         **_numbers(effective.policy),
+        explore=ExploreOut(**asdict(explore)) if explore else None,
         id=effective.id,
         since=effective.since,
         actor=effective.actor,

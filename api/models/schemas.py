@@ -230,6 +230,7 @@ class ModelsReply(BaseModel):
                 "policy": {
                     "source": "model",
                     **POLICY_EXAMPLE,
+                    "explore": None,
                     "id": None,
                     "since": "2026-01-02T09:00:00+00:00",
                     "actor": "mlflow",
