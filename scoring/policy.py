@@ -65,7 +65,11 @@ class CostModel:
         return self.false_alarm / (self.false_alarm + self.missed_fraud)
 
     def net_savings(
-        self, amount: FloatArray, is_fraud: NDArray[np.bool_], flagged: NDArray[np.bool_]
+        self,
+        amount: FloatArray,
+        is_fraud: NDArray[np.bool_],
+        flagged: NDArray[np.bool_],
+        counts: FloatArray | None = None,
     ) -> float:
         """Return the money saved against approving everything: frauds caught minus false alarms.
 
@@ -73,18 +77,24 @@ class CostModel:
             amount: amounts of the transactions, money, float64 (n,).
             is_fraud: labels, bool (n,).
             flagged: transactions that are reviewed, bool (n,).
+            counts: number of transactions that each stands for, float64 (n,); None: one each.
         """
-        caught = float(self.missed_costs(amount)[is_fraud & flagged].sum())
-        return caught - self.false_alarm * int(np.count_nonzero(flagged & ~is_fraud))
+        if counts is None:
+            counts = np.ones(is_fraud.size)
+        caught = float((counts * self.missed_costs(amount))[is_fraud & flagged].sum())
+        return caught - self.false_alarm * float(counts[flagged & ~is_fraud].sum())
 
-    def perfect_savings(self, amount: FloatArray, is_fraud: NDArray[np.bool_]) -> float:
+    def perfect_savings(
+        self, amount: FloatArray, is_fraud: NDArray[np.bool_], counts: FloatArray | None = None
+    ) -> float:
         """Return the net savings of reviewing exactly the frauds.
 
         Args:
             amount: amounts of the transactions, money, float64 (n,).
             is_fraud: labels, bool (n,).
+            counts: number of transactions that each stands for, float64 (n,); None: one each.
         """
-        return self.net_savings(amount, is_fraud, is_fraud)
+        return self.net_savings(amount, is_fraud, is_fraud, counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from api.models.schemas import (
 from api.models.threshold_tuning import Tuning
 from persistence.deployments.refusals import Refusal
 from persistence.deployments.served_versions import ServedVersion
-from persistence.labels.reader import SELECTION_BIAS
 from scoring.errors import NoModel
 from scoring.evaluation.bootstrap import Interval
 from scoring.evaluation.comparison import Figures
@@ -62,7 +61,7 @@ def tuner_reply(window: DecisionWindow, costs: CostModel, tuning: Tuning | str) 
             alerts=outcome.flagged,
             alerts_per_day=outcome.flagged / window.days,
             caught=outcome.caught,
-            missed=window.frauds - outcome.caught,
+            missed=outcome.missed,
             false_alarms=outcome.flagged - outcome.caught,
             net_savings=outcome.savings,
         )
@@ -184,11 +183,12 @@ def _matured(window: DecisionWindow, costs: CostModel) -> dict[str, Any]:
         "window": WindowOut(from_=_moment(window.from_s), to=_moment(window.to_s)),
         "matured": window.count,
         "labelled": window.labelled,
-        "presumed_honest": window.count - window.labelled,
+        "presumed_honest": window.count - window.labelled - window.unknown,
+        "unknown": window.unknown,
         "frauds": window.frauds,
         "truncated": window.truncated,
         "cost_model": _costs_out(costs),
-        "selection_bias": SELECTION_BIAS,
+        "selection_bias": window.selection_bias,
     }
 
 

@@ -59,6 +59,7 @@ def labels(count: int = 6_000, seed: int = 0) -> Labels:
         PAYSIM,
         columns,
         is_fraud,
+        np.ones(count),
         None,
         np.arange(float(count)),
         False,
