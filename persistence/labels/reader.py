@@ -53,7 +53,7 @@ SELECTION_BIAS = (
     " they are."
 )
 """Caveat shown beside all figures that are computed from these labels."""
-FEW_FRAUDS = 30
+FEW_FRAUDS = 15
 """Fewer frauds among randomised approvals give intervals that are too short: decision 16."""
 MATURITY_DAYS = 30.0
 """Age by which most chargebacks have arrived, days."""

@@ -56,26 +56,28 @@ class Payments:
         """Labels: a payment without one is presumed honest."""
         return self.was_fraud & self.is_labelled
 
-    def compared(self, weights: FloatArray | None, labels: BoolArray) -> Comparison:
-        amount = np.full(labels.size, 50.0)
+    def compared(self, weights: FloatArray | None, seed: int) -> Comparison:
+        """Compare on what the bank knows; the naive comparison has no weights."""
+        amount = np.full(self.is_fraud.size, 50.0)
         return compare(
-            self.champion, self.challenger, amount, labels, COSTS, weights, resamples=RESAMPLES
-        )
+            self.champion, self.challenger, amount, self.is_fraud, COSTS, weights,
+            resamples=RESAMPLES, seed=seed,
+        )  # fmt: skip
 
 
-def decided(seed: int, labelled: dict[bool, float] = LABELLED) -> Payments:
+def decided(seed: int, rows: int) -> Payments:
     rng = np.random.default_rng(seed)
-    score = rng.choice(LEVELS, ROWS, p=LEVEL_SHARES)
-    other = challengers(score, rng.choice(FACTORS, ROWS, p=FACTOR_SHARES))
-    was_fraud = rng.random(ROWS) < score
+    score = rng.choice(LEVELS, rows, p=LEVEL_SHARES)
+    other = challengers(score, rng.choice(FACTORS, rows, p=FACTOR_SHARES))
+    was_fraud = rng.random(rows) < score
     would_review = score >= THRESHOLD
-    approved = ~would_review | (rng.random(ROWS) < SHARE)
-    chance = np.where(was_fraud, labelled[True], labelled[False])
+    approved = ~would_review | (rng.random(rows) < SHARE)
+    chance = np.where(was_fraud, LABELLED[True], LABELLED[False])
     return Payments(
         Decisions(score, would_review),
         Decisions(other, other >= THRESHOLD),
         was_fraud,
-        approved | (rng.random(ROWS) < chance),
+        approved | (rng.random(rows) < chance),
         approved,
         np.where(would_review, SHARE, np.nan),
     )
@@ -87,7 +89,7 @@ def weights_of(payments: Payments) -> FloatArray:
     )
 
 
-def expected() -> dict[str, float]:
+def expected(rows: int = ROWS) -> dict[str, float]:
     """The expected value of every figure, by a sum over levels and factors."""
     score, factor = (part.ravel() for part in np.meshgrid(LEVELS, FACTORS, indexing="ij"))
     share = np.outer(LEVEL_SHARES, FACTOR_SHARES).ravel()
@@ -95,9 +97,9 @@ def expected() -> dict[str, float]:
     for side, probability in {"champion": score, "challenger": challengers(score, factor)}.items():
         review = probability >= THRESHOLD
         values |= {
-            f"{side} caught": ROWS * float(share @ (review * score)),
-            f"{side} missed": ROWS * float(share @ (~review * score)),
-            f"{side} false_alarms": ROWS * float(share @ (review * (1 - score))),
+            f"{side} caught": rows * float(share @ (review * score)),
+            f"{side} missed": rows * float(share @ (~review * score)),
+            f"{side} false_alarms": rows * float(share @ (review * (1 - score))),
             f"{side} log_loss": -float(
                 share @ (score * np.log(probability) + (1 - score) * np.log1p(-probability))
             ),
@@ -120,17 +122,21 @@ def intervals(comparison: Comparison) -> Iterator[tuple[str, Interval]]:
     yield "difference", comparison.difference
 
 
+def shares_covered(runs: int, rows: int) -> dict[str, tuple[float, float]]:
+    """Share of the runs whose interval covers the truth by figure: weighted, and naive."""
+    truth = expected(rows)
+    hits = {name: [0, 0] for name in truth}
+    for seed in range(runs):
+        payments = decided(seed, rows)
+        for which, weights in enumerate((weights_of(payments), None)):
+            for name, interval in intervals(payments.compared(weights, seed)):
+                hits[name][which] += interval.low <= truth[name] <= interval.high
+    return {name: (weighted / runs, naive / runs) for name, (weighted, naive) in hits.items()}
+
+
 @pytest.fixture(scope="module")
 def coverage() -> dict[str, tuple[float, float]]:
-    """Share of the runs whose interval covers the truth by figure: weighted, and naive."""
-    truth = expected()
-    hits = {name: [0, 0] for name in truth}
-    for seed in range(RUNS):
-        payments = decided(seed)
-        for which, weights in enumerate((weights_of(payments), None)):
-            for name, interval in intervals(payments.compared(weights, payments.is_fraud)):
-                hits[name][which] += interval.low <= truth[name] <= interval.high
-    return {name: (weighted / RUNS, naive / RUNS) for name, (weighted, naive) in hits.items()}
+    return shares_covered(RUNS, ROWS)
 
 
 @pytest.mark.parametrize("name", expected())
