@@ -94,6 +94,7 @@ INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "policy_id": (BIGINT, attrgetter("policy_id")),
     "risk_band": (TEXT, attrgetter("prediction.risk_band")),
     "decision": (TEXT, attrgetter("prediction.decision")),
+    "approval_probability": (FLOAT8, attrgetter("prediction.approval_probability")),
     "features": (DOCUMENTS, lambda d: _named(d.prediction, d.prediction.features)),
     "contributions": (DOCUMENTS, lambda d: _named(d.prediction, d.prediction.contributions)),
     "latency_ms": (FLOAT8, attrgetter("latency_ms")),
