@@ -127,7 +127,9 @@ def test_reviews_of_which_nobody_knows_what_they_were_do_not_spoil_the_calibrato
     assert error["weighted"] < 0.05
     assert error["naive"] > 0.2
     assert weighted.evaluation.metrics["alerts"] == pytest.approx(
-        weighted.evaluation.counts[weighted.evaluation.score >= weighted.model.policy.threshold].sum()
+        weighted.evaluation.counts[
+            weighted.evaluation.score >= weighted.model.policy.threshold
+        ].sum()
     )
 
 
