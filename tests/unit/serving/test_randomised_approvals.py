@@ -42,10 +42,9 @@ def decide(
     model: FraudModel, events: list[Any], policy: Policy | None, *, is_test: bool = False
 ) -> tuple[list[Decided], list[dict[str, Any]]]:
     """Decide each event by a request of its own; return decisions and replies without latency."""
-    scorer = BatchScorer(
-        cast("Any", None), Predictor(BoosterLocks(), History(cast("Any", None))),
-        cast("Any", None), Traces(),
-    )  # fmt: skip
+    nobody = cast("Any", None)
+    predictor = Predictor(BoosterLocks(), History(nobody, nobody))
+    scorer = BatchScorer(nobody, predictor, nobody, Traces())
     own = TenantPolicy(7, policy, "admin", datetime.now(UTC)) if policy else None
     assignment = ModelAssignment(DeploymentState(is_test, None, None, 0.0), model, None, own)
     batch = scorer.decide([Item(1, assignment, [event], 0.0, Origin("r")) for event in events])
