@@ -6,7 +6,7 @@ Training computes the same windows over a file with the same code
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from persistence.history.folding import FOLD_FROM
 from persistence.history.reader import EntitySpan, read_history
-from scoring.columns import FloatArray
+from scoring.columns import BoolArray, FloatArray
 from scoring.event import AnyEvent
 from scoring.event_type.event import Event
 from scoring.event_type.records import record_of
@@ -42,14 +42,22 @@ class History:
         self._folder = folder
 
     def windows(
-        self, tenant_id: int, features: ModelFeatures, events: Sequence[AnyEvent]
+        self,
+        tenant_id: int,
+        features: ModelFeatures,
+        events: Sequence[AnyEvent],
+        *,
+        are_new: bool = True,
     ) -> list[FloatArray]:
-        """Return the windows of n events, which see each other in order.
+        """Return the windows of n events.
 
         Args:
             tenant_id: tenant whose events they are.
             features: features whose windows are computed.
             events: n >= 1 events of an event type with a time, by arrival.
+            are_new: whether the events are about to be stored, so that each sees those before it.
+                One whose external id is stored already, or is that of an event before it, will not
+                be, so it is not seen.
 
         Returns:
             Values of each window, float64 (n,), in the order of `features.windows`. None is read
@@ -66,15 +74,24 @@ class History:
             for one in features.by_entity
             for key, span in one.spans(own).items()
         ]
-        has_frauds = features.window_inputs.has_frauds
-        past = read_history(self._engine, tenant_id, spans, with_frauds=has_frauds)
-        self._fold(tenant_id, spans, past)
+        # No event comes after a single one.
+        has_others = are_new and len(own) > 1
+        past = read_history(
+            self._engine,
+            tenant_id,
+            spans,
+            with_frauds=features.window_inputs.has_frauds,
+            external_ids=[e.external_id for e in own if e.external_id] if has_others else (),
+        )
+        self._fold(tenant_id, spans, past.entities)
+        is_seen = _first_of_each_id(own, past.stored_ids) if are_new else np.zeros(len(own), bool)
         records = [NO_ID + record_of(event) for event in own]
         values = np.empty((len(features.windows), len(own)))
         for one in features.by_entity:
             places = [i for i, span in enumerate(spans) if span.entity == one.entity]
+            of_entity = [past.entities[i] for i in places]
             keys = [spans[i].key for i in places]
-            values[one.places] = one.values([past[i] for i in places], keys, own, records)
+            values[one.places] = one.values(of_entity, keys, own, records, is_seen)
         return list(values)
 
     def _fold(
@@ -87,3 +104,14 @@ class History:
         ]
         if entities:
             self._folder.add(tenant_id, entities)
+
+
+def _first_of_each_id(events: Sequence[Event], stored_ids: Set[str]) -> BoolArray:
+    """Return which events will be stored; one that is sent again will not."""
+    seen = set(stored_ids)
+    is_first = np.ones(len(events), np.bool_)
+    for row, event in enumerate(events):
+        if event.external_id is not None:
+            is_first[row] = event.external_id not in seen
+            seen.add(event.external_id)
+    return is_first

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from persistence.decisions.insert_sql import SET_TENANTS_PREPARED
 from persistence.pipeline.binary_arrays import BIGINT, BIGINT_OID, TEXT
-from persistence.pipeline.libpq import Statement, round_trip
+from persistence.pipeline.libpq import Call, Statement, round_trip
 from persistence.raw_connection import PostgresConnection, driver_connection
 from scoring.windows.records import EntityPast
 
@@ -47,6 +47,14 @@ _READ = Statement(
 )
 
 
+_FIND_STORED = Statement(
+    b"find_stored_ids",
+    b"SELECT key FROM idempotency_keys WHERE tenant_id = $1 AND key = ANY($2)",
+    (BIGINT_OID, TEXT.oid),
+)
+_STATEMENTS = (SET_TENANTS_PREPARED, _READ, _FIND_STORED)
+
+
 class EntitySpan(NamedTuple):
     """The past of one entity that a batch needs.
 
@@ -63,25 +71,45 @@ class EntitySpan(NamedTuple):
     until_us: int
 
 
+class Past(NamedTuple):
+    """What is stored before a batch.
+
+    Attributes:
+        entities: past of each entity.
+        stored_ids: those of the batch's external ids whose events are stored.
+    """
+
+    entities: list[EntityPast]
+    stored_ids: frozenset[str]
+
+
 _NOTHING = EntityPast(0, b"")
 
 
 def read_history(
-    engine: Engine, tenant_id: int, spans: Sequence[EntitySpan], *, with_frauds: bool
-) -> list[EntityPast]:
-    """Return the past of each entity.
+    engine: Engine,
+    tenant_id: int,
+    spans: Sequence[EntitySpan],
+    *,
+    with_frauds: bool,
+    external_ids: Sequence[str] = (),
+) -> Past:
+    """Return the past of entities, and which events of a batch are stored.
 
     Args:
         engine: pool that the connection is taken from.
         tenant_id: tenant whose events are read.
         spans: entities, each once, with the span of time that is needed.
         with_frauds: whether frauds are read.
+        external_ids: callers' own ids of events that may be stored.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, or the connection broke.
     """
     with driver_connection(engine) as connection:
-        return history_on(connection, tenant_id, spans, with_frauds=with_frauds)
+        return history_on(
+            connection, tenant_id, spans, with_frauds=with_frauds, external_ids=external_ids
+        )
 
 
 def history_on(
@@ -90,14 +118,16 @@ def history_on(
     spans: Sequence[EntitySpan],
     *,
     with_frauds: bool,
-) -> list[EntityPast]:
+    external_ids: Sequence[str] = (),
+) -> Past:
     """Do as `read_history` does, on a connection or in its open transaction.
 
     Raises:
         psycopg.Error: Postgres refuses the statement, or the connection broke.
     """
+    tenant = tenant_id.to_bytes(8)
     columns = [
-        tenant_id.to_bytes(8),
+        tenant,
         TEXT.encode([span.entity for span in spans]),
         TEXT.encode([span.key for span in spans]),
         BIGINT.encode([span.since_us for span in spans]),
@@ -105,13 +135,19 @@ def history_on(
         bytes([with_frauds]),
         BIGINT.encode(range(len(spans))),
     ]
-    calls = [(SET_TENANTS_PREPARED, [str(tenant_id).encode()]), (_READ, columns)]
-    found: list[EntityPast] = [_NOTHING] * len(spans)
-    _, rows = round_trip(connection, (SET_TENANTS_PREPARED, _READ), calls)
+    calls: list[Call] = [
+        (SET_TENANTS_PREPARED, [str(tenant_id).encode()]),
+        (_READ, columns),
+    ]
+    if external_ids:
+        calls.append((_FIND_STORED, [tenant, TEXT.encode(external_ids)]))
+    _, rows, *keys = round_trip(connection, _STATEMENTS, calls)
+    entities = [_NOTHING] * len(spans)
     for row in range(rows.ntuples):
         place, *values = (rows.get_value(row, column) for column in range(rows.nfields))
-        found[int.from_bytes(place or b"")] = _past(values)
-    return found
+        entities[int.from_bytes(place or b"")] = _past(values)
+    stored = [key.get_value(row, 0) for key in keys for row in range(key.ntuples)]
+    return Past(entities, frozenset(key.decode() for key in stored if key is not None))
 
 
 def _past(values: Sequence[bytes | None]) -> EntityPast:

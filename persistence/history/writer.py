@@ -95,7 +95,7 @@ def _unknown(
         EntitySpan(entity, key, (events := list(group))[0].time_us, events[-1].time_us + 1)
         for (entity, key), group in groupby(batch, key=_entity)
     ]
-    past = history_on(_driver(connection), tenant_id, spans, with_frauds=False)
+    past = history_on(_driver(connection), tenant_id, spans, with_frauds=False).entities
     known = {
         (span.entity, span.key): event_ids(found.records, found.events)
         for span, found in zip(spans, past, strict=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scoring.columns import Column, FloatArray
+import numpy as np
+
+from scoring.columns import BoolArray, Column, FloatArray
 from scoring.event_type.event import Event
 from scoring.event_type.fields import EventType, Kind
 from scoring.event_type.records import record_of
@@ -100,7 +102,7 @@ class EntityWindows:
         event = Event(self._event_type, values, 0)
         record = NO_ID + record_of(event)
         past = EntityPast(1, record, NO_ID + bytes(8))
-        self.values([past], [_ANY_TEXT], [event], [record])
+        self.values([past], [_ANY_TEXT], [event], [record], np.ones(1, np.bool_))
 
     def values(
         self,
@@ -108,6 +110,7 @@ class EntityWindows:
         keys: Sequence[str],
         events: Sequence[Event],
         records: Sequence[bytes],
+        is_seen: BoolArray,
     ) -> FloatArray:
         """Return the windows of events, which see the past and each other in order.
 
@@ -116,6 +119,7 @@ class EntityWindows:
             keys: id of each of them.
             events: n >= 1 events by arrival.
             records: record of each of them, after 16 bytes.
+            is_seen: whether those after it see each of them, bool (n,).
 
         Returns:
             A row for each window, float64 (windows, n), NaN where missing.
@@ -135,6 +139,7 @@ class EntityWindows:
             read.time_us,
             Labels(known_us != NEVER_US, known_us),
             first,
+            np.concatenate([np.ones(first, np.bool_), is_seen]),
         )
 
     def _columns(self, read: ReadRecords, entities: int) -> WindowColumns:

@@ -11,7 +11,7 @@ from scoring.columns import Column, Columns, FloatArray, TextColumn
 from scoring.event_type.fields import EventType
 from scoring.expressions import Categories, CompiledExpression, compile_expression
 from scoring.windows.definition import WindowDefinition
-from scoring.windows.events import Codes, Events, IntArray, Labels, joint_codes
+from scoring.windows.events import BoolArray, Codes, Events, IntArray, Labels, joint_codes
 from scoring.windows.point_in_time import WindowPlan
 
 WindowColumns = Mapping[str, Column | Codes]
@@ -79,6 +79,7 @@ class WindowInputs:
         time_us: IntArray,
         labels: Labels | None,
         first_reader: int = 0,
+        is_seen: BoolArray | None = None,
     ) -> FloatArray:
         """Return the windows of events that see each other in order.
 
@@ -87,6 +88,7 @@ class WindowInputs:
             time_us: microseconds since 1970, int64 (n,).
             labels: labels; None where no window is a fraud rate.
             first_reader: row from which on events are readers; those before are only seen.
+            is_seen: whether later events see each event, bool (n,); None where all are seen.
 
         Returns:
             A row for each window, float64 (windows, n - first_reader), NaN where missing.
@@ -106,7 +108,7 @@ class WindowInputs:
             where: np.nan_to_num(expression.evaluate(known)) != 0
             for where, expression in self._conditions.items()
         }
-        events = Events(time_us, keys, values, conditions, labels)
+        events = Events(time_us, keys, values, conditions, labels, is_seen)
         return self._plan.values(events, first_reader)
 
 

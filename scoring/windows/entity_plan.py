@@ -63,6 +63,8 @@ class EntityPlan:
         for name in {value for _, value in self._entering if value is not None}:
             columns[name], is_known[name] = _in_order(events.values[name], order)
         enters = np.ones((len(self._entering), order.arrival.size), np.bool_)
+        if events.is_seen is not None:
+            enters[:] = events.is_seen[order.arrival]
         for row, (where, value) in zip(enters, self._entering, strict=True):
             if value is not None:
                 row &= is_known[value]

@@ -59,6 +59,7 @@ class Events:
             number that is infinite counts as missing, as NaN does, and -0.0 counts as 0.0.
         conditions: whether each event meets a condition, (n,), by `WindowDefinition.where`.
         labels: labels; None where no window is a fraud_rate.
+        is_seen: whether later events see each event, (n,); None where all are seen.
     """
 
     time_us: IntArray
@@ -66,6 +67,7 @@ class Events:
     values: Mapping[str, FloatArray | Codes]
     conditions: Mapping[str, BoolArray]
     labels: Labels | None
+    is_seen: BoolArray | None = None
 
 
 def joint_codes(codes: Sequence[IntArray]) -> IntArray:

@@ -139,7 +139,7 @@ def test_recent_events_are_read_within_their_span(
         EntitySpan("CUSTOMER_ID", "nobody", 0, 2**62),
         EntitySpan("TERMINAL_ID", "T3156", NOON_US, 2**62),
     ]
-    found = read_history(service_engine, cards.id, spans, with_frauds=False)
+    found = read_history(service_engine, cards.id, spans, with_frauds=False).entities
     assert [(one.events, one.recent) for one in found] == [(2, 2), (0, 0), (3, 3)]
     within = past_of(service_engine, cards.id, *spans[0])
     assert [one.fields["TX_AMOUNT"] for one in within] == [11.0, 12.0]
@@ -160,7 +160,7 @@ def test_events_that_are_moved_to_a_segment_are_read_from_there(
     before = past(service_engine, cards.id)
     fold_history(service_engine, cards.id, [customer])
     assert past(service_engine, cards.id) == before
-    (found,) = read_history(service_engine, cards.id, [span], with_frauds=False)
+    (found,) = read_history(service_engine, cards.id, [span], with_frauds=False).entities
     assert (found.events, found.recent) == (100, 0)
     assert len(past(service_engine, cards.id, "T3156", "TERMINAL_ID")) == 100, "not moved"
 

@@ -43,7 +43,7 @@ def send(engine: Engine, home: Path, path: Path) -> None:
 
 def past(engine: Engine, demo_tenant: Tenant, cards: range) -> int:
     spans = [EntitySpan("card_id", f"c{i}", 0, 2**62) for i in cards]
-    found = read_history(engine, demo_tenant.id, spans, with_frauds=False)
+    found = read_history(engine, demo_tenant.id, spans, with_frauds=False).entities
     return sum(one.events for one in found)
 
 

@@ -30,7 +30,7 @@ def past_of(
 ) -> list[StoredEvent]:
     """Return the past events of an entity."""
     span = EntitySpan(entity, key, since_us, until_us)
-    (past,) = read_history(engine, tenant_id, [span], with_frauds=True)
+    (past,) = read_history(engine, tenant_id, [span], with_frauds=True).entities
     frauds = {
         past.frauds[at : at + 16]: int.from_bytes(past.frauds[at + 16 : at + 24])
         for at in range(0, len(past.frauds), 24)

@@ -24,7 +24,7 @@ from scoring.windows.definition import (
 )
 from scoring.windows.events import Codes, Events, Labels, joint_codes
 from scoring.windows.point_in_time import WindowPlan
-from tests.support.expressions.naive_windows import NaiveEvent, naive_window
+from tests.support.expressions.naive_windows import NaiveEvent, naive_value, naive_window
 
 BY = ("card",)
 SECOND_US = 1_000_000
@@ -256,6 +256,22 @@ def test_readers_have_the_values_that_they_have_among_all(
     (among_all,) = WindowPlan([definition]).values(columns)
     (read,) = WindowPlan([definition]).values(columns, first)
     assert bits(read.tolist()) == bits(among_all[first:].tolist())
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), events=histories(amounts))
+def test_an_event_that_is_not_seen_has_values_and_is_in_no_window(
+    data: st.DataObject, events: list[NaiveEvent]
+) -> None:
+    is_seen = data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))
+    definition = a_window(data.draw(st.sampled_from(FUNCTIONS)), window_us=data.draw(lengths))
+    columns = replace(columns_of(events), is_seen=np.array(is_seen, np.bool_))
+    (values,) = WindowPlan([definition]).values(columns)
+    expected = [
+        naive_value(list(itertools.compress(events[:i], is_seen)), event, definition)
+        for i, event in enumerate(events)
+    ]
+    assert bits(values.tolist()) == bits(expected)
 
 
 def test_no_events_have_no_values() -> None:
