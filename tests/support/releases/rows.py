@@ -141,9 +141,7 @@ def _columns(tenant_id: int, version: ModelVersion | None) -> dict[str, object]:
     return {"tenant_id": tenant_id, "name": version.name, "version": version.version}
 
 
-def _decisions(
-    champion: FraudModel, challenger: FraudModel, policy_id: int
-) -> dict[str, Decided]:
+def _decisions(champion: FraudModel, challenger: FraudModel, policy_id: int) -> dict[str, Decided]:
     own = policy_from_numbers(POLICY)
     odd = {"amount": 1e-07, "oldbalance_org": -0.0, "name_orig": "=cmd()", "step": 0}
     trial = a_decision(TRIAL, name_orig="TEST-HIGH")
@@ -221,4 +219,3 @@ def _operations(run: ReleasedStatements, champion: FraudModel) -> None:
             run("store_drift_measure", of | measure | bins | measured | chance)
     for job in ("monitor", "backup_dump"):
         run("record_job", {"job": job})
-
