@@ -6,12 +6,12 @@ Training computes the same windows over a file with the same code
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from sqlalchemy import Engine
 
-from persistence.history.reader import EntitySpan, StoredEvent, read_history
+from persistence.history.reader import EntitySpan, Past, StoredEvent, read_past
 from scoring.columns import FloatArray
 from scoring.event import AnyEvent
 from scoring.event_type.event import Event, stored_event
@@ -23,6 +23,8 @@ from scoring.windows.point_in_time import window_values
 
 NEVER_US = np.iinfo(np.int64).max
 """Time at which a label became known that did not."""
+NOTHING = Past([], frozenset())
+"""Past of events without an entity."""
 
 
 class History:
@@ -36,14 +38,23 @@ class History:
         self._engine = engine
 
     def windows(
-        self, tenant_id: int, features: ModelFeatures, events: Sequence[AnyEvent]
+        self,
+        tenant_id: int,
+        features: ModelFeatures,
+        events: Sequence[AnyEvent],
+        *,
+        are_new: bool = True,
     ) -> list[FloatArray]:
-        """Return the windows of n events, which see each other in order.
+        """Return the windows of n events.
 
         Args:
             tenant_id: tenant whose events they are.
             features: features whose windows are computed.
             events: n >= 1 events of an event type with a time, by arrival.
+            are_new: whether the events are about to be stored, so that each sees those before it.
+                One whose external id is stored already, or is that of an event before it, will
+                not be: it is not seen, and its values are missing, since the decision that is
+                stored answers it.
 
         Returns:
             Values of each window, float64 (n,), in the order of `features.windows`. None is read
@@ -61,12 +72,42 @@ class History:
             groups.setdefault(window.by[0], []).append(window)
         spans = {entity: _spans(entity, windows, own) for entity, windows in groups.items()}
         wanted = [span for of_entity in spans.values() for span in of_entity]
-        past = iter(read_history(self._engine, tenant_id, wanted) if wanted else [])
+        # No row comes after a single one.
+        ids = [e.external_id for e in own if e.external_id] if are_new and len(own) > 1 else []
+        past = read_past(self._engine, tenant_id, wanted, ids) if wanted or ids else NOTHING
+        rows = _first_of_each_id(own, past.stored_ids)
+        found = iter(past.of_entities)
         values: dict[WindowDefinition, FloatArray] = {}
         for entity, windows in groups.items():
-            found = [stored for _ in spans[entity] for stored in next(past)]
-            values |= _computed(features, windows, found, own)
+            of_key = {span.key: next(found) for span in spans[entity]}
+            together = [rows] if are_new else _without_common_key(own, entity)
+            values |= _computed(features, windows, of_key, own, together)
         return [values[window] for window in features.windows]
+
+
+def _first_of_each_id(events: Sequence[Event], stored_ids: Set[str]) -> list[int]:
+    """Return the rows of the events that will be stored, of which a repeated one is none."""
+    rows, seen = [], set(stored_ids)
+    for row, event in enumerate(events):
+        if event.external_id is None or event.external_id not in seen:
+            rows.append(row)
+        if event.external_id is not None:
+            seen.add(event.external_id)
+    return rows
+
+
+def _without_common_key(events: Sequence[Event], entity: str) -> list[list[int]]:
+    """Return the rows in parts in which no two events have the same entity."""
+    parts: list[list[int]] = []
+    counts: dict[object, int] = {}
+    for row, event in enumerate(events):
+        key = event.values.get(entity)
+        part = 0 if key is None else counts.get(key, 0)
+        counts[key] = part + 1
+        if part == len(parts):
+            parts.append([])
+        parts[part].append(row)
+    return parts
 
 
 def _spans(
@@ -87,6 +128,38 @@ def _spans(
 
 
 def _computed(
+    features: ModelFeatures,
+    windows: Sequence[WindowDefinition],
+    past: Mapping[str, Sequence[StoredEvent]],
+    events: Sequence[Event],
+    parts: Sequence[Sequence[int]],
+) -> dict[WindowDefinition, FloatArray]:
+    """Compute windows over one entity field.
+
+    Args:
+        features: features whose windows are computed.
+        windows: windows over the field, or over a pair that begins with it.
+        past: stored events by the entity's id.
+        events: n events by arrival.
+        parts: rows of events; each event sees the stored ones, and those before it in its part.
+
+    Returns:
+        Values by window, float64 (n,), missing where a row is in no part.
+    """
+    values = {window: np.full(len(events), np.nan) for window in windows}
+    entity = windows[0].by[0]
+    for rows in parts:
+        if not rows:
+            continue
+        own = [events[row] for row in rows]
+        keys = dict.fromkeys(event.values.get(entity) for event in own)
+        stored = [one for key in keys if key is not None for one in past[str(key)]]
+        for window, computed in _over(features, windows, stored, own).items():
+            values[window][rows] = computed
+    return values
+
+
+def _over(
     features: ModelFeatures,
     windows: Sequence[WindowDefinition],
     stored: Sequence[StoredEvent],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from struct import pack
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Engine
 
 from persistence.decisions.insert_sql import SET_TENANTS_PREPARED
-from persistence.pipeline.binary_arrays import BIGINT, TEXT
+from persistence.pipeline.binary_arrays import BIGINT, BIGINT_OID, TEXT
 from persistence.pipeline.libpq import Statement, round_trip
 from persistence.raw_connection import driver_connection
 
@@ -32,6 +33,13 @@ _READ = Statement(
     """,
     (BIGINT.oid, BIGINT.oid, TEXT.oid, TEXT.oid, BIGINT.oid, BIGINT.oid),
 )
+
+_FIND_STORED = Statement(
+    b"find_stored_ids",
+    b"SELECT key FROM idempotency_keys WHERE tenant_id = $1 AND key = ANY($2)",
+    (BIGINT_OID, TEXT.oid),
+)
+_STATEMENTS = (SET_TENANTS_PREPARED, _READ, _FIND_STORED)
 
 
 class EntitySpan(NamedTuple):
@@ -65,15 +73,38 @@ class StoredEvent:
     fraud_known_us: int | None
 
 
+class Past(NamedTuple):
+    """What is stored before a batch.
+
+    Attributes:
+        of_entities: past events of each entity, in order of time.
+        stored_ids: those of the batch's external ids whose events are stored.
+    """
+
+    of_entities: list[list[StoredEvent]]
+    stored_ids: frozenset[str]
+
+
 def read_history(
     engine: Engine, tenant_id: int, spans: Sequence[EntitySpan]
 ) -> list[list[StoredEvent]]:
-    """Return the past events of each entity, in order of time.
+    """Return the past events of each entity alone; see `read_past`."""
+    return read_past(engine, tenant_id, spans).of_entities
+
+
+def read_past(
+    engine: Engine,
+    tenant_id: int,
+    spans: Sequence[EntitySpan],
+    external_ids: Sequence[str] = (),
+) -> Past:
+    """Return the past events of each entity, and which events of a batch are stored.
 
     Args:
         engine: pool that the connection is taken from.
         tenant_id: tenant whose events are read.
         spans: entities, each once, with the span of time that is needed.
+        external_ids: callers' own ids of events that may be stored.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, or the connection broke.
@@ -88,8 +119,10 @@ def read_history(
         BIGINT.encode([span.until_us for span in spans]),
     ]
     calls = [(SET_TENANTS_PREPARED, [str(tenant_id).encode()]), (_READ, columns)]
+    if external_ids:
+        calls.append((_FIND_STORED, [pack("!q", tenant_id), TEXT.encode(external_ids)]))
     with driver_connection(engine) as connection:
-        _, rows = round_trip(connection, (SET_TENANTS_PREPARED, _READ), calls)
+        _, rows, *keys = round_trip(connection, _STATEMENTS, calls)
         for row in range(rows.ntuples):
             place, time_us, fields, known = (rows.get_value(row, i) for i in range(4))
             assert place is not None and time_us is not None and fields is not None  # noqa: S101, PT018
@@ -98,7 +131,8 @@ def read_history(
                     _int(time_us), orjson.loads(fields), None if known is None else _int(known)
                 )
             )
-    return found
+        stored = [key.get_value(row, 0) for key in keys for row in range(key.ntuples)]
+    return Past(found, frozenset(key.decode() for key in stored if key is not None))
 
 
 def _int(value: bytes) -> int:
