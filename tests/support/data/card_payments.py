@@ -16,12 +16,13 @@ COLUMNS = ("TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT", "TX_FRAUD")
 
 
 def generated_payments(count: int, seed: int = 14) -> pa.Table:
-    """Return payments of two months in order of time, a fiftieth of them frauds.
+    """Return payments of at most two months in order of time, a fiftieth of them frauds.
 
-    Some are in the same second, and few cards and terminals have most of them.
+    Some are in the same second, and few cards have most of them. A day has 25 or more, so that no
+    batch of 150 lasts longer than the week after which a label is known.
     """
     rng = np.random.default_rng(seed)
-    seconds = np.sort(rng.integers(0, 60 * 86_400, count))
+    seconds = np.sort(rng.integers(0, min(60.0, count / 25) * 86_400, count))
     tied = rng.random(count) < 0.1
     tied[0] = False
     seconds = np.maximum.accumulate(np.where(tied, 0, seconds))

@@ -146,7 +146,9 @@ def test_given_categories_count_before_the_learned_ones(read: Read) -> None:
 def test_features_that_do_not_fit_are_named_by_their_lines(read: Read) -> None:
     given = features_of({"a": "TX_AMOUNT", "shop": "SHOP"},
                         an_event_type(SHOP={"kind": "number"})).feature_set  # fmt: skip
-    with pytest.raises(TrainingError, match=r"\n  features\.shop\.expression\n    SHOP\n    \^\^\^\^\n.*`SHOP`"):
+    with pytest.raises(
+        TrainingError, match=r"\n  features\.shop\.expression\n    SHOP\n    \^\^\^\^\n.*`SHOP`"
+    ):
         features_of_training(an_event_type(), given, read(), slice(0, 3))
 
 
