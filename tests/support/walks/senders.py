@@ -215,7 +215,11 @@ LOANS = Sender(
     ),
     (
         Widening("AGE", {"kind": "integer", "min": 18, "max": 120, "optional": True}, 101),
-        Widening("JOB", {"kind": "category", "optional": True}, "pilot"),
+        Widening(
+            "JOB",
+            {"kind": "category", "values": ["clerk", "cook", "nurse", "pilot"], "optional": True},
+            "pilot",
+        ),
         Widening("PETS", {"kind": "category", "values": ["cat", "dog"], "optional": True}, "cat"),
     ),
     (
