@@ -29,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-unit check chromium prometheus pgbouncer typescript screens bench bench-store bench-history bench-quality image test-image up lock clean
+.PHONY: help install demo test test-unit test-history check chromium prometheus pgbouncer typescript screens bench bench-store bench-history bench-quality image test-image up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: $(INSTALLED) chromium prometheus pgbouncer typescript ## Run every test, a
 
 test-unit: $(INSTALLED) ## Run the unit tests alone, which start no server and need no network
 	@$(PY) -m tests unit
+
+test-history: $(INSTALLED) ## Replay EVENTS=100000 payments, of DATA=handbook.parquet or generated, and compare every stored feature with training's
+	@HISTORY_EVENTS="$(or $(EVENTS),100000)" HISTORY_DATA="$$DATA" $(PY) -m pytest -q --timeout=0 tests/e2e/serving/test_stored_features.py
 
 check: $(INSTALLED) ## Lint, check formatting, types, imports between the packages and the lock files
 	@$(PY) -m ruff check .

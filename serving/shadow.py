@@ -177,7 +177,7 @@ class ShadowScorer:
         matrix = np.empty((len(tasks), len(model.features.names)))
         for tenant_id, rows in by_tenant.items():
             events = [tasks[i].event for i in rows]
-            windows = self._history.windows(tenant_id, model.features, events)
+            windows = self._history.windows(tenant_id, model.features, events, are_new=False)
             matrix[rows] = model.features.matrix_of(events, windows)
         with self._locks.of(model):
             margins = model.margins(matrix)

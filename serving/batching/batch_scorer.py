@@ -188,7 +188,7 @@ class BatchScorer:
     def explain(self, items: Sequence[Item]) -> AnsweredBatch:
         """Score and explain the items' transactions; stores nothing."""
         watch = Stopwatch(item.queued_s for item in items)
-        answers = self._predictor.predict(items, watch)
+        answers = self._predictor.predict(items, watch, are_new=False)
         explained = [answer for answer in answers if not isinstance(answer, SentinelError)]
         predictions = [prediction for answer in explained for prediction in answer]
         return self._with_report("explain", items, watch, answers, predictions)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from observability.batch_stages import Stopwatch
+from scoring.columns import FloatArray
 from scoring.errors import SentinelError
 from scoring.event import AnyEvent
 from scoring.model.booster_locks import BoosterLocks
@@ -32,13 +33,14 @@ class Predictor:
         self._history = history
 
     def predict(
-        self, items: Sequence[Item], watch: Stopwatch
+        self, items: Sequence[Item], watch: Stopwatch, *, are_new: bool = True
     ) -> list[list[Prediction] | SentinelError]:
         """Return each item's predictions or its error, in order.
 
         Args:
             items: requests of the batch.
             watch: stopwatch of the batch.
+            are_new: whether the items' transactions are about to be stored.
         """
         transactions: list[AnyEvent] = []
         deciders: list[FraudModel | None] = []
@@ -55,7 +57,9 @@ class Predictor:
                 transactions += item.transactions
                 assignments += [item.assignment] * len(item.transactions)
                 tenant_ids += [item.tenant_id] * len(item.transactions)
-        predictions = self.predict_rows(transactions, deciders, assignments, tenant_ids, watch)
+        predictions = self.predict_rows(
+            transactions, deciders, assignments, tenant_ids, watch, are_new=are_new
+        )
         return [
             rows if isinstance(rows, SentinelError) else [predictions[i] for i in rows]
             for rows in rows_of_items
@@ -68,6 +72,8 @@ class Predictor:
         assignments: Sequence[ModelAssignment],
         tenant_ids: Sequence[int],
         watch: Stopwatch,
+        *,
+        are_new: bool = True,
     ) -> list[Prediction]:
         """Return a prediction for each transaction, in order; rows of one model share a matrix.
 
@@ -79,6 +85,8 @@ class Predictor:
             assignments: assignment of each transaction's tenant.
             tenant_ids: tenant of each transaction.
             watch: stopwatch of the batch.
+            are_new: whether the transactions are about to be stored, so that the windows of each
+                see those before it.
         """
         rows_by_model: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i, decider in enumerate(deciders):
@@ -91,7 +99,10 @@ class Predictor:
                 predicted = [fixed_prediction(event) for event in group if is_fixed(event)]
             else:
                 policies = [assignments[i].policy_for(model) for i in rows]
-                predicted = self._predict_with(model, group, policies, tenant_ids[rows[0]], watch)
+                tenant_id = tenant_ids[rows[0]]
+                watch.lap("decide")
+                windows = self._history.windows(tenant_id, model.features, group, are_new=are_new)
+                predicted = self._predict_with(model, group, windows, policies, watch)
             predictions.update(zip(rows, predicted, strict=True))
             watch.lap("decide")
         return [predictions[i] for i in range(len(deciders))]
@@ -100,13 +111,11 @@ class Predictor:
         self,
         model: FraudModel,
         transactions: Sequence[AnyEvent],
+        windows: Sequence[FloatArray],
         policies: Sequence[Policy],
-        tenant_id: int,
         watch: Stopwatch,
     ) -> list[Prediction]:
         """Return the predictions of one model; the caller ends the last lap, `decide`."""
-        watch.lap("decide")
-        windows = self._history.windows(tenant_id, model.features, transactions)
         matrix = model.features.matrix_of(transactions, windows)
         watch.lap("features")
         # Compiled trees are immutable; the shadow scorer may hold the booster's lock for long.

@@ -106,6 +106,7 @@ class Load:
         clients: int = 16,
         body: Callable[[], dict[str, Any]] = a_body,
         keep_alive: bool = True,
+        pause_s: float = 0.0,
     ) -> None:
         """Name the services; nothing is sent yet.
 
@@ -115,6 +116,7 @@ class Load:
             clients: number of threads, each with a connection of its own.
             body: factory of the transactions.
             keep_alive: whether a connection serves more than one request.
+            pause_s: pause of a client between two requests; leaves the CPU to what else runs.
         """
         self.replies: list[Reply] = []
         self._headers = {"Authorization": f"Bearer {key}"}
@@ -122,6 +124,7 @@ class Load:
         self._clients = clients
         self._body = body
         self._limits = httpx.Limits(max_keepalive_connections=None if keep_alive else 0)
+        self._pause_s = pause_s
         self._stop = threading.Event()
         self._running: list[Future[None]] = []
 
@@ -141,7 +144,7 @@ class Load:
         with httpx.Client(
             base_url=url, headers=self._headers, limits=self._limits, timeout=30, trust_env=False
         ) as http:
-            while not self._stop.is_set():
+            while not self._stop.wait(self._pause_s):
                 begun_s = time.monotonic()
                 try:
                     response = http.post("/score", json=self._body())

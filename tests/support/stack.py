@@ -227,7 +227,13 @@ class Service:
 
 @contextmanager
 def serving(
-    database: str, tracking_uri: str, home: Path, port: int, **environment: str
+    database: str,
+    tracking_uri: str,
+    home: Path,
+    port: int,
+    *,
+    directory: Path = PROJECT,
+    **environment: str,
 ) -> Iterator[Service]:
     """Run `bentoml serve` until the block ends; ready when it accepts requests."""
     child = Child(
@@ -244,7 +250,7 @@ def serving(
             "BENTOML_HOME": str(home / "bentoml"),
             **environment,
         },
-        directory=PROJECT,
+        directory=directory,
     )
     with ExitStack() as stack:
         stack.callback(child.stop)

@@ -25,6 +25,7 @@ from scoring.event_type.event import Event
 from scoring.event_type.validation import EventValidator
 from scoring.feature_set.feature_set import FeatureSet
 from scoring.feature_set.model_features import ModelFeatures
+from scoring.windows.definition import DAY_US
 from serving.history import History
 from tests.support.data.own_events import SOMEONE, decisions_of, put_in_force
 from tests.support.event_types import NOW_US, an_event_type
@@ -64,7 +65,7 @@ FEATURES = ModelFeatures(
 )
 START = datetime(2026, 1, 2, tzinfo=UTC)
 LABEL_DELAY = timedelta(days=7)
-COUNT = 2500
+COUNT = 1500
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def test_the_payments_exercise_every_window(offline: LabelledEvents) -> None:
 @pytest.mark.parametrize(
     "sizes",
     [
-        pytest.param(chain(repeat(1, 500), repeat(200)), id="one by one, then in batches"),
+        pytest.param(chain(repeat(1, 300), repeat(100)), id="one by one, then in batches"),
         pytest.param((int(n) for n in np.random.default_rng(3).integers(1, 90, COUNT)), id="mixed"),
     ],
 )
@@ -259,3 +260,59 @@ def test_another_tenants_events_are_no_history(
     assert counted
     # A count is 0, and a share of two counts is missing.
     assert not np.nan_to_num(alone[0, counted]).any()
+
+
+@pytest.fixture
+def of_one_card(engine: Engine, service_engine: Engine, make_tenant: MakeTenant) -> OfOneCard:
+    return OfOneCard(engine, service_engine, make_tenant())
+
+
+class OfOneCard:
+    """Payments of one card, an hour apart, and how many before it each sees within 30 days."""
+
+    def __init__(self, engine: Engine, service_engine: Engine, tenant: Tenant) -> None:
+        self._validator = EventValidator(CARDS, put_in_force(engine, tenant, CARDS).id)
+        self._history = History(service_engine, Moving(service_engine))
+        self._log = DecisionLog(service_engine)
+        self._tenant_id = tenant.id
+
+    def payment(self, hour: int, external_id: str | None = None) -> Event:
+        at = (START + timedelta(hours=hour)).isoformat()
+        body = {"TX_DATETIME": at, "CUSTOMER_ID": "C1", "external_id": external_id}
+        return self._validator.validate(body, NOW_US)
+
+    def store(self, *events: Event) -> None:
+        self._log.write(decisions_of(self._tenant_id, events))
+
+    def seen(self, *events: Event, are_new: bool = True) -> list[float]:
+        windows = self._history.windows(self._tenant_id, FEATURES, events, are_new=are_new)
+        (place,) = (
+            i
+            for i, window in enumerate(FEATURES.windows)
+            if (window.function, window.by, window.window_us, window.where)
+            == ("count", ("CUSTOMER_ID",), 30 * DAY_US, None)
+        )
+        return list(windows[place].tolist())
+
+
+def test_an_event_that_is_stored_is_not_seen_a_second_time_in_a_batch(
+    of_one_card: OfOneCard,
+) -> None:
+    first, second = (of_one_card.payment(hour, f"payment-{hour}") for hour in (1, 2))
+    of_one_card.store(first)
+    batch = [first, second, second, of_one_card.payment(3)]
+    assert of_one_card.seen(*batch) == [0, 1, 1, 2]
+    assert of_one_card.seen(of_one_card.payment(4)) == [1], "nothing was stored"
+
+
+def test_events_that_are_only_explained_do_not_see_each_other(of_one_card: OfOneCard) -> None:
+    of_one_card.store(of_one_card.payment(0))
+    asked = [of_one_card.payment(hour) for hour in (1, 2, 3)]
+    assert of_one_card.seen(*asked, are_new=False) == [1, 1, 1]
+
+
+def test_stored_events_that_are_scored_in_shadow_are_seen_once(of_one_card: OfOneCard) -> None:
+    decided = [of_one_card.payment(hour, f"payment-{hour}") for hour in (1, 2, 3)]
+    of_one_card.store(*decided)
+    assert of_one_card.seen(*decided, are_new=False) == [0, 1, 2]
+    assert of_one_card.seen(*decided, of_one_card.payment(4), are_new=False)[-1] == 3

@@ -1,0 +1,1 @@
+"""Earlier releases: their SQL, a database that one filled, and their code."""

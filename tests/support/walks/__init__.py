@@ -1,0 +1,1 @@
+"""What a contract walk sends, and what it expects."""
