@@ -14,8 +14,9 @@ from scoring.described_features import DescribedFeatures, FeatureDescription
 from scoring.event import AnyEvent, event_columns
 from scoring.event_type import document as event_type_document
 from scoring.event_type.fields import EventType
-from scoring.expressions.nodes import Call, FieldValue, Node, Window, children
+from scoring.expressions.nodes import Call, Node, Window, children
 from scoring.feature_set import document as feature_set_document
+from scoring.feature_set.definition import Direction
 from scoring.feature_set.entity_windows import EntityWindows
 from scoring.feature_set.feature_set import CompiledFeature, CompiledFeatureSet, FeatureSet
 from scoring.feature_set.sentences import phrase
@@ -35,6 +36,7 @@ _WEEKDAYS = (
     "Saturday",
     "Sunday",
 )
+_SIGNS: Mapping[Direction, int] = {"increasing": 1, "decreasing": -1}
 _OTHER = "another value"
 """Word for a value of an open category that the training had not seen."""
 
@@ -101,7 +103,15 @@ class ModelFeatures:
         return tuple(
             feature.definition.name
             for feature in self.compiled.features
-            if (name := _coded_field(feature)) and self.event_type.kept[name].values is None
+            if (name := feature.coded_field) and self.event_type.kept[name].values is None
+        )
+
+    @property
+    def monotone(self) -> tuple[int, ...]:
+        """By feature, 1 where the score may only rise with it, -1 only fall, 0 either."""
+        return tuple(
+            _SIGNS[definition.monotone] if definition.monotone else 0
+            for definition in self.feature_set.definitions
         )
 
     @property
@@ -213,7 +223,7 @@ class ModelFeatures:
         root = feature.expression.root
         if root.kind == "boolean":
             return _NO_OR_YES
-        if name := _coded_field(feature):
+        if name := feature.coded_field:
             closed = self.event_type.kept[name].values
             return closed or (*self.feature_set.categories.get(name, ()), _OTHER)
         match root:
@@ -222,14 +232,6 @@ class ModelFeatures:
             case Call("weekday", _):
                 return _WEEKDAYS
         return None
-
-
-def _coded_field(feature: CompiledFeature) -> str | None:
-    """Return the category of which a feature is the code; None of another feature."""
-    match feature.expression.root:
-        case Call("code", (FieldValue(name),)):
-            return name
-    return None
 
 
 def _has_window(node: Node) -> bool:

@@ -12,6 +12,8 @@ import pytest
 from scoring.errors import InvalidEventType, InvalidFeatureSet
 from scoring.event_type.event import Event
 from scoring.event_type.validation import EventValidator
+from scoring.feature_set.definition import FeatureDefinition
+from scoring.feature_set.feature_set import FeatureSet
 from scoring.feature_set.model_features import ModelFeatures, model_features
 from scoring.features import PAYSIM_FEATURES
 from scoring.transaction import PAYSIM
@@ -67,6 +69,17 @@ def test_a_document_that_is_not_valid_is_refused(
 
 def test_codes_of_open_categories_alone_are_categorical() -> None:
     assert FEATURES.categorical == ("shop",)
+
+
+def test_directions_are_signs_in_the_order_of_the_matrix() -> None:
+    definitions = (
+        FeatureDefinition("a", "TX_AMOUNT", monotone="increasing"),
+        FeatureDefinition("b", "hour(TX_DATETIME)"),
+        FeatureDefinition("c", "code(CHANNEL)", monotone="decreasing"),
+    )
+    held = ModelFeatures(an_event_type(), FeatureSet(definitions))
+    assert held.monotone == (1, 0, -1)
+    assert model_features(json.loads(json.dumps(held.as_document()))).monotone == (1, 0, -1)
 
 
 def test_codes_and_conditions_have_words() -> None:
