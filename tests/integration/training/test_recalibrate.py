@@ -126,11 +126,10 @@ def test_reviews_of_which_nobody_knows_what_they_were_do_not_spoil_the_calibrato
     }
     assert error["weighted"] < 0.05
     assert error["naive"] > 0.2
-    assert weighted.evaluation.metrics["alerts"] == pytest.approx(
-        weighted.evaluation.counts[
-            weighted.evaluation.score >= weighted.model.policy.threshold
-        ].sum()
-    )
+    evaluation, threshold = weighted.evaluation, weighted.model.policy.threshold
+    alerts = evaluation.counts[evaluation.score >= threshold].sum()
+    assert evaluation.metrics["alerts"] == pytest.approx(alerts)
+    assert weighted.comparison.challenger.alerts.value == pytest.approx(alerts)
 
 
 def test_a_correct_calibrator_is_kept() -> None:
