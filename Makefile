@@ -29,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-unit test-history check chromium prometheus pgbouncer typescript screens bench bench-store bench-quality image test-image up lock clean
+.PHONY: help install demo test test-unit test-history check chromium prometheus pgbouncer typescript screens bench bench-store bench-history bench-quality image test-image up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench: $(INSTALLED) ## Compare with other systems, about 25 minutes; QUICK=1: on
 
 bench-store: $(INSTALLED) ## Compare Postgres with 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
 	@$(PY) -m benchmarks.store
+
+bench-history: $(INSTALLED) ## Measure what 40 windows add to a decision, with 10 million past events; about 25 minutes
+	@$(PY) -m benchmarks.history
 
 bench-quality: $(INSTALLED) ## Repeat the published experiment on DATA=handbook.parquet; about 20 minutes
 	@$(PY) -m benchmarks.quality

@@ -33,6 +33,7 @@ from serving.deployment.alias_follower import AliasFollower
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.deployment.tenant_settings import TenantSettings
 from serving.history import History
+from serving.history_folder import HistoryFolder
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
 
@@ -105,8 +106,10 @@ def connect(
         on_eviction=EVICTIONS.inc,
     )
     locks = BoosterLocks()
+    folder = HistoryFolder(background_engine)
+    stack.callback(folder.stop)
     shadow = ShadowScorer(
-        model_store, ShadowLog(background_engine), locks, History(background_engine)
+        model_store, ShadowLog(background_engine), locks, History(background_engine, folder)
     )
     stack.callback(shadow.stop)
     alias_follower = AliasFollower(
@@ -128,7 +131,7 @@ def connect(
         followed_at_s=lambda: alias_follower.followed_at_s,
     )
     log = DecisionLog(engine)
-    batch_scorer = BatchScorer(log, Predictor(locks, History(engine)), shadow, traces)
+    batch_scorer = BatchScorer(log, Predictor(locks, History(engine, folder)), shadow, traces)
     auth = Authenticator(lambda key: verify_key(engine, key, *key_secrets))
     pools = {"score": engine, "background": background_engine, "api": api_engine}
     dependencies = Dependencies(
@@ -143,6 +146,7 @@ def connect(
         metrics=LiveMetrics(pools, alias_follower.in_use, deployments, drift, database),
     )
     alias_follower.start()
+    folder.start()
     shadow.start()
     drift.start()
     database.start()

@@ -298,7 +298,8 @@ class StoreMisconfigured(StoreUnavailable):
     """Postgres, the login or a setting must be changed before this process can serve."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__("The decision log is not set up; its operator knows why.", reason=reason)
+        detail = "The decision log is not set up; the service's log has the reason."
+        super().__init__(detail, reason=reason)
 
 
 class NotStorable(SentinelError):

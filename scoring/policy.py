@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.columns import FloatArray
+from scoring.exploration import Exploration
 
 Decision = Literal["approve", "review"]
 RiskBand = Literal["low", "medium", "high"]
@@ -64,7 +65,11 @@ class CostModel:
         return self.false_alarm / (self.false_alarm + self.missed_fraud)
 
     def net_savings(
-        self, amount: FloatArray, is_fraud: NDArray[np.bool_], flagged: NDArray[np.bool_]
+        self,
+        amount: FloatArray,
+        is_fraud: NDArray[np.bool_],
+        flagged: NDArray[np.bool_],
+        counts: FloatArray | None = None,
     ) -> float:
         """Return the money saved against approving everything: frauds caught minus false alarms.
 
@@ -72,18 +77,24 @@ class CostModel:
             amount: amounts of the transactions, money, float64 (n,).
             is_fraud: labels, bool (n,).
             flagged: transactions that are reviewed, bool (n,).
+            counts: number of transactions that each stands for, float64 (n,); None: one each.
         """
-        caught = float(self.missed_costs(amount)[is_fraud & flagged].sum())
-        return caught - self.false_alarm * int(np.count_nonzero(flagged & ~is_fraud))
+        if counts is None:
+            counts = np.ones(is_fraud.size)
+        caught = float((counts * self.missed_costs(amount))[is_fraud & flagged].sum())
+        return caught - self.false_alarm * float(counts[flagged & ~is_fraud].sum())
 
-    def perfect_savings(self, amount: FloatArray, is_fraud: NDArray[np.bool_]) -> float:
+    def perfect_savings(
+        self, amount: FloatArray, is_fraud: NDArray[np.bool_], counts: FloatArray | None = None
+    ) -> float:
         """Return the net savings of reviewing exactly the frauds.
 
         Args:
             amount: amounts of the transactions, money, float64 (n,).
             is_fraud: labels, bool (n,).
+            counts: number of transactions that each stands for, float64 (n,); None: one each.
         """
-        return self.net_savings(amount, is_fraud, is_fraud)
+        return self.net_savings(amount, is_fraud, is_fraud, counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,8 @@ class Policy:
         threshold: score in (0, 1) from which a transaction is reviewed.
         high_from: score in [threshold, 1) from which the risk band is `high`. From the threshold
             to there the band is `medium`, below the threshold `low`.
+        explore: share of the would-be reviews that is approved at random; None: none is. Only a
+            tenant's own policy has it.
 
     Raises:
         ValueError: a number is out of range.
@@ -103,6 +116,7 @@ class Policy:
     cost_model: CostModel
     threshold: float
     high_from: float
+    explore: Exploration | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -126,7 +140,7 @@ class Policy:
         return cls(cost_model, threshold, 0.5 if threshold < 0.5 else (1.0 + threshold) / 2)
 
     def decide(self, score: float) -> Decision:
-        """Return `review` if the score reaches the threshold, else `approve`."""
+        """Return `review` if the score reaches the threshold, else `approve`; chance apart."""
         return "review" if score >= self.threshold else "approve"
 
     def risk_band(self, score: float) -> RiskBand:
@@ -137,7 +151,10 @@ class Policy:
 
     def as_numbers(self) -> dict[str, Any]:
         """Return the policy as JSON-ready numbers; `policy_from_numbers` is the inverse."""
-        return asdict(self)
+        numbers = asdict(self)
+        if self.explore is None:  # as releases that know no `explore` wrote it
+            del numbers["explore"]
+        return numbers
 
 
 def policy_from_numbers(numbers: Mapping[str, Any]) -> Policy:
@@ -151,6 +168,11 @@ def policy_from_numbers(numbers: Mapping[str, Any]) -> Policy:
     """
     try:
         costs = {name: float(cost) for name, cost in numbers["cost_model"].items()}
-        return Policy(CostModel(**costs), float(numbers["threshold"]), float(numbers["high_from"]))
+        explore = None
+        if (chances := numbers.get("explore")) is not None:
+            explore = Exploration(**{name: float(number) for name, number in chances.items()})
+        return Policy(
+            CostModel(**costs), float(numbers["threshold"]), float(numbers["high_from"]), explore
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the policy is incomplete or malformed: {error}") from error

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from uuid import UUID
 
 from scoring.columns import FloatArray
 from scoring.described_features import DescribedFeatures
+from scoring.exploration import Exploration
 from scoring.policy import Decision, RiskBand
 
 TOP_FEATURES = 5
@@ -61,12 +63,14 @@ class Prediction(NamedTuple):
         base_value: log-odds of the model's average training transaction.
         raw_probability: sigmoid of the margin, before calibration.
         risk_band: band of the score under the policy.
-        decision: outcome at the threshold.
+        decision: outcome at the threshold, or `approve` by chance.
         threshold: threshold of the policy at the time of the decision.
         features: one float for each feature of the version, in its order.
         contributions: log-odds, one float for each feature of the version, in its order.
         model: version that scored the transaction.
         described: names and descriptions of the version's features.
+        approval_probability: probability with which a would-be review was approved, also where it
+            was not; None where chance had no part in the decision.
     """
 
     score: float
@@ -80,6 +84,7 @@ class Prediction(NamedTuple):
     contributions: Sequence[float]
     model: ModelVersion
     described: DescribedFeatures
+    approval_probability: float | None = None
 
     def top_features(self, count: int = TOP_FEATURES) -> list[int]:
         """Return the indices of the `count` largest contributions by absolute value, largest first.
@@ -88,3 +93,20 @@ class Prediction(NamedTuple):
         """
         sizes = list(map(abs, self.contributions))
         return sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)[:count]
+
+    def randomised(
+        self, exploration: Exploration, amount: float | None, decision_id: UUID
+    ) -> Prediction:
+        """Return the prediction as chance decides it: a would-be review may be approved.
+
+        Args:
+            exploration: probability and largest amount of a randomised approval.
+            amount: amount of the event, money; None without one.
+            decision_id: id of the prediction, which draws.
+        """
+        if self.decision != "review" or not exploration.covers(amount):
+            return self
+        return self._replace(
+            decision="approve" if exploration.approves(decision_id) else "review",
+            approval_probability=exploration.share,
+        )

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from persistence.decisions.rows import Decided
 from scoring.prediction import Prediction
 from web.headers import REPLAYED
-from web.responses import explained, json_reply, json_response, model
+from web.responses import by_chance, explained, json_reply, json_response, model
 
 
 class RenderedReplies:
@@ -115,6 +115,7 @@ def _decision(decided: Decided) -> dict[str, Any]:
         "base_value": prediction.base_value,
         "margin": prediction.margin,
         "model": model(prediction.model),
+        **by_chance(prediction),
     }
 
 

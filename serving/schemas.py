@@ -11,7 +11,7 @@ from scoring.external_id import EXTERNAL_ID_PATTERN
 from scoring.transaction import MAX_AMOUNT, MAX_BALANCE, MAX_STEP, Transaction
 from web.headers import IDEMPOTENCY_KEY
 from web.invalid_fields import invalid_fields
-from web.schemas import Account, FeatureOut, ModelOut, Reasons
+from web.schemas import APPROVAL_PROBABILITY, Absent, Account, FeatureOut, ModelOut, Reasons
 
 MAX_BATCH_ROWS = 1000
 Balance = Annotated[float, Field(ge=-MAX_BALANCE, le=MAX_BALANCE, allow_inf_nan=False)]
@@ -131,6 +131,15 @@ class ExplainRequest(_Request):
         return self
 
 
+ApprovalProbability = Annotated[
+    float | Absent,
+    Field(
+        description=f"{APPROVAL_PROBABILITY}; with `decision` approve it was. Left out where "
+        "chance had no part in the decision"
+    ),
+]
+
+
 class ScoreReply(BaseModel):
     """A decision, stored before this reply was sent."""
 
@@ -144,6 +153,7 @@ class ScoreReply(BaseModel):
     base_value: float = Field(description="log-odds; added to all contributions it is the margin")
     margin: float = Field(description="log-odds")
     model: ModelOut
+    approval_probability: ApprovalProbability = None
     latency_ms: float = Field(description="time from the request's arrival to this reply")
 
 
@@ -170,4 +180,5 @@ class ExplainReply(BaseModel):
     decision: Literal["approve", "review"]
     threshold: float
     model: ModelOut
+    approval_probability: ApprovalProbability = None
     latency_ms: float

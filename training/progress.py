@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ class Reporter:
             TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
             console=console,
+            # Rich would print a warning to the console also where stderr is a file.
+            redirect_stderr=sys.stderr.isatty(),
         )
 
     def __enter__(self) -> Reporter:
@@ -72,3 +75,7 @@ class Reporter:
     def note(self, text: str) -> None:
         """Print a sentence that remains after the bars end."""
         self._console.print(text, soft_wrap=not self._console.is_terminal)
+
+    def warn(self, text: str) -> None:
+        """Print a warning to stderr."""
+        print(f"Warning: {text}", file=sys.stderr, flush=True)

@@ -56,7 +56,10 @@ class ProblemType:
 
 
 METHOD_NOT_ALLOWED = ProblemType(
-    "method-not-allowed", 405, "Method Not Allowed", "No; `Allow` lists the methods of the route"
+    "method-not-allowed",
+    405,
+    "Method Not Allowed",
+    "No; `Allow` and `detail` name the methods of the route",
 )
 TOO_SLOW = ProblemType(
     "too-slow",

@@ -66,6 +66,8 @@ def problem_response(error: Exception) -> Response:
     status = error.status_code
     code, detail = _BY_STATUS.get(status, ("internal", "The details are in the log."))
     headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" in headers:
+        detail = _not_allowed(headers["Allow"])
     if status in RETRY_STATUSES:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return Response(
@@ -87,6 +89,13 @@ def invalid_body(error: ValidationError) -> InvalidRequest:
     if found[0]["type"] == "json_invalid":
         return MalformedRequest(f"{found[0]['msg']}.")
     return invalid_fields([(item["loc"], item["msg"]) for item in found])
+
+
+def _not_allowed(allow: str) -> str:
+    """Return the detail of a 405 from the names of the methods that the route takes."""
+    *others, last = sorted(allow.split(", "))
+    names = f"{', '.join(others)} and {last}" if others else last
+    return f"The route does not take this method; it takes {names}."
 
 
 def _invalid_parameters(error: RequestValidationError) -> InvalidRequest:

@@ -13,7 +13,10 @@ from web.schemas import ModelOut
 
 
 def explained(prediction: Prediction) -> dict[str, Any]:
-    """Render all parts of a prediction: every feature, and the reasons as sentences."""
+    """Render all parts of a prediction: every feature, and the reasons as sentences.
+
+    `approval_probability` is among them only where chance had a part in the decision.
+    """
     return {
         "score": prediction.score,
         "raw_probability": prediction.raw_probability,
@@ -25,7 +28,14 @@ def explained(prediction: Prediction) -> dict[str, Any]:
         "decision": prediction.decision,
         "threshold": prediction.threshold,
         "model": model(prediction.model),
+        **by_chance(prediction),
     }
+
+
+def by_chance(prediction: Prediction) -> dict[str, float]:
+    """Render the probability of a randomised approval; empty where chance had no part."""
+    probability = prediction.approval_probability
+    return {} if probability is None else {"approval_probability": probability}
 
 
 def model(version: ModelVersion) -> dict[str, Any]:

@@ -42,6 +42,11 @@ ExternalId = Annotated[str, Field(pattern=EXTERNAL_ID_PATTERN)]
 # A parameter that is not sent is absent; nobody can send a null in a query.
 Absent = SkipJsonSchema[None]
 
+APPROVAL_PROBABILITY = (
+    "probability with which the payment was approved at random, by the policy's `explore`, though "
+    "its score reaches the threshold"
+)
+
 PROBLEM_URIS = sorted(type_uri(problem.code) for problem in PROBLEM_TYPES)
 
 Timestamp = Annotated[

@@ -12,6 +12,7 @@ from persistence.labels.reader import (
     MaturedPairs,
     read_matured,
     read_matured_pairs,
+    selection_bias,
 )
 from scoring.evaluation.comparison import Comparison, Decisions, TooFewFrauds, compare
 from scoring.policy import CostModel
@@ -31,9 +32,11 @@ class DecisionWindow:
         at: time as of which they were read.
         from_s, to_s: time of the oldest decision and end of the window, Unix seconds.
         count: decisions.
-        labelled: decisions with a label.
-        frauds: decisions that were frauds.
+        labelled: decisions with a label that counts.
+        unknown: reviews without weight: payments that were approved at random stand for them.
+        frauds: decisions with a weight that were frauds, one each.
         truncated: whether there were more than MAX_DECISIONS.
+        selection_bias: sentences on what the labels cannot say.
     """
 
     at: datetime
@@ -41,8 +44,10 @@ class DecisionWindow:
     to_s: float
     count: int
     labelled: int
+    unknown: int
     frauds: int
     truncated: bool
+    selection_bias: str
 
     @property
     def days(self) -> float:
@@ -144,6 +149,7 @@ def compare_versions(
             pairs.amount,
             pairs.is_fraud,
             costs,
+            pairs.weights,
         )
     except TooFewFrauds as error:
         return str(error)
@@ -161,12 +167,15 @@ def _window(
     # Newest first; without any decision, the window as it was requested.
     oldest_s = float(matured.decided_at[-1]) if count else None
     start = end - timedelta(days=window_days)
+    counts = matured.weights > 0
     return DecisionWindow(
         at=at,
         from_s=start.timestamp() if oldest_s is None else oldest_s,
         to_s=end.timestamp(),
         count=count,
-        labelled=int(matured.labelled.sum()),
-        frauds=int(matured.is_fraud.sum()),
+        labelled=int((matured.labelled & counts).sum()),
+        unknown=int((~counts).sum()),
+        frauds=int((matured.is_fraud & counts).sum()),
         truncated=matured.truncated,
+        selection_bias=selection_bias(matured.weights, matured.is_fraud),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from scoring.exploration import Exploration
 from scoring.policy import CostModel, Policy
 from web.invalid_fields import invalid_fields
 
@@ -19,14 +20,15 @@ def changed_policy(current: Policy, changes: Mapping[str, Any]) -> Policy:
 
     Args:
         current: policy that gives the numbers that do not change.
-        changes: new `threshold` and `high_from`, probabilities in (0, 1), and `cost_model`, the new
-            costs by name; at least one of them.
+        changes: new `threshold` and `high_from`, probabilities in (0, 1), `cost_model`, the new
+            costs by name, and `explore`, both of its numbers or None; at least one of them.
 
     Raises:
         InvalidRequest: nothing changes, or the numbers contradict each other; names the field.
     """
     if not changes:
-        raise invalid_fields([((), "must have at least one of threshold, high_from, cost_model")])
+        members = "threshold, high_from, cost_model, explore"
+        raise invalid_fields([((), f"must have at least one of {members}")])
     if changes.get("cost_model") == {}:
         raise invalid_fields([(("cost_model",), "must have at least one cost")])
     costs = changed_costs(current.cost_model, changes.get("cost_model", {}), "cost_model")
@@ -39,7 +41,10 @@ def changed_policy(current: Policy, changes: Mapping[str, Any]) -> Policy:
     if high_from < threshold:
         message = f"must be >= threshold, which is {threshold:.6g}"
         raise invalid_fields([(("high_from",), message)])
-    return Policy(costs, threshold, high_from)
+    explore = current.explore
+    if "explore" in changes:
+        explore = Exploration(**changes["explore"]) if changes["explore"] else None
+    return Policy(costs, threshold, high_from, explore)
 
 
 def changed_costs(current: CostModel, changes: Mapping[str, float], *path: str) -> CostModel:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from scoring.exploration import MAX_SHARE
 from scoring.transaction import MAX_AMOUNT
 from web.schemas import ModelOut, Timestamp
 
@@ -52,6 +53,22 @@ class CostModelIn(Costs):
     )
 
 
+class ExploreIn(BaseModel):
+    """Which would-be reviews are approved at random, to learn what they were."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    share: float = Field(
+        gt=0, le=MAX_SHARE, description="probability with which each of them is approved"
+    )
+    max_amount: float = Field(
+        gt=0,
+        le=MAX_AMOUNT,
+        description="largest amount, in your currency; a payment of more, or without an amount, is "
+        "never approved at random",
+    )
+
+
 class PolicyIn(BaseModel):
     """A change of the policy in force; a member left out stays as it is."""
 
@@ -75,6 +92,10 @@ class PolicyIn(BaseModel):
         description="what errors cost; without `threshold`, it becomes the one at which a review "
         "and an approval cost the same: false_alarm / (false_alarm + missed_fraud)",
     )
+    explore: ExploreIn | None = Field(
+        default=None,
+        description="randomised approvals, off unless you set them; null ends them",
+    )
 
 
 class CostModelOut(BaseModel):
@@ -87,6 +108,13 @@ class CostModelOut(BaseModel):
 
 Threshold = Annotated[float, Field(description="scores from here on are reviewed")]
 HighFrom = Annotated[float, Field(description="scores from here on are in the band `high`")]
+
+
+class ExploreOut(BaseModel):
+    """Which would-be reviews are approved at random."""
+
+    share: float = Field(description="probability with which each of them is approved")
+    max_amount: float = Field(description="largest amount, in your currency")
 
 
 class VersionPolicy(BaseModel):
@@ -106,6 +134,7 @@ class PolicyOut(BaseModel):
             "example": {
                 "source": "tenant",
                 **POLICY_EXAMPLE,
+                "explore": {"share": 0.02, "max_amount": 200.0},
                 "id": 7,
                 "since": "2026-01-31T12:00:00+00:00",
                 "actor": "policy-console",
@@ -124,6 +153,7 @@ class PolicyOut(BaseModel):
     cost_model: CostModelOut
     threshold: Threshold
     high_from: HighFrom
+    explore: ExploreOut | None = Field(description="randomised approvals; null: there are none")
     id: int | None = Field(description="of the tenant's policy; null where the version's own rules")
     since: Timestamp
     actor: str = Field(

@@ -8,7 +8,7 @@ from typing import Any
 
 from api.models.effective_policy import EffectivePolicy, TenantDeployment
 from api.models.matured_decisions import DecisionWindow, VersionComparison
-from api.models.policy_schemas import CostModelOut, PolicyOut, VersionPolicy
+from api.models.policy_schemas import CostModelOut, ExploreOut, PolicyOut, VersionPolicy
 from api.models.schemas import (
     ChallengerOut,
     ComparisonOut,
@@ -24,7 +24,6 @@ from api.models.schemas import (
 from api.models.threshold_tuning import Tuning
 from persistence.deployments.refusals import Refusal
 from persistence.deployments.served_versions import ServedVersion
-from persistence.labels.reader import SELECTION_BIAS
 from scoring.errors import NoModel
 from scoring.evaluation.bootstrap import Interval
 from scoring.evaluation.comparison import Figures
@@ -37,10 +36,11 @@ from web.schemas import ModelOut, WindowOut
 
 def policy_out(effective: EffectivePolicy) -> PolicyOut:
     """Return the reply of the policy in force."""
-    production = effective.production
+    production, explore = effective.production, effective.policy.explore
     return PolicyOut(
         source="model" if effective.id is None else "tenant",
         **_numbers(effective.policy),
+        explore=ExploreOut(**asdict(explore)) if explore else None,
         id=effective.id,
         since=effective.since,
         actor=effective.actor,
@@ -61,7 +61,7 @@ def tuner_reply(window: DecisionWindow, costs: CostModel, tuning: Tuning | str) 
             alerts=outcome.flagged,
             alerts_per_day=outcome.flagged / window.days,
             caught=outcome.caught,
-            missed=window.frauds - outcome.caught,
+            missed=outcome.missed,
             false_alarms=outcome.flagged - outcome.caught,
             net_savings=outcome.savings,
         )
@@ -183,11 +183,12 @@ def _matured(window: DecisionWindow, costs: CostModel) -> dict[str, Any]:
         "window": WindowOut(from_=_moment(window.from_s), to=_moment(window.to_s)),
         "matured": window.count,
         "labelled": window.labelled,
-        "presumed_honest": window.count - window.labelled,
+        "presumed_honest": window.count - window.labelled - window.unknown,
+        "unknown": window.unknown,
         "frauds": window.frauds,
         "truncated": window.truncated,
         "cost_model": _costs_out(costs),
-        "selection_bias": SELECTION_BIAS,
+        "selection_bias": window.selection_bias,
     }
 
 

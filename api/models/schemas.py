@@ -108,9 +108,13 @@ class _Matured(BaseModel):
     )
     window: WindowOut
     matured: int = Field(description="decisions looked at, escalated ones left out")
-    labelled: int = Field(description="those with a label")
+    labelled: int = Field(description="those with a label that counts")
     presumed_honest: int = Field(description="decisions without one")
-    frauds: int
+    unknown: int = Field(
+        description="reviews of which nobody knows what they were; payments that were approved at "
+        "random stand for them in every figure. 0 without the policy's `explore`"
+    )
+    frauds: int = Field(description="among the labelled ones, each counted once")
     truncated: bool = Field(description="there were more; the latest 50,000 were looked at")
     cost_model: CostModelOut = Field(description="what the money is reckoned with")
     selection_bias: str = Field(description="what the labels cannot say")
@@ -127,6 +131,7 @@ class TunerReply(_Matured):
                 "matured": 48210,
                 "labelled": 1630,
                 "presumed_honest": 46580,
+                "unknown": 0,
                 "frauds": 57,
                 "truncated": False,
                 "cost_model": POLICY_EXAMPLE["cost_model"],
@@ -230,6 +235,7 @@ class ModelsReply(BaseModel):
                 "policy": {
                     "source": "model",
                     **POLICY_EXAMPLE,
+                    "explore": None,
                     "id": None,
                     "since": "2026-01-02T09:00:00+00:00",
                     "actor": "mlflow",

@@ -41,15 +41,15 @@ def tune(matured: MaturedDecisions, costs: CostModel, threshold: float) -> Tunin
         costs: costs of the two errors.
         threshold: threshold in force.
     """
-    count = matured.score.size
+    count, is_fraud = matured.score.size, matured.is_fraud & (matured.weights > 0)
     if not count:
         return "No decision has matured within the window, so nothing says what became of any."
-    if not matured.is_fraud.any():
+    if not is_fraud.any():
         return (
             f"None of the {count:,} matured decisions is a confirmed fraud, so nothing says what a "
             "threshold would catch."
         )
-    curve = cost_curve(matured.score, matured.amount, matured.is_fraud, costs)
+    curve = cost_curve(matured.score, matured.amount, is_fraud, costs, matured.weights)
     best, suggested = curve.at(float(curve.thresholds[curve.best])), curve.at(curve.chosen)
     points = {outcome.threshold: outcome for outcome in (curve.at(threshold), best, suggested)}
     thresholds, most = curve.thresholds, MAX_POINTS - len(points)

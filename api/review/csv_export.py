@@ -37,6 +37,7 @@ _LAST: tuple[Column, ...] = (
     ("model_version", lambda case: case.decided.prediction.model.version),
     ("feedback", lambda case: case.feedback[0].label if case.feedback else ""),
     ("rationale", lambda case: case.feedback[0].rationale if case.feedback else ""),
+    ("approval_probability", lambda case: case.decided.prediction.approval_probability),
 )
 
 

@@ -42,6 +42,7 @@ def case_out(case: Case) -> CaseOut:
         risk_band=prediction.risk_band,
         decision=prediction.decision,
         threshold=prediction.threshold,
+        approval_probability=prediction.approval_probability,
         reasons=reasons(prediction),
         model=model_out(prediction.model),
         undecided=case.undecided,
@@ -101,7 +102,7 @@ def _prediction_out(decided: Decided) -> PredictionOut:
     return PredictionOut(
         prediction_id=decided.prediction_id,
         decided_at=_decided_at(decided),
-        **explained(decided.prediction),
+        **{"approval_probability": None} | explained(decided.prediction),
     )
 
 

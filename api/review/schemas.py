@@ -14,6 +14,7 @@ from persistence.review.search import MAX_AMOUNT_DAYS
 from scoring.policy import Decision, RiskBand
 from scoring.transaction import MAX_AMOUNT
 from web.schemas import (
+    APPROVAL_PROBABILITY,
     Absent,
     Account,
     ExternalId,
@@ -67,7 +68,9 @@ class WorklistQuery(_PageQuery):
 
     risk_band: RiskBand | Absent = Field(default=None, description="only this band")
     decision: Decision | Absent = Field(
-        default=None, description="only this decision of the model; without a risk_band: review"
+        default=None,
+        description="only this decision of the model; without a risk_band: review. Payments that "
+        "were approved at random are on no worklist",
     )
     undecided: bool = Field(
         default=True,
@@ -213,6 +216,12 @@ DisplayTime = Annotated[
 ]
 
 
+ApprovalProbability = Annotated[
+    float | None,
+    Field(description=f"{APPROVAL_PROBABILITY}; null where chance had no part in the decision"),
+]
+
+
 class CaseOut(BaseModel):
     """A decision in a list."""
 
@@ -224,6 +233,7 @@ class CaseOut(BaseModel):
     risk_band: RiskBand
     decision: Decision
     threshold: float = Field(description="the one it was decided at")
+    approval_probability: ApprovalProbability
     reasons: Reasons
     model: ModelOut
     undecided: bool = Field(description="no analyst has settled it")
@@ -252,6 +262,7 @@ class PredictionOut(BaseModel):
     risk_band: RiskBand
     decision: Decision
     threshold: float
+    approval_probability: ApprovalProbability
     model: ModelOut
     decided_at: Timestamp
 

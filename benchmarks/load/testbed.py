@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import psycopg
 from psycopg import sql
 
@@ -27,6 +28,7 @@ KEY_SECRET = b"a secret of the benchmark"
 PROJECT = Path(__file__).resolve().parents[2]
 SERVING_LOCK = PROJECT / "requirements" / "serving.lock"
 _INSTALL_S = 1200
+_READY_S = 300.0
 _CONNECTIONS = 300
 """Connections that Postgres allows, because suspended systems keep their pools."""
 _SETTINGS = (
@@ -109,6 +111,41 @@ class Testbed:
             return url, api_keys.issue_key(engine, tenant.id, ("score", "review"), KEY_SECRET)
         finally:
             engine.dispose()
+
+    def serve(self, name: str, database: str) -> tuple[Child, int]:
+        """Start the service with one worker and wait until it is ready; return it and its port.
+
+        Args:
+            name: name of the service's files.
+            database: URL of its database.
+
+        Raises:
+            ProcessError: the service ended, or was not ready in time.
+        """
+        port = free_port()
+        home = self.home / "services" / name
+        child = Child(
+            name,
+            [
+                *(self.service_python, "-m", "bentoml", "serve", "service:Sentinel"),
+                *("--host", "127.0.0.1", "--port", str(port)),
+            ],
+            log=self.home / "logs" / f"{name}.log",
+            environment=child_environment(
+                DATABASE_URL=database,
+                MLFLOW_TRACKING_URI=self.mlflow.url,
+                **self.mlflow.login.environment,
+                SENTINEL_HOME=str(home),
+                SENTINEL_KEY_SECRET=KEY_SECRET.decode(),
+                BENTOML_HOME=str(home / "bentoml"),
+                BENTOML_DO_NOT_TRACK="True",
+                BENTOML_CONFIG_OPTIONS="services.sentinel.workers=1",
+            ),
+            directory=PROJECT,
+        )
+        self.own(child)
+        child.wait_until(lambda: _is_ready(f"http://127.0.0.1:{port}/readyz"), _READY_S)
+        return child, port
 
     def checkpoint(self) -> None:
         """Write dirty pages to disk, so that no measurement includes the writes of the previous."""
@@ -195,6 +232,13 @@ def child_environment(**more: str) -> dict[str, str]:
     )
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return inherited | more
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _last_error(output: str) -> str:

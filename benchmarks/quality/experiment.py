@@ -14,17 +14,15 @@ import click
 import httpx
 import numpy as np
 
-from benchmarks.load.testbed import KEY_SECRET, PROJECT, Testbed, child_environment, free_port
+from benchmarks.load.testbed import PROJECT, Testbed, child_environment
 from benchmarks.quality.data import LABEL, Cut
 from benchmarks.quality.published import TEST_US, judge
 from registry.names import CANDIDATE, PRODUCTION, model_name
 from scoring.columns import FloatArray
-from sentinel.local.processes import Child
 
 BATCH = 100
 """Payments of a request. Windows of 1000 read more of the past than a request has time for."""
 TENANT = "bench"
-READY_S = 180.0
 
 Report = Callable[[str], None]
 
@@ -126,33 +124,11 @@ class Experiment:
 
     def _scored(self, name: str, database: str, key: str) -> FloatArray:
         """Return the scores of the test's payments, sent in order of time."""
-        port = free_port()
-        home = self._testbed.home / "services" / name
-        child = Child(
-            name,
-            [
-                *(self._testbed.service_python, "-m", "bentoml", "serve", "service:Sentinel"),
-                *("--host", "127.0.0.1", "--port", str(port)),
-            ],
-            log=self._testbed.home / "logs" / f"{name}.log",
-            environment=child_environment(
-                DATABASE_URL=database,
-                MLFLOW_TRACKING_URI=self._testbed.mlflow.url,
-                **self._testbed.mlflow.login.environment,
-                SENTINEL_HOME=str(home),
-                SENTINEL_KEY_SECRET=KEY_SECRET.decode(),
-                BENTOML_HOME=str(home / "bentoml"),
-                BENTOML_DO_NOT_TRACK="True",
-                BENTOML_CONFIG_OPTIONS="services.sentinel.workers=1",
-            ),
-            directory=PROJECT,
-        )
-        self._testbed.own(child)
+        child, port = self._testbed.serve(name, database)
         headers = {"Authorization": f"Bearer {key}"}
         url = f"http://127.0.0.1:{port}"
         try:
             with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
-                child.wait_until(lambda: _is_ready(client), READY_S)
                 return self._send(client)
         finally:
             child.stop()
@@ -169,10 +145,3 @@ class Experiment:
             if start // BATCH % 100 == 0:
                 self._report(f"Scored {len(scores):,} of {len(bodies):,} payments.")
         return np.array(scores)
-
-
-def _is_ready(client: httpx.Client) -> bool:
-    try:
-        return client.get("/readyz", timeout=5).is_success
-    except httpx.HTTPError:
-        return False

@@ -72,33 +72,39 @@ class Payments:
         return set(self.card[rows[self.is_fraud[rows]]].tolist())
 
 
-def judged_rows(payments: Payments) -> list[IntArray]:
-    """Return the rows of each day of the test, without cards that are known to be compromised.
+def judged_rows(payments: Payments, test_us: int = TEST_US) -> list[IntArray]:
+    """Return the rows of each day of a test, without cards that are known to be compromised.
 
     For the first day those are the cards with a fraud in the last week of training, for each
     further day also those with a fraud up to the day before the same day of the week in between.
+
+    Args:
+        payments: payments from two weeks before the test on.
+        test_us: start of the week of the test, microseconds since 1970.
     """
-    known = payments.cards_with_fraud(TRAINING_END_US - DAYS * DAY_US, TRAINING_END_US)
+    training_end_us = test_us - DAYS * DAY_US
+    known = payments.cards_with_fraud(training_end_us - DAYS * DAY_US, training_end_us)
     days = []
     for day in range(DAYS):
-        became_known_us = TRAINING_END_US + (day - 1) * DAY_US
+        became_known_us = training_end_us + (day - 1) * DAY_US
         known |= payments.cards_with_fraud(became_known_us, became_known_us + DAY_US)
-        rows = payments.between(TEST_US + day * DAY_US, TEST_US + (day + 1) * DAY_US)
+        rows = payments.between(test_us + day * DAY_US, test_us + (day + 1) * DAY_US)
         days.append(rows[~np.isin(payments.card[rows], list(known))])
     return days
 
 
-def judge(payments: Payments, score: FloatArray) -> dict[str, float]:
-    """Return the figures of scores on the test.
+def judge(payments: Payments, score: FloatArray, test_us: int = TEST_US) -> dict[str, float]:
+    """Return the figures of scores on a test.
 
     Args:
         payments: all payments, at least from the last week of training to the end of the test.
         score: probability of fraud of each payment; read on the test alone, float64 (n,).
+        test_us: start of the week of the test, microseconds since 1970.
 
     Returns:
         average_precision, auc and card_precision_100 as published; ece and log_loss.
     """
-    days = judged_rows(payments)
+    days = judged_rows(payments, test_us)
     rows = np.concatenate(days)
     figures = quality(np.clip(score[rows], 1e-12, 1 - 1e-12), payments.is_fraud[rows])
     return {

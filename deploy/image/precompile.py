@@ -1,4 +1,4 @@
-"""Compile bytecode and the kernel while the image is built; later its root is read-only.
+"""Compile bytecode and the kernels while the image is built; later its root is read-only.
 
 The bytecode of the packages, of the service, and of what they import of the standard library goes
 below PYTHONPYCACHEPREFIX; the kernel goes to NUMBA_CACHE_DIR. A start on two busy cores takes 5 s,
@@ -19,9 +19,14 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 
+from scoring.event_type.document import from_document
 from scoring.explain.treeshap import compile_trees
+from scoring.feature_set.definition import FeatureDefinition
+from scoring.feature_set.feature_set import FeatureSet
+from scoring.feature_set.model_features import ModelFeatures
 
 SOURCE = Path(__file__).parents[2]
+_OF_A_VALUE = ("sum", "mean", "std", "max", "min", "distinct")
 IMPORTED = (
     "_bentoml_impl.worker.service",
     "_bentoml_impl.server.serving",
@@ -60,11 +65,32 @@ def compile_kernel() -> None:
     booster = lgb.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 3)
     if compile_trees(booster) is None:
         sys.exit("The compiled trees differ from LightGBM's: see the warning above.")
+    compile_windows()
     cache = Path(os.environ["NUMBA_CACHE_DIR"])
     digest = hashlib.sha256()
     for path in sorted(cache.rglob("*.nb?")):
         digest.update(path.read_bytes())
     (cache / "version").write_text(digest.hexdigest() + "\n")
+
+
+def compile_windows() -> None:
+    """Compile the windows of every function, which are the same for every event type."""
+    fields = {
+        "time": {"kind": "timestamp", "role": "time"},
+        "payer": {"kind": "entity", "entity": "account", "role": "payer"},
+        "payee": {"kind": "entity", "entity": "account", "role": "payee"},
+        "amount": {"kind": "number", "role": "amount"},
+    }
+    functions = {
+        **{name: f"{name}(amount, by=payer, window='1d')" for name in _OF_A_VALUE},
+        "count": "count(by=[payer, payee], window='1d', where=amount > 1)",
+        "last": "seconds_since_last(by=payer)",
+        "frauds": "fraud_rate(by=payer, window='7d', delay='1d')",
+    }
+    definitions = tuple(FeatureDefinition(name, text) for name, text in functions.items())
+    event_type = from_document({"name": "payment", "fields": fields})
+    for windows in ModelFeatures(event_type, FeatureSet(definitions)).by_entity:
+        windows.compile()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from persistence.pipeline.binary_arrays import (
 )
 from persistence.pipeline.libpq import Call, Statement
 from scoring.event_type.event import Event
+from scoring.event_type.records import record_of
 from scoring.prediction import Prediction
 
 
@@ -93,6 +94,7 @@ INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "policy_id": (BIGINT, attrgetter("policy_id")),
     "risk_band": (TEXT, attrgetter("prediction.risk_band")),
     "decision": (TEXT, attrgetter("prediction.decision")),
+    "approval_probability": (FLOAT8, attrgetter("prediction.approval_probability")),
     "features": (DOCUMENTS, lambda d: _named(d.prediction, d.prediction.features)),
     "contributions": (DOCUMENTS, lambda d: _named(d.prediction, d.prediction.contributions)),
     "latency_ms": (FLOAT8, attrgetter("latency_ms")),
@@ -147,17 +149,23 @@ WHERE external_id IS NOT NULL AND prediction_id NOT IN (SELECT prediction_id FRO
 """  # noqa: S608
 
 
+def _record(decided: Decided) -> bytes | None:
+    event = decided.transaction
+    return record_of(event) if isinstance(event, Event) else None
+
+
 HISTORY: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "time_us": (BIGINT, attrgetter("transaction.time_us")),
     "entities": (DOCUMENTS, _entities),
+    "record": (BYTEA, _record),
 }
 """Parameters that INSERT_WITH_HISTORY has beside those of INPUT."""
 
 # An event becomes a past event of each of its entities in the statement that stores its decision,
 # so a repeated request is not counted twice.
 _HISTORY = """, stored_history AS (
-    INSERT INTO entity_events (tenant_id, entity, key, time_us, event_id, fields)
-    SELECT tenant_id, e.key, e.value, time_us, transaction_id, fields::text
+    INSERT INTO entity_events (tenant_id, entity, key, time_us, event_id, record)
+    SELECT tenant_id, e.key, e.value, time_us, transaction_id, record
     FROM fresh CROSS JOIN LATERAL jsonb_each_text(entities) AS e
     WHERE time_us IS NOT NULL
 )"""

@@ -109,6 +109,7 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
             contributions=[float(row["contributions"][name]) for name in described.names],
             model=ModelVersion(row["model_name"], row["model_version"], row.get("usual") or {}),
             described=described,
+            approval_probability=row["approval_probability"],
         ),
         latency_ms=row["latency_ms"],
         decided_at=row["created_at"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, delete
 
 from persistence.actor import Actor
-from persistence.tables.history import EntityEventRow
+from persistence.tables.history import EntityEventRow, EntityFraudRow, EntitySegmentRow
 from persistence.tenancy import tenant_transaction
 
 
@@ -19,5 +19,10 @@ def remove_history(engine: Engine, tenant_id: int, actor: Actor) -> int:
         StoreUnavailable: Postgres is unreachable or the connection broke.
     """
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        rows = delete(EntityEventRow).where(EntityEventRow.tenant_id == tenant_id)
-        return int(connection.execute(rows).rowcount)
+        segments = delete(EntitySegmentRow).where(EntitySegmentRow.tenant_id == tenant_id)
+        in_segments = connection.execute(segments.returning(EntitySegmentRow.events)).scalars()
+        removed = sum(in_segments)
+        single = delete(EntityEventRow).where(EntityEventRow.tenant_id == tenant_id)
+        removed += int(connection.execute(single).rowcount)
+        connection.execute(delete(EntityFraudRow).where(EntityFraudRow.tenant_id == tenant_id))
+        return removed

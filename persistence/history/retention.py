@@ -7,7 +7,9 @@ entity to the next by it and read only what they delete. They take no lock that 
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from typing import NamedTuple
+
+from sqlalchemy import Connection, TextClause, text
 
 from persistence.actor import Actor
 from persistence.tenancy import OPERATOR, every_tenants_transaction
@@ -23,44 +25,81 @@ _PAGE = 1_000
 _NESTED_LOOPS = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 """The entities of a page are looked up one by one; Postgres may else read the whole table."""
 
-# https://wiki.postgresql.org/wiki/Loose_indexscan
-_PAGE_OF_ENTITIES = """
+
+class _Table(NamedTuple):
+    """A table of past events, its column with the time of a row's latest event, and its events."""
+
+    name: str
+    time: str
+    events: str
+
+
+_TABLES = (
+    _Table("entity_segments", "until_us", "events"),
+    _Table("entity_events", "time_us", "1"),
+    # A fraud becomes known after its event.
+    _Table("entity_frauds", "known_us", "0"),
+)
+
+
+def _page(table: _Table) -> str:
+    """Return the common table expressions of the entities that follow one, without their rows."""
+    # https://wiki.postgresql.org/wiki/Loose_indexscan
+    return f"""
 WITH RECURSIVE entities AS (
-    (SELECT entity, key FROM entity_events WHERE tenant_id = :tenant_id
+    (SELECT entity, key FROM {table.name} WHERE tenant_id = :tenant_id
         AND (entity, key) > (:entity, :key) ORDER BY entity, key LIMIT 1)
     UNION ALL
     SELECT next.* FROM entities e CROSS JOIN LATERAL (
-        SELECT entity, key FROM entity_events WHERE tenant_id = :tenant_id
+        SELECT entity, key FROM {table.name} WHERE tenant_id = :tenant_id
             AND (entity, key) > (e.entity, e.key) ORDER BY entity, key LIMIT 1
     ) AS next
 ), page AS MATERIALIZED (SELECT entity, key FROM entities LIMIT :page)
-"""
-_TENANTS = text("SELECT id FROM tenants ORDER BY id")
-_NEWEST = text(
-    f"""
-    {_PAGE_OF_ENTITIES}
-    SELECT max(newest.time_us) FROM page e CROSS JOIN LATERAL (
-        SELECT max(time_us) AS time_us FROM entity_events
-        WHERE tenant_id = :tenant_id AND entity = e.entity AND key = e.key
-    ) AS newest
-    """  # noqa: S608 - constants of this file, here and below
-)
-_OLD = """
+"""  # noqa: S608 - constants of this file, here and below
+
+
+def _old(table: _Table) -> str:
+    return f"""
 WHERE d.tenant_id = :tenant_id AND d.entity = e.entity AND d.key = e.key
-    AND d.time_us < :before_us
+    AND d.{table.time} < :before_us
 """
-_COUNT = text(
-    f"{_PAGE_OF_ENTITIES} SELECT count(*) FROM page e JOIN entity_events d ON true {_OLD}"  # noqa: S608
-)
-_DELETE = text(
-    f"""
-    {_PAGE_OF_ENTITIES}, gone AS (
-        DELETE FROM entity_events d USING page e {_OLD} RETURNING 1
+
+
+_TENANTS = text("SELECT id FROM tenants ORDER BY id")
+
+
+def _newest(table: _Table) -> TextClause:
+    return text(
+        f"""
+        {_page(table)}
+        SELECT max(newest.us) FROM page e CROSS JOIN LATERAL (
+            SELECT max({table.time}) AS us FROM {table.name}
+            WHERE tenant_id = :tenant_id AND entity = e.entity AND key = e.key
+        ) AS newest
+        """  # noqa: S608
     )
-    SELECT entity, key, (SELECT count(*) FROM gone) FROM page
-    ORDER BY entity DESC, key DESC LIMIT 1
-    """  # noqa: S608
-)
+
+
+def _count(table: _Table) -> TextClause:
+    return text(
+        f"""
+        {_page(table)}
+        SELECT coalesce(sum({table.events}), 0)
+        FROM page e JOIN {table.name} d ON true {_old(table)}
+        """  # noqa: S608
+    )
+
+
+def _delete(table: _Table) -> TextClause:
+    return text(
+        f"""
+        {_page(table)}, gone AS (
+            DELETE FROM {table.name} d USING page e {_old(table)} RETURNING {table.events} AS events
+        )
+        SELECT entity, key, (SELECT coalesce(sum(events), 0) FROM gone) FROM page
+        ORDER BY entity DESC, key DESC LIMIT 1
+        """  # noqa: S608
+    )
 
 
 def count_old_events(connection: Connection) -> int:
@@ -68,17 +107,21 @@ def count_old_events(connection: Connection) -> int:
     with every_tenants_transaction(connection):
         connection.exec_driver_sql(_NESTED_LOOPS)
         return sum(
-            connection.execute(
-                _COUNT, _everything(tenant_id) | {"before_us": before_us}
-            ).scalar_one()
+            int(
+                connection.execute(
+                    _count(table), _everything(tenant_id) | {"before_us": before_us}
+                ).scalar_one()
+            )
             for tenant_id, before_us in _limits(connection)
+            for table in _TABLES
         )
 
 
 def delete_old_events(connection: Connection, actor: Actor = OPERATOR) -> int:
     """Delete the past events of all tenants that are older than KEPT_US; return how many.
 
-    Each page of entities is a transaction of its own.
+    A segment is deleted when its latest event is as old. Each page of entities is a transaction of
+    its own.
 
     Args:
         connection: connection of the table's owner, without a transaction.
@@ -87,24 +130,32 @@ def delete_old_events(connection: Connection, actor: Actor = OPERATOR) -> int:
     with every_tenants_transaction(connection, actor):
         limits = _limits(connection)
     deleted = 0
-    for tenant_id, before_us in limits:
-        place = _everything(tenant_id) | {"before_us": before_us, "page": _PAGE}
-        while True:
-            with every_tenants_transaction(connection, actor):
-                connection.exec_driver_sql(_NESTED_LOOPS)
-                last = connection.execute(_DELETE, place).one_or_none()
-            if last is None:
-                break
-            place["entity"], place["key"], gone = last
-            deleted += gone
+    for table in _TABLES:
+        statement = _delete(table)
+        for tenant_id, before_us in limits:
+            place = _everything(tenant_id) | {"before_us": before_us, "page": _PAGE}
+            while True:
+                with every_tenants_transaction(connection, actor):
+                    connection.exec_driver_sql(_NESTED_LOOPS)
+                    last = connection.execute(statement, place).one_or_none()
+                if last is None:
+                    break
+                place["entity"], place["key"], gone = last
+                deleted += int(gone)
     return deleted
 
 
 def _limits(connection: Connection) -> list[tuple[int, int]]:
     """Return the tenants that have past events, each with the first time that is kept."""
-    tenants = connection.execute(_TENANTS).scalars().all()
-    newest = [(t, connection.execute(_NEWEST, _everything(t)).scalar_one()) for t in tenants]
-    return [(tenant_id, time_us - KEPT_US) for tenant_id, time_us in newest if time_us is not None]
+    limits = []
+    for tenant_id in connection.execute(_TENANTS).scalars().all():
+        newest = [
+            connection.execute(_newest(table), _everything(tenant_id)).scalar_one()
+            for table in _TABLES[:2]
+        ]
+        if known := [us for us in newest if us is not None]:
+            limits.append((tenant_id, max(known) - KEPT_US))
+    return limits
 
 
 def _everything(tenant_id: int) -> dict[str, int | str | None]:

@@ -1,30 +1,36 @@
-"""Store past events of entities that were never scored here.
+"""Store past events of entities that were never scored here, as segments of their entities.
 
-Row-level security refuses COPY into the table itself, so rows are copied into a temporary table and
-inserted from there; a row that is stored already is left as it is.
+An event that is stored already is not stored again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple, cast
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from persistence.actor import Actor
+from persistence.history.reader import EntitySpan, history_on
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
+from scoring.windows.records import event_ids
 
-# The sequence of the rows is that of the primary key, in which the index grows fastest.
-_STAGE = """
-CREATE TEMPORARY TABLE imported_events (
-    entity text, key text, time_us bigint, event_id uuid, fields text, fraud_known_us bigint
-) ON COMMIT DROP
+_SEGMENT_EVENTS = 128
+"""As many as `fold_entity_events` gives a segment."""
+
+# Two imports of one file at once would not see each other's events.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('history import', :tenant_id))")
+_STORE_SEGMENTS = """
+INSERT INTO entity_segments (tenant_id, entity, key, since_us, until_us, events, records)
+SELECT %s, unnest(%b::text[]), unnest(%b::text[]), unnest(%b::bigint[]), unnest(%b::bigint[]),
+    unnest(%b::int[]), unnest(%b::bytea[])
 """
-_COPY = "COPY imported_events FROM STDIN"
-_STORE = """
-INSERT INTO entity_events (tenant_id, entity, key, time_us, event_id, fields, fraud_known_us)
-SELECT %s, entity, key, time_us, event_id, fields, fraud_known_us FROM imported_events
+_STORE_FRAUDS = """
+INSERT INTO entity_frauds (tenant_id, entity, key, event_id, known_us)
+SELECT %s, unnest(%b::text[]), unnest(%b::text[]), encode(unnest(%b::bytea[]), 'hex')::uuid,
+    unnest(%b::bigint[])
 ON CONFLICT DO NOTHING
 """
 
@@ -34,18 +40,18 @@ class PastEvent(NamedTuple):
 
     Attributes:
         entity: field that names the entity.
-        key: the entity's id, without control characters.
+        key: the entity's id.
         time_us: the event's own time, microseconds since 1970.
-        event_id: hexadecimal digits of a UUID that is no UUIDv7, as those of decisions are.
-        fields: the event's fields, as JSON on one line.
+        event_id: 16 bytes of a UUID that is no UUIDv7, as those of decisions are.
+        record: the event's fields, see `scoring.event_type.records`.
         fraud_known_us: time at which it became known as a fraud; None where it did not.
     """
 
     entity: str
     key: str
     time_us: int
-    event_id: str
-    fields: str
+    event_id: bytes
+    record: bytes
     fraud_known_us: int | None
 
 
@@ -61,7 +67,7 @@ def import_history(
     Args:
         engine: pool of connections.
         tenant_id: tenant whose events they are.
-        batches: past events, best in the order of entity, key and time.
+        batches: past events in the order of entity, key and time.
         actor: who imports them.
         progress: function that receives the numbers of rows so far: read, and new ones.
 
@@ -72,26 +78,62 @@ def import_history(
     read = stored = 0
     for batch in batches:
         with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-            stored += _store(connection, tenant_id, batch)
+            connection.execute(_LOCK, {"tenant_id": tenant_id})
+            new = _unknown(connection, tenant_id, batch)
+            _store(connection, tenant_id, new)
         read += len(batch)
+        stored += len(new)
         progress(read, stored)
     return stored
 
 
-def _store(connection: Connection, tenant_id: int, batch: Sequence[PastEvent]) -> int:
-    driver = cast("PostgresConnection", connection.connection.driver_connection)
-    with driver.cursor() as cursor:
-        cursor.execute(_STAGE)
-        with cursor.copy(_COPY) as copy:
-            copy.write("".join(map(_line, batch)))
-        cursor.execute(_STORE, (tenant_id,))
-        return cursor.rowcount
+def _unknown(
+    connection: Connection, tenant_id: int, batch: Sequence[PastEvent]
+) -> Sequence[PastEvent]:
+    """Return the events that are not stored."""
+    spans = [
+        EntitySpan(entity, key, (events := list(group))[0].time_us, events[-1].time_us + 1)
+        for (entity, key), group in groupby(batch, key=_entity)
+    ]
+    past = history_on(_driver(connection), tenant_id, spans, with_frauds=False).entities
+    known = {
+        (span.entity, span.key): event_ids(found.records, found.events)
+        for span, found in zip(spans, past, strict=True)
+        if found.events
+    }
+    if not known:
+        return batch
+    nothing: frozenset[bytes] = frozenset()
+    return [one for one in batch if one.event_id not in known.get(_entity(one), nothing)]
 
 
-def _line(event: PastEvent) -> str:
-    """Return a row in the text format of COPY, where a backslash alone needs an escape here."""
-    entity, key, time_us, event_id, fields, known_us = event
-    known = r"\N" if known_us is None else known_us
-    if "\\" in fields or "\\" in key or "\\" in entity:
-        entity, key, fields = (text.replace("\\", r"\\") for text in (entity, key, fields))
-    return f"{entity}\t{key}\t{time_us}\t{event_id}\t{fields}\t{known}\n"
+def _store(connection: Connection, tenant_id: int, events: Sequence[PastEvent]) -> None:
+    segments = [
+        (entity, key, part[0].time_us, part[-1].time_us, len(part), _records(part))
+        for (entity, key), group in groupby(events, key=_entity)
+        for of_entity in [list(group)]
+        for start in range(0, len(of_entity), _SEGMENT_EVENTS)
+        for part in [of_entity[start : start + _SEGMENT_EVENTS]]
+    ]
+    frauds = [
+        (one.entity, one.key, one.event_id, one.fraud_known_us)
+        for one in events
+        if one.fraud_known_us is not None
+    ]
+    with _driver(connection).cursor() as cursor:
+        if segments:
+            cursor.execute(_STORE_SEGMENTS, (tenant_id, *map(list, zip(*segments, strict=True))))
+        if frauds:
+            cursor.execute(_STORE_FRAUDS, (tenant_id, *map(list, zip(*frauds, strict=True))))
+
+
+def _records(events: Sequence[PastEvent]) -> bytes:
+    return b"".join([part for one in events for part in (one.event_id, one.record)])
+
+
+def _entity(event: PastEvent) -> tuple[str, str]:
+    return event.entity, event.key
+
+
+def _driver(connection: Connection) -> PostgresConnection:
+    return cast("PostgresConnection", connection.connection.driver_connection)

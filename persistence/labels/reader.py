@@ -4,7 +4,8 @@ A transaction's label is the one that counted at a time, `as_of` (`scoring.label
 became known later do not exist yet. A transaction without one is presumed honest once its decision
 is mature: chargebacks take weeks to arrive. One that is only escalated is not settled and left out.
 Decisions that are not mature at that time are left out even where they have a label, since frauds
-are reported first and would be over-represented.
+are reported first and would be over-represented. Where a policy approves would-be reviews at
+random, decisions have weights (`scoring.evaluation.weights`).
 
 Ids are UUIDv7, so a span of time is a range of ids: each table is read by its index, in the months
 of the span. A transaction has its prediction's millisecond.
@@ -38,6 +39,7 @@ from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
 from scoring.columns import BoolArray, Columns, FloatArray
+from scoring.evaluation.weights import observation_weights
 from scoring.event import all_columns, has_columns_of
 from scoring.event_type.fields import EventType
 from scoring.labels import SOURCES
@@ -51,6 +53,8 @@ SELECTION_BIAS = (
     " they are."
 )
 """Caveat shown beside all figures that are computed from these labels."""
+FEW_FRAUDS = 15
+"""Fewer frauds among randomised approvals give intervals that are too short: decision 16."""
 MATURITY_DAYS = 30.0
 """Age by which most chargebacks have arrived, days."""
 
@@ -66,6 +70,7 @@ class MaturedDecisions:
         threshold: float64 (n,), of the policy at the decision.
         amount: float64 (n,), money.
         is_fraud: bool (n,). labelled: bool (n,), by any source; else presumed honest.
+        weights: float64 (n,), decisions that each stands for; 0: nobody knows what it was.
         decided_at: float64 (n,), Unix seconds.
         model: int64 (n,), index into `models` of the version that decided.
         models: versions of the tenant, by name and number.
@@ -80,6 +85,7 @@ class MaturedDecisions:
     decided_at: FloatArray
     model: IntArray
     models: tuple[ModelVersion, ...]
+    weights: FloatArray
     truncated: bool
 
 
@@ -93,7 +99,7 @@ class MaturedPairs:
         challenger_score: float64 (n,), the challenger's calibrated probability as stored.
         challenger_review: bool (n,), whether the challenger flagged at the policy of the time.
         amount: float64 (n,), money.
-        is_fraud, labelled, decided_at, truncated: as for MaturedDecisions.
+        is_fraud, labelled, decided_at, weights, truncated: as for MaturedDecisions.
     """
 
     champion_score: FloatArray
@@ -104,6 +110,7 @@ class MaturedPairs:
     is_fraud: BoolArray
     labelled: BoolArray
     decided_at: FloatArray
+    weights: FloatArray
     truncated: bool
 
 
@@ -118,7 +125,7 @@ class MaturedTransactions:
         event_type: event type of the events: the newest one's.
         columns: column by the name of each field that is not ignored, n rows each.
         time_us: microseconds since 1970, int64 (n,); None without a time.
-        is_fraud, labelled, decided_at, truncated: as for MaturedDecisions.
+        is_fraud, labelled, decided_at, weights, truncated: as for MaturedDecisions.
     """
 
     event_type: EventType
@@ -127,6 +134,7 @@ class MaturedTransactions:
     is_fraud: BoolArray
     labelled: BoolArray
     decided_at: FloatArray
+    weights: FloatArray
     truncated: bool
 
 
@@ -160,17 +168,15 @@ def read_matured(
         )
         parameters |= {"names": [m.name for m in models], "versions": [m.version for m in models]}
         columns = _columns(connection, DECISIONS, parameters)
-    score, threshold, amount, is_fraud, labelled, decided_at, model = columns
+    score, threshold, amount, model, *labels = columns
     return MaturedDecisions(
         score=score,
         threshold=threshold,
         amount=amount,
-        is_fraud=is_fraud.astype(np.bool_),
-        labelled=labelled.astype(np.bool_),
-        decided_at=decided_at,
         model=model.astype(np.int64),
         models=models,
         truncated=truncated,
+        **_labels(*labels),
     )
 
 
@@ -208,17 +214,15 @@ def read_matured_pairs(
         parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit} | pair
         truncated = _apply_limit(connection, NTH_SHADOW, parameters)
         columns = _columns(connection, PAIRS, parameters)
-    first, first_review, second, second_review, amount, is_fraud, labelled, decided_at = columns
+    first, first_review, second, second_review, amount, *labels = columns
     return MaturedPairs(
         champion_score=first,
         champion_review=first_review.astype(np.bool_),
         challenger_score=second,
         challenger_review=second_review.astype(np.bool_),
         amount=amount,
-        is_fraud=is_fraud.astype(np.bool_),
-        labelled=labelled.astype(np.bool_),
-        decided_at=decided_at,
         truncated=truncated,
+        **_labels(*labels),
     )
 
 
@@ -237,9 +241,9 @@ def read_matured_transactions(
         truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
         with _cursor(connection) as cursor:
             rows = cursor.execute(TRANSACTIONS, parameters).fetchall()
-    # The rows end with the label, whether there is one, and the time of the decision.
-    is_fraud, labelled, decided_at = (
-        np.array([row[place] for row in rows], dtype=np.float64) for place in (-3, -2, -1)
+    # The rows end with what `_labels` takes.
+    labels = _labels(
+        *(np.array([row[place] for row in rows], dtype=np.float64) for place in range(-5, 0))
     )
     events = [event_from(dict(zip(EVENT_COLUMNS, row, strict=False))) for row in rows]
     event_type = events[0].event_type if events else PAYSIM
@@ -252,10 +256,45 @@ def read_matured_transactions(
         event_type=event_type,
         columns=all_columns(event_type, kept),
         time_us=np.array([e.time_us for e in kept], dtype=np.int64) if has_time else None,
-        is_fraud=is_fraud[is_kept].astype(np.bool_),
-        labelled=labelled[is_kept].astype(np.bool_),
-        decided_at=decided_at[is_kept],
         truncated=truncated,
+        **{name: column[is_kept] for name, column in labels.items()},
+    )
+
+
+def _labels(
+    is_fraud: FloatArray,
+    labelled: FloatArray,
+    decided_at: FloatArray,
+    approval_probability: FloatArray,
+    approved: FloatArray,
+) -> dict[str, Any]:
+    """Return the columns that every study has, by name, from those that every statement ends in."""
+    return {
+        "is_fraud": is_fraud.astype(np.bool_),
+        "labelled": labelled.astype(np.bool_),
+        "decided_at": decided_at,
+        "weights": observation_weights(
+            approval_probability, approved.astype(np.bool_), labelled.astype(np.bool_)
+        ),
+    }
+
+
+def selection_bias(weights: FloatArray, is_fraud: BoolArray) -> str:
+    """Return what the labels of a study cannot say, and what stands for what, in sentences.
+
+    Args:
+        weights: decisions that each decision stands for, float64 (n,).
+        is_fraud: labels, bool (n,).
+    """
+    shown = weights > 1
+    if not shown.any():
+        return SELECTION_BIAS
+    frauds = int(np.count_nonzero(shown & is_fraud))
+    caution = "" if frauds >= FEW_FRAUDS else "; so few make every interval too short"
+    return (
+        f"{SELECTION_BIAS} {np.count_nonzero(shown):,} payments that were approved at random stand"
+        f" for {np.count_nonzero(weights != 1):,} would-be reviews; {frauds:,} of them are frauds"
+        f"{caution}."
     )
 
 

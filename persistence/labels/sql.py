@@ -46,7 +46,8 @@ WITH known AS (
 _LABEL = """
     (effective.label IS NOT DISTINCT FROM 'fraud')::int::float8,
     (effective.label IS NOT NULL)::int::float8,
-    extract(epoch FROM uuid_extract_timestamp(p.id))::float8
+    extract(epoch FROM uuid_extract_timestamp(p.id))::float8,
+    p.approval_probability, (p.decision = 'approve')::int::float8
 """
 _LABELLED_TRANSACTION = """
 JOIN transactions t ON t.tenant_id = p.tenant_id AND t.id = p.transaction_id
@@ -60,7 +61,7 @@ WHERE p.tenant_id = %(tenant_id)s AND p.id >= %(start)s AND p.id < %(end)s
 
 DECISIONS = f"""
 {_WITH_EFFECTIVE}
-SELECT p.score, p.threshold, t.amount, {_LABEL}, (model.place - 1)::float8
+SELECT p.score, p.threshold, t.amount, (model.place - 1)::float8, {_LABEL}
 FROM predictions p {_LABELLED_TRANSACTION}
 JOIN unnest(%(names)s::text[], %(versions)s::int[]) WITH ORDINALITY AS model (name, version, place)
     ON (model.name, model.version) = (p.model_name, p.model_version)
@@ -68,11 +69,13 @@ JOIN unnest(%(names)s::text[], %(versions)s::int[]) WITH ORDINALITY AS model (na
 ORDER BY p.id DESC
 """  # noqa: S608 - constants of this file, here and below
 
+# Who decides flags what chance approves: its score reaches the threshold.
 PAIRS = f"""
 {_WITH_EFFECTIVE}, scored AS (
-    SELECT p.id, p.transaction_id, p.tenant_id, p.model_name,
+    SELECT p.id, p.transaction_id, p.tenant_id, p.model_name, p.approval_probability, p.decision,
         (p.model_name, p.model_version) = (%(champion)s, %(champion_version)s) AS by_champion,
-        p.score, (p.decision = 'review')::int::float8 AS review,
+        p.score, (p.decision = 'review' OR p.approval_probability IS NOT NULL)::int::float8
+            AS review,
         s.score AS shadow, (s.decision = 'review')::int::float8 AS shadow_review
     FROM predictions p
     JOIN shadow_scores s ON s.tenant_id = p.tenant_id AND s.prediction_id = p.id

@@ -32,7 +32,8 @@ BANDS_OF: dict[Decision, tuple[RiskBand, ...]] = {
     "approve": ("low",),
 }
 """The bands of a decision: from the threshold on (`scoring.policy.Policy`) a transaction is
-reviewed."""
+reviewed, unless chance approves it."""
+_DECISION_OF = {band: decision for decision, bands in BANDS_OF.items() for band in bands}
 MAX_HISTORY = 1000
 """Feedback of one case that is read; nobody reads more, and the audit log has the rest."""
 
@@ -62,7 +63,8 @@ def read_worklist(
     """Return a page of decisions, highest score first, each once with its latest feedback.
 
     Every band is one range of `ix_predictions_worklist`, read from the end of the last page: no
-    other row is read, however many there are.
+    other row is read, however many there are, but those of the band that were approved at random,
+    which nobody has to review.
 
     Args:
         engine: pool of connections.
@@ -78,6 +80,7 @@ def read_worklist(
             PredictionRow.tenant_id == tenant_id,
             PredictionRow.reviewed.is_(not undecided),
             PredictionRow.risk_band == band,
+            PredictionRow.decision == _DECISION_OF[band],
         )
         if after:
             of_band = of_band.where(

@@ -87,6 +87,9 @@ class PredictionRow(Base):
     )
     risk_band: Mapped[str]
     decision: Mapped[str]
+    approval_probability: Mapped[float | None] = mapped_column(
+        comment="of a would-be review by chance; null: chance had no part"
+    )
     features: Mapped[dict[str, Any]] = mapped_column(comment="feature name to value")
     contributions: Mapped[dict[str, Any]] = mapped_column(comment="feature name to log-odds")
     latency_ms: Mapped[float] = mapped_column(

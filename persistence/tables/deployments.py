@@ -111,7 +111,7 @@ class PolicyRow(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     policy: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB(none_as_null=True),
-        comment="cost model, threshold, bands; null: each version's own again",
+        comment="cost model, threshold, bands, explore; null: each version's own again",
     )
     actor: Mapped[str] = mapped_column(comment="name of the API key")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -122,5 +122,12 @@ class PolicyRow(Base):
             "(policy->>'threshold')::float8 > 0 AND (policy->>'high_from')::float8 < 1"
             " AND (policy->>'threshold')::float8 <= (policy->>'high_from')::float8, false)",
             name="policy_in_range",
+        ),
+        CheckConstraint(
+            "policy->'explore' IS NULL OR coalesce("
+            "(policy->'explore'->>'share')::float8 > 0"
+            " AND (policy->'explore'->>'share')::float8 <= 0.1"
+            " AND (policy->'explore'->>'max_amount')::float8 > 0, false)",
+            name="explore_in_range",
         ),
     )

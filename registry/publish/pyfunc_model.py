@@ -18,7 +18,6 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from scoring.event import AnyEvent
 from scoring.event_type.validation import EventValidator
-from scoring.feature_set.window_inputs import windows_within
 from scoring.model.fraud_model import FraudModel
 from scoring.transaction import PAYSIM, from_wire
 
@@ -53,7 +52,7 @@ class FraudPyfunc(PythonModel):  # type: ignore[misc]
         features = self._model.features
         rows: list[dict[Any, Any]] = model_input.to_dict("records")
         events = [self._event(row) for row in rows]
-        matrix = features.matrix_of(events, windows_within(features, events))
+        matrix = features.matrix_of(events, features.windows_within(events))
         margins = self._model.margins(matrix)
         scores = self._model.calibrator(margins)
         policy = self._model.policy

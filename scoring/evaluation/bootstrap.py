@@ -2,7 +2,9 @@
 
 Efron, Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13: draw n of the n rows with
 replacement many times, compute the figure of each draw, and take the percentiles. Draws are not
-stratified by label, because the number of frauds in a period is random too.
+stratified by label, because the number of frauds in a period is random too. Decisions without a
+weight are drawn like the others, because chance decided which of them show what they were; weights
+are scaled in each draw.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.columns import FloatArray
+from scoring.evaluation.weights import scaled
 
 LEVEL = 0.95
 
@@ -56,23 +59,26 @@ def percentile_interval(value: float, resampled: FloatArray) -> Interval:
 
 
 def draws(
-    counts: NDArray[np.int64], resamples: int, rng: np.random.Generator
+    counts: NDArray[np.int64], weights: FloatArray, resamples: int, rng: np.random.Generator
 ) -> Iterator[FloatArray]:
-    """Draw all rows with replacement, and count the drawn rows of each group.
+    """Draw all rows with replacement, and count what the drawn rows of each group stand for.
 
-    Rows that are equal for the figure form a group. Drawing n rows is then a multinomial draw over
-    the groups, so the work grows with the number of groups, not of rows.
+    Rows that are equal for the figure and have one weight form a group. Drawing n rows is then a
+    multinomial draw over the groups, so the work grows with the number of groups, not of rows.
 
     Args:
         counts: number of rows in each group, int64 (g,), with a sum >= 1.
+        weights: weight of a row of each group (`scoring.evaluation.weights`), float64 (g,).
         resamples: number of resamples in total.
         rng: random number generator; the same state gives the same draws.
 
     Yields:
-        Chunks of drawn rows in each group, float64 (k, g), `resamples` rows in total.
+        Chunks of the weighted number of drawn rows in each group, float64 (k, g), `resamples` rows
+        in total.
     """
     total = int(counts.sum())
     chunk = max(1, _CHUNK_NUMBERS // counts.size)
     for start in range(0, resamples, chunk):
         size = min(chunk, resamples - start)
-        yield rng.multinomial(total, counts / total, size=size).astype(np.float64)
+        drawn = rng.multinomial(total, counts / total, size=size).astype(np.float64)
+        yield scaled(weights, drawn)

@@ -20,14 +20,15 @@ def log_losses(probability: FloatArray, is_fraud: BoolArray) -> FloatArray:
     return -np.where(is_fraud, np.log(probability), np.log1p(-probability))
 
 
-def brier(probability: FloatArray, is_fraud: BoolArray) -> float:
+def brier(probability: FloatArray, is_fraud: BoolArray, counts: FloatArray | None = None) -> float:
     """Return the mean squared error of the probabilities, 0 (perfect) to 1.
 
     Args:
         probability: predicted probabilities, float64 (n,).
         is_fraud: labels, bool (n,).
+        counts: number of transactions that each stands for, float64 (n,); None: one each.
     """
-    return float(np.mean(np.square(probability - is_fraud)))
+    return float(np.average(np.square(probability - is_fraud), weights=counts))
 
 
 def equal_count_bins(probability: FloatArray, bins: int = ECE_BINS) -> NDArray[np.intp]:
@@ -44,7 +45,10 @@ def equal_count_bins(probability: FloatArray, bins: int = ECE_BINS) -> NDArray[n
 
 
 def expected_calibration_error(
-    probability: FloatArray, is_fraud: BoolArray, bins: int = ECE_BINS
+    probability: FloatArray,
+    is_fraud: BoolArray,
+    bins: int = ECE_BINS,
+    counts: FloatArray | None = None,
 ) -> float:
     """Return the mean distance of predicted from observed fraud rates, weighted by rows, 0 to 1.
 
@@ -56,7 +60,11 @@ def expected_calibration_error(
         probability: predicted probabilities, float64 (n,).
         is_fraud: labels, bool (n,).
         bins: number of bins at most.
+        counts: number of transactions that each stands for, float64 (n,); None: one each. Bins
+            hold equally many rows, whatever these stand for.
     """
+    if counts is None:
+        counts = np.ones(probability.size)
     bin_of = equal_count_bins(probability, bins)
-    difference = np.bincount(bin_of, weights=probability - is_fraud)
-    return float(np.abs(difference).sum() / probability.shape[0])
+    difference = np.bincount(bin_of, weights=counts * (probability - is_fraud))
+    return float(np.abs(difference).sum() / counts.sum())

@@ -9,7 +9,8 @@ made of the bits of the path from the root to the group and the directions at th
 Numba compiles this module once for each machine, caches the result on disk, and runs it without the
 GIL. Numba 0.68.1 recompiles a function only if its own file changes: with `Forest` in another file,
 a change of its fields left the old code in the cache, which returned wrong numbers. So the arrays,
-the constants and the functions stay in one file.
+the constants and the functions stay in one file, although it is longer than the project's others:
+each function reads `Forest`, is inlined into another, or calls one that is.
 """
 
 from __future__ import annotations

@@ -39,9 +39,8 @@ class Schema:
             fields = {field.name: field for field in kinds.fields}
             has_time = any(field.role == "time" for field in kinds.fields)
             return cls(fields, kinds.label, categories, has_time)
-        return cls(
-            {name: _field(name, kind) for name, kind in kinds.items()}, None, categories, True
-        )
+        fields = {name: Field(name, kind, optional=True) for name, kind in kinds.items()}
+        return cls(fields, None, categories, True)
 
     def values_of(self, name: str) -> tuple[str, ...] | None:
         """Return a category's values in the order of their codes; None if they are not known."""
@@ -57,17 +56,3 @@ class Schema:
         field = self.fields[name]
         low = FINITE.low if field.minimum is None else field.minimum
         return Bounds(low, FINITE.high if field.maximum is None else field.maximum)
-
-
-def _field(name: str, kind: Kind) -> Field:
-    return Field(
-        name=name,
-        kind=kind,
-        role=None,
-        entity=None,
-        minimum=None,
-        maximum=None,
-        values=None,
-        optional=True,
-        ignored=False,
-    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["increasing", "decreasing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +18,12 @@ class FeatureDefinition:
         expression: text in the language of `scoring.expressions`.
         description: phrase for an analyst, with the unit, or None.
         words: words for the values 0, 1, 2 ..., where these are codes; None for a quantity.
+        monotone: direction in which the score may move as the value rises and all other features
+            stay; None for any.
     """
 
     name: str
     expression: str
     description: str | None = None
     words: tuple[str, ...] | None = None
+    monotone: Direction | None = None

@@ -4,17 +4,17 @@
      "features": [{"name": "amount", "expression": "TX_AMOUNT", "description": "amount moved"}, …],
      "categories": {"CHANNEL": ["pos", "web"]}}
 
-`description`, `words` and `categories` may be left out.
+`description`, `words`, `monotone` and `categories` may be left out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from scoring.errors import FieldError, InvalidFeatureSet
-from scoring.feature_set.definition import FeatureDefinition
+from scoring.feature_set.definition import Direction, FeatureDefinition
 from scoring.feature_set.feature_set import FeatureSet
 
 LANGUAGE_VERSION = 1
@@ -24,6 +24,8 @@ MAX_DESCRIPTION_LENGTH = 200
 MAX_CATEGORIES = 10_000
 """Values of one open category."""
 
+_FEATURE_KEYS = ("name", "expression", "description", "words", "monotone")
+_DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _NAME_RULE = "must be a letter or `_`, then letters, digits and `_`, at most 64 characters"
 
@@ -47,6 +49,8 @@ def _feature_document(definition: FeatureDefinition) -> dict[str, Any]:
         document["description"] = definition.description
     if definition.words is not None:
         document["words"] = list(definition.words)
+    if definition.monotone is not None:
+        document["monotone"] = definition.monotone
     return document
 
 
@@ -106,9 +110,10 @@ def _definition(feature: object, path: str, errors: list[FieldError]) -> Feature
         errors.append(FieldError(path, "must be an object"))
         return None
     before = len(errors)
-    _refuse_unknown(feature, ("name", "expression", "description", "words"), f"{path}.", errors)
+    _refuse_unknown(feature, _FEATURE_KEYS, f"{path}.", errors)
     name, expression = feature.get("name"), feature.get("expression")
     description, words = feature.get("description"), feature.get("words")
+    monotone = feature.get("monotone")
     if not isinstance(name, str) or not _NAME.match(name):
         errors.append(FieldError(f"{path}.name", _NAME_RULE))
     if not isinstance(expression, str):
@@ -119,10 +124,12 @@ def _definition(feature: object, path: str, errors: list[FieldError]) -> Feature
     if words is not None and not _is_list_of_texts(words):
         message = f"must be a list of 1 to {MAX_CATEGORIES} texts"
         errors.append(FieldError(f"{path}.words", message))
+    if monotone is not None and monotone not in _DIRECTIONS:
+        errors.append(FieldError(f"{path}.monotone", f"must be {' or '.join(_DIRECTIONS)}"))
     if len(errors) > before:
         return None
     return FeatureDefinition(
-        str(name), str(expression), description, None if words is None else tuple(words)
+        str(name), str(expression), description, None if words is None else tuple(words), monotone
     )
 
 

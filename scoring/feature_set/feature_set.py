@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from scoring.columns import Columns, FloatArray
@@ -33,6 +33,14 @@ class CompiledFeature:
 
     definition: FeatureDefinition
     expression: CheckedExpression
+
+    @property
+    def coded_field(self) -> str | None:
+        """Category of which the feature is the code; None of another feature."""
+        match self.expression.root:
+            case Call("code", (FieldValue(name),)):
+                return name
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +97,8 @@ class FeatureSet:
                 promises, so compile again for another version of it.
 
         Raises:
-            InvalidFeatureSet: expressions are not valid; `errors` has each of them, with its text
-                and the offending part marked.
+            InvalidFeatureSet: expressions are not valid, and `errors` has each of them, with its
+                text and the offending part marked; or the code of an open category is monotone.
         """
         schema = Schema.of(kinds, self.categories)
         features: list[CompiledFeature] = []
@@ -102,7 +110,9 @@ class FeatureSet:
                 where = f"features.{definition.name}.expression"
                 errors.append(FieldError(where, error.pointed()))
             else:
-                features.append(CompiledFeature(definition, checked))
+                feature = CompiledFeature(definition, checked)
+                features.append(feature)
+                errors.extend(_faults_of_direction(feature, schema))
         if errors:
             raise _invalid(*errors)
         try:
@@ -144,6 +154,17 @@ class FeatureSet:
 
 def _invalid(*errors: FieldError) -> InvalidFeatureSet:
     return InvalidFeatureSet("The feature set does not fit the event type.", errors=errors)
+
+
+def _faults_of_direction(feature: CompiledFeature, schema: Schema) -> Iterator[FieldError]:
+    """Yield the fault of a feature that is monotone and split by sets of codes, not by order."""
+    name = feature.coded_field
+    if feature.definition.monotone and name and schema.fields[name].values is None:
+        yield FieldError(
+            f"features.{feature.definition.name}.monotone",
+            f"cannot be {feature.definition.monotone}: {name} is an open category, whose codes have"
+            " no order; list its values in the event type, or leave this out",
+        )
 
 
 def _coded(node: Node) -> set[str]:

@@ -7,17 +7,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from scoring.columns import Columns, FloatArray
 from scoring.described_features import DescribedFeatures, FeatureDescription
 from scoring.event import AnyEvent, event_columns
 from scoring.event_type import document as event_type_document
 from scoring.event_type.fields import EventType
-from scoring.expressions.nodes import Call, FieldValue, Node, Window, children
+from scoring.expressions.nodes import Call, Node, Window, children
 from scoring.feature_set import document as feature_set_document
+from scoring.feature_set.definition import Direction
+from scoring.feature_set.entity_windows import EntityWindows
 from scoring.feature_set.feature_set import CompiledFeature, CompiledFeatureSet, FeatureSet
 from scoring.feature_set.sentences import phrase
+from scoring.feature_set.window_inputs import WindowInputs
 from scoring.transaction import PAYSIM
 from scoring.windows.definition import WindowDefinition
+from scoring.windows.events import Labels
 
 _NO_OR_YES = ("no", "yes")
 _HOURS = tuple(f"{hour:02d}:00" for hour in range(24))
@@ -30,6 +36,7 @@ _WEEKDAYS = (
     "Saturday",
     "Sunday",
 )
+_SIGNS: Mapping[Direction, int] = {"increasing": 1, "decreasing": -1}
 _OTHER = "another value"
 """Word for a value of an open category that the training had not seen."""
 
@@ -43,6 +50,8 @@ class ModelFeatures:
             features use.
         feature_set: definitions in the order of the model's matrix.
         compiled: the definitions as one function of columns.
+        window_inputs: the windows as one function of columns.
+        by_entity: the windows by each entity, a pair's by its first one.
         described: features as people read them.
 
     Raises:
@@ -52,11 +61,27 @@ class ModelFeatures:
     event_type: EventType
     feature_set: FeatureSet
     compiled: CompiledFeatureSet = field(init=False, compare=False, repr=False)
+    window_inputs: WindowInputs = field(init=False, compare=False, repr=False)
+    by_entity: tuple[EntityWindows, ...] = field(init=False, compare=False, repr=False)
     described: DescribedFeatures = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         compiled = self.feature_set.compile(self.event_type)
         object.__setattr__(self, "compiled", compiled)
+        categories = self.feature_set.categories
+        inputs = WindowInputs(compiled.windows, self.event_type, categories)
+        object.__setattr__(self, "window_inputs", inputs)
+        places: dict[str, list[int]] = {}
+        for place, window in enumerate(compiled.windows):
+            places.setdefault(window.by[0], []).append(place)
+        by_entity = tuple(
+            EntityWindows(
+                entity, own, [compiled.windows[place] for place in own], self.event_type, categories
+            )
+            for entity, own in places.items()
+            if "time" in self.event_type.roles
+        )
+        object.__setattr__(self, "by_entity", by_entity)
         phrases = tuple(partial(self._phrase, feature) for feature in compiled.features)
         described = DescribedFeatures(
             tuple(self._description(feature) for feature in compiled.features),
@@ -78,7 +103,15 @@ class ModelFeatures:
         return tuple(
             feature.definition.name
             for feature in self.compiled.features
-            if (name := _coded_field(feature)) and self.event_type.kept[name].values is None
+            if (name := feature.coded_field) and self.event_type.kept[name].values is None
+        )
+
+    @property
+    def monotone(self) -> tuple[int, ...]:
+        """By feature, 1 where the score may only rise with it, -1 only fall, 0 either."""
+        return tuple(
+            _SIGNS[definition.monotone] if definition.monotone else 0
+            for definition in self.feature_set.definitions
         )
 
     @property
@@ -117,6 +150,23 @@ class ModelFeatures:
         """Return the columns that the features need of n >= 1 events."""
         # A feature set may use no field at all; the columns still say how many events there are.
         return event_columns(events, self.compiled.fields or (next(iter(self.event_type.kept)),))
+
+    def windows_within(self, events: Sequence[AnyEvent]) -> list[FloatArray]:
+        """Return the windows of n >= 1 events that see the events before them, and no other past.
+
+        Args:
+            events: n events by arrival, each with a time if the features have windows; none is
+                labelled.
+
+        Returns:
+            Values of each window, float64 (n,), in the order of `windows`.
+        """
+        if not self.windows:
+            return []
+        time_us = np.array([event.time_us for event in events], dtype=np.int64)
+        labels = Labels(np.zeros(len(events), dtype=np.bool_), time_us)
+        columns = event_columns(events, self.window_inputs.fields)
+        return list(self.window_inputs.values(columns, time_us, labels))
 
     def misfit(self, event_type: EventType) -> str | None:
         """Return a sentence on why events of a type cannot be scored; None where they can.
@@ -173,7 +223,7 @@ class ModelFeatures:
         root = feature.expression.root
         if root.kind == "boolean":
             return _NO_OR_YES
-        if name := _coded_field(feature):
+        if name := feature.coded_field:
             closed = self.event_type.kept[name].values
             return closed or (*self.feature_set.categories.get(name, ()), _OTHER)
         match root:
@@ -182,14 +232,6 @@ class ModelFeatures:
             case Call("weekday", _):
                 return _WEEKDAYS
         return None
-
-
-def _coded_field(feature: CompiledFeature) -> str | None:
-    """Return the category of which a feature is the code; None of another feature."""
-    match feature.expression.root:
-        case Call("code", (FieldValue(name),)):
-            return name
-    return None
 
 
 def _has_window(node: Node) -> bool:

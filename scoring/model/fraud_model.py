@@ -81,7 +81,9 @@ class FraudModel:
         )
 
     def as_served(self) -> FraudModel:
-        """Return the model with its trees compiled, as `load` does."""
+        """Return the model with its trees and windows compiled, as `load` does."""
+        for windows in self.features.by_entity:
+            windows.compile()
         return self if self.compiled else replace(self, compiled=compile_trees(self.booster))
 
     def margins(self, matrix: FloatArray) -> FloatArray:

@@ -26,6 +26,8 @@ UintArray = NDArray[np.uint64]
 
 LIMB_BITS = 32
 _MASK = 0xFFFFFFFF
+_MAGNITUDE = 0x7FFFFFFFFFFFFFFF
+"""Bits of a float64 without its sign."""
 _LOWEST_BIT = -1074
 """Exponent of the smallest float64."""
 _SIGNIFICAND_BITS = 53
@@ -35,23 +37,27 @@ _CARRY_LIMBS = 2
 _inlined = njit(nogil=True, cache=True, inline="always")
 
 
-def limb_span(values: FloatArray) -> tuple[int, int]:
+@njit(nogil=True, cache=True)
+def limb_span(bits: IntArray) -> tuple[int, int]:
     """Return the limbs that sums of these values use.
 
     Args:
-        values: finite values, (m,).
+        bits: bits of finite values, (m,).
 
     Returns:
         Number of the lowest limb, where limb 0 begins at the bit 2^-1074, and number of limbs.
     """
-    magnitudes = np.abs(values[values != 0.0])
-    if not magnitudes.size:
+    smallest, largest = 0x7FF, -1
+    for i in range(bits.size):
+        if bits[i] & _MAGNITUDE:
+            exponent = (bits[i] >> 52) & 0x7FF
+            smallest, largest = min(smallest, exponent), max(largest, exponent)
+    if largest < 0:
         return 0, 1
-    smallest = math.frexp(magnitudes.min())[1]
-    largest = math.frexp(magnitudes.max())[1]
-    lowest_bit = max(smallest - _SIGNIFICAND_BITS - _LOWEST_BIT, 0)
-    highest_bit = max(largest - _LOWEST_BIT, 1)
-    first = lowest_bit // LIMB_BITS
+    # The lowest bit of a significand is that of its exponent; a subnormal number has the exponent
+    # of the smallest normal one.
+    first = max(smallest - 1, 0) // LIMB_BITS
+    highest_bit = max(largest - 1, 0) + _SIGNIFICAND_BITS
     return first, highest_bit // LIMB_BITS + 1 - first + _CARRY_LIMBS
 
 
@@ -223,64 +229,66 @@ def sums_and_deviations(
     reader_arrival: IntArray,
     is_sorted: BoolArray,
     arrival: IntArray,
+    range_of: IntArray,
     enters: BoolArray,
+    enters_of: IntArray,
     bits: IntArray,
-    first: int,
-    limb_count: int,
-    deviates: bool,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+    bits_of: IntArray,
+    deviates: BoolArray,
+) -> FloatArray:
     """Return the sums, the means and the standard deviations of the values in each range.
 
     Args:
-        low, high, reader_start, reader_arrival, is_sorted, arrival, enters: as in
-            `scoring.windows.kernels`.
-        bits: bits of each value, which is finite where it enters, (m,).
-        first: lowest limb, see `limb_span`.
-        limb_count: number of limbs, see `limb_span`.
-        deviates: whether standard deviations are computed; else they are 0.
+        low, high, reader_start, reader_arrival, is_sorted, arrival, range_of, enters, enters_of:
+            as in `scoring.windows.kernels`.
+        bits: bits of each value, 0 where it is not finite, (v, m).
+        bits_of: row of `bits` of each window, (w,).
+        deviates: whether the standard deviations of a window are computed; else they are 0, (w,).
 
     Returns:
         Sums, 0 where a range is empty, infinite beyond the range of float64; means, sum / count,
-        and population standard deviations, NaN where a range is empty; each (k,).
+        and population standard deviations, NaN where a range is empty; (3, w, k).
     """
-    out = np.empty(low.size)
-    means = np.empty(low.size)
-    deviations = np.zeros(low.size)
-    sums = np.zeros(limb_count, np.int64)
-    digits = np.zeros(limb_count, np.uint64)
-    squares = np.zeros(2 * limb_count, np.int64)
-    work = np.zeros(2 * limb_count, np.uint64)
-    for entity in range(reader_start.size - 1):
-        count = 0
-        sums[:] = 0
-        squares[:] = 0
-        a = b = low[reader_start[entity]]
-        for i in range(reader_start[entity], reader_start[entity + 1]):
-            if not is_sorted[entity]:
-                count = 0
-                sums[:] = 0
-                squares[:] = 0
-                a = b = low[i]
-            while b < high[i]:
-                if enters[b] and arrival[b] < reader_arrival[i]:
-                    count += 1
-                    _add(sums, first, bits[b], 1)
-                    if deviates:
-                        _add_square(squares, first, bits[b], 1)
-                b += 1
-            while a < low[i]:
-                if enters[a]:
-                    count -= 1
-                    _add(sums, first, bits[a], -1)
-                    if deviates:
-                        _add_square(squares, first, bits[a], -1)
-                a += 1
-            if count:
-                out[i] = _rounded_sum(sums, digits, first)
-                means[i] = out[i] / count
-                if deviates:
-                    deviations[i] = _deviation(sums, squares, count, first, digits, work)
-            else:
-                out[i] = 0.0
-                means[i] = deviations[i] = np.nan
-    return out, means, deviations
+    out = np.zeros((3, range_of.size, reader_arrival.size))
+    spans = [limb_span(bits[v]) for v in range(bits.shape[0])]
+    for w in range(range_of.size):
+        begin, end, inside = low[range_of[w]], high[range_of[w]], enters[enters_of[w]]
+        value = bits[bits_of[w]]
+        first, limb_count = spans[bits_of[w]]
+        sums = np.zeros(limb_count, np.int64)
+        digits = np.zeros(limb_count, np.uint64)
+        squares = np.zeros(2 * limb_count, np.int64)
+        work = np.zeros(2 * limb_count, np.uint64)
+        for entity in range(reader_start.size - 1):
+            count = 0
+            sums[:] = 0
+            squares[:] = 0
+            a = b = begin[reader_start[entity]]
+            for i in range(reader_start[entity], reader_start[entity + 1]):
+                if not is_sorted[entity]:
+                    count = 0
+                    sums[:] = 0
+                    squares[:] = 0
+                    a = b = begin[i]
+                while b < end[i]:
+                    if inside[b] and arrival[b] < reader_arrival[i]:
+                        count += 1
+                        _add(sums, first, value[b], 1)
+                        if deviates[w]:
+                            _add_square(squares, first, value[b], 1)
+                    b += 1
+                while a < begin[i]:
+                    if inside[a]:
+                        count -= 1
+                        _add(sums, first, value[a], -1)
+                        if deviates[w]:
+                            _add_square(squares, first, value[a], -1)
+                    a += 1
+                if count:
+                    out[0, w, i] = _rounded_sum(sums, digits, first)
+                    out[1, w, i] = out[0, w, i] / count
+                    if deviates[w]:
+                        out[2, w, i] = _deviation(sums, squares, count, first, digits, work)
+                else:
+                    out[1, w, i] = out[2, w, i] = np.nan
+    return out

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from scoring.windows.definition import hop_us
 from scoring.windows.events import BoolArray, IntArray
 
 
@@ -45,8 +44,8 @@ class Ranges(NamedTuple):
     """The first arguments of every kernel.
 
     Attributes:
-        low: first position in each reader's window, int64, (k,).
-        high: first position after it, equal where the window is empty, int64, (k,).
+        low: first position in each reader's window, int64, (ranges, k).
+        high: first position after it, equal where the window is empty, int64, (ranges, k).
         reader_start: as in `EntityOrder`.
         reader_arrival: row of each reader, int64, (k,).
         is_sorted: as in `EntityOrder`.
@@ -69,84 +68,100 @@ def entity_order(time_us: IntArray, keys: IntArray, first_reader: int) -> Entity
         keys: codes of the entities, negative where missing, (n,).
         first_reader: first row that is a reader; all later ones are too.
     """
-    used = np.flatnonzero(keys >= 0)
-    if first_reader:
-        has_reader = np.zeros(keys.max(initial=0) + 1, np.bool_)
-        has_reader[keys[first_reader:][keys[first_reader:] >= 0]] = True
-        used = used[has_reader[keys[used]]]
-    arrival = used[np.argsort(keys[used], kind="stable")]
-    start, is_in_order, is_sorted = _entities(keys[arrival], time_us[arrival], arrival)
+    arrival, start, is_in_order, is_sorted = _by_key(time_us, keys, first_reader)
     if not is_in_order:
         # Twice the time of one sort, and needed only where events arrived late.
         arrival = arrival[np.lexsort((time_us[arrival], keys[arrival]))]
-        start, _, is_sorted = _entities(keys[arrival], time_us[arrival], arrival)
-    readers = np.flatnonzero(arrival >= first_reader)
-    reader_start = np.searchsorted(readers, start)
+    readers, reader_start = _readers(arrival, start, first_reader)
     return EntityOrder(arrival, time_us[arrival], start, is_sorted, readers, reader_start)
 
 
 @njit(nogil=True, cache=True)
-def _entities(
-    keys: IntArray, time_us: IntArray, arrival: IntArray
-) -> tuple[IntArray, bool, BoolArray]:
-    """Return where entities start, whether each is in order of time, and in order of arrival."""
-    start = np.empty(keys.size + 1, np.int64)
-    is_sorted = np.ones(keys.size, np.bool_)
-    is_in_order = True
-    entities = 0
-    for i in range(keys.size):
-        if i == 0 or keys[i] != keys[i - 1]:
-            start[entities] = i
-            entities += 1
-        else:
-            is_in_order = is_in_order and time_us[i] >= time_us[i - 1]
-            if arrival[i] < arrival[i - 1]:
-                is_sorted[entities - 1] = False
-    start[entities] = keys.size
-    return start[: entities + 1].copy(), is_in_order, is_sorted[:entities].copy()
+def _by_key(
+    time_us: IntArray, keys: IntArray, first_reader: int
+) -> tuple[IntArray, IntArray, bool, BoolArray]:
+    """Return rows by key and arrival, where entities start, and what is in order of time.
 
-
-def window_ranges(order: EntityOrder, length_us: int, delay_us: int) -> Ranges:
-    """Return the range of positions in each reader's window.
-
-    Args:
-        order: events by entity and time.
-        length_us: length of the window before rounding, in microseconds.
-        delay_us: time between the end of the window and the event, in microseconds.
+    Counting sort: keys are codes from 0 up.
     """
-    low, high = _bounds(
-        order.time_us,
-        order.start,
-        order.readers,
-        order.reader_start,
-        length_us,
-        delay_us,
-        hop_us(length_us),
-    )
-    reader_arrival = order.arrival[order.readers]
-    return Ranges(low, high, order.reader_start, reader_arrival, order.is_sorted, order.arrival)
+    key_count = 0
+    for i in range(first_reader, keys.size):
+        key_count = max(key_count, keys[i] + 1)
+    place = np.full(key_count, -1, np.int64)
+    entities = 0
+    for i in range(first_reader, keys.size):
+        if keys[i] >= 0 and place[keys[i]] < 0:
+            place[keys[i]] = 0
+    for key in range(key_count):
+        if place[key] == 0:
+            place[key] = entities
+            entities += 1
+    start = np.zeros(entities + 1, np.int64)
+    for i in range(keys.size):
+        if 0 <= keys[i] < key_count and place[keys[i]] >= 0:
+            start[place[keys[i]] + 1] += 1
+    for entity in range(entities):
+        start[entity + 1] += start[entity]
+    arrival = np.empty(start[entities], np.int64)
+    filled = start[:entities].copy()
+    last_us = np.full(entities, np.iinfo(np.int64).min)
+    is_sorted = np.ones(entities, np.bool_)
+    for i in range(keys.size):
+        if 0 <= keys[i] < key_count and place[keys[i]] >= 0:
+            entity = place[keys[i]]
+            arrival[filled[entity]] = i
+            filled[entity] += 1
+            is_sorted[entity] &= time_us[i] >= last_us[entity]
+            last_us[entity] = max(last_us[entity], time_us[i])
+    return arrival, start, bool(is_sorted.all()), is_sorted
 
 
 @njit(nogil=True, cache=True)
-def _bounds(
+def _readers(arrival: IntArray, start: IntArray, first_reader: int) -> tuple[IntArray, IntArray]:
+    """Return the positions of the readers, and the first of each entity."""
+    readers = np.flatnonzero(arrival >= first_reader)
+    reader_start = np.empty(start.size, np.int64)
+    seen = 0
+    for entity in range(start.size):
+        while seen < readers.size and readers[seen] < start[entity]:
+            seen += 1
+        reader_start[entity] = seen
+    return readers, reader_start
+
+
+@njit(nogil=True, cache=True)
+def window_bounds(
     time_us: IntArray,
     start: IntArray,
     readers: IntArray,
     reader_start: IntArray,
-    length_us: int,
-    delay_us: int,
-    hop: int,
+    lengths_us: IntArray,
+    delays_us: IntArray,
+    hops_us: IntArray,
 ) -> tuple[IntArray, IntArray]:
-    low = np.empty(readers.size, np.int64)
-    high = np.empty(readers.size, np.int64)
-    for entity in range(start.size - 1):
-        a = b = start[entity]
-        for r in range(reader_start[entity], reader_start[entity + 1]):
-            end = time_us[readers[r]] - delay_us
-            begin = (end - length_us) // hop * hop
-            while time_us[b] < end:
-                b += 1
-            while a < b and time_us[a] < begin:
-                a += 1
-            low[r], high[r] = a, b
+    """Return the range of positions in each reader's window, for several windows.
+
+    Args:
+        time_us, start, readers, reader_start: as in `EntityOrder`.
+        lengths_us: lengths of the windows before rounding, in microseconds, (ranges,).
+        delays_us: times between the end of a window and the event, in microseconds, (ranges,).
+        hops_us: hops of the lengths, in microseconds, (ranges,).
+
+    Returns:
+        `Ranges.low` and `Ranges.high`.
+    """
+    low = np.empty((lengths_us.size, readers.size), np.int64)
+    high = np.empty((lengths_us.size, readers.size), np.int64)
+    for w in range(lengths_us.size):
+        length, delay, hop = lengths_us[w], delays_us[w], hops_us[w]
+        for entity in range(start.size - 1):
+            a = b = start[entity]
+            for r in range(reader_start[entity], reader_start[entity + 1]):
+                end = time_us[readers[r]] - delay
+                begin = (end - length) // hop * hop
+                while time_us[b] < end:
+                    b += 1
+                while a < b and time_us[a] < begin:
+                    a += 1
+                low[w, r], high[w, r] = a, b
     return low, high

@@ -53,8 +53,8 @@ class Difference:
     """
 
     name: str
-    stored: float | str
-    recomputed: float | str
+    stored: float | str | None
+    recomputed: float | str | None
 
 
 def replay(
@@ -98,6 +98,10 @@ def replay(
         policy = own.policy or policy
     matrix = _matrix(model.features, decided)
     (recomputed,) = model.decide(model.explain_matrix(matrix), [policy])
+    # A release that knows no `explore` may have decided at a policy that has it.
+    if policy.explore and decided.prediction.approval_probability is not None:
+        amount = decided.transaction.amount
+        recomputed = recomputed.randomised(policy.explore, amount, decided.prediction_id)
     found = differences(decided.prediction, recomputed)
     return Replayed(decided, found, model.features.windowed)
 
@@ -138,10 +142,11 @@ _EXACT = (
     "threshold",
     "risk_band",
     "decision",
+    "approval_probability",
 )
 
 
-def _are_equal(stored: float | str, recomputed: float | str) -> bool:
+def _are_equal(stored: float | str | None, recomputed: float | str | None) -> bool:
     """Whether values are the same; a missing feature is NaN, which does not equal itself."""
     return stored == recomputed or (stored != stored and recomputed != recomputed)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from uuid import UUID
 
 from observability.batch_stages import Api, Stopwatch
 from observability.tracing import Traces
@@ -13,6 +14,7 @@ from persistence.decisions.writer import DecisionLog, KeysRefused, Outcome
 from persistence.uuid7 import new_ids
 from scoring.errors import FieldError, InFlight, InvalidRequest, SentinelError
 from scoring.event import AnyEvent
+from scoring.exploration import Exploration
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.prediction import Prediction
 from serving.batching.item import Answer, AnsweredBatch, Item
@@ -238,17 +240,36 @@ def _new_decisions(
 ) -> list[Decided]:
     """Return an item's decisions with new ids, in the order of its transactions."""
     latency_ms = (perf_counter() - item.arrived_s) * 1e3
-    policy_id = item.assignment.policy.id if item.assignment.policy else None
+    policy = item.assignment.policy
+    policy_id = policy.id if policy else None
+    ids = new_ids(len(transactions))
+    if policy and policy.policy and policy.policy.explore:
+        predictions = _randomised(policy.policy.explore, ids, transactions, predictions)
     return [
         Decided(
             item.tenant_id,
-            *ids,
+            *pair,
             transaction,
             prediction,
             latency_ms,
             policy_id=None if prediction.model is FIXED_TEST_MODEL else policy_id,
         )
-        for ids, transaction, prediction in zip(
-            new_ids(len(transactions)), transactions, predictions, strict=True
+        for pair, transaction, prediction in zip(ids, transactions, predictions, strict=True)
+    ]
+
+
+def _randomised(
+    exploration: Exploration,
+    ids: Sequence[tuple[UUID, UUID]],
+    transactions: Sequence[AnyEvent],
+    predictions: Sequence[Prediction],
+) -> list[Prediction]:
+    """Return predictions of which chance approves some; fixed tests stay as they are."""
+    return [
+        prediction
+        if prediction.model is FIXED_TEST_MODEL
+        else prediction.randomised(exploration, transaction.amount, prediction_id)
+        for (_, prediction_id), transaction, prediction in zip(
+            ids, transactions, predictions, strict=True
         )
     ]

@@ -39,7 +39,7 @@ from training.data.maturity_window import Window
 from training.errors import NoEvidence, TrainingError
 from training.event_types.training_data import read_labelled
 from training.progress import Reporter
-from training.tracking.new_model import hint_on_missing_model, note_on_new_model
+from training.tracking.new_model import hint_on_missing_model, warn_of_new_model
 
 MAX_ROWS = 500_000
 """Most decisions that are read, the newest; reading them takes about 200 MB."""
@@ -266,7 +266,7 @@ def note_on_local_mlflow(settings: Settings) -> str | None:
 def connect_to_train(
     settings: Settings, tenant: str, data: Path | None, reporter: Reporter
 ) -> Tracking:
-    """Connect to MLflow; report first if the data are simulated, and then if the tenant is new.
+    """Connect to MLflow; report simulated data first, and warn if the model is new.
 
     Raises:
         PublishError: MLflow does not answer.
@@ -274,9 +274,7 @@ def connect_to_train(
     if data is None:
         reporter.note("No --data: this trains on simulated payments.")
     tracking = connect(settings, reporter)
-    new = note_on_new_model(tracking, tenant)
-    if new is not None:
-        reporter.note(new)
+    warn_of_new_model(tracking, tenant, reporter)
     return tracking
 
 

@@ -65,3 +65,6 @@ def check_features(file: Path, event_type_file: Path) -> None:
         f"{len(compiled.names)} features with {len(compiled.windows)} windows fit "
         f"{event_type.name}."
     )
+    for one in feature_set.definitions:
+        if one.monotone:
+            click.echo(f"{one.name} is monotone: {one.monotone}.")

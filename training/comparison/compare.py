@@ -65,6 +65,7 @@ def compare(
                 evidence.amount,
                 evidence.is_fraud,
                 evidence.costs,
+                evidence.weights,
             )
         except TooFewFrauds as error:
             raise NoEvidence(str(error)) from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from persistence.labels.reader import SELECTION_BIAS, MaturedPairs
+from persistence.labels.reader import MaturedPairs, selection_bias
 from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Decisions
 from scoring.model.fraud_model import FraudModel
@@ -26,6 +26,7 @@ class Evidence:
         challenger: scores and decisions of the challenger.
         amount: money, float64 (n,).
         is_fraud: labels, bool (n,).
+        weights: transactions that each stands for (`scoring.evaluation.weights`), float64 (n,).
         costs: cost of a missed fraud and of a false alarm, the same for both.
         over: phrase for the transactions, which follows their number in a sentence.
         facts: parameters of the run that identify the transactions.
@@ -36,6 +37,7 @@ class Evidence:
     challenger: Decisions
     amount: FloatArray
     is_fraud: BoolArray
+    weights: FloatArray
     costs: CostModel
     over: str
     facts: dict[str, object]
@@ -54,7 +56,8 @@ def from_pairs(
     Raises:
         NoEvidence: there are too few frauds among them; the message gives the number needed.
     """
-    count, frauds = pairs.is_fraud.size, int(np.count_nonzero(pairs.is_fraud))
+    has_weight = pairs.weights > 0
+    count, frauds = pairs.is_fraud.size, int(np.count_nonzero(pairs.is_fraud & has_weight))
     both = f"{champion.name} versions {champion.version} and {challenger.version}"
     if count == 0:
         raise NoEvidence(
@@ -68,10 +71,11 @@ def from_pairs(
             f"frauds; at least {MIN_FRAUDS} are needed to decide which is better. Wait for more "
             "labels, or widen --window-days."
         )
-    labelled = int(np.count_nonzero(pairs.labelled))
+    labelled = int(np.count_nonzero(pairs.labelled & has_weight))
+    presumed = int(np.count_nonzero(~pairs.labelled & has_weight))
     notes = [
         f"Labels: {labelled:,} of the transactions have a label; the other "
-        f"{count - labelled:,} are presumed honest. {SELECTION_BIAS}"
+        f"{presumed:,} are presumed honest. {selection_bias(pairs.weights, pairs.is_fraud)}"
     ]
     if pairs.truncated:
         notes.append(f"Only the newest {count:,} transactions of the window were read.")
@@ -80,6 +84,7 @@ def from_pairs(
         Decisions(pairs.challenger_score, pairs.challenger_review),
         pairs.amount,
         pairs.is_fraud,
+        pairs.weights,
         costs,
         f"matured transactions ({window})",
         {
@@ -122,6 +127,7 @@ def from_models(
         sides[1],
         data.amount[rows],
         is_fraud,
+        np.ones(is_fraud.size),
         champion.policy.cost_model,
         f"transactions of {data.source} ({data.scale.span(rows)})",
         {

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from scoring.columns import BoolArray, Columns, FloatArray
 from scoring.feature_set.model_features import ModelFeatures
-from scoring.feature_set.window_inputs import window_events
 from scoring.windows.events import IntArray, Labels
-from scoring.windows.point_in_time import window_values
 from training.errors import TrainingError
 
 LABEL_DELAY_US = 7 * 86_400 * 1_000_000
@@ -38,6 +36,4 @@ def window_columns(
             f"{features.event_type.name} has none."
         )
     labels = Labels(is_fraud, time_us + LABEL_DELAY_US)
-    events = window_events(features, columns, time_us, labels)
-    values = window_values(events, features.windows)
-    return [values[window] for window in features.windows]
+    return list(features.window_inputs.values(columns, time_us, labels))

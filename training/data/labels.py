@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from persistence.labels.reader import SELECTION_BIAS, MaturedTransactions
+from persistence.labels.reader import MaturedTransactions, selection_bias
 from scoring.columns import BoolArray, Columns, FloatArray
 from scoring.event_type.fields import EventType
 from scoring.feature_set.model_features import ModelFeatures
@@ -26,6 +26,8 @@ class Labels:
         event_type: event type of the events.
         columns: fields from which the features are computed.
         is_fraud: labels, bool (n,).
+        weights: transactions that each stands for (`scoring.evaluation.weights`), float64 (n,); 0:
+            its label does not count.
         time_us: microseconds since 1970, int64 (n,); None without a time.
         time: hours of a file, or Unix seconds if `is_clock`, non-decreasing, float64 (n,).
         is_clock: whether `time` is in Unix seconds.
@@ -38,6 +40,7 @@ class Labels:
     event_type: EventType
     columns: Columns
     is_fraud: BoolArray
+    weights: FloatArray
     time_us: IntArray | None
     time: FloatArray
     is_clock: bool
@@ -76,6 +79,7 @@ def from_file(data: LabelledEvents, from_step: int | None, until_step: int | Non
         event_type=data.event_type,
         columns=taken(data.columns, rows),
         is_fraud=data.is_fraud[rows],
+        weights=np.ones(rows.stop - rows.start),
         time_us=None if data.time_us is None else data.time_us[rows],
         time=data.step[rows],
         is_clock=False,
@@ -89,10 +93,12 @@ def from_file(data: LabelledEvents, from_step: int | None, until_step: int | Non
 def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
     """Return the labels of stored transactions, from their labels of all sources."""
     earliest_first = slice(None, None, -1)
-    count, labelled = matured.is_fraud.size, int(np.count_nonzero(matured.labelled))
+    has_weight = matured.weights > 0
+    count, labelled = matured.is_fraud.size, int(np.count_nonzero(matured.labelled & has_weight))
+    presumed = int(np.count_nonzero(~matured.labelled & has_weight))
     notes = [
-        f"Labels: {labelled:,} of {count:,} transactions {window} have a label; "
-        f"the others are presumed honest. {SELECTION_BIAS}"
+        f"Labels: {labelled:,} of {count:,} transactions {window} have a label; {presumed:,} others"
+        f" are presumed honest. {selection_bias(matured.weights, matured.is_fraud)}"
     ]
     if matured.truncated:
         notes.append(f"Only the newest {count:,} transactions of the window were read.")
@@ -100,6 +106,7 @@ def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
         event_type=matured.event_type,
         columns=taken(matured.columns, earliest_first),
         is_fraud=matured.is_fraud[earliest_first],
+        weights=matured.weights[earliest_first],
         time_us=None if matured.time_us is None else matured.time_us[earliest_first],
         time=matured.decided_at[earliest_first],
         is_clock=True,

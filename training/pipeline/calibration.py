@@ -11,6 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
+from scoring.evaluation.weights import scaled
 from scoring.model.calibration import (
     UNCALIBRATED,
     BetaCalibrator,
@@ -94,6 +95,7 @@ def calibrate(
     is_fraud: BoolArray,
     step: FloatArray,
     fixed: Mapping[str, Calibrator] | None = None,
+    weights: FloatArray | None = None,
 ) -> Calibration:
     """Choose a calibrator by log loss, a proper score, and fit it.
 
@@ -118,10 +120,15 @@ def calibrate(
         step: hours or any other time, non-decreasing, float64 (n,).
         fixed: calibrators that need no fit, by their name in the comparison. They have no
             parameters to fit, so they precede the other kinds, uncalibrated too, in a tie.
+        weights: number of transactions that each stands for, before scaling
+            (`scoring.evaluation.weights`), float64 (n,); None: one each.
 
     Raises:
         TrainingError: one half by time lacks frauds or honest transactions.
     """
+    if weights is None:
+        weights = np.ones(margin.size)
+    is_fraud = is_fraud & (weights > 0)
     # At a step boundary with half of the frauds on each side, since frauds are scarce.
     middle = int(np.searchsorted(step, np.median(step[is_fraud])))
     early, late = slice(0, middle), slice(middle, margin.size)
@@ -133,12 +140,14 @@ def calibrate(
     unfitted = dict(fixed or {})
     unfitted[UNCALIBRATED.kind] = UNCALIBRATED
     probabilities = {kind: calibrator(margin[late]) for kind, calibrator in unfitted.items()} | {
-        kind: fit(margin[early], is_fraud[early])(margin[late]) for kind, fit in CALIBRATORS.items()
+        kind: fit(margin[early], is_fraud[early], scaled(weights[early]))(margin[late])
+        for kind, fit in CALIBRATORS.items()
     }
+    counts = scaled(weights[late])
     losses = {kind: log_losses(p, is_fraud[late]) for kind, p in probabilities.items()}
-    best = losses[min(losses, key=lambda kind: float(losses[kind].mean()))]
+    best = losses[min(losses, key=lambda kind: float(np.average(losses[kind], weights=counts)))]
     comparisons = tuple(
-        _compared(kind, probability, is_fraud[late], best)
+        _compared(kind, probability, is_fraud[late], best, counts)
         for kind, probability in probabilities.items()
     )
     winner = next(
@@ -146,23 +155,29 @@ def calibrate(
         for c in comparisons
         if c.behind <= (0.0 if c.kind == UNCALIBRATED.kind else c.behind_error)
     )
-    calibrator = unfitted[winner] if winner in unfitted else CALIBRATORS[winner](margin, is_fraud)
+    calibrator = (
+        unfitted[winner]
+        if winner in unfitted
+        else CALIBRATORS[winner](margin, is_fraud, scaled(weights))
+    )
     return Calibration(calibrator, winner, comparisons, early, late)
 
 
 def _compared(
-    kind: str, probability: FloatArray, is_fraud: BoolArray, best: FloatArray
+    kind: str, probability: FloatArray, is_fraud: BoolArray, best: FloatArray, counts: FloatArray
 ) -> KindMetrics:
     losses = log_losses(probability, is_fraud)
     difference = losses - best
-    one_fraud = -np.log(is_fraud.mean())
-    error = np.sqrt(difference.size * difference.var() + one_fraud**2) / difference.size
+    behind = np.average(difference, weights=counts)
+    spread = np.square(counts * (difference - behind)).sum()
+    one_fraud = -np.log(np.average(is_fraud, weights=counts))
+    error = np.sqrt(spread + one_fraud**2) / counts.sum()
     return KindMetrics(
         kind=kind,
-        log_loss=float(losses.mean()),
-        brier=brier(probability, is_fraud),
-        ece=expected_calibration_error(probability, is_fraud),
-        behind=float(difference.mean()),
+        log_loss=float(np.average(losses, weights=counts)),
+        brier=brier(probability, is_fraud, counts),
+        ece=expected_calibration_error(probability, is_fraud, counts=counts),
+        behind=float(behind),
         behind_error=float(error),
     )
 
@@ -179,34 +194,45 @@ def smoothed_targets(is_fraud: BoolArray) -> FloatArray:
     return np.where(is_fraud, (frauds + 1) / (frauds + 2), 1 / (others + 2))
 
 
-def fit_sigmoid(margin: FloatArray, is_fraud: BoolArray) -> SigmoidCalibrator:
-    """Fit Platt's sigmoid with a slope >= 0, on smoothed targets."""
-    slope, intercept = _logistic(margin[:, None], smoothed_targets(is_fraud))
+def fit_sigmoid(
+    margin: FloatArray, is_fraud: BoolArray, counts: FloatArray | None = None
+) -> SigmoidCalibrator:
+    """Fit Platt's sigmoid with a slope >= 0, on smoothed targets; arguments as for `fit_beta`."""
+    slope, intercept = _logistic(margin[:, None], smoothed_targets(is_fraud), counts)
     return SigmoidCalibrator(slope, intercept)
 
 
-def fit_beta(margin: FloatArray, is_fraud: BoolArray) -> BetaCalibrator:
+def fit_beta(
+    margin: FloatArray, is_fraud: BoolArray, counts: FloatArray | None = None
+) -> BetaCalibrator:
     """Fit beta calibration: logistic regression on ln p and -ln(1 - p), on smoothed targets.
 
     Kull, Silva Filho, Flach (AISTATS 2017), algorithm 1. The paper drops a negative coefficient and
     fits again; a lower bound of 0 on both reaches the same optimum, as the loss is convex.
+
+    Args:
+        margin: log-odds, float64 (n,).
+        is_fraud: labels, bool (n,).
+        counts: number of transactions that each stands for, float64 (n,); None: one each.
     """
     inputs = np.column_stack([-np.logaddexp(0.0, -margin), np.logaddexp(0.0, margin)])
-    a, b, c = _logistic(inputs, smoothed_targets(is_fraud))
+    a, b, c = _logistic(inputs, smoothed_targets(is_fraud), counts)
     return BetaCalibrator(a, b, c)
 
 
-def fit_isotonic(margin: FloatArray, is_fraud: BoolArray) -> IsotonicCalibrator:
-    """Fit the non-decreasing step function of least squares, on smoothed targets."""
+def fit_isotonic(
+    margin: FloatArray, is_fraud: BoolArray, counts: FloatArray | None = None
+) -> IsotonicCalibrator:
+    """Fit the step function of least squares, on smoothed targets; arguments as for `fit_beta`."""
     regression = IsotonicRegression(out_of_bounds="clip")
-    regression.fit(margin, smoothed_targets(is_fraud))
+    regression.fit(margin, smoothed_targets(is_fraud), counts)
     return IsotonicCalibrator(
         tuple(map(float, regression.X_thresholds_)),
         tuple(map(float, np.clip(regression.y_thresholds_, 0.0, 1.0))),
     )
 
 
-CALIBRATORS: Mapping[str, Callable[[FloatArray, BoolArray], Calibrator]] = {
+CALIBRATORS: Mapping[str, Callable[[FloatArray, BoolArray, FloatArray | None], Calibrator]] = {
     "sigmoid": fit_sigmoid,
     "beta": fit_beta,
     "isotonic": fit_isotonic,
@@ -214,17 +240,22 @@ CALIBRATORS: Mapping[str, Callable[[FloatArray, BoolArray], Calibrator]] = {
 """Fit function by kind of calibrator, fewest parameters first."""
 
 
-def _logistic(inputs: FloatArray, target: FloatArray) -> tuple[float, ...]:
+def _logistic(
+    inputs: FloatArray, target: FloatArray, counts: FloatArray | None
+) -> tuple[float, ...]:
     """Minimise the mean log loss of sigmoid(inputs @ w + c) with w >= 0; return (*w, c)."""
+    if counts is None:
+        counts = np.ones(target.size)
+    size = counts.sum()
     scale = np.maximum(np.abs(inputs).max(axis=0), 1e-12)
     design = np.column_stack([inputs / scale, np.ones(inputs.shape[0])])
 
     def loss(weights: FloatArray) -> tuple[float, FloatArray]:
         margin = design @ weights
-        value = np.mean(np.logaddexp(0.0, margin) - target * margin)
-        return float(value), design.T @ (sigmoid(margin) - target) / target.size
+        value = (counts * (np.logaddexp(0.0, margin) - target * margin)).sum() / size
+        return float(value), design.T @ (counts * (sigmoid(margin) - target)) / size
 
-    rate = float(target.mean())
+    rate = float((counts * target).sum() / size)
     start = np.append(np.ones(inputs.shape[1]), np.log(rate / (1 - rate)))
     bounds = [(0.0, None)] * inputs.shape[1] + [(None, None)]
     optimum = minimize(

@@ -9,6 +9,7 @@ import numpy as np
 
 from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.bootstrap import Interval
+from scoring.evaluation.weights import scaled
 from scoring.model.calibration import UNCALIBRATED
 from scoring.model.fraud_model import FraudModel
 from training.pipeline.intervals import intervals
@@ -27,6 +28,7 @@ class Evaluation:
         raw: probabilities before calibration, float64 (n,).
         score: probabilities after calibration, float64 (n,).
         is_fraud: labels, bool (n,).
+        counts: number of transactions that each stands for, float64 (n,).
     """
 
     metrics: Mapping[str, float]
@@ -35,6 +37,7 @@ class Evaluation:
     raw: FloatArray
     score: FloatArray
     is_fraud: BoolArray
+    counts: FloatArray
 
     def figures(self) -> dict[str, float]:
         """Return every figure by the name it is logged under: x, x_low, x_high, x_uncalibrated."""
@@ -45,7 +48,11 @@ class Evaluation:
 
 
 def evaluate(
-    model: FraudModel, margin: FloatArray, amount: FloatArray, is_fraud: BoolArray
+    model: FraudModel,
+    margin: FloatArray,
+    amount: FloatArray,
+    is_fraud: BoolArray,
+    weights: FloatArray | None = None,
 ) -> Evaluation:
     """Return the figures of n transactions, scored and decided by the model and its policy.
 
@@ -53,33 +60,39 @@ def evaluate(
         model: model as it will be served.
         margin: log-odds of the model, float64 (n,).
         amount: money, float64 (n,).
-        is_fraud: labels, bool (n,), both kinds present.
+        is_fraud: labels, bool (n,), both kinds present among the transactions with a weight.
+        weights: number of transactions that each stands for, before scaling
+            (`scoring.evaluation.weights`), float64 (n,); None: one each.
     """
+    if weights is None:
+        weights = np.ones(margin.size)
+    counts, is_fraud = scaled(weights), is_fraud & (weights > 0)
     raw = UNCALIBRATED(margin)
     score = model.calibrator(margin)
     flagged = score >= model.policy.threshold
-    caught = int(np.count_nonzero(flagged & is_fraud))
-    alerts = int(np.count_nonzero(flagged))
-    frauds = int(np.count_nonzero(is_fraud))
+    caught = float(counts[flagged & is_fraud].sum())
+    alerts = float(counts[flagged].sum())
+    frauds = float(counts[is_fraud].sum())
     costs = model.policy.cost_model
-    savings = costs.net_savings(amount, is_fraud, flagged)
-    perfect = costs.perfect_savings(amount, is_fraud)
+    savings = costs.net_savings(amount, is_fraud, flagged, counts)
+    perfect = costs.perfect_savings(amount, is_fraud, counts)
     decisions = {
         "precision": caught / alerts if alerts else 0.0,
         "recall": caught / frauds,
-        "alerts": float(alerts),
-        "false_alarms": float(alerts - caught),
-        "missed_frauds": float(frauds - caught),
+        "alerts": alerts,
+        "false_alarms": alerts - caught,
+        "missed_frauds": frauds - caught,
         "net_savings": savings,
         "net_savings_perfect": perfect,
         # Costs are positive, but frauds of amount 0 cost nothing under an amount-based model.
         "net_savings_share": savings / perfect if perfect else 0.0,
     }
     return Evaluation(
-        metrics=quality(score, is_fraud) | decisions,
-        intervals=intervals(score, amount, is_fraud, model.policy),
-        uncalibrated=quality(raw, is_fraud),
+        metrics=quality(score, is_fraud, counts) | decisions,
+        intervals=intervals(score, amount, is_fraud, model.policy, weights),
+        uncalibrated=quality(raw, is_fraud, counts),
         raw=raw,
         score=score,
         is_fraud=is_fraud,
+        counts=counts,
     )

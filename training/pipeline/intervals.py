@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
 from scoring.evaluation.probability_metrics import equal_count_bins
+from scoring.evaluation.weights import scaled
 from scoring.policy import Policy
 
 LOG_ODDS_STEP = 0.05
@@ -22,6 +23,7 @@ def intervals(
     amount: FloatArray,
     is_fraud: BoolArray,
     policy: Policy,
+    weights: FloatArray | None = None,
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -39,16 +41,21 @@ def intervals(
         amount: money, float64 (n,).
         is_fraud: labels, bool (n,), both kinds present.
         policy: threshold and costs.
+        weights: number of transactions that each stands for, before scaling
+            (`scoring.evaluation.weights`), float64 (n,); None: one each.
         resamples: number of bootstrap resamples.
         seed: seed of the resamples.
 
     Returns:
         pr_auc, ece, precision, recall, net_savings and net_savings_share.
     """
-    groups = _Groups(score, amount, is_fraud, policy)
+    if weights is None:
+        weights = np.ones(score.size)
+    groups = _Groups(score, amount, is_fraud & (weights > 0), policy, weights)
     rng = np.random.default_rng(seed)
-    drawn = [groups.figures(counts) for counts in draws(groups.counts, resamples, rng)]
-    actual = groups.figures(groups.counts[None, :].astype(np.float64))
+    samples = draws(groups.counts, groups.weights, resamples, rng)
+    drawn = [groups.figures(counts) for counts in samples]
+    actual = groups.figures(scaled(groups.weights, groups.counts[None, :].astype(np.float64)))
     return {
         name: percentile_interval(
             float(actual[name][0]), np.concatenate([figures[name] for figures in drawn])
@@ -61,7 +68,12 @@ class _Groups:
     """Groups of rows that no figure distinguishes, in ascending order of score."""
 
     def __init__(
-        self, score: FloatArray, amount: FloatArray, is_fraud: BoolArray, policy: Policy
+        self,
+        score: FloatArray,
+        amount: FloatArray,
+        is_fraud: BoolArray,
+        policy: Policy,
+        weights: FloatArray,
     ) -> None:
         # Number of distinct fraud scores that each row reaches: 0 to f.
         fraud_scores = np.unique(score[is_fraud])
@@ -69,7 +81,8 @@ class _Groups:
         bins = equal_count_bins(score)
         log_odds = np.floor((np.log(score) - np.log1p(-score)) / LOG_ODDS_STEP).astype(np.int64)
         reviewed = score >= policy.threshold
-        keys = _combined(reached, bins, log_odds, reviewed)
+        _, weight_of = np.unique(weights, return_inverse=True)
+        keys = _combined(reached, bins, log_odds, reviewed, weight_of)
         # Each fraud is a group, since amounts differ.
         keys[is_fraud] = keys.max() + 1 + np.arange(np.count_nonzero(is_fraud))
         _, first, group_of, counts = np.unique(
@@ -79,6 +92,8 @@ class _Groups:
 
         order = np.argsort(reached[first], kind="stable")
         first, self.counts, gap = first[order], counts[order], gap[order]
+        self.weights = weights[first]
+        self._size = float(scaled(weights).sum())
         self._fraud = is_fraud[first].astype(np.float64)
         self._reviewed = reviewed[first].astype(np.float64)
         costs = policy.cost_model
@@ -93,7 +108,7 @@ class _Groups:
         """Return every figure of k draws, float64 (k,) each.
 
         Args:
-            drawn: number of rows of each group in each draw, float64 (k, groups).
+            drawn: what the rows of each group stand for in each draw, float64 (k, groups).
         """
         frauds = drawn @ self._fraud
         alerts = drawn @ self._reviewed
@@ -103,7 +118,7 @@ class _Groups:
         )
         return {
             "pr_auc": self._pr_auc(drawn),
-            "ece": np.abs(drawn @ self._by_bin).sum(axis=1) / self.counts.sum(),
+            "ece": np.abs(drawn @ self._by_bin).sum(axis=1) / self._size,
             "precision": _ratio(caught, alerts),
             "recall": _ratio(caught, frauds),
             "net_savings": savings,

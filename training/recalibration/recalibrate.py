@@ -14,6 +14,7 @@ import numpy as np
 from scoring.columns import FloatArray
 from scoring.evaluation.comparison import MIN_FRAUDS, Comparison, Decisions, compare
 from scoring.evaluation.cost_curve import CostCurve, cost_curve
+from scoring.evaluation.weights import scaled
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import Policy
 from training.data.labels import Labels
@@ -41,7 +42,7 @@ class Part:
         name: key in FRAUD_SHARES.
         rows: slice of the labels in time order.
         row_count: number of transactions.
-        fraud_count: number of frauds.
+        fraud_count: number of frauds whose label counts, one each.
     """
 
     name: str
@@ -94,7 +95,8 @@ def cut(labels: Labels) -> tuple[Part, Part, Part]:
         TrainingError: a part has too few frauds or honest transactions; the message gives the
             number found, the number needed, and what to do.
     """
-    moments = labels.time[labels.is_fraud]
+    is_fraud = labels.is_fraud & (labels.weights > 0)
+    moments = labels.time[is_fraud]
     shares = np.cumsum(list(FRAUD_SHARES.values()))[:-1]
     inner = [
         int(np.searchsorted(labels.time, moments[int(share * moments.size)])) if moments.size else 0
@@ -102,7 +104,7 @@ def cut(labels: Labels) -> tuple[Part, Part, Part]:
     ]
     bounds = pairwise([0, *inner, labels.time.size])
     parts = tuple(
-        Part(name, slice(*bound), bound[1] - bound[0], int(labels.is_fraud[slice(*bound)].sum()))
+        Part(name, slice(*bound), bound[1] - bound[0], int(is_fraud[slice(*bound)].sum()))
         for name, bound in zip(FRAUD_SHARES, bounds, strict=True)
     )
     first, second, third = parts
@@ -145,18 +147,20 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
         matrix = labels.matrix(source.features)
         margin = source.margins(matrix)
     fitting, choosing, testing = (part.rows for part in parts)
+    is_fraud, weights = labels.is_fraud & (labels.weights > 0), labels.weights
     with reporter.stage("Calibrate"):
         calibration = calibrate(
             margin[fitting],
-            labels.is_fraud[fitting],
+            is_fraud[fitting],
             labels.time[fitting],
             {CURRENT: source.calibrator},
+            weights[fitting],
         )
     costs = source.policy.cost_model
     amount = labels.amount
     with reporter.stage("Choose the threshold"):
         score = calibration.calibrator(margin[choosing])
-        curve = cost_curve(score, amount[choosing], labels.is_fraud[choosing], costs)
+        curve = cost_curve(score, amount[choosing], is_fraud[choosing], costs, weights[choosing])
     model = replace(
         source,
         calibrator=calibration.calibrator,
@@ -169,12 +173,12 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
         version=None,
     )
     with reporter.stage("Evaluate on the test part"):
-        is_fraud = labels.is_fraud[testing]
+        is_fraud, weights = is_fraud[testing], weights[testing]
         before = source.calibrator(margin[testing])
         evaluation = replace(
-            evaluate(model, margin[testing], amount[testing], is_fraud),
+            evaluate(model, margin[testing], amount[testing], is_fraud, weights),
             raw=before,
-            uncalibrated=quality(before, is_fraud),
+            uncalibrated=quality(before, is_fraud, scaled(weights)),
         )
         comparison = compare(
             Decisions(before, before >= source.policy.threshold),
@@ -182,6 +186,7 @@ def recalibrate(source: FraudModel, labels: Labels, reporter: Reporter) -> Recal
             amount[testing],
             is_fraud,
             costs,
+            weights,
         )
     return Recalibrated(
         model, parts, calibration, curve, comparison, evaluation, matrix[choosing], score

@@ -7,7 +7,7 @@ After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). The card d
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -124,6 +124,10 @@ class CardFacts:
 
 def inputs(features: ModelFeatures) -> str:
     """Return sentences on what the features of a model are made of, and what is no feature."""
+    return " ".join([_origin(features), *_directions(features)])
+
+
+def _origin(features: ModelFeatures) -> str:
     if features.event_type is PAYSIM:
         return (
             "The features are those of one payment, without the payer's history and the network of "
@@ -141,6 +145,15 @@ def inputs(features: ModelFeatures) -> str:
         "A fraud counts in a window only once its label is known. Whether a field describes a "
         "person is for you to check."
     )
+
+
+def _directions(features: ModelFeatures) -> Iterator[str]:
+    """Yield a sentence for each direction that features are held to."""
+    for direction, move in (("increasing", "lowers"), ("decreasing", "raises")):
+        held = [one for one in features.feature_set.definitions if one.monotone == direction]
+        if held:
+            names = ", ".join(f"`{one.name}`" for one in held)
+            yield f"A higher value never {move} the score, all else equal: {names}."
 
 
 def influences(

@@ -41,12 +41,12 @@ def precision_recall(evaluation: Evaluation, on: str, threshold: float) -> Figur
         on: phrase on the data that they were made on.
         threshold: probability from which a payment is reviewed.
     """
-    truth, score = evaluation.is_fraud, evaluation.score
-    precision, recall, _ = precision_recall_curve(truth, score)
+    truth, score, counts = evaluation.is_fraud, evaluation.score, evaluation.counts
+    precision, recall, _ = precision_recall_curve(truth, score, sample_weight=counts)
     figure, axes = new_figure(f"Precision and recall on {on}")
-    area = average_precision_score(truth, score)
+    area = average_precision_score(truth, score, sample_weight=counts)
     axes.plot(recall, precision, color=BLUE, linewidth=2, label=f"model (PR-AUC {area:.4f})")
-    rate = float(truth.mean())
+    rate = float(np.average(truth, weights=counts))
     axes.axhline(rate, color=GREY, linestyle=":", label=f"chance ({rate:.2%} of payments)")
     here = evaluation.metrics
     axes.plot(
@@ -87,7 +87,9 @@ def reliability(evaluation: Evaluation, on: str, kind: str) -> Figure:
         ("before", evaluation.raw, evaluation.uncalibrated["ece"], ORANGE, "s"),
         ("after", evaluation.score, evaluation.metrics["ece"], BLUE, "o"),
     ):
-        predicted, observed, low, high = _reliability_bins(probability, evaluation.is_fraud)
+        predicted, observed, low, high = _reliability_bins(
+            probability, evaluation.is_fraud, evaluation.counts
+        )
         upper.errorbar(
             predicted, observed, yerr=(observed - low, high - observed), fmt=f"{marker}-",
             color=colour, markersize=6, linewidth=1.4, elinewidth=1, capsize=3,
@@ -95,7 +97,7 @@ def reliability(evaluation: Evaluation, on: str, kind: str) -> Figure:
         )  # fmt: skip
         lower.hist(
             np.clip(probability, edges[0], 1), bins=edges, histtype="step",
-            color=colour, linewidth=1.6,
+            weights=evaluation.counts, color=colour, linewidth=1.6,
         )  # fmt: skip
     upper.set(
         xscale="log", yscale="log", xlim=(PROBABILITY_FLOOR / 1.6, 1.3), ylim=(1e-6, 1.6),
@@ -107,25 +109,30 @@ def reliability(evaluation: Evaluation, on: str, kind: str) -> Figure:
 
 
 def _reliability_bins(
-    probability: FloatArray, is_fraud: BoolArray
+    probability: FloatArray, is_fraud: BoolArray, counts: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return mean prediction, observed rate and its interval, per bin of equal width in log p.
 
-    Bins without a fraud are left out: a logarithmic axis cannot show a rate of 0.
+    Bins without a fraud are left out: a logarithmic axis cannot show a rate of 0. The interval is
+    that of as many equal rows as the weighted ones are worth (Kish, "Survey Sampling", 1965).
     """
     edges = np.logspace(np.log10(PROBABILITY_FLOOR), 0, RELIABILITY_BINS + 1)
     bin_of = np.clip(np.searchsorted(edges, probability, side="right"), 1, RELIABILITY_BINS)
-    count = np.bincount(bin_of, minlength=RELIABILITY_BINS + 1)
-    frauds = np.bincount(bin_of, weights=is_fraud, minlength=RELIABILITY_BINS + 1)
-    total = np.bincount(bin_of, weights=probability, minlength=RELIABILITY_BINS + 1)
+
+    def totals(values: FloatArray) -> FloatArray:
+        return np.bincount(bin_of, values, RELIABILITY_BINS + 1).astype(np.float64)
+
+    frauds = totals(counts * is_fraud)
     shown = frauds > 0
-    n, rate = count[shown], frauds[shown] / count[shown]
+    size, squares = totals(counts)[shown], totals(np.square(counts))[shown]
+    n, rate = size**2 / squares, frauds[shown] / size
     # Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
     spread = 1 + WILSON_Z**2 / n
     centre = (rate + WILSON_Z**2 / (2 * n)) / spread
     half = WILSON_Z * np.sqrt(rate * (1 - rate) / n + WILSON_Z**2 / (4 * n**2)) / spread
     low, high = np.minimum(centre - half, rate), np.maximum(centre + half, rate)
-    return total[shown] / n, rate, np.maximum(low, 1e-9), high
+    predicted = totals(counts * probability)[shown] / size
+    return predicted, rate, np.maximum(low, 1e-9), high
 
 
 def cost(curve: CostCurve) -> Figure:

@@ -6,19 +6,22 @@ from difflib import get_close_matches
 
 from registry.names import model_name
 from registry.publish.tracking import Tracking
+from training.progress import Reporter
 
 _SIMILAR = 0.8
 """Least similarity of two names; `fraud-acmee` and `fraud-acme` have 0.95."""
 
 
-def note_on_new_model(tracking: Tracking, tenant: str) -> str | None:
-    """Return sentences that a training would make a new registered model, or None if it exists.
+def warn_of_new_model(tracking: Tracking, tenant: str, reporter: Reporter) -> None:
+    """Warn that a training will make a new registered model, since the tenant may not exist.
 
-    Training needs no Postgres, so MLflow's models are all that it knows of tenants.
+    Training needs no Postgres, so MLflow's models are all that it knows of tenants. The first model
+    of an MLflow, as of a new installation, is a note: there is none that could have been meant.
 
     Args:
         tracking: MLflow client.
         tenant: slug of the tenant.
+        reporter: display of the warning.
 
     Raises:
         PublishError: MLflow refuses the request.
@@ -26,9 +29,11 @@ def note_on_new_model(tracking: Tracking, tenant: str) -> str | None:
     name = model_name(tenant)
     names = _registered_models(tracking)
     if name in names:
-        return None
-    return (
+        return
+    report = reporter.warn if names else reporter.note
+    report(
         f"{name} is new in this MLflow; this makes its version 1. {_did_you_mean(name, names)}"
+        f"If there is no tenant {tenant}, `sentinel tenants create {tenant}` creates it; "
         "`sentinel tenants list` shows the tenants."
     )
 

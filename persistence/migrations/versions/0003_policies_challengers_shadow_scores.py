@@ -101,7 +101,7 @@ def upgrade() -> None:
             "registered_ms",
             sa.BigInteger(),
             nullable=False,
-            comment="Unix ms; tells a version from one registered anew under its number",
+            comment="Unix ms; tells a version from one registered again under its number",
         ),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column(

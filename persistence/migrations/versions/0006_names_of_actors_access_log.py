@@ -107,7 +107,7 @@ COMMENTS = {
     ("feedback", "actor"): ("public prefix of the API key", "name of the API key"),
     ("policies", "actor"): ("public prefix of the API key", "name of the API key"),
     ("refusals", "registered_ms"): (
-        "Unix ms; tells a version from one registered anew under its number",
+        "Unix ms; tells a version from one registered again under its number",
         "Unix ms; distinguishes a version from a later one with its number",
     ),
 }

@@ -74,6 +74,42 @@ def test_batch_scores_and_explanations_use_the_new_policy(system: System, admin:
     assert explained["threshold"] == 0.001
 
 
+def test_a_share_of_the_would_be_reviews_is_approved_at_random_and_a_retry_changes_nothing(
+    system: System, admin: Analyst
+) -> None:
+    explore = {"share": 0.1, "max_amount": 200_000.0}
+    assert admin.put_policy(threshold=1e-6, explore=explore).json()["explore"] == explore
+    batch = {"transactions": [a_body(external_id=f"explored-{i}") for i in range(1000)]}
+    first = system.service.post("/score/batch", batch, system.key).json()["results"]
+    assert {one["approval_probability"] for one in first} == {0.1}
+    approved = [one for one in first if one["decision"] == "approve"]
+    assert 50 < len(approved) < 160
+    again = system.service.post("/score/batch", batch, system.key).json()["results"]
+    assert [one["decision"] for one in again] == [one["decision"] for one in first]
+    alone = system.score(a_body(external_id="explored-0")).json()
+    assert {**alone, "latency_ms": 0} == {**first[0], "latency_ms": 0}
+
+    shown = approved[0]
+    explained = system.service.post(
+        "/explain", {"prediction_id": shown["prediction_id"]}, system.review_key
+    ).json()
+    assert (explained["decision"], explained["approval_probability"]) == ("approve", 0.1)
+    case = admin.get(f"/transactions/{shown['transaction_id']}").json()
+    assert case["prediction"]["approval_probability"] == 0.1
+    waiting = {item["transaction_id"] for item in admin.walk("/queue")}
+    reviewed = {one["transaction_id"] for one in first if one["decision"] == "review"}
+    assert reviewed <= waiting
+    assert not {one["transaction_id"] for one in approved} & waiting
+
+    larger = system.score(a_body(amount=200_000.01)).json()
+    assert (larger["decision"], "approval_probability" in larger) == ("review", False)
+    unstored = system.service.post("/explain", {"transaction": a_body()}, system.key).json()
+    assert (unstored["decision"], "approval_probability" in unstored) == ("review", False)
+    assert admin.put_policy(explore=None).json()["explore"] is None
+    plain = system.score(a_body()).json()
+    assert (plain["decision"], "approval_probability" in plain) == ("review", False)
+
+
 def test_withdrawing_a_policy_restores_the_policy_of_the_version(
     system: System, admin: Analyst
 ) -> None:
@@ -187,6 +223,8 @@ def test_omitted_fields_stay_and_flat_costs_alone_set_the_threshold(
         ({"high_from": 0.01}, "high_from"),
         ({"threshold": 0.6, "high_from": 0.5}, "high_from"),
         ({"cost_model": None}, "cost_model"),
+        ({"explore": {"share": 0.02}}, "explore.max_amount"),
+        ({"explore": {"share": 0.2, "max_amount": 100}}, "explore.share"),
         ({"cost_model": {}}, "cost_model"),
         ({"cost_model": {"surprise": 1}}, "cost_model.surprise"),
         ({"cost_model": {"missed_fraud": -1}}, "cost_model.missed_fraud"),

@@ -17,8 +17,8 @@ from mlflow import MlflowClient
 from tests.support.deploy.containers import Container, Store
 from tests.support.factories import a_body, a_model
 from tests.support.load import Load, Reply
-from tests.support.other_user import commands, family, listening
 from tests.support.postgres.proxy import Proxy
+from tests.support.sentinel.other_user import commands, family, listening
 from tests.support.stack import KEY_SECRET, Publish, mlflow_login, publisher
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]

@@ -20,8 +20,13 @@ from sentinel.operations.drift_monitor import monitor
 from tests.support.data.drift import a_model_with_distribution, decide, last_day, payments
 from tests.support.data.review import say
 from tests.support.factories import a_model
-from tests.support.observed_service import MODEL, THRESHOLD, Watched, live_through_a_day
-from tests.support.prometheus import scraping
+from tests.support.observability.observed_service import (
+    MODEL,
+    THRESHOLD,
+    Watched,
+    live_through_a_day,
+)
+from tests.support.observability.prometheus import scraping
 from tests.support.stack import KEY_SECRET, publisher, serving
 
 

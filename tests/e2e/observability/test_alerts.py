@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from observability.metrics import SHADOW_DROPPED
-from tests.support.observed_service import Watched
-from tests.support.paths import PROJECT
-from tests.support.prometheus import (
+from tests.support.observability.observed_service import Watched
+from tests.support.observability.prometheus import (
     DASHBOARDS,
     DEPLOY,
     RULES,
@@ -24,6 +23,7 @@ from tests.support.prometheus import (
     promtool,
     rules,
 )
+from tests.support.paths import PROJECT
 
 RUNBOOKS = PROJECT / "docs" / "runbooks.md"
 WATCHDOG = "SentinelWatchdog"

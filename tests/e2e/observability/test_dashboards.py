@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from observability.metrics import SHADOW_DROPPED
-from tests.support.observed_service import Watched
+from tests.support.observability.observed_service import Watched
+from tests.support.observability.prometheus import DASHBOARDS, DEPLOY, metric_names, panels, query
 from tests.support.paths import PROJECT
-from tests.support.prometheus import DASHBOARDS, DEPLOY, metric_names, panels, query
 
 NOT_IN_A_CALM_RUN = {
     # The shadow's queue holds 20,000 decisions.

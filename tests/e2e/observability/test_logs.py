@@ -18,7 +18,7 @@ from observability import logging as logs
 from serving.schemas import TransactionIn
 from tests.support.factories import a_body
 from tests.support.load import send
-from tests.support.observed_service import Watched
+from tests.support.observability.observed_service import Watched
 
 Log = Callable[..., logging.Logger]
 PERSON = "C1305486145"

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.factories import a_body
 from tests.support.load import request, send
-from tests.support.observed_service import MODEL, Watched
+from tests.support.observability.observed_service import MODEL, Watched
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 

@@ -201,6 +201,7 @@ def test_a_405_of_every_part_of_the_application_names_the_methods(
     assert reply.status_code == 405
     expected = {"POST"} if path.startswith("/score") else {"GET", "HEAD"}
     assert set(reply.headers["allow"].split(", ")) == expected
+    assert all(name in reply.json()["detail"] for name in expected)
 
 
 def post(system: System, path: str, body: Any, **headers: str) -> httpx.Response:

@@ -109,8 +109,8 @@ def test_a_process_starts_within_its_time_and_shares_equal_models(
 def test_at_the_memory_limit_models_are_evicted_and_no_request_fails(
     crowd: Crowd, mlflow_server: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    room = {"SENTINEL_MODELS_IN_MEMORY": str(IN_MEMORY)}
-    with serving(crowd.database, mlflow_server, tmp_path, free_port(), **room) as service:
+    memory = {"SENTINEL_MODELS_IN_MEMORY": str(IN_MEMORY)}
+    with serving(crowd.database, mlflow_server, tmp_path, free_port(), **memory) as service:
         service.wait_until_ready()
         for _ in range(2):
             replies = score_all(crowd, service)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, make_url
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
 from tests.support.factories import a_body
-from tests.support.mlflow_gateway import basic, gateway
+from tests.support.registry.mlflow_gateway import basic, gateway
 from tests.support.stack import KEY_SECRET, publisher, serving
 
 SECRET = "planted-s3cret"

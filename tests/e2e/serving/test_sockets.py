@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.support.other_user import commands, family, listening
+from tests.support.sentinel.other_user import commands, family, listening
 from tests.support.system import System
 
 

@@ -19,11 +19,11 @@ from sqlalchemy import Engine
 
 from api.models import matured_decisions
 from scoring.features import FEATURE_NAMES
-from tests.support.data import wire as wire_data
+from tests.support.data import wire, wire_rows
 from tests.support.management_api import send
 
 EXPECTED: list[list[Any]] = [
-    [*reply, wire_data.fixed_text(body.encode())]
+    [*reply, wire.fixed_text(body.encode())]
     for *reply, body in json.loads(Path(__file__).with_name("replies.json").read_text())
 ]
 
@@ -31,22 +31,22 @@ EXPECTED: list[list[Any]] = [
 class _Clock(datetime):
     @classmethod
     def now(cls, tz: Any = None) -> Any:  # noqa: ARG003
-        return wire_data.NOW
+        return wire.NOW
 
 
 def test_every_reply_is_the_first_releases_to_the_byte(
     engine: Engine, service_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matured_decisions, "datetime", _Clock)
-    wire_data.fill(engine, FEATURE_NAMES)
-    requests = list(wire_data.requests())
+    wire_rows.fill(engine, FEATURE_NAMES)
+    requests = list(wire.requests())
     replies = send(service_engine, requests)
     matching = [
         [
             f"{tenant} {method} {path}",
             reply.status_code,
             {n: v for n, v in sorted(reply.headers.items()) if n != "content-length"},
-            wire_data.fixed_text(reply.content),
+            wire.fixed_text(reply.content),
         ]
         for (tenant, method, path, _), reply in zip(requests, replies, strict=True)
     ]

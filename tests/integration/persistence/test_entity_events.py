@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, KeysRefused
-from persistence.history.reader import EntitySpan, StoredEvent, read_history
+from persistence.history.folding import fold_history
+from persistence.history.reader import EntitySpan, read_history
+from persistence.tenancy import tenant_transaction
 from scoring.errors import IdempotencyMismatch
 from tests.support.data.own_events import CardTenant, label
+from tests.support.data.past_events import StoredEvent, past_of
 from tests.support.event_types import an_event_type
 from tests.support.factories import a_decision, write_whole
 from tests.support.fixture_types import MakeTenant, Rows
@@ -41,8 +44,7 @@ def past(
     engine: Engine, tenant_id: int, key: str = "596", entity: str = "CUSTOMER_ID"
 ) -> list[StoredEvent]:
     """Every past event of an entity."""
-    (found,) = read_history(engine, tenant_id, [EntitySpan(entity, key, 0, 2**62)])
-    return found
+    return past_of(engine, tenant_id, entity, key)
 
 
 def known(engine: Engine, decided: Decided) -> float | None:
@@ -62,9 +64,8 @@ def test_an_event_becomes_a_past_event_of_each_of_its_entities(
     assert log.write([decided]) == [decided]
     for entity, key in (("CUSTOMER_ID", "596"), ("TERMINAL_ID", "T3156")):
         (stored,) = past(service_engine, cards.id, key, entity)
-        assert stored.time_us == NOON_US
-        assert stored.fields == decided.transaction.document()
-        assert stored.fraud_known_us is None
+        at = {"TX_DATETIME": NOON_US}
+        assert stored == (decided.transaction.document() | at, None, decided.transaction_id)
     assert past(service_engine, cards.id, "", "DEVICE") == [], "it has none"
 
 
@@ -127,7 +128,7 @@ def test_threads_that_score_one_account_lose_nothing(
     assert sorted(amounts) == [float(i) for i in range(4 * each)]
 
 
-def test_the_past_is_read_in_order_of_time_within_its_span(
+def test_recent_events_are_read_within_their_span(
     service_engine: Engine, cards: CardTenant, log: DecisionLog
 ) -> None:
     for hour in (14, 10, 12, 11, 13):
@@ -138,9 +139,86 @@ def test_the_past_is_read_in_order_of_time_within_its_span(
         EntitySpan("CUSTOMER_ID", "nobody", 0, 2**62),
         EntitySpan("TERMINAL_ID", "T3156", NOON_US, 2**62),
     ]
-    found = read_history(service_engine, cards.id, spans)
-    amounts = [[one.fields["TX_AMOUNT"] for one in of_entity] for of_entity in found]
-    assert amounts == [[11.0, 12.0], [], [12.0, 13.0, 14.0]]
+    found = read_history(service_engine, cards.id, spans, with_frauds=False).entities
+    assert [(one.events, one.recent) for one in found] == [(2, 2), (0, 0), (3, 3)]
+    within = past_of(service_engine, cards.id, *spans[0])
+    assert [one.fields["TX_AMOUNT"] for one in within] == [11.0, 12.0]
+
+
+def amounts(engine: Engine, tenant_id: int) -> list[float]:
+    return sorted(one.fields["TX_AMOUNT"] for one in past(engine, tenant_id))
+
+
+def test_events_that_are_moved_to_a_segment_are_read_from_there(
+    service_engine: Engine, cards: CardTenant, log: DecisionLog, rows: Rows
+) -> None:
+    customer = ("CUSTOMER_ID", "596")
+    span = EntitySpan(*customer, 0, 2**62)
+    fraud = cards.decided(TX_AMOUNT=0.0)
+    log.write([fraud, *(cards.decided(TX_AMOUNT=float(i)) for i in range(1, 100))])
+    label(service_engine, cards.id, fraud.transaction_id, "fraud", NOON + DAY)
+    before = past(service_engine, cards.id)
+    fold_history(service_engine, cards.id, [customer])
+    assert past(service_engine, cards.id) == before
+    (found,) = read_history(service_engine, cards.id, [span], with_frauds=False).entities
+    assert (found.events, found.recent) == (100, 0)
+    assert len(past(service_engine, cards.id, "T3156", "TERMINAL_ID")) == 100, "not moved"
+
+    # A segment is filled up to 128 events; then another one begins.
+    for first in (100, 130):
+        log.write([cards.decided(TX_AMOUNT=float(i)) for i in range(first, first + 30)])
+        fold_history(service_engine, cards.id, [customer])
+    assert amounts(service_engine, cards.id) == [float(i) for i in range(160)]
+    segments = rows("SELECT events, since_us, until_us FROM entity_segments ORDER BY id")
+    assert [row["events"] for row in segments] == [130, 30]
+    assert {us for row in segments for us in (row["since_us"], row["until_us"])} == {NOON_US}
+
+
+def test_a_segment_is_read_if_its_time_touches_the_span(
+    service_engine: Engine, cards: CardTenant, log: DecisionLog
+) -> None:
+    for hour in (10, 12):
+        log.write([cards.decided(TX_DATETIME=f"2026-03-31T{hour}:00:00Z")])
+    fold_history(service_engine, cards.id, [("CUSTOMER_ID", "596")])
+    hour_us = 3_600_000_000
+
+    def events(since_hours: int, until_hours: int) -> int:
+        span = (NOON_US + since_hours * hour_us, NOON_US + until_hours * hour_us)
+        return len(past_of(service_engine, cards.id, "CUSTOMER_ID", "596", *span))
+
+    assert [events(-1, 5), events(0, 1), events(1, 5), events(-9, -2), events(-9, -1)] == [
+        2, 2, 0, 0, 2,
+    ]  # fmt: skip
+
+
+def test_moving_loses_nothing_while_others_score_and_move(
+    service_engine: Engine, cards: CardTenant, log: DecisionLog
+) -> None:
+    each = 60
+
+    def score(thread: int) -> None:
+        for i in range(each):
+            assert log.write([cards.decided(TX_AMOUNT=float(thread * each + i))])
+            if i % 7 == thread:
+                both = [("CUSTOMER_ID", "596"), ("TERMINAL_ID", "T3156")]
+                fold_history(service_engine, cards.id, both)
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(score, range(3)))
+    assert amounts(service_engine, cards.id) == [float(i) for i in range(3 * each)]
+
+
+def test_another_tenants_events_are_not_moved(
+    engine: Engine, service_engine: Engine, cards: CardTenant, log: DecisionLog, rows: Rows
+) -> None:
+    other = CardTenant(engine, CARDS, "other")
+    log.write([cards.decided()])
+    fold_history(service_engine, other.id, [("CUSTOMER_ID", "596")])
+    move = text("SELECT fold_entity_events(:tenant_id, 'CUSTOMER_ID', '596')")
+    with tenant_transaction(service_engine, other.id) as connection:
+        connection.execute(move, {"tenant_id": cards.id})
+    assert rows("SELECT FROM entity_segments") == []
+    assert len(past(service_engine, cards.id)) == 1
 
 
 def test_an_entitys_name_does_not_reach_another_field_or_tenant(

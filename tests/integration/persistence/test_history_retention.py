@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 from sqlalchemy import Engine
 
+from persistence.decisions.writer import DecisionLog
 from persistence.history import retention
 from persistence.history.retention import KEPT_US
 from persistence.history.writer import PastEvent, import_history
 from persistence.maintenance.maintenance import maintain
 from persistence.tenancy import SERVICE
+from tests.support.data.own_events import CardTenant
+from tests.support.event_types import an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
 
 NEWEST_US = 1_533_600_000_000_000
@@ -19,13 +23,18 @@ NEWEST_US = 1_533_600_000_000_000
 NOW = datetime.now(UTC)
 
 
-def store(engine: Engine, tenant_id: int, *events: tuple[str, int]) -> None:
-    """Store past events of entities: id of the entity, and time after NEWEST_US."""
-    batch = [
-        PastEvent("CARD", key, NEWEST_US + us, f"{i:032x}", "{}", None)
-        for i, (key, us) in enumerate(events)
-    ]
-    import_history(engine, tenant_id, [batch], SERVICE)
+def store(engine: Engine, tenant_id: int, *batches: list[tuple[str, int]]) -> None:
+    """Store past events of entities, which are frauds: a segment of each entity for each batch.
+
+    Each event is the id of its entity, and its time after NEWEST_US.
+    """
+    ids = count()
+    for batch in batches:
+        events = [
+            PastEvent("CARD", key, NEWEST_US + us, next(ids).to_bytes(16), b"\x80", NEWEST_US + us)
+            for key, us in batch
+        ]
+        import_history(engine, tenant_id, [events], SERVICE)
 
 
 def test_only_what_is_older_than_any_window_is_deleted(
@@ -36,17 +45,39 @@ def test_only_what_is_older_than_any_window_is_deleted(
     first, second = make_tenant(), make_tenant("second")
     old = [(f"card-{i}", -KEPT_US - 1) for i in range(5)]
     kept = [(f"card-{i}", -KEPT_US) for i in range(5)]
-    store(engine, first.id, ("card-3", 0), *old, *kept)
-    store(engine, second.id, *old)
+    mixed = [("card-9", -KEPT_US - 1), ("card-9", -5)]
+    store(engine, first.id, [("card-3", 0)], old, kept, mixed)
+    store(engine, second.id, old)
     lines: list[str] = []
     maintain(owner, NOW, dry_run=True, report=lines.append)
     maintain(owner, NOW, report=lines.append)
     what = "5 past events of entities that are more than 181 days older than the newest"
     assert lines[0].startswith(f"Would delete {what}")
     assert lines[1].startswith(f"Deleted {what}")
-    left = rows("SELECT tenant_id, time_us FROM entity_events")
-    assert sorted((r["tenant_id"], r["time_us"] - NEWEST_US) for r in left) == sorted(
-        [(first.id, 0), *[(first.id, -KEPT_US)] * 5, *[(second.id, -KEPT_US - 1)] * 5]
+    left = rows("SELECT tenant_id, since_us, events FROM entity_segments")
+    assert sorted((r["tenant_id"], r["since_us"] - NEWEST_US, r["events"]) for r in left) == sorted(
+        [
+            (first.id, 0, 1),
+            *[(first.id, -KEPT_US, 1)] * 5,
+            (first.id, -KEPT_US - 1, 2),
+            *[(second.id, -KEPT_US - 1, 1)] * 5,
+        ]
     )
+    frauds = rows(f"SELECT FROM entity_frauds WHERE known_us < {NEWEST_US - KEPT_US}")
+    assert len(frauds) == 5, "of the second tenant, whose newest event is as old"
     maintain(owner, NOW, report=lines.append)
     assert "nothing to do" in lines[-1]
+
+
+def test_events_outside_of_segments_are_deleted_too(
+    owner: Engine, engine: Engine, service_engine: Engine, rows: Rows
+) -> None:
+    cards = CardTenant(engine, an_event_type())
+    store(engine, cards.id, [("card", 0)])
+    newest = datetime.fromtimestamp(NEWEST_US / 1e6, UTC)
+    for days in (182, 180):
+        at = (newest - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        DecisionLog(service_engine).write([cards.decided(TX_DATETIME=at)])
+    maintain(owner, NOW, report=lambda _line: None)
+    (left,) = rows("SELECT time_us FROM entity_events WHERE entity = 'CUSTOMER_ID'")
+    assert left["time_us"] == NEWEST_US - 180 * 86_400_000_000

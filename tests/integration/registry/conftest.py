@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from registry.client.base import RegisteredVersion, RegistryReader
 from registry.client.factory import open_registry
 from registry.store.model_store import ModelStore
-from tests.support.followed_store import Follow, Following
+from tests.support.registry.followed_store import Follow, Following
 from tests.support.stack import Publish, publisher
 
 

@@ -12,7 +12,7 @@ from registry.client.factory import open_registry
 from registry.client.rest_client import RestClient
 from registry.names import CANARY_TAG, CHALLENGER, MODEL_PATH, PRODUCTION, PROMOTED_BY_TAG
 from scoring.errors import ModelRefused
-from tests.support.mlflow_gateway import gateway
+from tests.support.registry.mlflow_gateway import gateway
 from tests.support.stack import Publish
 
 

@@ -18,8 +18,8 @@ from registry.names import CHALLENGER, PRODUCTION
 from registry.store import model_store as model_store_module
 from registry.store.background_loads import BackgroundLoads
 from tests.support.factories import a_model
-from tests.support.followed_store import Follow, Following
-from tests.support.mlflow_gateway import Gateway, Reply, gateway
+from tests.support.registry.followed_store import Follow, Following
+from tests.support.registry.mlflow_gateway import Gateway, Reply, gateway
 from tests.support.stack import Publish
 
 Change = Callable[[str, Reply], Reply]

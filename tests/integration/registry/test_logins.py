@@ -11,7 +11,7 @@ import pytest
 from registry.client.base import MlflowSettingsError, RegistryUnavailable
 from registry.client.factory import check_tracking_uri, open_registry
 from registry.publish.tracking import PublishError, Tracking
-from tests.support.mlflow_gateway import Gateway, basic, gateway, make_certificate
+from tests.support.registry.mlflow_gateway import Gateway, basic, gateway, make_certificate
 
 VARIABLES = (
     *("USERNAME", "PASSWORD", "TOKEN", "AUTH", "AWS_SIGV4"),

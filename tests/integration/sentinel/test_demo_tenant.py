@@ -14,7 +14,7 @@ from persistence.history.reader import EntitySpan, read_history
 from persistence.tenants import Tenant
 from sentinel.local.demo import own_samples, state, tenant
 from sentinel.local.demo.own_file import OwnFile, describe
-from tests.support.event_files import write_csv
+from tests.support.data.event_files import write_csv
 from tests.support.fixture_types import MakeTenant
 
 ROWS = 1000
@@ -43,7 +43,8 @@ def send(engine: Engine, home: Path, path: Path) -> None:
 
 def past(engine: Engine, demo_tenant: Tenant, cards: range) -> int:
     spans = [EntitySpan("card_id", f"c{i}", 0, 2**62) for i in cards]
-    return sum(map(len, read_history(engine, demo_tenant.id, spans)))
+    found = read_history(engine, demo_tenant.id, spans, with_frauds=False).entities
+    return sum(one.events for one in found)
 
 
 def test_the_events_of_a_file_are_the_past_of_its_entities_but_for_those_that_are_scored(

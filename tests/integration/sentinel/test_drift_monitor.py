@@ -22,7 +22,7 @@ from sentinel.cli.main import main
 from sentinel.operations.drift_monitor import parse_window
 from tests.support.data.drift import a_model_with_distribution, decide, payments
 from tests.support.factories import a_model, feature_rows
-from tests.support.mlflow_gateway import gateway
+from tests.support.registry.mlflow_gateway import gateway
 from tests.support.stack import Publish, untouched
 
 Monitor = Callable[..., Result]

@@ -12,12 +12,11 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
 from persistence.event_types import apply_event_type
-from persistence.history import reader
-from persistence.history.reader import EntitySpan
 from persistence.tenancy import SERVICE, tenant_transaction
 from persistence.tenants import Tenant
 from sentinel.cli.main import main
 from sentinel.operations.history_import import import_events
+from tests.support.data.past_events import past_of
 from tests.support.event_types import an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
 
@@ -64,17 +63,14 @@ def test_each_entity_gets_the_event_and_its_label_after_the_delay(
     assert done.exit_code == 0, done.output
     assert "Imported 2 events, 1 of them fraud." in done.output
     assert "4 past events of CUSTOMER_ID, TERMINAL_ID: 4 are new" in done.output
-    spans = [
-        EntitySpan("TERMINAL_ID", "3156", 0, 2**62),
-        EntitySpan("CUSTOMER_ID", r"59\6", 0, 2**62),
-    ]
-    terminal, customer = reader.read_history(service_engine, tenant.id, spans)
-    assert [(e.time_us, e.fraud_known_us) for e in terminal] == [
+    terminal = past_of(service_engine, tenant.id, "TERMINAL_ID", "3156")
+    customer = past_of(service_engine, tenant.id, "CUSTOMER_ID", r"59\6")
+    assert [(e.fields["TX_DATETIME"], e.fraud_known_us) for e in terminal] == [
         (FIRST_US, None),
         (SECOND_US, SECOND_US + 3 * DAY_US),
     ]
     fields: dict[str, Any] = {
-        "TX_DATETIME": "2018-04-02T00:00:00Z", "CUSTOMER_ID": r"59\6", "TERMINAL_ID": "3156",
+        "TX_DATETIME": SECOND_US, "CUSTOMER_ID": r"59\6", "TERMINAL_ID": "3156",
         "TX_AMOUNT": 1.0, "CHANNEL": "web",
     }  # fmt: skip
     assert [event.fields for event in customer] == [fields]
@@ -87,7 +83,7 @@ def test_the_same_file_again_adds_nothing_and_a_longer_one_what_is_new(
     import_(write(tmp_path / "p.csv", FIRST))
     again = import_(write(tmp_path / "q.csv", FIRST, SECOND))
     assert "4 past events of CUSTOMER_ID, TERMINAL_ID: 2 are new, 2 were stored" in again.output
-    assert rows("SELECT count(*) FROM entity_events") == [{"count": 4}]
+    assert rows("SELECT sum(events) FROM entity_segments") == [{"sum": 4}]
 
 
 @pytest.mark.usefixtures("tenant")
@@ -107,14 +103,14 @@ def test_bad_rows_are_written_with_reason_and_line_and_can_be_corrected(
     assert import_(rejected).exit_code == 0
     assert import_(write(path, FIRST)).exit_code == 0
     assert not rejected.exists()
-    assert rows("SELECT count(*) FROM entity_events") == [{"count": 4}]
+    assert rows("SELECT sum(events) FROM entity_segments") == [{"sum": 4}]
 
 
 @pytest.mark.usefixtures("tenant")
 def test_events_from_a_time_on_are_left_out(import_: Import, rows: Rows, tmp_path: Path) -> None:
     done = import_(write(tmp_path / "p.csv", FIRST, SECOND), "--until", "2018-04-02")
     assert "Imported 1 events, 0 of them fraud; left out 1 later ones." in done.output
-    assert rows("SELECT DISTINCT time_us FROM entity_events") == [{"time_us": FIRST_US}]
+    assert rows("SELECT DISTINCT until_us FROM entity_segments") == [{"until_us": FIRST_US}]
 
 
 @pytest.mark.usefixtures("tenant")
@@ -123,8 +119,7 @@ def test_the_history_is_the_tenants_own(
 ) -> None:
     other = make_tenant("other")
     import_(write(tmp_path / "p.csv", FIRST))
-    span = EntitySpan("TERMINAL_ID", "3156", 0, 2**62)
-    assert reader.read_history(service_engine, other.id, [span]) == [[]]
+    assert past_of(service_engine, other.id, "TERMINAL_ID", "3156") == []
 
 
 @pytest.mark.usefixtures("tenant")
@@ -158,5 +153,4 @@ def test_the_services_own_role_suffices(
     path = write(tmp_path / "p.csv", FIRST, SECOND)
     done = import_events(service_engine, tenant, path, SERVICE, label_delay_us=DAY_US)
     assert (done.entries, done.stored) == (4, 4)
-    span = EntitySpan("TERMINAL_ID", "3156", 0, 2**62)
-    assert len(reader.read_history(service_engine, tenant.id, [span])[0]) == 2
+    assert len(past_of(service_engine, tenant.id, "TERMINAL_ID", "3156")) == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments.recording import record_promotions, record_test_model
 from persistence.tenants import create_tenant
+from scoring.exploration import MAX_SHARE, Exploration
 from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
@@ -85,6 +88,41 @@ def test_a_decision_at_a_tenants_policy_is_replayed_at_that_policy(
     assert "threshold: 0.011 is now 0.05" in result.output
 
 
+@pytest.mark.parametrize("is_approved", [True, False])
+def test_a_decision_by_chance_is_replayed_with_its_draw(
+    replay: Callable[[object], Result], decided: Decided, engine: Engine, is_approved: bool
+) -> None:
+    explore = Exploration(MAX_SHARE, 1e6)
+    policy = replace(Policy.at(1e-9, CostModel()), explore=explore)
+    own = set_policy(engine, decided.tenant_id, policy, "admin")
+    drawn = (a_decision(decided.tenant_id) for _ in itertools.count())
+    blank = next(one for one in drawn if explore.approves(one.prediction_id) is is_approved)
+    model = a_model(seed=2, version=decided.prediction.model)
+    (prediction,) = model.predict([blank.transaction], [policy])
+    prediction = prediction.randomised(explore, blank.transaction.amount, blank.prediction_id)
+    assert prediction.decision == ("approve" if is_approved else "review")
+    DecisionLog(engine).write([blank._replace(prediction=prediction, policy_id=own.id)])
+    set_policy(engine, decided.tenant_id, Policy.at(0.9, CostModel()), "admin")
+    assert replay(blank.prediction_id).exit_code == 0
+    with engine.begin() as connection:
+        other = "UPDATE predictions SET decision = :other WHERE id = :id"
+        outcome = "review" if is_approved else "approve"
+        connection.execute(text(other), {"other": outcome, "id": blank.prediction_id})
+    assert "decision: " in replay(blank.prediction_id).output
+
+
+def test_a_decision_of_a_release_without_randomised_approvals_is_replayed_at_a_policy_with_them(
+    replay: Callable[[object], Result], decided: Decided, engine: Engine
+) -> None:
+    policy = replace(Policy.at(1e-9, CostModel()), explore=Exploration(MAX_SHARE, 1e6))
+    own = set_policy(engine, decided.tenant_id, policy, "admin")
+    model = a_model(seed=2, version=decided.prediction.model)
+    blank = a_decision(decided.tenant_id)._replace(policy_id=own.id)
+    (prediction,) = model.predict([blank.transaction], [policy])
+    DecisionLog(engine).write([blank._replace(prediction=prediction)])
+    assert replay(blank.prediction_id).exit_code == 0
+
+
 def test_a_fixed_test_transaction_is_replayed_without_a_model(
     replay: Callable[[object], Result], engine: Engine
 ) -> None:
@@ -123,6 +161,7 @@ def test_an_unknown_prediction_is_one_sentence(
         ({"score": 0.5}, "score"),
         ({"threshold": 0.5}, "threshold"),
         ({"decision": "approve"}, "decision"),
+        ({"approval_probability": 0.05}, "approval_probability"),
         ({"contributions": [9.0, *a_prediction().contributions[1:]]}, "contribution of type"),
         ({"features": [9.0, *a_prediction().features[1:]]}, "feature type"),
     ],
@@ -156,8 +195,8 @@ def test_features_that_use_windows_are_taken_as_stored_and_named(
     result = replay(with_windows.prediction_id)
     assert result.exit_code == 0, result.output
     assert repr(with_windows.prediction.margin) in result.output
-    said = "Taken as stored, because they use windows: events_1d, amount_over_mean, terminal_risk."
-    assert result.output.splitlines()[-1] == said
+    last = "Taken as stored, because they use windows: events_1d, amount_over_mean, terminal_risk."
+    assert result.output.splitlines()[-1] == last
 
 
 def test_the_other_features_of_such_a_version_are_recomputed(

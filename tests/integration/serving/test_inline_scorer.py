@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -46,8 +46,8 @@ def log(service_engine: Engine, make_tenant: MakeTenant) -> DecisionLog:
 
 def inline_scorer(log: DecisionLog) -> InlineScorer:
     no_shadow = cast("ShadowScorer", None)  # there is no challenger
-    no_database = cast("Engine", None)  # the models have no windows
-    predictor = Predictor(BoosterLocks(), History(no_database))
+    nobody = cast("Any", None)  # the models have no windows
+    predictor = Predictor(BoosterLocks(), History(nobody, nobody))
     return InlineScorer(BatchScorer(log, predictor, no_shadow, Traces()), log)
 
 

@@ -21,6 +21,7 @@ from registry.client.factory import open_registry
 from registry.names import CANDIDATE, MODEL_PATH, PRODUCTION
 from registry.store.model_store import ModelStore
 from scoring.evaluation.probability_metrics import expected_calibration_error
+from scoring.evaluation.weights import observation_weights
 from scoring.features import PAYSIM_FEATURES
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.transaction import PAYSIM
@@ -59,6 +60,7 @@ def labels(count: int = 6_000, seed: int = 0) -> Labels:
         PAYSIM,
         columns,
         is_fraud,
+        np.ones(count),
         None,
         np.arange(float(count)),
         False,
@@ -106,6 +108,29 @@ def test_the_figures_are_those_of_the_last_part_alone() -> None:
     assert again.parts[1] == result.parts[1]
     assert again.model.calibrator == result.model.calibrator
     assert again.model.policy == result.model.policy
+
+
+def test_reviews_of_which_nobody_knows_what_they_were_do_not_spoil_the_calibrator() -> None:
+    given_labels = labels(15_000)
+    margin = fraud_model().margins(given_labels.matrix(PAYSIM_FEATURES))
+    truth = RIGHT(margin)
+    would_review = truth >= fraud_model().policy.threshold
+    approved = ~would_review | (np.random.default_rng(1).random(margin.size) < 0.1)
+    weights = observation_weights(np.where(would_review, 0.1, np.nan), approved, approved)
+    known = replace(given_labels, is_fraud=given_labels.is_fraud & approved)
+    weighted = recalibrate(fraud_model(WRONG), replace(known, weights=weights), quiet())
+    naive = recalibrate(fraud_model(WRONG), known, quiet())
+    error = {
+        name: float(np.abs(result.model.calibrator(margin) - truth)[would_review].mean())
+        for name, result in {"weighted": weighted, "naive": naive}.items()
+    }
+    assert error["weighted"] < 0.05
+    assert error["naive"] > 0.2
+    assert weighted.evaluation.metrics["alerts"] == pytest.approx(
+        weighted.evaluation.counts[
+            weighted.evaluation.score >= weighted.model.policy.threshold
+        ].sum()
+    )
 
 
 def test_a_correct_calibrator_is_kept() -> None:

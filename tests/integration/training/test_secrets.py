@@ -23,8 +23,8 @@ from tests.support.data.matured_decisions import (
     registered,
     some_transactions,
 )
-from tests.support.mlflow_gateway import Gateway, basic, gateway
 from tests.support.paths import PROJECT
+from tests.support.registry.mlflow_gateway import Gateway, basic, gateway
 from tests.support.stack import Publish
 from training.__main__ import cli
 

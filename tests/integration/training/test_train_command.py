@@ -125,14 +125,17 @@ def test_a_training_registers_a_candidate_with_its_run_files_and_card(
 ) -> None:
     config = tmp_path / "harbour.toml"
     config.write_text("seed = 5\nfalse-alarm = 7\n")
+    MlflowClient(mlflow_server).create_registered_model("fraud-harbor")
     done = train(
         "--tenant", "harbour", "--data", month_csv, "--config", config, "--false-alarm", "6",
         tracking_uri=mlflow_server,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "", "MLflow keeps its hints to itself"
+    (warning,) = done.stderr.splitlines()  # MLflow keeps its hints to itself
+    assert warning.startswith("Warning: fraud-harbour is new in this MLflow; this makes its ")
+    assert "Did you mean fraud-harbor? " in warning
+    assert "`sentinel tenants create harbour`" in warning
     assert done.stdout.splitlines()[0].startswith("Connect to MLflow"), "no word of simulation"
-    assert "fraud-harbour is new in this MLflow; this makes its version 1." in done.stdout
     client = MlflowClient(mlflow_server)
     version = client.get_model_version_by_alias("fraud-harbour", CANDIDATE)
     url = re.search(r"Run: (http\S+)", done.stdout)
@@ -227,7 +230,8 @@ def test_the_candidate_moves_and_tenants_stay_apart(
     for tenant, cost in (("acme", "flat"), ("acme", "amount"), ("globex", "flat")):
         done = train("--tenant", tenant, "--data", month_csv, "--cost", cost, **user)
         assert done.returncode == 0, done.stderr
-        assert ("is new in this MLflow" in done.stdout) is (cost == "flat")
+        reports = ("is new in this MLflow" in done.stdout, "Warning: fraud-" in done.stderr)
+        assert reports == (tenant == "acme" and cost == "flat", tenant == "globex")
     assert outside_world.requests == [], "MLflow reports no use"
     assert not (tmp_path / "settings/mlflow").exists(), "and makes no installation id"
     client = database(tmp_path)

@@ -29,7 +29,7 @@ class Endpoint:
     Attributes:
         port: of the loopback interface.
         failures: probes in a row that found it not ready.
-        ready: what the last probes said.
+        ready: whether the last probes found it ready.
         idle: connections that nobody uses, and when they became so.
     """
 

@@ -121,7 +121,7 @@ def probes_are_present(documents: list[Document]) -> list[str]:
 
 @policy
 def shutdown_is_long_enough(documents: list[Document]) -> list[str]:
-    """The grace period has room for the pause, what is being answered and the shadow scores."""
+    """The grace period covers the pause, what is being answered and the shadow scores."""
     violations = []
     for pod in pods(documents):
         if pod.kind not in SERVING:

@@ -1,1 +1,1 @@
-"""What the tests of expressions share: events, a naive interpreter, random expressions."""
+"""What the tests of expressions share: events, values, errors, phrases, naive and random ones."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from scoring.columns import Column, TextColumn
-from scoring.event_type.fields import EventType, Field, Kind, Role
+from scoring.event_type.fields import EventType, Field, Kind
 
 Value = float | bool | str | None
 """A field's value: a float (a timestamp in seconds), a bool, a text, or None if missing."""
@@ -29,25 +30,13 @@ def a_field(
     name: str,
     kind: Kind,
     *,
-    role: Role | None = None,
-    entity: str | None = None,
     bounds: tuple[float, float] | None = None,
-    values: tuple[str, ...] | None = None,
     optional: bool = True,
-    ignored: bool = False,
+    **others: Any,
 ) -> Field:
+    """Return a field, optional unless `optional` is false; the other arguments are Field's."""
     low, high = bounds or (None, None)
-    return Field(
-        name=name,
-        kind=kind,
-        role=role,
-        entity=entity,
-        minimum=low,
-        maximum=high,
-        values=values,
-        optional=optional,
-        ignored=ignored,
-    )
+    return Field(name, kind, minimum=low, maximum=high, optional=optional, **others)
 
 
 def columns_of(event_type: EventType, events: Sequence[Values]) -> dict[str, Column]:

@@ -16,7 +16,7 @@ FOLDERS = ("tests/e2e/observability",)
 """Folders whose files share one running service (a fixture of scope `package`)."""
 
 LONGEST_FIRST = (
-    "tests/unit/scoring/test_comparison.py",
+    "tests/unit/scoring/evaluation/test_comparison.py",
     "tests/unit/training/search/test_study.py",
     "tests/unit/training/pipeline/test_calibration.py",
     "tests/unit/scoring/test_features.py",
@@ -29,6 +29,7 @@ LONGEST_FIRST = (
     "tests/integration/benchmarks/test_store.py",
     "tests/e2e/serving/test_contract.py",
     "tests/e2e/sentinel/test_demo.py",
+    "tests/e2e/sentinel/test_demo_own_file.py",
     "tests/e2e/observability",
     "tests/e2e/benchmarks/test_bench.py",
     "tests/e2e/deploy/test_rolling_update.py",

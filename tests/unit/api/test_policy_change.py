@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from api.models.policy_change import changed_costs, changed_policy
 from scoring.errors import InvalidRequest
+from scoring.exploration import Exploration
 from scoring.policy import CostModel, Policy
 
 CURRENT = Policy(CostModel(1000.0, 0.0, 5.0), threshold=0.05, high_from=0.5)
@@ -45,6 +47,15 @@ def test_a_contradiction_names_its_field(changes: dict[str, Any], field: str) ->
     with pytest.raises(InvalidRequest) as refused:
         changed_policy(CURRENT, changes)
     assert [error.field for error in refused.value.errors] == [field]
+
+
+def test_randomised_approvals_are_set_kept_and_ended() -> None:
+    explore = {"share": 0.02, "max_amount": 200.0}
+    exploring = changed_policy(CURRENT, {"explore": explore})
+    assert exploring == replace(CURRENT, explore=Exploration(0.02, 200.0))
+    kept = changed_policy(exploring, {"threshold": 0.2, "cost_model": {"false_alarm": 7.0}})
+    assert kept.explore == exploring.explore
+    assert changed_policy(kept, {"explore": None}).explore is None
 
 
 def test_costs_of_a_query_are_not_nested() -> None:

@@ -27,6 +27,7 @@ def matured(scores: Any, frauds: Any = ()) -> MaturedDecisions:
         decided_at=np.zeros(score.size),
         model=np.zeros(score.size, dtype=np.int64),
         models=(ModelVersion("fraud-demo", 1),),
+        weights=np.ones(score.size),
         truncated=False,
     )
 

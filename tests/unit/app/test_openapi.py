@@ -91,6 +91,19 @@ def test_an_example_is_valid_by_its_schema(name: str) -> None:
     assert json.loads(read.model_dump_json(by_alias=True, exclude_unset=True)) == example
 
 
+def test_the_document_has_randomised_approvals() -> None:
+    components = DOCUMENT["components"]["schemas"]
+    share = components["ExploreIn"]["properties"]["share"]
+    assert (share["exclusiveMinimum"], share["maximum"]) == (0, 0.1)
+    assert components["ExploreIn"]["required"] == ["share", "max_amount"]
+    assert "explore" not in components["PolicyIn"].get("required", [])
+    for reply in ("ScoreReply", "ExplainReply"):
+        assert components[reply]["properties"]["approval_probability"]["type"] == "number"
+        assert "approval_probability" not in components[reply]["required"]
+    for reply in ("CaseOut", "PredictionOut"):
+        assert "approval_probability" in components[reply]["required"]
+
+
 def test_every_link_resolves() -> None:
     by_name = {operation["operationId"]: operation for operation in OPERATIONS.values()}
     links = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmarks.quality.published import (
     judged_rows,
 )
 from benchmarks.quality.report import verdict, write_page
+from benchmarks.quality.weeks import LEARNED_UNTIL_US, STOPPED_UNTIL_US, WEEKS_US
 from scoring.windows.definition import DAY_US
 
 PROJECT = Path(__file__).parents[3]
@@ -62,10 +64,25 @@ def test_a_cards_risk_is_that_of_its_riskiest_payment() -> None:
     assert judge(made, score)["card_precision_100"] == pytest.approx(0.01 / 7)
 
 
+def test_an_earlier_week_is_judged_as_the_test_is() -> None:
+    rng = np.random.default_rng(0)
+    times = np.sort(rng.integers(TEST_US - 14 * DAY_US, TEST_US + 7 * DAY_US, 5000))
+    made = Payments(times, rng.integers(0, 300, 5000), rng.random(5000) < 0.02)
+    earlier = replace(made, time_us=times - 21 * DAY_US)
+    score = rng.random(5000)
+    assert judge(earlier, score, TEST_US - 21 * DAY_US) == judge(made, score)
+
+
+def test_the_weeks_that_features_are_chosen_by_end_where_the_test_begins() -> None:
+    assert len(WEEKS_US) == 5
+    assert max(WEEKS_US) + 7 * DAY_US == TEST_US
+    assert LEARNED_UNTIL_US < STOPPED_UNTIL_US <= min(WEEKS_US) - 14 * DAY_US
+
+
 def test_a_goal_that_is_missed_is_named() -> None:
     figures = {"average_precision": 0.74, "auc": 0.8944, "card_precision_100": 0.31}
-    said = verdict({"models": {"with windows": figures}})
-    assert said == (
+    sentence = verdict({"models": {"with windows": figures}})
+    assert sentence == (
         "Average precision 0.740: the goal of 0.740 is met. AUC 0.894: the goal of 0.895 is missed."
         " Card precision@100 0.310: the goal of 0.304 is met."
     )

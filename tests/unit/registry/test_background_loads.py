@@ -106,7 +106,7 @@ def test_names_that_hang_again_and_again_do_not_take_the_threads_of_new_versions
     registry.release.set()
 
 
-def test_a_forgotten_version_is_loaded_anew(registry: Registry, loads: BackgroundLoads) -> None:
+def test_a_forgotten_version_is_loaded_again(registry: Registry, loads: BackgroundLoads) -> None:
     registry.failing = {"bad"}
     (bad,) = versions("bad")
     loads.results({bad})

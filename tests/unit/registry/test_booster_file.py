@@ -76,7 +76,7 @@ def test_a_file_truncated_anywhere_is_refused(tmp_path: Path, text: str) -> None
 
 
 def resized(text: str) -> str:
-    """Write tree_sizes anew, so that only what lies inside the trees is wrong."""
+    """Write tree_sizes again, so that only what lies inside the trees is wrong."""
     blocks = re.findall(r"Tree=\d+\n.*?\n\n\n?(?=Tree=|end of trees)", text, re.DOTALL)
     sizes = " ".join(str(len(block)) for block in blocks)
     return re.sub(r"tree_sizes=.*", f"tree_sizes={sizes}", text, count=1)

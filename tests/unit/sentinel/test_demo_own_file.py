@@ -11,7 +11,7 @@ import pytest
 from sentinel.local.demo import own_samples, state
 from sentinel.local.demo.errors import DemoError
 from sentinel.local.demo.own_file import EVENT_TYPE, Described, OwnFile, describe
-from tests.support.event_files import write_csv
+from tests.support.data.event_files import write_csv
 from training.errors import TrainingError
 from training.event_types.training_data import own_events
 

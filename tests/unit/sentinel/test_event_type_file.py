@@ -53,7 +53,7 @@ def test_every_fault_has_a_line(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"name: [", "is not YAML"),
         (b"name: a\nname: b\n", "'name' is there twice"),
@@ -68,9 +68,9 @@ def test_every_fault_has_a_line(file: Path) -> None:
         (b"#" * (MAX_BYTES + 1), "has more than 1,048,576 bytes"),
     ],
 )
-def test_anything_else_is_refused_in_a_sentence(file: Path, content: bytes, said: str) -> None:
+def test_anything_else_is_refused_in_a_sentence(file: Path, content: bytes, message: str) -> None:
     file.write_bytes(content)
-    assert said in refusal(file)
+    assert message in refusal(file)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from scoring.event_type.document import from_document
 from sentinel.cli.main import main
-from tests.support.event_files import ROWS, cells, write_csv
+from tests.support.data.event_files import ROWS, cells, write_csv
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_draft_is_written_to_a_new_file_only(file: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--label", "isFraud"], "payments.csv lacks the column isFraud; its columns are when, a"),
         (["--label", "amount"], "row 1 (line 2): the label amount must be 0 or 1"),
@@ -56,9 +56,9 @@ def test_the_draft_is_written_to_a_new_file_only(file: Path, tmp_path: Path) -> 
         ([], "Missing option '--label'"),
     ],
 )
-def test_a_mistake_is_one_sentence(file: Path, arguments: list[str], said: str) -> None:
+def test_a_mistake_is_one_sentence(file: Path, arguments: list[str], message: str) -> None:
     done = run(file, *arguments)
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.output
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from persistence.history.writer import PastEvent
 from scoring.event_type.columns import column_of
+from scoring.event_type.records import record_of
 from scoring.event_type.validation import EventValidator
 from sentinel import history_rows
-from sentinel.history_rows import past_events
+from sentinel.history_rows import Documents, past_events
 from tests.support.event_types import NOW_US, an_event, an_event_type
 
 FIELDS: dict[str, dict[str, Any]] = {
@@ -52,13 +53,18 @@ texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0
     chip=st.none() | st.booleans(),
     note=st.none() | texts,
 )
-def test_the_document_is_the_one_that_the_service_stores(
+def test_the_record_is_the_one_that_the_service_stores(
     amount: float, opened: str | None, items: int | None, chip: bool | None, note: str | None
 ) -> None:
     body = an_event(TX_AMOUNT=amount, OPENED=opened, ITEMS=items, CHIP=chip, NOTE=note)
-    stored = EventValidator(EVENT_TYPE).validate(body, NOW_US).document()
+    stored = EventValidator(EVENT_TYPE).validate(body, NOW_US)
     (one, _) = imported(body)
-    assert orjson.loads(one.fields) == stored
+    assert one.record == record_of(stored)
+    columns = {
+        name: column_of(f.kind, [stored.values[name]]) for name, f in EVENT_TYPE.kept.items()
+    }
+    (document,) = Documents(EVENT_TYPE, columns).of(np.array([0]))
+    assert orjson.loads(document) == stored.document()
 
 
 def test_each_entity_that_an_event_names_gets_it_in_order_of_time() -> None:
@@ -90,7 +96,7 @@ def test_ids_repeat_differ_between_equal_events_and_are_no_uuid7() -> None:
     first = [event.event_id for event in imported(an_event(), an_event())]
     assert first == [event.event_id for event in imported(an_event(), an_event(), frauds=(0, 1))]
     assert len(set(first)) == 2
-    assert {UUID(one).version for one in first} == {8}
+    assert {UUID(bytes=one).version for one in first} == {8}
     assert not {*first} & {event.event_id for event in imported(an_event(), tenant="other")}
 
 

@@ -20,7 +20,7 @@ from tests.support.factories import a_model, a_transaction
 
 VERSION = RegisteredVersion("fraud-queue", 2, 0)
 NOBODY = cast("Any", None)
-NO_HISTORY = History(NOBODY)
+NO_HISTORY = History(NOBODY, NOBODY)
 
 
 def tasks(count: int) -> list[ShadowTask]:

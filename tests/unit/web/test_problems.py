@@ -73,6 +73,22 @@ def test_a_problem_and_a_successful_reply_pass_unchanged() -> None:
         assert run(says(*messages)) == messages
 
 
+@pytest.mark.parametrize(
+    ("allow", "methods"),
+    [
+        ("POST", "POST"),
+        ("HEAD, GET", "GET and HEAD"),
+        ("PUT, GET, HEAD, DELETE", "DELETE, GET, HEAD and PUT"),
+    ],
+)
+def test_the_detail_of_a_405_names_the_methods_that_are_allowed(allow: str, methods: str) -> None:
+    detail = f"The route does not take this method; it takes {methods}."
+    error = HTTPException(405, headers={"Allow": allow})
+    assert json.loads(problem_response(error).body)["detail"] == detail
+    sent = run(says(start(405, allow=allow), body(b"Method Not Allowed")))
+    assert json.loads(sent[1]["body"])["detail"] == detail
+
+
 @pytest.mark.parametrize("answer", [(), (start(500), body(b"Internal Server Error"))])
 def test_an_exception_becomes_a_problem_without_its_details(answer: Any) -> None:
     sent = run(says(*answer, then=RuntimeError("a detail")))

@@ -37,7 +37,7 @@ def written_at_once(log: DecisionLog, batches: Sequence[Sequence[Decided]]) -> l
 
 
 def answered_ids(outcomes: Sequence[Outcome]) -> set[str]:
-    """Return the predictions that were answered; whoever got none was told that it is in flight."""
+    """Return the predictions that were answered; each of the others was reported as in flight."""
     assert all(isinstance(outcome, Decided | InFlight) for outcome in outcomes)
     return {str(outcome.prediction_id) for outcome in outcomes if isinstance(outcome, Decided)}
 

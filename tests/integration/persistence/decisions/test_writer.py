@@ -37,7 +37,7 @@ def open_log(proxy: Proxy) -> Iterator[Callable[..., DecisionLog]]:
 
 @pytest.fixture
 def batch_of(make_tenant: MakeTenant) -> Callable[..., list[Decided]]:
-    """A factory of batches of two tenants, with an `external_id` each unless told otherwise."""
+    """A factory of batches of two tenants, with an `external_id` each if `keyed`."""
     tenants = [make_tenant("one").id, make_tenant("other").id]
     numbers = count()
 

@@ -64,7 +64,7 @@ def test_feedback_of_every_tenant_becomes_labels_and_no_entry_of_the_audit_log(
                 SELECT tenant_id, '019c1414-987b-7a3c-8d52-6f0e9b1c2a10', label, '', 'jane',
                     timestamptz '2026-03-01 00:00+00' + seconds * interval '1 s'
                 FROM (VALUES (1, 'confirmed_fraud', 9), (1, 'false_positive', 5),
-                    (2, 'escalated', 7)) AS said (tenant_id, label, seconds);
+                    (2, 'escalated', 7)) AS given (tenant_id, label, seconds);
                 """
             )
         )

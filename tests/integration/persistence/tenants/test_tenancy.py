@@ -13,6 +13,7 @@ from persistence.decisions.writer import DecisionLog
 from persistence.deployments.recording import record_challenger, record_promotions
 from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
+from persistence.history.writer import PastEvent, import_history
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
 from persistence.review.worklist import read_case
@@ -117,6 +118,8 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         stored = put_in_force(engine, tenant, event_type)
         event = EventValidator(event_type, stored.id).validate(an_event(), NOW_US)
         DecisionLog(engine).write(decisions_of(tenant.id, [event]))
+        fraud = PastEvent("CUSTOMER_ID", "1", 0, bytes(16), b"\x80", 1)
+        import_history(engine, tenant.id, [[fraud]], Actor("tests"))
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -191,6 +194,10 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "DELETE FROM event_types",
         "UPDATE entity_events SET time_us = 0",
         "DELETE FROM entity_events",
+        "UPDATE entity_segments SET events = 0",
+        "DELETE FROM entity_segments",
+        "UPDATE entity_frauds SET known_us = 0",
+        "DELETE FROM entity_frauds",
         "UPDATE refusals SET reason = ''",
         "DELETE FROM refusals",
         "UPDATE shadow_scores SET score = 0",

@@ -1,4 +1,4 @@
-"""Each rule of the language that the package documents."""
+"""The value of each operator and function, on fields that are not missing."""
 
 from __future__ import annotations
 
@@ -7,46 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from scoring.columns import Column, TextColumn
+from scoring.columns import TextColumn
 from scoring.expressions import compile_expression
-from scoring.expressions.schema import Categories
-from scoring.windows.definition import WindowDefinition
 from tests.support.expressions.strategies import EVENT_TYPE
-
-KINDS = {
-    "A": "number",
-    "B": "number",
-    "FLAG": "boolean",
-    "CHANNEL": "category",
-    "CUSTOMER": "entity",
-    "TERMINAL": "entity",
-    "NOTE": "text",
-    "TIME": "timestamp",
-    "BORN": "timestamp",
-}
-MISSING = math.nan
-DAY_US = 86_400_000_000
-
-
-def a_column(name: str, value: float | str | None) -> Column:
-    if KINDS[name] in ("category", "entity", "text"):
-        known = () if value is None else (str(value),)
-        return TextColumn(np.array([-1 if value is None else 0]), known)
-    return np.array([MISSING if value is None else float(value)])
-
-
-def value_of(
-    source: str, categories: Categories | None = None, window: float | None = None, **fields: object
-) -> float:
-    """Return an expression's value on one event; fields that are not given are missing."""
-    columns = {name: a_column(name, fields.get(name)) for name in KINDS}  # type: ignore[arg-type]
-    expression = compile_expression(source, KINDS, categories=categories or {})  # type: ignore[arg-type]
-    windows = [np.array([MISSING if window is None else window])] * len(expression.windows)
-    return float(expression.evaluate(columns, windows)[0])
-
-
-def is_value(actual: float, expected: float) -> bool:
-    return math.isnan(actual) if math.isnan(expected) else actual == expected
+from tests.support.expressions.values import KINDS, value_of
 
 
 @pytest.mark.parametrize(
@@ -83,103 +47,6 @@ def is_value(actual: float, expected: float) -> bool:
 )
 def test_operators_and_functions_have_their_usual_meaning(source: str, expected: float) -> None:
     assert value_of(source) == expected
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        *("A + 1", "1 - A", "A * 0", "A / 1", "A % 2", "A ** 0", "1 ** A", "A ** 2", "-A"),
-        *("abs(A)", "log(A)", "sqrt(A)", "min(A, 1)", "max(1, A)", "FLAG + 1"),
-        *("hour(BORN)", "weekday(BORN)", "TIME - BORN", "code(CHANNEL)"),
-    ],
-)
-def test_arithmetic_and_functions_with_a_missing_value_are_missing(source: str) -> None:
-    assert math.isnan(value_of(source, {"CHANNEL": ("web",)}, TIME=0))
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        *("A < 1", "1 >= A", "A == A", "A != 1", "1 < 2 == A", "A in [1]", "A not in [1]"),
-        *("TIME < BORN", "CHANNEL == 'web'", "CHANNEL != 'web'", "CHANNEL in ['web']"),
-        *("NOTE not in ['x']", "starts_with(CUSTOMER, 'M')"),
-    ],
-)
-def test_a_comparison_with_a_missing_value_is_missing(source: str) -> None:
-    assert math.isnan(value_of(source, TIME=0))
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("True and FLAG", MISSING),
-        ("False and FLAG", 0.0),
-        ("FLAG and False", 0.0),
-        ("FLAG and FLAG", MISSING),
-        ("True or FLAG", 1.0),
-        ("FLAG or True", 1.0),
-        ("False or FLAG", MISSING),
-        ("not FLAG", MISSING),
-        ("FLAG == True", MISSING),
-        ("3 < 2 < A", 0.0),
-        ("2 < 3 < A", MISSING),
-    ],
-)
-def test_logic_is_three_valued(source: str, expected: float) -> None:
-    assert is_value(value_of(source), expected)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("where(FLAG, 1, 1)", MISSING),
-        ("where(FLAG, True, True)", MISSING),
-        ("where(True, 1, A)", 1.0),
-        ("where(False, A, 1)", 1.0),
-        ("where(True, A, 1)", MISSING),
-        ("where(True, False, FLAG)", 0.0),
-        ("where(True, 1, 1 / 0)", 1.0),
-    ],
-)
-def test_where_depends_on_its_condition_and_the_chosen_value_alone(
-    source: str, expected: float
-) -> None:
-    assert is_value(value_of(source), expected)
-
-
-@pytest.mark.parametrize("name", ["A", "FLAG", "CHANNEL", "CUSTOMER", "NOTE", "BORN"])
-def test_is_missing_is_never_missing(name: str) -> None:
-    assert value_of(f"is_missing({name})") == 1.0
-    given = "x" if KINDS[name] in ("category", "entity", "text") else 1.0
-    assert value_of(f"is_missing({name})", **{name: given}) == 0.0
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "1 / 0",
-        "0 / 0",
-        "1 % 0",
-        "log(0)",
-        "log(-1)",
-        "sqrt(-1)",
-        "(-8) ** 0.5",
-        "0 ** -1",
-        "1e308 * 10",
-        "-1e308 - 1e308",
-        "10 ** 5000",
-        "1e200 ** 2",
-    ],
-)
-def test_a_result_that_is_no_finite_number_is_missing(source: str) -> None:
-    assert math.isnan(value_of(source))
-    assert value_of(f"is_missing({source})") == 1.0
-    assert math.isnan(value_of(f"1 / ({source})"))
-    assert math.isnan(value_of(f"({source}) > 1"))
-    assert math.isnan(value_of(f"max({source}, 1)"))
-    assert math.isnan(value_of(f"5 % ({source})"))
-    # The same from a field, which is not computed beforehand.
-    assert math.isnan(value_of(f"({source}) * A", A=1))
 
 
 def test_a_zero_of_minimum_or_maximum_is_positive() -> None:
@@ -253,121 +120,6 @@ def test_prefixes_are_those_of_python_for_any_number_of_values(
     result = compile_expression(source, {"CUSTOMER": "entity"}).evaluate({"CUSTOMER": column})
     assert math.isnan(result[0])
     assert result[1:].tolist() == [float(value.startswith(prefix)) for value in values]
-
-
-def a_window(**changes: object) -> WindowDefinition:
-    window: dict[str, object] = {
-        "function": "count",
-        "by": ("CUSTOMER",),
-        "window_us": DAY_US,
-        "delay_us": 0,
-        "value": None,
-        "where": None,
-    }
-    return WindowDefinition(**{**window, **changes})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("source", "window"),
-    [
-        ("count(by=CUSTOMER, window='24h')", a_window()),
-        (
-            "count(by=[TERMINAL, CUSTOMER], window='90d', where=A > 220.0)",
-            a_window(by=("CUSTOMER", "TERMINAL"), window_us=90 * DAY_US, where="A > 220"),
-        ),
-        ("sum(A*2, by=CUSTOMER, window='1d')", a_window(function="sum", value="A * 2")),
-        ("mean(A, by=CUSTOMER, window='1d')", a_window(function="mean", value="A")),
-        ("max(A, by=CUSTOMER, window='1d')", a_window(function="max", value="A")),
-        ("min(A, by=CUSTOMER, window='1d')", a_window(function="min", value="A")),
-        (
-            "std(A, by=CUSTOMER, window='60s')",
-            a_window(function="std", value="A", window_us=60 * 10**6),
-        ),
-        (
-            "distinct(TERMINAL, by=CUSTOMER, window='1d')",
-            a_window(function="distinct", value="TERMINAL"),
-        ),
-        (
-            "seconds_since_last(by=CUSTOMER)",
-            a_window(function="seconds_since_last", window_us=None),
-        ),
-        (
-            "first_seen(by=CUSTOMER, where=FLAG)",
-            a_window(function="first_seen", window_us=None, where="FLAG"),
-        ),
-        (
-            "fraud_rate(by=TERMINAL, window='28d', delay='168h')",
-            a_window(
-                function="fraud_rate",
-                by=("TERMINAL",),
-                window_us=28 * DAY_US,
-                delay_us=7 * DAY_US,
-            ),
-        ),
-    ],
-)
-def test_a_window_call_is_its_definition(source: str, window: WindowDefinition) -> None:
-    expression = compile_expression(source, KINDS)  # type: ignore[arg-type]
-    assert expression.windows == (window,)
-    assert value_of(source, window=7.5) == 7.5
-
-
-def test_windows_that_mean_the_same_are_one() -> None:
-    expression = compile_expression(
-        "count(by=[CUSTOMER, TERMINAL], window='24h', where=A>1) "
-        "+ count(by=[TERMINAL, CUSTOMER], where=(A > 1.0), window='1d')",
-        KINDS,  # type: ignore[arg-type]
-    )
-    assert len(expression.windows) == 1
-
-
-def test_an_expression_names_its_fields_also_those_of_its_windows() -> None:
-    source = "A / mean(B, by=[CUSTOMER, TERMINAL], window='1d', where=FLAG)"
-    expression = compile_expression(source, KINDS)  # type: ignore[arg-type]
-    assert expression.fields == ("A", "B", "CUSTOMER", "FLAG", "TERMINAL")
-
-
-def test_windows_are_taken_in_the_order_of_their_definitions() -> None:
-    source = "count(by=CUSTOMER, window='1d') - count(by=TERMINAL, window='1d')"
-    expression = compile_expression(source, KINDS)  # type: ignore[arg-type]
-    by = {window.by: float(index) for index, window in enumerate(expression.windows)}
-    values = expression.evaluate({}, [np.array([0.0]), np.array([1.0])])
-    assert values.tolist() == [by[("CUSTOMER",)] - by[("TERMINAL",)]]
-    with pytest.raises(ValueError, match="1 window columns for 2 windows"):
-        expression.evaluate({}, [np.array([0.0])])
-
-
-@pytest.mark.parametrize(
-    ("source", "canonical"),
-    [
-        (" ( A+1.0 ) *2 ", "(A + 1) * 2"),
-        ("A\n + 1", "A + 1"),
-        ("(A * B) + 1", "A * B + 1"),
-        ("A - (B - 1)", "A - (B - 1)"),
-        ('CHANNEL=="web"', "CHANNEL == 'web'"),
-        ("not(FLAG)and(A<1)", "not FLAG and A < 1"),
-        ("field('A') + 1e3", "A + 1000"),
-        ("count(window='48h',by=[CUSTOMER])", "count(by=CUSTOMER, window='2d')"),
-        (
-            "fraud_rate(where=FLAG, delay='0d', window='90m', by=CUSTOMER)",
-            "fraud_rate(by=CUSTOMER, window='90m', where=FLAG)",
-        ),
-    ],
-)
-def test_the_canonical_text_is_one_for_all_that_means_the_same(source: str, canonical: str) -> None:
-    assert compile_expression(source, KINDS).source == canonical  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["odd name", "class", "it's", "True", "9", "ﬁeld", "a\\b", "é "])
-def test_a_field_of_any_name_can_be_named(name: str) -> None:
-    source = f"field({name!r}) * 2"
-    expression = compile_expression(source, {name: "number"})
-    assert expression.source == source
-    assert expression.evaluate({name: np.array([2.0])}).tolist() == [4.0]
-
-
-def test_an_identifier_with_letters_beyond_ascii_names_a_field() -> None:
-    assert compile_expression("größe", {"größe": "number"}).source == "größe"
 
 
 def test_conditions_are_of_kind_boolean_and_all_else_of_kind_number() -> None:

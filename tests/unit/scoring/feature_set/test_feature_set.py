@@ -128,12 +128,34 @@ def test_the_windows_of_all_features_together_are_limited() -> None:
     )
 
 
+def test_the_code_of_an_open_category_cannot_be_monotone() -> None:
+    falling = FeatureDefinition("channel", "code(CHANNEL)", monotone="decreasing")
+    features = FeatureSet((falling,), {"CHANNEL": ("web", "pos")})
+    with pytest.raises(InvalidFeatureSet) as caught:
+        features.compile(KINDS)  # type: ignore[arg-type]
+    assert caught.value.errors == (
+        FieldError(
+            "features.channel.monotone",
+            "cannot be decreasing: CHANNEL is an open category, whose codes have no order; list "
+            "its values in the event type, or leave this out",
+        ),
+    )
+
+
+def test_the_code_of_a_closed_category_has_the_order_of_its_list_and_can_be_monotone() -> None:
+    closed = next(field.name for field in EVENT_TYPE.fields if field.values)
+    rising = FeatureDefinition("code", f"code({closed})", monotone="increasing")
+    assert FeatureSet((rising,)).compile(EVENT_TYPE).features[0].definition == rising
+
+
 DOCUMENT: dict[str, Any] = {
     "version": 1,
     "features": [
         {"name": "amount", "expression": "A", "description": "amount moved"},
         {"name": "is_large", "expression": "A > 100", "words": ["no", "yes"]},
         {"name": "channel", "expression": "code(CHANNEL)"},
+        {"name": "risk", "expression": "B", "monotone": "increasing"},
+        {"name": "age", "expression": "A * B", "monotone": "decreasing"},
     ],
     "categories": {"CHANNEL": ["web", "pos"]},
 }
@@ -146,6 +168,8 @@ def test_a_document_reads_and_writes_back() -> None:
             FeatureDefinition("amount", "A", "amount moved"),
             FeatureDefinition("is_large", "A > 100", words=("no", "yes")),
             FeatureDefinition("channel", "code(CHANNEL)"),
+            FeatureDefinition("risk", "B", monotone="increasing"),
+            FeatureDefinition("age", "A * B", monotone="decreasing"),
         ),
         {"CHANNEL": ("web", "pos")},
     )
@@ -182,7 +206,7 @@ def a_document_of(**feature: Any) -> dict[str, Any]:
         (
             a_document_of(kind="x"),
             "features.0.kind",
-            "is unknown; known are name, expression, description, words",
+            "is unknown; known are name, expression, description, words, monotone",
         ),
         (
             a_document_of(name="1st"),
@@ -200,6 +224,8 @@ def a_document_of(**feature: Any) -> dict[str, Any]:
             "features.0.description",
             "must be a text of 1 to 200 characters",
         ),
+        (a_document_of(monotone="up"), "features.0.monotone", "must be increasing or decreasing"),
+        (a_document_of(monotone=[1]), "features.0.monotone", "must be increasing or decreasing"),
         (a_document_of(words=[1]), "features.0.words", "must be a list of 1 to 10000 texts"),
         (changed(categories=[]), "categories", "must be an object"),
         (
@@ -222,7 +248,9 @@ json_values = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(["version", "features", "categories", "name", "expression", "words"]),
+            st.sampled_from(
+                ["version", "features", "categories", "name", "expression", "words", "monotone"]
+            ),
             inner,
             max_size=4,
         ),

@@ -12,8 +12,9 @@ import pytest
 from scoring.errors import InvalidEventType, InvalidFeatureSet
 from scoring.event_type.event import Event
 from scoring.event_type.validation import EventValidator
+from scoring.feature_set.definition import FeatureDefinition
+from scoring.feature_set.feature_set import FeatureSet
 from scoring.feature_set.model_features import ModelFeatures, model_features
-from scoring.feature_set.window_inputs import windows_within
 from scoring.features import PAYSIM_FEATURES
 from scoring.transaction import PAYSIM
 from tests.support.event_types import NOW_US, an_event, an_event_type
@@ -70,6 +71,17 @@ def test_codes_of_open_categories_alone_are_categorical() -> None:
     assert FEATURES.categorical == ("shop",)
 
 
+def test_directions_are_signs_in_the_order_of_the_matrix() -> None:
+    definitions = (
+        FeatureDefinition("a", "TX_AMOUNT", monotone="increasing"),
+        FeatureDefinition("b", "hour(TX_DATETIME)"),
+        FeatureDefinition("c", "code(CHANNEL)", monotone="decreasing"),
+    )
+    held = ModelFeatures(an_event_type(), FeatureSet(definitions))
+    assert held.monotone == (1, 0, -1)
+    assert model_features(json.loads(json.dumps(held.as_document()))).monotone == (1, 0, -1)
+
+
 def test_codes_and_conditions_have_words() -> None:
     words = {one.name: one.words for one in FEATURES.described.features}
     assert words["shop"] == ("books", "food", "another value")
@@ -90,7 +102,7 @@ def test_features_with_windows_are_named() -> None:
 
 def test_an_unknown_value_comes_after_the_known_ones() -> None:
     rows = events({"SHOP": "books"}, {"SHOP": "food"}, {"SHOP": "new"}, {})
-    matrix = FEATURES.matrix_of(rows, windows_within(FEATURES, rows))
+    matrix = FEATURES.matrix_of(rows, FEATURES.windows_within(rows))
     codes = matrix[:, FEATURES.names.index("shop")].tolist()
     assert codes[:3] == [0, 1, 2]
     assert math.isnan(codes[3])
@@ -109,7 +121,7 @@ def test_windows_within_a_list_see_the_events_before() -> None:
         {"TX_DATETIME": "2026-03-31T12:00:00Z", "CUSTOMER_ID": "other"},
         {"TX_DATETIME": "2026-03-31T12:00:00Z", "TX_AMOUNT": 90},
     )
-    values = dict(zip(FEATURES.windows, windows_within(FEATURES, rows), strict=True))
+    values = dict(zip(FEATURES.windows, FEATURES.windows_within(rows), strict=True))
     (count,) = (v for window, v in values.items() if window.function == "count")
     (mean,) = (v for window, v in values.items() if window.function == "mean")
     assert count.tolist() == [0, 1, 1, 0, 3]
@@ -117,7 +129,7 @@ def test_windows_within_a_list_see_the_events_before() -> None:
 
 
 def test_features_without_windows_have_none_to_compute() -> None:
-    assert windows_within(features_of({"amount": "TX_AMOUNT"}), events({})) == []
+    assert features_of({"amount": "TX_AMOUNT"}).windows_within(events({})) == []
 
 
 def test_a_distinct_count_of_a_field_of_any_name() -> None:
@@ -131,7 +143,7 @@ def test_a_distinct_count_of_a_field_of_any_name() -> None:
         )
         for i, value in enumerate(("a", "b", "a", "c"))
     ]
-    (values,) = windows_within(features, rows)
+    (values,) = features.windows_within(rows)
     assert values.tolist() == [0, 1, 2, 2]
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scoring.columns import FloatArray, TextColumn
+from scoring.columns import FloatArray
 from scoring.windows.definition import (
     DAY_US,
     HOPS_US,
@@ -22,9 +22,9 @@ from scoring.windows.definition import (
     bounds_us,
     hop_us,
 )
-from scoring.windows.events import Events, Labels, joint_codes
-from scoring.windows.point_in_time import window_values
-from tests.support.naive_windows import NaiveEvent, naive_window
+from scoring.windows.events import Codes, Events, Labels, joint_codes
+from scoring.windows.point_in_time import WindowPlan
+from tests.support.expressions.naive_windows import NaiveEvent, naive_value, naive_window
 
 BY = ("card",)
 SECOND_US = 1_000_000
@@ -42,10 +42,10 @@ def a_window(function: WindowFunction = "count", **changes: object) -> WindowDef
 def columns_of(events: Sequence[NaiveEvent]) -> Events:
     keys = sorted({str(e.key) for e in events if e.key is not None})
     texts = tuple(sorted({e.value for e in events if isinstance(e.value, str)}))
-    amount: FloatArray | TextColumn
+    amount: FloatArray | Codes
     if texts:
         codes = [-1 if e.value is None else texts.index(str(e.value)) for e in events]
-        amount = TextColumn(np.array(codes, np.int64), texts)
+        amount = Codes(np.array(codes, np.int64), len(texts))
     else:
         amount = np.array([math.nan if e.value is None else e.value for e in events], np.float64)
     return Events(
@@ -65,7 +65,7 @@ def columns_of(events: Sequence[NaiveEvent]) -> Events:
 
 
 def values_of(events: Sequence[NaiveEvent], definition: WindowDefinition) -> list[float]:
-    return list(window_values(columns_of(events), [definition])[definition].tolist())
+    return list(WindowPlan([definition]).values(columns_of(events))[0].tolist())
 
 
 def bits(values: Sequence[float]) -> list[str]:
@@ -223,10 +223,26 @@ def test_history_without_a_length_is_90_days() -> None:
 def test_windows_of_one_feature_set_are_computed_together() -> None:
     events = payments((0, 3.0), (10, 4.0), (20, 5.0))
     definitions = [a_window(function) for function in FUNCTIONS]
-    together = window_values(columns_of(events), definitions)
-    assert list(together) == definitions
-    for definition in definitions:
-        assert bits(together[definition].tolist()) == bits(naive_window(events, definition))
+    together = WindowPlan(definitions).values(columns_of(events))
+    for definition, values in zip(definitions, together, strict=True):
+        assert bits(values.tolist()) == bits(naive_window(events, definition))
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), events=histories(amounts))
+def test_windows_of_several_lengths_and_conditions_do_not_mix(
+    data: st.DataObject, events: list[NaiveEvent]
+) -> None:
+    some = st.builds(
+        lambda function, length, where: a_window(function, window_us=length, where=where),
+        st.sampled_from(FUNCTIONS),
+        lengths,
+        conditions,
+    )
+    definitions = data.draw(st.lists(some, min_size=2, max_size=12, unique=True))
+    together = WindowPlan(definitions).values(columns_of(events))
+    for definition, values in zip(definitions, together, strict=True):
+        assert bits(values.tolist()) == bits(naive_window(events, definition))
 
 
 @settings(max_examples=100, deadline=None)
@@ -237,9 +253,25 @@ def test_readers_have_the_values_that_they_have_among_all(
     first = data.draw(st.integers(0, len(events)))
     definition = a_window(data.draw(st.sampled_from(FUNCTIONS)), window_us=data.draw(lengths))
     columns = columns_of(events)
-    among_all = window_values(columns, [definition])[definition]
-    read = window_values(columns, [definition], first)[definition]
+    (among_all,) = WindowPlan([definition]).values(columns)
+    (read,) = WindowPlan([definition]).values(columns, first)
     assert bits(read.tolist()) == bits(among_all[first:].tolist())
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), events=histories(amounts))
+def test_an_event_that_is_not_seen_has_values_and_is_in_no_window(
+    data: st.DataObject, events: list[NaiveEvent]
+) -> None:
+    is_seen = data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))
+    definition = a_window(data.draw(st.sampled_from(FUNCTIONS)), window_us=data.draw(lengths))
+    columns = replace(columns_of(events), is_seen=np.array(is_seen, np.bool_))
+    (values,) = WindowPlan([definition]).values(columns)
+    expected = [
+        naive_value(list(itertools.compress(events[:i], is_seen)), event, definition)
+        for i, event in enumerate(events)
+    ]
+    assert bits(values.tolist()) == bits(expected)
 
 
 def test_no_events_have_no_values() -> None:
@@ -285,4 +317,4 @@ def test_a_fraud_rate_without_labels_is_refused() -> None:
     events = replace(columns_of(payments((0, 1.0))), labels=None)
     rate = a_window("fraud_rate")
     with pytest.raises(TypeError, match="needs labels"):
-        window_values(events, [rate])
+        WindowPlan([rate]).values(events)

@@ -11,7 +11,7 @@ import pytest
 
 from scoring.columns import TextColumn
 from scoring.event_type.fields import EventType
-from tests.support.event_files import write_csv
+from tests.support.data.event_files import write_csv
 from tests.support.event_types import an_event_type
 from tests.support.own_models import STATELESS, WITH_WINDOWS, features_of
 from training.data.labelled_events import LabelledEvents

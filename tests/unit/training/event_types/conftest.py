@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.support.event_files import FILLER, LABEL, Infer, write_csv, write_parquet
+from tests.support.data.event_files import FILLER, LABEL, Infer, write_csv, write_parquet
 from training.event_types.draft import Draft
 from training.event_types.infer import infer
 

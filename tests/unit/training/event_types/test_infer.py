@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from scoring.event_type.fields import EventType, Field
-from tests.support.event_files import (
+from tests.support.data.event_files import (
     FILLER,
     FRAUDS,
     LABEL,
@@ -162,16 +162,16 @@ def test_200_columns_are_read_and_501_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "message"),
     [
         ({"y": LABEL}, "no column that can be a field"),
         ({"x": [], "y": []}, "a.csv has no rows."),
     ],
 )
 def test_a_file_without_columns_or_rows_is_refused(
-    tmp_path: Path, columns: dict[str, list[Any]], said: str
+    tmp_path: Path, columns: dict[str, list[Any]], message: str
 ) -> None:
-    with pytest.raises(TrainingError, match=said):
+    with pytest.raises(TrainingError, match=message):
         infer(write_csv(tmp_path / "a.csv", columns), "y")
 
 

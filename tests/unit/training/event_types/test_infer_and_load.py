@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from scoring.event_type.document import from_document
-from tests.support.event_files import write_csv
+from tests.support.data.event_files import write_csv
 from training.event_types.draft import write_draft
 from training.event_types.infer import infer
 from training.event_types.loading import load_events

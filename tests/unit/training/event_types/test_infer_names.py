@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from scoring.event_type.fields import Field
-from tests.support.event_files import (
+from tests.support.data.event_files import (
     LABEL,
     ROWS,
     Infer,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scoring.event_type.fields import Field
-from tests.support.event_files import (
+from tests.support.data.event_files import (
     FRAUDS,
     LABEL,
     ROWS,

@@ -19,7 +19,7 @@ from scoring.event import all_columns
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
 from scoring.transaction import PAYSIM
-from tests.support.event_files import write_csv, write_parquet
+from tests.support.data.event_files import write_csv, write_parquet
 from tests.support.event_types import NOW_US, an_event_type
 from training.errors import TrainingError
 from training.event_types.loading import EventData, load_events
@@ -70,9 +70,9 @@ def values(column: Column) -> list[Any]:
 def refusal(read: Callable[[], object]) -> str:
     with pytest.raises(TrainingError) as refused:
         read()
-    said = str(refused.value)
-    assert said.isprintable()
-    return said
+    message = str(refused.value)
+    assert message.isprintable()
+    return message
 
 
 def test_events_are_read_in_the_order_of_their_times(load: Load) -> None:
@@ -118,8 +118,8 @@ def test_an_optional_column_may_be_missing(tmp_path: Path) -> None:
 def test_a_required_column_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
     columns = {other: cells for other, cells in USUAL.items() if other != name}
     path = write_csv(tmp_path / "p.csv", columns, separator=";")
-    said = refusal(lambda: load_events(path, an_event_type()))
-    assert said.startswith(f"p.csv lacks the column {name}; its columns are ")
+    message = refusal(lambda: load_events(path, an_event_type()))
+    assert message.startswith(f"p.csv lacks the column {name}; its columns are ")
 
 
 def test_an_event_type_without_a_label_is_refused(tmp_path: Path) -> None:
@@ -159,21 +159,21 @@ def test_a_bad_cell_is_named_with_its_row_and_column(
     load: Load, field: dict[str, Any], cell: str, must: str
 ) -> None:
     good = {"timestamp": "2026-03-31", "category": "a"}.get(field["kind"], "1")
-    said = refusal(lambda: load(good, cell, good, field=field))
-    assert said.startswith("payments.csv, row 2 (line 3): f must be ")
-    assert must in said
+    message = refusal(lambda: load(good, cell, good, field=field))
+    assert message.startswith("payments.csv, row 2 (line 3): f must be ")
+    assert must in message
 
 
 @pytest.mark.parametrize("label", ["", "2", "maybe"])
 def test_a_bad_label_is_named(tmp_path: Path, label: str) -> None:
     path = write_csv(tmp_path / "p.csv", USUAL | {"TX_FRAUD": ["0", "1", label]})
-    said = refusal(lambda: load_events(path, an_event_type()))
-    assert said.startswith("p.csv, row 3 (line 4): TX_FRAUD must be 0 or 1, true or false")
+    message = refusal(lambda: load_events(path, an_event_type()))
+    assert message.startswith("p.csv, row 3 (line 4): TX_FRAUD must be 0 or 1, true or false")
 
 
 def test_separators_in_numbers_come_with_a_hint(load: Load) -> None:
-    said = refusal(lambda: load("1 000", "2", "3", field={"kind": "number"}))
-    assert "decimal point and without separators, such as 1234.5" in said
+    message = refusal(lambda: load("1 000", "2", "3", field={"kind": "number"}))
+    assert "decimal point and without separators, such as 1234.5" in message
 
 
 @pytest.mark.parametrize(
@@ -237,14 +237,14 @@ def test_types_of_parquet_are_read(
 def test_a_type_that_no_cell_of_the_kind_has_is_refused(
     load_parquet: Load, field: dict[str, Any], cells: pa.Array
 ) -> None:
-    said = refusal(lambda: load_parquet(cells, **field))
-    assert said.startswith("payments.parquet: the column f has the type ")
-    assert said.endswith(f"which cannot be a {field['kind']}.")
+    message = refusal(lambda: load_parquet(cells, **field))
+    assert message.startswith("payments.parquet: the column f has the type ")
+    assert message.endswith(f"which cannot be a {field['kind']}.")
 
 
 def test_bytes_that_are_not_utf_8_are_refused(load_parquet: Load) -> None:
-    said = refusal(lambda: load_parquet(pa.array([b"a", b"\xff", b"b"]), kind="category"))
-    assert said == "payments.parquet: the column f is not UTF-8 text."
+    message = refusal(lambda: load_parquet(pa.array([b"a", b"\xff", b"b"]), kind="category"))
+    assert message == "payments.parquet: the column f is not UTF-8 text."
 
 
 def test_paysim_is_read_in_the_order_of_the_file(month: pa.Table, tmp_path: Path) -> None:

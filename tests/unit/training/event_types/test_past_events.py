@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.event_files import write_csv, write_parquet
+from tests.support.data.event_files import write_csv, write_parquet
 from tests.support.event_types import NOW_US, an_event_type
 from training.errors import TrainingError
 from training.event_types.past_events import PastEvents, load_past_events

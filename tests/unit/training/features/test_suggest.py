@@ -21,7 +21,6 @@ from scoring.feature_set.document import (
 )
 from scoring.feature_set.feature_set import FeatureSet
 from scoring.feature_set.model_features import ModelFeatures
-from scoring.feature_set.window_inputs import windows_within
 from scoring.transaction import PAYSIM
 from tests.support.event_types import NOW_US, an_event, an_event_type
 from training.features.suggest import suggest
@@ -167,7 +166,7 @@ def test_the_suggested_features_have_values_for_an_event() -> None:
         validator.validate(an_event(TX_DATETIME=f"2026-03-{day:02d}T12:00:00Z"), NOW_US)
         for day in range(1, 31)
     ]
-    matrix = features.matrix_of(events, windows_within(features, events))
+    matrix = features.matrix_of(events, features.windows_within(events))
     assert matrix.shape == (30, len(features.names))
     last = dict(zip(features.names, matrix[-1], strict=True))
     assert (last["customer_events_7d"], last["customer_amount_over_mean_30d"]) == (7, 1)

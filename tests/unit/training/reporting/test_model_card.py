@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 
 from registry.publish.tracking import MAX_DESCRIPTION
+from scoring.feature_set.definition import FeatureDefinition
+from scoring.feature_set.feature_set import FeatureSet
+from scoring.feature_set.model_features import ModelFeatures
 from scoring.features import PAYSIM_FEATURES
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
+from tests.support.event_types import an_event_type
 from tests.support.factories import a_model, feature_rows
 from training.pipeline.calibration import KindMetrics
 from training.pipeline.evaluation import Evaluation, evaluate
@@ -25,6 +29,7 @@ from training.reporting.model_card import (
     Influence,
     Picture,
     influences,
+    inputs,
     render,
 )
 
@@ -160,3 +165,18 @@ def test_influences_weigh_frauds_by_their_true_rate() -> None:
     assert found[0] == Influence(PAYSIM_FEATURES.described.features[1].description, 0.99, 0.0)
     assert found[1] == Influence(PAYSIM_FEATURES.described.features[0].description, 0.06, 6.0)
     assert len(found) == len(PAYSIM_FEATURES.names)
+
+
+def test_the_card_says_in_which_direction_features_are_held() -> None:
+    definitions = (
+        FeatureDefinition("amount", "TX_AMOUNT", monotone="increasing"),
+        FeatureDefinition("hour", "hour(TX_DATETIME)"),
+        FeatureDefinition("age", "first_seen(by=CUSTOMER_ID)", monotone="decreasing"),
+    )
+    text = inputs(ModelFeatures(an_event_type(), FeatureSet(definitions)))
+    assert text.endswith(
+        "A higher value never lowers the score, all else equal: `amount`. "
+        "A higher value never raises the score, all else equal: `age`."
+    )
+    free = tuple(replace(one, monotone=None) for one in definitions)
+    assert "all else equal" not in inputs(ModelFeatures(an_event_type(), FeatureSet(free)))

@@ -33,6 +33,10 @@ class Following:
         aliases = self.read_aliases(name).challenger
         return aliases.version if aliases else None
 
+    def versions_on_disk(self, name: str) -> set[str]:
+        """The versions of a name that lie on disk, by number."""
+        return {path.name.split("-")[0] for path in (self.root / name).iterdir() if path.is_dir()}
+
 
 class Follow(Protocol):
     """A factory of model stores; the same `root` is the same folder on disk."""

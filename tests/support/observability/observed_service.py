@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from registry.names import PRODUCTION
 from tests.support.factories import a_body, a_model
 from tests.support.load import request, score_request, send
-from tests.support.prometheus import Prometheus
+from tests.support.observability.prometheus import Prometheus
 from tests.support.stack import Publish, Service
 
 MODEL = "fraud-observed"

@@ -92,8 +92,9 @@ def test_the_curve_gives_the_results_of_any_threshold() -> None:
         outcome = curve.at(threshold)
         assert outcome.savings == pytest.approx(FLAT.net_savings(amount, is_fraud, flagged))
         assert (outcome.flagged, outcome.caught) == (flagged.sum(), (flagged & is_fraud).sum())
+        assert outcome.missed == (~flagged & is_fraud).sum()
     above = (1 + float(score.max())) / 2
-    assert curve.at(above) == Outcome(above, 0.0, 0, 0), "nothing is reviewed"
+    assert curve.at(above) == Outcome(above, 0.0, 0, 0, is_fraud.sum()), "nothing is reviewed"
 
 
 def test_transactions_without_a_fraud_are_refused() -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from scoring.errors import ModelRefused
 from scoring.event_type.validation import EventValidator
-from scoring.feature_set.window_inputs import windows_within
 from scoring.model.fraud_model import GOLDEN_TOLERANCE, FraudModel, read_features
 from scoring.prediction import ModelVersion
 from tests.support.event_types import NOW_US, an_event, an_event_type
@@ -67,7 +66,7 @@ def test_it_decides_events_with_their_windows(saved: Path) -> None:
         validator.validate(an_event(TX_DATETIME=f"2026-03-31T1{i}:00:00Z", SHOP="b"), NOW_US)
         for i in range(3)
     ]
-    predictions = loaded.predict(events, window_values=windows_within(FEATURES, events))
+    predictions = loaded.predict(events, window_values=FEATURES.windows_within(events))
     names = FEATURES.names
     assert [p.features[names.index("events_1d")] for p in predictions] == [0, 1, 2]
     assert [p.features[names.index("shop")] for p in predictions] == [1, 1, 1]

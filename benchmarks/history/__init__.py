@@ -1,0 +1,1 @@
+"""Measure what windows add to a decision."""

@@ -1,1 +1,0 @@
-"""Compare layouts of an entity's history in Postgres (docs/decisions/0014-windows.md)."""

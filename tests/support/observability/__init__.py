@@ -1,0 +1,1 @@
+"""Prometheus and an observed service for tests."""

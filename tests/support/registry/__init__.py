@@ -1,0 +1,1 @@
+"""MLflow for tests: a gateway, a model store that follows it, broken versions."""
