@@ -18,6 +18,7 @@ from sentinel.cli.main import main
 from tests.support.data.own_events import put_in_force
 from tests.support.event_types import an_event, an_event_type
 from tests.support.factories import a_body
+from tests.support.load import exchange, score_request
 from tests.support.own_models import STATELESS, WITH_WINDOWS, a_model_of, features_of
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System
@@ -137,6 +138,26 @@ def test_an_explanation_has_the_windows_and_stores_nothing(system: System, cards
     assert again["features"] == explained["features"]
 
 
+def test_explanations_that_are_asked_for_at_once_do_not_see_each_other(
+    system: System, cards: Cards
+) -> None:
+    requests = [
+        score_request(
+            {
+                "transaction": an_event(
+                    CUSTOMER_ID="at once", TX_DATETIME=f"2026-03-30T10:00:{second:02d}Z"
+                )
+            },
+            cards.key,
+            "/explain",
+        )
+        for second in range(60)
+    ]
+    for reply in exchange(system.service.url, requests):
+        values = {one["name"]: one["value"] for one in reply.json()["features"]}
+        assert values["events_1d"] == 0
+
+
 def test_a_decision_with_windows_is_replayed(
     system: System, cards: Cards, mlflow_server: str, monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
@@ -162,6 +183,30 @@ def test_a_challenger_with_other_features_scores_in_shadow(system: System, cards
     features = np.array([[80.0, 12.0, 1.0]])
     assert shadow == {"margin": CHALLENGER.margins(features)[0], "model_version": version}
     assert shadow["margin"] != reply["margin"]
+
+
+def test_a_challenger_sees_the_payments_of_a_batch_once(system: System, cards: Cards) -> None:
+    version = system.publish(cards.model, CHAMPION, alias="challenger")
+    cards.wait_until(
+        lambda: bool(
+            system.rows("SELECT FROM challenger_versions WHERE version = :version", version=version)
+        )
+    )
+    rows = [
+        an_event(CUSTOMER_ID="of a batch", TX_DATETIME=f"2026-03-30T{hour:02d}:00:00Z")
+        for hour in range(20)
+    ]
+    reply = system.service.post("/score/batch", {"transactions": rows}, cards.key).json()
+    margins = {result["prediction_id"]: result["margin"] for result in reply["results"]}
+    assert len(set(margins.values())) > 1, "the model depends on the number of payments"
+    found = "SELECT prediction_id::text, margin FROM shadow_scores WHERE model_version = :version"
+
+    def shadows() -> dict[str, float]:
+        scored = system.rows(found, version=version)
+        return {row["prediction_id"]: row["margin"] for row in scored}
+
+    cards.wait_until(lambda: len(shadows()) == len(rows))
+    assert shadows() == margins
 
 
 def test_a_version_that_does_not_fit_is_refused_and_the_one_before_decides(
