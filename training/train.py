@@ -18,7 +18,6 @@ from training.data import simulator
 from training.data.labelled_events import LabelledEvents
 from training.data.loading import from_table, note_ignored
 from training.data.split import Part, Split, split
-from training.errors import TrainingError
 from training.event_types.training_data import read_labelled
 from training.features.of_training import features_of
 from training.pipeline.booster import OWN_EVENT_TYPE, FitParameters
@@ -159,8 +158,6 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledEvents, Split]:
         TrainingError: the transactions cannot be read or split.
     """
     if plan.data is None:
-        if plan.event_type is not PAYSIM:
-            raise TrainingError("An event type of your own needs --data; PaySim's is simulated.")
         with reporter.stage("Simulate a month of payments"):
             table = simulator.simulate(seed=plan.seed)
             data = from_table(table, f"simulator (seed {plan.seed})")

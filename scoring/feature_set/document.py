@@ -67,7 +67,7 @@ def from_document(document: object) -> FeatureSet:
     """
     errors: list[FieldError] = []
     if not isinstance(document, dict):
-        raise _invalid([FieldError("features", "must be in a JSON object")])
+        raise _invalid([FieldError("document", "must be a mapping with version and features")])
     _refuse_unknown(document, ("version", "features", "categories"), "", errors)
     version = document.get("version")
     if version != LANGUAGE_VERSION or isinstance(version, bool):

@@ -54,6 +54,16 @@ def check_data(data: Path | None, *, has_paysims_columns: bool = False) -> None:
             ) from error
 
 
+def check_event_type(event_type: Path | None, data: Path | None) -> None:
+    """Check that an event type comes with the events it describes.
+
+    Raises:
+        UsageError: there is an event type, and no file of its events.
+    """
+    if event_type is not None and data is None:
+        raise click.UsageError("--event-type needs --data; without it PaySim's are simulated.")
+
+
 class OneFile(click.Option):
     """An option that is refused if it is given twice; click takes the last value silently."""
 

@@ -41,6 +41,7 @@ def train(
     MLFLOW_TRACKING_URI is the address of MLflow; unset, MLflow is a database under .sentinel/.
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
+    options.check_event_type(event_type, data)
     options.check_data(data, has_paysims_columns=event_type is None)
     end_on_signals()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds to load, also for a usage error.
@@ -55,7 +56,6 @@ def train(
 
     console = open_console()
     with Reporter(console) as reporter:
-        tracking = connect_to_train(Settings(), tenant, data, reporter)
         plan = Plan(
             tenant,
             data,
@@ -66,5 +66,6 @@ def train(
             feature_set=None if features is None else read_feature_set(features),
             configuration=configuration(),
         )
+        tracking = connect_to_train(Settings(), tenant, data, reporter)
         trained = run(plan, tracking, reporter)
     show(trained, console)

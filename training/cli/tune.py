@@ -63,6 +63,7 @@ def tune(
     command to continue.
     """
     costs = options.cost_model(cost, missed_fraud, missed_fraud_share, false_alarm)
+    options.check_event_type(event_type, data)
     options.check_data(data, has_paysims_columns=event_type is None)
     end_on_signals()
     from sentinel.event_type_file import read_event_type

@@ -93,7 +93,8 @@ class CsvFile:
                 table then lacks; None refuses them.
 
         Raises:
-            TrainingError: a row is longer or shorter than the header, or a cell is not UTF-8.
+            TrainingError: a row is longer or shorter than the header, or a cell or the name of a
+                column is not UTF-8.
         """
         written = {name.strip(): name for name in self.header if name.strip() in wanted}
         table = self._read_cells(list(written.values()), left_out)
@@ -167,6 +168,11 @@ class CsvFile:
                         column_types=dict.fromkeys(raw_names, pa.binary()),
                     ),
                 )
+        except pa.ArrowKeyError as error:
+            # Python decoded the header leniently, so Arrow does not find the name.
+            raise TrainingError(
+                f"{self.source}: the name of a column is not UTF-8 text; save the file as UTF-8."
+            ) from error
         except pa.ArrowInvalid as error:
             if self.line(0) is None:
                 raise TrainingError(f"{self.source} has no rows.") from error

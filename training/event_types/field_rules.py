@@ -48,6 +48,9 @@ MIN_ENTITIES = 50
 """Number of different values above which a name such as `merchant` is that of an entity."""
 
 _DAY_FIRST = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}([ T]\d.*)?")
+_GROUPED_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:[,.' ]\d{3})+|\d+)(?:[.,]\d+)?")
+"""A number whose thousands may be separated, which no number in a file may be."""
+
 _FORMS: dict[Form, str] = {
     "local": "The times have no zone and are read as UTC.",
     "seconds": "Read as seconds since 1970.",
@@ -232,6 +235,11 @@ def _text(column: Profile) -> FieldDraft:
     if column.not_numbers:
         odd = ", ".join(map(_shown, column.not_numbers[:3]))
         comments.append(f"Most cells are numbers, but not {odd}; correct them if it is a number.")
+    elif all(map(_GROUPED_NUMBER.fullmatch, counts)) and not column.has_leading_zeros:
+        comments.append(
+            f"Its cells look like numbers with separated thousands, such as {_shown(max(counts))}: "
+            "write them as 1234.5 if it is a number."
+        )
     if longest > MAX_TEXT_LENGTH or any("\0" in value for value in counts):
         return _ignored(
             column, f"Ignored: some texts are longer than {MAX_TEXT_LENGTH:,} characters."

@@ -205,6 +205,11 @@ class Demo:
         self, data: Path | None, label: str | None, time_column: str | None
     ) -> state.Fingerprint | None:
         """Check the file before anything starts; return what identifies it."""
+        if time_column is not None and label is None:
+            raise DemoError(
+                f"TIME={time_column} is a column of a file of your own: name the column of its "
+                "labels with LABEL, and the file with DATA."
+            )
         if self._data is None:
             if label is not None:
                 raise DemoError(f"LABEL={label} is a column of a file: name the file with DATA.")
@@ -269,9 +274,10 @@ class Demo:
             DemoError: the training ends with an error.
         """
         if production and self._data:
+            as_it_is = "and its event type as they are now" if self._own else "as it is now"
             console.print(
                 f"{production.name} version {production.version} was not trained on "
-                f"{shown(self._data.name)} as it is now: this trains again, and promotes the new "
+                f"{shown(self._data.name)} {as_it_is}: this trains again, and promotes the new "
                 "version without a comparison.",
                 soft_wrap=True,
             )

@@ -191,7 +191,7 @@ def a_document_of(**feature: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("document", "field", "message"),
     [
-        ([], "features", "must be in a JSON object"),
+        ([], "document", "must be a mapping with version and features"),
         (changed(version=2), "version", "must be 1"),
         (changed(version=True), "version", "must be 1"),
         (changed(extra=1), "extra", "is unknown; known are version, features, categories"),

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from training.__main__ import COMMANDS, cli
+from training.data.loading import COLUMNS
 
 LEAVES = [name for name in COMMANDS if name != "features"]
 """Commands that read data; `features` is a group of its own."""
@@ -65,6 +66,31 @@ def test_a_file_without_a_column_is_refused_where_paysims_are_wanted(
     assert done.exit_code == 1
     assert "a.csv lacks the columns amount, nameOrig," in done.output
     assert "For columns of your own give --event-type;" in done.output
+    assert done.output.count("\n") == 1, "and no stage"
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_an_event_type_without_events_is_a_usage_error_before_its_first_stage(
+    command: str, tmp_path: Path
+) -> None:
+    arguments = [command, "--tenant", "acme", "--event-type", str(tmp_path / "payments.yaml")]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == click.UsageError.exit_code
+    assert "--event-type needs --data; without it PaySim's are simulated." in done.output
+    assert "No --data" not in done.output
+
+
+@pytest.mark.parametrize("option", ["--event-type", "--features"])
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_a_file_that_cannot_be_read_ends_the_command_before_its_first_stage(
+    command: str, option: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "a.csv"
+    data.write_text(f"{','.join(COLUMNS)}\n1,PAYMENT,12.50,C1,100.0,M1,0.0,0\n")
+    arguments = [command, "--tenant", "acme", "--data", str(data), option, str(tmp_path / "none")]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 1
+    assert "none cannot be read: No such file or directory." in done.output
     assert done.output.count("\n") == 1, "and no stage"
 
 

@@ -175,6 +175,16 @@ def test_a_file_without_columns_or_rows_is_refused(
         infer(write_csv(tmp_path / "a.csv", columns), "y")
 
 
+def test_names_of_columns_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "payments.csv"
+    path.write_bytes("Käufer,fraud\nA,1\nB,0\n".encode("latin-1"))
+    with pytest.raises(TrainingError) as error:
+        infer(path, "fraud")
+    assert str(error.value) == (
+        "payments.csv: the name of a column is not UTF-8 text; save the file as UTF-8."
+    )
+
+
 def test_a_name_that_the_file_has_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,x,y\n1,2,0\n")
     with pytest.raises(TrainingError, match="the column x more than once"):

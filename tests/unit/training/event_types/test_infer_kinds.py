@@ -100,6 +100,22 @@ def test_commas_that_may_separate_thousands_are_not_read_as_decimal(draft: Infer
     assert field(found).kind == "category"
 
 
+@pytest.mark.parametrize("written", ["1,885.00", "1.885,00", "1'885.00", "1 885,00", "1,885,000"])
+def test_numbers_with_separated_thousands_come_with_the_way_to_write_them(
+    draft: Infer, written: str
+) -> None:
+    found = draft(cells(written, written.replace("8", "9"), "12"), separator=";")
+    assert "look like numbers with separated thousands" in comments(found)
+    assert "write them as 1234.5 if it is a number" in comments(found)
+
+
+@pytest.mark.parametrize("x", [("007", "012", "100"), ("10.1.2.3", "10.1.2.4", "1.1.1.1")])
+def test_digits_that_are_no_numbers_are_not_taken_for_thousands(
+    draft: Infer, x: tuple[str, ...]
+) -> None:
+    assert "thousands" not in comments(draft(cells(*x)))
+
+
 def test_text_with_many_values_is_open_or_text(draft: Infer) -> None:
     assert field(draft([f"v{i % 51}" for i in range(ROWS)])) == Field("x", "category")
     assert field(draft([f"v{i % 350}" for i in range(ROWS)])) == Field("x", "text")
