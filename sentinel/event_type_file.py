@@ -12,6 +12,7 @@ from scoring.errors import CommandError, InvalidEventType
 from scoring.event_type.document import from_document, to_document
 from scoring.event_type.fields import EventType
 from sentinel.sentences import shown
+from sentinel.yaml_keys import UniqueKeys
 
 MAX_BYTES = 1024 * 1024
 
@@ -55,19 +56,19 @@ def _parsed(content: bytes) -> object:
     JSON is YAML but for numbers such as 1e300, which YAML 1.1 takes for text.
 
     Raises:
-        yaml.YAMLError, ValueError, RecursionError: it is neither, or a name is there twice.
+        yaml.YAMLError, ValueError, RecursionError: it is neither, or a name is given twice.
     """
     if content.lstrip().startswith(b"{"):
         with suppress(json.JSONDecodeError, UnicodeDecodeError):
             return json.loads(content, object_pairs_hook=_unique)
-    return yaml.load(content, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+    return yaml.load(content, Loader=UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
 def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(members)
     if len(found) < len(members):
         names = [name for name, _ in members]
-        raise yaml.YAMLError(f"{next(n for n in names if names.count(n) > 1)!r} is there twice")
+        raise yaml.YAMLError(f"{next(n for n in names if names.count(n) > 1)} is given twice")
     return found
 
 
@@ -86,19 +87,3 @@ def _one_line(value: object) -> str:
         value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000
     )
     return text.removesuffix("...\n").strip()
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """A loader that refuses a mapping with a key twice, of which YAML's takes the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        """Return a mapping.
-
-        Raises:
-            yaml.YAMLError: a key is there twice.
-        """
-        keys = [key.value for key, _ in node.value]
-        repeated = [key for key in keys if keys.count(key) > 1]
-        if repeated:
-            raise yaml.YAMLError(f"{repeated[0]!r} is there twice, line {node.start_mark.line + 1}")
-        return super().construct_mapping(node, deep)

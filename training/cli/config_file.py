@@ -12,6 +12,7 @@ import yaml
 from click.core import ParameterSource
 
 from sentinel.sentences import shown
+from sentinel.yaml_keys import UniqueKeys
 
 if TYPE_CHECKING:
     from training.tracking.run_config import Configuration, Origin, Value
@@ -28,24 +29,6 @@ _EXPECTED = {
     click.types.FloatParamType: ("a number", (int, float)),
     click.types.BoolParamType: ("true or false", (bool,)),
 }
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML's safe loader; of a key that is given twice, that one takes the last in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping.
-
-        Raises:
-            ConstructorError: a key is given twice.
-        """
-        keys = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value} is given twice", key.start_mark
-                )
-        return super().construct_mapping(node, deep)
 
 
 def configurable(command: Command) -> Command:
@@ -115,7 +98,7 @@ def _parsed(path: Path) -> tuple[str, dict[Any, Any]]:
             case ".toml":
                 values = tomllib.loads(text)
             case ".yaml" | ".yml":
-                values = yaml.load(text, _UniqueKeys) or {}  # noqa: S506 - a SafeLoader
+                values = yaml.load(text, UniqueKeys) or {}  # noqa: S506 - a SafeLoader
             case _:
                 raise click.ClickException(
                     f"The configuration file {path.name} must end in .yaml, .yml or .toml."

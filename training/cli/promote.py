@@ -62,6 +62,7 @@ def promote(
     # Imported late: MLflow and LightGBM take seconds to load, also for a usage error.
     from registry.client.base import RegisteredVersion
     from scoring.prediction import ModelVersion
+    from scoring.transaction import PAYSIM
     from training.cli.context import open_sources
     from training.comparison.compare import Compared, compare
     from training.comparison.promote import NotBetter
@@ -143,6 +144,13 @@ def promote(
             f"The service goes on with the version before, since this one does not fit the event "
             f"type in force: {misfit} `sentinel event-types apply` puts another one in force.",
             style="yellow",
+        )
+    elif production is None and store is None and model.features.event_type is not PAYSIM:
+        print_line(
+            console,
+            f"It scores events of the type {model.features.event_type.name}, which has to be in "
+            f"force: `sentinel event-types show --tenant {tenant}` shows the one that is, and "
+            "`sentinel event-types apply` puts another one in force.",
         )
     if url := sources.tracking.version_url(ModelVersion(version.name, version.version)):
         print_line(console, f"Version: {url}")

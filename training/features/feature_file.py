@@ -11,6 +11,7 @@ from scoring.errors import InvalidFeatureSet
 from scoring.feature_set.document import from_document, to_document
 from scoring.feature_set.feature_set import FeatureSet
 from sentinel.sentences import shown
+from sentinel.yaml_keys import UniqueKeys
 from training.errors import TrainingError
 
 
@@ -24,7 +25,7 @@ def read_feature_set(path: Path) -> FeatureSet:
         TrainingError: the file cannot be read, or is no feature set; names each fault.
     """
     try:
-        document = yaml.safe_load(path.read_bytes())
+        document = yaml.load(path.read_bytes(), UniqueKeys)  # noqa: S506 - a safe loader
     except OSError as error:
         raise TrainingError(f"{shown(path)} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
