@@ -18,7 +18,7 @@ from scoring.model.fraud_model import FraudModel
 from scoring.prediction import Prediction
 from scoring.transaction import from_wire
 from scoring.windows.definition import WindowDefinition
-from tests.support.naive_windows import NaiveEvent, naive_value
+from tests.support.expressions.naive_windows import NaiveEvent, naive_value
 from tests.support.walks.senders import Body
 
 SOURCES = ("chargeback", "analyst", "customer", "rule", "import")
