@@ -12,6 +12,7 @@ import pytest
 pytest_plugins = [
     "tests.support.plugins.scheduling",
     "tests.support.postgres.fixtures",
+    "tests.support.commands.fixtures",
     "tests.support.stack",
     "tests.support.system",
     "tests.support.outside_world",

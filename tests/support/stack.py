@@ -49,9 +49,15 @@ def migrated_template(make_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def database(make_database: Callable[..., str], migrated_template: str) -> str:
+def database(
+    make_database: Callable[..., str],
+    migrated_template: str,
+    drop_database: Callable[[str], None],
+) -> Iterator[str]:
     """The URL of a fresh, migrated database."""
-    return make_database(template=migrated_template)
+    url = make_database(template=migrated_template)
+    yield url
+    drop_database(url)
 
 
 @pytest.fixture

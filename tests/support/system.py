@@ -55,21 +55,26 @@ class System:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0]["count"])  # noqa: S608
 
 
-MakeSystem = Callable[[str], AbstractContextManager[System]]
+MakeSystem = Callable[..., AbstractContextManager[System]]
 
 
 @pytest.fixture(scope="session")
 def make_system(
     make_database: Callable[..., str],
     migrated_template: str,
+    drop_database: Callable[[str], None],
     mlflow_server: str,
     tmp_path_factory: pytest.TempPathFactory,
     free_port: Callable[[], int],
 ) -> MakeSystem:
-    """A factory of running services, each with a database of its own, by the model's name."""
+    """A factory of running services, each with a database of its own.
+
+    `make_system(model, NAME=value, ...)` makes one by its registered model's name, with more
+    settings.
+    """
 
     @contextmanager
-    def make(model: str) -> Iterator[System]:
+    def make(model: str, **environment: str) -> Iterator[System]:
         home: Path = tmp_path_factory.mktemp("service")
         database = make_database(template=migrated_template)
         engine = open_database(database)
@@ -78,10 +83,11 @@ def make_system(
         publish(model, a_model())
         key = issue_key(engine, tenant.id, ("score",), KEY_SECRET)
         review_key = issue_key(engine, tenant.id, ("review",), KEY_SECRET)
-        with serving(database, mlflow_server, home, free_port()) as service:
+        with serving(database, mlflow_server, home, free_port(), **environment) as service:
             service.wait_until_ready()
             yield System(service, engine, database, publish, model, key, review_key)
         engine.dispose()
+        drop_database(database)
 
     return make
 
@@ -90,9 +96,10 @@ def make_system(
 def shared_system(make_system: MakeSystem) -> Iterator[System]:
     """A service for modules whose tests leave the tenant `demo` and its model as they are.
 
-    Such a module overrides `system` by it: a start takes 5 s of CPU.
+    Such a module overrides `system` by it: a start takes 5 s of CPU. It lives as long as the
+    session, and each poll takes MLflow 10 ms.
     """
-    with make_system("fraud-shared") as system:
+    with make_system("fraud-shared", SENTINEL_ALIAS_POLL_SECONDS="2") as system:
         yield system
 
 

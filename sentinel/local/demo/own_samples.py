@@ -11,18 +11,16 @@ import numpy as np
 from sqlalchemy import Engine
 
 from persistence.actor import Actor
-from persistence.history.writer import import_history
 from persistence.tenants import Tenant
 from scoring.columns import Columns, TextColumn
 from scoring.event_type.fields import EventType
-from scoring.windows.events import IntArray
-from sentinel.history_rows import Documents, past_events
 from sentinel.home import write_private
 from sentinel.local.demo.errors import DemoError
 from sentinel.local.demo.samples import Sample
 from sentinel.sentences import printable
 
 if TYPE_CHECKING:
+    from scoring.windows.events import IntArray
     from training.data.labelled_events import LabelledEvents
 
 HISTORY_DAYS = 100
@@ -73,6 +71,9 @@ def _share_an_entity(data: LabelledEvents, row: int, others: list[int]) -> bool:
 
 def samples(data: LabelledEvents, rows: IntArray) -> list[Sample]:
     """Return rows as the service takes them, each with a description."""
+    # Imported late: Numba, which no other part of the demo's own process needs, takes 0.5 s.
+    from sentinel.history_rows import Documents
+
     bodies = Documents(data.event_type, data.columns).of(rows)
     label, time = printable(data.event_type.label or ""), data.event_type.roles.get("time")
     found = []
@@ -108,7 +109,9 @@ def import_past(
     Raises:
         StoreUnavailable: Postgres is unreachable or the connection broke.
     """
-    # Imported late: the packages for training, of which this one reads a constant.
+    # Imported late: Numba, and the packages for training, of which this one reads a constant.
+    from persistence.history.writer import import_history
+    from sentinel.history_rows import past_events
     from training.data.history import LABEL_DELAY_US
     from training.data.labelled_events import taken
 

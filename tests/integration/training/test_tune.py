@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +46,23 @@ def client(mlflow_server: str) -> MlflowClient:
 
 
 @pytest.fixture(scope="module")
-def tune(home: Path, mlflow_server: str, data: Path) -> Tune:
+def tune(preloaded: list[str], home: Path, mlflow_server: str, data: Path) -> Tune:
     """A way to run the command on the small month."""
 
     def run(*arguments: object) -> Any:
         return subprocess.run(
-            command(data, *arguments), cwd=PROJECT, env=environment(home, mlflow_server),
+            command(data, *arguments, start=preloaded), cwd=PROJECT,
+            env=environment(home, mlflow_server),
             capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
 
     return run
 
 
-def command(data: Path, *arguments: object) -> list[str]:
-    words = [sys.executable, "-m", "training", "tune", "--data", str(data), *map(str, arguments)]
+def command(
+    data: Path, *arguments: object, start: Sequence[str] = (sys.executable, "-m")
+) -> list[str]:
+    words = [*start, "training", "tune", "--data", str(data), *map(str, arguments)]
     return words if "--tenant" in words else [*words, "--tenant", "searcher"]
 
 
@@ -106,12 +109,13 @@ def trials_of(client: MlflowClient, tenant: str) -> dict[str, Any]:
     ],
 )
 def test_a_user_error_is_reported_in_a_sentence(
-    tmp_path: Path, arguments: tuple[str, ...], expected: str
+    preloaded: list[str], tmp_path: Path, arguments: tuple[str, ...], expected: str
 ) -> None:
     data = tmp_path / "data.csv"
     data.touch()
     done = subprocess.run(
-        command(data, *arguments), cwd=PROJECT, env=environment(tmp_path, "http://127.0.0.1:9"),
+        command(data, *arguments, start=preloaded), cwd=PROJECT,
+        env=environment(tmp_path, "http://127.0.0.1:9"),
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode != 0
