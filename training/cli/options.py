@@ -112,16 +112,18 @@ required_data = click.option(
     type=click.Path(path_type=Path),
     help="CSV or Parquet with labels and the fields that the version was trained on.",
 )
+_HOUR = "PaySim's step, or hours since 1970 of an own event type"
 from_step = click.option(
-    "--from-step", type=click.IntRange(min=0), help="First hour.  [default: all]"
+    "--from-step", type=click.IntRange(min=0), help=f"First hour: {_HOUR}.  [default: all]"
 )
 until_step = click.option(
-    "--until-step", type=click.IntRange(min=0), help="Last hour.  [default: all]"
+    "--until-step", type=click.IntRange(min=0), help=f"Last hour: {_HOUR}.  [default: all]"
 )
 busy_until_step = click.option(
     "--until-step",
     type=click.IntRange(min=0),
-    help="Last hour to use.  [default: end of the data, without trailing days of little traffic]",
+    help=f"Last hour to use: {_HOUR}."
+    "  [default: end of the data, without trailing days of little traffic]",
 )
 cost = click.option(
     "--cost",
