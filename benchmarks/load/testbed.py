@@ -123,7 +123,6 @@ class Testbed:
             ProcessError: the service ended, or was not ready in time.
         """
         port = free_port()
-        home = self.home / "services" / name
         child = Child(
             name,
             [
@@ -131,21 +130,32 @@ class Testbed:
                 *("--host", "127.0.0.1", "--port", str(port)),
             ],
             log=self.home / "logs" / f"{name}.log",
-            environment=child_environment(
-                DATABASE_URL=database,
-                MLFLOW_TRACKING_URI=self.mlflow.url,
-                **self.mlflow.login.environment,
-                SENTINEL_HOME=str(home),
-                SENTINEL_KEY_SECRET=KEY_SECRET.decode(),
-                BENTOML_HOME=str(home / "bentoml"),
-                BENTOML_DO_NOT_TRACK="True",
-                BENTOML_CONFIG_OPTIONS="services.sentinel.workers=1",
-            ),
+            environment=self.service_environment(name, database, workers=1),
             directory=PROJECT,
         )
         self.own(child)
         child.wait_until(lambda: _is_ready(f"http://127.0.0.1:{port}/readyz"), _READY_S)
         return child, port
+
+    def service_environment(self, name: str, database: str, workers: int) -> dict[str, str]:
+        """Return the environment of a service.
+
+        Args:
+            name: name of the service's files.
+            database: URL of its database.
+            workers: number of its workers.
+        """
+        home = self.home / "services" / name
+        return child_environment(
+            DATABASE_URL=database,
+            MLFLOW_TRACKING_URI=self.mlflow.url,
+            **self.mlflow.login.environment,
+            SENTINEL_HOME=str(home),
+            SENTINEL_KEY_SECRET=KEY_SECRET.decode(),
+            BENTOML_HOME=str(home / "bentoml"),
+            BENTOML_DO_NOT_TRACK="True",
+            BENTOML_CONFIG_OPTIONS=f"services.sentinel.workers={workers}",
+        )
 
     def checkpoint(self) -> None:
         """Write dirty pages to disk, so that no measurement includes the writes of the previous."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.load import payloads
 from benchmarks.load.payloads import Wire
-from benchmarks.load.testbed import KEY_SECRET, PROJECT, Testbed, child_environment, free_port
+from benchmarks.load.testbed import PROJECT, Testbed, child_environment, free_port
 from benchmarks.models import Prepared
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -65,22 +65,12 @@ def _sentinel(target: str = "service:Sentinel", workers: int = 1) -> Callable[..
         name = f"{target.split(':')[0].split('.')[-1]}_{workers}_{model.size}"
         database, key = testbed.tenant(f"bench_{name}", model.registered)
         port = free_port()
-        home = testbed.home / "services" / name
         return Launch(
             [
                 *(testbed.service_python, "-m", "bentoml", "serve", target),
                 *("--host", "127.0.0.1", "--port", str(port)),
             ],
-            child_environment(
-                DATABASE_URL=database,
-                MLFLOW_TRACKING_URI=testbed.mlflow.url,
-                **testbed.mlflow.login.environment,
-                SENTINEL_HOME=str(home),
-                SENTINEL_KEY_SECRET=KEY_SECRET.decode(),
-                BENTOML_HOME=str(home / "bentoml"),
-                BENTOML_DO_NOT_TRACK="True",
-                BENTOML_CONFIG_OPTIONS=f"services.sentinel.workers={workers}",
-            ),
+            testbed.service_environment(name, database, workers),
             port,
             "/readyz",
             headers={"Authorization": f"Bearer {key}"},

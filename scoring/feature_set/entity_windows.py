@@ -16,13 +16,12 @@ from scoring.expressions import Categories
 from scoring.feature_set.window_inputs import WindowColumns, WindowInputs
 from scoring.windows.definition import WindowDefinition, hop_us
 from scoring.windows.events import MISSING, Codes, Labels
+from scoring.windows.fraud_times import NEVER_US, known_times
 from scoring.windows.records import (
-    NEVER_US,
     NO_ID,
     EntityPast,
     ReadRecords,
     RecordReader,
-    known_times,
 )
 
 _NUMBERS: tuple[Kind, ...] = ("number", "integer", "boolean")

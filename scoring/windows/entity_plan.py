@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -136,7 +137,7 @@ def _in_order(
     return numbers, is_finite
 
 
-class _Group:
+class _Group(ABC):
     """Windows that one call of a kernel computes.
 
     Args:
@@ -154,9 +155,9 @@ class _Group:
         self._values = list(dict.fromkeys(texts))
         self._value_of = np.array([self._values.index(text) for text in texts])
 
+    @abstractmethod
     def compute(self, inputs: _Inputs) -> FloatArray:
         """Return the values of the windows, (w, k)."""
-        raise NotImplementedError
 
 
 class _Counts(_Group):

@@ -16,7 +16,8 @@ from scoring.event import event_columns
 from scoring.event_type.event import Event
 from scoring.event_type.records import packed_header, packed_integer, packed_text, record_of
 from scoring.event_type.validation import EventValidator
-from scoring.windows.records import NEVER_US, RecordReader, event_ids, known_times
+from scoring.windows.fraud_times import NEVER_US, known_times
+from scoring.windows.records import RecordReader, event_ids
 from tests.support.event_types import NOW_US, an_event, an_event_type
 
 CARDS = an_event_type(

@@ -1,4 +1,4 @@
-"""A file of features, and what is said where it is none."""
+"""Reading a file of features, and the error where it holds none."""
 
 from __future__ import annotations
 

@@ -1,0 +1,56 @@
+"""When past events became known as frauds, found by their ids."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from scoring.windows.events import IntArray
+
+NEVER_US = np.iinfo(np.int64).max
+"""Time at which an event became known as a fraud that did not."""
+_FRAUD = np.dtype([("id", ">i8", (2,)), ("known_us", ">i8")])
+
+
+def known_times(ids: IntArray, frauds: bytes) -> IntArray:
+    """Return when each event became known as a fraud, NEVER_US where it did not.
+
+    Args:
+        ids: halves of each event's id, (m, 2).
+        frauds: frauds as `scoring.windows.records.EntityPast` has them.
+
+    Returns:
+        Microseconds since 1970, (m,).
+    """
+    if not frauds:
+        return np.full(ids.shape[0], NEVER_US)
+    given = np.frombuffer(frauds, _FRAUD)
+    return _known_times(ids, given["id"].astype(np.int64), given["known_us"].astype(np.int64))
+
+
+@njit(nogil=True, cache=True)
+def _known_times(ids: IntArray, fraud_ids: IntArray, fraud_known_us: IntArray) -> IntArray:
+    known_us = np.full(ids.shape[0], NEVER_US)
+    slots = 1
+    while slots < 4 * fraud_ids.shape[0]:
+        slots *= 2
+    table = np.full(slots, -1)
+    for fraud in range(fraud_ids.shape[0]):
+        slot = _id_slot(fraud_ids, fraud, slots)
+        while table[slot] >= 0:
+            slot = (slot + 1) & (slots - 1)
+        table[slot] = fraud
+    for event in range(ids.shape[0]):
+        slot = _id_slot(ids, event, slots)
+        while table[slot] >= 0:
+            fraud = table[slot]
+            if fraud_ids[fraud, 0] == ids[event, 0] and fraud_ids[fraud, 1] == ids[event, 1]:
+                known_us[event] = fraud_known_us[fraud]
+            slot = (slot + 1) & (slots - 1)
+    return known_us
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _id_slot(ids: IntArray, row: int, slots: int) -> np.int64:
+    """Return the slot of an id, of which the last bits are random."""
+    return np.int64((ids[row, 1] ^ ids[row, 0]) & (slots - 1))
