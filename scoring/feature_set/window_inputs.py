@@ -11,11 +11,17 @@ from scoring.columns import Column, Columns, FloatArray, TextColumn
 from scoring.event_type.fields import EventType
 from scoring.expressions import Categories, CompiledExpression, compile_expression
 from scoring.windows.definition import WindowDefinition
+from scoring.windows.entity_plan import PreparedWindows, ReadersPast
 from scoring.windows.events import BoolArray, Codes, Events, IntArray, Labels, joint_codes
+from scoring.windows.past_columns import translated
 from scoring.windows.point_in_time import WindowPlan
+from scoring.windows.prepared.groups import Frauds
 
 WindowColumns = Mapping[str, Column | Codes]
 """Columns by field name; of a text field that no expression reads the codes are enough."""
+
+Prepared = Mapping[tuple[str, ...], PreparedWindows]
+"""Windows with the structures that they read of past events, by their `by`."""
 
 
 class WindowInputs:
@@ -93,11 +99,72 @@ class WindowInputs:
         Returns:
             A row for each window, float64 (windows, n - first_reader), NaN where missing.
         """
+        keys = {by: joint_codes([_codes(columns[name]).codes for name in by]) for by in self._by}
+        events = self._events(columns, keys, time_us, labels, is_seen)
+        return self._plan.values(events, first_reader)
+
+    def prepare(self, columns: WindowColumns, time_us: IntArray) -> Prepared:
+        """Return the windows with the structures that they read of past events.
+
+        Args:
+            columns: columns of `fields` of m past events of one entity, by time.
+            time_us: microseconds since 1970, int64 (m,).
+        """
+        keys = {by: self._past_keys(by, columns) for by in self._by}
+        return self._plan.prepare(self._events(columns, keys, time_us, None, None))
+
+    def values_after(
+        self,
+        prepared: Prepared,
+        frauds: Mapping[tuple[str, ...], Frauds],
+        past_codes: Mapping[str, IntArray],
+        columns: WindowColumns,
+        time_us: IntArray,
+        labels: Labels,
+        first_reader: int,
+        is_seen: BoolArray,
+    ) -> FloatArray:
+        """Return the windows as `values` does, of an entity whose past is prepared.
+
+        Args:
+            prepared: past events, which arrived before the others.
+            frauds: those of them that are known as frauds, by the windows' `by`.
+            past_codes: code that they have for each code of `columns`, -1 where none, of each text.
+            columns, time_us, labels, first_reader, is_seen: as in `values`; all events are of the
+                entity.
+        """
+        keys = {by: joint_codes([_codes(columns[name]).codes for name in by]) for by in self._by}
+        events = self._events(columns, keys, time_us, labels, is_seen)
+        counted = {
+            value: past_codes[field]
+            for value, field in self._counted.items()
+            if field in past_codes
+        }
+        readers_past = {}
+        for by in self._by:
+            codes = self._past_keys(by, columns)[first_reader:]
+            own = translated(codes, past_codes[by[-1]]) if len(by) > 1 else codes
+            readers_past[by] = ReadersPast(own, counted, frauds[by])
+        return self._plan.values_after(prepared, readers_past, events, first_reader)
+
+    @staticmethod
+    def _past_keys(by: tuple[str, ...], columns: WindowColumns) -> IntArray:
+        """Return the keys of events of one entity, which is the first field of `by`."""
+        codes = _codes(columns[by[-1]]).codes
+        return codes if len(by) > 1 else np.zeros_like(codes)
+
+    def _events(
+        self,
+        columns: WindowColumns,
+        keys: Mapping[tuple[str, ...], IntArray],
+        time_us: IntArray,
+        labels: Labels | None,
+        is_seen: BoolArray | None,
+    ) -> Events:
         # The columns of expressions are all there with their texts.
         known: Columns = {
             name: column for name, column in columns.items() if not isinstance(column, Codes)
         }
-        keys = {by: joint_codes([_codes(columns[name]).codes for name in by]) for by in self._by}
         values: dict[str, FloatArray | Codes] = {
             value: expression.evaluate(known) for value, expression in self._values.items()
         }
@@ -108,8 +175,7 @@ class WindowInputs:
             where: np.nan_to_num(expression.evaluate(known)) != 0
             for where, expression in self._conditions.items()
         }
-        events = Events(time_us, keys, values, conditions, labels, is_seen)
-        return self._plan.values(events, first_reader)
+        return Events(time_us, keys, values, conditions, labels, is_seen)
 
 
 def _counted_field(window: WindowDefinition) -> str | None:

@@ -2,21 +2,60 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from scoring.columns import FloatArray
-from scoring.windows import kernels
-from scoring.windows.definition import WindowDefinition, WindowFunction, hop_us
+from scoring.windows.definition import WindowDefinition, hop_us
 from scoring.windows.events import BoolArray, Codes, Events, IntArray
-from scoring.windows.exact_sums import sums_and_deviations
+from scoring.windows.groups import GROUPS, EnteringEvents, Group, KernelInputs
+from scoring.windows.prepared.groups import Frauds, PastEvents, PastRanges, PreparedGroup, prepare
+from scoring.windows.prepared.kernels import past_bounds
 from scoring.windows.ranges import EntityOrder, Ranges, window_bounds
 
-_STATISTICS: tuple[WindowFunction, ...] = ("sum", "mean", "std")
-"""Windows of sums, in the order in which `sums_and_deviations` returns them."""
+
+@dataclass(frozen=True, slots=True)
+class PreparedWindows:
+    """The windows of one kind of entity, with the past events of one entity.
+
+    Attributes:
+        past: past events by key and time.
+        groups: groups of windows, in the order of the plan's.
+        position: position of each past event in that order, by arrival, (m,).
+    """
+
+    past: PastEvents
+    groups: tuple[PreparedGroup[Any], ...]
+    position: IntArray
+
+    def frauds(self, rows: IntArray, known_us: IntArray) -> Frauds:
+        """Return frauds by position.
+
+        Args:
+            rows: events that are known as frauds, by arrival, (f,).
+            known_us: time at which each of them became known, in microseconds, (f,).
+        """
+        positions = self.position[rows]
+        by_position = np.argsort(positions)[np.count_nonzero(positions < 0) :]
+        return Frauds(positions[by_position], known_us[by_position])
+
+
+@dataclass(frozen=True, slots=True)
+class ReadersPast:
+    """How readers refer to the prepared past of their entity.
+
+    Attributes:
+        keys: key that the past has for each reader in the order of arrival, -1 where none, (k,).
+        codes: as in `PastRanges`.
+        frauds: its events that are known as frauds.
+    """
+
+    keys: IntArray
+    codes: dict[str, IntArray]
+    frauds: Frauds
 
 
 class EntityPlan:
@@ -34,10 +73,10 @@ class EntityPlan:
         self._delays_us = np.array([delay for _, delay in ranges], np.int64)
         self._hops_us = np.array([hop_us(length) for length, _ in ranges], np.int64)
         self._entering = list(dict.fromkeys(map(_entering, definitions)))
-        members: dict[type[_Group], list[int]] = {}
+        members: dict[type[Group], list[int]] = {}
         for place, one in enumerate(definitions):
-            members.setdefault(_GROUPS[one.function], []).append(place)
-        self._groups: list[tuple[IntArray, _Group]] = []
+            members.setdefault(GROUPS[one.function], []).append(place)
+        self._groups: list[tuple[IntArray, Group]] = []
         for kind, places in members.items():
             windows = [definitions[place] for place in places]
             range_of = np.array([ranges.index(_range(one)) for one in windows])
@@ -58,19 +97,70 @@ class EntityPlan:
             values[places] = group.compute(inputs)
         return values
 
-    def _inputs(self, events: Events, order: EntityOrder) -> _Inputs:
+    def prepare(self, events: Events) -> PreparedWindows:
+        """Return the windows with the structures that they read of past events.
+
+        Args:
+            events: m past events of one entity by arrival, whose keys are codes from 0 up.
+        """
+        keys = events.keys[self.by]
+        arrival = np.lexsort((events.time_us, keys))[np.count_nonzero(keys < 0) :]
+        start = np.searchsorted(keys[arrival], np.arange(keys.max(initial=-1) + 2))
+        past = PastEvents(events.time_us[arrival], start, self._entering_events(events, arrival))
+        position = np.full(keys.size, -1)
+        position[arrival] = np.arange(arrival.size)
+        groups = tuple(prepare(group, past) for _, group in self._groups)
+        return PreparedWindows(past, groups, position)
+
+    def values_after(
+        self,
+        prepared: PreparedWindows,
+        readers_past: ReadersPast,
+        events: Events,
+        order: EntityOrder,
+    ) -> FloatArray:
+        """Return the values of the windows as `values` does, of an entity whose past is prepared.
+
+        Args:
+            prepared: past events, which arrived before `events`.
+            readers_past: how the readers refer to them.
+            events: single events by arrival; all are of the entity.
+            order: the same events by entity and time, with k >= 1 readers.
+        """
+        inputs = self._inputs(events, order)
+        past = prepared.past
+        first_reader = events.time_us.size - readers_past.keys.size
+        low, high = past_bounds(
+            past.time_us,
+            past.start,
+            readers_past.keys[inputs.ranges.reader_arrival - first_reader],
+            order.time_us[order.readers],
+            self._lengths_us,
+            self._delays_us,
+            self._hops_us,
+        )
+        seen = PastRanges(low, high, readers_past.frauds, readers_past.codes)
+        values = np.empty((self._count, order.readers.size))
+        for (places, _), group in zip(self._groups, prepared.groups, strict=True):
+            values[places] = group.compute(inputs, seen)
+        return values
+
+    def _entering_events(self, events: Events, arrival: IntArray) -> EnteringEvents:
         columns: dict[str, FloatArray | Codes] = {}
         is_known: dict[str, BoolArray] = {}
         for name in {value for _, value in self._entering if value is not None}:
-            columns[name], is_known[name] = _in_order(events.values[name], order)
-        enters = np.ones((len(self._entering), order.arrival.size), np.bool_)
+            columns[name], is_known[name] = _in_order(events.values[name], arrival)
+        enters = np.ones((len(self._entering), arrival.size), np.bool_)
         if events.is_seen is not None:
-            enters[:] = events.is_seen[order.arrival]
+            enters[:] = events.is_seen[arrival]
         for row, (where, value) in zip(enters, self._entering, strict=True):
             if value is not None:
                 row &= is_known[value]
             if where is not None:
-                row &= events.conditions[where][order.arrival]
+                row &= events.conditions[where][arrival]
+        return EnteringEvents(enters, columns)
+
+    def _inputs(self, events: Events, order: EntityOrder) -> KernelInputs:
         low, high = window_bounds(
             order.time_us,
             order.start,
@@ -84,36 +174,8 @@ class EntityPlan:
         ranges = Ranges(
             low, high, order.reader_start, reader_arrival, order.is_sorted, order.arrival
         )
-        return _Inputs(events, order, ranges, enters, columns)
-
-
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    """What kernels read of the m events of entities.
-
-    Attributes:
-        events: events by arrival.
-        order: the same events by entity and time.
-        ranges: range of each window.
-        enters: whether each event enters a window, a row for each condition and value.
-        columns: values in `order` by their text; a number is 0.0 where it is not finite.
-    """
-
-    events: Events
-    order: EntityOrder
-    ranges: Ranges
-    enters: BoolArray
-    columns: dict[str, FloatArray | Codes]
-
-    def numbers(self, values: Sequence[str]) -> FloatArray:
-        """Return the numbers of several values, (v, m)."""
-        found = []
-        for value in values:
-            column = self.columns[value]
-            if isinstance(column, Codes):
-                raise TypeError(f"'{value}' is text, which has no sum and no order")
-            found.append(column)
-        return np.stack(found)
+        entering = self._entering_events(events, order.arrival)
+        return KernelInputs(events, order, ranges, entering)
 
 
 def _range(window: WindowDefinition) -> tuple[int, int]:
@@ -124,168 +186,12 @@ def _entering(window: WindowDefinition) -> tuple[str | None, str | None]:
     return window.where, window.value
 
 
-def _in_order(
-    value: FloatArray | Codes, order: EntityOrder
-) -> tuple[FloatArray | Codes, BoolArray]:
+def _in_order(value: FloatArray | Codes, arrival: IntArray) -> tuple[FloatArray | Codes, BoolArray]:
     """Return a value of the ordered events, and where it is known."""
     if isinstance(value, Codes):
-        codes = value.codes[order.arrival]
+        codes = value.codes[arrival]
         return Codes(codes, value.count), codes >= 0
-    numbers = value[order.arrival] + 0.0  # -0.0 becomes 0.0
+    numbers = value[arrival] + 0.0  # -0.0 becomes 0.0
     is_finite = np.isfinite(numbers)
     numbers[~is_finite] = 0.0
     return numbers, is_finite
-
-
-class _Group(ABC):
-    """Windows that one call of a kernel computes.
-
-    Args:
-        windows: definitions.
-        range_of: row of each window's range in `Ranges.low`.
-        enters_of: row of its condition and value in `_Inputs.enters`.
-    """
-
-    def __init__(
-        self, windows: Sequence[WindowDefinition], range_of: IntArray, enters_of: IntArray
-    ) -> None:
-        self._range_of = range_of
-        self._enters_of = enters_of
-        texts = [str(window.value) for window in windows]
-        self._values = list(dict.fromkeys(texts))
-        self._value_of = np.array([self._values.index(text) for text in texts])
-
-    @abstractmethod
-    def compute(self, inputs: _Inputs) -> FloatArray:
-        """Return the values of the windows, (w, k)."""
-
-
-class _Counts(_Group):
-    def compute(self, inputs: _Inputs) -> FloatArray:
-        return kernels.counts(*inputs.ranges, self._range_of, inputs.enters, self._enters_of)
-
-
-class _Sums(_Group):
-    """Sum, mean and deviation of the same events are computed together."""
-
-    def __init__(
-        self, windows: Sequence[WindowDefinition], range_of: IntArray, enters_of: IntArray
-    ) -> None:
-        same = list(zip(range_of.tolist(), enters_of.tolist(), strict=True))
-        distinct = list(dict.fromkeys(same))
-        first = [same.index(one) for one in distinct]
-        super().__init__([windows[i] for i in first], range_of[first], enters_of[first])
-        deviating = {one for one, w in zip(same, windows, strict=True) if w.function == "std"}
-        self._deviates = np.array([one in deviating for one in distinct], np.bool_)
-        self._statistic_of = np.array([_STATISTICS.index(window.function) for window in windows])
-        self._row_of = np.array([distinct.index(one) for one in same])
-
-    def compute(self, inputs: _Inputs) -> FloatArray:
-        found = sums_and_deviations(
-            *inputs.ranges,
-            self._range_of,
-            inputs.enters,
-            self._enters_of,
-            inputs.numbers(self._values).view(np.int64),
-            self._value_of,
-            self._deviates,
-        )
-        values: FloatArray = found[self._statistic_of, self._row_of]
-        return values
-
-
-class _Extremes(_Group):
-    def __init__(
-        self, windows: Sequence[WindowDefinition], range_of: IntArray, enters_of: IntArray
-    ) -> None:
-        super().__init__(windows, range_of, enters_of)
-        self._signs = np.array([1.0 if one.function == "max" else -1.0 for one in windows])
-
-    def compute(self, inputs: _Inputs) -> FloatArray:
-        return kernels.maxima(
-            *inputs.ranges,
-            self._range_of,
-            inputs.enters,
-            self._enters_of,
-            inputs.numbers(self._values),
-            self._value_of,
-            self._signs,
-        )
-
-
-class _DistinctCounts(_Group):
-    def compute(self, inputs: _Inputs) -> FloatArray:
-        columns = [_coded(inputs.columns[value]) for value in self._values]
-        return kernels.distinct_counts(
-            *inputs.ranges,
-            self._range_of,
-            inputs.enters,
-            self._enters_of,
-            np.stack([column.codes for column in columns]),
-            self._value_of,
-            max(column.count for column in columns),
-        )
-
-
-def _coded(column: FloatArray | Codes) -> Codes:
-    if isinstance(column, Codes):
-        return column
-    numbers, codes = np.unique(column, return_inverse=True)
-    return Codes(codes.astype(np.int64), numbers.size)
-
-
-class _Seconds(_Group):
-    def __init__(
-        self, windows: Sequence[WindowDefinition], range_of: IntArray, enters_of: IntArray
-    ) -> None:
-        super().__init__(windows, range_of, enters_of)
-        self._of_first = np.array([one.function == "first_seen" for one in windows], np.bool_)
-
-    def compute(self, inputs: _Inputs) -> FloatArray:
-        order = inputs.order
-        return kernels.seconds_since(
-            *inputs.ranges,
-            self._range_of,
-            inputs.enters,
-            self._enters_of,
-            order.time_us,
-            order.time_us[order.readers],
-            self._of_first,
-        )
-
-
-class _FraudShares(_Group):
-    def compute(self, inputs: _Inputs) -> FloatArray:
-        labels, order = inputs.events.labels, inputs.order
-        if labels is None:
-            raise TypeError("a fraud_rate needs labels")
-        known_us = labels.known_us[order.arrival]
-        is_fraud = labels.is_fraud[order.arrival]
-        frauds = np.flatnonzero(is_fraud)
-        entity = np.searchsorted(order.start, frauds, side="right") - 1
-        by_known = np.lexsort((known_us[frauds], entity))
-        return kernels.fraud_shares(
-            *inputs.ranges,
-            self._range_of,
-            inputs.enters,
-            self._enters_of,
-            order.time_us[order.readers],
-            is_fraud,
-            known_us,
-            frauds[by_known],
-            np.searchsorted(entity, np.arange(order.start.size)),
-        )
-
-
-_GROUPS: dict[WindowFunction, type[_Group]] = {
-    "count": _Counts,
-    "sum": _Sums,
-    "mean": _Sums,
-    "std": _Sums,
-    "max": _Extremes,
-    "min": _Extremes,
-    "distinct": _DistinctCounts,
-    "first_seen": _Seconds,
-    "seconds_since_last": _Seconds,
-    "fraud_rate": _FraudShares,
-}

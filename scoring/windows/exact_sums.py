@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from scoring.columns import FloatArray
 from scoring.windows.events import BoolArray, IntArray
+from scoring.windows.structures import BLOCK
 
 UintArray = NDArray[np.uint64]
 
@@ -291,4 +292,126 @@ def sums_and_deviations(
                         out[2, w, i] = _deviation(sums, squares, count, first, digits, work)
                 else:
                     out[1, w, i] = out[2, w, i] = np.nan
+    return out
+
+
+@njit(nogil=True, cache=True)
+def sums_before(
+    bits: IntArray, enters: BoolArray, first: int, limb_count: int
+) -> tuple[IntArray, IntArray]:
+    """Return the sum, and the sum of squares, of the entering values before each block.
+
+    Args:
+        bits: bits of each value, (m,).
+        enters: whether each value enters, (m,).
+        first: number of the lowest limb of the values.
+        limb_count: number of their limbs.
+
+    Returns:
+        Limbs, (m // BLOCK + 1, limb_count) and (m // BLOCK + 1, 2 limb_count).
+    """
+    blocks = bits.size // BLOCK + 1
+    sums_of = np.zeros((blocks, limb_count), np.int64)
+    squares_of = np.zeros((blocks, 2 * limb_count), np.int64)
+    sums = np.zeros(limb_count, np.int64)
+    squares = np.zeros(2 * limb_count, np.int64)
+    for position in range(bits.size):
+        if enters[position]:
+            _add(sums, first, bits[position], 1)
+            _add_square(squares, first, bits[position], 1)
+        if (position + 1) % BLOCK == 0:
+            sums_of[(position + 1) // BLOCK] = sums
+            squares_of[(position + 1) // BLOCK] = squares
+    return sums_of, squares_of
+
+
+@njit(nogil=True, cache=True)
+def sums_and_deviations_after(
+    low: IntArray,
+    high: IntArray,
+    reader_arrival: IntArray,
+    arrival: IntArray,
+    range_of: IntArray,
+    enters: BoolArray,
+    enters_of: IntArray,
+    bits: IntArray,
+    deviates: BoolArray,
+    past_low: IntArray,
+    past_high: IntArray,
+    past_enters: BoolArray,
+    entering_before: IntArray,
+    past_bits: IntArray,
+    past_first: int,
+    past_sums: IntArray,
+    past_squares: IntArray,
+    sums_of: IntArray,
+) -> FloatArray:
+    """Return the sums, means and deviations of prepared and single events, of one value.
+
+    Args:
+        low, high, reader_arrival, arrival, range_of, enters, enters_of: as in
+            `scoring.windows.prepared.kernels`.
+        bits: bits of each single event's value, (m,).
+        deviates: whether the standard deviations of a window are computed; else they are 0, (w,).
+        past_low, past_high, past_enters, entering_before: as in
+            `scoring.windows.prepared.kernels`.
+        past_bits: bits of each prepared event's value.
+        past_first: number of the lowest limb of the prepared values.
+        past_sums, past_squares: what `sums_before` returns of them, a row for each condition.
+        sums_of: row of them of each window, (w,).
+
+    Returns:
+        As `sums_and_deviations`, (3, w, k).
+    """
+    out = np.zeros((3, range_of.size, reader_arrival.size))
+    used = past_sums.shape[2]
+    first, limb_count = limb_span(bits)
+    if limb_count > 1:
+        top = max(first + limb_count, past_first + used)
+        first = min(first, past_first)
+        limb_count = top - first
+    else:
+        first, limb_count = past_first, used
+    at = past_first - first
+    sums = np.zeros(limb_count, np.int64)
+    digits = np.zeros(limb_count, np.uint64)
+    squares = np.zeros(2 * limb_count, np.int64)
+    work = np.zeros(2 * limb_count, np.uint64)
+    for w in range(range_of.size):
+        e, r, s = enters_of[w], range_of[w], sums_of[w]
+        for i in range(reader_arrival.size):
+            begin, end = past_low[r, i], past_high[r, i]
+            count = entering_before[e, end // BLOCK] - entering_before[e, begin // BLOCK]
+            sums[:] = 0
+            sums[at : at + used] = past_sums[s, end // BLOCK] - past_sums[s, begin // BLOCK]
+            if deviates[w]:
+                squares[:] = 0
+                squares[2 * at : 2 * (at + used)] = (
+                    past_squares[s, end // BLOCK] - past_squares[s, begin // BLOCK]
+                )
+            for j in range(begin // BLOCK * BLOCK, begin):
+                if past_enters[e, j]:
+                    count -= 1
+                    _add(sums, first, past_bits[j], -1)
+                    if deviates[w]:
+                        _add_square(squares, first, past_bits[j], -1)
+            for j in range(end // BLOCK * BLOCK, end):
+                if past_enters[e, j]:
+                    count += 1
+                    _add(sums, first, past_bits[j], 1)
+                    if deviates[w]:
+                        _add_square(squares, first, past_bits[j], 1)
+            for j in range(low[r, i], high[r, i]):
+                if enters[e, j] and arrival[j] < reader_arrival[i]:
+                    count += 1
+                    _add(sums, first, bits[j], 1)
+                    if deviates[w]:
+                        _add_square(squares, first, bits[j], 1)
+            if count:
+                out[0, w, i] = _rounded_sum(sums, digits, first)
+                out[1, w, i] = out[0, w, i] / count
+                if deviates[w]:
+                    out[2, w, i] = _deviation(sums, squares, count, first, digits, work)
+            else:
+                out[1, w, i] = out[2, w, i] = np.nan
     return out

@@ -24,8 +24,45 @@ def known_times(ids: IntArray, frauds: bytes) -> IntArray:
     """
     if not frauds:
         return np.full(ids.shape[0], NEVER_US)
+    return _known_times(ids, *read_frauds(frauds))
+
+
+def read_frauds(frauds: bytes) -> tuple[IntArray, IntArray]:
+    """Return the halves of each fraud's id, (f, 2), and when it became known, (f,).
+
+    Args:
+        frauds: frauds as `scoring.windows.records.EntityPast` has them.
+    """
     given = np.frombuffer(frauds, _FRAUD)
-    return _known_times(ids, given["id"].astype(np.int64), given["known_us"].astype(np.int64))
+    return given["id"].astype(np.int64), given["known_us"].astype(np.int64)
+
+
+@njit(nogil=True, cache=True)
+def rows_of_ids(wanted: IntArray, ids: IntArray, by_id: IntArray) -> IntArray:
+    """Return the row of each wanted id, -1 where there is none, (f,).
+
+    Args:
+        wanted: halves of ids, (f, 2).
+        ids: halves of distinct ids, (m, 2).
+        by_id: rows of `ids` in the order of the second half and then the first, (m,).
+    """
+    rows = np.full(wanted.shape[0], -1)
+    for i in range(wanted.shape[0]):
+        low, high = 0, by_id.size
+        while low < high:
+            middle = (low + high) // 2
+            row = by_id[middle]
+            if ids[row, 1] < wanted[i, 1] or (
+                ids[row, 1] == wanted[i, 1] and ids[row, 0] < wanted[i, 0]
+            ):
+                low = middle + 1
+            else:
+                high = middle
+        if low < by_id.size:
+            row = by_id[low]
+            if ids[row, 0] == wanted[i, 0] and ids[row, 1] == wanted[i, 1]:
+                rows[i] = row
+    return rows
 
 
 @njit(nogil=True, cache=True)

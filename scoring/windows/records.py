@@ -66,12 +66,14 @@ class ReadRecords:
 
     def text(self, name: str) -> TextColumn:
         """Return a text field with its values."""
-        codes, (at, size) = self.codes[name], self._places[name]
-        values = (
-            self._buffer[a : a + n].decode()
-            for a, n in zip(at.tolist(), size.tolist(), strict=True)
+        return TextColumn(
+            self.codes[name].codes, tuple(value.decode() for value in self.values(name))
         )
-        return TextColumn(codes.codes, tuple(values))
+
+    def values(self, name: str) -> list[bytes]:
+        """Return the distinct values of a text field by their code, in UTF-8."""
+        at, size = self._places[name]
+        return [self._buffer[a : a + n] for a, n in zip(at.tolist(), size.tolist(), strict=True)]
 
     def in_time(self, count: int) -> ReadRecords:
         """Return the same with the first `count` records by group and time."""
