@@ -34,6 +34,7 @@ from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.deployment.tenant_settings import TenantSettings
 from serving.history import History
 from serving.history_folder import HistoryFolder
+from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
 
@@ -108,8 +109,13 @@ def connect(
     locks = BoosterLocks()
     folder = HistoryFolder(background_engine)
     stack.callback(folder.stop)
+    prepared = PreparedEntities(background_engine)
+    stack.callback(prepared.stop)
     shadow = ShadowScorer(
-        model_store, ShadowLog(background_engine), locks, History(background_engine, folder)
+        model_store,
+        ShadowLog(background_engine),
+        locks,
+        History(background_engine, folder, prepared),
     )
     stack.callback(shadow.stop)
     alias_follower = AliasFollower(
@@ -131,7 +137,9 @@ def connect(
         followed_at_s=lambda: alias_follower.followed_at_s,
     )
     log = DecisionLog(engine)
-    batch_scorer = BatchScorer(log, Predictor(locks, History(engine, folder)), shadow, traces)
+    batch_scorer = BatchScorer(
+        log, Predictor(locks, History(engine, folder, prepared)), shadow, traces
+    )
     auth = Authenticator(lambda key: verify_key(engine, key, *key_secrets))
     pools = {"score": engine, "background": background_engine, "api": api_engine}
     dependencies = Dependencies(
@@ -147,6 +155,7 @@ def connect(
     )
     alias_follower.start()
     folder.start()
+    prepared.start()
     shadow.start()
     drift.start()
     database.start()

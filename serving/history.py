@@ -7,7 +7,7 @@ Training computes the same windows over a file with the same code
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence, Set
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from sqlalchemy import Engine
@@ -18,8 +18,14 @@ from scoring.columns import BoolArray, FloatArray
 from scoring.event import AnyEvent
 from scoring.event_type.event import Event
 from scoring.event_type.records import record_of
+from scoring.feature_set.entity_windows import EntityWindows
 from scoring.feature_set.model_features import ModelFeatures
+from scoring.windows.fraud_times import FRAUD_BYTES
 from scoring.windows.records import NO_ID, EntityPast
+from serving.prepared_entities import PREPARE_FROM, PreparedEntities, PreparedPast
+
+MANY_FRAUDS_BYTES = 256 * FRAUD_BYTES
+"""Changes of frauds from which the past of an entity is prepared again."""
 
 
 class Folder(Protocol):
@@ -29,17 +35,35 @@ class Folder(Protocol):
         """Move the events of some entities of a tenant, soon."""
 
 
+class _Entity(NamedTuple):
+    """An entity of a batch, with the windows by it and its past where that is prepared."""
+
+    windows: EntityWindows
+    span: EntitySpan
+    prepared: PreparedPast | None
+
+
 class History:
     """Reads the past events of entities and computes windows of them.
 
     Args:
         engine: database pool of the payment path.
         folder: receiver of the entities that have many recent events.
+        prepared: past events of entities that have very many.
+        prepare_from: number of events that are read of an entity from which it is prepared.
     """
 
-    def __init__(self, engine: Engine, folder: Folder) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Folder,
+        prepared: PreparedEntities,
+        prepare_from: int = PREPARE_FROM,
+    ) -> None:
         self._engine = engine
         self._folder = folder
+        self._prepared = prepared
+        self._prepare_from = prepare_from
 
     def windows(
         self,
@@ -69,10 +93,15 @@ class History:
         if not features.windows:
             return []
         own = [event for event in events if isinstance(event, Event)]
-        spans = [
-            EntitySpan(one.entity, key, *span)
+        entities = [
+            _Entity(one, EntitySpan(one.entity, key, *span), prepared)
             for one in features.by_entity
             for key, span in one.spans(own).items()
+            for prepared in [self._prepared.get(tenant_id, one, key, span[0])]
+        ]
+        spans = [
+            one.span._replace(known=one.prepared.known) if one.prepared else one.span
+            for one in entities
         ]
         # No event comes after a single one.
         has_others = are_new and len(own) > 1
@@ -83,15 +112,29 @@ class History:
             with_frauds=features.window_inputs.has_frauds,
             external_ids=[e.external_id for e in own if e.external_id] if has_others else (),
         )
+        if past.removed:
+            for i in past.removed:
+                self._prepared.remove(tenant_id, entities[i].windows, entities[i].span.key)
+            return self.windows(tenant_id, features, events, are_new=are_new)
         self._fold(tenant_id, spans, past.entities)
+        for entity, found in zip(entities, past.entities, strict=True):
+            has_many_changes = entity.prepared and len(found.frauds) >= MANY_FRAUDS_BYTES
+            if found.events >= self._prepare_from or has_many_changes:
+                span = entity.span
+                self._prepared.want(tenant_id, entity.windows, span.key, span.since_us)
         is_seen = _first_of_each_id(own, past.stored_ids) if are_new else np.zeros(len(own), bool)
         records = [NO_ID + record_of(event) for event in own]
         values = np.empty((len(features.windows), len(own)))
         for one in features.by_entity:
-            places = [i for i, span in enumerate(spans) if span.entity == one.entity]
-            of_entity = [past.entities[i] for i in places]
-            keys = [spans[i].key for i in places]
-            values[one.places] = one.values(of_entity, keys, own, records, is_seen)
+            places = [i for i, entity in enumerate(entities) if entity.windows is one]
+            values[one.places] = one.values(
+                [past.entities[i] for i in places],
+                [entities[i].span.key for i in places],
+                [prepared.entity if (prepared := entities[i].prepared) else None for i in places],
+                own,
+                records,
+                is_seen,
+            )
         return list(values)
 
     def _fold(

@@ -65,6 +65,11 @@ WHERE d.tenant_id = :tenant_id AND d.entity = e.entity AND d.key = e.key
 """
 
 
+_CHANGES = text(
+    "DELETE FROM entity_fraud_changes WHERE tenant_id = :tenant_id"
+    " AND changed_at < statement_timestamp() - interval '1 day'"
+)
+"""Processes that keep frauds read them all again sooner (`serving/prepared_entities.py`)."""
 _TENANTS = text("SELECT id FROM tenants ORDER BY id")
 
 
@@ -129,6 +134,8 @@ def delete_old_events(connection: Connection, actor: Actor = OPERATOR) -> int:
     """
     with every_tenants_transaction(connection, actor):
         limits = _limits(connection)
+        for tenant_id, _ in limits:
+            connection.execute(_CHANGES, {"tenant_id": tenant_id})
     deleted = 0
     for table in _TABLES:
         statement = _delete(table)

@@ -12,13 +12,11 @@ from typing import NamedTuple, cast
 from sqlalchemy import Connection, Engine, text
 
 from persistence.actor import Actor
+from persistence.history.full_segments import FULL_EVENTS
 from persistence.history.reader import EntitySpan, history_on
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from scoring.windows.records import event_ids
-
-_SEGMENT_EVENTS = 128
-"""As many as `fold_entity_events` gives a segment."""
 
 # Two imports of one file at once would not see each other's events.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('history import', :tenant_id))")
@@ -112,8 +110,8 @@ def _store(connection: Connection, tenant_id: int, events: Sequence[PastEvent]) 
         (entity, key, part[0].time_us, part[-1].time_us, len(part), _records(part))
         for (entity, key), group in groupby(events, key=_entity)
         for of_entity in [list(group)]
-        for start in range(0, len(of_entity), _SEGMENT_EVENTS)
-        for part in [of_entity[start : start + _SEGMENT_EVENTS]]
+        for start in range(0, len(of_entity), FULL_EVENTS)
+        for part in [of_entity[start : start + FULL_EVENTS]]
     ]
     frauds = [
         (one.entity, one.key, one.event_id, one.fraud_known_us)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Integer, LargeBinary
+from sqlalchemy import BigInteger, DateTime, Identity, Integer, LargeBinary, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.tables.base import Base
@@ -58,3 +59,18 @@ class EntityFraudRow(_OfEntity, Base):
     known_us: Mapped[int] = mapped_column(
         BigInteger, comment="when it became known as a fraud, microseconds since 1970"
     )
+
+
+class EntityFraudChangeRow(_OfEntity, Base):
+    """A change of what is known of a past event, which `entity_frauds` has the result of.
+
+    A process that keeps an entity's frauds finds here those that it has to read again.
+    """
+
+    __tablename__ = "entity_fraud_changes"
+
+    transaction: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, comment="pg_current_xact_id() of the change"
+    )
+    event_id: Mapped[UUID] = mapped_column(primary_key=True, comment="id of the past event")
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 import numpy as np
 
 from scoring.feature_set.window_inputs import Prepared
 from scoring.windows.events import IntArray
-from scoring.windows.fraud_times import NEVER_US, read_frauds, rows_of_ids
+from scoring.windows.fraud_times import FRAUD_BYTES, NEVER_US, read_frauds, rows_of_ids
 from scoring.windows.past_columns import PastColumns
 from scoring.windows.prepared.groups import Frauds
 
@@ -52,6 +53,11 @@ class PreparedEntity:
         without = cls(columns, since_us, windows, {}, b"", by_id, nothing, nothing)
         return without.with_frauds(frauds)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes, about."""
+        return _nbytes(self, set())
+
     def with_frauds(self, changes: bytes) -> PreparedEntity:
         """Return the events with changes of what is known of them.
 
@@ -69,7 +75,7 @@ class PreparedEntity:
         all_rows = np.concatenate([self._fraud_rows[is_kept], rows[is_fraud]])
         all_known_us = np.concatenate([self._fraud_known_us[is_kept], known_us[is_fraud]])
         found = {by: one.frauds(all_rows, all_known_us) for by, one in self.windows.items()}
-        others = np.frombuffer(changes, "V24")[~is_here].tobytes()
+        others = np.frombuffer(changes, f"V{FRAUD_BYTES}")[~is_here].tobytes()
         return replace(
             self,
             frauds=found,
@@ -77,3 +83,23 @@ class PreparedEntity:
             _fraud_rows=all_rows,
             _fraud_known_us=all_known_us,
         )
+
+
+def _nbytes(value: object, counted: set[int]) -> int:
+    """Return the memory of the arrays and texts that an object refers to, each counted once."""
+    if id(value) in counted:
+        return 0
+    counted.add(id(value))
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, bytes):
+        return sys.getsizeof(value)
+    if isinstance(value, Mapping):
+        inner: Iterable[object] = (*value.keys(), *value.values())
+    elif isinstance(value, (tuple, list)):
+        inner = value
+    elif is_dataclass(value):
+        inner = [getattr(value, field.name) for field in fields(value)]
+    else:
+        inner = getattr(value, "__dict__", {}).values()
+    return sys.getsizeof(value) + sum(_nbytes(one, counted) for one in inner)

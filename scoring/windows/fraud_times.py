@@ -10,6 +10,7 @@ from scoring.windows.events import IntArray
 NEVER_US = np.iinfo(np.int64).max
 """Time at which an event became known as a fraud that did not."""
 _FRAUD = np.dtype([("id", ">i8", (2,)), ("known_us", ">i8")])
+FRAUD_BYTES = _FRAUD.itemsize
 
 
 def known_times(ids: IntArray, frauds: bytes) -> IntArray:

@@ -141,7 +141,7 @@ def test_recent_events_are_read_within_their_span(
     ]
     found = read_history(service_engine, cards.id, spans, with_frauds=False).entities
     assert [(one.events, one.recent) for one in found] == [(2, 2), (0, 0), (3, 3)]
-    within = past_of(service_engine, cards.id, *spans[0])
+    within = past_of(service_engine, cards.id, *spans[0][:4])
     assert [one.fields["TX_AMOUNT"] for one in within] == [11.0, 12.0]
 
 

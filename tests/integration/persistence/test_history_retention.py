@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from persistence.decisions.writer import DecisionLog
 from persistence.history import retention
@@ -81,3 +81,19 @@ def test_events_outside_of_segments_are_deleted_too(
     maintain(owner, NOW, report=lambda _line: None)
     (left,) = rows("SELECT time_us FROM entity_events WHERE entity = 'CUSTOMER_ID'")
     assert left["time_us"] == NEWEST_US - 180 * 86_400_000_000
+
+
+def test_changes_of_frauds_are_kept_for_a_day(
+    owner: Engine, engine: Engine, make_tenant: MakeTenant, rows: Rows
+) -> None:
+    store(engine, make_tenant().id, [("card-1", 0), ("card-2", 0)])
+    changes = "SELECT FROM entity_fraud_changes"
+    assert len(rows(changes)) == 2
+    maintain(owner, NOW)
+    assert len(rows(changes)) == 2
+    with owner.begin() as connection:
+        earlier = "UPDATE entity_fraud_changes SET changed_at = changed_at - interval '25 hours'"
+        assert connection.execute(text(earlier)).rowcount == 2
+    maintain(owner, NOW)
+    assert rows(changes) == []
+    assert len(rows("SELECT FROM entity_frauds")) == 2

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from scoring.feature_set.feature_set import FeatureSet
 from scoring.feature_set.model_features import ModelFeatures
 from scoring.windows.definition import DAY_US
 from serving.history import History
+from serving.prepared_entities import PREPARE_FROM, PreparedEntities
 from tests.support.data.own_events import SOMEONE, decisions_of, put_in_force
 from tests.support.event_types import NOW_US, an_event_type
 from tests.support.fixture_types import MakeTenant
@@ -158,18 +159,29 @@ class Moving:
 class Online:
     """A service that scores payments as they come, and learns of frauds a week later."""
 
-    def __init__(self, engine: Engine, service_engine: Engine, tenant: Tenant) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        service_engine: Engine,
+        tenant: Tenant,
+        prepare_from: int = PREPARE_FROM,
+    ) -> None:
         stored = put_in_force(engine, tenant, CARDS)
         self._engine = service_engine
         self._tenant_id = tenant.id
         self._validator = EventValidator(CARDS, stored.id)
         self._log = DecisionLog(service_engine)
-        self._history = History(service_engine, Moving(service_engine))
+        # The clock passes every pause.
+        self._prepared = PreparedEntities(service_engine, clock=count(step=60).__next__)
+        self._history = History(
+            service_engine, Moving(service_engine), self._prepared, prepare_from
+        )
         self._frauds: list[tuple[datetime, Decided]] = []
 
     def score(self, batch: Sequence[Payment]) -> FloatArray:
         """Return the features of a batch, and store its decisions."""
         self._report_frauds(batch[-1].at)
+        self._prepared.prepare()
         events: list[Event] = [self._validator.validate(one.body, NOW_US) for one in batch]
         windows = self._history.windows(self._tenant_id, FEATURES, events)
         matrix = FEATURES.matrix_of(events, windows)
@@ -181,6 +193,13 @@ class Online:
             if payment.is_fraud
         ]
         return matrix
+
+    def prepared_customers(self) -> dict[str, int]:
+        """Return the number of prepared events of each customer that has any."""
+        (windows,) = (one for one in FEATURES.by_entity if one.entity == "CUSTOMER_ID")
+        keys = [f"C{number}" for number in range(40)]
+        found = {key: self._prepared.get(self._tenant_id, windows, key, 2**62) for key in keys}
+        return {key: one.entity.columns.time_us.size for key, one in found.items() if one}
 
     def _report_frauds(self, now: datetime) -> None:
         known = [
@@ -241,6 +260,20 @@ def test_offline_equals_online_bit_for_bit(
     assert differing(served, offline.matrix(FEATURES)) == {}
 
 
+def test_prepared_entities_have_the_bits_of_the_file(
+    engine: Engine,
+    service_engine: Engine,
+    make_tenant: MakeTenant,
+    made: list[Payment],
+    offline: LabelledEvents,
+) -> None:
+    online = Online(engine, service_engine, make_tenant(), prepare_from=1)
+    sizes = chain(repeat(25, 40), repeat(1, 100), repeat(40))
+    served = np.vstack([online.score(batch) for batch in batches(made, sizes)])
+    assert differing(served, offline.matrix(FEATURES)) == {}
+    assert sum(online.prepared_customers().values()) >= 512, "customers have full segments"
+
+
 def test_each_of_the_last_payments_one_by_one_equals_the_file(
     online: Online, made: list[Payment], offline: LabelledEvents
 ) -> None:
@@ -272,7 +305,8 @@ class OfOneCard:
 
     def __init__(self, engine: Engine, service_engine: Engine, tenant: Tenant) -> None:
         self._validator = EventValidator(CARDS, put_in_force(engine, tenant, CARDS).id)
-        self._history = History(service_engine, Moving(service_engine))
+        prepared = PreparedEntities(service_engine)
+        self._history = History(service_engine, Moving(service_engine), prepared)
         self._log = DecisionLog(service_engine)
         self._tenant_id = tenant.id
 

@@ -27,6 +27,7 @@ from serving.batching.item import Answer, Item
 from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.history import History
+from serving.prepared_entities import PreparedEntities
 from serving.responses import Answered
 from serving.shadow import ShadowScorer
 from tests.support.factories import a_decision, a_model, a_transaction
@@ -47,7 +48,7 @@ def log(service_engine: Engine, make_tenant: MakeTenant) -> DecisionLog:
 def inline_scorer(log: DecisionLog) -> InlineScorer:
     no_shadow = cast("ShadowScorer", None)  # there is no challenger
     nobody = cast("Any", None)  # the models have no windows
-    predictor = Predictor(BoosterLocks(), History(nobody, nobody))
+    predictor = Predictor(BoosterLocks(), History(nobody, nobody, PreparedEntities(nobody)))
     return InlineScorer(BatchScorer(log, predictor, no_shadow, Traces()), log)
 
 

@@ -23,6 +23,7 @@ from serving.batching.item import Item
 from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.history import History
+from serving.prepared_entities import PreparedEntities
 from tests.support.event_types import NOW_US, an_event_type
 from tests.support.factories import a_model, a_transaction
 from tests.support.own_models import a_model_of, features_of
@@ -43,7 +44,7 @@ def decide(
 ) -> tuple[list[Decided], list[dict[str, Any]]]:
     """Decide each event by a request of its own; return decisions and replies without latency."""
     nobody = cast("Any", None)
-    predictor = Predictor(BoosterLocks(), History(nobody, nobody))
+    predictor = Predictor(BoosterLocks(), History(nobody, nobody, PreparedEntities(nobody)))
     scorer = BatchScorer(nobody, predictor, nobody, Traces())
     own = TenantPolicy(7, policy, "admin", datetime.now(UTC)) if policy else None
     assignment = ModelAssignment(DeploymentState(is_test, None, None, 0.0), model, None, own)

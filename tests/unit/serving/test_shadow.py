@@ -15,12 +15,13 @@ from registry.client.base import RegisteredVersion, RegistryUnavailable
 from scoring.errors import NotStorable, StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
 from serving.history import History
+from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer, ShadowTask
 from tests.support.factories import a_model, a_transaction
 
 VERSION = RegisteredVersion("fraud-queue", 2, 0)
 NOBODY = cast("Any", None)
-NO_HISTORY = History(NOBODY, NOBODY)
+NO_HISTORY = History(NOBODY, NOBODY, PreparedEntities(NOBODY))
 
 
 def tasks(count: int) -> list[ShadowTask]:

@@ -198,6 +198,8 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "DELETE FROM entity_segments",
         "UPDATE entity_frauds SET known_us = 0",
         "DELETE FROM entity_frauds",
+        "UPDATE entity_fraud_changes SET event_id = NULL",
+        "DELETE FROM entity_fraud_changes",
         "UPDATE refusals SET reason = ''",
         "DELETE FROM refusals",
         "UPDATE shadow_scores SET score = 0",
