@@ -17,7 +17,11 @@ from sqlalchemy import Engine
 
 from observability.background_loop import BackgroundLoop
 from persistence.history.folding import fold_history
-from persistence.history.full_segments import read_full_segments
+from persistence.history.full_segments import (
+    FULL_EVENTS,
+    entities_with_most_segments,
+    read_full_segments,
+)
 from persistence.history.reader import Known
 from scoring.feature_set.entity_windows import EntityWindows
 from scoring.feature_set.prepared_entity import PreparedEntity
@@ -32,6 +36,8 @@ MOST_BYTES = 256 * 2**20
 """Memory of all prepared events; a million events of five fields take about 100 MB."""
 MAX_AGE_S = 6 * 3600
 """Age at which prepared events are made again: maintenance deletes older changes of frauds."""
+_MANY_SEGMENTS = 4 * PREPARE_FROM // FULL_EVENTS
+_MOST_AT_FIRST = 20
 _INTERVAL_S = 0.2
 _EARLIER_US = 7 * DAY_US
 """Time before a payment's own windows that is prepared too, for payments that arrive late."""
@@ -60,6 +66,8 @@ class PreparedPast:
     pause_s: float
 
 
+_Windows = tuple[int, EntityWindows]
+"""A tenant, and windows of a model that serves it."""
 _Place = tuple[int, EntityWindows, str]
 
 
@@ -85,6 +93,7 @@ class PreparedEntities:
         self._entries: OrderedDict[_Place, PreparedPast] = OrderedDict()
         self._size = 0
         self._wanted: dict[_Place, int] = {}
+        self._first_asked: dict[_Windows, bool] = {}
         self._loop = BackgroundLoop(
             "prepared-entities",
             self.prepare,
@@ -113,6 +122,8 @@ class PreparedEntities:
             key: the entity's id.
             since_us: time from which on its events are needed, microseconds since 1970.
         """
+        # Entities that have many events when a model begins to serve are prepared at once.
+        self._first_asked.setdefault((tenant_id, windows), True)
         if not self._entries:
             return None
         place = (tenant_id, windows, key)
@@ -147,12 +158,23 @@ class PreparedEntities:
         Raises:
             StoreUnavailable: Postgres is unreachable or the connection broke.
         """
+        for (tenant_id, windows), is_first in list(self._first_asked.items()):
+            if is_first:
+                self._want_most(tenant_id, windows)
+                self._first_asked[tenant_id, windows] = False
         with self._lock:
             wanted, self._wanted = self._wanted, {}
         for place, since_us in wanted.items():
             if self._loop.is_stopping:
                 return
             self._prepare(place, since_us - _EARLIER_US)
+
+    def _want_most(self, tenant_id: int, windows: EntityWindows) -> None:
+        most = entities_with_most_segments(
+            self._engine, tenant_id, windows.entity, _MANY_SEGMENTS, _MOST_AT_FIRST
+        )
+        for key, until_us in most:
+            self.want(tenant_id, windows, key, until_us - windows.reach_us)
 
     def _prepare(self, place: _Place, since_us: int) -> None:
         tenant_id, windows, key = place

@@ -32,6 +32,18 @@ _READ = text(
         )
     """
 )
+_MOST_SEGMENTS = text(
+    """
+    SELECT key, (
+        SELECT max(until_us) FROM entity_segments
+        WHERE tenant_id = :tenant_id AND entity = :entity AND key = most.key
+    )
+    FROM (
+        SELECT key FROM entity_segments WHERE tenant_id = :tenant_id AND entity = :entity
+        GROUP BY key HAVING count(*) >= :segments ORDER BY count(*) DESC LIMIT :most
+    ) AS most
+    """
+)
 FULL_EVENTS = 128
 """Events of a segment from which `fold_entity_events` adds none to it."""
 
@@ -82,3 +94,26 @@ def read_full_segments(
         return None
     past = EntityPast(events, bytes(records), bytes(frauds or b""))
     return FullSegments(past, Known(last or after, transaction), is_there or not after)
+
+
+def entities_with_most_segments(
+    engine: Engine, tenant_id: int, entity: str, segments: int, most: int
+) -> list[tuple[str, int]]:
+    """Return the ids of entities that have many segments, each with the time of its latest event.
+
+    Args:
+        engine: pool of connections.
+        tenant_id: tenant of the entities.
+        entity: field that names the entities.
+        segments: fewest segments of one that is returned.
+        most: most entities that are returned, by their number of segments.
+
+    Raises:
+        StoreUnavailable: Postgres is unreachable or the connection broke.
+    """
+    with tenant_transaction(engine, tenant_id, actor=SERVICE) as connection:
+        found = connection.execute(
+            _MOST_SEGMENTS,
+            {"tenant_id": tenant_id, "entity": entity, "segments": segments, "most": most},
+        )
+        return [(key, until_us) for key, until_us in found]

@@ -53,6 +53,7 @@ class EntityWindows:
     Attributes:
         entity: field that names the entity.
         places: places of its windows among those of the feature set.
+        reach_us: time before an event from which on its windows may see others, microseconds.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class EntityWindows:
         self.places = list(places)
         self._event_type = event_type
         self._inputs = WindowInputs(windows, event_type, categories)
-        self._reach_us = max(
+        self.reach_us = max(
             window.delay_us + window.length_us + hop_us(window.length_us) for window in windows
         )
         fields = self._inputs.fields
@@ -95,7 +96,7 @@ class EntityWindows:
             key = event.values.get(self.entity)
             if key is not None and event.time_us is not None:
                 moments.setdefault(str(key), []).append(event.time_us)
-        return {key: (min(us) - self._reach_us, max(us)) for key, us in moments.items()}
+        return {key: (min(us) - self.reach_us, max(us)) for key, us in moments.items()}
 
     def compile(self) -> None:
         """Compile the code of the windows, which takes seconds where it was never compiled."""

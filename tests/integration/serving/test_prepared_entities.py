@@ -255,6 +255,16 @@ def test_what_is_prepared_is_forgotten_before_maintenance_deletes_changes(
     assert hot.events() == 0
 
 
+def test_entities_with_most_events_are_prepared_when_a_model_begins_to_serve(
+    hot: HotCustomer,
+) -> None:
+    hot.import_past(4200)
+    assert hot.events() == 0
+    hot.prepared.prepare()
+    assert hot.events() == 4900
+    assert hot.differing() == []
+
+
 def test_a_busy_entity_is_prepared_again_after_a_pause(hot: HotCustomer) -> None:
     assert hot.prepare() == 700
     hot.pay(200)
