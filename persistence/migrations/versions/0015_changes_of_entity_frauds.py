@@ -41,7 +41,7 @@ BEGIN
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
-CREATE TRIGGER entity_fraud_changes AFTER INSERT OR DELETE ON entity_frauds
+CREATE TRIGGER entity_fraud_changes AFTER INSERT OR UPDATE OR DELETE ON entity_frauds
 FOR EACH ROW EXECUTE FUNCTION record_entity_fraud_change();
 """
 
