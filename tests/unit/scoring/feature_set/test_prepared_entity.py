@@ -166,7 +166,7 @@ def test_prepared_events_give_the_bits_that_single_ones_give(
 ) -> None:
     first, second, single = sizes
     past = first + second + single
-    case = a_case(seed % 3, MOST_EVENTS, has_late_events=has_late_events, is_odd=is_odd)
+    case = a_case(seed % 2, MOST_EVENTS, has_late_events=has_late_events, is_odd=is_odd)
     case = case.last(past + readers)
     rng = np.random.default_rng(seed)
     is_seen = rng.random(readers) < 0.8
