@@ -81,6 +81,16 @@ def test_a_row_that_is_not_valid_names_its_column(changes: dict[str, Any], reaso
         parsed(**changes)
 
 
+def test_a_row_names_each_of_its_faults() -> None:
+    with pytest.raises(BadRow) as refused:
+        parsed(external_id="", label="Fraud", occurred_at="soon", amount_lost="1,5", reversed="?")
+    assert str(refused.value) == (
+        "must have external_id or transaction_id, one of the two; label must be fraud or "
+        "legitimate; occurred_at must be a time such as 2026-01-31T12:00:00Z; amount_lost must be "
+        "a number, with a point and without separators; reversed must be true, false or empty"
+    )
+
+
 def test_a_clock_may_be_some_minutes_ahead() -> None:
     assert parsed(occurred_at=NOW + timedelta(minutes=5)).occurred_at > NOW
 
