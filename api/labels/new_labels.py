@@ -7,6 +7,7 @@ from datetime import datetime
 
 from api.labels.schemas import LabelIn
 from persistence.labels.writer import NewLabel
+from scoring.counted import counted
 from scoring.errors import FieldError, NotFound
 from scoring.labels import time_fault
 from web.invalid_fields import invalid_fields
@@ -51,7 +52,8 @@ def unknown_events(labels: Sequence[NewLabel], places: Sequence[int]) -> NotFoun
         places: places of those labels, from 0.
     """
     return NotFound(
-        f"{len(places)} of {len(labels)} events are not there; nothing was stored.",
+        f"{len(places):,} of {counted(len(labels), 'event')} "
+        f"{'is' if len(places) == 1 else 'are'} not there; nothing was stored.",
         errors=tuple(
             FieldError(f"labels.{place}.{_id_of(labels[place])}", _UNKNOWN) for place in places
         ),

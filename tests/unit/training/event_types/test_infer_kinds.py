@@ -125,7 +125,9 @@ def test_text_with_many_values_is_open_or_text(draft: Infer) -> None:
 
 def test_rare_values_of_a_category_are_questioned(draft: Infer) -> None:
     found = draft(["typo", *cells("a", "b", "c")[1:]])
-    assert "1 of the values are in fewer than 20 rows, such as 'typo'" in comments(found)
+    assert "1 of the values is in fewer than 20 rows, such as 'typo': is it correct?" in comments(
+        found
+    )
 
 
 def test_numbers_with_a_few_other_cells_are_questioned(draft: Infer) -> None:
