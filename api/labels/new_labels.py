@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from api.labels.schemas import LabelIn
 from persistence.labels.writer import NewLabel
 from scoring.counted import counted
-from scoring.errors import FieldError, NotFound
-from scoring.labels import time_fault
+from scoring.errors import FieldError, InvalidRequest, NotFound
+from scoring.labels import early_fault, time_fault
 from web.invalid_fields import invalid_fields
 
 _ONE_ID = "name the event by external_id or by transaction_id, one of the two"
@@ -57,6 +57,20 @@ def unknown_events(labels: Sequence[NewLabel], places: Sequence[int]) -> NotFoun
         errors=tuple(
             FieldError(f"labels.{place}.{_id_of(labels[place])}", _UNKNOWN) for place in places
         ),
+    )
+
+
+def early_labels(early: Mapping[int, datetime]) -> InvalidRequest:
+    """Return the error of labels that became known before their events; it names each.
+
+    Args:
+        early: time of the event by the place of the label, from 0.
+    """
+    return invalid_fields(
+        [
+            (("labels", place, "occurred_at"), early_fault(event_at))
+            for place, event_at in early.items()
+        ]
     )
 
 

@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
 from persistence.tenants import Tenant
+from tests.support.data.own_events import CardTenant
 from tests.support.data.review import decide, say, store
+from tests.support.event_types import an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.management_api import ACTOR, Request, connected
 
@@ -153,6 +156,29 @@ def test_a_time_may_be_some_minutes_ahead_and_not_more(
         label = {"external_id": "order-1"} | FRAUD | {"occurred_at": at.isoformat()}
         assert post(request_, tenant, label).status_code == status
     assert decision.transaction.external_id == "order-1"
+
+
+def test_a_label_that_is_older_than_its_event_is_422_and_named_and_none_is_stored(
+    request_: Request, engine: Engine, service_engine: Engine, rows: Rows
+) -> None:
+    cards = CardTenant(engine, an_event_type())
+    old, new = (
+        cards.decided(TX_DATETIME=f"2026-0{month}-15T12:00:00Z", external_id=f"in-{month}")
+        for month in (1, 3)
+    )
+    assert DecisionLog(service_engine).write([old, new]) == [old, new]
+    reply = post(request_, cards.tenant, *({"external_id": f"in-{m}"} | FRAUD for m in (1, 3)))
+    assert reply.status_code == 422
+    assert reply.json()["errors"] == [
+        {
+            "field": "labels.1.occurred_at",
+            "message": "must not be before the event's own time, 2026-03-15T12:00:00+00:00",
+        }
+    ]
+    assert rows("SELECT count(*) FROM labels") == [{"count": 0}]
+    assert post(request_, cards.tenant, {"external_id": "in-1"} | FRAUD).status_code == 201
+    now = {"external_id": "in-3", "label": "fraud", "source": "customer"}
+    assert post(request_, cards.tenant, now).status_code == 201
 
 
 def test_every_event_that_is_not_there_or_another_tenants_is_named(

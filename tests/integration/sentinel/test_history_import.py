@@ -229,6 +229,7 @@ def test_the_history_is_the_tenants_own(
     ("options", "sentence"),
     [
         (("--label-delay", "a week"), "'a week' is not a duration such as 7d"),
+        (("--label-delay", "-1d"), "'-1d' is not a duration such as 7d"),
         (("--until", "soon"), "'soon' is not an ISO 8601 time"),
     ],
 )
