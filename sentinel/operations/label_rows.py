@@ -13,6 +13,7 @@ from persistence.labels.writer import NewLabel
 from scoring.external_id import EXTERNAL_ID_PATTERN
 from scoring.labels import SOURCES, time_fault
 from scoring.transaction import MAX_AMOUNT
+from sentinel.missing_words import is_missing_word
 
 IDS = ("external_id", "transaction_id")
 NEEDED = ("label", "source", "occurred_at")
@@ -32,7 +33,8 @@ def parse_row(cells: Sequence[Any], now: datetime) -> NewLabel:
     """Return the label of a row.
 
     Args:
-        cells: text, or values of Parquet, in the order of COLUMNS; None or empty where missing.
+        cells: text, or values of Parquet, in the order of COLUMNS; None, empty or another of
+            MISSING_WORDS where missing.
         now: current time, an aware datetime.
 
     Raises:
@@ -47,7 +49,7 @@ def parse_row(cells: Sequence[Any], now: datetime) -> NewLabel:
             faults.append(str(error))
             return None
 
-    external_id, transaction_id = map(_text, cells[:2])
+    external_id, transaction_id = map(_optional, cells[:2])
     if bool(external_id) is bool(transaction_id):
         faults.append("must have external_id or transaction_id, one of the two")
     label = NewLabel(
@@ -70,6 +72,12 @@ class _BadCell(Exception):
 
 def _text(cell: object) -> str:
     return "" if cell is None else str(cell).strip()
+
+
+def _optional(cell: object) -> str:
+    """Return the text of a cell that may be missing, which is then empty."""
+    text = _text(cell)
+    return "" if is_missing_word(text) else text
 
 
 def _external_id(text: str) -> str | None:
@@ -110,7 +118,7 @@ def _time(cell: object, now: datetime) -> datetime:
 
 
 def _amount(cell: object) -> float | None:
-    text = _text(cell)
+    text = _optional(cell)
     if not text:
         return None
     try:
@@ -125,7 +133,7 @@ def _amount(cell: object) -> float | None:
 
 
 def _boolean(cell: object) -> bool:
-    found = _BOOLEANS.get(_text(cell).lower())
+    found = _BOOLEANS.get(_optional(cell).lower())
     if found is None:
         raise _BadCell("reversed must be true, false or empty")
     return found

@@ -144,7 +144,12 @@ def _optional_if_missing(draft: FieldDraft, column: Profile) -> FieldDraft:
     if not count:
         return draft
     comment = f"Missing in {count:,} of {counted(rows, 'row')} ({count / rows:.1%})."
-    return draft.changed(comment, optional=True)
+    changed = draft.changed(comment, optional=True)
+    if draft.field.kind != "category" or not column.missing_words:
+        return changed
+    words = ", ".join(map(_shown, column.missing_words))
+    kept = f"{words} counts as missing; name it in `values` if it is one, such as NA for Namibia."
+    return changed.changed(kept, optional=True)
 
 
 def _reason_to_ignore(column: Profile, n: int) -> str | None:
