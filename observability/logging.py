@@ -9,6 +9,7 @@ docs/decisions/0011-libraries.md.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -50,6 +51,8 @@ def set_up(how: Format | None, level: Level, stream: TextIO | None = None) -> No
     access.handlers.clear()
     access.propagate = False
     logging.getLogger("sentinel").setLevel(level.upper())
+    # MLflow, which is imported later, would write lines of its own to stderr.
+    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 
 
 class JsonFormatter(logging.Formatter):

@@ -20,7 +20,7 @@ SOURCES: tuple[LabelSource, ...] = get_args(LabelSource)
 investigated, a customer reports what nobody has verified yet, a rule guesses, and an import is of
 unknown origin."""
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far a reporter's clock may be ahead."""
+"""How far a reporter's clock may be ahead, and that of the event before it."""
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _TRUST = {source: place for place, source in enumerate(SOURCES)}
 
@@ -64,6 +64,15 @@ def time_fault(occurred_at: datetime, now: datetime) -> str | None:
     if occurred_at > now + CLOCK_SKEW:
         return "must not be in the future"
     return None
+
+
+def early_fault(event_at: datetime) -> str:
+    """Return what is wrong with a time, before that of the event, at which a label became known.
+
+    Args:
+        event_at: time of the event, an aware datetime.
+    """
+    return f"must not be before the event's own time, {event_at.astimezone(UTC).isoformat()}"
 
 
 def effective_label(

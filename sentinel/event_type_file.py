@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -12,7 +10,7 @@ from scoring.errors import CommandError, InvalidEventType
 from scoring.event_type.document import from_document, to_document
 from scoring.event_type.fields import EventType
 from sentinel.sentences import shown
-from sentinel.yaml_keys import UniqueKeys
+from sentinel.yaml_keys import QuotedNumbers, parsed
 
 MAX_BYTES = 1024 * 1024
 
@@ -39,7 +37,7 @@ def read_event_type(path: Path) -> EventType:
     if len(content) > MAX_BYTES:
         raise EventTypeFileError(f"{shown(path)} has more than {MAX_BYTES:,} bytes.")
     try:
-        document = _parsed(content)
+        document = parsed(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise EventTypeFileError(f"{shown(path)} is not YAML: {reason}.") from error
@@ -50,40 +48,23 @@ def read_event_type(path: Path) -> EventType:
         raise EventTypeFileError(f"{shown(path)} is not an event type:{lines}") from error
 
 
-def _parsed(content: bytes) -> object:
-    """Return the document of a file.
-
-    JSON is YAML but for numbers such as 1e300, which YAML 1.1 takes for text.
-
-    Raises:
-        yaml.YAMLError, ValueError, RecursionError: it is neither, or a name is given twice.
-    """
-    if content.lstrip().startswith(b"{"):
-        with suppress(json.JSONDecodeError, UnicodeDecodeError):
-            return json.loads(content, object_pairs_hook=_unique)
-    return yaml.load(content, Loader=UniqueKeys)  # noqa: S506 - a SafeLoader
-
-
-def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(members)
-    if len(found) < len(members):
-        names = [name for name, _ in members]
-        raise yaml.YAMLError(f"{next(n for n in names if names.count(n) > 1)} is given twice")
-    return found
-
-
 def as_yaml(event_type: EventType) -> str:
     """Return an event type as YAML that `read_event_type` reads."""
     document = to_document(event_type)
     fields = document.pop("fields")
-    head = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    head = yaml.dump(document, Dumper=QuotedNumbers, sort_keys=False, allow_unicode=True)
     lines = [f"  {_one_line(name)}: {_one_line(field)}\n" for name, field in fields.items()]
     return f"{head}fields:\n{''.join(lines)}"
 
 
 def _one_line(value: object) -> str:
     """Return a value as YAML in one line."""
-    text = yaml.safe_dump(
-        value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000
+    text: str = yaml.dump(
+        value,
+        Dumper=QuotedNumbers,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=1_000_000,
     )
     return text.removesuffix("...\n").strip()

@@ -38,6 +38,7 @@ def past_events(
     time_us: Int64Array,
     is_fraud: BoolArray,
     label_delay_us: int,
+    is_labelled: BoolArray | None = None,
 ) -> Iterator[list[PastEvent]]:
     """Yield batches of the past events of each entity, by field, entity and time.
 
@@ -50,9 +51,11 @@ def past_events(
         time_us: microseconds since 1970, non-decreasing, int64 (n,).
         is_fraud: whether each event is a fraud, bool (n,).
         label_delay_us: time from an event until its label is known, microseconds.
+        is_labelled: whether each event has a label, bool (n,); None: all have.
     """
     source = f"{tenant}\0{event_type.name}\0".encode()
     records = Records(event_type, columns)
+    labelled = np.ones(time_us.size, np.bool_) if is_labelled is None else is_labelled
     for entity in (name for name, field in event_type.kept.items() if field.kind == "entity"):
         column = columns[entity]
         assert isinstance(column, TextColumn)  # noqa: S101 - every entity is text
@@ -64,11 +67,12 @@ def past_events(
             rows = order[start : start + BATCH_ROWS]
             known_us = np.where(is_fraud[rows], time_us[rows] + label_delay_us, -1)
             batch = []
-            for record, key, at_us, known in zip(
+            for record, key, at_us, known, has_label in zip(
                 records.of(rows),
                 [column.values[code] for code in column.codes[rows].tolist()],
                 time_us[rows].tolist(),
                 known_us.tolist(),
+                labelled[rows].tolist(),
                 strict=True,
             ):
                 if at_us != last_us or key != last_key:
@@ -76,10 +80,9 @@ def past_events(
                 seen[record] = number = seen.get(record, 0) + 1
                 content = record if number == 1 else b"%b\0%d" % (record, number)
                 digest = blake2b(source + content, digest_size=16).digest()
+                fraud_known_us = known if known >= 0 else None
                 batch.append(
-                    PastEvent(
-                        entity, key, at_us, _uuid(digest), record, known if known >= 0 else None
-                    )
+                    PastEvent(entity, key, at_us, _uuid(digest), record, fraud_known_us, has_label)
                 )
             yield batch
 

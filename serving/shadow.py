@@ -25,7 +25,7 @@ from observability.metrics import SHADOW_DROPPED, SHADOW_SCORED
 from persistence.decisions.shadow_scores import ShadowLog, ShadowScore
 from registry.client.base import RegisteredVersion
 from registry.store.model_store import ModelStore
-from scoring.errors import NotStorable, SentinelError
+from scoring.errors import NoModel, NotStorable, SentinelError
 from scoring.event import AnyEvent
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
@@ -145,11 +145,12 @@ class ShadowScorer:
         for version, group in tasks_by_version.items():
             try:
                 model = self._model_store.load(version)
-                scores = list(self._scored_by(model, version, group))
+                fitting = _fitting(model, group)
+                scores = list(self._scored_by(model, version, fitting))
             except Exception as error:  # noqa: BLE001 - other versions are scored all the same
                 _lose(group, error)
             else:
-                yield from zip(group, scores, strict=True)
+                yield from zip(fitting, scores, strict=True)
 
     def _stores(self, scored: _Scored, *, is_last_attempt: bool = False) -> bool:
         """Store scores; return False if Postgres rejects a row and they may be tried in parts."""
@@ -194,6 +195,23 @@ class ShadowScorer:
                 threshold=policy.threshold,
                 decision=policy.decide(score),
             )
+
+
+def _fitting(model: FraudModel, tasks: Sequence[ShadowTask]) -> list[ShadowTask]:
+    """Return the tasks whose events a model can score; drop the others.
+
+    An event type is in force for requests before the versions are compared with it, so a decision
+    of that half second may name a version that does not fit its event.
+    """
+    by_type: dict[int, list[ShadowTask]] = defaultdict(list)
+    for task in tasks:
+        by_type[id(task.event.event_type)].append(task)
+    unfit: set[int] = set()
+    for key, own in by_type.items():
+        if misfit := model.features.misfit(own[0].event.event_type):
+            unfit.add(key)
+            _lose(own, NoModel(misfit))
+    return [task for task in tasks if id(task.event.event_type) not in unfit]
 
 
 def _lose(tasks: Sequence[ShadowTask], error: Exception) -> None:

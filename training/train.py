@@ -8,6 +8,7 @@ from pathlib import Path
 
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
+from scoring.counted import counted
 from scoring.event_type.fields import EventType
 from scoring.feature_set.feature_set import FeatureSet
 from scoring.policy import CostModel
@@ -168,7 +169,8 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledEvents, Split]:
     parts = split(data.step, data.is_fraud, plan.until_step, data.scale)
     if parts.dropped_rows and plan.until_step is None:
         reporter.note(
-            f"Left out: {parts.dropped_rows:,} transactions ({parts.dropped_frauds:,} frauds) "
+            f"Left out: {counted(parts.dropped_rows, 'transaction')} "
+            f"({counted(parts.dropped_frauds, 'fraud')}) "
             f"after {data.scale.until(parts.test.rows.stop - 1)}, from where traffic stays below a "
             "tenth of a usual day; --until-step keeps more."
         )

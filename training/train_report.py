@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scoring.counted import counted
 from scoring.policy import CostModel
 from scoring.transaction import PAYSIM
 from training.reporting.metric_formats import FIGURES, money
@@ -38,7 +39,8 @@ def show(trained: Trained, console: Console) -> None:
     console.print(calibration_table(learned.evaluation, str(parts.test)))
     console.print(
         f"Threshold {learned.model.policy.threshold:.4g}, chosen on the {parts.threshold}; "
-        f"{learned.fitted.rounds} trees with {learned.fitted.leaves:,} leaves.",
+        f"{counted(learned.fitted.rounds, 'tree')} with "
+        f"{counted(learned.fitted.leaves, 'leaf', 'leaves')}.",
     )
     if trained.data.event_type is not PAYSIM:
         console.print(_costs(learned.model.policy.cost_model), soft_wrap=not console.is_terminal)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi.exceptions import RequestValidationError
@@ -88,7 +89,7 @@ def invalid_body(error: ValidationError) -> InvalidRequest:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return MalformedRequest(f"{found[0]['msg']}.")
-    return invalid_fields([(item["loc"], item["msg"]) for item in found])
+    return invalid_fields([(item["loc"], _message(item)) for item in found])
 
 
 def _not_allowed(allow: str) -> str:
@@ -103,8 +104,14 @@ def _invalid_parameters(error: RequestValidationError) -> InvalidRequest:
 
     A parameter that may be absent is a union, whose every branch has a finding.
     """
-    first = {found["loc"][1]: found["msg"] for found in reversed(error.errors())}
+    first = {found["loc"][1]: _message(found) for found in reversed(error.errors())}
     return invalid_fields([((name,), message) for name, message in reversed(first.items())])
+
+
+def _message(found: Mapping[str, Any]) -> str:
+    """Return what a finding says; before a sentence of our own validators Pydantic puts words."""
+    message = str(found["msg"])
+    return message.removeprefix("Value error, ") if found["type"] == "value_error" else message
 
 
 def _body(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from api.labels.schemas import LabelIn
 from persistence.labels.writer import NewLabel
-from scoring.errors import FieldError, NotFound
-from scoring.labels import time_fault
+from scoring.counted import counted
+from scoring.errors import FieldError, InvalidRequest, NotFound
+from scoring.labels import early_fault, time_fault
 from web.invalid_fields import invalid_fields
 
 _ONE_ID = "name the event by external_id or by transaction_id, one of the two"
@@ -51,10 +52,25 @@ def unknown_events(labels: Sequence[NewLabel], places: Sequence[int]) -> NotFoun
         places: places of those labels, from 0.
     """
     return NotFound(
-        f"{len(places)} of {len(labels)} events are not there; nothing was stored.",
+        f"{len(places):,} of {counted(len(labels), 'event')} "
+        f"{'is' if len(places) == 1 else 'are'} not there; nothing was stored.",
         errors=tuple(
             FieldError(f"labels.{place}.{_id_of(labels[place])}", _UNKNOWN) for place in places
         ),
+    )
+
+
+def early_labels(early: Mapping[int, datetime]) -> InvalidRequest:
+    """Return the error of labels that became known before their events; it names each.
+
+    Args:
+        early: time of the event by the place of the label, from 0.
+    """
+    return invalid_fields(
+        [
+            (("labels", place, "occurred_at"), early_fault(event_at))
+            for place, event_at in early.items()
+        ]
     )
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, CurrentDependencies, Reviewer
 from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
 from api.labels import examples
-from api.labels.new_labels import new_labels, unknown_events
+from api.labels.new_labels import early_labels, new_labels, unknown_events
 from api.labels.responses import labels_out
 from api.labels.schemas import LabelsIn, LabelsOut
 from api.openapi_responses import (
@@ -75,8 +75,11 @@ async def post_labels(
     labels = new_labels(body.labels, datetime.now(UTC))
 
     def store(connection: Connection) -> LabelsOut:
-        if unknown := store_labels(connection, caller.tenant_id, labels, caller.actor).unknown:
-            raise unknown_events(labels, unknown)
+        outcome = store_labels(connection, caller.tenant_id, labels, caller.actor)
+        if outcome.unknown:
+            raise unknown_events(labels, outcome.unknown)
+        if outcome.early:
+            raise early_labels(outcome.early)
         stored = read_stored(connection, caller.tenant_id, labels)
         latest = latest_labels(connection, caller.tenant_id, list({event for event, _ in stored}))
         return labels_out(

@@ -39,8 +39,9 @@ class LabelIn(_Request):
     )
     occurred_at: AwareDatetime | None = Field(
         default=None,
-        description="when it became known: RFC 3339 with an offset, from 1970 on and at most 5 "
-        "minutes ahead of the service's clock; left out: now",
+        description="when it became known: RFC 3339 with an offset, from 1970 on, at most 5 "
+        "minutes ahead of the service's clock, and not before the event's own time where it has "
+        "one; left out: now",
     )
     amount_lost: float | None = Field(
         default=None, ge=0, le=MAX_AMOUNT, allow_inf_nan=False, description="money that was lost"

@@ -110,7 +110,7 @@ class Lane:
                 self._past.batches(),
                 OPERATOR,
                 lambda read, _stored: report(f"{read:,} past events of entities"),
-            )
+            ).new
             seconds = time.monotonic() - begun
             report(f"imported {stored:,} in {seconds:.0f} s, {stored / seconds:,.0f} a second")
         return issue_key(engine, tenant.id, ("score",), KEY_SECRET)

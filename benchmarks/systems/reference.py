@@ -117,7 +117,7 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
         frame: transactions, with one column for each field of TransactionIn.
 
     Returns:
-        Frame with the columns of `scoring.features.FEATURES`, float64.
+        Frame with the columns of `scoring.features.FEATURE_NAMES`, float64.
     """
     amount, before = frame["amount"], frame["oldbalanceOrg"]
     receiver = frame["oldbalanceDest"]

@@ -39,6 +39,7 @@ from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at, unix_ms_of
 from scoring.columns import BoolArray, Columns, FloatArray
+from scoring.counted import counted
 from scoring.evaluation.weights import observation_weights
 from scoring.event import all_columns, has_columns_of
 from scoring.event_type.fields import EventType
@@ -279,6 +280,12 @@ def _labels(
     }
 
 
+_APPROVED = (
+    "payment that was approved at random stands",
+    "payments that were approved at random stand",
+)
+
+
 def selection_bias(weights: FloatArray, is_fraud: BoolArray) -> str:
     """Return what the labels of a study cannot say, and what stands for what, in sentences.
 
@@ -292,8 +299,9 @@ def selection_bias(weights: FloatArray, is_fraud: BoolArray) -> str:
     frauds = int(np.count_nonzero(shown & is_fraud))
     caution = "" if frauds >= FEW_FRAUDS else "; so few make every interval too short"
     return (
-        f"{SELECTION_BIAS} {np.count_nonzero(shown):,} payments that were approved at random stand"
-        f" for {np.count_nonzero(weights != 1):,} would-be reviews; {frauds:,} of them are frauds"
+        f"{SELECTION_BIAS} {counted(int(np.count_nonzero(shown)), *_APPROVED)} for "
+        f"{counted(int(np.count_nonzero(weights != 1)), 'would-be review')}; "
+        f"{counted(frauds, 'of them is a fraud', 'of them are frauds')}"
         f"{caution}."
     )
 

@@ -15,12 +15,20 @@ import orjson
 from sqlalchemy import Connection, text
 
 from persistence.actor import Actor
-from scoring.labels import EventLabel, LabelSource, LabelValue
+from scoring.labels import CLOCK_SKEW, EventLabel, LabelSource, LabelValue
 
 # LIMIT 1 keeps each part a look-up by index: without it the planner may join with whole tables.
+# An event's own time is text as it was sent; Postgres has no offsets beyond 15:59. One that is
+# ahead of the clock cannot have been later than its decision.
 _RESOLVED = """
-WITH resolved AS MATERIALIZED (
-    SELECT given.*, coalesce(decision.transaction_id, existing.id) AS event
+WITH own_times AS MATERIALIZED (
+    SELECT y.id, e.key AS field FROM event_types y, json_each(y.document->'fields') e
+    WHERE y.tenant_id = :tenant_id AND e.value->>'role' = 'time'
+), resolved AS MATERIALIZED (
+    SELECT given.*, coalesce(decision.transaction_id, existing.id) AS event,
+        CASE WHEN own_time ~ '([Zz]|[+-](0[0-9]|1[0-5]):[0-9]{2})$'
+            THEN least(CAST(own_time AS timestamptz), uuid_extract_timestamp(existing.id))
+        END AS event_at
     FROM ROWS FROM (json_to_recordset(CAST(:labels AS json)) AS (
         external_id text, transaction_id uuid, label text, source text, occurred_at timestamptz,
         amount_lost float8, reversed boolean)) WITH ORDINALITY AS given
@@ -34,11 +42,15 @@ WITH resolved AS MATERIALIZED (
         WHERE tenant_id = :tenant_id AND id = claim.prediction_id LIMIT 1
     ) AS decision ON true
     LEFT JOIN LATERAL (
-        SELECT id FROM transactions
-        WHERE tenant_id = :tenant_id AND id = given.transaction_id LIMIT 1
+        SELECT id, fields->>(SELECT field FROM own_times WHERE own_times.id = event_type_id)
+            AS own_time
+        FROM transactions
+        WHERE tenant_id = :tenant_id
+            AND id = coalesce(decision.transaction_id, given.transaction_id) LIMIT 1
     ) AS existing ON true
 )
 """
+_IS_EARLY = "(occurred_at < event_at - CAST(:skew AS interval)) IS TRUE"
 # In one order of the unique key: two requests with the same labels cannot wait for each other.
 _STORE = text(
     f"""
@@ -46,11 +58,14 @@ _STORE = text(
         INSERT INTO labels (tenant_id, transaction_id, label, source, reversed, occurred_at,
             amount_lost, actor)
         SELECT :tenant_id, event, label, source, reversed, occurred_at, amount_lost, :actor
-        FROM resolved WHERE event IS NOT NULL ORDER BY event, source, occurred_at, place
+        FROM resolved WHERE event IS NOT NULL AND NOT {_IS_EARLY}
+        ORDER BY event, source, occurred_at, place
         ON CONFLICT DO NOTHING RETURNING 1
     )
     SELECT (SELECT count(*) FROM stored),
-        ARRAY(SELECT place - 1 FROM resolved WHERE event IS NULL ORDER BY place)
+        ARRAY(SELECT place - 1 FROM resolved WHERE event IS NULL ORDER BY place),
+        ARRAY(SELECT place - 1 FROM resolved WHERE {_IS_EARLY} ORDER BY place),
+        ARRAY(SELECT event_at FROM resolved WHERE {_IS_EARLY} ORDER BY place)
     """  # noqa: S608 - constants of this file, here and below
 )
 _STORED = text(
@@ -97,16 +112,21 @@ class StoredLabels(NamedTuple):
     Attributes:
         new: number of labels that were not stored before.
         unknown: places, from 0, of the labels whose event does not exist or is another tenant's.
+        early: time of the event by the place of each label that became known before it.
     """
 
     new: int
     unknown: list[int]
+    early: dict[int, datetime]
 
 
 def store_labels(
     connection: Connection, tenant_id: int, labels: Sequence[NewLabel], actor: Actor
 ) -> StoredLabels:
-    """Store the labels whose events exist; one that is stored already is not stored again.
+    """Store the labels whose events exist and are not later; what is stored stays as it is.
+
+    The time of an event is its own, and no later than its decision; without one, as PaySim's, it is
+    not compared.
 
     Args:
         connection: connection inside a `tenant_transaction` of the same actor.
@@ -114,8 +134,9 @@ def store_labels(
         labels: labels in the order in which they become effective where their times are equal.
         actor: who stores them.
     """
-    given = _given(tenant_id, labels) | {"actor": actor.name}
-    return StoredLabels(*connection.execute(_STORE, given).one())
+    given = _given(tenant_id, labels) | {"actor": actor.name, "skew": CLOCK_SKEW}
+    new, unknown, early, times = connection.execute(_STORE, given).one()
+    return StoredLabels(new, unknown, dict(zip(early, times, strict=True)))
 
 
 def read_stored(

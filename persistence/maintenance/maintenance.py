@@ -50,6 +50,7 @@ from persistence.maintenance.retention import (
     drop_month,
 )
 from persistence.tenancy import OPERATOR, every_tenants_transaction, see_all_tenants
+from scoring.counted import counted
 from scoring.windows.definition import DAY_US
 
 MONTHS_AHEAD = 3
@@ -117,7 +118,7 @@ def maintain(
         if work.move:
             run_within(pause_s, connection, partial(_move, connection, work))
             for month, count in sorted(work.move.items()):
-                report(f"Moved {count} rows of {month} out of the default partitions.")
+                report(f"Moved {counted(count, 'row')} of {month} out of the default partitions.")
         elif work.make:
             run_within(pause_s, connection, partial(make_months, connection, work.make))
         for month in work.make:
@@ -129,10 +130,10 @@ def maintain(
             report(f"Dropped the access log of {month}.")
         old = delete_old_events(connection, actor)
         if old:
-            report(f"Deleted {old} past events of entities {_HISTORY}.")
+            report(f"Deleted {counted(old, 'past event')} of entities {_HISTORY}.")
         _validate(connection, report)
         if work.later:
-            report(f"Left {work.later} rows of later months in the default partitions.")
+            report(f"Left {counted(work.later, 'row')} of later months in the default partitions.")
         if not old and work == Work((), {}, (), (), work.later):
             report(
                 f"The partitions of this month and the next {MONTHS_AHEAD} exist; nothing to do."
@@ -218,7 +219,7 @@ def _default_rows(connection: Connection) -> dict[Month, int]:
 
 def _preview(work: Work, old: int, report: Report) -> None:
     for month, count in sorted(work.move.items()):
-        report(f"Would move {count} rows of {month} out of the default partitions.")
+        report(f"Would move {counted(count, 'row')} of {month} out of the default partitions.")
     for month in work.make:
         report(f"Would create the partitions of {month}.")
     for month in work.drop:
@@ -226,7 +227,7 @@ def _preview(work: Work, old: int, report: Report) -> None:
     for month in work.drop_accesses:
         report(f"Would drop the access log of {month}.")
     if old:
-        report(f"Would delete {old} past events of entities {_HISTORY}.")
+        report(f"Would delete {counted(old, 'past event')} of entities {_HISTORY}.")
     if not (work.move or work.make or work.drop or work.drop_accesses or old):
         report("Nothing to do.")
 
@@ -272,8 +273,10 @@ def _drop(
         with every_tenants_transaction(connection):
             keys += delete_late_keys(connection, month)
         report(
-            f"Dropped {month}: {decisions} decisions, {keys} idempotency keys,"
-            f" {feedback + late[0]} entries of feedback, {labels + late[1]} labels."
+            f"Dropped {month}: {counted(decisions, 'decision')}, "
+            f"{counted(keys, 'idempotency key')},"
+            f" {counted(feedback + late[0], 'entry', 'entries')} of feedback,"
+            f" {counted(labels + late[1], 'label')}."
         )
 
 

@@ -14,6 +14,7 @@ from persistence.event_types import (
 )
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import find_tenant
+from scoring.counted import counted
 from scoring.event_type.compatibility import Change, changes
 from scoring.event_type.fields import EventType
 from scoring.transaction import PAYSIM
@@ -64,7 +65,7 @@ def infer_event_type(file: Path, label: str, time: str | None, output: Path | No
     output.write_text(text, encoding="utf-8")
     used = sum(not field.ignored for field in draft.event_type.fields)
     ignored = len(draft.event_type.fields) - used
-    click.echo(f"Wrote {shown(output)}: {used} fields, and {ignored} that are ignored.")
+    click.echo(f"Wrote {shown(output)}: {counted(used, 'field')}, and {ignored} ignored.")
 
 
 @event_types_group.command("apply")
@@ -145,4 +146,4 @@ def _named(stored: StoredEventType) -> str:
 
 
 def _fields(event_type: EventType) -> str:
-    return f"{len(event_type.fields)} fields"
+    return counted(len(event_type.fields), "field")

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.tenants import find_tenant
+from scoring.counted import counted
 from scoring.event_type.timestamps import EPOCH
 from scoring.expressions.durations import parse_duration
 from sentinel.cli.connection import actor, connected_database
@@ -74,8 +75,8 @@ def import_file(file: Path, tenant: str, label_delay_us: int, until_us: int | No
     They become past events of their entities: windows of later events see them, and so do their
     labels from the time on at which they were known. They are not scored and not in any list.
 
-    Safe to repeat: what is stored is not stored again. Rows that cannot be imported go to
-    FILE.rejected.csv with the reason; exit status 1 if there are any.
+    Safe to repeat: what is stored is not stored again, and gets the label that FILE has now. Rows
+    that cannot be imported go to FILE.rejected.csv with the reason; exit status 1 if there are any.
     """
     require_training()
     with connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
@@ -94,18 +95,30 @@ def import_file(file: Path, tenant: str, label_delay_us: int, until_us: int | No
     if done.rejected:
         total = done.rejected + done.events + done.later
         click.echo(
-            f"Rejected {done.rejected:,} of {total:,} rows: {shown(rejects_path(file))}.", err=True
+            f"Rejected {done.rejected:,} of {counted(total, 'row')}: {shown(rejects_path(file))}.",
+            err=True,
         )
         raise click.exceptions.Exit(1)
 
 
 def _summary(done: ImportedHistory) -> str:
-    later = f"; left out {done.later:,} later ones" if done.later else ""
-    return (
-        f"Imported {done.events:,} events, {done.frauds:,} of them fraud{later}.\n"
-        f"They are {done.entries:,} past events of {', '.join(done.entities)}: "
-        f"{done.stored:,} are new, {done.entries - done.stored:,} were stored before."
+    later = f"; left out {counted(done.later, 'later event')}" if done.later else ""
+    stored = done.stored
+    lines = [
+        f"Imported {counted(done.events, 'event')}, {done.frauds:,} of them fraud{later}.",
+        f"That makes {counted(done.entries, 'past event')} of {', '.join(done.entities)}: "
+        f"{stored.new:,} new, {done.entries - stored.new:,} stored before.",
+    ]
+    changes = (
+        (stored.new_frauds, "is a fraud now", "are frauds now"),
+        (stored.withdrawn_frauds, "is no fraud any more", "are no frauds any more"),
+        (stored.moved_frauds, "became known as a fraud", "became known as frauds"),
     )
+    changed = [counted(*change) for change in changes if change[0]]
+    if changed:
+        at_another_time = " at another time" if stored.moved_frauds else ""
+        lines.append(f"Of those stored before, {', '.join(changed)}{at_another_time}.")
+    return "\n".join(lines)
 
 
 @contextmanager

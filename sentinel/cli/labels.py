@@ -10,6 +10,7 @@ import click
 
 from persistence import tenants
 from persistence.engine import OPERATOR_TIMEOUT_S
+from scoring.counted import counted
 from sentinel.cli.connection import actor, connected_database
 from sentinel.local.terminal import console
 from sentinel.operations.label_import import ImportCounts, import_labels, rejects_path
@@ -41,10 +42,14 @@ def import_file(tenant: str, file: Path) -> None:
         owner = tenants.find_tenant(engine, tenant)
         with _progress() as progress:
             counts = import_labels(engine, owner.id, file, actor(), progress)
-    click.echo(f"Stored {counts.stored:,} labels; {counts.known:,} were stored before.")
+    click.echo(
+        f"Stored {counted(counts.stored, 'label')}; "
+        f"{counted(counts.known, 'was', 'were')} stored before."
+    )
     if counts.rejected:
         click.echo(
-            f"Rejected {counts.rejected:,} of {counts.rows:,} rows: {shown(rejects_path(file))}.",
+            f"Rejected {counts.rejected:,} of {counted(counts.rows, 'row')}: "
+            f"{shown(rejects_path(file))}.",
             err=True,
         )
         raise click.exceptions.Exit(1)
@@ -69,4 +74,4 @@ def _progress() -> Iterator[Callable[[ImportCounts], None]]:
 
 
 def _so_far(counts: ImportCounts) -> str:
-    return f"{counts.rows:,} rows, {counts.rejected:,} rejected ..."
+    return f"{counted(counts.rows, 'row')}, {counts.rejected:,} rejected ..."

@@ -1,7 +1,7 @@
 """Import the past events of a file, and write the rows that are not valid beside it.
 
 An event that is stored already is not stored again, so an import that was interrupted is repeated
-from the beginning and completes what is missing.
+from the beginning and completes what is missing. It gets the label that the file has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from persistence.actor import Actor
 from persistence.event_types import current_event_type
-from persistence.history.writer import import_history
+from persistence.history.writer import StoredPast, import_history
 from persistence.tenants import Tenant
 from scoring.columns import Column, TextColumn
 from scoring.errors import CommandError
@@ -45,7 +45,7 @@ class ImportedHistory:
         frauds: frauds among `events`.
         entities: fields whose histories were written.
         entries: past events of entities: one for each entity of an event.
-        stored: those of `entries` that are new.
+        stored: those of `entries` that are new, and the labels of others that changed.
     """
 
     events: int
@@ -54,7 +54,7 @@ class ImportedHistory:
     frauds: int
     entities: tuple[str, ...]
     entries: int
-    stored: int
+    stored: StoredPast
 
 
 def import_events(
@@ -100,7 +100,13 @@ def import_events(
     fields = tuple(f.name for f in event_type.kept.values() if f.kind == "entity")
     entries = sum(_count(used.columns[name]) for name in fields)
     batches = past_events(
-        tenant.slug, event_type, used.columns, used.time_us, used.is_fraud, label_delay_us
+        tenant.slug,
+        event_type,
+        used.columns,
+        used.time_us,
+        used.is_fraud,
+        label_delay_us,
+        used.is_labelled,
     )
     stored = import_history(
         engine, tenant.id, batches, actor, lambda read, _stored: progress(read, entries)

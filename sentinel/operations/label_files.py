@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scoring.counted import counted
 from scoring.errors import CommandError
 from sentinel.operations.label_rows import COLUMNS, IDS, NEEDED
 from sentinel.sentences import printable, shown
@@ -61,7 +62,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
                 number += 1
                 fault = None
                 if len(cells) != width:
-                    fault = f"has {len(cells)} columns, the header has {width}"
+                    fault = f"has {counted(len(cells), 'column')}, the header has {width}"
                     cells = (cells + [""] * width)[:width]
                 cells.append("")
                 yield Row(number, [cells[place] for place in places], fault)

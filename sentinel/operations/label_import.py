@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from persistence.actor import Actor
 from persistence.labels.writer import NewLabel, store_labels
 from persistence.tenancy import tenant_transaction
+from scoring.labels import early_fault
 from sentinel.operations.label_files import Row, read_rows
 from sentinel.operations.label_rows import COLUMNS, BadRow, parse_row
 
@@ -101,12 +102,14 @@ def _store(
     actor: Actor,
     rejects: _Rejects,
 ) -> int:
-    """Store the labels whose events exist; return how many are new."""
+    """Store the labels whose events exist and are not later; return how many are new."""
     labels = [label for _, label in valid]
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
         stored = store_labels(connection, tenant_id, labels, actor)
     for place in stored.unknown:
         rejects.add(valid[place][0], _UNKNOWN)
+    for place, event_at in stored.early.items():
+        rejects.add(valid[place][0], f"occurred_at {early_fault(event_at)}")
     return stored.new
 
 

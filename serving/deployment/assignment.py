@@ -14,6 +14,7 @@ from scoring.model.fraud_model import FraudModel
 from scoring.model.sandbox import FIXED_TESTS, is_fixed
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM
 
 _FULL = 2.0**64
 
@@ -43,6 +44,15 @@ def _canary_key(event: AnyEvent) -> str:
     """
     key = event.payer or event.payee
     return key if key is not None else json.dumps(event.document(), sort_keys=True)
+
+
+def _no_model(event: AnyEvent) -> str:
+    """Return why a tenant in test mode without a model has no decision for an event."""
+    why = "No model version is in production for this tenant; in test mode "
+    if event.event_type is not PAYSIM:
+        return f"{why}no {event.event_type.name} is decided without one."
+    fixed = ", ".join(FIXED_TESTS)
+    return f"{why}only the transactions with nameOrig {fixed} are decided without one."
 
 
 def percent_from(text: str) -> float:
@@ -107,8 +117,8 @@ class ModelAssignment:
         """Return the model that decides an event that is no fixed test.
 
         Raises:
-            NoModel: the tenant is in test mode and has no model; the message lists the transactions
-                that are decided without one.
+            NoModel: the tenant is in test mode and has no model; the message lists PaySim's
+                transactions that are decided without one.
         """
         canary = self.canary
         if canary is not None and canary.version is not None:
@@ -116,11 +126,7 @@ class ModelAssignment:
             if is_canary(canary.version, percent, _canary_key(event)):
                 return canary
         if self.champion is None:
-            raise NoModel(
-                self.misfit
-                or "No model version is in production for this tenant; in test mode only the "
-                f"transactions with nameOrig {', '.join(FIXED_TESTS)} are decided without one."
-            )
+            raise NoModel(self.misfit or _no_model(event))
         return self.champion
 
     def policy_for(self, model: FraudModel) -> Policy:

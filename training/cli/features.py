@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from scoring.counted import counted
+
 
 @click.group("features")
 def features() -> None:
@@ -62,8 +64,9 @@ def check_features(file: Path, event_type_file: Path) -> None:
     except InvalidFeatureSet as error:
         raise click.ClickException(f"{shown(file)} does not fit:{faults(error)}") from error
     click.echo(
-        f"{len(compiled.names)} features with {len(compiled.windows)} windows fit "
-        f"{event_type.name}."
+        f"{counted(len(compiled.names), 'feature')} with "
+        f"{counted(len(compiled.windows), 'window')} "
+        f"{'fits' if len(compiled.names) == 1 else 'fit'} {event_type.name}."
     )
     for one in feature_set.definitions:
         if one.monotone:

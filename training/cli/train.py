@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from scoring.transaction import PAYSIM
 from sentinel.local.terminal import open_console
 from sentinel.settings import Settings
 from training.cli import options
@@ -45,27 +44,15 @@ def train(
     options.check_data(data, has_paysims_columns=event_type is None)
     end_on_signals()
     # Imported late: MLflow, LightGBM and scikit-learn take seconds to load, also for a usage error.
-    from sentinel.event_type_file import read_event_type
-    from training.cli.config_file import configuration
     from training.cli.context import connect_to_train
-    from training.features.feature_file import read_feature_set
+    from training.cli.plan import read_plan
     from training.progress import Reporter
-    from training.train import Plan
     from training.train import train as run
     from training.train_report import show
 
     console = open_console()
     with Reporter(console) as reporter:
-        plan = Plan(
-            tenant,
-            data,
-            until_step,
-            costs,
-            seed,
-            event_type=PAYSIM if event_type is None else read_event_type(event_type),
-            feature_set=None if features is None else read_feature_set(features),
-            configuration=configuration(),
-        )
+        plan = read_plan(tenant, data, event_type, features, until_step, costs, seed)
         tracking = connect_to_train(Settings(), tenant, data, reporter)
         trained = run(plan, tracking, reporter)
     show(trained, console)

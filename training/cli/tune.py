@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from scoring.transaction import PAYSIM
 from sentinel.local.terminal import open_console
 from sentinel.settings import Settings
 from training.cli import options
@@ -66,30 +65,18 @@ def tune(
     options.check_event_type(event_type, data)
     options.check_data(data, has_paysims_columns=event_type is None)
     end_on_signals()
-    from sentinel.event_type_file import read_event_type
-    from training.cli.config_file import configuration
     from training.cli.context import connect_to_train
-    from training.features.feature_file import read_feature_set
+    from training.cli.plan import read_plan
     from training.progress import Reporter
     from training.search.report import show_search
     from training.search.search import Search
     from training.search.search import tune as run
-    from training.train import Plan
     from training.train_report import show
 
     settings = Settings()
     console = open_console()
     search = Search(
-        plan=Plan(
-            tenant,
-            data,
-            until_step,
-            costs,
-            seed,
-            event_type=PAYSIM if event_type is None else read_event_type(event_type),
-            feature_set=None if features is None else read_feature_set(features),
-            configuration=configuration(),
-        ),
+        plan=read_plan(tenant, data, event_type, features, until_step, costs, seed),
         trials=trials,
         latency_budget_us=latency_budget_us,
         timeout_minutes=timeout_minutes,

@@ -8,6 +8,7 @@ import numpy as np
 
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
+from scoring.counted import counted
 from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
@@ -73,8 +74,9 @@ def evaluate_version(
     is_fraud = data.is_fraud[rows]
     if not is_fraud.any() or is_fraud.all():
         raise TrainingError(
-            f"{data.source} has {is_fraud.size:,} transactions and {int(is_fraud.sum()):,} frauds "
-            "in these hours; both frauds and honest transactions are needed."
+            f"{data.source} has {counted(is_fraud.size, 'transaction')} and "
+            f"{counted(int(is_fraud.sum()), 'fraud')} in these hours; both frauds and honest "
+            "transactions are needed."
         )
     matrix = np.ascontiguousarray(data.matrix(model.features)[rows])
     evaluation = evaluate(model, model.margins(matrix), data.amount[rows], is_fraud)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from scoring.counted import counted
 from scoring.features import PAYSIM_FEATURES
 from training.comparison.evaluate_version import VersionEvaluation
 from training.reporting.metric_formats import FIGURES
@@ -17,7 +18,8 @@ def show_evaluation(evaluated: VersionEvaluation, console: Console) -> None:
     console.print(
         Text.assemble(
             (f"{version.name} version {version.version}", "bold"),
-            f" on {evaluated.row_count:,} transactions, {evaluated.fraud_count:,} frauds, of the "
+            f" on {counted(evaluated.row_count, 'transaction')}, "
+            f"{counted(evaluated.fraud_count, 'fraud')}, of the "
             f"{evaluated.data}",
         ),
         soft_wrap=True,

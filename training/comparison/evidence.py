@@ -8,6 +8,7 @@ import numpy as np
 
 from persistence.labels.reader import MaturedPairs, selection_bias
 from scoring.columns import BoolArray, FloatArray
+from scoring.counted import counted
 from scoring.evaluation.comparison import MIN_FRAUDS, Decisions
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel
@@ -67,15 +68,18 @@ def from_pairs(
         )
     if frauds < MIN_FRAUDS:
         raise NoEvidence(
-            f"{both} both scored {count:,} transactions {window}, but only {frauds:,} of them are "
-            f"frauds; at least {MIN_FRAUDS} are needed to decide which is better. Wait for more "
+            f"{both} both scored {counted(count, 'transaction')} {window}, but only "
+            f"{counted(frauds, 'of them is a fraud', 'of them are frauds')}; at least "
+            f"{MIN_FRAUDS} are needed to decide which is better. Wait for more "
             "labels, or widen --window-days."
         )
     labelled = int(np.count_nonzero(pairs.labelled & has_weight))
     presumed = int(np.count_nonzero(~pairs.labelled & has_weight))
     notes = [
-        f"Labels: {labelled:,} of the transactions have a label; the other "
-        f"{presumed:,} are presumed honest. {selection_bias(pairs.weights, pairs.is_fraud)}"
+        f"Labels: {counted(labelled, 'of the transactions has', 'of the transactions have')} a "
+        "label; "
+        f"{counted(presumed, 'other is', 'others are')} presumed honest. "
+        f"{selection_bias(pairs.weights, pairs.is_fraud)}"
     ]
     if pairs.truncated:
         notes.append(f"Only the newest {count:,} transactions of the window were read.")
@@ -113,7 +117,8 @@ def from_models(
     frauds = int(np.count_nonzero(is_fraud))
     if frauds < MIN_FRAUDS:
         raise NoEvidence(
-            f"{data.source} has {is_fraud.size:,} transactions and {frauds:,} frauds in these "
+            f"{data.source} has {counted(is_fraud.size, 'transaction')} and "
+            f"{counted(frauds, 'fraud')} in these "
             f"hours; at least {MIN_FRAUDS} frauds are needed to decide which is better."
         )
     sides = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from scoring.counted import counted
 from training.comparison.compare import Compared
 from training.comparison.summary import comparison_table
 from training.reporting.tables import print_line
@@ -16,7 +17,7 @@ def show_comparison(compared: Compared, console: Console) -> None:
     console.print(
         comparison_table(
             "Figures",
-            f"{figures.transactions:,} {compared.over}, {figures.frauds:,} frauds",
+            f"{figures.transactions:,} {compared.over}, {counted(figures.frauds, 'fraud')}",
             figures,
             f"version {compared.champion.version} (champion)",
             f"version {compared.challenger.version} (challenger)",

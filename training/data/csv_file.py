@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from scoring.counted import counted
 from training.errors import TrainingError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -56,8 +57,7 @@ class RaggedRow:
         """Return a sentence about it."""
         hint = " A quote that is not closed can cause it." if self.text.count('"') % 2 else ""
         return (
-            f"the row has {self.columns} column{'' if self.columns == 1 else 's'}, the header has "
-            f"{self.expected}.{hint}"
+            f"the row has {counted(self.columns, 'column')}, the header has {self.expected}.{hint}"
         )
 
 

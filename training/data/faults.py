@@ -40,7 +40,7 @@ def refuse_first_fault(
     field = min(first, key=lambda name: (first[name], table.column_names.index(name)))
     row = first[field]
     count = int(np.count_nonzero(np.logical_or.reduce([bad for _, bad in faults.values()])))
-    others = "" if count == 1 else f" {count} rows are not valid."
+    others = "" if count == 1 else f" {count:,} rows are not valid."
     fault = cell_fault(table, row, field, faults[field][0], names)
     raise TrainingError(f"{source}, {place(row)}: {fault}{others}")
 

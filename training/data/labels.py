@@ -10,6 +10,7 @@ import numpy as np
 
 from persistence.labels.reader import MaturedTransactions, selection_bias
 from scoring.columns import BoolArray, Columns, FloatArray
+from scoring.counted import counted
 from scoring.event_type.fields import EventType
 from scoring.feature_set.model_features import ModelFeatures
 from scoring.windows.events import IntArray
@@ -97,8 +98,10 @@ def from_feedback(matured: MaturedTransactions, window: Window) -> Labels:
     count, labelled = matured.is_fraud.size, int(np.count_nonzero(matured.labelled & has_weight))
     presumed = int(np.count_nonzero(~matured.labelled & has_weight))
     notes = [
-        f"Labels: {labelled:,} of {count:,} transactions {window} have a label; {presumed:,} others"
-        f" are presumed honest. {selection_bias(matured.weights, matured.is_fraud)}"
+        f"Labels: {labelled:,} of {counted(count, 'transaction')} {window} "
+        f"{'has' if labelled == 1 else 'have'} a label; "
+        f"{counted(presumed, 'other is', 'others are')} presumed honest. "
+        f"{selection_bias(matured.weights, matured.is_fraud)}"
     ]
     if matured.truncated:
         notes.append(f"Only the newest {count:,} transactions of the window were read.")

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from scoring.columns import BoolArray, FloatArray
+from scoring.counted import counted
 from training.data.scale import Scale
 from training.errors import TrainingError
 
@@ -59,7 +60,8 @@ class Part:
     def __str__(self) -> str:
         """Return a phrase such as `test part, steps 5 to 9, 1,000 rows, 12 frauds`."""
         return (
-            f"{self.name} part, {self.span}, {self.row_count:,} rows, {self.fraud_count:,} frauds"
+            f"{self.name} part, {self.span}, {counted(self.row_count, 'row')}, "
+            f"{counted(self.fraud_count, 'fraud')}"
         )
 
 
@@ -214,7 +216,7 @@ def _require_frauds(
     if frauds < least:
         raise TrainingError(
             f"The {name} part of the {_split(scale)} (up to {scale.until(rows.stop - 1)}) holds "
-            f"{frauds} frauds; at least {least} are needed. {remedy}"
+            f"{counted(frauds, 'fraud')}; at least {least} are needed. {remedy}"
         )
 
 

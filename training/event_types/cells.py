@@ -10,12 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scoring.columns import BoolArray, FloatArray, TextColumn
+from sentinel.missing_words import MISSING_WORDS
 from training.data import columns as arrow_columns
 
 Int64Array = NDArray[np.int64]
-
-MISSING_WORDS = ("", "na", "n/a", "nan", "null", "?", "-")
-"""Cells that count as missing, in lower case."""
 
 BOOLEANS = {
     **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y"), 1.0),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scoring.columns import BoolArray
+from scoring.counted import counted
 from scoring.event_type.fields import Field
 from scoring.event_type.limits import (
     MAX_CATEGORY_LENGTH,
@@ -142,8 +143,13 @@ def _optional_if_missing(draft: FieldDraft, column: Profile) -> FieldDraft:
     count, rows = int(np.count_nonzero(column.missing)), column.missing.size
     if not count:
         return draft
-    comment = f"Missing in {count:,} of {rows:,} rows ({count / rows:.1%})."
-    return draft.changed(comment, optional=True)
+    comment = f"Missing in {count:,} of {counted(rows, 'row')} ({count / rows:.1%})."
+    changed = draft.changed(comment, optional=True)
+    if draft.field.kind != "category" or not column.missing_words:
+        return changed
+    words = ", ".join(map(_shown, column.missing_words))
+    kept = f"{words} counts as missing; name it in `values` if it is one, such as NA for Namibia."
+    return changed.changed(kept, optional=True)
 
 
 def _reason_to_ignore(column: Profile, n: int) -> str | None:
@@ -212,7 +218,8 @@ def _number(column: Profile) -> FieldDraft:
     is_integer = column.content == "integer" and max(-least, greatest) <= MAX_INTEGER
     if is_integer and (is_code(column.name) or column.distinct_count <= MAX_CODES):
         comments.append(
-            f"{column.distinct_count:,} different values: if they are codes without an order, make "
+            f"{counted(column.distinct_count, 'different value')}: if they are codes without an "
+            "order, make "
             "it a category and send text."
         )
     # Names such as `total` may also count something.
@@ -261,11 +268,12 @@ def _text(column: Profile) -> FieldDraft:
         if rare:
             some = ", ".join(map(_shown, rare[:3]))
             comments.append(
-                f"{len(rare)} of the values are in fewer than {ROWS_A_VALUE} rows, such as {some}: "
-                "are they correct?"
+                f"{counted(len(rare), 'of the values is', 'of the values are')} in fewer than "
+                f"{ROWS_A_VALUE} rows, such as {some}: "
+                f"{'is it' if len(rare) == 1 else 'are they'} correct?"
             )
         return FieldDraft(Field(name, "category", values=tuple(sorted(counts))), tuple(comments))
-    comments.append(f"{len(counts):,} different values in {rows:,} rows.")
+    comments.append(f"{counted(len(counts), 'different value')} in {counted(rows, 'row')}.")
     if is_short and len(counts) * 2 <= rows:
         comments.append("Is it something with a history? Then make it an entity.")
         return FieldDraft(Field(name, "category"), tuple(comments))
@@ -275,7 +283,7 @@ def _text(column: Profile) -> FieldDraft:
 
 def _entity(column: Profile, hint: EntityHint) -> FieldDraft:
     count = column.distinct_count
-    comments = [f"{count:,} different values in {column.present_count:,} rows."]
+    comments = [f"{counted(count, 'different value')} in {counted(column.present_count, 'row')}."]
     if count == column.present_count:
         comments.append("Each occurs once, so it has no history here.")
     comments.append(f"That it is the {hint.entity} is a guess by the name.")

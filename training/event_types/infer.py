@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from scoring.columns import BoolArray
+from scoring.counted import counted
 from scoring.event_type.checks import check_event_type
 from scoring.event_type.fields import EventType, Field
 from scoring.event_type.limits import (
@@ -164,7 +165,8 @@ def _without_later_times(drafts: list[FieldDraft]) -> list[FieldDraft]:
         is_later = draft.times.us > own.us + MAX_FUTURE_US
         count = int(np.count_nonzero(is_later & own.is_time & draft.times.is_time))
         reason = (
-            f"Ignored: in {count:,} rows it is more than 24 hours after the event, and so would be "
+            f"Ignored: in {counted(count, 'row')} it is more than 24 hours after the event, and "
+            "so would be "
             "refused. Send the time in between as a number."
         )
         ignored = Field(draft.field.name, "timestamp", ignored=True)
@@ -215,7 +217,8 @@ def _comments(
     frauds = int(np.count_nonzero(is_fraud))
     rows = is_fraud.size
     comments = [
-        f"Draft of an event type, inferred from {found.source}: {rows:,} rows, {frauds:,} of them "
+        f"Draft of an event type, inferred from {found.source}: {counted(rows, 'row')}, "
+        f"{frauds:,} of them "
         f"fraud ({frauds / rows:.2%}).",
         "Check each comment and the name, then remove the comments. Remove fields that you do not "
         "send with an event.",

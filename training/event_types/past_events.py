@@ -32,7 +32,7 @@ class RejectedRow:
         row: number of the row, counted from 1 below the header.
         line: line of the file on which it begins, counted from 1; None in Parquet.
         cells: its cells as text, in the order of `PastEvents.names`.
-        reason: what is wrong with it.
+        reason: what is wrong with it: a sentence for each cell that is not valid.
     """
 
     row: int
@@ -48,6 +48,7 @@ class PastEvents:
     Attributes:
         columns: column by the name of each field that is not ignored, n rows each.
         is_fraud: whether each event has the label fraud, bool (n,).
+        is_labelled: whether each event has a label, bool (n,).
         time_us: microseconds since 1970 UTC, non-decreasing, int64 (n,).
         names: names of the columns of the rejected rows.
         rejected: rows that are not valid, in the order of the file.
@@ -55,6 +56,7 @@ class PastEvents:
 
     columns: Columns
     is_fraud: BoolArray
+    is_labelled: BoolArray
     time_us: Int64Array
     names: tuple[str, ...]
     rejected: tuple[RejectedRow, ...]
@@ -66,6 +68,7 @@ class PastEvents:
             self,
             columns=taken(self.columns, rows),
             is_fraud=self.is_fraud[rows],
+            is_labelled=self.is_labelled[rows],
             time_us=self.time_us[rows],
         )
 
@@ -108,10 +111,10 @@ def load_past_events(path: Path, event_type: EventType, latest_us: int) -> PastE
         faults = {name: (field.rule, field.is_bad) for name, field in read.items()}
         rule, is_bad = faults[time]
         faults[time] = rule, is_bad | np.isnan(np.asarray(read[time].column))
-        is_fraud = np.zeros(len(us))
+        value = np.full(len(us), np.nan)
         if label in found.table.column_names:
-            is_fraud = labels(found.table[label])
-            unknown = np.isnan(is_fraud) & ~is_missing(found.table[label])
+            value = labels(found.table[label])
+            unknown = np.isnan(value) & ~is_missing(found.table[label])
             faults[str(label)] = LABEL_RULE, unknown
         late = {time: (FUTURE_RULE, us > latest_us)}
         names = tuple(name for name in found.names if name in set(known))
@@ -120,7 +123,8 @@ def load_past_events(path: Path, event_type: EventType, latest_us: int) -> PastE
     good = np.flatnonzero(is_good)
     order = good[np.argsort(us[good], kind="stable")]
     columns = taken(columns_of(fields, read, len(us)), order)
-    return PastEvents(columns, is_fraud[order] == 1, us[order], names, rejected)
+    value = value[order]
+    return PastEvents(columns, value == 1, ~np.isnan(value), us[order], names, rejected)
 
 
 _Faults = Mapping[str, tuple[str, BoolArray]]
@@ -134,13 +138,12 @@ def _rejected(
     texts: Sequence[str],
     left_out: Sequence[RaggedRow],
 ) -> tuple[RejectedRow, ...]:
-    """Return the rows with faults, each with that of its first column, and those left out."""
-    bad: dict[int, tuple[str, str]] = {}
+    """Return the rows with faults, each with those of all its columns, and those left out."""
+    bad: dict[int, dict[str, str]] = {}
     for some in faults:
-        for name in sorted(some, key=names.index):
-            rule, is_bad = some[name]
+        for name, (rule, is_bad) in some.items():
             for row in np.flatnonzero(is_bad).tolist():
-                bad.setdefault(row, (name, rule))
+                bad.setdefault(row, {}).setdefault(name, rule)
     ragged = {one.row: one for one in left_out}
     # Rows of the file by rows of the table, which lacks those that were left out.
     place = np.arange(found.table.num_rows + len(ragged))
@@ -156,8 +159,10 @@ def _rejected(
             inside = of_file[row]
             values = (found.table[name][inside].as_py() for name in names)
             cells = ["" if value is None else str(value) for value in values]
-            name, rule = bad[inside]
-            reason = cell_fault(found.table, inside, name, rule, texts)
+            reason = " ".join(
+                cell_fault(found.table, inside, name, bad[inside][name], texts)
+                for name in sorted(bad[inside], key=names.index)
+            )
         rejected.append(RejectedRow(row + 1, lines.get(row), cells, reason))
     return tuple(rejected)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scoring.columns import BoolArray, FloatArray
+from sentinel.missing_words import is_missing_word
 from training.data import columns as arrow_columns
 from training.event_types.cells import (
     Int64Array,
@@ -72,6 +73,12 @@ class Profile:
         used = np.flatnonzero(found)
         texts = as_text(self.values.take(pa.array(used)))
         return dict(zip(texts, found[used].tolist(), strict=True))
+
+    @property
+    def missing_words(self) -> tuple[str, ...]:
+        """Words in the cells that count as missing; an empty cell is no word."""
+        found = (value.strip() for value in as_text(self.values.drop_null()))
+        return tuple(sorted({value for value in found if value and is_missing_word(value)}))
 
     @property
     def distinct_count(self) -> int:

@@ -11,7 +11,7 @@ from scoring.errors import InvalidFeatureSet
 from scoring.feature_set.document import from_document, to_document
 from scoring.feature_set.feature_set import FeatureSet
 from sentinel.sentences import shown
-from sentinel.yaml_keys import UniqueKeys
+from sentinel.yaml_keys import QuotedNumbers, parsed
 from training.errors import TrainingError
 
 
@@ -19,13 +19,13 @@ def read_feature_set(path: Path) -> FeatureSet:
     """Return the feature set of a file.
 
     Args:
-        path: file in YAML or JSON, which is YAML too.
+        path: file in YAML or JSON.
 
     Raises:
         TrainingError: the file cannot be read, or is no feature set; names each fault.
     """
     try:
-        document = yaml.load(path.read_bytes(), UniqueKeys)  # noqa: S506 - a safe loader
+        document = parsed(path.read_bytes())
     except OSError as error:
         raise TrainingError(f"{shown(path)} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -50,7 +50,11 @@ def faults(error: InvalidFeatureSet) -> str:
 
 def as_yaml(feature_set: FeatureSet) -> str:
     """Return a feature set as YAML that `read_feature_set` reads."""
-    text: str = yaml.safe_dump(
-        to_document(feature_set), sort_keys=False, allow_unicode=True, width=100
+    text: str = yaml.dump(
+        to_document(feature_set),
+        Dumper=QuotedNumbers,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
     )
     return text

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from scoring.columns import TextColumn
+from scoring.counted import counted
 from scoring.errors import InvalidFeatureSet
 from scoring.event_type.fields import EventType
 from scoring.feature_set.document import MAX_CATEGORIES, MAX_FEATURES
@@ -66,8 +67,10 @@ def suggested(event_type: EventType) -> FeatureSet:
         )
     if count > MAX_FEATURES:
         raise TrainingError(
-            f"The event type {event_type.name} has {len(event_type.kept)} fields, from which "
-            f"{count} features are made; a model has at most {MAX_FEATURES}. Make fields that "
+            f"The event type {event_type.name} has {counted(len(event_type.kept), 'field')}, from "
+            "which "
+            f"{counted(count, 'feature is', 'features are')} made; a model has at most "
+            f"{MAX_FEATURES}. Make fields that "
             "matter little `ignored` in the event type, or fewer of them entities."
         )
     return feature_set

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
 from scoring.columns import BoolArray, FloatArray
+from scoring.counted import counted
 from scoring.evaluation.probability_metrics import brier, expected_calibration_error, log_losses
 from scoring.evaluation.weights import scaled
 from scoring.model.calibration import (
@@ -86,7 +87,7 @@ class Calibration:
         count = self.compared.stop - self.compared.start
         return (
             f"fitted on the earlier half of the calibrate part ({fitted}), compared on the later "
-            f"({compared}, {count:,} rows)"
+            f"({compared}, {counted(count, 'row')})"
         )
 
 

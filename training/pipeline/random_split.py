@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.columns import BoolArray
+from scoring.counted import counted
 from training.data.split import Split
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Sample
@@ -77,6 +78,7 @@ def explain_difference(by_time: Evaluation, at_random: Evaluation) -> str:
             "average ones. Expect worse figures, and evaluate again on newer hours."
         )
     return (
-        f"{figures}, and the intervals overlap: with {int(by_time.is_fraud.sum()):,} frauds to "
+        f"{figures}, and the intervals overlap: with "
+        f"{counted(int(by_time.is_fraud.sum()), 'fraud')} to "
         "test on, no drift between the hours of training and of the test is shown."
     )

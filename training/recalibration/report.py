@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from scoring.counted import counted
 from training.comparison.summary import comparison_table
 from training.recalibration.run import Recalibration
 from training.reporting.tables import calibrators_table, print_line, titled_table
@@ -32,7 +33,8 @@ def show_recalibration(recalibration: Recalibration, console: Console) -> None:
         comparison_table(
             "Test part, used once",
             f"{' to '.join(recalibration.labels.span(result.parts[-1].rows))}, "
-            f"{comparison.transactions:,} transactions, {comparison.frauds:,} frauds",
+            f"{counted(comparison.transactions, 'transaction')}, "
+            f"{counted(comparison.frauds, 'fraud')}",
             comparison,
             "before",
             "after",

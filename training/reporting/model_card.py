@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 
 from registry.publish.tracking import MAX_DESCRIPTION, Card
 from scoring.columns import BoolArray, FloatArray
+from scoring.counted import counted
 from scoring.described_features import DescribedFeatures
 from scoring.feature_set.model_features import ModelFeatures
 from scoring.policy import Policy
@@ -136,11 +137,13 @@ def _origin(features: ModelFeatures) -> str:
     used = len(features.compiled.fields)
     if not features.windows:
         return (
-            f"The features are {used} fields of one event, without the history of anyone. Whether "
+            f"The features are made of {counted(used, 'field')} of one event, without the history "
+            "of anyone. Whether "
             "one of them describes a person is for you to check."
         )
     return (
-        f"The features are fields of the event and {len(features.windows)} windows over the past "
+        f"The features are fields of the event and {counted(len(features.windows), 'window')} "
+        "over the past "
         "events of its entities, back to 90 days; an entity without past events has nothing there. "
         "A fraud counts in a window only once its label is known. Whether a field describes a "
         "person is for you to check."

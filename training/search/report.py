@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scoring.counted import counted
 from training.reporting.tables import titled_table
 from training.search.search import Tuned
 from training.search.selection import RankedCandidate
@@ -20,7 +21,7 @@ def show_search(tuned: Tuned, console: Console) -> None:
     console.print()
     console.print(_table(tuned))
     console.print(
-        f"{counts.finished} trials: {counts.complete} complete, {counts.pruned} pruned, "
+        f"{counted(counts.finished, 'trial')}: {counts.complete} complete, {counts.pruned} pruned, "
         f"{counts.failed} failed. Each half of the threshold part is decided by the threshold of "
         "the other; ± one standard error.",
         soft_wrap=True,

@@ -10,6 +10,7 @@ from typing import Any
 
 from registry.names import model_name
 from registry.publish.tracking import Run, Tracking
+from scoring.counted import counted
 from training.data.split import Part
 from training.errors import TrainingError
 from training.features.of_training import features_of
@@ -168,7 +169,7 @@ def _try_all(
             f"; {len(study.cut_off_runs)} interrupted, repeated" if study.cut_off_runs else ""
         )
         reporter.note(
-            f"Resuming the search: {counts.finished} of {search.trials} trials done "
+            f"Resuming the search: {counts.finished} of {counted(search.trials, 'trial')} done "
             f"({counts.complete} complete, "
             f"{counts.pruned} pruned, {counts.failed} failed{repeated})."
         )
@@ -178,7 +179,8 @@ def _try_all(
         while (done := study.counts.finished) < search.trials:
             if ends is not None and time.monotonic() >= ends and study.counts.complete:
                 reporter.note(
-                    f"The time limit is reached after {done} of {search.trials} trials; run the "
+                    f"The time limit is reached after {done} of "
+                    f"{counted(search.trials, 'trial')}; run the "
                     "same command to continue."
                 )
                 break
@@ -201,7 +203,7 @@ def run_trial(trial: RunningTrial, parent: Run, material: Material) -> str:
             (latency,) = measure([tried.model], material.matrix[material.parts.threshold.rows])
         except Pruned:
             trial.prune()
-            status, ended = "KILLED", f"pruned after {len(losses)} rounds"
+            status, ended = "KILLED", f"pruned after {counted(len(losses), 'round')}"
         except Exception as error:  # noqa: BLE001 - the next trial may succeed after any error
             reason = f"{type(error).__name__}: {error}"[:500]
             trial.fail(reason)
@@ -211,7 +213,8 @@ def run_trial(trial: RunningTrial, parent: Run, material: Material) -> str:
             trial.complete(tried)
             run.log(metrics={**tried.metrics, **_latency_metrics(latency)})
             ended = (
-                f"saves {tried.metrics['net_savings']:,.0f} with {tried.fitted.leaves:,} leaves, "
+                f"saves {tried.metrics['net_savings']:,.0f} with "
+                f"{counted(tried.fitted.leaves, 'leaf', 'leaves')}, "
                 f"{latency.batch_us:.1f} µs a row"
             )
         run.log_series("stopping_log_loss", losses)

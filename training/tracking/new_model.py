@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 
 from registry.names import model_name
 from registry.publish.tracking import Tracking
+from sentinel.known_tenant import KNOWN_TENANT
 from training.progress import Reporter
 
 _SIMILAR = 0.8
@@ -29,6 +31,9 @@ def warn_of_new_model(tracking: Tracking, tenant: str, reporter: Reporter) -> No
     name = model_name(tenant)
     names = _registered_models(tracking)
     if name in names:
+        return
+    if os.environ.get(KNOWN_TENANT) == tenant:
+        reporter.note(f"{name} is new in this MLflow; this makes its version 1.")
         return
     report = reporter.warn if names else reporter.note
     report(

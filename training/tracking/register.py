@@ -10,6 +10,7 @@ from pathlib import Path
 from registry.publish.registration import registering
 from registry.publish.tracking import Card, Run
 from registry.verify.booster_file import check_booster
+from scoring.counted import counted
 from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from scoring.transaction import PAYSIM
@@ -148,7 +149,8 @@ def _data_facts(data: LabelledEvents, parts: Split) -> dict[str, str]:
     }
     if parts.dropped_rows:
         facts["left out"] = (
-            f"{parts.dropped_rows:,} rows with {parts.dropped_frauds:,} frauds after "
+            f"{counted(parts.dropped_rows, 'row')} with {counted(parts.dropped_frauds, 'fraud')} "
+            "after "
             f"{scale.until(used.stop - 1)}"
         )
     return facts

@@ -23,6 +23,7 @@ from persistence.maintenance import migrate
 from registry.client.base import RegisteredVersion
 from registry.client.rest_client import RestClient
 from registry.names import PRODUCTION, model_name
+from sentinel.known_tenant import KNOWN_TENANT
 from sentinel.local.demo import own_samples, samples, state, tenant
 from sentinel.local.demo.errors import DemoError
 from sentinel.local.demo.own_file import EVENT_TYPE, Described, OwnFile, describe
@@ -286,7 +287,10 @@ class Demo:
         command += ["--event-type", str(self._home / EVENT_TYPE)] if self._own else []
         command += ["--seed", str(tenant.SEED)] if self._own else []
         training = subprocess.Popen(  # noqa: S603 - our own command
-            command, env=self._child_environment(), cwd=_PROJECT, stdin=subprocess.DEVNULL
+            command,
+            env={**self._child_environment(), KNOWN_TENANT: tenant.TENANT},
+            cwd=_PROJECT,
+            stdin=subprocess.DEVNULL,
         )
         try:
             status = training.wait()

@@ -13,6 +13,7 @@ from persistence.history.removal import remove_history
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from registry.names import model_name
+from scoring.counted import counted
 from scoring.errors import NotFound
 from scoring.event_type.fields import EventType
 from scoring.transaction import PAYSIM
@@ -99,10 +100,11 @@ def send_own_events(engine: Engine, home: Path, described: Described) -> None:
         return
     with step(f"Importing the past events of {source}") as detail:
         count = own_samples.import_past(
-            engine, tenant, data, chosen, actor, lambda rows: detail(f"{rows:,} rows")
+            engine, tenant, data, chosen, actor, lambda rows: detail(f"{counted(rows, 'row')}")
         )
     console.print(
-        f"{count:,} events of {source}, those of the {own_samples.HISTORY_DAYS} days before its "
+        f"{counted(count, 'event')} of {source}, those of the {own_samples.HISTORY_DAYS} days "
+        "before its "
         "last one, are the past of their entities, but for the three that are scored below."
     )
 

@@ -36,8 +36,9 @@ def stream() -> io.StringIO:
 
 
 @pytest.fixture
-def log(stream: io.StringIO) -> Iterator[Log]:
+def log(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     """Set the log of this process up as a service does; afterwards it is as it was."""
+    monkeypatch.setenv("MLFLOW_CONFIGURE_LOGGING", "false")  # as `set_up` does, until the end
     names = [None, "sentinel", *logs.SERVERS]
     loggers = [logging.getLogger(name) for name in names]
     before = [(x, x.level, x.handlers[:], x.propagate) for x in loggers]

@@ -59,6 +59,8 @@ def test_the_demo_trains_promotes_and_scores_transactions(
     _, output = first_run
     assert "Promoted fraud-demo version 1 to production." in output
     assert "Warning" not in output
+    assert "fraud-demo is new in this MLflow; this makes its version 1.\n" in output
+    assert "tenants create" not in output, "the demo has made its tenant"
     scored = replies(output)
     assert len(scored) == 4
     for reply in scored:

@@ -186,6 +186,11 @@ class Walk(RuleBasedStateMachine):
             if external_id and days % 2
             else {"transaction_id": one.reply["transaction_id"]}
         )
+        own_us = one.event.time_us
+        if own_us is not None and at.timestamp() * 1e6 < own_us - 300_000_000:
+            problem = self.refused("POST", "/labels", {"labels": [of | given]})
+            assert [error["field"] for error in problem["errors"]] == ["labels.0.occurred_at"]
+            return
         one.add(ExpectedLabel(label, source, at, is_reversal))
         (stored,) = self.post("/labels", {"labels": [of | given]})["labels"]
         assert stored["transaction_id"] == one.reply["transaction_id"]

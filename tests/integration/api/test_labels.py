@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
 from persistence.tenants import Tenant
+from tests.support.data.own_events import CardTenant
 from tests.support.data.review import decide, say, store
+from tests.support.event_types import an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.management_api import ACTOR, Request, connected
 
@@ -155,6 +158,29 @@ def test_a_time_may_be_some_minutes_ahead_and_not_more(
     assert decision.transaction.external_id == "order-1"
 
 
+def test_a_label_that_is_older_than_its_event_is_422_and_named_and_none_is_stored(
+    request_: Request, engine: Engine, service_engine: Engine, rows: Rows
+) -> None:
+    cards = CardTenant(engine, an_event_type())
+    old, new = (
+        cards.decided(TX_DATETIME=f"2026-0{month}-15T12:00:00Z", external_id=f"in-{month}")
+        for month in (1, 3)
+    )
+    assert DecisionLog(service_engine).write([old, new]) == [old, new]
+    reply = post(request_, cards.tenant, *({"external_id": f"in-{m}"} | FRAUD for m in (1, 3)))
+    assert reply.status_code == 422
+    assert reply.json()["errors"] == [
+        {
+            "field": "labels.1.occurred_at",
+            "message": "must not be before the event's own time, 2026-03-15T12:00:00+00:00",
+        }
+    ]
+    assert rows("SELECT count(*) FROM labels") == [{"count": 0}]
+    assert post(request_, cards.tenant, {"external_id": "in-1"} | FRAUD).status_code == 201
+    now = {"external_id": "in-3", "label": "fraud", "source": "customer"}
+    assert post(request_, cards.tenant, now).status_code == 201
+
+
 def test_every_event_that_is_not_there_or_another_tenants_is_named(
     request_: Request,
     tenant: Tenant,
@@ -238,16 +264,18 @@ def test_a_query_parameter_or_another_scope_is_refused(request_: Request, tenant
 def test_the_tuner_and_the_comparison_take_a_time_in_the_past(
     request_: Request, tenant: Tenant
 ) -> None:
-    for at, status in [
-        ("2026-02-01T10:00:00Z", 200),
-        ("1969-01-01T00:00:00Z", 422),
-        ("9999-01-01T00:00:00Z", 422),
-        ("yesterday", 422),
+    iso = "must be an ISO 8601 time such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
+    in_the_past = "must be a time from 1970 until now"
+    for at, status, message in [
+        ("2026-02-01T10:00:00Z", 200, ""),
+        ("1969-01-01T00:00:00Z", 422, in_the_past),
+        ("9999-01-01T00:00:00Z", 422, in_the_past),
+        ("yesterday", 422, iso),
     ]:
         reply = request_(tenant.id, "GET", f"/tuner?as_of={at}")
         assert reply.status_code == status
         if status == 200:
             assert reply.json()["as_of"] == "2026-02-01T10:00:00+00:00"
         else:
-            assert fields(reply) == ["as_of"]
+            assert reply.json()["errors"] == [{"field": "as_of", "message": message}]
     assert request_(tenant.id, "GET", "/models?as_of=2026-02-01T10:00:00Z").status_code == 200

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from persistence.decisions.writer import DecisionLog
 from persistence.labels.writer import NewLabel, read_stored, store_labels
 from persistence.review.search import Search, find_transactions
 from persistence.review.worklist import read_case, read_worklist
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
+from scoring.event_type.validation import EventValidator
 from tests.support.data.labels import BACK_OFFICE, a_label, report
+from tests.support.data.own_events import CardTenant
 from tests.support.data.review import NOW, decide, say, store
+from tests.support.event_types import an_event, an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
 
 DAY = timedelta(days=1)
@@ -40,12 +44,75 @@ def test_an_event_is_found_by_either_id_and_only_in_its_tenant(
         NewLabel(*ids, "fraud", source, NOW) for ids, source in zip(named, sources, strict=True)
     ]
     with tenant_transaction(service_engine, tenant.id, actor=BACK_OFFICE) as connection:
-        assert store_labels(connection, tenant.id, labels, BACK_OFFICE) == (2, [1, 2, 4, 5])
+        assert store_labels(connection, tenant.id, labels, BACK_OFFICE) == (2, [1, 2, 4, 5], {})
     stored = rows("SELECT tenant_id, transaction_id, source FROM labels ORDER BY source")
     assert [r["source"] for r in stored] == ["chargeback", "rule"]
     assert {(r["tenant_id"], r["transaction_id"]) for r in stored} == {
         (tenant.id, mine.transaction_id)
     }
+
+
+@pytest.mark.parametrize("by", ["transaction_id", "external_id"])
+def test_a_label_is_not_older_than_its_event(
+    engine: Engine, service_engine: Engine, rows: Rows, by: str
+) -> None:
+    cards = CardTenant(engine, an_event_type(TX_DATETIME={"kind": "timestamp", "role": "time"}))
+    event_at = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    decided = cards.decided(TX_DATETIME="2026-03-31T14:00:00.123456789+02:00", external_id="a")
+    assert DecisionLog(service_engine).write([decided]) == [decided]
+    ids = (None, decided.transaction_id) if by == "transaction_id" else ("a", None)
+    times = [event_at - timedelta(minutes=6), event_at - timedelta(minutes=4), event_at + DAY]
+    labels = [NewLabel(*ids, "fraud", "customer", at) for at in times]
+
+    with tenant_transaction(service_engine, cards.id, actor=BACK_OFFICE) as connection:
+        stored = store_labels(connection, cards.id, labels, BACK_OFFICE)
+
+    own_time = event_at + timedelta(microseconds=123457)
+    assert stored == (2, [], {0: own_time}), "a clock may be some minutes behind"
+    assert [row["occurred_at"] for row in rows("SELECT occurred_at FROM labels ORDER BY 1")] == (
+        times[1:]
+    )
+
+
+def test_an_event_whose_clock_is_ahead_takes_a_label_once_it_is_decided(
+    engine: Engine, service_engine: Engine
+) -> None:
+    cards = CardTenant(engine, an_event_type())
+    now = datetime.now(UTC)
+    ahead = (now + timedelta(hours=20)).isoformat()
+    event = EventValidator(cards.stored.event_type, cards.stored.id).validate(
+        an_event(TX_DATETIME=ahead), int(now.timestamp() * 1e6)
+    )
+    (decided,) = cards.decision_of([event])
+    assert DecisionLog(service_engine).write([decided]) == [decided]
+    label = a_label(decided, occurred_at=datetime.now(UTC))
+    with tenant_transaction(service_engine, cards.id, actor=BACK_OFFICE) as connection:
+        assert store_labels(connection, cards.id, [label], BACK_OFFICE) == (1, [], {})
+
+
+@pytest.mark.parametrize("offset", ["+23:59", "-23:59", "+16:00"])
+def test_an_event_with_an_offset_that_postgres_does_not_have_takes_any_label(
+    engine: Engine, service_engine: Engine, offset: str
+) -> None:
+    cards = CardTenant(engine, an_event_type())
+    decided = cards.decided(TX_DATETIME=f"2026-03-30T12:00:00{offset}")
+    assert DecisionLog(service_engine).write([decided]) == [decided]
+    label = a_label(decided, occurred_at=datetime(2020, 1, 1, tzinfo=UTC))
+    with tenant_transaction(service_engine, cards.id, actor=BACK_OFFICE) as connection:
+        assert store_labels(connection, cards.id, [label], BACK_OFFICE) == (1, [], {})
+
+
+def test_an_event_without_a_time_of_its_own_takes_a_label_of_any_time(
+    engine: Engine, service_engine: Engine, tenant: Tenant
+) -> None:
+    timeless = CardTenant(engine, an_event_type(TX_DATETIME={"kind": "timestamp"}))
+    paysim, decided = decide(tenant), timeless.decided()
+    store(service_engine, paysim)
+    assert DecisionLog(service_engine).write([decided]) == [decided]
+    for decision in (paysim, decided):
+        report(service_engine, decision, occurred_at=datetime(2020, 1, 1, tzinfo=UTC))
+        case = read_case(service_engine, decision.tenant_id, decision.transaction_id)
+        assert len(case.labels) == 1
 
 
 def test_all_labels_are_kept_with_their_actor_latest_first(

@@ -10,10 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
+from persistence.decisions.writer import DecisionLog
 from persistence.tenants import Tenant
 from sentinel.cli.main import main
 from sentinel.operations import label_import
+from tests.support.data.own_events import CardTenant
 from tests.support.data.review import decide, store
+from tests.support.event_types import an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
 
 HEADER = "external_id,transaction_id,label,source,occurred_at,amount_lost,reversed"
@@ -70,10 +73,39 @@ def test_rows_are_stored_and_the_others_rejected_with_the_reason(
         ]
     )
     with (tmp_path / "labels.csv.rejected.csv").open(newline="") as file:
-        rejected = {(r["row"], r["reason"].split()[0]) for r in csv.DictReader(file)}
-    assert rejected == {("2", "no"), ("4", "no"), ("5", "source"), ("6", "has")}
+        rejected = {r["row"]: r["reason"] for r in csv.DictReader(file)}
+    unknown = "no decision of the tenant has this id"
+    assert rejected == {
+        "2": unknown,
+        "4": unknown,
+        "5": "source must be one of chargeback, analyst, customer, rule, import; occurred_at must "
+        "be a time such as 2026-01-31T12:00:00Z",
+        "6": "has 3 columns, the header has 7",
+    }
     (entry,) = rows("SELECT via, object FROM audit_log WHERE action = 'label.created'")
     assert entry == {"via": "sentinel labels import", "object": "labels"}
+
+
+def test_a_label_that_is_older_than_its_event_is_rejected(
+    import_: Import, engine: Engine, service_engine: Engine, rows: Rows, tmp_path: Path
+) -> None:
+    cards = CardTenant(engine, an_event_type(), "demo")
+    payments = [cards.decided(external_id=f"order-{i}") for i in (1, 2)]
+    assert DecisionLog(service_engine).write(payments) == payments
+    path = write(
+        tmp_path / "labels.csv",
+        "order-1,,fraud,chargeback,2026-04-01T00:00:00Z,,",
+        "order-2,,fraud,chargeback,2026-03-01T00:00:00Z,,",
+    )
+    done = import_(path)
+    assert (done.exit_code, done.stdout) == (1, "Stored 1 label; 0 were stored before.\n")
+    with (tmp_path / "labels.csv.rejected.csv").open(newline="") as file:
+        (rejected,) = csv.DictReader(file)
+    assert (rejected["row"], rejected["reason"]) == (
+        "2",
+        "occurred_at must not be before the event's own time, 2026-03-31T12:00:00+00:00",
+    )
+    assert rows("SELECT count(*) FROM labels") == [{"count": 1}]
 
 
 def test_the_same_file_again_changes_nothing_and_corrected_rejects_are_imported(
@@ -87,13 +119,13 @@ def test_the_same_file_again_changes_nothing_and_corrected_rejects_are_imported(
     )
     assert import_(path).exit_code == 1
     again = import_(path)
-    assert "Stored 0 labels; 1 were stored before." in again.output
+    assert "Stored 0 labels; 1 was stored before." in again.output
     rejects = tmp_path / "labels.csv.rejected.csv"
     rejects.write_text(rejects.read_text().replace("rumour", "rule"))
     corrected = import_(rejects)
     assert (corrected.exit_code, corrected.output) == (
         0,
-        "Stored 1 labels; 0 were stored before.\n",
+        "Stored 1 label; 0 were stored before.\n",
     )
     assert rows("SELECT count(*) FROM labels") == [{"count": 2}]
 
@@ -114,7 +146,7 @@ def test_an_interrupted_import_continues_where_it_ended(
     assert "line 8" in import_(broken).output
     assert rows("SELECT count(*) FROM labels") == [{"count": 6}]
     done = import_(write(broken, *lines))
-    assert (done.exit_code, done.output) == (0, "Stored 1 labels; 6 were stored before.\n")
+    assert (done.exit_code, done.output) == (0, "Stored 1 label; 6 were stored before.\n")
 
 
 def test_an_import_without_rejects_removes_the_rejects_of_an_earlier_one(

@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from registry.publish.tracking import Tracking
+from sentinel.known_tenant import KNOWN_TENANT
 from sentinel.local.terminal import open_console
 from training.progress import Reporter
 from training.tracking.new_model import hint_on_missing_model, warn_of_new_model
@@ -66,3 +67,14 @@ def test_the_first_model_of_an_mlflow_is_a_note(tmp_path: Path, reported: Report
     assert note.startswith("fraud-acme is new in this MLflow; this makes its version 1.")
     assert "`sentinel tenants create acme`" in note
     assert warning == ""
+
+
+def test_a_tenant_that_the_caller_has_made_needs_no_command_and_another_one_does(
+    tracking: Tracking, reported: Reported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KNOWN_TENANT, "demo")
+    assert reported(tracking, "demo") == (
+        "fraud-demo is new in this MLflow; this makes its version 1.\n",
+        "",
+    )
+    assert "`sentinel tenants create acme`" in reported(tracking, "acme")[1]

@@ -39,6 +39,32 @@ def test_json_is_read_too(file: Path) -> None:
     assert read_event_type(file) == ODD
 
 
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        *(("1e6", 1e6), ("1E6", 1e6), ("1e+6", 1e6), ("1.5e6", 1.5e6), ("1.5e+6", 1.5e6)),
+        *(("2.e3", 2e3), (".5", 0.5), ("-.5e1", -5.0), ("+1e-2", 0.01), ("1000000", 1e6)),
+    ],
+)
+def test_a_bound_may_have_an_exponent(file: Path, written: str, number: float) -> None:
+    file.write_text(f"name: cards\nfields:\n  PRICE: {{kind: number, max: {written}}}\n")
+    assert read_event_type(file).fields[0].maximum == number
+
+
+def test_a_value_that_reads_as_a_number_has_to_be_quoted(file: Path) -> None:
+    text = "name: cards\nfields:\n  CODE: {kind: category, values: [a, %s]}\n"
+    file.write_text(text % "12e4")
+    assert "fields.CODE.values must be a list of texts; quote 120000.0" in refusal(file)
+
+    file.write_text(text % "'12e4'")
+    assert read_event_type(file).fields[0].values == ("a", "12e4")
+
+
+def test_json_may_be_indented_by_tabs(file: Path) -> None:
+    file.write_text(json.dumps(to_document(ODD), indent="\t"))
+    assert read_event_type(file) == ODD
+
+
 def refusal(path: Path) -> str:
     with pytest.raises(EventTypeFileError) as refused:
         read_event_type(path)

@@ -41,7 +41,7 @@ def test_the_draft_is_printed(file: Path) -> None:
 def test_the_draft_is_written_to_a_new_file_only(file: Path, tmp_path: Path) -> None:
     output = tmp_path / "payments.yaml"
     done = run(file, "--label", "fraud", "--time", "when", "--output", output)
-    assert done.stdout == f"Wrote {output}: 3 fields, and 0 that are ignored.\n"
+    assert done.stdout == f"Wrote {output}: 3 fields, and 0 ignored.\n"
     assert output.read_text() == run(file, "--label", "fraud").stdout
     again = run(file, "--label", "fraud", "--output", output)
     assert (again.exit_code, again.stderr) == (1, f"Error: {output} exists; name another file.\n")

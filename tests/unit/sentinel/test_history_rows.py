@@ -105,3 +105,16 @@ def test_equal_events_are_numbered_across_batches(monkeypatch: Any) -> None:
     monkeypatch.setattr(history_rows, "BATCH_ROWS", 2)
     assert imported(*[an_event()] * 5) == whole
     assert len({event.event_id for event in whole}) == 5
+
+
+def test_an_event_without_a_label_says_so() -> None:
+    event = EventValidator(EVENT_TYPE).validate(an_event(), NOW_US)
+    columns = {
+        name: column_of(field.kind, [event.values[name]]) for name, field in EVENT_TYPE.kept.items()
+    }
+    at = np.array([event.time_us], np.int64)
+    honest = np.zeros(1, np.bool_)
+    for is_labelled in (True, False):
+        batches = past_events("demo", EVENT_TYPE, columns, at, honest, 0, np.array([is_labelled]))
+        found = [one for batch in batches for one in batch]
+        assert {(one.fraud_known_us, one.is_labelled) for one in found} == {(None, is_labelled)}

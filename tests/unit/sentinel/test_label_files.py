@@ -69,7 +69,9 @@ def test_a_row_is_read_with_the_values_that_may_be_missing() -> None:
         ({"occurred_at": "1969-12-31T23:59:59Z"}, "occurred_at must not be before 1970"),
         ({"occurred_at": NOW + timedelta(minutes=6)}, "occurred_at must not be in the future"),
         ({"amount_lost": "-1"}, "amount_lost must be from 0"),
-        ({"amount_lost": "nan"}, "amount_lost must be from 0"),
+        ({"external_id": "NA", "transaction_id": "null"}, "one of the two"),
+        ({"label": "NA"}, "label must be"),
+        ({"occurred_at": "NA"}, "occurred_at must be a time"),
         ({"amount_lost": "inf"}, "amount_lost must be from 0"),
         ({"amount_lost": "1,5"}, "amount_lost must be a number"),
         ({"amount_lost": "1_000"}, "amount_lost must be a number"),
@@ -79,6 +81,21 @@ def test_a_row_is_read_with_the_values_that_may_be_missing() -> None:
 def test_a_row_that_is_not_valid_names_its_column(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadRow, match=reason):
         parsed(**changes)
+
+
+@pytest.mark.parametrize("word", ["", " ", "NA", "N/A", "nan", "NULL", "?", "-"])
+def test_a_cell_that_may_be_missing_is_missing_in_any_word_for_it(word: str) -> None:
+    assert parsed(transaction_id=word, amount_lost=word, reversed=word) == parsed()
+
+
+def test_a_row_names_each_of_its_faults() -> None:
+    with pytest.raises(BadRow) as refused:
+        parsed(external_id="", label="Fraud", occurred_at="soon", amount_lost="1,5", reversed="x")
+    assert str(refused.value) == (
+        "must have external_id or transaction_id, one of the two; label must be fraud or "
+        "legitimate; occurred_at must be a time such as 2026-01-31T12:00:00Z; amount_lost must be "
+        "a number, with a point and without separators; reversed must be true, false or empty"
+    )
 
 
 def test_a_clock_may_be_some_minutes_ahead() -> None:

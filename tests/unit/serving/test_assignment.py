@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from scoring.errors import NoModel
+from scoring.event_type.validation import EventValidator
 from scoring.prediction import ModelVersion
-from serving.deployment.assignment import is_canary, percent_from
+from serving.deployment.assignment import DeploymentState, ModelAssignment, is_canary, percent_from
+from tests.support.event_types import NOW_US, an_event, an_event_type
+from tests.support.factories import a_transaction
 
 VERSION = ModelVersion("fraud-demo", 7)
 ACCOUNTS = [f"C{number}" for number in range(20_000)]
@@ -59,3 +63,13 @@ def test_a_share_is_a_decimal_number(text: str, percent: float) -> None:
 def test_a_text_that_is_no_share_raises_an_error(text: str) -> None:
     with pytest.raises(ValueError, match="is not a number from 0 to 100"):
         percent_from(text)
+
+
+def test_a_tenant_in_test_mode_without_a_model_reads_what_is_decided_without_one() -> None:
+    assignment = ModelAssignment(DeploymentState(True, None, None, 0.0), champion=None)
+    with pytest.raises(NoModel, match="only the transactions with nameOrig TEST-APPROVE, TEST-"):
+        assignment.decider(a_transaction())
+    own = EventValidator(an_event_type()).validate(an_event(), NOW_US)
+    with pytest.raises(NoModel, match="in test mode no card_payment is decided without one"):
+        assignment.decider(own)
+    assert not assignment.is_fixed_test(own)

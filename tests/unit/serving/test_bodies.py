@@ -143,6 +143,25 @@ def test_an_explanation_is_of_an_event_or_of_a_stored_prediction() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({}, "give exactly one of transaction and prediction_id"),
+        (
+            a_body(),
+            'the body must be {"transaction": {...}} or {"prediction_id": "..."}; put a payment '
+            "under transaction",
+        ),
+    ],
+)
+def test_a_paysim_body_of_neither_form_has_one_sentence_of_our_own(
+    body: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read(read_explain, body, None)
+    assert [(e.field, e.message) for e in refused.value.errors] == [("body", sentence)]
+
+
+@pytest.mark.parametrize(
     ("body", "path"),
     [
         (b'{"TX_AMOUNT": 1, "TX_AMOUNT": 2}', "TX_AMOUNT"),

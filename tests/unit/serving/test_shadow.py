@@ -13,11 +13,15 @@ from prometheus_client import REGISTRY
 from persistence.decisions.shadow_scores import ShadowScore
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from scoring.errors import NotStorable, StoreUnavailable
+from scoring.event_type.fields import EventType
+from scoring.event_type.validation import EventValidator
 from scoring.model.booster_locks import BoosterLocks
 from serving.history import History
 from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer, ShadowTask
+from tests.support.event_types import NOW_US, an_event, an_event_type
 from tests.support.factories import a_model, a_transaction
+from tests.support.own_models import STATELESS, a_model_of, features_of
 
 VERSION = RegisteredVersion("fraud-queue", 2, 0)
 NOBODY = cast("Any", None)
@@ -114,6 +118,49 @@ def test_a_version_that_does_not_load_loses_its_own_scores_only() -> None:
     scorer.stop()
     assert {score.model.name for score in scores.written} == {"fraud-other"}
     assert (len(scores.written), dropped()) == (4, before + 3)
+
+
+OWN = an_event_type()
+CHANGES: dict[str, dict[str, Any]] = {
+    "a field is gone": {"CHANNEL": None},
+    "a field is of another kind": {"TX_AMOUNT": {"kind": "category"}},
+    "codes are others": {"CHANNEL": {"kind": "category", "values": ["atm", "web", "pos"]}},
+}
+
+
+def event_of(event_type: EventType, **values: object) -> Any:
+    kept = {name: value for name, value in an_event(**values).items() if name in event_type.kept}
+    return EventValidator(event_type).validate(kept, NOW_US)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_events_that_a_version_does_not_fit_are_dropped_and_the_others_are_scored(
+    change: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    model = a_model_of(features_of(STATELESS, OWN)).as_served()
+
+    class OwnModels:
+        def load(self, _version: RegisteredVersion) -> Any:
+            return model
+
+    changed = an_event_type(**change)
+    values = {"TX_AMOUNT": "57.16"} if "TX_AMOUNT" in change else {}
+    events = [event_of(OWN, TX_AMOUNT=9.0), event_of(changed, **values), a_transaction()]
+    events += [event_of(OWN, TX_AMOUNT=500.0), event_of(changed, **values)]
+    offered = [ShadowTask(1, uuid4(), event, VERSION, None) for event in events]
+    scores, before = Scores(), dropped()
+    scorer = ShadowScorer(cast("Any", OwnModels()), cast("Any", scores), BoosterLocks(), NO_HISTORY)
+    scorer.start()
+    scorer.offer(offered)
+    scorer.stop()
+    assert [score.prediction_id for score in scores.written] == [
+        offered[place].prediction_id for place in (0, 3)
+    ]
+    expected = model.margins(model.features.matrix_of([events[0], events[3]], []))
+    assert [score.margin for score in scores.written] == expected.tolist()
+    assert dropped() == before + 3
+    assert "2 shadow scores are lost: The " in caplog.text
+    assert all(record.exc_info is None for record in caplog.records), "no fault of ours"
 
 
 def test_a_row_that_postgres_rejects_loses_the_scores_of_its_tenant_only() -> None:

@@ -79,8 +79,8 @@ def test_a_decision_in_the_default_partition_is_moved_to_its_month(
         THIS.plus(-2).partition_of("predictions"),
         THIS.plus(-2).partition_of("transactions"),
     }
-    assert f"Moved 1 rows of {THIS.plus(-2)} out of the default partitions." in lines
-    assert "Left 1 rows of later months in the default partitions." in lines
+    assert f"Moved 1 row of {THIS.plus(-2)} out of the default partitions." in lines
+    assert "Left 1 row of later months in the default partitions." in lines
     assert partition_of(rows, far) == {"predictions_default", "transactions_default"}
     assert read_decision(engine, stray.tenant_id, stray.prediction_id).prediction == (
         stray.prediction
@@ -127,7 +127,7 @@ def test_retention_drops_whole_old_months_and_keeps_newer_ones(
     lines: list[str] = []
     maintain(owner, NOW, retain_months=1, report=lines.append)
     assert months(engine)[0] == THIS.plus(-1)
-    dropped = "1 decisions, 1 idempotency keys, 1 entries of feedback, 1 labels."
+    dropped = "1 decision, 1 idempotency key, 1 entry of feedback, 1 label."
     assert f"Dropped {THIS.plus(-2)}: {dropped}" in lines
     for age, decided in stored.items():
         if age > 1:
@@ -178,7 +178,7 @@ def test_a_dry_run_lists_the_changes_and_makes_none(
     lines: list[str] = []
     maintain(owner, NOW, retain_months=2, dry_run=True, report=lines.append)
     assert lines == [
-        f"Would move 1 rows of {THIS.plus(-5)} out of the default partitions.",
+        f"Would move 1 row of {THIS.plus(-5)} out of the default partitions.",
         f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys, feedback and labels.",
     ]
     assert months(engine) == before
@@ -240,7 +240,7 @@ def test_a_second_run_waits_for_the_first(
         assert lines == ["Another run is active on this database; waiting for it to end."]
         first.execute(text("SELECT pg_advisory_unlock(:a, 1)"), {"a": 0x53E47})
     second.join(30)
-    assert f"Moved 1 rows of {THIS.plus(-3)} out of the default partitions." in lines
+    assert f"Moved 1 row of {THIS.plus(-3)} out of the default partitions." in lines
 
 
 def test_the_tables_owner_need_not_be_a_superuser(
@@ -286,7 +286,7 @@ def test_the_command_prints_what_it_did(
     arguments = ["--retain-months", "2", "--retain-access-months", "1"]
     run = CliRunner().invoke(main, ["db", "maintain", *arguments])
     assert run.exit_code == 0, run.output
-    assert f"Dropped {THIS.plus(-3)}: 1 decisions" in run.output
+    assert f"Dropped {THIS.plus(-3)}: 1 decision," in run.output
     assert f"Dropped the access log of {THIS.plus(-3)}." in run.output
     (removed,) = rows("SELECT actor, via FROM audit_log WHERE action = 'feedback.removed'")
     assert removed == {"actor": getpwuid(getuid()).pw_name, "via": "sentinel db maintain"}

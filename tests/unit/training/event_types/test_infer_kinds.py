@@ -29,6 +29,15 @@ def test_missing_cells_make_a_field_optional(draft: Infer, words: str) -> None:
     assert "Missing in 1 of 400 rows" in comments(found)
 
 
+def test_a_word_for_missing_in_a_category_is_questioned(draft: Infer) -> None:
+    countries = [cell if i % 25 else "NA" for i, cell in enumerate(cells("DE", "FR", "IT"))]
+    found = draft(countries)
+    assert field(found) == Field("x", "category", values=("DE", "FR", "IT"), optional=True)
+    assert "'NA' counts as missing; name it in `values` if it is one" in comments(found)
+    assert "counts as missing" not in comments(draft(["", *cells("DE", "FR", "IT")[1:]]))
+    assert "counts as missing" not in comments(draft(["NA", *FILLER[1:]])), "no category"
+
+
 def test_a_column_without_any_cell_is_ignored(draft: Infer, draft_parquet: Infer) -> None:
     for found in (
         draft([None] * ROWS),
@@ -125,7 +134,9 @@ def test_text_with_many_values_is_open_or_text(draft: Infer) -> None:
 
 def test_rare_values_of_a_category_are_questioned(draft: Infer) -> None:
     found = draft(["typo", *cells("a", "b", "c")[1:]])
-    assert "1 of the values are in fewer than 20 rows, such as 'typo'" in comments(found)
+    assert "1 of the values is in fewer than 20 rows, such as 'typo': is it correct?" in comments(
+        found
+    )
 
 
 def test_numbers_with_a_few_other_cells_are_questioned(draft: Infer) -> None:

@@ -19,6 +19,7 @@ from scoring.event import all_columns
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
 from scoring.transaction import PAYSIM
+from sentinel.missing_words import MISSING_WORDS
 from tests.support.data.event_files import write_csv, write_parquet
 from tests.support.event_types import NOW_US, an_event_type
 from training.errors import TrainingError
@@ -184,6 +185,8 @@ def test_separators_in_numbers_come_with_a_hint(load: Load) -> None:
         ({"kind": "boolean"}, ("yes", "FALSE", "1"), [0.0, 1.0, 1.0]),
         ({"kind": "category"}, ("a", "b", "a"), ["b", "a", "a"]),
         ({"kind": "category", "values": ["NA", "-"]}, ("NA", "-", "NA"), ["-", "NA", "NA"]),
+        ({"kind": "category", "values": ["DE", "NA"], "optional": True}, ("NA", "na", "null"),
+         [None, "NA", None]),
         ({"kind": "text"}, ("x", "y\tz", "x"), ["y\tz", "x", "x"]),
         ({"kind": "timestamp"}, ("1774958400", "0", "1e9"), [0.0, 1774958400.0, 1e9]),
         ({"kind": "timestamp"}, ("1774958400000",) * 3, [1774958400.0] * 3),
@@ -265,7 +268,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "text": {"kind": "text", "optional": True},
 }
 WORDS = st.text(st.sampled_from("ab 1é-?N,"), min_size=1, max_size=4).map(str.strip).filter(
-    lambda text: text.lower() not in {"", "na", "n/a", "nan", "null", "?", "-"}
+    lambda text: text.lower() not in MISSING_WORDS
 )  # fmt: skip
 BODIES = st.fixed_dictionaries(
     {

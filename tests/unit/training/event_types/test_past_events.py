@@ -33,6 +33,7 @@ def reasons(data: PastEvents) -> dict[tuple[int, int | None], str]:
 def test_events_are_in_order_of_time_and_an_empty_label_is_no_fraud(tmp_path: Path) -> None:
     data = load(write_csv(tmp_path / "p.csv", USUAL))
     assert data.is_fraud.tolist() == [True, False, False]
+    assert data.is_labelled.tolist() == [True, True, False]
     assert data.time_us.tolist() == sorted(data.time_us.tolist())
     assert data.rejected == ()
 
@@ -42,9 +43,10 @@ def test_a_file_without_labels_has_no_known_fraud(tmp_path: Path) -> None:
     data = load(write_parquet(tmp_path / "p.parquet", columns))
     assert len(data) == 3
     assert not data.is_fraud.any()
+    assert not data.is_labelled.any()
 
 
-def test_a_row_is_rejected_by_its_first_bad_column_and_the_others_are_kept(
+def test_a_row_is_rejected_by_each_of_its_bad_columns_and_the_others_are_kept(
     tmp_path: Path,
 ) -> None:
     columns = USUAL | {
@@ -56,7 +58,8 @@ def test_a_row_is_rejected_by_its_first_bad_column_and_the_others_are_kept(
     assert reasons(data) == {
         (2, 3): "TX_AMOUNT must be a finite number from 0 to 1000000, not '1,000.00'. Write numbers"
         " with a decimal point and without separators, such as 1234.5.",
-        (3, 4): "TX_AMOUNT must be a finite number from 0 to 1000000, not '-1'.",
+        (3, 4): "TX_AMOUNT must be a finite number from 0 to 1000000, not '-1'. TX_FRAUD must be 0"
+        " or 1, true or false, yes or no, fraud or legit, not 'perhaps'.",
     }
     assert dict(zip(data.names, data.rejected[1].cells, strict=True))["TX_FRAUD"] == "perhaps"
 
