@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 from sqlalchemy import Connection, Engine, text
 
 from persistence.actor import Actor
+from persistence.history.folding import merge_small_segments
 from persistence.history.reader import EntitySpan, history_on
 from persistence.raw_connection import PostgresConnection
 from persistence.tenancy import tenant_transaction
@@ -64,6 +65,9 @@ def import_history(
 ) -> int:
     """Store past events, each batch in a transaction of its own; return how many are new.
 
+    Files that are imported one after the other leave a small segment of an entity each; they are
+    merged at the end.
+
     Args:
         engine: pool of connections.
         tenant_id: tenant whose events they are.
@@ -84,6 +88,7 @@ def import_history(
         read += len(batch)
         stored += len(new)
         progress(read, stored)
+    merge_small_segments(engine, tenant_id)
     return stored
 
 
