@@ -45,6 +45,9 @@ class SessionSettings:
         settings = {
             **options,
             "TimeZone": "UTC",
+            # The read of a batch's history is estimated at 2.7 times jit_above_cost, and compiling
+            # it each time would take longer than it runs.
+            "jit": "off",
             "statement_timeout": f"{self.statement_timeout_s * 1e3:.0f}",
             "transaction_timeout": f"{self.transaction_timeout_s * 1e3:.0f}",
             # Values of the login or the database would end what the two above allow.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any
 
@@ -23,19 +24,22 @@ from persistence.pipeline.binary_arrays import (
     TEXT_OID,
     UUIDS,
     ArrayType,
+    floats,
 )
 from persistence.pipeline.libpq import Call, Statement
 from scoring.event_type.event import Event
 from scoring.event_type.records import record_of
-from scoring.prediction import Prediction
 
 
 def _digest(decided: Decided) -> bytes | None:
     return None if decided.transaction.external_id is None else body_digest(decided.transaction)
 
 
-def _named(prediction: Prediction, values: Sequence[float]) -> bytes:
-    return orjson.dumps(dict(zip(prediction.described.names, values, strict=True)))
+def _named(decided: Decided, values: Sequence[float]) -> bytes:
+    """Return a value by feature name as JSON; of an event the values are in arrays."""
+    if isinstance(decided.transaction, Event):
+        return b"{}"
+    return orjson.dumps(dict(zip(decided.prediction.described.names, values, strict=True)))
 
 
 _TRANSACTION_TYPES = {
@@ -95,8 +99,8 @@ INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "risk_band": (TEXT, attrgetter("prediction.risk_band")),
     "decision": (TEXT, attrgetter("prediction.decision")),
     "approval_probability": (FLOAT8, attrgetter("prediction.approval_probability")),
-    "features": (DOCUMENTS, lambda d: _named(d.prediction, d.prediction.features)),
-    "contributions": (DOCUMENTS, lambda d: _named(d.prediction, d.prediction.contributions)),
+    "features": (DOCUMENTS, lambda d: _named(d, d.prediction.features)),
+    "contributions": (DOCUMENTS, lambda d: _named(d, d.prediction.contributions)),
     "latency_ms": (FLOAT8, attrgetter("latency_ms")),
 }
 """Parameters of INSERT in order: array type, and function from a decision to its value."""
@@ -110,10 +114,10 @@ _PREDICTION_COLUMNS = ", ".join(name for name in INPUT if name not in _OTHER_TAB
 # In the select list Postgres reads each array's next element per row; in FROM it first copies every
 # array to a tuplestore, which takes 0.04 ms for a single decision.
 # Documents are sent as text: Postgres needs 1.5 ms more for arrays of jsonb at 1000 rows.
-def _unnested(columns: Mapping[str, tuple[ArrayType, Callable[[Decided], Any]]]) -> str:
+def _unnested(columns: Mapping[str, ArrayType]) -> str:
     return ", ".join(
         f"unnest(${i}::{kind.name}){'::jsonb' if kind is DOCUMENTS else ''} AS {name}"
-        for i, (name, (kind, _)) in enumerate(columns.items(), 1)
+        for i, (name, kind) in enumerate(columns.items(), 1)
     )
 
 
@@ -122,7 +126,7 @@ def _unnested(columns: Mapping[str, tuple[ArrayType, Callable[[Decided], Any]]])
 # A row is in flight when another open transaction holds its key. The advisory lock detects that at
 # once; waiting on the unique index would delay the whole batch. The statement returns only the rows
 # that were not stored.
-def _insert(unnested: str, more: str = "") -> str:
+def _insert(unnested: str, columns: str = "", values: str = "", more: str = "") -> str:
     return f"""
 WITH given AS MATERIALIZED (
     SELECT *, external_id IS NULL
@@ -141,8 +145,8 @@ WITH given AS MATERIALIZED (
     INSERT INTO transactions (tenant_id, id, {_TRANSACTION_COLUMNS})
     SELECT tenant_id, transaction_id, {_TRANSACTION_COLUMNS} FROM fresh
 ), stored_predictions AS (
-    INSERT INTO predictions (tenant_id, id, {_PREDICTION_COLUMNS})
-    SELECT tenant_id, prediction_id, {_PREDICTION_COLUMNS} FROM fresh
+    INSERT INTO predictions (tenant_id, id, {_PREDICTION_COLUMNS}{columns})
+    SELECT tenant_id, prediction_id, {_PREDICTION_COLUMNS}{values} FROM fresh
 ){more}
 SELECT prediction_id, has_lock FROM given
 WHERE external_id IS NOT NULL AND prediction_id NOT IN (SELECT prediction_id FROM claimed)
@@ -154,12 +158,23 @@ def _record(decided: Decided) -> bytes | None:
     return record_of(event) if isinstance(event, Event) else None
 
 
-HISTORY: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
+OF_EVENTS: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "time_us": (BIGINT, attrgetter("transaction.time_us")),
     "entities": (DOCUMENTS, _entities),
     "record": (BYTEA, _record),
 }
-"""Parameters that INSERT_WITH_HISTORY has beside those of INPUT."""
+"""Parameters that INSERT_EVENTS has beside those of INPUT, before the values of the features."""
+
+_TYPES = {name: kind for name, (kind, _) in INPUT.items()}
+_TYPES_OF_EVENTS = {
+    **_TYPES,
+    **{name: kind for name, (kind, _) in OF_EVENTS.items()},
+    "first_value": INTEGER,
+    "last_value": INTEGER,
+}
+"""The values of an event's features are a slice of one array for the whole batch: Postgres reads
+42,000 floats in a tenth of the time that it needs for as many members of documents."""
+_FEATURES, _CONTRIBUTIONS = (len(_TYPES_OF_EVENTS) + i for i in (1, 2))
 
 # An event becomes a past event of each of its entities in the statement that stores its decision,
 # so a repeated request is not counted twice.
@@ -171,17 +186,24 @@ _HISTORY = """, stored_history AS (
 )"""
 
 INSERT = Statement(
-    b"insert", _insert(_unnested(INPUT)).encode(), tuple(kind.oid for kind, _ in INPUT.values())
+    b"insert", _insert(_unnested(_TYPES)).encode(), tuple(kind.oid for kind in _TYPES.values())
 )
-INSERT_WITH_HISTORY = Statement(
-    b"insert_with_history",
-    _insert(_unnested(INPUT | HISTORY), _HISTORY).encode(),
-    tuple(kind.oid for kind, _ in (INPUT | HISTORY).values()),
+INSERT_EVENTS = Statement(
+    b"insert_events",
+    _insert(
+        _unnested(_TYPES_OF_EVENTS),
+        ", feature_values, contribution_values",
+        f", (${_FEATURES}::float8[])[first_value:last_value]"
+        f", (${_CONTRIBUTIONS}::float8[])[first_value:last_value]",
+        _HISTORY,
+    ).encode(),
+    (*(kind.oid for kind in _TYPES_OF_EVENTS.values()), FLOAT8.oid, FLOAT8.oid),
 )
 
 DECISIONS = f"""
 SELECT p.tenant_id, p.id, p.created_at,
-    p.{_PREDICTION_COLUMNS.replace(", ", ", p.")}, t.{_TRANSACTION_COLUMNS.replace(", ", ", t.")},
+    p.{_PREDICTION_COLUMNS.replace(", ", ", p.")}, p.feature_values, p.contribution_values,
+    t.{_TRANSACTION_COLUMNS.replace(", ", ", t.")},
     (
         SELECT v.features::text FROM model_versions v
         WHERE (v.tenant_id, v.name, v.version) = (p.tenant_id, p.model_name, p.model_version)
@@ -209,8 +231,28 @@ BEGIN = Statement(b"begin", b"BEGIN")
 
 
 def insert_call(batch: Sequence[Decided]) -> Call:
-    """Return the call that stores a batch: with history if an event has a time of its own."""
-    has_history = any(decided.transaction.time_us is not None for decided in batch)
-    columns = INPUT | HISTORY if has_history else INPUT
-    statement = INSERT_WITH_HISTORY if has_history else INSERT
-    return statement, [kind.encode(list(map(value, batch))) for kind, value in columns.values()]
+    """Return the call that stores a batch: INSERT_EVENTS if one is not PaySim's."""
+    parameters = _encoded(INPUT, batch)
+    if not any(isinstance(decided.transaction, Event) for decided in batch):
+        return INSERT, parameters
+    predictions = [
+        decided.prediction if isinstance(decided.transaction, Event) else None for decided in batch
+    ]
+    counts = [len(prediction.features) if prediction else 0 for prediction in predictions]
+    ends = list(accumulate(counts))
+    firsts = [end - count + 1 if count else None for end, count in zip(ends, counts, strict=True)]
+    of_events = list(filter(None, predictions))
+    return INSERT_EVENTS, [
+        *parameters,
+        *_encoded(OF_EVENTS, batch),
+        INTEGER.encode(firsts),
+        INTEGER.encode(ends),
+        floats(prediction.features for prediction in of_events),
+        floats(prediction.contributions for prediction in of_events),
+    ]
+
+
+def _encoded(
+    columns: Mapping[str, tuple[ArrayType, Callable[[Decided], Any]]], batch: Sequence[Decided]
+) -> list[bytes]:
+    return [kind.encode(list(map(value, batch))) for kind, value in columns.values()]

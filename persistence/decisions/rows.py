@@ -91,7 +91,7 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
             `event_type` the text of the event type of an event that is not PaySim's; `usual` may be
             among them, where reasons are made of the decision.
     """
-    described = _described(row["described"]).of_names(row["features"])
+    described, features, contributions = _explanation(row)
     return Decided(
         tenant_id=row["tenant_id"],
         transaction_id=row["transaction_id"],
@@ -105,8 +105,8 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
             risk_band=row["risk_band"],
             decision=row["decision"],
             threshold=row["threshold"],
-            features=[_number(row["features"][name]) for name in described.names],
-            contributions=[float(row["contributions"][name]) for name in described.names],
+            features=features,
+            contributions=contributions,
             model=ModelVersion(row["model_name"], row["model_version"], row.get("usual") or {}),
             described=described,
             approval_probability=row["approval_probability"],
@@ -114,6 +114,20 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
         latency_ms=row["latency_ms"],
         decided_at=row["created_at"],
         policy_id=row["policy_id"],
+    )
+
+
+def _explanation(row: Mapping[str, Any]) -> tuple[DescribedFeatures, list[float], list[float]]:
+    """Return the described features of a decision, their values and their contributions."""
+    described = _described(row["described"])
+    if row["feature_values"] is not None:
+        return described, row["feature_values"], row["contribution_values"]
+    features, contributions = row["features"], row["contributions"]
+    described = described.of_names(features)
+    return (
+        described,
+        [_number(features[name]) for name in described.names],
+        [float(contributions[name]) for name in described.names],
     )
 
 

@@ -21,7 +21,7 @@ from persistence.decisions.batch_keys import claim_batch, keep_batch
 from persistence.decisions.insert_sql import (
     BEGIN,
     INSERT,
-    INSERT_WITH_HISTORY,
+    INSERT_EVENTS,
     REPLAY,
     SET_TENANTS,
     SET_TENANTS_PREPARED,
@@ -50,7 +50,7 @@ logger = logging.getLogger("sentinel.log")
 
 _TRUE = b"\1"
 _ABSENT_FIELDS = 2
-_STATEMENTS = (BEGIN, SET_TENANTS_PREPARED, INSERT, INSERT_WITH_HISTORY)
+_STATEMENTS = (BEGIN, SET_TENANTS_PREPARED, INSERT, INSERT_EVENTS)
 
 Outcome = Decided | SentinelError
 """A decision that is stored, now or earlier, or the error that prevented it."""

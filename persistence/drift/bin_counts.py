@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select, text
 
+from persistence.decisions.rows import described_from
 from persistence.tables.decisions import PredictionRow
-from persistence.tables.deployments import ProductionVersionRow
+from persistence.tables.deployments import ModelVersionRow, ProductionVersionRow
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import first_id_at
 from scoring.evaluation.drift import SCORE, Binned
@@ -96,13 +97,19 @@ def bin_counts(
         "model_version": version.version,
         **window.ids(),
     }
+    described = _names(connection, tenant_id, version)
     buckets = []
     for index, (name, binned) in enumerate(trained.items()):
         values[f"edges_{index}"] = list(binned.edges)
         value = "p.score"
         if name != SCORE:
             values[f"name_{index}"] = name
-            value = f"CAST(p.features ->> CAST(:name_{index} AS text) AS float8)"
+            # Arrays count from 1, and a place outside has no value; a missing value is NaN.
+            values[f"place_{index}"] = described.index(name) + 1 if name in described else 0
+            value = (
+                f"coalesce(CAST(p.features ->> CAST(:name_{index} AS text) AS float8),"
+                f" nullif(p.feature_values[CAST(:place_{index} AS integer)], 'NaN'))"
+            )
         buckets.append(f"({index}, width_bucket({value}, CAST(:edges_{index} AS float8[])))")
     statement = text(
         f"""
@@ -119,3 +126,15 @@ def bin_counts(
     for quantity, bin_, count in connection.execute(statement, values):
         counts[names[quantity]][bin_] = count
     return counts
+
+
+def _names(connection: Connection, tenant_id: int, version: ModelVersion) -> tuple[str, ...]:
+    """Return the names of a version's features, in the order of the arrays of its predictions."""
+    document = connection.execute(
+        select(ModelVersionRow.features).where(
+            ModelVersionRow.tenant_id == tenant_id,
+            ModelVersionRow.name == version.name,
+            ModelVersionRow.version == version.version,
+        )
+    ).scalar_one_or_none()
+    return () if document is None else described_from(document).names

@@ -14,6 +14,7 @@ from typing import NamedTuple, cast
 from sqlalchemy import Connection, Engine, text
 
 from persistence.actor import Actor
+from persistence.history.folding import merge_small_segments
 from persistence.history.full_segments import FULL_EVENTS
 from persistence.history.reader import EntitySpan, history_on
 from persistence.raw_connection import PostgresConnection
@@ -89,6 +90,9 @@ def import_history(
 ) -> StoredPast:
     """Store past events and the labels of those that are stored, each batch in a transaction.
 
+    Files that are imported one after the other leave a small segment of an entity each; they are
+    merged at the end.
+
     Args:
         engine: pool of connections: of the owner of the tables, or, as long as no fraud is
             withdrawn or moved, of the service.
@@ -111,6 +115,7 @@ def import_history(
         read += len(batch)
         stored = StoredPast(*map(add, stored, counts))
         progress(read, stored.new)
+    merge_small_segments(engine, tenant_id)
     return stored
 
 

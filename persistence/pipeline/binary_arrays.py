@@ -10,16 +10,21 @@ psycopg encodes each element separately in Python, except in arrays of the simpl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from struct import Struct, pack
 from typing import Any
 from uuid import UUID
+
+import numpy as np
 
 _HEADER = Struct("!iiIii")
 _LENGTH = Struct("!i")
 _NULL = _LENGTH.pack(-1)
 _UUID_LENGTH = _LENGTH.pack(16)
+_FLOAT_BYTES = 8
+_PACKED_FLOAT = np.dtype([("length", ">i4"), ("value", ">f8")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,17 @@ def _numbers(code: str) -> Callable[[Sequence[Any]], bytes]:
         return pack(f"!{f'i{code}' * len(values)}", *alternating)
 
     return packed
+
+
+def floats(rows: Iterable[Sequence[float]]) -> bytes:
+    """Return the numbers of all rows, one row after the other, as a FLOAT8 parameter.
+
+    NumPy packs 42,000 of them in a third of the time that `FLOAT8.encode` takes.
+    """
+    values = np.fromiter(chain.from_iterable(rows), np.float64)
+    packed = np.empty(values.size, _PACKED_FLOAT)
+    packed["length"], packed["value"] = _FLOAT_BYTES, values
+    return _HEADER.pack(1, 0, FLOAT8.element_oid, values.size, 1) + packed.tobytes()
 
 
 def _uuids(values: Sequence[UUID]) -> bytes:

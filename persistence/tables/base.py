@@ -36,4 +36,5 @@ class Base(DeclarativeBase):
         bytes: LargeBinary,
         dict[str, Any]: JSONB,
         list[str]: ARRAY(Text),
+        list[float]: ARRAY(Double),
     }

@@ -68,7 +68,11 @@ class TransactionRow(Base):
 
 
 class PredictionRow(Base):
-    """A decision on a transaction with its score, explanation and policy, as decided."""
+    """A decision on a transaction with its score, explanation and policy, as decided.
+
+    Features and contributions are documents for PaySim's transactions and arrays for events of any
+    other type (docs/decisions/0017-values-of-features.md).
+    """
 
     __tablename__ = "predictions"
 
@@ -90,8 +94,18 @@ class PredictionRow(Base):
     approval_probability: Mapped[float | None] = mapped_column(
         comment="of a would-be review by chance; null: chance had no part"
     )
-    features: Mapped[dict[str, Any]] = mapped_column(comment="feature name to value")
-    contributions: Mapped[dict[str, Any]] = mapped_column(comment="feature name to log-odds")
+    features: Mapped[dict[str, Any]] = mapped_column(
+        comment="feature name to value; empty: in feature_values"
+    )
+    contributions: Mapped[dict[str, Any]] = mapped_column(
+        comment="feature name to log-odds; empty: in contribution_values"
+    )
+    feature_values: Mapped[list[float] | None] = mapped_column(
+        comment="features in the order of the version; null: in features"
+    )
+    contribution_values: Mapped[list[float] | None] = mapped_column(
+        comment="log-odds in the order of the version; null: in contributions"
+    )
     latency_ms: Mapped[float] = mapped_column(
         comment="from the request's arrival until the row was handed to Postgres"
     )

@@ -8,8 +8,10 @@ event type has others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
+from typing import Any
 
 from scoring.event_type.event import Event
 from scoring.event_type.timestamps import Timestamp
@@ -19,19 +21,19 @@ _FLOAT = Struct("!Bd")
 _INTEGER = Struct("!Bq")
 _HEADER_16 = Struct("!BH")
 _FIXED_MAP, _MAP_16 = 0x80, 0xDE
-_FIXED_STRING, _STRING_8, _STRING_16 = 0xA0, 0xD9, 0xDA
+_STRING_8, _STRING_16 = 0xD9, 0xDA
+_FIXED_STRINGS = [bytes([0xA0 | size]) for size in range(32)]
 _FLOAT_64, _INTEGER_64 = 0xCB, 0xD3
 _BOOLEANS = (b"\xc2", b"\xc3")
 
 
 def record_of(event: Event) -> bytes:
     """Return an event's values as a record."""
-    members = [
-        packed_name(name) + _packed(value)
-        for name, value in event.values.items()
-        if value is not None
-    ]
-    return packed_header(len(members)) + b"".join(members)
+    parts: list[bytes] = []
+    for name, value in event.values.items():
+        if value is not None:
+            parts += packed_name(name), _PACK[type(value)](value)
+    return packed_header(len(parts) // 2) + b"".join(parts)
 
 
 def packed_header(members: int) -> bytes:
@@ -52,7 +54,7 @@ def packed_text(text: str) -> bytes:
     encoded = text.encode()
     size = len(encoded)
     if size < 32:
-        return bytes([_FIXED_STRING | size]) + encoded
+        return _FIXED_STRINGS[size] + encoded
     if size < 256:
         return bytes([_STRING_8, size]) + encoded
     return _HEADER_16.pack(_STRING_16, size) + encoded
@@ -73,15 +75,15 @@ def packed_float(value: float) -> bytes:
     return _FLOAT.pack(_FLOAT_64, value)
 
 
-def _packed(value: Value) -> bytes:
-    match value:
-        case float():
-            return packed_float(value)
-        case str():
-            return packed_text(value)
-        case Timestamp():
-            return packed_integer(value.us)
-        case bool():
-            return packed_boolean(value)
-        case int():
-            return packed_integer(value)
+def _packed_timestamp(value: Timestamp) -> bytes:
+    return packed_integer(value.us)
+
+
+_PACK: dict[type[Value], Callable[[Any], bytes]] = {
+    float: packed_float,
+    str: packed_text,
+    Timestamp: _packed_timestamp,
+    bool: packed_boolean,
+    int: packed_integer,
+}
+"""By type, since `match` takes three times as long for five fields."""

@@ -68,10 +68,8 @@ def entity_order(time_us: IntArray, keys: IntArray, first_reader: int) -> Entity
         keys: codes of the entities, negative where missing, (n,).
         first_reader: first row that is a reader; all later ones are too.
     """
-    arrival, start, is_in_order, is_sorted = _by_key(time_us, keys, first_reader)
-    if not is_in_order:
-        # Twice the time of one sort, and needed only where events arrived late.
-        arrival = arrival[np.lexsort((time_us[arrival], keys[arrival]))]
+    arrival, start, is_sorted = _by_key(time_us, keys, first_reader)
+    _sort_by_time(arrival, start, is_sorted, time_us)
     readers, reader_start = _readers(arrival, start, first_reader)
     return EntityOrder(arrival, time_us[arrival], start, is_sorted, readers, reader_start)
 
@@ -79,8 +77,8 @@ def entity_order(time_us: IntArray, keys: IntArray, first_reader: int) -> Entity
 @njit(nogil=True, cache=True)
 def _by_key(
     time_us: IntArray, keys: IntArray, first_reader: int
-) -> tuple[IntArray, IntArray, bool, BoolArray]:
-    """Return rows by key and arrival, where entities start, and what is in order of time.
+) -> tuple[IntArray, IntArray, BoolArray]:
+    """Return rows by key and arrival, where entities start, and which are in order of time.
 
     Counting sort: keys are codes from 0 up.
     """
@@ -113,7 +111,22 @@ def _by_key(
             filled[entity] += 1
             is_sorted[entity] &= time_us[i] >= last_us[entity]
             last_us[entity] = max(last_us[entity], time_us[i])
-    return arrival, start, bool(is_sorted.all()), is_sorted
+    return arrival, start, is_sorted
+
+
+@njit(nogil=True, cache=True)
+def _sort_by_time(
+    arrival: IntArray, start: IntArray, is_sorted: BoolArray, time_us: IntArray
+) -> None:
+    """Sort the rows of each entity whose events arrived late by time, in place.
+
+    One late event of a batch would else sort the past of all its entities: 16 ms for 100,000 rows.
+    """
+    for entity in range(is_sorted.size):
+        if not is_sorted[entity]:
+            rows = arrival[start[entity] : start[entity + 1]].copy()
+            by_time = np.argsort(time_us[rows], kind="mergesort")  # stable
+            arrival[start[entity] : start[entity + 1]] = rows[by_time]
 
 
 @njit(nogil=True, cache=True)

@@ -152,18 +152,15 @@ class BatchScorer:
 
         def parts() -> Iterator[list[Decided]]:
             # The rows of a part see those of the parts before, which are not committed yet.
-            has_windows = any(model and model.features.windows for model in deciders)
-            part_rows = len(deciders) if has_windows else PART_ROWS
-            for start in range(0, len(deciders), part_rows):
-                part = slice(start, start + part_rows)
+            windows = self._predictor.windows_of(
+                item.transactions, deciders, [item.tenant_id] * len(deciders), watch
+            )
+            for start in range(0, len(deciders), PART_ROWS):
+                part = slice(start, start + PART_ROWS)
                 transactions = item.transactions[part]
                 assignments = [item.assignment] * len(transactions)
                 predictions = self._predictor.predict_rows(
-                    transactions,
-                    deciders[part],
-                    assignments,
-                    [item.tenant_id] * len(transactions),
-                    watch,
+                    transactions, deciders[part], assignments, windows[part], watch
                 )
                 decided = _new_decisions(item, transactions, predictions)
                 decisions.extend(decided)

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+import numpy as np
+
 from observability.batch_stages import Stopwatch
 from scoring.columns import FloatArray
 from scoring.errors import SentinelError
@@ -18,6 +20,8 @@ from scoring.prediction import Prediction
 from serving.batching.item import Item
 from serving.deployment.assignment import ModelAssignment
 from serving.history import History
+
+_NO_WINDOWS: FloatArray = np.empty(0)
 
 
 class Predictor:
@@ -57,41 +61,70 @@ class Predictor:
                 transactions += item.transactions
                 assignments += [item.assignment] * len(item.transactions)
                 tenant_ids += [item.tenant_id] * len(item.transactions)
-        predictions = self.predict_rows(
-            transactions, deciders, assignments, tenant_ids, watch, are_new=are_new
-        )
+        windows = self.windows_of(transactions, deciders, tenant_ids, watch, are_new=are_new)
+        predictions = self.predict_rows(transactions, deciders, assignments, windows, watch)
         return [
             rows if isinstance(rows, SentinelError) else [predictions[i] for i in rows]
             for rows in rows_of_items
         ]
+
+    def windows_of(
+        self,
+        transactions: Sequence[AnyEvent],
+        deciders: Sequence[FraudModel | None],
+        tenant_ids: Sequence[int],
+        watch: Stopwatch,
+        *,
+        are_new: bool = True,
+    ) -> list[FloatArray]:
+        """Return the windows of each transaction, in order; one read for each model and tenant.
+
+        Args:
+            transactions: transactions to decide.
+            deciders: model that decides each transaction; None for a fixed test.
+            tenant_ids: tenant of each transaction.
+            watch: stopwatch of the batch.
+            are_new: whether the transactions are about to be stored, so that the windows of each
+                see those before it.
+
+        Returns:
+            Windows of each transaction, float64 (windows of its model,).
+        """
+        windows = [_NO_WINDOWS] * len(deciders)
+        rows_by_model: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, decider in enumerate(deciders):
+            if decider is not None and decider.features.windows:
+                rows_by_model[id(decider), tenant_ids[i]].append(i)
+        for (_, tenant_id), rows in rows_by_model.items():
+            model, group = deciders[rows[0]], [transactions[i] for i in rows]
+            assert model is not None  # noqa: S101 - a fixed test has no windows
+            watch.lap("decide")
+            found = self._history.windows(tenant_id, model.features, group, are_new=are_new)
+            for i, of_row in zip(rows, np.stack(found, axis=1), strict=True):
+                windows[i] = of_row
+            watch.lap("features")
+        return windows
 
     def predict_rows(
         self,
         transactions: Sequence[AnyEvent],
         deciders: Sequence[FraudModel | None],
         assignments: Sequence[ModelAssignment],
-        tenant_ids: Sequence[int],
+        windows: Sequence[FloatArray],
         watch: Stopwatch,
-        *,
-        are_new: bool = True,
     ) -> list[Prediction]:
         """Return a prediction for each transaction, in order; rows of one model share a matrix.
-
-        Rows of a model with windows share one of their tenant.
 
         Args:
             transactions: transactions to decide.
             deciders: model that decides each transaction; None for a fixed test.
             assignments: assignment of each transaction's tenant.
-            tenant_ids: tenant of each transaction.
+            windows: result of `windows_of` for the transactions.
             watch: stopwatch of the batch.
-            are_new: whether the transactions are about to be stored, so that the windows of each
-                see those before it.
         """
-        rows_by_model: dict[tuple[int, int], list[int]] = defaultdict(list)
+        rows_by_model: dict[int, list[int]] = defaultdict(list)
         for i, decider in enumerate(deciders):
-            of_tenant = tenant_ids[i] if decider is not None and decider.features.windows else 0
-            rows_by_model[id(decider), of_tenant].append(i)
+            rows_by_model[id(decider)].append(i)
         predictions: dict[int, Prediction] = {}
         for rows in rows_by_model.values():
             model, group = deciders[rows[0]], [transactions[i] for i in rows]
@@ -99,10 +132,9 @@ class Predictor:
                 predicted = [fixed_prediction(event) for event in group if is_fixed(event)]
             else:
                 policies = [assignments[i].policy_for(model) for i in rows]
-                tenant_id = tenant_ids[rows[0]]
                 watch.lap("decide")
-                windows = self._history.windows(tenant_id, model.features, group, are_new=are_new)
-                predicted = self._predict_with(model, group, windows, policies, watch)
+                of_model = _by_window([windows[i] for i in rows])
+                predicted = self._predict_with(model, group, of_model, policies, watch)
             predictions.update(zip(rows, predicted, strict=True))
             watch.lap("decide")
         return [predictions[i] for i in range(len(deciders))]
@@ -123,6 +155,11 @@ class Predictor:
             explained = model.explain_matrix(matrix)
         watch.lap("score_explain")
         return model.decide(explained, policies)
+
+
+def _by_window(windows: Sequence[FloatArray]) -> Sequence[FloatArray]:
+    """Return the values of each window from the windows of each transaction."""
+    return list(np.stack(windows, axis=1)) if windows[0].size else ()
 
 
 def deciders_of(item: Item) -> list[FraudModel | None]:

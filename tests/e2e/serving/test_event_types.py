@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from math import isnan
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import httpx
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from persistence.api_keys import issue_key
+from persistence.decisions.rows import read_decision
 from persistence.tenants import create_tenant
 from sentinel.cli.main import main
 from tests.support.data.own_events import put_in_force
@@ -58,11 +61,12 @@ class Cards:
 
     def features(self, reply: Any) -> dict[str, float | None]:
         """Return the stored features of a decision."""
-        (row,) = self.system.rows(
-            "SELECT features FROM predictions WHERE id = :id", id=reply["prediction_id"]
-        )
-        features: dict[str, float | None] = row["features"]
-        return features
+        decided = read_decision(self.system.engine, self.tenant.id, UUID(reply["prediction_id"]))
+        prediction = decided.prediction
+        return {
+            name: None if isnan(value) else value
+            for name, value in zip(prediction.described.names, prediction.features, strict=True)
+        }
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
         """Wait for the service."""

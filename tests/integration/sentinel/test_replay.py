@@ -202,9 +202,11 @@ def test_features_that_use_windows_are_taken_as_stored_and_named(
 def test_the_other_features_of_such_a_version_are_recomputed(
     replay: Callable[[object], Result], engine: Engine, with_windows: Decided
 ) -> None:
+    place = with_windows.prediction.described.names.index("amount") + 1
     with engine.begin() as connection:
         connection.execute(
-            text("UPDATE predictions SET features = jsonb_set(features, '{amount}', '12.5')")
+            text("UPDATE predictions SET feature_values[CAST(:place AS integer)] = 12.5"),
+            {"place": place},
         )
     result = replay(with_windows.prediction_id)
     assert result.exit_code == 1

@@ -81,7 +81,9 @@ def test_the_previous_release_decides_on_this_schema(
     asked = {"tenant_id": tenant.id, "prediction_id": batch[0].prediction_id}
     with previous.transaction(tenant.id):
         (row,) = previous("read", asked)
-    later = {"described": FIRST_FEATURES, "event_type_id": None, "approval_probability": None}
+    later = {"described": FIRST_FEATURES} | dict.fromkeys(
+        ("event_type_id", "approval_probability", "feature_values", "contribution_values")
+    )
     stored = decided_from(later | row)
     assert (stored.prediction, stored.policy_id) == (batch[0].prediction, policy["id"])
     previous.insert_shadow_scores([a_shadow_score(d) for d in batch])
