@@ -44,7 +44,8 @@ class Program:
         numbers: register and name of each numeric field.
         codes: register and name of each text field.
         tables: register, name and table of each question about a text field.
-        windows: register of each window, in the order of the windows' definitions.
+        windows: register of each window, in the order of the windows' definitions, then of each
+            answer in order.
         inputs: registers of one value per event: numbers, codes and windows.
         steps: operations in order.
         roots: register of each expression's value, float64 or bool (n,).
@@ -66,7 +67,8 @@ class Program:
 
         Args:
             columns: columns of at least the fields that are used.
-            window_values: values of each window, float64 (n,), in the order of `windows`.
+            window_values: values of each window and answer, float64 (n,), in the order of
+                `windows`.
 
         Returns:
             C-contiguous float64 (n, number of expressions), each value finite or NaN.
