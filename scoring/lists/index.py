@@ -1,11 +1,11 @@
-"""Index: which lists an entity is in, for a million entries in 36 MB.
+"""Index: which lists an entity is in, for a million entries in 40 MB.
 
-An entry is the 16-byte BLAKE2b digest of its value and four numbers in arrays that are sorted by
-the first half of the digest, in one of 256 parts by its first byte. Two values with one digest
-among 10^6 entries and 10^12 look-ups have a probability of 3 * 10^-21, and nobody can search for
-them with less than 2^64 digests. The values themselves stay in the database.
+An entry is a record of 36 bytes: the 16-byte BLAKE2b digest of its value and three numbers. The
+records are in 65,536 buckets by the first two bytes of the digest, each a `bytes` of about 15
+records that is searched for the digest. The values themselves stay in the database: two values with
+one digest among 10^6 entries and 10^12 look-ups have a probability of 3 * 10^-21.
 
-An index is immutable: a change copies the parts that it touches, so those who read the one before
+An index is immutable: a change copies the buckets that it touches, so those who read the one before
 need no lock.
 """
 
@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
@@ -26,10 +27,17 @@ from scoring.lists.entity_list import ListEntry
 DIGEST_BYTES = 16
 NEVER_MS = 2**63 - 1
 """Expiry of an entry that stays."""
-PARTS = 256
 
-IntArray = NDArray[np.int64]
-WordArray = NDArray[np.uint64]
+_RECORD = Struct("<16siqq")
+_RECORD_TYPE = np.dtype(
+    [("digest", "V16"), ("list_id", "<i4"), ("entry_id", "<i8"), ("expires_ms", "<i8")]
+)
+Key = tuple[bytes, int]
+"""Digest of a value and the list that it is in."""
+Buckets = tuple[tuple[bytes, ...], ...]
+"""Records by the first and the second byte of their digest."""
+
+_NO_BUCKETS: tuple[bytes, ...] = (b"",) * 256
 
 
 def digest_of(value: str) -> bytes:
@@ -51,64 +59,6 @@ class Match(NamedTuple):
     expires_ms: int
 
 
-class Entries(NamedTuple):
-    """n entries as columns.
-
-    Attributes:
-        high: first 8 bytes of the digests as big-endian numbers, uint64 (n,).
-        low: last 8 bytes, uint64 (n,).
-        list_ids: int32 (n,).
-        entry_ids: int64 (n,).
-        expires_ms: int64 (n,), NEVER_MS for those that stay.
-    """
-
-    high: WordArray
-    low: WordArray
-    list_ids: NDArray[np.int32]
-    entry_ids: IntArray
-    expires_ms: IntArray
-
-    @classmethod
-    def of(
-        cls,
-        digests: bytes,
-        list_ids: NDArray[np.integer],
-        entry_ids: NDArray[np.integer],
-        expires_ms: NDArray[np.integer],
-    ) -> Entries:
-        """Return n entries.
-
-        Args:
-            digests: digests one after another.
-            list_ids, entry_ids, expires_ms: (n,) each.
-        """
-        words = np.frombuffer(digests, ">u8").reshape(-1, 2).astype(np.uint64)
-        return cls(
-            words[:, 0],
-            words[:, 1],
-            np.asarray(list_ids, np.int32),
-            np.asarray(entry_ids, np.int64),
-            np.asarray(expires_ms, np.int64),
-        )
-
-    def rows(self, which: NDArray[np.bool_] | IntArray | slice) -> Entries:
-        """Return copies of some rows."""
-        return Entries._make(np.array(column[which]) for column in self)
-
-    def joined_with(self, others: Entries) -> Entries:
-        """Return these entries and others."""
-        return Entries(
-            np.concatenate([self.high, others.high]),
-            np.concatenate([self.low, others.low]),
-            np.concatenate([self.list_ids, others.list_ids]),
-            np.concatenate([self.entry_ids, others.entry_ids]),
-            np.concatenate([self.expires_ms, others.expires_ms]),
-        )
-
-
-_EMPTY = Entries.of(b"", *(np.zeros(0, np.int64) for _ in range(3)))
-
-
 @dataclass(frozen=True, slots=True)
 class Membership:
     """Whether each value of a column is in one list.
@@ -120,42 +70,25 @@ class Membership:
     """
 
     until_ms: FloatArray
-    entry_ids: IntArray
+    entry_ids: NDArray[np.int64]
 
 
 class ListIndex:
     """The entries of a tenant's lists, by value.
 
     Args:
-        parts: entries by the first byte of their digest, each sorted by `high`.
+        buckets: records.
+        count: number of the records.
     """
 
-    __slots__ = ("_count", "_parts")
+    __slots__ = ("_buckets", "_count")
 
-    def __init__(self, parts: tuple[Entries, ...] = (_EMPTY,) * PARTS) -> None:
-        self._parts = parts
-        self._count = sum(len(part.high) for part in parts)
-
-    @classmethod
-    def of(cls, entries: Entries) -> ListIndex:
-        """Return the index of n entries, none of which has the list and the value of another."""
-        order = np.argsort(entries.high)
-        first_bytes = (entries.high[order] >> np.uint64(56)).astype(np.int64)
-        ends = np.searchsorted(first_bytes, np.arange(PARTS + 1))
-        return cls(
-            tuple(
-                entries.rows(order[start:end]) if start < end else _EMPTY
-                for start, end in zip(ends.tolist(), ends[1:].tolist(), strict=False)
-            )
-        )
+    def __init__(self, buckets: Buckets = (_NO_BUCKETS,) * 256, count: int = 0) -> None:
+        self._buckets = buckets
+        self._count = count
 
     def __len__(self) -> int:
         return self._count
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the arrays."""
-        return sum(column.nbytes for part in self._parts for column in part)
 
     def with_changes(
         self, added: Sequence[ListEntry] = (), removed: Iterable[tuple[int, str]] = ()
@@ -164,40 +97,73 @@ class ListIndex:
 
         Args:
             added: new entries; one takes the place of an entry with its list and value.
-            removed: list and value of each entry that is removed; one that there is not is ignored.
+            removed: list and value of each entry that is removed, before any is added; one that
+                there is not is ignored.
         """
-        new = [(digest_of(entry.value), entry) for entry in added]
-        gone: dict[int, set[tuple[bytes, int]]] = defaultdict(set)
+        changes: dict[int, dict[int, dict[Key, bytes]]] = defaultdict(lambda: defaultdict(dict))
         for list_id, value in removed:
             digest = digest_of(value)
-            gone[digest[0]].add((digest, list_id))
-        arriving: dict[int, dict[tuple[bytes, int], ListEntry]] = defaultdict(dict)
-        for digest, entry in new:
-            gone[digest[0]].add((digest, entry.list_id))
-            arriving[digest[0]][digest, entry.list_id] = entry
-        parts = list(self._parts)
-        for place, keys in gone.items():
-            parts[place] = _changed(parts[place], keys, arriving.get(place, {}))
-        return ListIndex(tuple(parts))
+            changes[digest[0]][digest[1]][digest, list_id] = b""
+        for entry in added:
+            digest = digest_of(entry.value)
+            expires_ms = NEVER_MS if entry.expires_ms is None else entry.expires_ms
+            record = _RECORD.pack(digest, entry.list_id, entry.id, expires_ms)
+            changes[digest[0]][digest[1]][digest, entry.list_id] = record
+        outer = list(self._buckets)
+        size = self._count * _RECORD.size
+        for first, of_first in changes.items():
+            inner = list(outer[first])
+            for second, records in of_first.items():
+                size -= len(inner[second])
+                inner[second] = _changed(inner[second], records)
+                size += len(inner[second])
+            outer[first] = tuple(inner)
+        return ListIndex(tuple(outer), size // _RECORD.size)
+
+    def with_records(
+        self,
+        digests: bytes,
+        list_ids: NDArray[np.integer],
+        entry_ids: NDArray[np.integer],
+        expires_ms: NDArray[np.integer],
+    ) -> ListIndex:
+        """Return the index with n more entries, none of which has the list and value of another.
+
+        Digests in ascending order leave the least memory behind.
+
+        Args:
+            digests: digests one after another.
+            list_ids, entry_ids: (n,) each.
+            expires_ms: (n,), NEVER_MS for entries that stay.
+        """
+        count = len(list_ids)
+        heads = np.frombuffer(digests, ">u2")[:: DIGEST_BYTES // 2].astype(np.uint16)
+        order = np.argsort(heads, kind="stable")
+        records = np.empty(count, _RECORD_TYPE)
+        records["digest"] = np.frombuffer(digests, "V16")[order]
+        records["list_id"] = np.asarray(list_ids)[order]
+        records["entry_id"] = np.asarray(entry_ids)[order]
+        records["expires_ms"] = np.asarray(expires_ms)[order]
+        data = records.tobytes()
+        touched, starts = np.unique(heads[order], return_index=True)
+        ends = [*(starts[1:] * _RECORD.size).tolist(), len(data)]
+        buckets = [list(inner) for inner in self._buckets]
+        begin = 0
+        for head, end in zip(touched.tolist(), ends, strict=True):
+            buckets[head >> 8][head & 255] += data[begin:end]
+            begin = end
+        return ListIndex(tuple(map(tuple, buckets)), self._count + count)
 
     def find(self, value: str) -> list[Match]:
         """Return the entries of a value, expired or not."""
         digest = digest_of(value)
-        part = self._parts[digest[0]]
-        high = np.uint64(int.from_bytes(digest[:8], "big"))
-        row = int(part.high.searchsorted(high))
+        bucket = self._buckets[digest[0]][digest[1]]
         found: list[Match] = []
-        if row == len(part.high) or part.high[row] != high:
-            return found
-        low = int.from_bytes(digest[8:], "big")
-        while row < len(part.high) and part.high[row] == high:
-            if part.low[row] == low:
-                found.append(
-                    Match(
-                        int(part.list_ids[row]), int(part.entry_ids[row]), int(part.expires_ms[row])
-                    )
-                )
-            row += 1
+        at = bucket.find(digest)
+        while at >= 0:
+            if at % _RECORD.size == 0:
+                found.append(Match._make(_RECORD.unpack_from(bucket, at)[1:]))
+            at = bucket.find(digest, at + 1)
         return found
 
     def memberships(self, values: Sequence[str]) -> Mapping[int, Membership]:
@@ -215,33 +181,14 @@ class ListIndex:
 
 
 def not_in_list(count: int) -> Membership:
-    """Return that of `count` values none is in a list."""
+    """Return that none of `count` values is in a list."""
     until_ms = np.full(count + 1, -np.inf)
     until_ms[-1] = np.nan
     return Membership(until_ms, np.zeros(count + 1, np.int64))
 
 
-def _changed(
-    part: Entries,
-    gone: set[tuple[bytes, int]],
-    arriving: Mapping[tuple[bytes, int], ListEntry],
-) -> Entries:
-    stays = np.ones(len(part.high), np.bool_)
-    for digest, list_id in gone:
-        same = part.high == np.uint64(int.from_bytes(digest[:8], "big"))
-        if same.any():
-            same &= part.low == np.uint64(int.from_bytes(digest[8:], "big"))
-            stays &= ~(same & (part.list_ids == list_id))
-    entries = list(arriving.values())
-    new = Entries.of(
-        b"".join(digest for digest, _ in arriving),
-        np.array([entry.list_id for entry in entries], np.int64),
-        np.array([entry.id for entry in entries], np.int64),
-        np.array([_expiry(entry) for entry in entries], np.int64),
-    )
-    joined = part.rows(stays).joined_with(new)
-    return joined.rows(np.argsort(joined.high))
-
-
-def _expiry(entry: ListEntry) -> int:
-    return NEVER_MS if entry.expires_ms is None else entry.expires_ms
+def _changed(bucket: bytes, records: Mapping[Key, bytes]) -> bytes:
+    stays = [
+        _RECORD.pack(*record) for record in _RECORD.iter_unpack(bucket) if record[:2] not in records
+    ]
+    return b"".join([*stays, *records.values()])
