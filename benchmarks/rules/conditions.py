@@ -70,9 +70,7 @@ def compare(count: int, rounds: int) -> None:
             ]
             for one in payments
         ]
-        matrix = np.array(
-            [[value for value in vector if isinstance(value, float)] for vector in vectors]
-        )
+        matrix = np.array([[one[name] for name in FEATURES] for one in payments])
 
         def arrays(columns: Mapping[str, Column] = columns, given: Sequence[Any] = given) -> None:
             program.truths(columns, given)
@@ -90,7 +88,7 @@ def compare(count: int, rounds: int) -> None:
             for vector in matrix:
                 numba_function(vector)
 
-        ways = {
+        ways: dict[str, Callable[[], None]] = {
             "arrays (Program)": arrays,
             "closures": of_closures,
             "one Python function (chosen)": function,
@@ -150,7 +148,7 @@ def _key(answer: object) -> str:
 def _closure(node: Node) -> Callable[[Values], Any]:
     match node:
         case Number(value) | Text(value):
-            return lambda payment: value
+            return lambda _: value
         case FieldValue(name) | FeatureValue(name):
             return lambda payment: payment[name]
         case Score():

@@ -11,9 +11,10 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.rules.samples import CHANNELS, EVENT_TYPE, FEATURES, SHOPS, index, rules, value
-from scoring.columns import TextColumn
+from scoring.columns import Column, TextColumn
 from scoring.event_type.event import Event
 from scoring.event_type.timestamps import Timestamp
+from scoring.event_type.values import Value
 from scoring.lists.entity_list import EntityList
 from scoring.lists.index import ListIndex
 from scoring.rules.batch_decider import ScoredPayments, decide_all
@@ -78,7 +79,7 @@ def _cpu_us(way: Callable[[], None], rounds: int) -> float:
 
 def _payment(rng: Random, entries: int) -> tuple[Event, float, list[float]]:
     time_us = 1_750_000_000_000_000 + rng.randrange(86_400) * 1_000_000
-    values = {
+    values: dict[str, Value | None] = {
         "TIME": Timestamp("", time_us),
         "CUSTOMER": value(rng.randrange(2 * entries)),
         "TERMINAL": value(rng.randrange(2 * entries)),
@@ -94,7 +95,7 @@ def _payment(rng: Random, entries: int) -> tuple[Event, float, list[float]]:
 def _stored_s(compiled: CompiledRules, filled: ListIndex, rng: Random, entries: int) -> float:
     """Return the seconds of STORED verdicts; a tenth as many customers, a hundredth terminals."""
     draws = np.random.default_rng(rng.randrange(2**32))
-    columns = {
+    columns: dict[str, Column] = {
         "TIME": 1.75e9 + draws.random(STORED) * 86_400,
         "AMOUNT": draws.random(STORED) * 300,
         "BALANCE": np.where(draws.random(STORED) < 0.9, draws.random(STORED) * 5000, np.nan),

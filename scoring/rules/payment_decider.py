@@ -120,7 +120,7 @@ class PaymentDecider:
         snoozed: list[RuleKey] = []
         for place in fired:
             rule = rules[place]
-            if self._is_snoozed(place, read, decided_at_ms):
+            if place in self._rules.snoozes and self._is_snoozed(place, read, decided_at_ms):
                 snoozed.append(rule.key)
             elif rule.state == "live":
                 live.append(place)
@@ -158,7 +158,7 @@ class PaymentDecider:
         return any(
             decided_at_ms < snooze.until_ms
             and any(read(name) == snooze.value for name in self._entity_fields[snooze.entity])
-            for snooze in self._rules.snoozes.get(place, ())
+            for snooze in self._rules.snoozes[place]
         )
 
     def _entry_order(self, entry: EntryMatch) -> tuple[int, int]:

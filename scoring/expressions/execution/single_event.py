@@ -192,9 +192,18 @@ class _Writer:
             return f"({self._text(operands[0])} in {listed})"
         if function is np.less and operands[0] in self._codes:
             return f"({self._text(operands[0])} is None)"
+        if function is operations.settle:
+            return self._settled(operands[0], step[4])
         template = _TEMPLATES[function]
         write = self._variable if function in _REPEATING else self._text
         return template.format(*(write(operand) for operand in operands))
+
+    def _settled(self, register: int, result: int) -> str:
+        text = self._text(register)
+        if text.isalnum():
+            return f"({text} - ({text} - {text}))"
+        # Assigned inside the expression, so that it is computed only where it is needed.
+        return f"((s{result} := {text}) - (s{result} - s{result}))"
 
     def _asked(self, operands: tuple[int, ...]) -> str | None:
         """Return a question of a text whose answer is compared with 1.0 or 0.0, else None."""
@@ -237,10 +246,6 @@ def _operands(step: Step) -> tuple[int, ...]:
     return (first, *(() if second is None else (second,)), *(others or ()))
 
 
-def _settle(value: float) -> float:
-    return value - (value - value)
-
-
 def _divide(left: float, right: float) -> float:
     if right == 0.0:
         # NaN or an infinity in NumPy, which is missing in the end.
@@ -280,7 +285,6 @@ def _minimum(left: float, right: float) -> float:
 
 
 _HELPERS: tuple[Callable[..., float], ...] = (
-    _settle,
     _divide,
     _remainder,
     _sqrt,
@@ -319,7 +323,6 @@ _TEMPLATES: dict[Callable[..., Any], str] = {
     np.maximum: "_maximum({0}, {1})",
     np.minimum: "_minimum({0}, {1})",
     np.where: "({1} if {0} else {2})",
-    operations.settle: "_settle({0})",
     operations.log: "_log({0})",
     operations.power: "power_of({0}, {1})",
     operations.positive_zero: "({0} + 0.0)",
