@@ -110,7 +110,15 @@ def _field(parts: Parts, node: ast.Call) -> Node:
     return parts.field(node, parts.text(node.args[0], "A field's name"))
 
 
+def refuse_in_window(parts: Parts, node: ast.AST) -> None:
+    """Refuse a value of the payment that is decided inside a window, which reads past events."""
+    if parts.no_windows is not None:
+        message = "A window reads past events, which have fields alone; this is of the payment."
+        raise parts.error(node, message)
+
+
 def _feature(parts: Parts, node: ast.Call) -> Node:
+    refuse_in_window(parts, node)
     _require_count(parts, node, 1, "feature('name')")
     name = parts.text(node.args[0], "A feature's name")
     features = parts.schema.scored.features if parts.schema.scored else {}
@@ -121,6 +129,7 @@ def _feature(parts: Parts, node: ast.Call) -> Node:
 
 
 def _in_list(parts: Parts, node: ast.Call) -> Node:
+    refuse_in_window(parts, node)
     _require_count(parts, node, 2, "in_list('name', FIELD)")
     name = parts.text(node.args[0], "A list's name")
     lists = parts.schema.scored.lists if parts.schema.scored else {}
@@ -129,13 +138,13 @@ def _in_list(parts: Parts, node: ast.Call) -> Node:
         raise parts.error(node.args[0], message)
     operand = parts.text_field(node.args[1])
     entity = parts.schema.fields[operand.name].entity
-    if operand.field_kind != "entity" or entity not in (None, lists[name]):
-        found = f"entity {entity}" if entity else operand.field_kind
+    field = parts.source.quote(node.args[1])
+    if operand.field_kind != "entity":
+        message = f"{field} is a {operand.field_kind}; a list has entities."
+        raise parts.error(node.args[1], message)
+    if entity != lists[name]:
         message = (
-            f"{parts.source.quote(node.args[1])} is of the {found}; "
-            f"the list {quote(name)} is of the entity {lists[name]}."
-            if operand.field_kind == "entity"
-            else f"{parts.source.quote(node.args[1])} is a {found}; a list has entities."
+            f"{field} is a {entity}; the list {quote(name)} has entities of the kind {lists[name]}."
         )
         raise parts.error(node.args[1], message)
     return InList(name, operand)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import math
-from dataclasses import replace
 from typing import cast
 
 from scoring.errors import InvalidExpression
 from scoring.expressions.canonical import SCORE
-from scoring.expressions.checking.calls import CALLS, SCORED_CALLS, WINDOW_FUNCTIONS
+from scoring.expressions.checking.calls import (
+    CALLS,
+    SCORED_CALLS,
+    WINDOW_FUNCTIONS,
+    refuse_in_window,
+)
 from scoring.expressions.checking.refused_syntax import REFUSED_OPERATORS, REFUSED_SYNTAX
 from scoring.expressions.checking.source import Source, quote
 from scoring.expressions.checking.suggestions import did_you_mean
@@ -71,8 +75,7 @@ class Checker:
 
     def without_windows(self, reason: str) -> Checker:
         """Return a checker of the same expression that refuses windows for a reason."""
-        # A window reads past events, which have fields alone.
-        return Checker(self.source, replace(self.schema, scored=None), reason)
+        return Checker(self.source, self.schema, reason)
 
     def error(self, node: ast.AST, message: str) -> InvalidExpression:
         """Return the error of one part of the expression."""
@@ -164,9 +167,11 @@ class Checker:
     def _named(self, node: ast.Name) -> Node:
         scored = self.schema.scored
         if scored is not None and node.id == SCORE:
+            refuse_in_window(self, node)
             return Score()
         # A field comes first; a feature of the same name is written feature('name').
         if scored is not None and node.id in scored.features.keys() - self.schema.fields.keys():
+            refuse_in_window(self, node)
             return FeatureValue(node.id, scored.features[node.id])
         return self.field(node, node.id)
 
