@@ -102,10 +102,7 @@ class Verdicts:
             tuple(rules[place].key for place in fired if rules[place].state == "live"),
             tuple(rules[place].key for place in fired if rules[place].state == "shadow"),
             tuple(rules[place].key for place in snoozed),
-            (
-                *(rules[p].key for p in np.flatnonzero(self.truths[:, row] == UNKNOWN).tolist()),
-                *self.rules.always_failed,
-            ),
+            self.rules.failed(np.flatnonzero(self.truths[:, row] == UNKNOWN).tolist()),
         )
 
     def _decided_by(self, row: int) -> DecidedBy:

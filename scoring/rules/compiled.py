@@ -72,10 +72,13 @@ class CompiledRules:
         """Id of each list by name."""
         return {one.name: one.id for one in self.lists.values()}
 
-    @property
-    def always_failed(self) -> tuple[RuleKey, ...]:
-        """Rules that do not fit, in order."""
-        return tuple(self.unusable)
+    def failed(self, missing: Sequence[int]) -> tuple[RuleKey, ...]:
+        """Return the rules without a value, by id.
+
+        Args:
+            missing: positions of the rules whose condition is missing; those that do not fit join.
+        """
+        return tuple(sorted([*(self.rules[place].key for place in missing), *self.unusable]))
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ class PaymentDecider:
             tuple(rules[place].key for place in live),
             tuple(shadow),
             tuple(snoozed),
-            (*(rules[place].key for place in missing), *self._rules.always_failed),
+            self._rules.failed(missing),
         )
 
     def _decider(

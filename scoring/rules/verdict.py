@@ -80,7 +80,7 @@ class Verdict(NamedTuple):
         fired: live rules whose condition is true and that are not snoozed.
         shadow: rules in shadow whose condition is true and that are not snoozed.
         snoozed: rules whose condition is true and that are snoozed for the payment.
-        failed: rules without a value, because a field, a feature or a window is missing.
+        failed: rules without a value, because a field, a feature or a window is missing; by id.
     """
 
     outcome: Outcome

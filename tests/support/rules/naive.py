@@ -100,6 +100,7 @@ class NaiveRules(Naive):
                 fired += [rule] if rule.state == "live" else []
             else:
                 assert value is False
+        found["failed"].sort()
         matches = self.matches()
         outcome, decided_by = self.by_model(thresholds), DecidedBy("model")
         for action in ("review", "decline", "approve"):  # the last one counts

@@ -139,7 +139,7 @@ def test_rules_with_more_windows_than_are_read_do_not_fit() -> None:
     ]
     compiled = compile_rules(RuleSet(tuple(rules)), CARDS, FEATURES)
     assert len(compiled.windows) == MAX_WINDOWS
-    assert compiled.always_failed == (rules[-1].key,)
+    assert list(compiled.unusable) == [rules[-1].key]
 
 
 def test_rules_share_a_window_that_they_write_differently() -> None:
@@ -167,7 +167,9 @@ def test_an_entry_counts_until_it_expires(expires_ms: int, outcome: str) -> None
         (Snooze(2, "customer", "C1", NOW_MS + 1), False),
     ],
 )
-def test_a_rule_does_not_act_for_a_snoozed_entity_until_a_time(snooze: Snooze, is_snoozed: bool) -> None:
+def test_a_rule_does_not_act_for_a_snoozed_entity_until_a_time(
+    snooze: Snooze, is_snoozed: bool
+) -> None:
     found = verdict([a_rule(1, action="decline")], snoozes=[snooze])
     assert found.outcome == ("approve" if is_snoozed else "decline")
     assert found.snoozed == (((1, 3),) if is_snoozed else ())
