@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from statistics import median
-from time import perf_counter, process_time
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,11 @@ def compare(count: int, rounds: int) -> None:
     rng = Random(7)  # noqa: S311 - a fixed sample
     schema = condition_schema(EVENT_TYPE, FEATURES, ())
     roots = [check_condition(condition(rng), schema).root for _ in range(count)]
-    begun = perf_counter()
+    begun = process_time()
     program, _, answers = translate_scored(roots, schema)
-    translated = perf_counter()
+    translated = process_time()
     single = single_event_program(program)
-    written = perf_counter()
+    written = process_time()
     closures = [_closure(root) for root in roots]
     numba_function, numba_s = _numba_function(count)
     table = Table(f"way, {count} conditions", *(f"{rows} payments, µs each" for rows in ROWS))
@@ -179,6 +179,6 @@ def _numba_function(count: int) -> tuple[Callable[[Any], Any], float]:
     names: dict[str, Any] = {}
     exec("\n".join([*lines, " return fired"]), names)  # noqa: S102 - the lines above
     function = njit(names["conditions"])
-    begun = perf_counter()
+    begun = process_time()
     function(np.zeros(40))
-    return function, perf_counter() - begun
+    return function, process_time() - begun

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from scoring.errors import InvalidExpression
 from scoring.event_type.fields import EventType
-from scoring.expressions import CheckedExpression, Schema, check_expression
+from scoring.expressions import CheckedExpression, Schema, ScoredNames, check_expression
 from scoring.expressions.nodes import ValueKind
-from scoring.expressions.schema import ScoredNames
 from scoring.feature_set.model_features import ModelFeatures
 from scoring.lists.entity_list import EntityList
 

@@ -10,13 +10,13 @@ from scoring.event import AnyEvent
 from scoring.expressions.nodes import Answer, FeatureValue, InList, Score
 from scoring.lists.index import ListIndex, Match
 from scoring.rules.compiled import CompiledRules
-from scoring.rules.rule import OUTCOMES, Outcome, RuleKey
+from scoring.rules.rule import Outcome
 from scoring.rules.verdict import BY_MODEL, DecidedBy, EntryMatch, Thresholds, Verdict
 from scoring.transaction import WIRE_NAMES, Transaction
 
 _ATTRIBUTES = {wire: name for name, wire in WIRE_NAMES.items()}
-_ORDER: tuple[Outcome, ...] = ("approve", "decline", "review")
-"""Actions in the order in which they decide."""
+_ORDER: dict[Outcome, int] = {"approve": 0, "decline": 1, "review": 2}
+"""Place of each action in the order in which they decide."""
 
 
 class PaymentDecider:
@@ -28,6 +28,8 @@ class PaymentDecider:
 
     def __init__(self, rules: CompiledRules) -> None:
         self._rules = rules
+        self._keys = [rule.key for rule in rules.rules]
+        self._is_live = [rule.state == "live" for rule in rules.rules]
         single = rules.single
         self._numbers = single.numbers if single else ()
         self._texts = single.texts if single else ()
@@ -114,56 +116,40 @@ class PaymentDecider:
         read: Callable[[str], Any],
         decided_at_ms: int,
     ) -> Verdict:
-        rules = self._rules.rules
-        live: list[int] = []
-        shadow: list[RuleKey] = []
-        snoozed: list[RuleKey] = []
-        for place in fired:
-            rule = rules[place]
-            if place in self._rules.snoozes and self._is_snoozed(place, read, decided_at_ms):
-                snoozed.append(rule.key)
-            elif rule.state == "live":
-                live.append(place)
-            else:
-                shadow.append(rule.key)
+        keys, snoozed = self._keys, []
+        if self._rules.snoozes:
+            snoozed = [place for place in fired if self._is_snoozed(place, read, decided_at_ms)]
+            fired = [place for place in fired if place not in snoozed]
+        live = [place for place in fired if self._is_live[place]]
         decided_by = BY_MODEL
-        for action in _ORDER:
-            by = self._decider(action, entries, live)
-            if by is not None:
-                outcome, decided_by = action, by
-                break
+        if live:  # the first one decides: rules are in that order
+            rule = self._rules.rules[live[0]]
+            outcome, decided_by = rule.action, DecidedBy("rule", rule.id, rule.version)
+        if entries:
+            first = entries[0]
+            action = self._rules.lists[first.list_id].action
+            if action is not None and (not live or _ORDER[action] <= _ORDER[outcome]):
+                outcome, decided_by = action, DecidedBy("list_entry", first.entry_id)
         return Verdict(
             outcome,
             decided_by,
             tuple(entries),
-            tuple(rules[place].key for place in live),
-            tuple(shadow),
-            tuple(snoozed),
-            self._rules.failed(missing),
+            tuple([keys[place] for place in live]),
+            tuple([keys[place] for place in fired if not self._is_live[place]]),
+            tuple([keys[place] for place in snoozed]),
+            self._rules.failed(missing) if missing or self._rules.unusable else (),
         )
-
-    def _decider(
-        self, action: Outcome, entries: Sequence[EntryMatch], live: Sequence[int]
-    ) -> DecidedBy | None:
-        for entry in entries:
-            if self._rules.lists[entry.list_id].action == action:
-                return DecidedBy("list_entry", entry.entry_id)
-        for place in live:
-            rule = self._rules.rules[place]
-            if rule.action == action:
-                return DecidedBy("rule", *rule.key)
-        return None
 
     def _is_snoozed(self, place: int, read: Callable[[str], Any], decided_at_ms: int) -> bool:
         return any(
             decided_at_ms < snooze.until_ms
             and any(read(name) == snooze.value for name in self._entity_fields[snooze.entity])
-            for snooze in self._rules.snoozes[place]
+            for snooze in self._rules.snoozes.get(place, ())
         )
 
     def _entry_order(self, entry: EntryMatch) -> tuple[int, int]:
         action = self._rules.lists[entry.list_id].action
-        return (0 if action == OUTCOMES[0] else 1, entry.list_id)
+        return (0 if action == "approve" else 1, entry.list_id)
 
     def _number(self, name: str, value: Any) -> float:  # noqa: ANN401 - a field's value
         if value is None:
