@@ -12,6 +12,7 @@ import pytest
 from scoring.event import event_columns
 from scoring.event_type.event import Event
 from scoring.event_type.fields import EventType
+from scoring.event_type.timestamps import parse_timestamp
 from scoring.expressions import MAX_WINDOWS
 from scoring.expressions.nodes import ValueKind
 from scoring.features import PAYSIM_FEATURES
@@ -173,6 +174,13 @@ def test_a_rule_does_not_act_for_a_snoozed_entity_until_a_time(
     found = verdict([a_rule(1, action="decline")], snoozes=[snooze])
     assert found.outcome == ("approve" if is_snoozed else "decline")
     assert found.snoozed == (((1, 3),) if is_snoozed else ())
+
+
+def test_a_timestamp_is_read_in_seconds() -> None:
+    event = an_event(TIME=parse_timestamp("2026-05-01T09:30:00.5Z"))
+    conditions = ["hour(TIME) == 9", "weekday(TIME) == 4", "TIME - TIME == 0"]
+    rules = [a_rule(number, text) for number, text in enumerate(conditions, start=1)]
+    assert verdict(rules, event=event).fired == ((1, 3), (2, 3), (3, 3))
 
 
 def test_an_event_of_an_earlier_version_lacks_the_fields_that_came_later() -> None:
