@@ -40,6 +40,12 @@ Categories
 - A code is the position in the closed list, or in the feature set's `categories` for an open one. A
   value that is not in it has the number of listed values as its code; a missing one is missing.
 
+Rules
+- A rule's condition is an expression with three more names (`ScoredNames`): `score`; a feature of
+  the model version, by `feature('name')` or by its bare name where no field has it; and
+  `in_list('name', FIELD)`. A window's value and filter have none of them.
+- A field of the name `score` is written `field('score')`.
+
 Windows
 - A window call is a value like any other. Calls that mean the same, such as `'24h'` and `'1d'` or
   `[A, B]` and `[B, A]`, share one `WindowDefinition`.
@@ -56,7 +62,7 @@ from scoring.expressions.compiler import (
     check_expression,
     compile_expression,
 )
-from scoring.expressions.schema import Categories, Kinds, Schema
+from scoring.expressions.schema import Categories, Kinds, Schema, ScoredNames
 
 __all__ = [
     "MAX_DEPTH",
@@ -67,6 +73,7 @@ __all__ = [
     "CompiledExpression",
     "Kinds",
     "Schema",
+    "ScoredNames",
     "check_expression",
     "compile_expression",
 ]

@@ -11,17 +11,23 @@ from scoring.expressions.nodes import (
     Boolean,
     Call,
     Comparison,
+    FeatureValue,
     FieldValue,
+    InList,
     Logic,
     Membership,
     Negative,
     Node,
     Not,
     Number,
+    Score,
     StartsWith,
     Text,
     Window,
 )
+
+SCORE = "score"
+"""The model's score in a rule's condition; a field of this name is written `field('score')`."""
 
 # How tightly each form binds, as in Python's grammar.
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(9)
@@ -46,9 +52,10 @@ def canonical_text(node: Node) -> str:
 
 
 def field_text(name: str) -> str:
-    """Return how a field is written: by its name, or as `field('…')` if that is no identifier."""
+    """Return how a field is written: by its name, or as `field('…')` if that reads otherwise."""
     is_plain = (
-        name.isidentifier()
+        name != SCORE
+        and name.isidentifier()
         and not keyword.iskeyword(name)
         # Python reads identifiers in this form.
         and unicodedata.normalize("NFKC", name) == name
@@ -98,6 +105,12 @@ def _form(node: Node) -> tuple[str, int]:
             return f"{function}({', '.join(_text(part, _OR) for part in arguments)})", _ATOM
         case Window():
             return _window_text(node), _ATOM
+        case Score():
+            return SCORE, _ATOM
+        case FeatureValue(name):
+            return f"feature({name!r})", _ATOM
+        case InList(list_name, operand):
+            return f"in_list({list_name!r}, {_text(operand, _OR)})", _ATOM
 
 
 def _window_text(node: Window) -> str:

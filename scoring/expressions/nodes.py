@@ -153,6 +153,38 @@ class Window:
     kind: ClassVar[ValueKind] = "number"
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The model's calibrated score of the payment; only a rule's condition has it."""
+
+    kind: ClassVar[ValueKind] = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureValue:
+    """The value of a feature of the model version; only a rule's condition has it."""
+
+    name: str
+    kind: ValueKind
+
+
+@dataclass(frozen=True, slots=True)
+class InList:
+    """Whether an entity is in a list when the payment is decided; only a rule's condition has it.
+
+    Attributes:
+        list_name: name of the list.
+        operand: entity field.
+    """
+
+    list_name: str
+    operand: FieldValue
+    kind: ClassVar[ValueKind] = "boolean"
+
+
+Answer = Score | FeatureValue | InList
+"""A value that is known once the payment is scored."""
+
 Node = (
     Number
     | Boolean
@@ -167,13 +199,16 @@ Node = (
     | StartsWith
     | Call
     | Window
+    | Score
+    | FeatureValue
+    | InList
 )
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes directly below a node; a window's own expressions are below it too."""
     match node:
-        case Negative(operand) | Not(operand) | StartsWith(operand):
+        case Negative(operand) | Not(operand) | StartsWith(operand) | InList(_, operand):
             return (operand,)
         case Arithmetic(_, left, right):
             return (left, right)

@@ -6,7 +6,9 @@ import ast
 from collections.abc import Callable
 
 from scoring.expressions.checking.parts import Parts
-from scoring.expressions.nodes import Call, Function, Node, StartsWith
+from scoring.expressions.checking.source import quote
+from scoring.expressions.checking.suggestions import did_you_mean
+from scoring.expressions.nodes import Call, FeatureValue, Function, InList, Node, StartsWith
 
 WINDOW_FUNCTIONS = (
     "count",
@@ -108,6 +110,46 @@ def _field(parts: Parts, node: ast.Call) -> Node:
     return parts.field(node, parts.text(node.args[0], "A field's name"))
 
 
+def refuse_in_window(parts: Parts, node: ast.AST) -> None:
+    """Refuse a value of the payment that is decided inside a window, which reads past events."""
+    if parts.no_windows is not None:
+        message = "A window reads past events, which have fields alone; this is of the payment."
+        raise parts.error(node, message)
+
+
+def _feature(parts: Parts, node: ast.Call) -> Node:
+    refuse_in_window(parts, node)
+    _require_count(parts, node, 1, "feature('name')")
+    name = parts.text(node.args[0], "A feature's name")
+    features = parts.schema.scored.features if parts.schema.scored else {}
+    if name not in features:
+        message = f"The model has no feature {quote(name)}.{did_you_mean(name, features)}"
+        raise parts.error(node.args[0], message)
+    return FeatureValue(name, features[name])
+
+
+def _in_list(parts: Parts, node: ast.Call) -> Node:
+    refuse_in_window(parts, node)
+    _require_count(parts, node, 2, "in_list('name', FIELD)")
+    name = parts.text(node.args[0], "A list's name")
+    lists = parts.schema.scored.lists if parts.schema.scored else {}
+    if name not in lists:
+        message = f"There is no list {quote(name)}.{did_you_mean(name, lists)}"
+        raise parts.error(node.args[0], message)
+    operand = parts.text_field(node.args[1])
+    entity = parts.schema.fields[operand.name].entity
+    field = parts.source.quote(node.args[1])
+    if operand.field_kind != "entity":
+        message = f"{field} is a {operand.field_kind}; a list has entities."
+        raise parts.error(node.args[1], message)
+    if entity != lists[name]:
+        message = (
+            f"{field} is a {entity}; the list {quote(name)} has entities of the kind {lists[name]}."
+        )
+        raise parts.error(node.args[1], message)
+    return InList(name, operand)
+
+
 CALLS: dict[str, Callable[[Parts, ast.Call], Node]] = {
     "abs": _of_number("abs"),
     "log": _of_number("log"),
@@ -123,3 +165,8 @@ CALLS: dict[str, Callable[[Parts, ast.Call], Node]] = {
     "field": _field,
 }
 """Check by the function's name. `min` and `max` with keywords are windows."""
+SCORED_CALLS: dict[str, Callable[[Parts, ast.Call], Node]] = {
+    "feature": _feature,
+    "in_list": _in_list,
+}
+"""Check by the name of a function that only a rule's condition has."""

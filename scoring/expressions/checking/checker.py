@@ -7,7 +7,13 @@ import math
 from typing import cast
 
 from scoring.errors import InvalidExpression
-from scoring.expressions.checking.calls import CALLS, WINDOW_FUNCTIONS
+from scoring.expressions.canonical import SCORE
+from scoring.expressions.checking.calls import (
+    CALLS,
+    SCORED_CALLS,
+    WINDOW_FUNCTIONS,
+    refuse_in_window,
+)
 from scoring.expressions.checking.refused_syntax import REFUSED_OPERATORS, REFUSED_SYNTAX
 from scoring.expressions.checking.source import Source, quote
 from scoring.expressions.checking.suggestions import did_you_mean
@@ -18,6 +24,7 @@ from scoring.expressions.nodes import (
     Boolean,
     Comparison,
     ComparisonOperator,
+    FeatureValue,
     FieldValue,
     Logic,
     Membership,
@@ -25,6 +32,7 @@ from scoring.expressions.nodes import (
     Node,
     Not,
     Number,
+    Score,
     Text,
 )
 from scoring.expressions.schema import Schema
@@ -123,8 +131,12 @@ class Checker:
             message = f"{quote(name)} is the label, which is not known when a payment is decided."
             raise self.error(node, message)
         if field is None:
-            usable = (known.name for known in self.schema.fields.values() if not known.ignored)
-            message = f"There is no field {quote(name)}.{did_you_mean(name, usable)}"
+            usable = [known.name for known in self.schema.fields.values() if not known.ignored]
+            what = "field"
+            if self.schema.scored is not None:
+                usable += [SCORE, *self.schema.scored.features]
+                what = "field or feature"
+            message = f"There is no {what} {quote(name)}.{did_you_mean(name, usable)}"
             raise self.error(node, message)
         if field.ignored:
             message = f"{quote(name)} is ignored by the event type, so no event has its value."
@@ -137,7 +149,7 @@ class Checker:
             case ast.Constant():
                 return self._constant(node)
             case ast.Name():
-                return self.field(node, node.id)
+                return self._named(node)
             case ast.UnaryOp():
                 return self._unary(node)
             case ast.BinOp():
@@ -151,6 +163,17 @@ class Checker:
                 return self._call(node)
         message = REFUSED_SYNTAX.get(type(node), "The language has no such form.")
         raise self.error(node, message)
+
+    def _named(self, node: ast.Name) -> Node:
+        scored = self.schema.scored
+        if scored is not None and node.id == SCORE:
+            refuse_in_window(self, node)
+            return Score()
+        # A field comes first; a feature of the same name is written feature('name').
+        if scored is not None and node.id in scored.features.keys() - self.schema.fields.keys():
+            refuse_in_window(self, node)
+            return FeatureValue(node.id, scored.features[node.id])
+        return self.field(node, node.id)
 
     def _constant(self, node: ast.Constant) -> Node:
         match node.value:
@@ -270,9 +293,10 @@ class Checker:
                 raise self.error(keyword, "The language has no `**` before a value.")
         if name in WINDOW_FUNCTIONS and (name not in CALLS or node.keywords):
             return check_window(self, node, name)
-        check = CALLS.get(name)
+        calls = CALLS if self.schema.scored is None else CALLS | SCORED_CALLS
+        check = calls.get(name)
         if check is None:
-            known = did_you_mean(name, [*CALLS, *WINDOW_FUNCTIONS])
+            known = did_you_mean(name, [*calls, *WINDOW_FUNCTIONS])
             raise self.error(node.func, f"There is no function {quote(name)}.{known}")
         if node.keywords:
             keyword_name = str(node.keywords[0].arg)

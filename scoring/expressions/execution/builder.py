@@ -16,6 +16,7 @@ from scoring.expressions.execution.program import (
     without_warnings,
 )
 from scoring.expressions.execution.text_tables import TextTable
+from scoring.expressions.nodes import Answer
 from scoring.windows.definition import WindowDefinition
 
 
@@ -24,10 +25,12 @@ class Builder:
 
     Attributes:
         windows: windows so far, in the order of their first use.
+        answers: values of a scored payment so far, in the order of their first use.
     """
 
     def __init__(self) -> None:
         self.windows: list[WindowDefinition] = []
+        self.answers: list[Answer] = []
         self._registers: Registers = [None] * (ROW_COUNT + 1)
         self._by_key: dict[Hashable, int] = {}
         self._constants: set[int] = set()
@@ -36,6 +39,7 @@ class Builder:
         self._codes: list[tuple[int, str]] = []
         self._tables: list[tuple[int, str, TextTable]] = []
         self._window_registers: list[int] = []
+        self._answer_registers: list[int] = []
 
     def program(self, roots: list[int], *, may_be_missing: bool) -> Program:
         """Return the program whose values are those of some registers.
@@ -49,11 +53,12 @@ class Builder:
             numbers=tuple(self._numbers),
             codes=tuple(self._codes),
             tables=tuple(self._tables),
-            windows=tuple(self._window_registers),
+            windows=(*self._window_registers, *self._answer_registers),
             inputs=(
                 *(register for register, _ in self._numbers),
                 *(register for register, _ in self._codes),
                 *self._window_registers,
+                *self._answer_registers,
             ),
             steps=tuple(self._steps),
             roots=tuple(roots),
@@ -93,6 +98,15 @@ class Builder:
             self._window_registers.append(register)
 
         return self._input(("window", definition), add)
+
+    def answer(self, answer: Answer) -> int:
+        """Return the register of a value of a scored payment."""
+
+        def add(register: int) -> None:
+            self.answers.append(answer)
+            self._answer_registers.append(register)
+
+        return self._input(("answer", answer), add)
 
     def apply(self, function: Callable[..., Any], *operands: int) -> int:
         """Return the register of an operation's result; constants are computed here."""

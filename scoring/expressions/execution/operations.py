@@ -45,10 +45,11 @@ def power(base: FloatArray, exponent: FloatArray) -> FloatArray:
     """Return powers, NaN where there is no real or no finite one."""
     bases, exponents = np.broadcast_arrays(base, exponent)
     pairs = zip(bases.tolist(), exponents.tolist(), strict=True)
-    return np.fromiter((_power(b, e) for b, e in pairs), np.float64, len(bases))
+    return np.fromiter((power_of(b, e) for b, e in pairs), np.float64, len(bases))
 
 
-def _power(base: float, exponent: float) -> float:
+def power_of(base: float, exponent: float) -> float:
+    """Return a power, NaN where there is no real or no finite one."""
     if base != base or exponent != exponent:
         return math.nan
     try:

@@ -6,7 +6,7 @@ value reaches; `table.take(codes)` is then the answer per event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from itertools import repeat
 
 import numpy as np
@@ -14,47 +14,78 @@ from numpy.typing import NDArray
 
 from scoring.columns import FloatArray
 
-TextTable = Callable[[tuple[str, ...]], FloatArray]
-"""Function from a column's values to their table."""
 _SINGLE = (np.array([0.0, np.nan]), np.array([1.0, np.nan]))
 _FEW = 16
 """Values up to which one Python call each is faster than the arrays of all characters."""
 
 
-def membership_table(items: Collection[str], is_negated: bool) -> TextTable:
-    """Return the table of whether a value is, or is not, one of some texts."""
-    wanted = frozenset(items)
-    return lambda values: _yes_or_no([(value in wanted) is not is_negated for value in values])
+class MembershipTable:
+    """Whether a value is, or is not, one of some texts.
+
+    Attributes:
+        wanted: texts.
+        is_negated: whether the answer is true of all others.
+    """
+
+    def __init__(self, wanted: Collection[str], is_negated: bool) -> None:
+        self.wanted = frozenset(wanted)
+        self.is_negated = is_negated
+
+    def __call__(self, values: tuple[str, ...]) -> FloatArray:
+        """Return the table of a column's values."""
+        wanted, is_negated = self.wanted, self.is_negated
+        return _yes_or_no([(value in wanted) is not is_negated for value in values])
 
 
-def code_table(categories: tuple[str, ...]) -> TextTable:
-    """Return the table of a category's codes; an unknown value's is the number of categories."""
-    codes = {value: float(code) for code, value in enumerate(categories)}
-    unknown = float(len(categories))
-    in_order = np.array([*range(len(categories)), np.nan])
+class CodeTable:
+    """A category's codes; an unknown value's is the number of categories.
 
-    def table(values: tuple[str, ...]) -> FloatArray:
-        if values == categories:
-            return in_order
-        return np.array([*map(codes.get, values, repeat(unknown)), np.nan], np.float64)
+    Attributes:
+        categories: values in the order of their codes.
+        codes: code by value.
+    """
 
-    return table
+    def __init__(self, categories: tuple[str, ...]) -> None:
+        self.categories = categories
+        self.codes = {value: float(code) for code, value in enumerate(categories)}
+        self._in_order = np.array([*range(len(categories)), np.nan])
+
+    @property
+    def unknown(self) -> float:
+        """Code of a value that is none of the categories."""
+        return float(len(self.categories))
+
+    def __call__(self, values: tuple[str, ...]) -> FloatArray:
+        """Return the table of a column's values."""
+        if values == self.categories:
+            return self._in_order
+        return np.array([*map(self.codes.get, values, repeat(self.unknown)), np.nan], np.float64)
 
 
-def prefix_table(prefix: str) -> TextTable:
-    """Return the table of whether a value starts with a prefix."""
-    characters = [ord(character) for character in prefix]
+class PrefixTable:
+    """Whether a value starts with a prefix.
 
-    def table(values: tuple[str, ...]) -> FloatArray:
-        known = _all_start_with(values, characters) if len(values) > _FEW else None
+    Attributes:
+        prefix: first characters.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self._characters = [ord(character) for character in prefix]
+
+    def __call__(self, values: tuple[str, ...]) -> FloatArray:
+        """Return the table of a column's values."""
+        known = _all_start_with(values, self._characters) if len(values) > _FEW else None
         if known is None:
-            return _yes_or_no([value.startswith(prefix) for value in values])
+            return _yes_or_no([value.startswith(self.prefix) for value in values])
         answers = np.empty(len(values) + 1)
         answers[:-1] = known
         answers[-1] = np.nan
         return answers
 
-    return table
+
+TextTable = MembershipTable | CodeTable | PrefixTable
+"""Function from a column's values to their table."""
 
 
 def _yes_or_no(answers: list[bool]) -> FloatArray:

@@ -27,20 +27,24 @@ from scoring.expressions.execution.kleene import Kleene
 from scoring.expressions.execution.program import Program
 from scoring.expressions.execution.registers import NumberRegister, TruthRegisters
 from scoring.expressions.execution.text_questions import text_question
-from scoring.expressions.execution.text_tables import TextTable, code_table
+from scoring.expressions.execution.text_tables import CodeTable, TextTable
 from scoring.expressions.nodes import (
+    Answer,
     Arithmetic,
     Boolean,
     Call,
     Comparison,
     ComparisonOperator,
+    FeatureValue,
     FieldValue,
+    InList,
     Logic,
     Membership,
     Negative,
     Node,
     Not,
     Number,
+    Score,
     StartsWith,
     Window,
 )
@@ -63,6 +67,14 @@ def translate(
     roots: Sequence[Node], schema: Schema
 ) -> tuple[Program, tuple[WindowDefinition, ...]]:
     """Return the program that computes several expressions, and the windows that it takes."""
+    program, windows, _ = translate_scored(roots, schema)
+    return program, windows
+
+
+def translate_scored(
+    roots: Sequence[Node], schema: Schema
+) -> tuple[Program, tuple[WindowDefinition, ...], tuple[Answer, ...]]:
+    """Return what `translate` does, and the answers that the program takes after the windows."""
     translation = _Translation(schema)
     numbers = [translation.root(root) for root in roots]
     builder = translation.builder
@@ -70,7 +82,7 @@ def translate(
         [builder.spread(number.register) for number in numbers],
         may_be_missing=not all(number.is_known for number in numbers),
     )
-    return program, tuple(builder.windows)
+    return program, tuple(builder.windows), tuple(builder.answers)
 
 
 class _Translation:
@@ -129,6 +141,14 @@ class _Translation:
             case Window(definition):
                 is_known = definition.function in _ALWAYS_KNOWN
                 return NumberRegister(self.builder.window(definition), is_known, FINITE)
+            case Score():
+                return NumberRegister(self.builder.answer(node), is_known=True, bounds=CONDITION)
+            case FeatureValue(_, kind):
+                bounds = CONDITION if kind == "boolean" else FINITE
+                return NumberRegister(self.builder.answer(node), is_known=False, bounds=bounds)
+            case InList(_, FieldValue(name)):
+                is_known = self._schema.is_required(name)
+                return NumberRegister(self.builder.answer(node), is_known, CONDITION)
             case Negative(operand):
                 number = self._number(operand)
                 return self._apply(np.negative, -number.bounds, number)
@@ -213,7 +233,7 @@ class _Translation:
                 name = cast(FieldValue, first).name
                 values = self._schema.values_of(name) or ()
                 bounds = Bounds(0.0, float(len(values)))
-                return self._from_table(name, ("code",), code_table(values), bounds)
+                return self._from_table(name, ("code",), CodeTable(values), bounds)
         raise AssertionError(f"{node.function} is a condition")
 
     def _extreme(self, node: Call) -> NumberRegister:

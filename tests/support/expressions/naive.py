@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
+from scoring.columns import FloatArray
+from scoring.windows.definition import WindowDefinition
 from tests.support.expressions.events import PastEvent
 
 WINDOWS = (
@@ -204,6 +208,28 @@ class Naive:
                 square = math.fsum(number * number for number in numbers) / len(numbers)
                 return finite(math.sqrt(max(0.0, square - mean * mean)))
         raise AssertionError(function)
+
+    def window_column(self, definition: WindowDefinition, rows: Sequence[PastEvent]) -> FloatArray:
+        """Return a window's value for each of some events by arrival, from its definition alone."""
+        parsed = {
+            text: ast.parse(text, mode="eval").body
+            for text in (definition.value, definition.where)
+            if text is not None
+        }
+        values = [
+            self.window(
+                definition.function,
+                definition.by,
+                definition.window_us,
+                definition.delay_us,
+                parsed.get(definition.value or ""),
+                parsed.get(definition.where or ""),
+                row,
+                rows[:index],
+            )
+            for index, row in enumerate(rows)
+        ]
+        return np.array([math.nan if value is None else value for value in values])
 
 
 def finite(value: float) -> float | None:

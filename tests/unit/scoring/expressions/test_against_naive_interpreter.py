@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Sequence
 
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from scoring.columns import FloatArray, TextColumn
 from scoring.expressions import CompiledExpression, compile_expression
 from scoring.expressions.execution.program import CHUNK_ROWS
-from scoring.windows.definition import WindowDefinition
 from tests.support.expressions.events import PastEvent, columns_of
 from tests.support.expressions.naive import Naive
 from tests.support.expressions.strategies import (
@@ -32,31 +30,8 @@ NAIVE = Naive({"CHANNEL": CHANNELS, "KIND": ("a", "b"), "SHOP": SHOPS}, "TIME")
 KINDS_ALONE = {field.name: field.kind for field in EVENT_TYPE.fields}
 
 
-def window_column(definition: WindowDefinition, rows: Sequence[PastEvent]) -> FloatArray:
-    """Return a window's values from its definition alone."""
-    parsed = {
-        text: ast.parse(text, mode="eval").body
-        for text in (definition.value, definition.where)
-        if text is not None
-    }
-    values = [
-        NAIVE.window(
-            definition.function,
-            definition.by,
-            definition.window_us,
-            definition.delay_us,
-            parsed.get(definition.value or ""),
-            parsed.get(definition.where or ""),
-            row,
-            rows[:index],
-        )
-        for index, row in enumerate(rows)
-    ]
-    return np.array([math.nan if value is None else value for value in values])
-
-
 def evaluated(expression: CompiledExpression, rows: Sequence[PastEvent]) -> FloatArray:
-    windows = [window_column(definition, rows) for definition in expression.windows]
+    windows = [NAIVE.window_column(definition, rows) for definition in expression.windows]
     return expression.evaluate(columns_of(EVENT_TYPE, [row.values for row in rows]), windows)
 
 
@@ -76,7 +51,7 @@ def test_an_event_alone_has_the_bits_that_it_has_among_others(
     expression = compile_expression(source, EVENT_TYPE, categories=CATEGORIES)
     together = evaluated(expression, rows)
     columns = [columns_of(EVENT_TYPE, [row.values]) for row in rows]
-    windows = [window_column(definition, rows) for definition in expression.windows]
+    windows = [NAIVE.window_column(definition, rows) for definition in expression.windows]
     alone = [
         expression.evaluate(one, [values[index : index + 1] for values in windows])
         for index, one in enumerate(columns)

@@ -1,0 +1,1 @@
+"""What rules and lists cost, and the other ways to hold and evaluate them."""

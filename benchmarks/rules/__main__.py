@@ -1,0 +1,54 @@
+"""`python -m benchmarks.rules`: the figures of docs/decisions/0017-rules-and-lists.md."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def main() -> None:
+    """Measure what rules and lists cost, and the other ways to hold and evaluate them."""
+
+
+rounds_option = click.option("--rounds", default=7, show_default=True, type=click.IntRange(min=1))
+entries_option = click.option(
+    "--entries", default=1_000_000, show_default=True, type=click.IntRange(min=1000)
+)
+rules_option = click.option(
+    "--rules", "count", default=200, show_default=True, type=click.IntRange(min=1, max=500)
+)
+
+
+@main.command()
+@entries_option
+@rounds_option
+def lists(entries: int, rounds: int) -> None:
+    """Compare ways to hold the entries of lists: memory, a look-up, a change."""
+    from benchmarks.rules.lists import compare
+
+    compare(entries, rounds)
+
+
+@main.command()
+@rules_option
+@rounds_option
+def conditions(count: int, rounds: int) -> None:
+    """Compare ways to evaluate the conditions of rules, for one payment and for many."""
+    from benchmarks.rules.conditions import compare
+
+    compare(count, rounds)
+
+
+@main.command()
+@rules_option
+@entries_option
+@rounds_option
+def payments(count: int, entries: int, rounds: int) -> None:
+    """Measure the verdict of a payment with and without rules and entries, and of 200,000."""
+    from benchmarks.rules.payments import measure
+
+    measure(count, entries, rounds)
+
+
+if __name__ == "__main__":
+    main()

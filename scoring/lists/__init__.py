@@ -1,0 +1,1 @@
+"""Lists: named sets of entities that are blocked, trusted, or read by rules."""

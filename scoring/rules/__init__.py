@@ -1,0 +1,1 @@
+"""Rules: an analyst's conditions beside the model, and the outcome that they give together."""

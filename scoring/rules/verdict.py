@@ -1,0 +1,92 @@
+"""The outcome of a payment, and what gave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from scoring.rules.rule import Outcome, RuleKey
+
+Decider = Literal["list_entry", "rule", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The scores at which the model reviews and declines.
+
+    Attributes:
+        review: score in (0, 1) from which the model reviews.
+        decline: score in [review, 1) from which it declines; None: it never does.
+
+    Raises:
+        ValueError: a threshold is out of range.
+    """
+
+    review: float
+    decline: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.review < 1:
+            raise ValueError("the threshold must lie strictly between 0 and 1")
+        if self.decline is not None and not self.review <= self.decline < 1:
+            raise ValueError("the decline threshold must lie in [threshold, 1)")
+
+    def outcome(self, score: float) -> Outcome:
+        """Return the model's outcome of a score."""
+        if self.decline is not None and score >= self.decline:
+            return "decline"
+        return "review" if score >= self.review else "approve"
+
+
+class DecidedBy(NamedTuple):
+    """What gave an outcome.
+
+    Attributes:
+        kind: list entry, rule or model.
+        id: id of the entry or of the rule; None for the model.
+        version: version of the rule; None for an entry, which never changes, and for the model.
+    """
+
+    kind: Decider
+    id: int | None = None
+    version: int | None = None
+
+
+BY_MODEL = DecidedBy("model")
+
+
+class EntryMatch(NamedTuple):
+    """A list entry that a payment matched.
+
+    Attributes:
+        list_id: list.
+        entry_id: entry.
+        field: name of the field whose value it is.
+    """
+
+    list_id: int
+    entry_id: int
+    field: str
+
+
+class Verdict(NamedTuple):
+    """The outcome of one payment. Rules are in the order in which they decide.
+
+    Attributes:
+        outcome: outcome.
+        decided_by: what gave it.
+        entries: entries of lists with an action that the payment matched: first those that
+            approve, then by list and by the order of the event type's fields.
+        fired: live rules whose condition is true and that are not snoozed.
+        shadow: rules in shadow whose condition is true and that are not snoozed.
+        snoozed: rules whose condition is true and that are snoozed for the payment.
+        failed: rules without a value, because a field, a feature or a window is missing; by id.
+    """
+
+    outcome: Outcome
+    decided_by: DecidedBy = BY_MODEL
+    entries: tuple[EntryMatch, ...] = ()
+    fired: tuple[RuleKey, ...] = ()
+    shadow: tuple[RuleKey, ...] = ()
+    snoozed: tuple[RuleKey, ...] = ()
+    failed: tuple[RuleKey, ...] = ()
