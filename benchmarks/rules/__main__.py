@@ -1,4 +1,4 @@
-"""`python -m benchmarks.rules`: the figures of docs/decisions/0017-rules-and-lists.md."""
+"""`python -m benchmarks.rules`: the figures of docs/decisions/0018-rules-and-lists.md."""
 
 from __future__ import annotations
 

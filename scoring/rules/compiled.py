@@ -2,7 +2,7 @@
 
 The conditions share one program, whose common parts are computed once. `decide` runs it for one
 payment as a function of plain values, `decide_all` for many as array operations; both have the same
-verdicts (docs/decisions/0017-rules-and-lists.md has the times).
+verdicts (docs/decisions/0018-rules-and-lists.md has the times).
 """
 
 from __future__ import annotations
