@@ -30,8 +30,9 @@ def ratios(found: Found) -> list[dict[str, Any]]:
     """Return each figure that has a goal: the median of the rounds, and their range."""
 
     def over(figure: str, one: tuple[str, str], other: tuple[str, str]) -> list[float]:
-        pairs = zip(found.get(one, ()), found.get(other, ()), strict=True)
-        return [a[figure] / b[figure] for a, b in pairs]
+        if one not in found or other not in found:
+            return []
+        return [a[figure] / b[figure] for a, b in zip(found[one], found[other], strict=True)]
 
     rows = [one["rows_per_s"] for one in found.get(("batch_1000", "with"), ())]
     judged: list[tuple[str, str, list[float], Callable[[float], str]]] = [

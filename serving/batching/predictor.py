@@ -100,7 +100,7 @@ class Predictor:
             assert model is not None  # noqa: S101 - a fixed test has no windows
             watch.lap("decide")
             found = self._history.windows(tenant_id, model.features, group, are_new=are_new)
-            for i, of_row in zip(rows, np.stack(found, axis=1), strict=True):
+            for i, of_row in zip(rows, np.array(found).T, strict=True):
                 windows[i] = of_row
             watch.lap("features")
         return windows
@@ -159,7 +159,7 @@ class Predictor:
 
 def _by_window(windows: Sequence[FloatArray]) -> Sequence[FloatArray]:
     """Return the values of each window from the windows of each transaction."""
-    return list(np.stack(windows, axis=1)) if windows[0].size else ()
+    return list(np.array(windows).T.copy()) if windows[0].size else ()
 
 
 def deciders_of(item: Item) -> list[FraudModel | None]:
