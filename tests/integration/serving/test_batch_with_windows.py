@@ -23,6 +23,7 @@ from serving.batching.item import Item
 from serving.batching.predictor import Predictor
 from serving.deployment.assignment import DeploymentState, ModelAssignment
 from serving.history import Folder, History
+from serving.prepared_entities import PreparedEntities
 from serving.responses import Answered
 from serving.shadow import ShadowScorer
 from tests.support.data.own_events import CardTenant
@@ -56,7 +57,9 @@ def cards(engine: Engine, model: FraudModel) -> CardTenant:
 @pytest.fixture
 def scorer(service_engine: Engine) -> BatchScorer:
     folder = cast("Folder", NoFolder())
-    predictor = Predictor(BoosterLocks(), History(service_engine, folder))
+    predictor = Predictor(
+        BoosterLocks(), History(service_engine, folder, PreparedEntities(service_engine))
+    )
     no_shadow = cast("ShadowScorer", None)  # there is no challenger
     return BatchScorer(DecisionLog(service_engine), predictor, no_shadow, Traces())
 
