@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import track
 
 from scoring.columns import BoolArray
+from scoring.counted import counted
 from scoring.event_type.document import from_document
 from scoring.event_type.fields import EventType
 from scoring.transaction import PAYSIM
@@ -82,8 +83,8 @@ def main(payments: int, data: Path | None, seed: int, honest_share: float) -> No
         raise click.ClickException(f"The requests to {url} failed: {error}") from error
     confirmed = sum(fraud for _, fraud in reviewed)
     console.print(
-        f"{len(sent):,} payments scored; {confirmed:,} frauds confirmed, "
-        f"{len(reviewed) - confirmed:,} false alarms settled.",
+        f"{counted(len(sent), 'payment')} scored; {counted(confirmed, 'fraud')} confirmed, "
+        f"{counted(len(reviewed) - confirmed, 'false alarm')} settled.",
     )
 
 

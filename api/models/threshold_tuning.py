@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from persistence.labels.reader import MaturedDecisions
+from scoring.counted import counted
 from scoring.evaluation.cost_curve import Outcome, cost_curve
 from scoring.policy import CostModel
 
@@ -46,7 +47,8 @@ def tune(matured: MaturedDecisions, costs: CostModel, threshold: float) -> Tunin
         return "No decision has matured within the window, so nothing says what became of any."
     if not is_fraud.any():
         return (
-            f"None of the {count:,} matured decisions is a confirmed fraud, so nothing says what a "
+            f"None of the {counted(count, 'matured decision')} is a confirmed fraud, so nothing "
+            "says what a "
             "threshold would catch."
         )
     curve = cost_curve(matured.score, matured.amount, is_fraud, costs, matured.weights)
