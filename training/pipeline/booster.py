@@ -31,7 +31,7 @@ FIXED: Parameters = {
 
 @dataclass(frozen=True, slots=True)
 class FitParameters:
-    """Settings that a search may change; the defaults are those of `train`.
+    """Settings that a search may change; the defaults are those of `train` for PaySim's events.
 
     Attributes:
         max_rounds: most trees; early stopping may keep fewer.

@@ -15,13 +15,13 @@ from optuna.distributions import (
 
 from training.pipeline.booster import FitParameters
 
-SPACE_VERSION = 1
+SPACE_VERSION = 2
 """Version of the ranges; raise it on every change, so that a new search begins."""
 
 SPACE: Mapping[str, BaseDistribution] = {
     "max_rounds": IntDistribution(32, 512, log=True),
     "num_leaves": IntDistribution(2, 31, log=True),
-    "max_depth": IntDistribution(1, 8),
+    "max_depth": IntDistribution(1, 12),
     "learning_rate": FloatDistribution(0.02, 0.3, log=True),
     "min_data_in_leaf": IntDistribution(10, 1000, log=True),
     "min_sum_hessian_in_leaf": FloatDistribution(0.1, 50.0, log=True),
@@ -32,9 +32,9 @@ SPACE: Mapping[str, BaseDistribution] = {
 }
 
 
-def default_point() -> dict[str, Any]:
-    """Return the default parameters as a point of the space."""
-    return {name: value for name, value in asdict(FitParameters()).items() if name in SPACE}
+def point_of(parameters: FitParameters) -> dict[str, Any]:
+    """Return parameters as a point of the space."""
+    return {name: value for name, value in asdict(parameters).items() if name in SPACE}
 
 
 def parameters_at(point: Mapping[str, Any]) -> FitParameters:
