@@ -104,8 +104,8 @@ def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
         matrix = data.matrix(features)
     material = Material(data, parts, matrix, plan.costs, plan.seed, features)
     name = model_name(plan.tenant)
-    identity = _identity(material, plan)
-    with open_study(search.home, plan.tenant, identity, plan.seed, plan.chosen) as study:
+    identity, first = _identity(material, plan), plan.chosen(features)
+    with open_study(search.home, plan.tenant, identity, plan.seed, first) as study:
         tags = {"tenant": plan.tenant, "data_fingerprint": data.fingerprint}
         commit = git_commit()
         if commit is not None:
@@ -155,7 +155,7 @@ def _identity(material: Material, plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "features": material.features.as_document(),
         "space": SPACE_VERSION,
-        "default": asdict(plan.chosen),
+        "default": asdict(plan.chosen(material.features)),
     }
 
 

@@ -25,6 +25,7 @@ SPACE: Mapping[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(0.02, 0.3, log=True),
     "min_data_in_leaf": IntDistribution(10, 1000, log=True),
     "min_sum_hessian_in_leaf": FloatDistribution(0.1, 50.0, log=True),
+    "min_gain_to_split": FloatDistribution(0.0, 20.0),
     "lambda_l2": FloatDistribution(0.1, 100.0, log=True),
     "feature_fraction": FloatDistribution(0.3, 1.0),
     "bagging_fraction": FloatDistribution(0.5, 1.0),

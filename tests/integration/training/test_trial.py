@@ -17,7 +17,7 @@ from tests.support.factories import a_booster, a_model, feature_rows
 from training.data.loading import from_table
 from training.data.split import split
 from training.errors import TrainingError
-from training.pipeline.booster import OWN_EVENT_TYPE, FitParameters
+from training.pipeline.booster import OWN_EVENT_TYPE, OWN_WINDOWS, FitParameters
 from training.search.latency import measure
 from training.search.search import run_trial
 from training.search.search_space import SPACE, parameters_at, point_of
@@ -77,7 +77,7 @@ def test_frauds_of_a_single_step_are_refused_in_a_sentence() -> None:
         halves(is_fraud, step)
 
 
-@pytest.mark.parametrize("default", [FitParameters(), OWN_EVENT_TYPE])
+@pytest.mark.parametrize("default", [FitParameters(), OWN_EVENT_TYPE, OWN_WINDOWS])
 def test_the_default_lies_in_the_search_space(default: FitParameters) -> None:
     point = point_of(default)
     assert set(point) == set(SPACE)

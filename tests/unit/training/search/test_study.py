@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.factories import a_booster, a_model, feature_rows
 from training.errors import TrainingError
-from training.pipeline.booster import OWN_EVENT_TYPE, FitParameters, Fitted
+from training.pipeline.booster import OWN_WINDOWS, FitParameters, Fitted
 from training.search.study import UNPRUNED_ROUNDS, UNPRUNED_TRIALS, Pruned, Study
 from training.search.study import open_study as open_one
 from training.search.trial import Tried
@@ -65,13 +65,13 @@ def test_the_default_is_trial_0_and_whole_and_trial_1_is_the_same_trimmed(
 def test_the_default_of_an_own_event_type_has_the_settings_of_its_training(
     open_study: Open,
 ) -> None:
-    with open_study(OWN_EVENT_TYPE) as study:
+    with open_study(OWN_WINDOWS) as study:
         run_trials(study, 1.0)
         trimmed = study.start_trial()
-        assert study.kept()[0].parameters == OWN_EVENT_TYPE
-    assert trimmed.parameters == replace(OWN_EVENT_TYPE, trimmed=True)
-    with open_study(OWN_EVENT_TYPE) as study:
-        assert study.kept()[0].parameters == OWN_EVENT_TYPE
+        assert study.kept()[0].parameters == OWN_WINDOWS
+    assert trimmed.parameters == replace(OWN_WINDOWS, trimmed=True)
+    with open_study(OWN_WINDOWS) as study:
+        assert study.kept()[0].parameters == OWN_WINDOWS
         assert study.start_trial().parameters == trimmed.parameters
 
 
