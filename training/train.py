@@ -11,6 +11,7 @@ from registry.publish.tracking import Run, Tracking
 from scoring.counted import counted
 from scoring.event_type.fields import EventType
 from scoring.feature_set.feature_set import FeatureSet
+from scoring.feature_set.model_features import ModelFeatures
 from scoring.policy import CostModel
 from scoring.prediction import ModelVersion
 from scoring.transaction import PAYSIM
@@ -21,7 +22,7 @@ from training.data.loading import from_table, note_ignored
 from training.data.split import Part, Split, split
 from training.event_types.training_data import read_labelled
 from training.features.of_training import features_of
-from training.pipeline.booster import OWN_EVENT_TYPE, FitParameters
+from training.pipeline.booster import FitParameters, settings_for
 from training.pipeline.evaluation import Evaluation
 from training.pipeline.pipeline import Learned, Sample, learn
 from training.pipeline.random_split import NO_TIME, explain_difference, random_order, reordered
@@ -42,7 +43,7 @@ class Plan:
         until_step: last hour that is used, or None for `split.last_busy_step`.
         costs: cost of a missed fraud and of a false alarm.
         seed: seed of the simulator and the booster.
-        parameters: settings of the booster; None for those that suit the event type.
+        parameters: settings of the booster; None for those that suit the features.
         tags: additional tags of the run and the version, such as the search that found the
             parameters.
         event_type: event type of the data.
@@ -62,11 +63,9 @@ class Plan:
     feature_set: FeatureSet | None = None
     configuration: Configuration | None = None
 
-    @property
-    def chosen(self) -> FitParameters:
-        """Settings of the booster."""
-        default = FitParameters() if self.event_type is PAYSIM else OWN_EVENT_TYPE
-        return self.parameters or default
+    def chosen(self, features: ModelFeatures) -> FitParameters:
+        """Return the settings of the booster."""
+        return self.parameters or settings_for(features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,8 @@ def train(plan: Plan, tracking: Tracking, reporter: Reporter) -> Trained:
             features = features_of(plan.event_type, plan.feature_set, data, parts.fit.rows)
             matrix = data.matrix(features)
         sample = Sample(matrix, data.amount, data.is_fraud, data.step, features)
-        learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=plan.chosen)
+        chosen = plan.chosen(features)
+        learned = learn(sample, parts, plan.costs, plan.seed, reporter, chosen=chosen)
         compared_on = learned.calibration.data(data.scale.bounds, parts.calibrate.rows.start)
         log_learned(run, learned, compared_on)
         random, note = None, NO_TIME
@@ -144,7 +144,7 @@ def _learn_at_random(
         shuffled = reordered(sample, random_order(sample.is_fraud, parts, plan.seed))
         evaluation = learn(
             shuffled, parts, plan.costs, plan.seed, reporter,
-            chosen=plan.chosen, split_name="random split",
+            chosen=plan.chosen(sample.features), split_name="random split",
         ).evaluation  # fmt: skip
         figures = evaluation.figures()
         run.log({"registered": False, "seed": plan.seed}, figures)

@@ -25,7 +25,7 @@ from training.event_types.infer import infer
 from training.event_types.training_data import own_events
 from training.features.feature_file import read_feature_set
 from training.features.of_training import features_of
-from training.pipeline.booster import OWN_EVENT_TYPE
+from training.pipeline.booster import settings_for
 from training.pipeline.pipeline import Sample, learn
 from training.progress import Reporter
 
@@ -56,7 +56,7 @@ def main(data: Path, features: Path | None) -> None:
         matrix[:end], events.amount[:end], events.is_fraud[:end], events.step[:end], used
     )
     with Reporter(open_console()) as reporter:
-        learned = learn(sample, parts, CostModel(), SEED, reporter, chosen=OWN_EVENT_TYPE)
+        learned = learn(sample, parts, CostModel(), SEED, reporter, chosen=settings_for(used))
     score = np.zeros(len(events))
     model = learned.model
     score[first:last] = model.calibrator(model.margins(matrix[first:last]))

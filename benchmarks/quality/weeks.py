@@ -27,7 +27,7 @@ from training.event_types.infer import infer
 from training.event_types.training_data import own_events
 from training.features.feature_file import read_feature_set
 from training.features.of_training import features_of
-from training.pipeline.booster import OWN_EVENT_TYPE, fit
+from training.pipeline.booster import fit, settings_for
 
 WEEKS_US = tuple(TEST_US - n * DAYS * DAY_US for n in range(5, 0, -1))
 LEARNED_UNTIL_US = WEEKS_US[0] - 20 * DAY_US
@@ -77,7 +77,7 @@ def judged_weeks(
     )
     fitted = fit(
         matrix, events.is_fraud, parts,
-        seed=seed, features=used, on_round=lambda *_: None, chosen=OWN_EVENT_TYPE,
+        seed=seed, features=used, on_round=lambda *_: None, chosen=settings_for(used),
     )  # fmt: skip
     score = np.zeros(len(payments.time_us))
     margin = fitted.booster.predict(matrix[first:], raw_score=True, num_threads=1)

@@ -14,7 +14,6 @@ from scoring.counted import counted
 from training.data.split import Part
 from training.errors import TrainingError
 from training.features.of_training import features_of
-from training.pipeline.booster import FitParameters
 from training.progress import Reporter
 from training.search import plots
 from training.search.latency import Latency, measure
@@ -106,7 +105,8 @@ def tune(search: Search, tracking: Tracking, reporter: Reporter) -> Tuned:
         matrix = data.matrix(features)
     material = Material(data, parts, matrix, plan.costs, plan.seed, features)
     name = model_name(plan.tenant)
-    with open_study(search.home, plan.tenant, _identity(material, plan), plan.seed) as study:
+    identity, first = _identity(material, plan), plan.chosen(features)
+    with open_study(search.home, plan.tenant, identity, plan.seed, first) as study:
         tags = {"tenant": plan.tenant, "data_fingerprint": data.fingerprint}
         commit = git_commit()
         if commit is not None:
@@ -156,7 +156,7 @@ def _identity(material: Material, plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "features": material.features.as_document(),
         "space": SPACE_VERSION,
-        "default": asdict(FitParameters()),
+        "default": asdict(plan.chosen(material.features)),
     }
 
 

@@ -15,16 +15,17 @@ from optuna.distributions import (
 
 from training.pipeline.booster import FitParameters
 
-SPACE_VERSION = 1
+SPACE_VERSION = 2
 """Version of the ranges; raise it on every change, so that a new search begins."""
 
 SPACE: Mapping[str, BaseDistribution] = {
     "max_rounds": IntDistribution(32, 512, log=True),
     "num_leaves": IntDistribution(2, 31, log=True),
-    "max_depth": IntDistribution(1, 8),
+    "max_depth": IntDistribution(1, 12),
     "learning_rate": FloatDistribution(0.02, 0.3, log=True),
     "min_data_in_leaf": IntDistribution(10, 1000, log=True),
     "min_sum_hessian_in_leaf": FloatDistribution(0.1, 50.0, log=True),
+    "min_gain_to_split": FloatDistribution(0.0, 20.0),
     "lambda_l2": FloatDistribution(0.1, 100.0, log=True),
     "feature_fraction": FloatDistribution(0.3, 1.0),
     "bagging_fraction": FloatDistribution(0.5, 1.0),
@@ -32,9 +33,9 @@ SPACE: Mapping[str, BaseDistribution] = {
 }
 
 
-def default_point() -> dict[str, Any]:
-    """Return the default parameters as a point of the space."""
-    return {name: value for name, value in asdict(FitParameters()).items() if name in SPACE}
+def point_of(parameters: FitParameters) -> dict[str, Any]:
+    """Return parameters as a point of the space."""
+    return {name: value for name, value in asdict(parameters).items() if name in SPACE}
 
 
 def parameters_at(point: Mapping[str, Any]) -> FitParameters:

@@ -27,7 +27,7 @@ from scoring.errors import ModelRefused
 from scoring.model.fraud_model import FraudModel
 from training.errors import TrainingError
 from training.pipeline.booster import FitParameters
-from training.search.search_space import SPACE, default_point, parameters_at
+from training.search.search_space import SPACE, parameters_at, point_of
 from training.search.selection import RowNumbers
 from training.search.trial import Tried
 
@@ -83,8 +83,9 @@ class Counts:
 class Study:
     """The trials of one search; see `open_study`."""
 
-    def __init__(self, directory: Path, seed: int) -> None:
+    def __init__(self, directory: Path, seed: int, default: FitParameters) -> None:
         self._directory = directory
+        self._default = default
         storage = optuna.storages.RDBStorage(
             f"sqlite:///{directory / 'study.db'}", engine_kwargs={"connect_args": {"timeout": 30}}
         )
@@ -101,8 +102,8 @@ class Study:
         state = np.random.SeedSequence([seed, len(trials)]).generate_state(1)
         self._study.sampler = optuna.samplers.TPESampler(seed=int(state[0]))
         if not trials:
-            self._study.enqueue_trial(default_point(), user_attrs={_DEFAULT: True})
-            self._study.enqueue_trial(default_point())
+            self._study.enqueue_trial(point_of(default), user_attrs={_DEFAULT: True})
+            self._study.enqueue_trial(point_of(default))
         self.cut_off_runs = self._repeat_cut_off(trials)
 
     def _repeat_cut_off(self, trials: Sequence[FrozenTrial]) -> list[str]:
@@ -110,7 +111,7 @@ class Study:
         cut_off = [trial for trial in trials if trial.state == TrialState.RUNNING]
         for trial in cut_off:
             self._study.tell(trial.number, state=TrialState.FAIL)
-            point = default_point() if _DEFAULT in trial.user_attrs else trial.params
+            point = point_of(self._default) if _DEFAULT in trial.user_attrs else trial.params
             attributes = {k: v for k, v in trial.user_attrs.items() if k == _DEFAULT}
             self._study.enqueue_trial(point, user_attrs=attributes)
         return [t.user_attrs[_RUN_ID] for t in cut_off if _RUN_ID in t.user_attrs]
@@ -145,7 +146,7 @@ class Study:
     def start_trial(self) -> RunningTrial:
         """Start the next trial."""
         trial = self._study.ask(dict(SPACE))
-        return RunningTrial(self._study, trial, self._directory)
+        return RunningTrial(self._study, trial, self._directory, self._default)
 
     def kept(self) -> list[Kept]:
         """Return the completed trials in order.
@@ -170,7 +171,7 @@ class Study:
         return Kept(
             number=trial.number,
             is_default=is_default,
-            parameters=_parameters(trial.params, is_default=is_default),
+            parameters=self._default if is_default else parameters_at(trial.params),
             run_id=trial.user_attrs[_RUN_ID],
             model=model,
             leaves=int(trial.user_attrs[_LEAVES]),
@@ -181,13 +182,15 @@ class Study:
 class RunningTrial:
     """A trial that is running."""
 
-    def __init__(self, study: optuna.Study, trial: optuna.Trial, directory: Path) -> None:
+    def __init__(
+        self, study: optuna.Study, trial: optuna.Trial, directory: Path, default: FitParameters
+    ) -> None:
         self._study = study
         self._trial = trial
         self._directory = directory
         self.number = trial.number
         self.is_default = _DEFAULT in trial.user_attrs
-        self.parameters = _parameters(trial.params, is_default=self.is_default)
+        self.parameters = default if self.is_default else parameters_at(trial.params)
 
     def begin(self, run_id: str) -> None:
         """Store the id of the trial's MLflow run."""
@@ -227,7 +230,9 @@ class RunningTrial:
 
 
 @contextmanager
-def open_study(home: Path, name: str, identity: Mapping[str, Any], seed: int) -> Iterator[Study]:
+def open_study(
+    home: Path, name: str, identity: Mapping[str, Any], seed: int, default: FitParameters
+) -> Iterator[Study]:
     """Open a search, or create it.
 
     Args:
@@ -236,6 +241,7 @@ def open_study(home: Path, name: str, identity: Mapping[str, Any], seed: int) ->
         identity: JSON values that must be equal for trials to be comparable; they identify the
             search.
         seed: seed of the sampler.
+        default: parameters of the first trial, those of `train`.
 
     Raises:
         TrainingError: another process runs the search, or its files are damaged.
@@ -259,7 +265,7 @@ def open_study(home: Path, name: str, identity: Mapping[str, Any], seed: int) ->
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         with _translate_errors(directory):
-            yield Study(directory, seed)
+            yield Study(directory, seed, default)
 
 
 @contextmanager
@@ -276,7 +282,3 @@ def _translate_errors(directory: Path) -> Iterator[None]:
 
 def _trial_directory(directory: Path, number: int) -> Path:
     return directory / "trials" / f"{number:04d}"
-
-
-def _parameters(point: Mapping[str, Any], *, is_default: bool) -> FitParameters:
-    return FitParameters() if is_default else parameters_at(point)

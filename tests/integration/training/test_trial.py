@@ -17,9 +17,10 @@ from tests.support.factories import a_booster, a_model, feature_rows
 from training.data.loading import from_table
 from training.data.split import split
 from training.errors import TrainingError
+from training.pipeline.booster import OWN_EVENT_TYPE, OWN_WINDOWS, FitParameters
 from training.search.latency import measure
 from training.search.search import run_trial
-from training.search.search_space import SPACE, default_point, parameters_at
+from training.search.search_space import SPACE, parameters_at, point_of
 from training.search.study import Counts, open_study
 from training.search.trial import Material, cross_fitted, halves
 
@@ -76,13 +77,14 @@ def test_frauds_of_a_single_step_are_refused_in_a_sentence() -> None:
         halves(is_fraud, step)
 
 
-def test_the_default_lies_in_the_search_space() -> None:
-    point = default_point()
+@pytest.mark.parametrize("default", [FitParameters(), OWN_EVENT_TYPE, OWN_WINDOWS])
+def test_the_default_lies_in_the_search_space(default: FitParameters) -> None:
+    point = point_of(default)
     assert set(point) == set(SPACE)
     for name, distribution in SPACE.items():
         inside = distribution._contains(distribution.to_internal_repr(point[name]))
         assert inside, name
-    assert parameters_at(point).trimmed
+    assert parameters_at(point) == replace(default, trimmed=True)
 
 
 def test_a_model_with_more_to_explain_takes_longer() -> None:
@@ -100,7 +102,7 @@ def test_a_trial_that_fails_does_not_end_the_search(month: pa.Table, tmp_path: P
     broken = replace(good, matrix=good.matrix[: parts.fit.rows.stop])
     tracking = Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
     with (
-        open_study(tmp_path, "acme", {}, seed=1) as study,
+        open_study(tmp_path, "acme", {}, seed=1, default=FitParameters()) as study,
         tracking.run("fraud-acme", "tune", {}) as run,
     ):
         first = run_trial(study.start_trial(), run, broken)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from registry.publish.tracking import NOT_THE_MODEL
 from tests.support.paths import PROJECT
 from tests.support.stack import mlflow_login
 from training.data.simulator import simulate
+from training.event_types.draft import write_draft
+from training.event_types.infer import infer
+from training.pipeline.booster import OWN_EVENT_TYPE
 
 Tune = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -246,3 +250,15 @@ def test_after_the_timeout_no_trial_begins(tune: Tune) -> None:
         "The time limit is reached after 1 of 50 trials; run the same command to continue."
         in done.stdout
     )
+
+
+def test_the_first_trial_of_an_own_event_type_has_the_settings_of_its_training(
+    tune: Tune, client: MlflowClient, data: Path, tmp_path: Path
+) -> None:
+    event_type = tmp_path / "event-type.yaml"
+    event_type.write_text(write_draft(infer(data, "isFraud")))
+    done = tune("--trials", 1, "--tenant", "umbrella", "--event-type", event_type)
+    assert done.returncode == 0, done.stderr
+    logged = trials_of(client, "umbrella")["trial 0"].data.params
+    expected = {name: str(value) for name, value in asdict(OWN_EVENT_TYPE).items()}
+    assert {name: logged[name] for name in expected} == expected

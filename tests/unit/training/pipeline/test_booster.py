@@ -13,9 +13,17 @@ from scoring.features import FEATURE_NAMES, PAYSIM_FEATURES
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy
+from tests.support.own_models import STATELESS, WITH_WINDOWS, features_of
 from training.data.labelled_events import LabelledEvents
 from training.data.split import Split
-from training.pipeline.booster import FitParameters, Fitted, fit
+from training.pipeline.booster import (
+    OWN_EVENT_TYPE,
+    OWN_WINDOWS,
+    FitParameters,
+    Fitted,
+    fit,
+    settings_for,
+)
 from training.pipeline.distribution import FEATURE_QUANTILES, binned, distribution
 from training.pipeline.golden_rows import golden_rows
 from training.pipeline.metrics import quality
@@ -104,6 +112,29 @@ def test_the_chosen_parameters_reach_the_trees(
     assert max(t["num_leaves"] for t in made.booster.dump_model()["tree_info"]) == 3
     assert made.parameters["max_rounds"] == 12
     assert made.parameters["num_leaves"] == 3
+
+
+def test_each_kind_of_features_has_its_settings() -> None:
+    assert settings_for(PAYSIM_FEATURES) == FitParameters()
+    assert settings_for(features_of(STATELESS)) == OWN_EVENT_TYPE
+    assert settings_for(features_of(WITH_WINDOWS)) == OWN_WINDOWS
+
+
+def test_cuts_below_the_least_gain_are_not_made(
+    data: LabelledEvents, parts: Split, matrix: FloatArray
+) -> None:
+    def leaves(least: float) -> int:
+        return fit(
+            matrix,
+            data.is_fraud,
+            parts,
+            features=PAYSIM_FEATURES,
+            seed=1,
+            on_round=lambda *_: None,
+            chosen=FitParameters(max_rounds=20, min_gain_to_split=least),
+        ).leaves
+
+    assert leaves(0.0) > leaves(10.0) > leaves(1e9) == 1
 
 
 def test_rounds_without_a_split_leave_no_tree(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.factories import a_booster, a_model, feature_rows
 from training.errors import TrainingError
-from training.pipeline.booster import FitParameters, Fitted
+from training.pipeline.booster import OWN_WINDOWS, FitParameters, Fitted
 from training.search.study import UNPRUNED_ROUNDS, UNPRUNED_TRIALS, Pruned, Study
 from training.search.study import open_study as open_one
 from training.search.trial import Tried
@@ -21,10 +22,13 @@ Open = Callable[..., AbstractContextManager[Study]]
 
 @pytest.fixture
 def open_study(tmp_path: Path) -> Open:
-    """A way to open the test's search, or another by its identity."""
+    """A way to open the test's search, or another by its identity or its default trial."""
 
-    def open_it(**identity: object) -> AbstractContextManager[Study]:
-        return open_one(tmp_path, "acme", {"data": "a", **identity}, seed=7)
+    def open_it(
+        default: FitParameters | None = None, **identity: object
+    ) -> AbstractContextManager[Study]:
+        default = default or FitParameters()
+        return open_one(tmp_path, "acme", {"data": "a", **identity}, seed=7, default=default)
 
     return open_it
 
@@ -56,6 +60,19 @@ def test_the_default_is_trial_0_and_whole_and_trial_1_is_the_same_trimmed(
     assert (second.number, second.is_default) == (1, False)
     assert second.parameters == FitParameters(trimmed=True)
     assert third.parameters not in (FitParameters(), FitParameters(trimmed=True))
+
+
+def test_the_default_of_an_own_event_type_has_the_settings_of_its_training(
+    open_study: Open,
+) -> None:
+    with open_study(OWN_WINDOWS) as study:
+        run_trials(study, 1.0)
+        trimmed = study.start_trial()
+        assert study.kept()[0].parameters == OWN_WINDOWS
+    assert trimmed.parameters == replace(OWN_WINDOWS, trimmed=True)
+    with open_study(OWN_WINDOWS) as study:
+        assert study.kept()[0].parameters == OWN_WINDOWS
+        assert study.start_trial().parameters == trimmed.parameters
 
 
 def test_finished_trials_are_kept_when_the_search_is_opened_again(
