@@ -26,7 +26,12 @@ money = st.one_of(
     st.integers(0, 10**12).map(lambda cents: cents / 100),
 )
 balances = st.one_of(st.floats(-MAX_BALANCE, MAX_BALANCE), money, st.just(0.0), st.just(-0.0))
-accounts = st.from_regex(r"[CM][!-~]{0,63}", fullmatch=True)
+# from_regex draws each character of [CM][!-~]{0,63} alone: these tests took 2.7 times as long.
+accounts = st.builds(
+    str.__add__,
+    st.sampled_from("CM"),
+    st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), max_size=63),
+)
 types = st.sampled_from(TRANSACTION_TYPES)
 # Often the amount itself (None), because `empties_account` depends on it.
 payer_balances = st.one_of(st.none(), balances)
