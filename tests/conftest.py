@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-pytest_plugins = [
-    "tests.support.plugins.scheduling",
+pytest_plugins = ["tests.support.plugins.scheduling"]
+
+FIXTURES = (
     "tests.support.postgres.fixtures",
     "tests.support.commands.fixtures",
     "tests.support.stack",
@@ -18,12 +19,22 @@ pytest_plugins = [
     "tests.support.outside_world",
     "tests.support.data.training",
     "tests.support.data.matured_decisions",
-]
+)
 
 # Below the ports that Linux gives to outgoing connections (32768 to 60999): a port stays free from
 # the moment it is chosen until a server that starts for seconds binds it.
 _FIRST_PORT = 20_000
 _PORTS = 1_000  # of each process of pytest-xdist
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Import the fixtures, except in the process that only hands tests to pytest-xdist's workers.
+
+    They import MLflow and LightGBM: 4.5 s, in which no worker has started yet.
+    """
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        for name in FIXTURES:
+            config.pluginmanager.import_plugin(name)
 
 
 @pytest.fixture(scope="session")

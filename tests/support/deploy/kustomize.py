@@ -35,7 +35,7 @@ EVERYTHING = [f"{under}/{name}" for under in ("migration", "overlays") for name 
 
 
 @cache
-def _render(folder: str) -> str:
+def _documents(folder: str) -> list[Document]:
     done = subprocess.run(
         [KUBECTL, "kustomize", KUBERNETES / folder],
         capture_output=True,
@@ -45,12 +45,12 @@ def _render(folder: str) -> str:
     )
     # A deprecated field is a warning, with status 0.
     assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    return list(yaml.safe_load_all(done.stdout))
 
 
 def render(folder: str) -> list[Document]:
     """Render a kustomization of deploy/kubernetes; the documents are the caller's own."""
-    return list(yaml.safe_load_all(_render(folder)))
+    return copy.deepcopy(_documents(folder))
 
 
 def name_of(document: Document) -> str:

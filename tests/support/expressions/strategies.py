@@ -1,6 +1,11 @@
-"""Hypothesis strategies of events and of well-typed expressions over them."""
+"""Hypothesis strategies of events and of well-typed expressions over them.
+
+Hypothesis validates a strategy when it is first drawn from, so each is made once, not per draw.
+"""
 
 from __future__ import annotations
+
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -50,149 +55,183 @@ def _maybe(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     return st.one_of(st.none(), values)
 
 
+_FIELDS: dict[str, st.SearchStrategy[object]] = {
+    "BORN": _maybe(times_us.map(lambda us: us / 1e6)),
+    "AMOUNT": _maybe(floats),
+    "BALANCE": floats,
+    "odd name": st.floats(-10, 10),
+    "RATE": st.floats(1, 100),
+    "ITEMS": _maybe(st.integers(-(2**53), 2**53).map(float)),
+    "FLAG": _maybe(st.booleans()),
+    "SURE": st.booleans(),
+    "CHANNEL": _maybe(st.sampled_from(CHANNELS)),
+    "KIND": st.sampled_from(["a", "b"]),
+    "SHOP": _maybe(st.sampled_from([*SHOPS, "toys"])),
+    "CUSTOMER": _maybe(st.sampled_from(["M1", "C2"])),
+    "TERMINAL": _maybe(st.sampled_from(["T1", "T2"])),
+    "NOTE": _maybe(texts),
+}
+_at_once_or_later = st.one_of(st.none(), st.just("at once"), times_us)
+
+
+@cache
 @st.composite
 def events(draw: st.DrawFn) -> PastEvent:
     time_us = draw(times_us)
-    values = {
-        "TIME": time_us / 1e6,
-        "BORN": draw(_maybe(times_us.map(lambda us: us / 1e6))),
-        "AMOUNT": draw(_maybe(floats)),
-        "BALANCE": draw(floats),
-        "odd name": draw(st.floats(-10, 10)),
-        "RATE": draw(st.floats(1, 100)),
-        "ITEMS": draw(_maybe(st.integers(-(2**53), 2**53).map(float))),
-        "FLAG": draw(_maybe(st.booleans())),
-        "SURE": draw(st.booleans()),
-        "CHANNEL": draw(_maybe(st.sampled_from(CHANNELS))),
-        "KIND": draw(st.sampled_from(["a", "b"])),
-        "SHOP": draw(_maybe(st.sampled_from([*SHOPS, "toys"]))),
-        "CUSTOMER": draw(_maybe(st.sampled_from(["M1", "C2"]))),
-        "TERMINAL": draw(_maybe(st.sampled_from(["T1", "T2"]))),
-        "NOTE": draw(_maybe(texts)),
-    }
-    known_at_us = draw(st.one_of(st.none(), st.just(time_us), times_us))
+    values = {"TIME": time_us / 1e6, **{name: draw(of) for name, of in _FIELDS.items()}}
+    known = draw(_at_once_or_later)
+    known_at_us = time_us if known == "at once" else known
     return PastEvent(values, time_us, draw(st.booleans()), known_at_us)  # type: ignore[arg-type]
 
 
-def _literals() -> st.SearchStrategy[str]:
-    return st.one_of(
-        st.integers(0, 30).map(str),
-        st.floats(0, allow_nan=False, allow_infinity=False).map(repr),
-        st.sampled_from(["0", "2", "0.5", "1e308", "1_000", "0x10"]),
-    )
+literals = st.one_of(
+    st.integers(0, 30).map(str),
+    st.floats(0, allow_nan=False, allow_infinity=False).map(repr),
+    st.sampled_from(["0", "2", "0.5", "1e308", "1_000", "0x10"]),
+)
+few_literals = st.lists(literals, min_size=1, max_size=3)
+leaves = st.one_of(
+    st.sampled_from(["AMOUNT", "BALANCE", "field('odd name')", "RATE", "ITEMS", "BALANCE", "RATE"]),
+    literals,
+)
+text_fields = st.sampled_from(["CHANNEL", "SHOP", "CUSTOMER", "NOTE", "KIND"])
+operators = st.sampled_from(["+", "-", "*", "/", "%", "**"])
+of_one_number = st.sampled_from(["-({})", "abs({})", "log({})", "sqrt({})", "({}) ** 2"])
+extremes = st.sampled_from(["min", "max"])
+numbers_of_time = st.sampled_from(["hour(TIME)", "weekday(BORN)", "TIME - BORN"])
+codes = st.sampled_from(["code(CHANNEL)", "code(SHOP)", "code(KIND)"])
+
+_FORMS = ["arithmetic"] * 4 + ["leaf", "unary", "extreme", "where", "time", "code", "boolean"]
+_number_forms = {
+    windows: st.sampled_from(_FORMS + ["window"] * 3 * windows) for windows in (False, True)
+}
 
 
-NUMBERS = ["AMOUNT", "BALANCE", "field('odd name')", "RATE", "ITEMS", "BALANCE", "RATE"]
-TEXT_FIELDS = ["CHANNEL", "SHOP", "CUSTOMER", "NOTE", "KIND"]
-
-
+@cache
 @st.composite
 def numbers(draw: st.DrawFn, depth: int, windows: bool = True) -> str:
     """Return an expression that is a number."""
     if depth <= 0:
-        return draw(st.one_of(st.sampled_from(NUMBERS), _literals()))
-    forms = ["arithmetic"] * 4 + ["leaf", "unary", "extreme", "where", "time", "code", "boolean"]
-    form = draw(st.sampled_from(forms + ["window"] * 3 * windows))
+        return draw(leaves)
+    form = draw(_number_forms[windows])
     number = numbers(depth - 1, windows)
     match form:
         case "arithmetic":
-            operator = draw(st.sampled_from(["+", "-", "*", "/", "%", "**"]))
+            operator = draw(operators)
             return f"({draw(number)}){operator}({draw(number)})"
         case "unary":
-            return draw(
-                st.sampled_from(["-({})", "abs({})", "log({})", "sqrt({})", "({}) ** 2"])
-            ).format(draw(number))
+            return draw(of_one_number).format(draw(number))
         case "extreme":
-            parts = draw(st.lists(number, min_size=2, max_size=3))
-            return f"{draw(st.sampled_from(['min', 'max']))}({', '.join(parts)})"
+            parts = draw(_two_or_three(number))
+            return f"{draw(extremes)}({', '.join(parts)})"
         case "where":
             condition = draw(conditions(depth - 1, windows))
             return f"where({condition}, {draw(number)}, {draw(number)})"
         case "time":
-            return draw(st.sampled_from(["hour(TIME)", "weekday(BORN)", "TIME - BORN"]))
+            return draw(numbers_of_time)
         case "code":
-            return draw(st.sampled_from(["code(CHANNEL)", "code(SHOP)", "code(KIND)"]))
+            return draw(codes)
         case "boolean":
             return f"({draw(conditions(depth - 1, windows))}) + ({draw(number)})"
         case "window":
             return draw(window_calls())
-    return draw(numbers(0))
+    return draw(leaves)
 
 
+simple_conditions = st.sampled_from(["FLAG", "SURE", "True", "False", "is_missing(NOTE)"])
+conditions_on_text = st.sampled_from(
+    [
+        "CHANNEL == 'web'",
+        "'pos' != CHANNEL",
+        "KIND == 'a'",
+        "SHOP == 'food'",
+        "CUSTOMER in ['M1', 'x']",
+        "NOTE not in ['a', '']",
+        "starts_with(CUSTOMER, 'M')",
+        "starts_with(NOTE, 'Mé')",
+        "starts_with(KIND, 'a')",
+    ]
+)
+conditions_on_time = st.sampled_from(
+    ["TIME < BORN", "BORN == TIME", "is_missing(BORN)", "TIME != BORN"]
+)
+comparisons = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
+memberships = st.sampled_from(["in", "not in"])
+logic = st.sampled_from([" and ", " or "])
+_condition_forms = st.sampled_from(
+    ["compare", "compare", "text", "in", "not", "logic", "missing", "where", "time"]
+)
+
+
+@cache
 @st.composite
 def conditions(draw: st.DrawFn, depth: int, windows: bool = True) -> str:
     """Return an expression that is a condition."""
     if depth <= 0:
-        return draw(st.sampled_from(["FLAG", "SURE", "True", "False", "is_missing(NOTE)"]))
-    form = draw(
-        st.sampled_from(
-            ["compare", "compare", "text", "in", "not", "logic", "missing", "where", "time"]
-        )
-    )
+        return draw(simple_conditions)
+    form = draw(_condition_forms)
     number, condition = numbers(depth - 1, windows), conditions(depth - 1, windows)
-    operator = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
     match form:
         case "compare":
-            parts = draw(st.lists(number, min_size=2, max_size=3))
-            return f"({parts[0]})" + "".join(f" {draw(operator)} ({part})" for part in parts[1:])
+            parts = draw(_two_or_three(number))
+            compared = [f" {draw(comparisons)} ({part})" for part in parts[1:]]
+            return f"({parts[0]})" + "".join(compared)
         case "text":
-            return draw(
-                st.sampled_from(
-                    [
-                        "CHANNEL == 'web'",
-                        "'pos' != CHANNEL",
-                        "KIND == 'a'",
-                        "SHOP == 'food'",
-                        "CUSTOMER in ['M1', 'x']",
-                        "NOTE not in ['a', '']",
-                        "starts_with(CUSTOMER, 'M')",
-                        "starts_with(NOTE, 'Mé')",
-                        "starts_with(KIND, 'a')",
-                    ]
-                )
-            )
+            return draw(conditions_on_text)
         case "in":
-            listed = ", ".join(draw(st.lists(_literals(), min_size=1, max_size=3)))
-            return f"({draw(number)}) {draw(st.sampled_from(['in', 'not in']))} [{listed}, -1]"
+            listed = ", ".join(draw(few_literals))
+            return f"({draw(number)}) {draw(memberships)} [{listed}, -1]"
         case "not":
             return f"not ({draw(condition)})"
         case "logic":
-            parts = draw(st.lists(condition, min_size=2, max_size=3))
-            return draw(st.sampled_from([" and ", " or "])).join(f"({part})" for part in parts)
+            parts = draw(_two_or_three(condition))
+            return draw(logic).join(f"({part})" for part in parts)
         case "missing":
-            return f"is_missing({draw(st.one_of(number, condition, st.sampled_from(TEXT_FIELDS)))})"
+            return f"is_missing({draw(_of_any_kind(depth - 1, windows))})"
         case "where":
             return f"where({draw(condition)}, {draw(condition)}, {draw(condition)})"
-    return draw(
-        st.sampled_from(["TIME < BORN", "BORN == TIME", "is_missing(BORN)", "TIME != BORN"])
-    )
+    return draw(conditions_on_time)
 
 
+@cache
+def _two_or_three(parts: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(parts, min_size=2, max_size=3)
+
+
+@cache
+def _of_any_kind(depth: int, windows: bool) -> st.SearchStrategy[str]:
+    return st.one_of(numbers(depth, windows), conditions(depth, windows), text_fields)
+
+
+functions = st.sampled_from(
+    [
+        *("count", "sum", "mean", "max", "min", "std", "distinct"),
+        *("seconds_since_last", "first_seen", "fraud_rate"),
+    ]
+)
+entities = st.sampled_from(["CUSTOMER", "TERMINAL", "[CUSTOMER]", "[TERMINAL, CUSTOMER]"])
+# Small numbers: the aggregates themselves are the windows' business, not the language's.
+window_numbers = st.sampled_from(["RATE", "RATE * 2 - field('odd name')", "FLAG"])
+distinct_values = st.sampled_from(["TERMINAL", "SHOP", "ITEMS", "field('odd name')"])
+lengths = st.sampled_from(["60s", "1d", "24h", "7d", "90d", "129600m"])
+delays = st.sampled_from(["0s", "12h", "7d"])
+
+
+@cache
 @st.composite
 def window_calls(draw: st.DrawFn) -> str:
     """Return a window call."""
-    function = draw(
-        st.sampled_from(
-            [
-                *("count", "sum", "mean", "max", "min", "std", "distinct"),
-                *("seconds_since_last", "first_seen", "fraud_rate"),
-            ]
-        )
-    )
-    by = draw(st.sampled_from(["CUSTOMER", "TERMINAL", "[CUSTOMER]", "[TERMINAL, CUSTOMER]"]))
+    function, by = draw(functions), draw(entities)
     arguments = []
     if function in ("sum", "mean", "max", "min", "std"):
-        # Small numbers: the aggregates themselves are the windows' business, not the language's.
-        arguments.append(draw(st.sampled_from(["RATE", "RATE * 2 - field('odd name')", "FLAG"])))
+        arguments.append(draw(window_numbers))
     if function == "distinct":
-        arguments.append(draw(st.sampled_from(["TERMINAL", "SHOP", "ITEMS", "field('odd name')"])))
+        arguments.append(draw(distinct_values))
     arguments.append(f"by={by}")
     if function not in ("seconds_since_last", "first_seen"):
-        arguments.append(
-            f"window='{draw(st.sampled_from(['60s', '1d', '24h', '7d', '90d', '129600m']))}'"
-        )
+        arguments.append(f"window='{draw(lengths)}'")
     if function == "fraud_rate" and draw(st.booleans()):
-        arguments.append(f"delay='{draw(st.sampled_from(['0s', '12h', '7d']))}'")
+        arguments.append(f"delay='{draw(delays)}'")
     if draw(st.booleans()):
         arguments.append(f"where={draw(conditions(1, False))}")
     return f"{function}({', '.join(arguments)})"

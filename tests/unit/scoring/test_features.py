@@ -26,19 +26,27 @@ money = st.one_of(
     st.integers(0, 10**12).map(lambda cents: cents / 100),
 )
 balances = st.one_of(st.floats(-MAX_BALANCE, MAX_BALANCE), money, st.just(0.0), st.just(-0.0))
-accounts = st.from_regex(r"[CM][!-~]{0,63}", fullmatch=True)
+# from_regex draws each character of [CM][!-~]{0,63} alone: these tests took 2.7 times as long.
+accounts = st.builds(
+    str.__add__,
+    st.sampled_from("CM"),
+    st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), max_size=63),
+)
+types = st.sampled_from(TRANSACTION_TYPES)
+# Often the amount itself (None), because `empties_account` depends on it.
+payer_balances = st.one_of(st.none(), balances)
 
 
 @st.composite
 def transactions(draw: st.DrawFn) -> Transaction:
     amount = draw(money)
+    balance = draw(payer_balances)
     return Transaction(
         step=draw(st.integers(0, MAX_STEP)),
-        type=draw(st.sampled_from(TRANSACTION_TYPES)),
+        type=draw(types),
         amount=amount,
         name_orig=draw(accounts),
-        # Often the amount itself, because `empties_account` depends on it.
-        oldbalance_org=draw(st.one_of(st.just(amount), balances)),
+        oldbalance_org=amount if balance is None else balance,
         name_dest=draw(accounts),
         oldbalance_dest=draw(balances),
     )

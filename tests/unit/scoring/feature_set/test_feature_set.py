@@ -17,6 +17,7 @@ from scoring.expressions import MAX_WINDOWS, compile_expression
 from scoring.feature_set.definition import FeatureDefinition
 from scoring.feature_set.document import from_document, to_document
 from scoring.feature_set.feature_set import FeatureSet
+from scoring.windows.definition import WindowDefinition
 from tests.support.expressions.events import PastEvent, columns_of
 from tests.support.expressions.strategies import (
     CATEGORIES,
@@ -41,6 +42,11 @@ def compiled(*expressions: str, **options: Any) -> Any:
     return a_feature_set(*expressions, **options).compile(KINDS)  # type: ignore[arg-type]
 
 
+def missing(window: WindowDefinition) -> float:
+    """What a window has of no events."""
+    return 0.0 if window.function in ("count", "distinct") else math.nan
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.one_of(numbers(2), conditions(2)), min_size=1, max_size=5),
@@ -53,7 +59,7 @@ def test_a_feature_has_the_value_of_its_expression_alone(
     features = a_feature_set(*sources, categories=CATEGORIES).compile(EVENT_TYPE)
     columns = columns_of(EVENT_TYPE, [row.values for row in rows])
     values = {
-        window: np.array([random.choice([math.nan, random.random()]) for _ in rows])
+        window: np.array([random.choice([missing(window), random.random()]) for _ in rows])
         for window in features.windows
     }
     matrix = features.matrix(columns, [values[window] for window in features.windows])

@@ -24,11 +24,20 @@ from scoring.windows.definition import (
 )
 from scoring.windows.events import Codes, Events, Labels, joint_codes
 from scoring.windows.point_in_time import WindowPlan
+from tests.support.expressions.histories import (
+    MINUTE_US,
+    SECOND_US,
+    amounts,
+    conditions,
+    delays,
+    histories_of_amounts,
+    histories_of_texts,
+    lengths,
+    moments,
+)
 from tests.support.expressions.naive_windows import NaiveEvent, naive_value, naive_window
 
 BY = ("card",)
-SECOND_US = 1_000_000
-MINUTE_US = 60 * SECOND_US
 FUNCTIONS: tuple[WindowFunction, ...] = get_args(WindowFunction)
 OF_A_VALUE = ("sum", "mean", "max", "min", "std", "distinct")
 
@@ -76,65 +85,21 @@ def payments(*seconds_and_values: tuple[float, float | None]) -> list[NaiveEvent
     return [NaiveEvent(int(s * SECOND_US), "a", value) for s, value in seconds_and_values]
 
 
-# Times that fall on the edges of hops, into one microsecond, and anywhere.
-moments = st.one_of(
-    st.builds(
-        lambda hops, hop, offset: hops * hop + offset,
-        st.integers(0, 40),
-        st.sampled_from(HOPS_US),
-        st.sampled_from((-1, 0, 1)),
-    ),
-    st.integers(-2 * DAY_US, 200 * DAY_US),
-)
-amounts = st.one_of(
-    st.none(),
-    st.sampled_from((0.0, -0.0, 0.1, 0.2, 0.3, 19.99, -19.99, 1e16, -1e16, math.inf, math.nan)),
-    st.sampled_from((5e-324, -2.5e-308, 2.2250738585072014e-308, 1.7976931348623157e308)),
-    st.integers(-100_000, 100_000).map(lambda cents: cents / 100),
-    st.floats(allow_nan=False, allow_infinity=False),
-)
-
-
-@st.composite
-def histories(draw: st.DrawFn, values: st.SearchStrategy[float | str | None]) -> list[NaiveEvent]:
-    pool = draw(st.lists(moments, min_size=1, max_size=12))
-    times = draw(st.lists(st.sampled_from(pool) | moments, max_size=30))
-    if draw(st.booleans()):
-        times.sort()
-    return [
-        NaiveEvent(
-            time_us=time,
-            key=draw(st.sampled_from(("a", "a", "a", "b", None))),
-            value=draw(values),
-            meets=draw(st.booleans()),
-            known_us=draw(st.none() | st.sampled_from(pool) | moments),
-        )
-        for time in times
-    ]
-
-
-lengths = st.sampled_from((MINUTE_US, 7 * MINUTE_US, 60 * MINUTE_US, DAY_US, 30 * DAY_US)) | (
-    st.integers(MINUTE_US, 90 * DAY_US)
-)
-conditions = st.sampled_from((None, "large"))
-
-
 @pytest.mark.parametrize("function", FUNCTIONS)
 @settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_every_value_is_the_one_of_the_definition(
     function: WindowFunction, data: st.DataObject
 ) -> None:
-    events = data.draw(histories(amounts))
+    events = data.draw(histories_of_amounts)
     definition = a_window(function, window_us=data.draw(lengths), where=data.draw(conditions))
     if function == "fraud_rate":
-        delays = st.sampled_from((0, 1, MINUTE_US, DAY_US)) | st.integers(0, 30 * DAY_US)
         definition = replace(definition, delay_us=data.draw(delays))
     assert bits(values_of(events, definition)) == bits(naive_window(events, definition))
 
 
 @settings(max_examples=100, deadline=None)
-@given(events=histories(st.none() | st.sampled_from(("pos", "web", "atm"))), length=lengths)
+@given(events=histories_of_texts, length=lengths)
 def test_distinct_counts_texts(events: list[NaiveEvent], length: int) -> None:
     definition = a_window("distinct", window_us=length)
     assert values_of(events, definition) == naive_window(events, definition)
@@ -228,25 +193,32 @@ def test_windows_of_one_feature_set_are_computed_together() -> None:
         assert bits(values.tolist()) == bits(naive_window(events, definition))
 
 
-@settings(max_examples=100, deadline=None)
-@given(data=st.data(), events=histories(amounts))
-def test_windows_of_several_lengths_and_conditions_do_not_mix(
-    data: st.DataObject, events: list[NaiveEvent]
-) -> None:
-    some = st.builds(
+several_windows = st.lists(
+    st.builds(
         lambda function, length, where: a_window(function, window_us=length, where=where),
         st.sampled_from(FUNCTIONS),
         lengths,
         conditions,
-    )
-    definitions = data.draw(st.lists(some, min_size=2, max_size=12, unique=True))
+    ),
+    min_size=2,
+    max_size=12,
+    unique=True,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), events=histories_of_amounts)
+def test_windows_of_several_lengths_and_conditions_do_not_mix(
+    data: st.DataObject, events: list[NaiveEvent]
+) -> None:
+    definitions = data.draw(several_windows)
     together = WindowPlan(definitions).values(columns_of(events))
     for definition, values in zip(definitions, together, strict=True):
         assert bits(values.tolist()) == bits(naive_window(events, definition))
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.data(), events=histories(amounts))
+@given(data=st.data(), events=histories_of_amounts)
 def test_readers_have_the_values_that_they_have_among_all(
     data: st.DataObject, events: list[NaiveEvent]
 ) -> None:
@@ -259,7 +231,7 @@ def test_readers_have_the_values_that_they_have_among_all(
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.data(), events=histories(amounts))
+@given(data=st.data(), events=histories_of_amounts)
 def test_an_event_that_is_not_seen_has_values_and_is_in_no_window(
     data: st.DataObject, events: list[NaiveEvent]
 ) -> None:
