@@ -79,10 +79,10 @@ bench: $(INSTALLED) ## Compare with other systems, about 25 minutes; QUICK=1: on
 bench-store: $(INSTALLED) ## Compare Postgres with 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
 	@$(PY) -m benchmarks.store
 
-bench-history: $(INSTALLED) ## Measure what 40 windows add to a decision, with 10 million past events; about 25 minutes
+bench-history: $(INSTALLED) ## Measure what 40 windows add to a decision, with 10 million past events; about 15 minutes
 	@$(PY) -m benchmarks.history
 
-bench-quality: $(INSTALLED) ## Repeat the published experiment on DATA=handbook.parquet; about 20 minutes
+bench-quality: $(INSTALLED) ## Repeat the published experiment on DATA=handbook.parquet; 8 to 25 minutes
 	@$(PY) -m benchmarks.quality
 
 image: $(INSTALLED) ## Build the service's container image; ENGINE=docker|podman|buildah, BASE_IMAGE=name
@@ -109,6 +109,8 @@ clean: ## Delete the demo's database and models, and all caches; .venv stays
 
 $(INSTALLED): pyproject.toml requirements/dev.lock tools/install.py | $(PY)
 	@$(PY) tools/install.py requirements/dev.lock
+	@echo "Compiling the kernels of explanations and windows, once: about a minute ..."
+	@$(PY) -m scoring.compile_kernels
 	@touch $@
 
 $(VENV)/uv/bin/uv: | $(PY)
