@@ -57,14 +57,12 @@ class PreparedPast:
         known: what of the entity they hold.
         size: memory in bytes.
         made_at_s: time at which it was made, of the clock.
-        pause_s: time after which it may be made again.
     """
 
     entity: PreparedEntity
     known: Known
     size: int
     made_at_s: float
-    pause_s: float
 
 
 _Windows = tuple[int, EntityWindows]
@@ -94,6 +92,7 @@ class PreparedEntities:
         self._entries: OrderedDict[_Place, PreparedPast] = OrderedDict()
         self._size = 0
         self._wanted: dict[_Place, int] = {}
+        self._not_before_s: dict[_Place, float] = {}
         self._first_asked: dict[_Windows, bool] = {}
         self._loop = BackgroundLoop(
             "prepared-entities",
@@ -181,7 +180,7 @@ class PreparedEntities:
         tenant_id, windows, key = place
         before = self._entries.get(place)
         begun_s = self._clock()
-        if before is not None and before.made_at_s + before.pause_s > begun_s:
+        if begun_s < self._not_before_s.get(place, begun_s):
             return
         if before is not None and before.entity.since_us > since_us:
             before = None
@@ -195,7 +194,19 @@ class PreparedEntities:
         entity = windows.prepare(found.past, since_us, before.entity if before else None)
         made_at_s = self._clock()
         pause_s = max(_PAUSE_S, _PAUSE_TIMES * (made_at_s - begun_s))
-        made = PreparedPast(entity, found.known, entity.nbytes, made_at_s, pause_s)
+        self._not_before_s[place] = made_at_s + pause_s
+        made = PreparedPast(entity, found.known, entity.nbytes, made_at_s)
+        if made.size > self._most_bytes:
+            self.remove(*place)
+            logger.warning(
+                "A %s of tenant %d has too many past events to be prepared (%d MB of at most %d):"
+                " its payments read them all",
+                windows.entity,
+                tenant_id,
+                made.size >> 20,
+                self._most_bytes >> 20,
+            )
+            return
         with self._lock:
             self._remove(place)
             self._entries[place] = made

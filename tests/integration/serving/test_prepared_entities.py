@@ -119,6 +119,11 @@ class HotCustomer:
         self.prepared.prepare()
         return self.events()
 
+    def size(self) -> int:
+        found = self.prepared.get(self.cards.id, WINDOWS, "hot", 2**62)
+        assert found is not None
+        return found.size
+
     def events(self) -> int:
         found = self.prepared.get(self.cards.id, WINDOWS, "hot", 2**62)
         return found.entity.columns.time_us.size if found else 0
@@ -274,19 +279,42 @@ def test_a_busy_entity_is_prepared_again_after_a_pause(hot: HotCustomer) -> None
 
 
 def test_the_least_used_are_forgotten_where_memory_ends(
-    engine: Engine, service_engine: Engine
+    hot: HotCustomer, engine: Engine, service_engine: Engine
 ) -> None:
-    hot = HotCustomer(engine, service_engine, "cards")
-    hot.pay(300)
-    hot.fold()
-    assert hot.prepare() == 300
-    size = hot.prepared.get(hot.cards.id, WINDOWS, "hot", 2**62)
-    assert size is not None
-    assert 300 * 50 < size.size < 300 * 2_000
-    few = hot.prepared_by(service_engine, most_bytes=size.size - 1)
-    few.want(hot.cards.id, WINDOWS, "hot", START_US)
-    few.prepare()
+    hot.prepare()
+    size = hot.size()
+    assert 700 * 50 < size < 700 * 2_000
+    other = HotCustomer(engine, service_engine, "other")
+    other.pay(700)
+    few = hot.prepared_by(service_engine, most_bytes=size + size // 2)
+
+    def kept() -> list[bool]:
+        found = [few.get(one.cards.id, WINDOWS, "hot", 2**62) for one in (hot, other)]
+        return [one is not None for one in found]
+
+    for one in (hot, other):
+        few.want(one.cards.id, WINDOWS, "hot", START_US)
+        few.prepare()
+    assert kept() == [False, True]
+
+
+def test_an_entity_that_takes_more_than_all_memory_leaves_the_others(
+    hot: HotCustomer,
+    engine: Engine,
+    service_engine: Engine,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other = HotCustomer(engine, service_engine, "other")
+    other.pay(300)
+    few = hot.prepared_by(service_engine, most_bytes=hot.prepare() and hot.size() - 1)
+    for _ in range(2):
+        for one in (other, hot):
+            few.want(one.cards.id, WINDOWS, "hot", START_US)
+        few.prepare()
+    assert few.get(other.cards.id, WINDOWS, "hot", 2**62) is not None
     assert few.get(hot.cards.id, WINDOWS, "hot", 2**62) is None
+    (record,) = [record for record in caplog.records if "too many" in record.message]
+    assert "A CUSTOMER_ID of tenant" in record.message, "once, since it waits before it tries again"
 
 
 def test_an_entity_is_not_moved_while_an_import_or_another_process_moves_it(
