@@ -112,12 +112,13 @@ class Testbed:
         finally:
             engine.dispose()
 
-    def serve(self, name: str, database: str) -> tuple[Child, int]:
+    def serve(self, name: str, database: str, tree: Path = PROJECT) -> tuple[Child, int]:
         """Start the service with one worker and wait until it is ready; return it and its port.
 
         Args:
             name: name of the service's files.
             database: URL of its database.
+            tree: project whose service it is.
 
         Raises:
             ProcessError: the service ended, or was not ready in time.
@@ -130,8 +131,9 @@ class Testbed:
                 *("--host", "127.0.0.1", "--port", str(port)),
             ],
             log=self.home / "logs" / f"{name}.log",
-            environment=self.service_environment(name, database, workers=1),
-            directory=PROJECT,
+            environment=self.service_environment(name, database, workers=1)
+            | {"PYTHONPATH": str(tree)},
+            directory=tree,
         )
         self.own(child)
         child.wait_until(lambda: _is_ready(f"http://127.0.0.1:{port}/readyz"), _READY_S)
