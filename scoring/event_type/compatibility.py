@@ -63,13 +63,14 @@ def _changes(old: EventType, new: EventType) -> Iterator[Change]:
         )
     before = {field.name: field for field in old.fields}
     after = {field.name: field for field in new.fields}
-    for name in before:
+    for name, field in before.items():
         if name not in after:
+            advice = "Keep it." if field.optional else "Make it optional, or keep it."
             yield _incompatible(
                 name,
                 "removed",
                 f"{name} is removed; clients that send it would be refused and models that use it "
-                "would lack it. Make it optional, or keep it.",
+                f"would lack it. {advice}",
             )
     for name, field in after.items():
         yield from _field_changes(before[name], field) if name in before else _added(field)

@@ -15,6 +15,7 @@ from persistence.event_types import (
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import find_tenant
 from scoring.counted import counted
+from scoring.errors import IncompatibleEventType
 from scoring.event_type.compatibility import Change, changes
 from scoring.event_type.fields import EventType
 from scoring.transaction import PAYSIM
@@ -79,16 +80,21 @@ def infer_event_type(file: Path, label: str, time: str | None, output: Path | No
 def apply(file: Path, tenant: str, replace: bool) -> None:
     """Put the event type of FILE (YAML or JSON) in force, within a second in every process.
 
-    A change with which payments that were valid are no longer is refused; `diff` shows it first.
+    A change that would make valid payments invalid is refused; `diff` shows it first.
     """
     event_type = read_event_type(file)
     with connected_database() as (engine, _):
         found = find_tenant(engine, tenant)
         who = actor()
-        with tenant_transaction(engine, found.id, actor=who) as connection:
-            stored, changed = apply_event_type(
-                connection, found.id, event_type, who, replace=replace
-            )
+        try:
+            with tenant_transaction(engine, found.id, actor=who) as connection:
+                stored, changed = apply_event_type(
+                    connection, found.id, event_type, who, replace=replace
+                )
+        except IncompatibleEventType as refusal:
+            raise click.ClickException(
+                f"{refusal} With --replace it is another event type from now on."
+            ) from refusal
     _show_changes(changed)
     click.echo(f"{_named(stored)} is in force for tenant {found.slug}.")
 

@@ -13,6 +13,8 @@ from sentinel.operations.label_rows import COLUMNS, IDS, NEEDED
 from sentinel.sentences import printable, shown
 
 _PARQUET_ROWS = 10_000
+_GZIP = "\x1f\udc8b"
+"""First bytes of a gzipped file, as `surrogateescape` decodes them."""
 
 
 class Row(NamedTuple):
@@ -52,7 +54,12 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file)
         try:
-            header = [name.strip() for name in next(reader, [])]
+            names = next(reader, [])
+            if names and names[0].startswith(_GZIP):
+                raise LabelFileError(f"{shown(path.name)} is compressed; decompress it first.")
+            header = [name.strip() for name in names]
+            if not any(header):
+                raise LabelFileError(f"{shown(path.name)} is empty.")
             places = _places(header, shown(path.name))
             width = len(header)
             number = 0
@@ -111,5 +118,11 @@ def _places(header: Sequence[str], source: str) -> list[int]:
     if not any(name in header for name in IDS):
         missing.insert(0, " or ".join(IDS))
     if missing:
-        raise LabelFileError(f"{source} lacks the column {', '.join(missing)}.")
+        noun = "column" if len(missing) == 1 else "columns"
+        names = ", ".join(map(printable, header))
+        is_separated = len(header) > 1 or not set(";\t|").intersection(header[0])
+        advice = "" if is_separated else " Separate the cells by commas."
+        raise LabelFileError(
+            f"{source} lacks the {noun} {', '.join(missing)}; its columns are {names}.{advice}"
+        )
     return [header.index(name) if name in header else len(header) for name in COLUMNS]

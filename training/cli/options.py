@@ -33,20 +33,20 @@ def check_data(data: Path | None, *, has_paysims_columns: bool = False) -> None:
 
     Args:
         data: CSV or Parquet file; None without one.
-        has_paysims_columns: whether it has to have PaySim's columns. A version of another event
-            type names its own, and is not loaded yet.
+        has_paysims_columns: whether it has to have PaySim's columns. The columns of another event
+            type are checked by `plan.read_plan`, or are named by a version that is not loaded yet.
 
     Raises:
         TrainingError: see `training.data.loading.check`.
     """
     if data is not None:
         # Imported late: a command without a file, and --help, need no pyarrow.
-        from training.data.loading import check
+        from training.data.loading import COLUMNS, check
         from training.data.table_file import MissingColumns
         from training.errors import TrainingError
 
         try:
-            check(data, has_columns=has_paysims_columns)
+            check(data, needed=COLUMNS if has_paysims_columns else ())
         except MissingColumns as error:
             raise TrainingError(
                 f"{error} For columns of your own give --event-type; `sentinel event-types infer` "

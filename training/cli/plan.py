@@ -8,6 +8,7 @@ from scoring.policy import CostModel
 from scoring.transaction import PAYSIM
 from sentinel.event_type_file import read_event_type
 from training.cli.config_file import configuration
+from training.event_types.loading import check_columns
 from training.features.feature_file import read_feature_set
 from training.train import Plan
 
@@ -34,15 +35,19 @@ def read_plan(
 
     Raises:
         EventTypeFileError: the file of the event type cannot be read, or is none.
-        TrainingError: the file of the features cannot be read, or is none.
+        TrainingError: the file of the features cannot be read, or is none; or the data lack a
+            column of the event type.
     """
+    own = None if event_type is None else read_event_type(event_type)
+    if own is not None and data is not None:
+        check_columns(data, own)
     return Plan(
         tenant,
         data,
         until_step,
         costs,
         seed,
-        event_type=PAYSIM if event_type is None else read_event_type(event_type),
+        event_type=own or PAYSIM,
         feature_set=None if features is None else read_feature_set(features),
         configuration=configuration(),
     )

@@ -8,7 +8,7 @@ model is trained on a transaction that the service would refuse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -70,12 +70,13 @@ _TEXT = ("type", *_ACCOUNTS)
 _ACCOUNT = f"1 to {MAX_ACCOUNT_LENGTH} printable ASCII characters without spaces"
 
 
-def check(path: Path, *, has_columns: bool = True) -> None:
+def check(path: Path, *, known: Sequence[str] = COLUMNS, needed: Sequence[str] = COLUMNS) -> None:
     """Check that a file can be opened and has the columns; its rows are not read.
 
     Args:
         path: see `read`.
-        has_columns: whether it has to have PaySim's columns.
+        known: names of columns, by which the separator of a CSV file is recognised.
+        needed: names of the columns that it has to have.
 
     Raises:
         TrainingError: the file cannot be opened, or lacks a column.
@@ -85,9 +86,8 @@ def check(path: Path, *, has_columns: bool = True) -> None:
             with _open_parquet(path) as file:
                 names = file.schema_arrow.names
         else:
-            names = open_csv(path, source, COLUMNS).names
-        if has_columns:
-            require_columns(source, names, COLUMNS)
+            names = open_csv(path, source, known).names
+        require_columns(source, names, needed)
 
 
 def read(path: Path) -> LabelledEvents:

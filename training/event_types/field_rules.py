@@ -244,8 +244,9 @@ def _text(column: Profile) -> FieldDraft:
         comments.append(f"Most cells are numbers, but not {odd}; correct them if it is a number.")
     elif all(map(_GROUPED_NUMBER.fullmatch, counts)) and not column.has_leading_zeros:
         comments.append(
-            f"Its cells look like numbers with separated thousands, such as {_shown(max(counts))}: "
-            "write them as 1234.5 if it is a number."
+            "Its cells look like numbers with separated thousands, or with decimal commas in some "
+            f"and points in others, such as {_shown(max(counts))}: write them as 1234.5 if it is a "
+            "number."
         )
     if longest > MAX_TEXT_LENGTH or any("\0" in value for value in counts):
         return _ignored(

@@ -89,9 +89,10 @@ def _labels(found: EventTable, label: str) -> BoolArray:
         row = int(unread[0])
         cell = column[row].as_py()
         shown = "empty" if cell in (None, "") else printable(repr(cell))[:60]
+        verb = "is" if unread.size == 1 else "are"
         raise TrainingError(
             f"{found.source}, {found.place(row)}: the label {printable(label)} must be "
-            f"{LABEL_RULE}, not {shown}. {unread.size:,} of {values.size:,} rows are not valid."
+            f"{LABEL_RULE}, not {shown}. {unread.size:,} of {values.size:,} rows {verb} not valid."
         )
     return np.asarray(values == 1)
 

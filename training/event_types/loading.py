@@ -17,6 +17,7 @@ from scoring.event_type.fields import EventType, Field
 from sentinel.sentences import printable
 from training.data.faults import refuse_first_fault
 from training.data.labelled_events import taken
+from training.data.loading import check
 from training.data.table_file import readable
 from training.errors import TrainingError
 from training.event_types.cells import Int64Array
@@ -48,6 +49,16 @@ class EventData:
         return int(self.labels.shape[0])
 
 
+def check_columns(path: Path, event_type: EventType) -> None:
+    """Check that a file has the columns that `load_events` needs; its rows are not read.
+
+    Raises:
+        TrainingError: the event type has no label, or the file cannot be opened or lacks a column.
+    """
+    known, needed = _column_names(event_type)
+    check(path, known=known, needed=needed)
+
+
 def load_events(path: Path, event_type: EventType) -> EventData:
     """Read a file of labelled events.
 
@@ -59,19 +70,15 @@ def load_events(path: Path, event_type: EventType) -> EventData:
         TrainingError: the file cannot be read, lacks a column, or has a cell that is not valid;
             the message names the column, or the row and the column.
     """
-    if event_type.label is None:
-        raise TrainingError(
-            f"The event type {event_type.name} has no label; give the name of the label's column."
-        )
+    known, needed = _column_names(event_type)
+    label = known[0]
     fields = list(event_type.kept.values())
-    known = [event_type.label, *event_type.kept]
-    needed = [event_type.label, *(field.name for field in fields if not field.optional)]
     with readable(path) as source:
         found = read_table(path, source, known, needed, set(known).__contains__)
         read = read_fields(found, fields)
-        is_fraud = labels(found.table[event_type.label])
+        is_fraud = labels(found.table[label])
         faults = {name: (field.rule, field.is_bad) for name, field in read.items()}
-        faults[event_type.label] = LABEL_RULE, np.isnan(is_fraud)
+        faults[label] = LABEL_RULE, np.isnan(is_fraud)
         refuse_first_fault(
             found.table, found.source, found.place, faults, text_names(event_type, known)
         )
@@ -85,6 +92,23 @@ def load_events(path: Path, event_type: EventType) -> EventData:
         columns = taken(columns, order)
         is_fraud, us = is_fraud[order], us[order]
     return EventData(columns, is_fraud == 1, us, source, ignored)
+
+
+def _column_names(event_type: EventType) -> tuple[list[str], list[str]]:
+    """Return the columns that are read, the label's first, and those that have to be there.
+
+    Raises:
+        TrainingError: the event type has no label.
+    """
+    if event_type.label is None:
+        raise TrainingError(
+            f"The event type {event_type.name} has no label; give the name of the label's column."
+        )
+    fields = event_type.kept.values()
+    return (
+        [event_type.label, *event_type.kept],
+        [event_type.label, *(field.name for field in fields if not field.optional)],
+    )
 
 
 def read_fields(found: EventTable, fields: list[Field]) -> dict[str, ReadField]:

@@ -97,6 +97,7 @@ def test_an_incompatible_change_is_refused_unless_it_shall_replace(run: Run) -> 
     assert shown.output.startswith("INCOMPATIBLE: CHANNEL is removed")
     refused = run("apply", WITHOUT_CHANNEL)
     assert refused.exit_code == 1
+    assert "With --replace it is another event type from now on." in refused.output
     assert "CHANNEL is removed" in str(refused.output) + str(refused.exception)
     assert run("show").output == as_yaml(CARDS)
     assert run("apply", WITHOUT_CHANNEL, "--replace").exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,17 @@ def test_parquet_has_times_numbers_and_booleans(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "lacks the column external_id or transaction_id, label, source, occurred_at"),
-        ("external_id,label,source\n", "lacks the column occurred_at"),
+        ("", "is empty"),
+        ("\n", "is empty"),
+        (
+            "external_id,label,source\n",
+            "lacks the column occurred_at; its columns are external_id,",
+        ),
+        ("a,b\n", "lacks the columns external_id or transaction_id, label, source, occurred_at;"),
+        (
+            HEADER.replace(",", ";"),
+            "its columns are external_id;label.* Separate the cells by comm",
+        ),
         (f"{HEADER},label\n", "has the column label twice"),
         (f'{HEADER}\n"{"x" * 200_000}"\n', "line 2: field larger"),
     ],
@@ -156,6 +166,13 @@ def test_a_file_that_cannot_be_imported_is_named_with_the_reason(
     path = tmp_path / "labels.csv"
     path.write_text(content)
     with pytest.raises(LabelFileError, match=rf"^labels\.csv.*{reason}"):
+        list(read_rows(path))
+
+
+def test_a_gzipped_file_is_no_file_of_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv.gz"
+    path.write_bytes(gzip.compress(HEADER.encode()))
+    with pytest.raises(LabelFileError, match=r"^labels\.csv\.gz is compressed; decompress it"):
         list(read_rows(path))
 
 

@@ -55,7 +55,8 @@ def test_a_compatible_change(before: Any, after: Any, what: str) -> None:
     ("before", "after", "what", "part"),
     [
         (None, number(), "added", "Make it optional"),
-        (number(), None, "removed", "Make it optional, or keep it"),
+        (number(), None, "removed", "lack it. Make it optional, or keep it"),
+        (number(optional=True), None, "removed", "lack it. Keep it"),
         (number(), number(ignored=True), "ignored", "Make it optional instead"),
         (number(ignored=True), number(), "ignored", "Make it optional"),
         (number(), {"kind": "integer"}, "kind", "from number to integer"),

@@ -70,6 +70,30 @@ def test_a_file_without_a_column_is_refused_where_paysims_are_wanted(
 
 
 @pytest.mark.parametrize("command", ["train", "tune"])
+@pytest.mark.parametrize(
+    ("event_type", "reason"),
+    [
+        (
+            "name: cards\nlabel: FRAUD\nfields:\n  PRICE: {kind: number}\n",
+            "lacks the columns FRAUD",
+        ),
+        ("name: cards\nfields:\n  step: {kind: integer}\n", "The event type cards has no label"),
+    ],
+)
+def test_a_file_that_does_not_fit_the_event_type_is_refused_before_the_first_stage(
+    command: str, event_type: str, reason: str, tmp_path: Path
+) -> None:
+    data, description = tmp_path / "a.csv", tmp_path / "cards.yaml"
+    data.write_text("step,type\n1,PAYMENT\n")
+    description.write_text(event_type)
+    arguments = ["--tenant", "acme", "--data", str(data), "--event-type", str(description)]
+    done = CliRunner().invoke(cli, [command, *arguments])
+    assert done.exit_code == 1
+    assert reason in done.output
+    assert done.output.count("\n") == 1, "and no stage"
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
 def test_an_event_type_without_events_is_a_usage_error_before_its_first_stage(
     command: str, tmp_path: Path
 ) -> None:

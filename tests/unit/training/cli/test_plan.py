@@ -15,11 +15,14 @@ from training.errors import TrainingError
 from training.train import Plan
 
 COSTS = CostModel()
+CARDS = "name: cards\nlabel: FRAUD\nfields:\n  PRICE: {kind: number}\n"
 
 
-def plan(event_type: Path | None = None, features: Path | None = None) -> Plan:
+def plan(
+    event_type: Path | None = None, features: Path | None = None, data: Path = Path("cards.csv")
+) -> Plan:
     with click.Context(click.Command("train")):
-        return read_plan("acme", Path("cards.csv"), event_type, features, 9, COSTS, 7)
+        return read_plan("acme", data, event_type, features, 9, COSTS, 7)
 
 
 def test_without_files_the_plan_is_one_for_paysim_with_its_own_features() -> None:
@@ -36,12 +39,13 @@ def test_without_files_the_plan_is_one_for_paysim_with_its_own_features() -> Non
 
 
 def test_the_event_type_and_the_features_are_those_of_their_files(tmp_path: Path) -> None:
-    (tmp_path / "cards.yaml").write_text("name: cards\nfields:\n  PRICE: {kind: number}\n")
+    (tmp_path / "cards.yaml").write_text(CARDS)
+    (tmp_path / "cards.csv").write_text("PRICE,FRAUD\n")
     (tmp_path / "features.yaml").write_text(
         "version: 1\nfeatures:\n- {name: price, expression: PRICE}\n"
     )
 
-    made = plan(tmp_path / "cards.yaml", tmp_path / "features.yaml")
+    made = plan(tmp_path / "cards.yaml", tmp_path / "features.yaml", tmp_path / "cards.csv")
 
     assert made.event_type.name == "cards"
     assert made.feature_set is not None

@@ -130,6 +130,7 @@ def test_other_labels_are_refused_with_their_line(tmp_path: Path, label: str | N
         "a.csv, row 1 (line 2): the label y must be 0 or 1, true or false, yes or no, fraud or "
         f"legit, not {shown}."
     )
+    assert str(refused.value).endswith(f" 1 of {len(LABEL)} rows is not valid.")
 
 
 @pytest.mark.parametrize("needed", [("label", None), ("y", "when")])
