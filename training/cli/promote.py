@@ -123,7 +123,7 @@ def promote(
             )
 
         try:
-            message, comparison = run(
+            evidence, comparison = run(
                 version,
                 production,
                 compared,
@@ -137,7 +137,9 @@ def promote(
             raise
     if comparison:
         show_comparison(comparison, console)
-    print_line(console, message, style="bold")
+    # The service refuses a version that does not fit, so the alias alone says nothing of it.
+    place = f"has the alias `{PRODUCTION}`" if misfit else "is in production"
+    print_line(console, f"{name} version {version.version} {place}. {evidence}", style="bold")
     if misfit:
         print_line(
             console,

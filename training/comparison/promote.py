@@ -36,7 +36,7 @@ def promote(
         registry: reader of the aliases.
 
     Returns:
-        A sentence on the promotion, and the comparison that it is based on, if any.
+        Sentences on why it was promoted, and the comparison that it is based on, if any.
 
     Raises:
         TrainingError: the version is not shown to be better, or cannot be compared; or another
@@ -67,7 +67,7 @@ def promote(
     if force and not (comparison and comparison.comparison.is_better):
         evidence = f"Forced. {evidence}"
     move(tracking.client, version, Promotion(promoter.name, promoter.via or "", evidence))
-    return f"{version.name} version {version.version} is in production. {evidence}", comparison
+    return evidence, comparison
 
 
 class NotBetter(TrainingError):

@@ -107,6 +107,8 @@ def test_a_version_that_does_not_fit_the_event_type_in_force_is_said_not_to_serv
     put_in_force(past.engine, past.tenant, an_event_type())
     done = training("promote", "--tenant", past.tenant.slug, "--force")
     assert done.exit_code == 0, done.stderr
+    assert "version 2 has the alias `production`. Forced." in done.stdout
+    assert "is in production" not in done.stdout
     assert (
         "The service goes on with the version before, since this one does not fit the event type "
         "in force: The model needs the field"
