@@ -109,7 +109,7 @@ clean: ## Delete the demo's database and models, and all caches; .venv stays
 
 $(INSTALLED): pyproject.toml requirements/dev.lock tools/install.py | $(PY)
 	@$(PY) tools/install.py requirements/dev.lock
-	@echo "Compiling the kernels of explanations and windows, once: about a minute ..."
+	@echo "Compiling the kernels of explanations and windows, once ..."
 	@$(PY) -m scoring.compile_kernels
 	@touch $@
 

@@ -83,10 +83,13 @@ def test_a_failure_is_a_traceback(preloaded: list[str], folder: Path) -> None:
 def test_a_signal_ends_the_command_and_its_session(
     preloaded: list[str], folder: Path, number: signal.Signals
 ) -> None:
+    # A program that a shell starts with `&` ignores SIGINT, and so would those that it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*preloaded, "program", "wait"], cwd=folder, env=environment(),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     assert "waits\n" in iter(process.stdout.readline, "")
     pid = int((folder / "running").read_text())

@@ -72,9 +72,9 @@ def test_the_first_model_of_an_mlflow_is_a_note(tmp_path: Path, reported: Report
 def test_a_tenant_that_the_caller_has_made_needs_no_command_and_another_one_does(
     tracking: Tracking, reported: Reported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(KNOWN_TENANT, "demo")
-    assert reported(tracking, "demo") == (
-        "fraud-demo is new in this MLflow; this makes its version 1.\n",
+    monkeypatch.setenv(KNOWN_TENANT, "kiosk")
+    assert reported(tracking, "kiosk") == (
+        "fraud-kiosk is new in this MLflow; this makes its version 1.\n",
         "",
     )
-    assert "`sentinel tenants create acme`" in reported(tracking, "acme")[1]
+    assert "`sentinel tenants create stall`" in reported(tracking, "stall")[1]
