@@ -86,7 +86,7 @@ def _python(tree: Path) -> str:
 
 
 def _table(found: dict[tuple[str, str], list[dict[str, float]]]) -> Table:
-    table = Table("load", "figure", "earlier", "now", "now over earlier", "range of rounds")
+    table = Table("load", "figure", "earlier", "now", "now over earlier (rounds)")
     for name in LOADS:
         earlier, now = found[name, "earlier"], found[name, "now"]
         for figure in FIGURES:
@@ -96,8 +96,7 @@ def _table(found: dict[tuple[str, str], list[dict[str, float]]]) -> Table:
                 name,
                 figure,
                 *(f"{median:,.3f}" for median in medians),
-                f"{statistics.median(ratios):.3f}",
-                f"{min(ratios):.2f} to {max(ratios):.2f}",
+                f"{statistics.median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})",
             )
     return table
 
