@@ -16,10 +16,17 @@ from scoring.windows.records import EntityPast
 
 _BOOLEAN_OID = 16
 
+_RECENT = """CROSS JOIN LATERAL (
+        SELECT count(*) AS events, string_agg(uuid_send(event_id) || record, '') AS records
+        FROM entity_events
+        WHERE tenant_id = $1 AND entity = g.entity AND key = g.key
+            AND time_us >= g.since_us AND time_us < g.until_us
+    ) AS e"""
+
 # An aggregate that refers to `g` is looked up entity by entity, whatever the planner estimates.
 _READ = Statement(
     b"read_history",
-    b"""
+    f"""
     SELECT g.place, s.events, s.records, e.events, e.records, f.frauds
     FROM (
         SELECT unnest($2::text[]) AS entity, unnest($3::text[]) AS key,
@@ -32,18 +39,13 @@ _READ = Statement(
         WHERE tenant_id = $1 AND entity = g.entity AND key = g.key
             AND until_us >= g.since_us AND since_us < g.until_us
     ) AS s
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS events, string_agg(uuid_send(event_id) || record, '') AS records
-        FROM entity_events
-        WHERE tenant_id = $1 AND entity = g.entity AND key = g.key
-            AND time_us >= g.since_us AND time_us < g.until_us
-    ) AS e
+    {_RECENT}
     CROSS JOIN LATERAL (
         SELECT string_agg(uuid_send(event_id) || int8send(known_us), '') AS frauds
         FROM entity_frauds
         WHERE $6 AND tenant_id = $1 AND entity = g.entity AND key = g.key
     ) AS f
-    """,
+    """.encode(),  # noqa: S608 - a constant
     (BIGINT_OID, TEXT.oid, TEXT.oid, BIGINT.oid, BIGINT.oid, _BOOLEAN_OID, BIGINT.oid),
 )
 
@@ -67,12 +69,7 @@ _READ_AFTER = Statement(
         WHERE tenant_id = $1 AND entity = g.entity AND key = g.key AND id > g.after_id
             AND until_us >= g.since_us AND since_us < g.until_us
     ) AS s
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS events, string_agg(uuid_send(event_id) || record, '') AS records
-        FROM entity_events
-        WHERE tenant_id = $1 AND entity = g.entity AND key = g.key
-            AND time_us >= g.since_us AND time_us < g.until_us
-    ) AS e
+    {_RECENT}
     CROSS JOIN LATERAL (
         SELECT string_agg(
             uuid_send(changed.event_id) || int8send(coalesce(known.known_us, {NEVER_US})), ''
