@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -13,7 +14,7 @@ from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
 from tests.support.data.own_events import CardTenant, put_in_force
 from tests.support.event_types import an_event_type
-from tests.support.factories import a_decision
+from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.management_api import Request, connected
 
@@ -35,6 +36,12 @@ def stored(service_engine: Engine, cards: CardTenant) -> dict[str, Decided]:
         "ten": cards.decided(TX_AMOUNT=10.0, CUSTOMER_ID="C1", external_id="order-1"),
         "twenty": cards.decided(TX_AMOUNT=20.0, CUSTOMER_ID="C2", TERMINAL_ID="C1"),
         "odd": cards.decided(**ODD),
+    }
+    # Within one millisecond the order of ids is random, so each gets a second of its own.
+    seconds_ago = range(len(decided), 0, -1)
+    decided = {
+        name: decision_at(made, datetime.now(UTC) - timedelta(seconds=ago))
+        for (name, made), ago in zip(decided.items(), seconds_ago, strict=True)
     }
     batch = list(decided.values())
     assert DecisionLog(service_engine).write(batch) == batch
