@@ -12,6 +12,7 @@
     ├── NotFound                 404
     │   └── UnknownTenant        404
     ├── InFlight                 409
+    ├── InUse                    409
     ├── PayloadTooLarge          413
     ├── UnsupportedMedia         415  (a body that is not UTF-8, or compressed)
     ├── IdempotencyMismatch      422
@@ -215,6 +216,15 @@ class InFlight(SentinelError):
     code = "in-flight"
     title = "The first request with this key is still in flight"
     retry = "Yes, after a second, the same request: the reply is the stored decision"
+
+
+class InUse(SentinelError):
+    """Something else still needs what a request would remove."""
+
+    status = 409
+    code = "in-use"
+    title = "Something else still needs it"
+    retry = "Yes, after what `detail` names no longer needs it"
 
 
 class PayloadTooLarge(SentinelError):

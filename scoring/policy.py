@@ -1,4 +1,4 @@
-"""Policy: the cost of an error, the threshold that follows, and the decision at the threshold."""
+"""Policy: the cost of an error, the thresholds that follow, and the outcome at them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from scoring.columns import FloatArray
 from scoring.exploration import Exploration
 
-Decision = Literal["approve", "review"]
+Outcome = Literal["approve", "review", "decline"]
 RiskBand = Literal["low", "medium", "high"]
+OUTCOMES: tuple[Outcome, ...] = ("approve", "review", "decline")
+RISK_BANDS: tuple[RiskBand, ...] = ("high", "medium", "low")
+"""Bands, riskiest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,34 @@ class CostModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The scores at which the model reviews and declines.
+
+    Attributes:
+        review: score in (0, 1) from which the model reviews.
+        decline: score in [review, 1) from which it declines; None: it never does.
+
+    Raises:
+        ValueError: a threshold is out of range.
+    """
+
+    review: float
+    decline: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.review < 1:
+            raise ValueError("threshold must lie strictly between 0 and 1")
+        if self.decline is not None and not self.review <= self.decline < 1:
+            raise ValueError("decline_from must lie in [threshold, 1)")
+
+    def outcome(self, score: float) -> Outcome:
+        """Return the model's outcome of a score."""
+        if self.decline is not None and score >= self.decline:
+            return "decline"
+        return "review" if score >= self.review else "approve"
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rule that turns a score into a decision and a risk band.
 
@@ -108,6 +139,8 @@ class Policy:
             to there the band is `medium`, below the threshold `low`.
         explore: share of the would-be reviews that is approved at random; None: none is. Only a
             tenant's own policy has it.
+        decline_from: score in [threshold, 1) from which a transaction is declined; None: none is.
+            Only a tenant's own policy has it.
 
     Raises:
         ValueError: a number is out of range.
@@ -117,10 +150,10 @@ class Policy:
     threshold: float
     high_from: float
     explore: Exploration | None = None
+    decline_from: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise ValueError("threshold must lie strictly between 0 and 1")
+        Thresholds(self.threshold, self.decline_from)
         if not self.threshold <= self.high_from < 1:
             raise ValueError("high_from must lie in [threshold, 1)")
 
@@ -139,9 +172,14 @@ class Policy:
         """
         return cls(cost_model, threshold, 0.5 if threshold < 0.5 else (1.0 + threshold) / 2)
 
-    def decide(self, score: float) -> Decision:
-        """Return `review` if the score reaches the threshold, else `approve`; chance apart."""
-        return "review" if score >= self.threshold else "approve"
+    def decide(self, score: float) -> Outcome:
+        """Return the outcome of a score by the thresholds alone: no chance, no rules, no lists."""
+        return self.thresholds.outcome(score)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The scores at which the model reviews and declines."""
+        return Thresholds(self.threshold, self.decline_from)
 
     def risk_band(self, score: float) -> RiskBand:
         """Return the risk band of a score."""
@@ -152,8 +190,9 @@ class Policy:
     def as_numbers(self) -> dict[str, Any]:
         """Return the policy as JSON-ready numbers; `policy_from_numbers` is the inverse."""
         numbers = asdict(self)
-        if self.explore is None:  # as releases that know no `explore` wrote it
-            del numbers["explore"]
+        for later in ("explore", "decline_from"):  # as releases that do not know them wrote it
+            if numbers[later] is None:
+                del numbers[later]
         return numbers
 
 
@@ -171,8 +210,13 @@ def policy_from_numbers(numbers: Mapping[str, Any]) -> Policy:
         explore = None
         if (chances := numbers.get("explore")) is not None:
             explore = Exploration(**{name: float(number) for name, number in chances.items()})
+        decline_from = numbers.get("decline_from")
         return Policy(
-            CostModel(**costs), float(numbers["threshold"]), float(numbers["high_from"]), explore
+            CostModel(**costs),
+            float(numbers["threshold"]),
+            float(numbers["high_from"]),
+            explore,
+            None if decline_from is None else float(decline_from),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the policy is incomplete or malformed: {error}") from error

@@ -10,7 +10,9 @@ from uuid import UUID
 from scoring.columns import FloatArray
 from scoring.described_features import DescribedFeatures
 from scoring.exploration import Exploration
-from scoring.policy import Decision, RiskBand
+from scoring.policy import Outcome, RiskBand
+from scoring.rules.ruling import Ruling
+from scoring.rules.verdict import BY_MODEL
 
 TOP_FEATURES = 5
 
@@ -63,7 +65,7 @@ class Prediction(NamedTuple):
         base_value: log-odds of the model's average training transaction.
         raw_probability: sigmoid of the margin, before calibration.
         risk_band: band of the score under the policy.
-        decision: outcome at the threshold, or `approve` by chance.
+        decision: outcome at the thresholds, by a rule or a list, or `approve` by chance.
         threshold: threshold of the policy at the time of the decision.
         features: one float for each feature of the version, in its order.
         contributions: log-odds, one float for each feature of the version, in its order.
@@ -71,6 +73,8 @@ class Prediction(NamedTuple):
         described: names and descriptions of the version's features.
         approval_probability: probability with which a would-be review was approved, also where it
             was not; None where chance had no part in the decision.
+        decline_threshold: score from which the policy declines; None: it declines nothing.
+        ruling: what rules and lists made of the transaction; None where the tenant has neither.
     """
 
     score: float
@@ -78,13 +82,15 @@ class Prediction(NamedTuple):
     base_value: float
     raw_probability: float
     risk_band: RiskBand
-    decision: Decision
+    decision: Outcome
     threshold: float
     features: Sequence[float]
     contributions: Sequence[float]
     model: ModelVersion
     described: DescribedFeatures
     approval_probability: float | None = None
+    decline_threshold: float | None = None
+    ruling: Ruling | None = None
 
     def top_features(self, count: int = TOP_FEATURES) -> list[int]:
         """Return the indices of the `count` largest contributions by absolute value, largest first.
@@ -94,17 +100,26 @@ class Prediction(NamedTuple):
         sizes = list(map(abs, self.contributions))
         return sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)[:count]
 
+    def ruled(self, ruling: Ruling) -> Prediction:
+        """Return the prediction as rules and lists decide it.
+
+        Args:
+            ruling: what they make of the transaction.
+        """
+        return self._replace(decision=ruling.verdict.outcome, ruling=ruling)
+
     def randomised(
         self, exploration: Exploration, amount: float | None, decision_id: UUID
     ) -> Prediction:
-        """Return the prediction as chance decides it: a would-be review may be approved.
+        """Return the prediction as chance decides it: a review of the model may be approved.
 
         Args:
             exploration: probability and largest amount of a randomised approval.
             amount: amount of the event, money; None without one.
             decision_id: id of the prediction, which draws.
         """
-        if self.decision != "review" or not exploration.covers(amount):
+        by_model = self.ruling is None or self.ruling.verdict.decided_by == BY_MODEL
+        if self.decision != "review" or not by_model or not exploration.covers(amount):
             return self
         return self._replace(
             decision="approve" if exploration.approves(decision_id) else "review",

@@ -28,12 +28,11 @@ from api.request_body import BodyReader, JsonBody
 from api.review import examples, schemas
 from api.review.responses import case_detail, case_page, feedback_out
 from api.review.search_query import to_search, transaction_before
-from persistence.review.cases import Page
 from persistence.review.search import (
     SearchReader,
     find_transactions,
 )
-from persistence.review.worklist import BANDS_OF, Place, add_feedback, read_case, read_worklist
+from persistence.review.worklist import Place, add_feedback, read_case, read_worklist
 from scoring.errors import IdempotencyMismatch
 
 router = APIRouter(tags=["Review"])
@@ -60,29 +59,20 @@ async def read_queue(
     request: Request,
     response: Response,
 ) -> schemas.CasePage:
-    """Without filters: what the model sent to review and nobody has settled.
+    """Without filters: what the model or a rule sent to review and nobody has settled.
 
     A case is settled by `confirmed_fraud` or `false_positive`; an escalated one stays, with its
     latest feedback. Each case appears once. Scope: review.
     """
-    decision = query.decision or (None if query.risk_band else "review")
-    bands = [
-        band
-        for band_decision, bands_of_decision in BANDS_OF.items()
-        for band in bands_of_decision
-        if decision in (None, band_decision) and query.risk_band in (None, band)
-    ]
-    cursor_key = (caller.tenant_id, "queue", bands, query.undecided)
+    cursor_key = (caller.tenant_id, "queue", query.cursor_key(), query.undecided)
     after = None
     if query.cursor is not None:
         score, prediction_id = dependencies.cursors.open(query.cursor, *cursor_key)
         after = Place(score, UUID(prediction_id))
-    if not bands:
-        return case_page(Page([], None), None)
     page = await dependencies.run(
         read_worklist,
         caller.tenant_id,
-        bands,
+        query.kinds(),
         undecided=query.undecided,
         limit=query.limit,
         after=after,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,7 +12,8 @@ from api.labels.schemas import EffectiveLabel, LabelOut
 from api.pagination import MAX_CURSOR_LENGTH
 from persistence.review.cases import Label
 from persistence.review.search import MAX_AMOUNT_DAYS
-from scoring.policy import Decision, RiskBand
+from persistence.review.worklist import Kind
+from scoring.policy import OUTCOMES, RISK_BANDS, Outcome, RiskBand
 from scoring.transaction import MAX_AMOUNT
 from web.schemas import (
     APPROVAL_PROBABILITY,
@@ -33,13 +35,15 @@ _TEXT = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 RATIONALE_PATTERN = rf"^{_TEXT}*[^\x00-\x20\x7f-\xa0]{_TEXT}*$"
 
 
+_BY_THRESHOLD = (("review", "high"), ("review", "medium"), ("approve", "low"))
+"""What the threshold alone decides; cursors name its bands, as in releases without rules."""
 TransactionType = Literal["PAYMENT", "CASH_IN", "DEBIT", "CASH_OUT", "TRANSFER"]
 Action = Annotated[str, Field(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,40}$")]
 ActorName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
 AuditObject = Annotated[
     str,
     Field(
-        pattern=r"^(labels|policy|(accounts|keys|models|tenants|transactions)/[^\x00-\x1f\x7f]{1,300})$",
+        pattern=r"^(labels|policy|(accounts|keys|lists|models|rules|tenants|transactions)/[^\x00-\x1f\x7f]{1,300})$",
         examples=["transactions/01a20954-307f-76ad-bbfb-c426daea33c6"],
     ),
 ]
@@ -67,16 +71,30 @@ class WorklistQuery(_PageQuery):
     """Filters of the worklist; without any, cases in review that no analyst settled."""
 
     risk_band: RiskBand | Absent = Field(default=None, description="only this band")
-    decision: Decision | Absent = Field(
+    decision: Outcome | Absent = Field(
         default=None,
-        description="only this decision of the model; without a risk_band: review. Payments that "
-        "were approved at random are on no worklist",
+        description="only this decision; without it and a risk_band: review. A risk_band alone "
+        "has every decision but an approval above the threshold. Payments that were approved at "
+        "random are on no worklist",
     )
     undecided: bool = Field(
         default=True,
         description="true: what waits for an analyst, escalated cases included; false: what is "
         "settled",
     )
+
+    def kinds(self) -> list[Kind]:
+        """Return outcome and band of the decisions that are asked for."""
+        bands: Sequence[RiskBand] = [self.risk_band] if self.risk_band else RISK_BANDS
+        if self.decision or not self.risk_band:
+            return [(self.decision or "review", band) for band in bands]
+        outcomes = OUTCOMES if self.risk_band == "low" else ("review", "decline")
+        return [(outcome, self.risk_band) for outcome in outcomes]
+
+    def cursor_key(self) -> Sequence[object]:
+        """Return what a cursor of the worklist is made for."""
+        kinds = self.kinds()
+        return [band for kind, band in kinds if (kind, band) in _BY_THRESHOLD] or kinds
 
 
 class SearchQuery(_Query):
@@ -231,7 +249,7 @@ class CaseOut(BaseModel):
     transaction: Submitted
     score: float = Field(description="calibrated probability of fraud")
     risk_band: RiskBand
-    decision: Decision
+    decision: Outcome
     threshold: float = Field(description="the one it was decided at")
     approval_probability: ApprovalProbability
     reasons: Reasons
@@ -260,7 +278,7 @@ class PredictionOut(BaseModel):
     features: list[FeatureOut] = Field(description="every feature; contributions add up")
     reasons: Reasons
     risk_band: RiskBand
-    decision: Decision
+    decision: Outcome
     threshold: float
     approval_probability: ApprovalProbability
     model: ModelOut

@@ -17,11 +17,11 @@ from scoring.event_type.timestamps import Timestamp
 from scoring.event_type.values import Value
 from scoring.lists.entity_list import EntityList
 from scoring.lists.index import ListIndex
+from scoring.policy import Thresholds
 from scoring.rules.batch_decider import ScoredPayments, decide_all
 from scoring.rules.compiled import CompiledRules, compile_rules
 from scoring.rules.payment_decider import PaymentDecider
 from scoring.rules.rule import RuleSet
-from scoring.rules.verdict import Thresholds
 from sentinel.local.terminal import open_console
 
 STORED = 200_000

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scoring.event_type.fields import EventType, Field
 from scoring.expressions.nodes import ValueKind
 from scoring.lists.index import DIGEST_BYTES, NEVER_MS, ListIndex, digest_of
-from scoring.rules.rule import OUTCOMES, Rule
+from scoring.policy import OUTCOMES
+from scoring.rules.rule import Rule
 
 BLOCK = 50_000
 """Entries that are read at a time."""

@@ -16,7 +16,7 @@ from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
-from persistence.review.worklist import BANDS_OF, Place, read_case, read_worklist
+from persistence.review.worklist import REVIEWS, Place, read_case, read_worklist
 from persistence.tenancy import SERVICE_ROLE
 from persistence.uuid7 import new_ids
 
@@ -73,9 +73,7 @@ class Store:
 
 def queue_page(store: Store) -> None:
     """Read the first page of the worklist."""
-    page = read_worklist(
-        store.engine, store.any().tenant_id, BANDS_OF["review"], undecided=True, limit=PAGE
-    )
+    page = read_worklist(store.engine, store.any().tenant_id, REVIEWS, undecided=True, limit=PAGE)
     assert page.entries  # noqa: S101 - an empty page would measure nothing
 
 
@@ -86,7 +84,7 @@ def later_queue_page(store: Store) -> None:
     read_worklist(
         store.engine,
         decided.tenant_id,
-        BANDS_OF["review"],
+        REVIEWS,
         undecided=True,
         limit=PAGE,
         after=place,

@@ -64,6 +64,11 @@ def _transaction_value(name: str) -> Callable[[Decided], Any]:
     return lambda d: attribute(d) if d.transaction.type_id is None else None
 
 
+def _ruling(decided: Decided) -> bytes | None:
+    ruling = decided.prediction.ruling
+    return None if ruling is None else orjson.dumps(ruling.document())
+
+
 def _fields(decided: Decided) -> bytes | None:
     event = decided.transaction
     return orjson.dumps(event.document()) if isinstance(event, Event) else None
@@ -95,12 +100,14 @@ INPUT: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "base_value": (FLOAT8, attrgetter("prediction.base_value")),
     "raw_probability": (FLOAT8, attrgetter("prediction.raw_probability")),
     "threshold": (FLOAT8, attrgetter("prediction.threshold")),
+    "decline_threshold": (FLOAT8, attrgetter("prediction.decline_threshold")),
     "policy_id": (BIGINT, attrgetter("policy_id")),
     "risk_band": (TEXT, attrgetter("prediction.risk_band")),
     "decision": (TEXT, attrgetter("prediction.decision")),
     "approval_probability": (FLOAT8, attrgetter("prediction.approval_probability")),
     "features": (DOCUMENTS, lambda d: _named(d, d.prediction.features)),
     "contributions": (DOCUMENTS, lambda d: _named(d, d.prediction.contributions)),
+    "ruling": (DOCUMENTS, _ruling),
     "latency_ms": (FLOAT8, attrgetter("latency_ms")),
 }
 """Parameters of INSERT in order: array type, and function from a decision to its value."""

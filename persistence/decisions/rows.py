@@ -36,7 +36,9 @@ from scoring.event_type.document import from_document
 from scoring.event_type.event import stored_event
 from scoring.event_type.fields import EventType
 from scoring.feature_set.model_features import model_features
+from scoring.policy import Outcome
 from scoring.prediction import ModelVersion, Prediction
+from scoring.rules.ruling import Ruling, ruling_from
 from scoring.transaction import WIRE_NAMES, Transaction
 
 TRANSACTION_COLUMNS = ("external_id", *WIRE_NAMES, "event_type_id", "fields")
@@ -110,11 +112,22 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
             model=ModelVersion(row["model_name"], row["model_version"], row.get("usual") or {}),
             described=described,
             approval_probability=row["approval_probability"],
+            decline_threshold=row["decline_threshold"],
+            ruling=_ruling(row),
         ),
         latency_ms=row["latency_ms"],
         decided_at=row["created_at"],
         policy_id=row["policy_id"],
     )
+
+
+def _ruling(row: Mapping[str, Any]) -> Ruling | None:
+    if row["ruling"] is None:
+        return None
+    # Chance approves what was a review.
+    is_by_chance = row["approval_probability"] is not None
+    outcome: Outcome = "review" if is_by_chance else row["decision"]
+    return ruling_from(row["ruling"], outcome)
 
 
 def _explanation(row: Mapping[str, Any]) -> tuple[DescribedFeatures, list[float], list[float]]:

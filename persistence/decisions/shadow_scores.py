@@ -15,7 +15,7 @@ from persistence.decisions.insert_sql import SET_TENANTS
 from persistence.raw_connection import driver_connection, implicit_transaction
 from persistence.tenancy import joined
 from scoring.errors import NotStorable
-from scoring.policy import Decision
+from scoring.policy import Outcome
 from scoring.prediction import ModelVersion
 
 logger = logging.getLogger("sentinel.shadow")
@@ -41,7 +41,7 @@ class ShadowScore:
     margin: float
     score: float
     threshold: float
-    decision: Decision
+    decision: Outcome
 
 
 _INPUT: tuple[tuple[str, str, Callable[[ShadowScore], Any]], ...] = (

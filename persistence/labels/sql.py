@@ -69,14 +69,13 @@ JOIN unnest(%(names)s::text[], %(versions)s::int[]) WITH ORDINALITY AS model (na
 ORDER BY p.id DESC
 """  # noqa: S608 - constants of this file, here and below
 
-# Who decides flags what chance approves: its score reaches the threshold.
+# What a version flags follows from its score: chance, rules and lists decide for no version.
 PAIRS = f"""
 {_WITH_EFFECTIVE}, scored AS (
     SELECT p.id, p.transaction_id, p.tenant_id, p.model_name, p.approval_probability, p.decision,
         (p.model_name, p.model_version) = (%(champion)s, %(champion_version)s) AS by_champion,
-        p.score, (p.decision = 'review' OR p.approval_probability IS NOT NULL)::int::float8
-            AS review,
-        s.score AS shadow, (s.decision = 'review')::int::float8 AS shadow_review
+        p.score, (p.score >= p.threshold)::int::float8 AS review,
+        s.score AS shadow, (s.score >= s.threshold)::int::float8 AS shadow_review
     FROM predictions p
     JOIN shadow_scores s ON s.tenant_id = p.tenant_id AND s.prediction_id = p.id
     WHERE s.tenant_id = %(tenant_id)s AND s.prediction_id >= %(start)s AND s.prediction_id < %(end)s

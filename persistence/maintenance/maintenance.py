@@ -8,8 +8,9 @@ partition.
 
 Long work takes no such lock and goes page by page: past events that no window sees are deleted
 (`persistence/history/retention.py`), idempotency keys, feedback and labels of an old month are
-deleted before the month is dropped, and foreign keys are validated afterwards, see
-`persistence/maintenance/foreign_keys.py`. After a run that was killed, the next run completes the
+deleted before the month is dropped, and afterwards foreign keys are validated
+(`persistence/maintenance/foreign_keys.py`) and indexes built that a migration only began
+(`persistence/maintenance/indexes.py`). After a run that was killed, the next run completes the
 work.
 """
 
@@ -30,6 +31,7 @@ from persistence.errors import translate_errors
 from persistence.history.retention import KEPT_US, count_old_events, delete_old_events
 from persistence.maintenance.errors import MaintenanceError
 from persistence.maintenance.foreign_keys import foreign_keys_dropped, unvalidated, validate
+from persistence.maintenance.indexes import build_indexes
 from persistence.maintenance.partitions import (
     ACCESSES,
     DECISIONS,
@@ -132,6 +134,8 @@ def maintain(
         if old:
             report(f"Deleted {counted(old, 'past event')} of entities {_HISTORY}.")
         _validate(connection, report)
+        for index in build_indexes(connection):
+            report(f"Built the index {index}.")
         if work.later:
             report(f"Left {counted(work.later, 'row')} of later months in the default partitions.")
         if not old and work == Work((), {}, (), (), work.later):
@@ -159,14 +163,15 @@ def _run_lock(engine: Engine, report: Report) -> Iterator[None]:
     """Hold the advisory lock of maintenance, in a transaction of its own.
 
     A lock of the session would stay behind in a pooler's connection. The transaction has no
-    snapshot, so it does not hold vacuum back.
+    snapshot, so it holds up neither vacuum nor an index that is built CONCURRENTLY: its statements
+    have no parameters, with which Postgres would keep the last one's portal, and its snapshot.
     """
-    lock = {"a": _RUN_LOCK[0], "b": _RUN_LOCK[1]}
+    lock = f"({_RUN_LOCK[0]}, {_RUN_LOCK[1]})"
     with engine.begin() as connection:
-        is_free = connection.execute(text("SELECT pg_try_advisory_xact_lock(:a, :b)"), lock)
+        is_free = connection.execute(text(f"SELECT pg_try_advisory_xact_lock{lock}"))
         if not is_free.scalar_one():
             report("Another run is active on this database; waiting for it to end.")
-            connection.execute(text("SELECT pg_advisory_xact_lock(:a, :b)"), lock)
+            connection.execute(text(f"SELECT pg_advisory_xact_lock{lock}"))
         yield
 
 

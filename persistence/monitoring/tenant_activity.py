@@ -35,6 +35,10 @@ _ACTIVITY = text(
             UNION ALL (SELECT FROM predictions p
                 WHERE p.tenant_id = t.id AND p.reviewed = false AND p.risk_band = 'medium'
                     AND p.decision = 'review' AND p.id >= :since
+                ORDER BY p.score DESC, p.id DESC LIMIT 1)
+            UNION ALL (SELECT FROM predictions p
+                WHERE p.tenant_id = t.id AND p.reviewed = false AND p.risk_band = 'low'
+                    AND p.decision = 'review' AND p.id >= :since
                 ORDER BY p.score DESC, p.id DESC LIMIT 1)) AS is_waiting,
         (SELECT max(k.last_used_at) FROM api_keys k
             WHERE k.tenant_id = t.id AND 'score' = ANY (k.scopes)) AS called_at,

@@ -25,15 +25,12 @@ from persistence.tables.decisions import PredictionRow
 from persistence.tables.review import FeedbackRow
 from persistence.tenancy import tenant_transaction
 from scoring.errors import NotFound
-from scoring.policy import Decision, RiskBand
+from scoring.policy import RISK_BANDS, Outcome, RiskBand
 
-BANDS_OF: dict[Decision, tuple[RiskBand, ...]] = {
-    "review": ("high", "medium"),
-    "approve": ("low",),
-}
-"""The bands of a decision: from the threshold on (`scoring.policy.Policy`) a transaction is
-reviewed, unless chance approves it."""
-_DECISION_OF = {band: decision for decision, bands in BANDS_OF.items() for band in bands}
+Kind = tuple[Outcome, RiskBand]
+"""Outcome and band of a decision: rules and lists decide in every band."""
+REVIEWS: tuple[Kind, ...] = tuple(("review", band) for band in RISK_BANDS)
+"""What waits for an analyst, riskiest first."""
 MAX_HISTORY = 1000
 """Feedback of one case that is read; nobody reads more, and the audit log has the rest."""
 
@@ -54,7 +51,7 @@ class Place:
 def read_worklist(
     engine: Engine,
     tenant_id: int,
-    bands: Sequence[RiskBand],
+    kinds: Sequence[Kind],
     *,
     undecided: bool,
     limit: int,
@@ -62,32 +59,34 @@ def read_worklist(
 ) -> Page[Case, Place]:
     """Return a page of decisions, highest score first, each once with its latest feedback.
 
-    Every band is one range of `ix_predictions_worklist`, read from the end of the last page: no
-    other row is read, however many there are, but those of the band that were approved at random,
-    which nobody has to review.
+    Every kind is one range of `ix_predictions_decision`, read from the end of the last page: no
+    other row is read, however many there are, but those that were approved at random, which nobody
+    has to review.
 
     Args:
         engine: pool of connections.
         tenant_id: tenant whose decisions are read.
-        bands: bands of the decisions; at least one.
+        kinds: outcome and band of the decisions; at least one.
         undecided: whether the decisions wait for an analyst; else they were settled.
         limit: most decisions of the page.
         after: end of the page before.
     """
     ranges = []
-    for band in bands:
-        of_band = select(PredictionRow.transaction_id, PredictionRow.score, PredictionRow.id).where(
+    for decision, band in kinds:
+        of_kind = select(PredictionRow.transaction_id, PredictionRow.score, PredictionRow.id).where(
             PredictionRow.tenant_id == tenant_id,
             PredictionRow.reviewed.is_(not undecided),
             PredictionRow.risk_band == band,
-            PredictionRow.decision == _DECISION_OF[band],
+            PredictionRow.decision == decision,
         )
+        if decision == "approve":
+            of_kind = of_kind.where(PredictionRow.approval_probability.is_(None))
         if after:
-            of_band = of_band.where(
+            of_kind = of_kind.where(
                 tuple_(PredictionRow.score, PredictionRow.id)
                 < tuple_(literal(after.score), literal(after.prediction_id))
             )
-        riskiest_first = of_band.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
+        riskiest_first = of_kind.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
         ranges.append(riskiest_first.limit(limit + 1))
     merged = union_all(*ranges).subquery()
     statement = (

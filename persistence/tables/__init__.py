@@ -10,6 +10,7 @@ from persistence.tables import (
     labels,
     operations,
     review,
+    rules,
     tenants,
 )
 from persistence.tables.base import Base
@@ -25,5 +26,6 @@ __all__ = [
     "labels",
     "operations",
     "review",
+    "rules",
     "tenants",
 ]

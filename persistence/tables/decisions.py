@@ -26,6 +26,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.tables.base import Base
 
+FIRED = "ruling ?| ARRAY['fired', 'shadow', 'entries']"
+"""Condition of the decisions in which a rule fired, also in shadow, or a list entry matched."""
+
 
 class TransactionRow(Base):
     """An event as it was submitted. Money is float64, so that a replay is bit-identical.
@@ -86,6 +89,9 @@ class PredictionRow(Base):
     base_value: Mapped[float] = mapped_column(comment="log-odds")
     raw_probability: Mapped[float] = mapped_column(comment="before calibration")
     threshold: Mapped[float] = mapped_column(comment="the policy's, at scoring")
+    decline_threshold: Mapped[float | None] = mapped_column(
+        comment="the policy's, at scoring; null: the model declines nothing"
+    )
     policy_id: Mapped[int | None] = mapped_column(
         BigInteger, comment="the tenant's policy; null: the version's own"
     )
@@ -106,6 +112,10 @@ class PredictionRow(Base):
     contribution_values: Mapped[list[float] | None] = mapped_column(
         comment="log-odds in the order of the version; null: in contributions"
     )
+    ruling: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        comment="number of the change in force, what decided, what fired; null: no rules, no lists",
+    )
     latency_ms: Mapped[float] = mapped_column(
         comment="from the request's arrival until the row was handed to Postgres"
     )
@@ -122,16 +132,18 @@ class PredictionRow(Base):
         ForeignKeyConstraint(["tenant_id", "policy_id"], ["policies.tenant_id", "policies.id"]),
         CheckConstraint("score >= 0 AND score <= 1", name="score_is_probability"),
         CheckConstraint("risk_band IN ('low', 'medium', 'high')", name="risk_band_known"),
-        CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
+        CheckConstraint("decision IN ('approve', 'review', 'decline')", name="decision_known"),
         Index("ix_predictions_transaction", "tenant_id", "transaction_id"),
         Index(
-            "ix_predictions_worklist",
+            "ix_predictions_decision",
             "tenant_id",
             "reviewed",
+            "decision",
             "risk_band",
             text("score DESC"),
             text("id DESC"),
         ),
+        Index("ix_predictions_fired", "tenant_id", "id", postgresql_where=text(FIRED)),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -153,7 +165,7 @@ class ShadowScoreRow(Base):
 
     __table_args__ = (
         CheckConstraint("score >= 0 AND score <= 1", name="score_is_probability"),
-        CheckConstraint("decision IN ('approve', 'review')", name="decision_known"),
+        CheckConstraint("decision IN ('approve', 'review', 'decline')", name="decision_known"),
         {"postgresql_partition_by": "RANGE (prediction_id)"},
     )
 

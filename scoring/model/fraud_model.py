@@ -150,6 +150,8 @@ class FraudModel:
                 row_contributions,
                 version,
                 self.features.described,
+                None,
+                policy.decline_from,
             )
             for score, margin, raw_probability, features, row_contributions, policy in rows
         ]

@@ -12,9 +12,9 @@ from scoring.columns import BoolArray, Columns, FloatArray, TextColumn
 from scoring.expressions.execution.program import TRUE, UNKNOWN
 from scoring.expressions.nodes import Answer, FeatureValue, InList, Score
 from scoring.lists.index import ListIndex, Membership, not_in_list
+from scoring.policy import OUTCOMES, Outcome, Thresholds
 from scoring.rules.compiled import CompiledRules
-from scoring.rules.rule import OUTCOMES, Outcome
-from scoring.rules.verdict import BY_MODEL, DecidedBy, EntryMatch, Thresholds, Verdict
+from scoring.rules.verdict import BY_MODEL, DecidedBy, EntryMatch, Verdict
 
 IntArray = NDArray[np.int64]
 _MODEL, _ENTRY, _RULE = range(3)

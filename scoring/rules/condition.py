@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 
 from scoring.errors import InvalidExpression
@@ -51,3 +52,19 @@ def check_condition(source: str, schema: Schema) -> CheckedExpression:
             end_column=max(1, len(source)),
         )
     return checked
+
+
+def lists_named(condition: str) -> frozenset[str]:
+    """Return the names of the lists that a condition reads.
+
+    Args:
+        condition: text of a condition that was checked.
+    """
+    return frozenset(
+        str(node.args[0].value)
+        for node in ast.walk(ast.parse(condition, mode="eval"))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "in_list"
+        and isinstance(node.args[0], ast.Constant)
+    )

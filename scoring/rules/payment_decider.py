@@ -9,9 +9,9 @@ from typing import Any
 from scoring.event import AnyEvent
 from scoring.expressions.nodes import Answer, FeatureValue, InList, Score
 from scoring.lists.index import ListIndex, Match
+from scoring.policy import Outcome, Thresholds
 from scoring.rules.compiled import CompiledRules
-from scoring.rules.rule import Outcome
-from scoring.rules.verdict import BY_MODEL, DecidedBy, EntryMatch, Thresholds, Verdict
+from scoring.rules.verdict import BY_MODEL, DecidedBy, EntryMatch, Verdict
 from scoring.transaction import WIRE_NAMES, Transaction
 
 _ATTRIBUTES = {wire: name for name, wire in WIRE_NAMES.items()}

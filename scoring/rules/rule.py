@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scoring.lists.entity_list import EntityList
+from scoring.policy import Outcome
 
-Outcome = Literal["approve", "review", "decline"]
 RuleState = Literal["off", "shadow", "live"]
-OUTCOMES: tuple[Outcome, ...] = ("approve", "review", "decline")
 
 MAX_RULES = 500
 """Rules of a tenant that are evaluated, live or in shadow."""

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from scoring.rules.rule import Outcome, RuleKey
+from scoring.policy import Outcome
+from scoring.rules.rule import RuleKey
 
 Decider = Literal["list_entry", "rule", "model"]
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The scores at which the model reviews and declines.
-
-    Attributes:
-        review: score in (0, 1) from which the model reviews.
-        decline: score in [review, 1) from which it declines; None: it never does.
-
-    Raises:
-        ValueError: a threshold is out of range.
-    """
-
-    review: float
-    decline: float | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 < self.review < 1:
-            raise ValueError("the threshold must lie strictly between 0 and 1")
-        if self.decline is not None and not self.review <= self.decline < 1:
-            raise ValueError("the decline threshold must lie in [threshold, 1)")
-
-    def outcome(self, score: float) -> Outcome:
-        """Return the model's outcome of a score."""
-        if self.decline is not None and score >= self.decline:
-            return "decline"
-        return "review" if score >= self.review else "approve"
 
 
 class DecidedBy(NamedTuple):

@@ -15,7 +15,7 @@ from benchmarks.store.operations import OPERATIONS
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
-from persistence.review.worklist import BANDS_OF, read_worklist
+from persistence.review.worklist import REVIEWS, read_worklist
 from tests.support.fixture_types import Rows
 
 
@@ -43,7 +43,7 @@ def test_the_loaded_decisions_pass_every_check_of_the_schema_and_answer_retries(
     (again,) = DecisionLog(engine).write([decided])
     assert isinstance(again, Decided)
     assert again.prediction_id == decided.prediction_id
-    page = read_worklist(engine, decided.tenant_id, BANDS_OF["review"], undecided=True, limit=10)
+    page = read_worklist(engine, decided.tenant_id, REVIEWS, undecided=True, limit=10)
     assert len(page.entries) == 10
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from persistence.decisions.writer import DecisionLog
 from persistence.labels.writer import NewLabel, read_stored, store_labels
 from persistence.review.search import Search, find_transactions
-from persistence.review.worklist import read_case, read_worklist
+from persistence.review.worklist import REVIEWS, read_case, read_worklist
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from scoring.event_type.validation import EventValidator
@@ -215,7 +215,7 @@ def test_lists_have_the_label_that_counts(service_engine: Engine, tenant: Tenant
     report(service_engine, won, "fraud", "chargeback", NOW - DAY, reversed=True)
     report(service_engine, lost, "fraud", "rule")
     found = find_transactions(service_engine, tenant.id, Search(), limit=9).entries
-    queue = read_worklist(service_engine, tenant.id, ["medium"], undecided=True, limit=9).entries
+    queue = read_worklist(service_engine, tenant.id, REVIEWS, undecided=True, limit=9).entries
     for cases in (found, queue):
         labels = {c.decided.transaction.amount: c.label and c.label.label for c in cases}
         assert labels == {1: None, 2: "fraud", 3: None}

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments.recording import record_promotions
-from persistence.review.worklist import BANDS_OF, read_case, read_worklist
+from persistence.review.worklist import REVIEWS, read_case, read_worklist
 from persistence.tenants import Tenant
 from scoring.described_features import DescribedFeatures
 from scoring.feature_set.definition import FeatureDefinition
@@ -75,9 +75,7 @@ def test_decisions_of_versions_with_other_features_are_read_side_by_side(
     made = [decided_by(tenant, 1, PAYSIM_FEATURES.described), decided_by(tenant, 2, ONE_MORE)]
     made.append(decided_by(tenant, 3, OTHERS))
     store(service_engine, *made)
-    listed = read_worklist(
-        service_engine, tenant.id, BANDS_OF["review"], undecided=True, limit=9
-    ).entries
+    listed = read_worklist(service_engine, tenant.id, REVIEWS, undecided=True, limit=9).entries
     by_id = {case.decided.prediction_id: case.decided.prediction for case in listed}
     for decided in made:
         read = read_decision(service_engine, tenant.id, decided.prediction_id).prediction

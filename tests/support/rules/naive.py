@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoring.lists.entity_list import ListEntry
+from scoring.policy import Thresholds
 from scoring.rules.rule import Rule, RuleSet
-from scoring.rules.verdict import DecidedBy, EntryMatch, Thresholds, Verdict
+from scoring.rules.verdict import DecidedBy, EntryMatch, Verdict
 from tests.support.expressions.events import PastEvent
 from tests.support.expressions.naive import Naive
 

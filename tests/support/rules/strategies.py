@@ -8,8 +8,8 @@ from scoring.event_type.event import Event
 from scoring.event_type.timestamps import Timestamp
 from scoring.expressions.nodes import ValueKind
 from scoring.lists.entity_list import EntityList, ListEntry
-from scoring.rules.rule import OUTCOMES, Rule, RuleSet, Snooze
-from scoring.rules.verdict import Thresholds
+from scoring.policy import OUTCOMES, Thresholds
+from scoring.rules.rule import Rule, RuleSet, Snooze
 from tests.support.expressions.events import PastEvent
 from tests.support.expressions.strategies import EVENT_TYPE, conditions, floats
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided, read_decision
 from persistence.deployments.recording import record_challenger, record_promotions
-from persistence.review.worklist import BANDS_OF, read_case, read_worklist
+from persistence.review.worklist import REVIEWS, read_case, read_worklist
 from persistence.tenants import Tenant
 from scoring.features import FEATURE_NAMES
 from scoring.prediction import ModelVersion
@@ -45,9 +45,7 @@ def test_a_decision_is_read_with_what_was_usual_for_the_version_that_made_it(
         case = read_case(service_engine, tenant.id, decided.transaction_id)
         assert stored.prediction.model.usual == usual
         assert case.decided.prediction.model.usual == usual
-    listed = read_worklist(
-        service_engine, tenant.id, BANDS_OF["review"], undecided=True, limit=9
-    ).entries
+    listed = read_worklist(service_engine, tenant.id, REVIEWS, undecided=True, limit=9).entries
     models_listed = [case.decided.prediction.model for case in listed]
     assert {model.version: model.usual for model in models_listed} == {
         1: {},

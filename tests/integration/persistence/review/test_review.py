@@ -17,7 +17,7 @@ from persistence.review.audit import AuditFilter, read_changes
 from persistence.review.cases import Case
 from persistence.review.search import Search, find_transactions
 from persistence.review.worklist import (
-    BANDS_OF,
+    REVIEWS,
     Place,
     read_case,
     read_worklist,
@@ -31,7 +31,7 @@ from tests.support.fixture_types import MakeTenant, Rows
 
 
 def worklist(engine: Engine, tenant: Tenant, **how: Any) -> list[Case]:
-    wanted = {"bands": BANDS_OF["review"], "undecided": True, "limit": 200}
+    wanted = {"kinds": REVIEWS, "undecided": True, "limit": 200}
     return read_worklist(engine, tenant.id, **wanted | how).entries
 
 
@@ -54,7 +54,7 @@ def test_the_worklist_is_sorted_by_score_over_bands_and_months(
         reverse=True,
     )
     assert ids(listed) == [d.transaction_id for d in expected]
-    low = worklist(service_engine, tenant, bands=["low"])
+    low = worklist(service_engine, tenant, kinds=[("approve", "low")])
     assert {case.decided.prediction.decision for case in low} == {"approve"}
     assert len(low) == 3
 
@@ -70,7 +70,7 @@ def test_pages_show_each_case_once_while_cases_are_added_and_settled(
     after: Place | None = None
     while True:
         page = read_worklist(
-            service_engine, tenant.id, BANDS_OF["review"], undecided=True, limit=7, after=after
+            service_engine, tenant.id, REVIEWS, undecided=True, limit=7, after=after
         )
         seen += ids(page.entries)
         if page.next is None:

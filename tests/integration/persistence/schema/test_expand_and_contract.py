@@ -82,7 +82,14 @@ def test_the_previous_release_decides_on_this_schema(
     with previous.transaction(tenant.id):
         (row,) = previous("read", asked)
     later = {"described": FIRST_FEATURES} | dict.fromkeys(
-        ("event_type_id", "approval_probability", "feature_values", "contribution_values")
+        (
+            "event_type_id",
+            "approval_probability",
+            "feature_values",
+            "contribution_values",
+            "decline_threshold",
+            "ruling",
+        )
     )
     stored = decided_from(later | row)
     assert (stored.prediction, stored.policy_id) == (batch[0].prediction, policy["id"])

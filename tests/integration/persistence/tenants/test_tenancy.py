@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -27,6 +29,7 @@ from tests.support.data.drift import last_day, trained
 from tests.support.data.labels import a_label
 from tests.support.data.own_events import decisions_of, put_in_force
 from tests.support.data.policies import set_policy
+from tests.support.data.rules import put_list, put_rule, put_snooze
 from tests.support.data.shadow import a_shadow_score
 from tests.support.event_types import NOW_US, an_event, an_event_type
 from tests.support.factories import a_decision, a_model
@@ -120,6 +123,9 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         DecisionLog(engine).write(decisions_of(tenant.id, [event]))
         fraud = PastEvent("CUSTOMER_ID", "1", 0, bytes(16), b"\x80", 1)
         import_history(engine, tenant.id, [[fraud]], Actor("tests"))
+        put_list(engine, tenant.id, values=["C1"])
+        put_rule(engine, tenant.id)
+        put_snooze(engine, tenant.id, 1, "C1", datetime(2030, 1, 1, tzinfo=UTC), "account")
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -309,9 +315,13 @@ def test_creating_is_audited_in_every_audited_table(
             "feedback",
             "key",
             "label",
+            "list",
+            "list_entries",
             "policy",
             "promotion",
             "refusal",
+            "rule",
+            "snooze",
             "tenant",
         )
     }

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from scoring.lists.entity_list import ListEntry
 from scoring.lists.index import ListIndex
+from scoring.policy import Thresholds
 from scoring.rules.batch_decider import ScoredPayments, decide_all
 from scoring.rules.compiled import compile_rules
 from scoring.rules.payment_decider import PaymentDecider
 from scoring.rules.rule import RuleSet
-from scoring.rules.verdict import Thresholds
 from tests.support.expressions.events import PastEvent, columns_of
 from tests.support.expressions.strategies import CHANNELS, EVENT_TYPE, events
 from tests.support.rules.naive import NaiveRules, Payment

@@ -18,12 +18,13 @@ from scoring.expressions.nodes import ValueKind
 from scoring.features import PAYSIM_FEATURES
 from scoring.lists.entity_list import EntityList, ListEntry
 from scoring.lists.index import ListIndex
+from scoring.policy import Thresholds
 from scoring.rules.batch_decider import ScoredPayments, Verdicts, decide_all
 from scoring.rules.compiled import compile_rules
 from scoring.rules.condition import feature_kinds
 from scoring.rules.payment_decider import PaymentDecider
 from scoring.rules.rule import Rule, RuleSet, Snooze
-from scoring.rules.verdict import BY_MODEL, DecidedBy, EntryMatch, Thresholds, Verdict
+from scoring.rules.verdict import BY_MODEL, DecidedBy, EntryMatch, Verdict
 from scoring.transaction import PAYSIM, Transaction
 from tests.support.expressions.events import a_field
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scoring.lists.entity_list import EntityList
+from scoring.policy import Thresholds
 from scoring.rules.rule import MAX_RULES, Rule, RuleSet
-from scoring.rules.verdict import Thresholds
 
 
 def a_rule(number: int = 1, **others: Any) -> Rule:
