@@ -7,6 +7,7 @@ from typing import Any
 
 from scoring.errors import (
     IdempotencyMismatch,
+    InUse,
     MalformedRequest,
     NoModel,
     NotStorable,
@@ -25,7 +26,7 @@ SCORING = (IdempotencyMismatch, NoModel, NotStorable)
 
 _NAMED = {
     NOT_READY,
-    *map(ProblemType.of, (IdempotencyMismatch, MalformedRequest, NoModel, NotStorable)),
+    *map(ProblemType.of, (IdempotencyMismatch, InUse, MalformedRequest, NoModel, NotStorable)),
 }
 """Types that share a status with a more general one: a route names those that it can reply with."""
 _BODY_STATUS = 413
@@ -35,6 +36,7 @@ _DETAILS = {
     "forbidden": "This needs a key with the scope review.",
     "not-found": "There is no transaction 01a2097e-2bcb-7929-a0f1-1f1628ac89bd.",
     "in-flight": "The first request with this external_id is being decided.",
+    "in-use": "Rule 12 (large transfers) reads the list watched; set it off first.",
     "unsupported-media": "Content-Encoding is gzip; send the body uncompressed.",
     "too-large": "The body is larger than 65536 bytes; send a smaller one.",
     "invalid-request": "Not valid: amount.",

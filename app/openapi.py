@@ -19,12 +19,14 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from api.drift.routes import router as drift_router
 from api.event_types.routes import router as event_types_router
 from api.labels.routes import router as labels_router
+from api.lists.routes import router as lists_router
 from api.models.routes import router as models_router
 from api.openapi_responses import named_examples
 from api.request_body import JsonBody
 from api.review.audit_routes import router as audit_router
 from api.review.export_routes import router as export_router
 from api.review.routes import router as review_router
+from api.rules.routes import router as rules_router
 from app.health_operations import HEALTH, HEALTH_SCHEMAS
 from app.openapi_text import DESCRIPTION, TAGS
 from app.scoring_operations import router as scoring_router
@@ -40,6 +42,8 @@ ROUTERS = (
     export_router,
     audit_router,
     labels_router,
+    rules_router,
+    lists_router,
 )
 """Routers of the management routes."""
 

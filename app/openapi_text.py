@@ -20,6 +20,11 @@ TAGS = [
         "review; the audit log: admin.",
     },
     {
+        "name": "Rules",
+        "description": "Conditions, and lists of entities, that decide beside the model. Scope: "
+        "review; rules and lists themselves: admin.",
+    },
+    {
         "name": "Models and policy",
         "description": "Which versions serve and challenge, and at which threshold. Scope: review; "
         "changes: admin.",

@@ -19,7 +19,7 @@ from scoring.event import AnyEvent
 from scoring.event_type.event import Event
 from scoring.event_type.records import record_of
 from scoring.feature_set.entity_windows import EntityWindows
-from scoring.feature_set.model_features import ModelFeatures
+from scoring.feature_set.history_windows import PastWindows
 from scoring.windows.fraud_times import FRAUD_BYTES
 from scoring.windows.records import NO_ID, EntityPast
 from serving.prepared_entities import PREPARE_FROM, PreparedEntities, PreparedPast
@@ -68,7 +68,7 @@ class History:
     def windows(
         self,
         tenant_id: int,
-        features: ModelFeatures,
+        asked: PastWindows,
         events: Sequence[AnyEvent],
         *,
         are_new: bool = True,
@@ -77,25 +77,25 @@ class History:
 
         Args:
             tenant_id: tenant whose events they are.
-            features: features whose windows are computed.
+            asked: windows that are computed.
             events: n >= 1 events of an event type with a time, by arrival.
             are_new: whether the events are about to be stored, so that each sees those before it.
                 One whose external id is stored already, or is that of an event before it, will not
                 be, so it is not seen.
 
         Returns:
-            Values of each window, float64 (n,), in the order of `features.windows`. None is read
-            for features without windows.
+            Values of each window, float64 (n,), in the order of `asked.windows`. None is read
+            where there are none.
 
         Raises:
             StoreUnavailable: Postgres is unreachable, or the connection broke.
         """
-        if not features.windows:
+        if not asked.windows:
             return []
         own = [event for event in events if isinstance(event, Event)]
         entities = [
             _Entity(one, EntitySpan(one.entity, key, *span), prepared)
-            for one in features.by_entity
+            for one in asked.by_entity
             for key, span in one.spans(own).items()
             for prepared in [self._prepared.get(tenant_id, one, key, span[0])]
         ]
@@ -109,13 +109,13 @@ class History:
             self._engine,
             tenant_id,
             spans,
-            with_frauds=features.window_inputs.has_frauds,
+            with_frauds=asked.has_frauds,
             external_ids=[e.external_id for e in own if e.external_id] if has_others else (),
         )
         if past.removed:
             for i in past.removed:
                 self._prepared.remove(tenant_id, entities[i].windows, entities[i].span.key)
-            return self.windows(tenant_id, features, events, are_new=are_new)
+            return self.windows(tenant_id, asked, events, are_new=are_new)
         self._fold(tenant_id, spans, past.entities)
         for entity, found in zip(entities, past.entities, strict=True):
             has_many_changes = entity.prepared and len(found.frauds) >= MANY_FRAUDS_BYTES
@@ -124,8 +124,8 @@ class History:
                 self._prepared.want(tenant_id, entity.windows, span.key, span.since_us)
         is_seen = _first_of_each_id(own, past.stored_ids) if are_new else np.zeros(len(own), bool)
         records = [NO_ID + record_of(event) for event in own]
-        values = np.empty((len(features.windows), len(own)))
-        for one in features.by_entity:
+        values = np.empty((len(asked.windows), len(own)))
+        for one in asked.by_entity:
             places = [i for i, entity in enumerate(entities) if entity.windows is one]
             values[one.places] = one.values(
                 [past.entities[i] for i in places],

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from persistence.decisions.rows import Decided
 from scoring.prediction import Prediction
 from web.headers import REPLAYED
-from web.responses import by_chance, explained, json_reply, json_response, model
+from web.responses import by_chance, by_rules, explained, json_reply, json_response, model
 
 
 class RenderedReplies:
@@ -116,6 +116,7 @@ def _decision(decided: Decided) -> dict[str, Any]:
         "margin": prediction.margin,
         "model": model(prediction.model),
         **by_chance(prediction),
+        **by_rules(prediction),
     }
 
 

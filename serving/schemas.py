@@ -8,10 +8,23 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scoring.external_id import EXTERNAL_ID_PATTERN
+from scoring.policy import Outcome
 from scoring.transaction import MAX_AMOUNT, MAX_BALANCE, MAX_STEP, Transaction
 from web.headers import IDEMPOTENCY_KEY
 from web.invalid_fields import invalid_fields
-from web.schemas import APPROVAL_PROBABILITY, Absent, Account, FeatureOut, ModelOut, Reasons
+from web.schemas import (
+    APPROVAL_PROBABILITY,
+    RULED,
+    Absent,
+    Account,
+    DecidedByOut,
+    DeclineThreshold,
+    EntryMatchOut,
+    FeatureOut,
+    ModelOut,
+    Reasons,
+    RuleHitsOut,
+)
 
 MAX_BATCH_ROWS = 1000
 Balance = Annotated[float, Field(ge=-MAX_BALANCE, le=MAX_BALANCE, allow_inf_nan=False)]
@@ -147,13 +160,17 @@ class ScoreReply(BaseModel):
     prediction_id: UUID
     score: float = Field(description="calibrated probability of fraud")
     risk_band: Literal["low", "medium", "high"]
-    decision: Literal["approve", "review"]
+    decision: Outcome
     threshold: float = Field(description="scores at or above it are reviewed")
     top_features: list[FeatureOut] = Field(description="the five largest contributions")
     base_value: float = Field(description="log-odds; added to all contributions it is the margin")
     margin: float = Field(description="log-odds")
     model: ModelOut
     approval_probability: ApprovalProbability = None
+    decided_by: DecidedByOut | Absent = Field(default=None, description=f"what decided; {RULED}")
+    decline_threshold: DeclineThreshold = None
+    rules: RuleHitsOut | Absent = Field(default=None, description=RULED)
+    list_entries: list[EntryMatchOut] | Absent = Field(default=None, description=RULED)
     latency_ms: float = Field(description="time from the request's arrival to this reply")
 
 
@@ -177,8 +194,12 @@ class ExplainReply(BaseModel):
     )
     reasons: Reasons
     risk_band: Literal["low", "medium", "high"]
-    decision: Literal["approve", "review"]
+    decision: Outcome
     threshold: float
     model: ModelOut
     approval_probability: ApprovalProbability = None
+    decided_by: DecidedByOut | Absent = Field(default=None, description=f"what decided; {RULED}")
+    decline_threshold: DeclineThreshold = None
+    rules: RuleHitsOut | Absent = Field(default=None, description=RULED)
+    list_entries: list[EntryMatchOut] | Absent = Field(default=None, description=RULED)
     latency_ms: float

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from scoring.prediction import ModelVersion, Prediction
 from scoring.reasons import reasons
+from scoring.rules.verdict import Verdict
 from web.schemas import ModelOut
 
 
@@ -29,7 +30,27 @@ def explained(prediction: Prediction) -> dict[str, Any]:
         "threshold": prediction.threshold,
         "model": model(prediction.model),
         **by_chance(prediction),
+        **by_rules(prediction),
     }
+
+
+def by_rules(prediction: Prediction) -> dict[str, Any]:
+    """Render what decided; empty where the tenant has no rules, no lists and declines nothing.
+
+    The names of rules and lists are not among it: a reply that is sent again has what was stored.
+    """
+    ruling, decline_threshold = prediction.ruling, prediction.decline_threshold
+    if ruling is None and decline_threshold is None:
+        return {}
+    rendered: dict[str, Any] = {"decline_threshold": decline_threshold}
+    verdict = ruling.verdict if ruling else Verdict(prediction.decision)
+    rendered["decided_by"] = verdict.decided_by._asdict()
+    rendered["rules"] = {
+        name: [{"id": rule_id, "version": version} for rule_id, version in getattr(verdict, name)]
+        for name in ("fired", "shadow", "snoozed", "failed")
+    }
+    rendered["list_entries"] = [entry._asdict() for entry in verdict.entries]
+    return rendered
 
 
 def by_chance(prediction: Prediction) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -78,6 +78,50 @@ class FeatureOut(BaseModel):
         description="the value as people know it, where it is a code: a type such as `TRANSFER`, "
         "an hour such as `13:00`, `yes` or `no`; null where the value is a quantity"
     )
+
+
+class DecidedByOut(BaseModel):
+    """What gave an outcome."""
+
+    kind: Literal["list_entry", "rule", "model"] = Field(
+        description="an entry of a list, a rule, or the model's score at the thresholds"
+    )
+    id: int | None = Field(description="of the entry or of the rule; null for the model")
+    version: int | None = Field(description="of the rule; null otherwise")
+
+
+class RuleVersionOut(BaseModel):
+    """A version of a rule."""
+
+    id: int
+    version: int
+
+
+class RuleHitsOut(BaseModel):
+    """What the rules made of a payment, in the order in which they decide."""
+
+    fired: list[RuleVersionOut] = Field(description="live rules whose condition is true")
+    shadow: list[RuleVersionOut] = Field(description="rules in shadow whose condition is true")
+    snoozed: list[RuleVersionOut] = Field(
+        description="rules whose condition is true, but that are snoozed for the payment's entity"
+    )
+    failed: list[RuleVersionOut] = Field(
+        description="rules without a value: a field, a feature or a window is missing"
+    )
+
+
+class EntryMatchOut(BaseModel):
+    """An entry of a list that a payment matched."""
+
+    list_id: int
+    entry_id: int
+    field: str = Field(description="field whose value it is")
+
+
+DeclineThreshold = Annotated[
+    float | None, Field(description="scores at or above it are declined; null: none is")
+]
+RULED = "left out where the tenant has no rules, no lists and declines nothing"
 
 
 Reasons = Annotated[

@@ -21,13 +21,14 @@ def changed_policy(current: Policy, changes: Mapping[str, Any]) -> Policy:
     Args:
         current: policy that gives the numbers that do not change.
         changes: new `threshold` and `high_from`, probabilities in (0, 1), `cost_model`, the new
-            costs by name, and `explore`, both of its numbers or None; at least one of them.
+            costs by name, `explore`, both of its numbers or None, and `decline_from`, a probability
+            or None; at least one of them.
 
     Raises:
         InvalidRequest: nothing changes, or the numbers contradict each other; names the field.
     """
     if not changes:
-        members = "threshold, high_from, cost_model, explore"
+        members = "threshold, high_from, decline_from, cost_model, explore"
         raise invalid_fields([((), f"must have at least one of {members}")])
     if changes.get("cost_model") == {}:
         raise invalid_fields([(("cost_model",), "must have at least one cost")])
@@ -44,7 +45,11 @@ def changed_policy(current: Policy, changes: Mapping[str, Any]) -> Policy:
     explore = current.explore
     if "explore" in changes:
         explore = Exploration(**changes["explore"]) if changes["explore"] else None
-    return Policy(costs, threshold, high_from, explore)
+    decline_from = changes.get("decline_from", current.decline_from)
+    if decline_from is not None and decline_from < threshold:
+        message = f"must be >= threshold, which is {threshold:.6g}, or null: nothing is declined"
+        raise invalid_fields([(("decline_from",), message)])
+    return Policy(costs, threshold, high_from, explore, decline_from)
 
 
 def changed_costs(current: CostModel, changes: Mapping[str, float], *path: str) -> CostModel:

@@ -87,6 +87,11 @@ class PolicyIn(BaseModel):
         description="scores from here on are in the band `high`; >= threshold; left out, it is "
         "raised to the threshold where that passes it",
     )
+    decline_from: Probability | None = Field(
+        default=None,
+        description="scores from here on are declined, >= threshold; nothing is unless you set it; "
+        "null ends it",
+    )
     cost_model: CostModelIn = Field(
         default_factory=CostModelIn,
         description="what errors cost; without `threshold`, it becomes the one at which a review "
@@ -134,6 +139,7 @@ class PolicyOut(BaseModel):
             "example": {
                 "source": "tenant",
                 **POLICY_EXAMPLE,
+                "decline_from": 0.9,
                 "explore": {"share": 0.02, "max_amount": 200.0},
                 "id": 7,
                 "since": "2026-01-31T12:00:00+00:00",
@@ -153,6 +159,9 @@ class PolicyOut(BaseModel):
     cost_model: CostModelOut
     threshold: Threshold
     high_from: HighFrom
+    decline_from: float | None = Field(
+        description="scores from here on are declined; null: nothing is"
+    )
     explore: ExploreOut | None = Field(description="randomised approvals; null: there are none")
     id: int | None = Field(description="of the tenant's policy; null where the version's own rules")
     since: Timestamp

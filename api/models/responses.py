@@ -40,6 +40,7 @@ def policy_out(effective: EffectivePolicy) -> PolicyOut:
     return PolicyOut(
         source="model" if effective.id is None else "tenant",
         **_numbers(effective.policy),
+        decline_from=effective.policy.decline_from,
         explore=ExploreOut(**asdict(explore)) if explore else None,
         id=effective.id,
         since=effective.since,

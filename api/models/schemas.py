@@ -235,6 +235,7 @@ class ModelsReply(BaseModel):
                 "policy": {
                     "source": "model",
                     **POLICY_EXAMPLE,
+                    "decline_from": None,
                     "explore": None,
                     "id": None,
                     "since": "2026-01-02T09:00:00+00:00",

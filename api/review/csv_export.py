@@ -16,6 +16,7 @@ from typing import Any
 
 from persistence.review.cases import Case
 from scoring.event_type.fields import EventType
+from scoring.prediction import Prediction
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 """The last four are the full-width forms, which spreadsheets of East Asian locales take too."""
@@ -38,7 +39,17 @@ _LAST: tuple[Column, ...] = (
     ("feedback", lambda case: case.feedback[0].label if case.feedback else ""),
     ("rationale", lambda case: case.feedback[0].rationale if case.feedback else ""),
     ("approval_probability", lambda case: case.decided.prediction.approval_probability),
+    ("decided_by", lambda case: _decided_by(case.decided.prediction)),
 )
+
+
+def _decided_by(prediction: Prediction) -> str:
+    """Return what decided, such as `rule 12 version 3`; empty where there were no rules or lists."""
+    if prediction.ruling is None:
+        return ""
+    kind, number, version = prediction.ruling.verdict.decided_by
+    words = [kind.replace("_", " "), number, *(("version", version) if version else ())]
+    return " ".join(str(word) for word in words if word is not None)
 
 
 class CsvExport:

@@ -22,7 +22,7 @@ from persistence.review.cases import Case, Feedback, Page
 from scoring.event import AnyEvent
 from scoring.reasons import reasons
 from scoring.transaction import Transaction
-from web.responses import explained, model_out
+from web.responses import by_rules, explained, model_out
 
 
 def case_page(page: Page[Case, Any], next_cursor: str | None) -> CasePage:
@@ -43,6 +43,7 @@ def case_out(case: Case) -> CaseOut:
         decision=prediction.decision,
         threshold=prediction.threshold,
         approval_probability=prediction.approval_probability,
+        decided_by=by_rules(prediction).get("decided_by"),
         reasons=reasons(prediction),
         model=model_out(prediction.model),
         undecided=case.undecided,
@@ -102,8 +103,14 @@ def _prediction_out(decided: Decided) -> PredictionOut:
     return PredictionOut(
         prediction_id=decided.prediction_id,
         decided_at=_decided_at(decided),
-        **{"approval_probability": None} | explained(decided.prediction),
+        **_ABSENT | explained(decided.prediction),
     )
+
+
+_ABSENT: dict[str, Any] = dict.fromkeys(
+    ("approval_probability", "decided_by", "decline_threshold", "rules", "list_entries")
+)
+"""Parts of a prediction that others leave out where they say nothing."""
 
 
 def _decided_at(decided: Decided) -> datetime:

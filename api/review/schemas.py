@@ -19,11 +19,15 @@ from web.schemas import (
     APPROVAL_PROBABILITY,
     Absent,
     Account,
+    DecidedByOut,
+    DeclineThreshold,
+    EntryMatchOut,
     ExternalId,
     FeatureOut,
     Instant,
     ModelOut,
     Reasons,
+    RuleHitsOut,
     Timestamp,
 )
 
@@ -240,6 +244,9 @@ ApprovalProbability = Annotated[
 ]
 
 
+UNRULED = "null where the tenant had no rules, no lists and declined nothing"
+
+
 class CaseOut(BaseModel):
     """A decision in a list."""
 
@@ -252,6 +259,7 @@ class CaseOut(BaseModel):
     decision: Outcome
     threshold: float = Field(description="the one it was decided at")
     approval_probability: ApprovalProbability
+    decided_by: DecidedByOut | None = Field(description=f"what decided; {UNRULED}")
     reasons: Reasons
     model: ModelOut
     undecided: bool = Field(description="no analyst has settled it")
@@ -281,6 +289,10 @@ class PredictionOut(BaseModel):
     decision: Outcome
     threshold: float
     approval_probability: ApprovalProbability
+    decided_by: DecidedByOut | None = Field(description=f"what decided; {UNRULED}")
+    decline_threshold: DeclineThreshold
+    rules: RuleHitsOut | None = Field(description=UNRULED)
+    list_entries: list[EntryMatchOut] | None = Field(description=UNRULED)
     model: ModelOut
     decided_at: Timestamp
 

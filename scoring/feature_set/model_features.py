@@ -19,6 +19,7 @@ from scoring.feature_set import document as feature_set_document
 from scoring.feature_set.definition import Direction
 from scoring.feature_set.entity_windows import EntityWindows
 from scoring.feature_set.feature_set import CompiledFeature, CompiledFeatureSet, FeatureSet
+from scoring.feature_set.history_windows import reads_frauds, windows_by_entity
 from scoring.feature_set.sentences import phrase
 from scoring.feature_set.window_inputs import WindowInputs
 from scoring.transaction import PAYSIM
@@ -71,16 +72,7 @@ class ModelFeatures:
         categories = self.feature_set.categories
         inputs = WindowInputs(compiled.windows, self.event_type, categories)
         object.__setattr__(self, "window_inputs", inputs)
-        places: dict[str, list[int]] = {}
-        for place, window in enumerate(compiled.windows):
-            places.setdefault(window.by[0], []).append(place)
-        by_entity = tuple(
-            EntityWindows(
-                entity, own, [compiled.windows[place] for place in own], self.event_type, categories
-            )
-            for entity, own in places.items()
-            if "time" in self.event_type.roles
-        )
+        by_entity = windows_by_entity(compiled.windows, self.event_type, categories)
         object.__setattr__(self, "by_entity", by_entity)
         phrases = tuple(partial(self._phrase, feature) for feature in compiled.features)
         described = DescribedFeatures(
@@ -118,6 +110,11 @@ class ModelFeatures:
     def windows(self) -> tuple[WindowDefinition, ...]:
         """Windows whose values `matrix` takes, in order."""
         return self.compiled.windows
+
+    @property
+    def has_frauds(self) -> bool:
+        """Whether the windows read the labels of past events."""
+        return reads_frauds(self.windows)
 
     @property
     def windowed(self) -> tuple[str, ...]:

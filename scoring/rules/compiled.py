@@ -14,6 +14,7 @@ from types import MappingProxyType
 from scoring.errors import InvalidExpression
 from scoring.event_type.fields import EventType
 from scoring.expressions import MAX_WINDOWS, CheckedExpression, Schema
+from scoring.expressions.canonical import canonical_text
 from scoring.expressions.execution.program import Program
 from scoring.expressions.execution.single_event import SingleEventProgram, single_event_program
 from scoring.expressions.execution.translation import translate_scored
@@ -50,6 +51,7 @@ class CompiledRules:
         looked_up: fields whose values are looked up, in the order of the event type.
         snoozes: snoozes by the position of their rule.
         windows: windows whose values the rules take, in order.
+        window_texts: canonical text of each of them.
         answers: values of a scored payment that they take after the windows, in order.
         program: conditions of many events.
         single: conditions of one event.
@@ -63,6 +65,7 @@ class CompiledRules:
     looked_up: tuple[LookedUp, ...]
     snoozes: Mapping[int, tuple[Snooze, ...]]
     windows: tuple[WindowDefinition, ...]
+    window_texts: tuple[str, ...]
     answers: tuple[Answer, ...]
     program: Program | None = field(repr=False, compare=False)
     single: SingleEventProgram | None = field(repr=False, compare=False)
@@ -111,6 +114,7 @@ def compile_rules(
     if roots:
         program, windows, answers = translate_scored(roots, schema)
         single = single_event_program(program)
+    texts = {definition: text for root in roots for definition, text in _windows(root).items()}
     rules = tuple(rule for rule, _ in usable)
     snoozes: dict[int, tuple[Snooze, ...]] = {}
     for place, rule in enumerate(rules):
@@ -126,6 +130,7 @@ def compile_rules(
         looked_up=_looked_up(event_type, rule_set.lists, answers),
         snoozes=MappingProxyType(snoozes),
         windows=windows,
+        window_texts=tuple(texts[window] for window in windows),
         answers=answers,
         program=program,
         single=single,
@@ -145,7 +150,7 @@ def _checked(
         except InvalidExpression as error:
             unusable[rule.key] = error.detail
             continue
-        with_own = windows | _windows(checked.root)
+        with_own = windows | _windows(checked.root).keys()
         if len(with_own) > MAX_WINDOWS:
             unusable[rule.key] = f"The rules have more than {MAX_WINDOWS} different windows."
             continue
@@ -154,10 +159,11 @@ def _checked(
     return usable, unusable
 
 
-def _windows(node: Node) -> set[WindowDefinition]:
+def _windows(node: Node) -> dict[WindowDefinition, str]:
+    """Return the canonical text of each window of an expression."""
     if isinstance(node, Window):
-        return {node.definition}
-    return {window for child in children(node) for window in _windows(child)}
+        return {node.definition: canonical_text(node)}
+    return {window: text for child in children(node) for window, text in _windows(child).items()}
 
 
 def _looked_up(

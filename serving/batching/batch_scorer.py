@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, time_ns
 from uuid import UUID
 
 from observability.batch_stages import Api, Stopwatch
 from observability.tracing import Traces
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, KeysRefused, Outcome
-from persistence.uuid7 import new_ids
+from persistence.uuid7 import new_ids, unix_ms_of
 from scoring.errors import FieldError, InFlight, InvalidRequest, SentinelError
 from scoring.event import AnyEvent
 from scoring.exploration import Exploration
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.prediction import Prediction
 from serving.batching.item import Answer, AnsweredBatch, Item
-from serving.batching.predictor import Predictor, deciders_of
+from serving.batching.predictor import Predictor, rows_of
 from serving.batching.telemetry import BatchReport
 from serving.responses import Answered, RenderedReplies
 from serving.shadow import ShadowScorer, ShadowTask
@@ -85,11 +85,15 @@ class BatchScorer:
         watch = Stopwatch(item.queued_s for item in items)
         errors: dict[int, SentinelError] = {}
         decisions: dict[int, Decided] = {}
-        for i, predictions in enumerate(self._predictor.predict(items, watch)):
+        ids = [new_ids(len(item.transactions)) for item in items]
+        predicted = self._predictor.predict(items, [_moment_ms(own) for own in ids], watch)
+        for i, predictions in enumerate(predicted):
             if isinstance(predictions, SentinelError):
                 errors[i] = predictions
             else:
-                decisions[i] = _new_decisions(items[i], items[i].transactions, predictions)[0]
+                (decisions[i],) = _new_decisions(
+                    items[i], ids[i], items[i].transactions, predictions
+                )
         watch.lap("decide")
         return DecidedBatch(items, watch, errors, list(decisions), list(decisions.values()))
 
@@ -147,22 +151,17 @@ class BatchScorer:
         self, item: Item, watch: Stopwatch, rendered: RenderedReplies
     ) -> list[Decided]:
         """Decide an item part by part and store all of it or nothing."""
-        deciders = deciders_of(item)  # raises before a database transaction begins
+        ids = new_ids(len(item.transactions))
+        rows = rows_of(item, _moment_ms(ids))  # raises before a database transaction begins
         decisions: list[Decided] = []
 
         def parts() -> Iterator[list[Decided]]:
             # The rows of a part see those of the parts before, which are not committed yet.
-            windows = self._predictor.windows_of(
-                item.transactions, deciders, [item.tenant_id] * len(deciders), watch
-            )
-            for start in range(0, len(deciders), PART_ROWS):
+            windows = self._predictor.windows_of(rows, watch)
+            for start in range(0, len(rows), PART_ROWS):
                 part = slice(start, start + PART_ROWS)
-                transactions = item.transactions[part]
-                assignments = [item.assignment] * len(transactions)
-                predictions = self._predictor.predict_rows(
-                    transactions, deciders[part], assignments, windows[part], watch
-                )
-                decided = _new_decisions(item, transactions, predictions)
+                predictions = self._predictor.predict_rows(rows[part], windows[part], watch)
+                decided = _new_decisions(item, ids[part], item.transactions[part], predictions)
                 decisions.extend(decided)
                 watch.lap("decide")
                 yield decided
@@ -185,7 +184,8 @@ class BatchScorer:
     def explain(self, items: Sequence[Item]) -> AnsweredBatch:
         """Score and explain the items' transactions; stores nothing."""
         watch = Stopwatch(item.queued_s for item in items)
-        answers = self._predictor.predict(items, watch, are_new=False)
+        now_ms = [time_ns() // 1_000_000] * len(items)
+        answers = self._predictor.predict(items, now_ms, watch, are_new=False)
         explained = [answer for answer in answers if not isinstance(answer, SentinelError)]
         predictions = [prediction for answer in explained for prediction in answer]
         return self._with_report("explain", items, watch, answers, predictions)
@@ -232,14 +232,21 @@ class BatchScorer:
             self._shadow.offer(tasks)
 
 
+def _moment_ms(ids: Sequence[tuple[UUID, UUID]]) -> int:
+    """Return the time of predictions, which their ids carry, milliseconds since 1970 UTC."""
+    return unix_ms_of(ids[0][1])
+
+
 def _new_decisions(
-    item: Item, transactions: Sequence[AnyEvent], predictions: Sequence[Prediction]
+    item: Item,
+    ids: Sequence[tuple[UUID, UUID]],
+    transactions: Sequence[AnyEvent],
+    predictions: Sequence[Prediction],
 ) -> list[Decided]:
-    """Return an item's decisions with new ids, in the order of its transactions."""
+    """Return an item's decisions, in the order of its transactions."""
     latency_ms = (perf_counter() - item.arrived_s) * 1e3
     policy = item.assignment.policy
     policy_id = policy.id if policy else None
-    ids = new_ids(len(transactions))
     if policy and policy.policy and policy.policy.explore:
         predictions = _randomised(policy.policy.explore, ids, transactions, predictions)
     return [

@@ -1,10 +1,11 @@
-"""Score, explain and decide the transactions of a batch, with one feature matrix per model."""
+"""Score, explain and decide the events of a batch, with one feature matrix per model."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,20 +13,89 @@ from observability.batch_stages import Stopwatch
 from scoring.columns import FloatArray
 from scoring.errors import SentinelError
 from scoring.event import AnyEvent
+from scoring.feature_set.history_windows import PastWindows
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
 from scoring.model.sandbox import fixed_prediction, is_fixed
 from scoring.policy import Policy
 from scoring.prediction import Prediction
 from serving.batching.item import Item
-from serving.deployment.assignment import ModelAssignment
+from serving.deployment.rules_in_force import RulesOfModel
 from serving.history import History
 
 _NO_WINDOWS: FloatArray = np.empty(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event to decide, and what decides it.
+
+    Attributes:
+        event: event.
+        tenant_id: tenant whose event it is.
+        model: model that scores it; None for a fixed test.
+        policy: policy whose thresholds apply; None for a fixed test.
+        rules: rules and lists that decide beside the model; None where there are none.
+        decided_at_ms: time in the prediction's id, milliseconds since 1970 UTC, by which list
+            entries and snoozes expire.
+    """
+
+    event: AnyEvent
+    tenant_id: int
+    model: FraudModel | None
+    policy: Policy | None
+    rules: RulesOfModel | None
+    decided_at_ms: int
+
+    @property
+    def past(self) -> PastWindows | None:
+        """Windows that are read of past events; None where there are none."""
+        past: PastWindows | None = self.rules.past if self.rules else None
+        if past is None and self.model is not None:
+            past = self.model.features
+        return past if past is not None and past.windows else None
+
+
+def rows_of(item: Item, decided_at_ms: int) -> list[Row]:
+    """Return the rows of an item's events, in order.
+
+    Args:
+        item: request of a batch.
+        decided_at_ms: time in the ids of its predictions, milliseconds since 1970 UTC.
+
+    Raises:
+        NoModel: an event is no fixed test, and the tenant has no model.
+    """
+    assignment = item.assignment
+    rules = assignment.rules
+    rows = []
+    for event, model in zip(item.transactions, _models(item), strict=True):
+        if model is None:
+            rows.append(Row(event, item.tenant_id, None, None, None, decided_at_ms))
+            continue
+        compiled = rules.of_model(event.event_type, model.features) if rules else None
+        policy = assignment.policy_for(model)
+        rows.append(Row(event, item.tenant_id, model, policy, compiled, decided_at_ms))
+    return rows
+
+
+def _models(item: Item) -> list[FraudModel | None]:
+    """Return the model that scores each of an item's events; None for a fixed test.
+
+    Raises:
+        NoModel: an event is no fixed test, and the tenant has no model.
+    """
+    assignment = item.assignment
+    if assignment.canary is None and not assignment.deployment.is_test:
+        # The champion decides every event, so one call is enough for 1000 rows.
+        return [assignment.decider(item.transactions[0])] * len(item.transactions)
+    return [
+        None if assignment.is_fixed_test(t) else assignment.decider(t) for t in item.transactions
+    ]
+
+
 class Predictor:
-    """Scores, explains and decides transactions of many tenants; stores nothing.
+    """Scores, explains and decides events of many tenants; stores nothing.
 
     Args:
         locks: locks of the boosters.
@@ -37,141 +107,113 @@ class Predictor:
         self._history = history
 
     def predict(
-        self, items: Sequence[Item], watch: Stopwatch, *, are_new: bool = True
+        self,
+        items: Sequence[Item],
+        decided_at_ms: Sequence[int],
+        watch: Stopwatch,
+        *,
+        are_new: bool = True,
     ) -> list[list[Prediction] | SentinelError]:
         """Return each item's predictions or its error, in order.
 
         Args:
             items: requests of the batch.
+            decided_at_ms: time in the ids of each item's predictions, milliseconds since 1970 UTC.
             watch: stopwatch of the batch.
-            are_new: whether the items' transactions are about to be stored.
+            are_new: whether the items' events are about to be stored.
         """
-        transactions: list[AnyEvent] = []
-        deciders: list[FraudModel | None] = []
-        assignments: list[ModelAssignment] = []
-        tenant_ids: list[int] = []
+        rows: list[Row] = []
         rows_of_items: list[range | SentinelError] = []
-        for item in items:
+        for item, moment_ms in zip(items, decided_at_ms, strict=True):
             try:
-                deciders += deciders_of(item)
+                own = rows_of(item, moment_ms)
             except SentinelError as error:
                 rows_of_items.append(error)
             else:
-                rows_of_items.append(range(len(transactions), len(deciders)))
-                transactions += item.transactions
-                assignments += [item.assignment] * len(item.transactions)
-                tenant_ids += [item.tenant_id] * len(item.transactions)
-        windows = self.windows_of(transactions, deciders, tenant_ids, watch, are_new=are_new)
-        predictions = self.predict_rows(transactions, deciders, assignments, windows, watch)
+                rows_of_items.append(range(len(rows), len(rows) + len(own)))
+                rows += own
+        windows = self.windows_of(rows, watch, are_new=are_new)
+        predictions = self.predict_rows(rows, windows, watch)
         return [
-            rows if isinstance(rows, SentinelError) else [predictions[i] for i in rows]
-            for rows in rows_of_items
+            places if isinstance(places, SentinelError) else [predictions[i] for i in places]
+            for places in rows_of_items
         ]
 
     def windows_of(
-        self,
-        transactions: Sequence[AnyEvent],
-        deciders: Sequence[FraudModel | None],
-        tenant_ids: Sequence[int],
-        watch: Stopwatch,
-        *,
-        are_new: bool = True,
+        self, rows: Sequence[Row], watch: Stopwatch, *, are_new: bool = True
     ) -> list[FloatArray]:
-        """Return the windows of each transaction, in order; one read for each model and tenant.
+        """Return the windows of each row, in order; one read for each set of them and tenant.
 
         Args:
-            transactions: transactions to decide.
-            deciders: model that decides each transaction; None for a fixed test.
-            tenant_ids: tenant of each transaction.
+            rows: events to decide.
             watch: stopwatch of the batch.
-            are_new: whether the transactions are about to be stored, so that the windows of each
-                see those before it.
+            are_new: whether the events are about to be stored, so that the windows of each see
+                those before it.
 
         Returns:
-            Windows of each transaction, float64 (windows of its model,).
+            Values of `Row.past` of each row, float64 (windows,).
         """
-        windows = [_NO_WINDOWS] * len(deciders)
-        rows_by_model: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for i, decider in enumerate(deciders):
-            if decider is not None and decider.features.windows:
-                rows_by_model[id(decider), tenant_ids[i]].append(i)
-        for (_, tenant_id), rows in rows_by_model.items():
-            model, group = deciders[rows[0]], [transactions[i] for i in rows]
-            assert model is not None  # noqa: S101 - a fixed test has no windows
+        windows = [_NO_WINDOWS] * len(rows)
+        places_by_past: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, row in enumerate(rows):
+            if (past := row.past) is not None:
+                places_by_past[id(past), row.tenant_id].append(i)
+        for (_, tenant_id), places in places_by_past.items():
+            past, group = rows[places[0]].past, [rows[i].event for i in places]
+            assert past is not None  # noqa: S101 - those without are in no group
             watch.lap("decide")
-            found = self._history.windows(tenant_id, model.features, group, are_new=are_new)
-            for i, of_row in zip(rows, np.array(found).T, strict=True):
+            found = self._history.windows(tenant_id, past, group, are_new=are_new)
+            for i, of_row in zip(places, np.array(found).T, strict=True):
                 windows[i] = of_row
             watch.lap("features")
         return windows
 
     def predict_rows(
-        self,
-        transactions: Sequence[AnyEvent],
-        deciders: Sequence[FraudModel | None],
-        assignments: Sequence[ModelAssignment],
-        windows: Sequence[FloatArray],
-        watch: Stopwatch,
+        self, rows: Sequence[Row], windows: Sequence[FloatArray], watch: Stopwatch
     ) -> list[Prediction]:
-        """Return a prediction for each transaction, in order; rows of one model share a matrix.
+        """Return a prediction for each row, in order; rows of one model share a matrix.
 
         Args:
-            transactions: transactions to decide.
-            deciders: model that decides each transaction; None for a fixed test.
-            assignments: assignment of each transaction's tenant.
-            windows: result of `windows_of` for the transactions.
+            rows: events to decide.
+            windows: result of `windows_of` for the rows.
             watch: stopwatch of the batch.
         """
-        rows_by_model: dict[int, list[int]] = defaultdict(list)
-        for i, decider in enumerate(deciders):
-            rows_by_model[id(decider)].append(i)
+        places_by_model: dict[int, list[int]] = defaultdict(list)
+        for i, row in enumerate(rows):
+            places_by_model[id(row.model)].append(i)
         predictions: dict[int, Prediction] = {}
-        for rows in rows_by_model.values():
-            model, group = deciders[rows[0]], [transactions[i] for i in rows]
+        for places in places_by_model.values():
+            group = [rows[i] for i in places]
+            model = group[0].model
             if model is None:
-                predicted = [fixed_prediction(event) for event in group if is_fixed(event)]
+                predicted = [fixed_prediction(r.event) for r in group if is_fixed(r.event)]
             else:
-                policies = [assignments[i].policy_for(model) for i in rows]
                 watch.lap("decide")
-                of_model = _by_window([windows[i] for i in rows])
-                predicted = self._predict_with(model, group, of_model, policies, watch)
-            predictions.update(zip(rows, predicted, strict=True))
+                predicted = self._predict_with(model, group, [windows[i] for i in places], watch)
+            for i, prediction in zip(places, predicted, strict=True):
+                row = rows[i]
+                predictions[i] = (
+                    row.rules.decide(row.event, prediction, windows[i], row.decided_at_ms)
+                    if row.rules
+                    else prediction
+                )
             watch.lap("decide")
-        return [predictions[i] for i in range(len(deciders))]
+        return [predictions[i] for i in range(len(rows))]
 
     def _predict_with(
         self,
         model: FraudModel,
-        transactions: Sequence[AnyEvent],
+        rows: Sequence[Row],
         windows: Sequence[FloatArray],
-        policies: Sequence[Policy],
         watch: Stopwatch,
     ) -> list[Prediction]:
         """Return the predictions of one model; the caller ends the last lap, `decide`."""
-        matrix = model.features.matrix_of(transactions, windows)
+        own = len(model.features.windows)  # those that only rules have come after them
+        by_window = list(np.array([of_row[:own] for of_row in windows]).T.copy()) if own else ()
+        matrix = model.features.matrix_of([row.event for row in rows], by_window)
         watch.lap("features")
         # Compiled trees are immutable; the shadow scorer may hold the booster's lock for long.
         with nullcontext() if model.compiled else self._locks.of(model):
             explained = model.explain_matrix(matrix)
         watch.lap("score_explain")
-        return model.decide(explained, policies)
-
-
-def _by_window(windows: Sequence[FloatArray]) -> Sequence[FloatArray]:
-    """Return the values of each window from the windows of each transaction."""
-    return list(np.array(windows).T.copy()) if windows[0].size else ()
-
-
-def deciders_of(item: Item) -> list[FraudModel | None]:
-    """Return the model that decides each of an item's transactions; None for a fixed test.
-
-    Raises:
-        NoModel: a transaction is no fixed test, and the tenant has no model.
-    """
-    assignment = item.assignment
-    if assignment.canary is None and not assignment.deployment.is_test:
-        # The champion decides every transaction, so one call is enough for 1000 rows.
-        return [assignment.decider(item.transactions[0])] * len(item.transactions)
-    return [
-        None if assignment.is_fixed_test(t) else assignment.decider(t) for t in item.transactions
-    ]
+        return model.decide(explained, [row.policy or model.policy for row in rows])

@@ -121,8 +121,8 @@ class AliasFollower:
                 )
             if canary is not None and canary.features.misfit(event_type):
                 canary = None
-        policy = self._settings.policy(tenant_id)
-        return ModelAssignment(deployment, champion, canary, policy, misfit)
+        policy, rules = self._settings.policy(tenant_id), self._settings.rules(tenant_id)
+        return ModelAssignment(deployment, champion, canary, policy, rules, misfit)
 
     async def _model(self, version: RegisteredVersion) -> FraudModel:
         resident = self._model_store.resident(version)

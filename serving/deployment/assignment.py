@@ -15,6 +15,7 @@ from scoring.model.sandbox import FIXED_TESTS, is_fixed
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
 from scoring.transaction import PAYSIM
+from serving.deployment.rules_in_force import RulesInForce
 
 _FULL = 2.0**64
 
@@ -99,6 +100,7 @@ class ModelAssignment:
         champion: production model; None only for a tenant in test mode that has none.
         canary: challenger's model when it decides for some accounts, else None.
         policy: tenant's own policy, which overrides the versions' policies, or None.
+        rules: rules and lists in force, or None where nothing decides but the models.
         misfit: sentence on why the version in production cannot score the request's events, which
             leaves a tenant in test mode without champion; or None.
     """
@@ -107,6 +109,7 @@ class ModelAssignment:
     champion: FraudModel | None
     canary: FraudModel | None = None
     policy: TenantPolicy | None = None
+    rules: RulesInForce | None = None
     misfit: str | None = None
 
     def is_fixed_test(self, event: AnyEvent) -> bool:

@@ -1,4 +1,4 @@
-"""The tenants' policies and event types in this process; Postgres's notifications update them."""
+"""The tenants' policies, event types and rules in this process, updated by notifications."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ from persistence.policies import (
     current_policy,
     listen,
 )
+from persistence.rules.changes import newest_changes
+from persistence.rules.current import Known, UnreadableRules, read_rules
 from scoring.errors import SentinelError
 from scoring.event_type.validation import EventValidator
+from serving.deployment.rules_in_force import RulesInForce
 from serving.deployment.tenant_values import TenantValues
 
 logger = logging.getLogger("sentinel.policies")
@@ -34,7 +37,7 @@ LISTEN_AGAIN_AFTER_S = 1.0
 
 
 class TenantSettings:
-    """The policy and the event type in force of each tenant.
+    """The policy, the event type and the rules in force of each tenant.
 
     A background loop receives notifications from Postgres. AliasFollower also calls `refresh` at
     each poll, so a change is in force after one poll at most while the connection is broken.
@@ -51,13 +54,16 @@ class TenantSettings:
         self._validators = TenantValues[EventValidator](
             self._read_validators, self._read_validator, UnreadableEventType
         )
-        self._outage = Outage(logger, "notifications of policies and event types")
+        self._rules = TenantValues[RulesInForce](
+            self._read_all_rules, self._read_rules, UnreadableRules
+        )
+        self._outage = Outage(logger, "notifications of policies, event types and rules")
         self._loop = BackgroundLoop(
             "settings-listener",
             self._listen_or_warn,
             LISTEN_AGAIN_AFTER_S,
             logger=logger,
-            task="listening for policies and event types",
+            task="listening for policies, event types and rules",
             runs_at_start=True,
         )
 
@@ -69,28 +75,39 @@ class TenantSettings:
         """Return the validator of the tenant's event type; None where it sends PaySim's."""
         return self._validators.get(tenant_id)
 
+    def rules(self, tenant_id: int) -> RulesInForce | None:
+        """Return the tenant's rules and lists; None where nothing decides but its models."""
+        rules = self._rules.get(tenant_id)
+        return None if rules is None or rules.decides_nothing else rules
+
     @property
     def unreadable(self) -> Mapping[int, str]:
-        """The reason by tenant whose policy or event type cannot be read."""
-        return {**self._validators.unreadable, **self._policies.unreadable}
+        """The reason by tenant whose policy, event type or rules cannot be read."""
+        return {
+            **self._rules.unreadable,
+            **self._validators.unreadable,
+            **self._policies.unreadable,
+        }
 
     def refresh(self) -> None:
-        """Read every tenant's policy and event type.
+        """Read every tenant's policy and event type, and what changed of its rules and lists.
 
         Raises:
             StoreUnavailable: Postgres cannot be reached; the previous ones stay in force.
         """
         self._policies.refresh()
         self._validators.refresh()
+        self._rules.refresh()
 
     def refresh_tenant(self, tenant_id: int) -> None:
-        """Read one tenant's policy and event type; they apply to every later request.
+        """Read one tenant's policy, event type and rules; they apply to every later request.
 
         Raises:
             StoreUnavailable: Postgres cannot be reached; the previous ones stay in force.
         """
         self._policies.refresh_tenant(tenant_id)
         self._validators.refresh_tenant(tenant_id)
+        self._rules.refresh_tenant(tenant_id)
 
     def start(self) -> None:
         """Receive notifications in the background."""
@@ -123,6 +140,32 @@ class TenantSettings:
         if before is not None and before.type_id == stored.id:
             return before
         return EventValidator(stored.event_type, stored.id)
+
+    def _read_all_rules(self) -> Mapping[int, RulesInForce | SentinelError]:
+        rules: dict[int, RulesInForce | SentinelError] = {}
+        for tenant_id, change in newest_changes(self._engine).items():
+            before = self._rules.get(tenant_id)
+            if before is not None and before.change == change:
+                rules[tenant_id] = before
+                continue
+            try:
+                if (newest := self._read_rules(tenant_id)) is not None:
+                    rules[tenant_id] = newest
+            except UnreadableRules as error:
+                rules[tenant_id] = error
+        return rules
+
+    def _read_rules(self, tenant_id: int) -> RulesInForce | None:
+        """Return the tenant's rules, compiled for what those before were compiled for."""
+        before = self._rules.get(tenant_id)
+        known = Known(before.change, before.index) if before else None
+        stored = read_rules(self._engine, tenant_id, known)
+        if stored is None or (before is not None and before.change == stored.change):
+            return before
+        rules = RulesInForce(stored.change, stored.rule_set, stored.entries)
+        if before is not None:
+            rules.compile_as(before)
+        return rules
 
     def _listen_or_warn(self) -> None:
         """Receive notifications until the connection breaks; warn once a break."""

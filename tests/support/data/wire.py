@@ -24,12 +24,13 @@ _ADDED = re.compile(
     r'|,"labels":\[[^\]]*\]|,"label":(?:null|"[a-z]+")(?=\})'
     # Of a model version in the audit log; the features of a prediction have values.
     r'|,"features":\[\{"name":"\w+","words":.*?\}\](?=,)'
-    # What chance had no part in.
-    r'|,"(?:explore|approval_probability)":null|,"unknown":0'
+    # What neither chance nor rules had a part in.
+    r'|,"(?:explore|approval_probability|decided_by|decline_from|decline_threshold|rules)":null'
+    r'|,"list_entries":null|,"unknown":0'
 )
-_ADDED_COLUMN = ',"approval_probability"\r\n'
-"""End of the first line of a CSV file; the column is empty where chance had no part."""
-_EMPTY_LAST_CELL = re.compile(r',""(?=\r\n)')
+_ADDED_COLUMNS = ',"approval_probability","decided_by"\r\n'
+"""End of the first line of a CSV file; empty where neither chance nor rules had a part."""
+_EMPTY_LAST_CELLS = re.compile(r',"",""(?=\r\n)')
 _INTERVAL = re.compile(r'\{"value":[^{}]*\}')
 _LONG = re.compile(r"(\.\d{10})\d+")
 
@@ -41,8 +42,8 @@ def fixed_text(body: bytes) -> str:
     computes, which depend on the CPU, the wording of sentences, and the fields that later releases
     add beside the first one's.
     """
-    if _ADDED_COLUMN in (csv := body.decode()):
-        body = _EMPTY_LAST_CELL.sub("", csv.replace(_ADDED_COLUMN, "\r\n")).encode()
+    if _ADDED_COLUMNS in (csv := body.decode()):
+        body = _EMPTY_LAST_CELLS.sub("", csv.replace(_ADDED_COLUMNS, "\r\n")).encode()
     body = _ADDED.sub("", _REASONS.sub('"reasons":["<sentences>"]', body.decode())).encode()
     text_ = _NOT_OF_THE_DATA.sub(
         lambda match: '"<now>"' if match[2] == "+00:00" else '"<now in another format>"',

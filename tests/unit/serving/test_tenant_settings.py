@@ -34,6 +34,8 @@ class Postgres:
         monkeypatch.setattr(tenant_settings, "current_policy", self._policy_of)
         monkeypatch.setattr(tenant_settings, "current_event_types", lambda _engine: {})
         monkeypatch.setattr(tenant_settings, "current_event_type", lambda _engine, _tenant: None)
+        monkeypatch.setattr(tenant_settings, "newest_changes", lambda _engine: {})
+        monkeypatch.setattr(tenant_settings, "read_rules", lambda _engine, _tenant, _known: None)
         monkeypatch.setattr(tenant_settings, "STOP_WITHIN_S", 0.01)
         monkeypatch.setattr(tenant_settings, "LISTEN_AGAIN_AFTER_S", 0.01)
 

@@ -1,0 +1,1 @@
+"""Rules: conditions with an action, their versions and their snoozes."""

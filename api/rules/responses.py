@@ -1,0 +1,97 @@
+"""The replies of the rules routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.rules.schemas import RuleDetailOut, RuleInForceOut, RuleOut, RulesOut, SnoozeOut
+from persistence.rules.in_force import StoredRule
+from persistence.rules.snoozes import StoredSnooze
+from scoring.errors import InvalidExpression
+from scoring.expressions import Schema
+from scoring.rules.condition import check_condition
+from scoring.rules.rule import RuleSet
+
+
+def rules_out(
+    rules: Sequence[StoredRule], snoozes: Sequence[StoredSnooze], schema: Schema
+) -> RulesOut:
+    """Return the reply with every rule in force.
+
+    Args:
+        rules: version in force of each rule.
+        snoozes: snoozes that go on.
+        schema: what conditions may name now.
+    """
+    by_id = {stored.rule.id: stored for stored in rules}
+    evaluated = [rule.id for rule in RuleSet(tuple(s.rule for s in rules)).evaluated]
+    order = [*evaluated, *(rule_id for rule_id in by_id if rule_id not in evaluated)]
+    return RulesOut(
+        rules=[
+            RuleInForceOut(
+                **_rule(by_id[rule_id]),
+                problem=_problem(by_id[rule_id].rule.condition, schema),
+                snoozes=[snooze_out(one) for one in snoozes if one.rule_id == rule_id],
+            )
+            for rule_id in order
+        ]
+    )
+
+
+def rule_out(stored: StoredRule) -> RuleOut:
+    """Return the reply of one version of a rule."""
+    return RuleOut(**_rule(stored))
+
+
+def rule_detail_out(
+    versions: Sequence[StoredRule], snoozes: Sequence[StoredSnooze]
+) -> RuleDetailOut:
+    """Return the reply with every version of a rule.
+
+    Args:
+        versions: versions, the newest first.
+        snoozes: snoozes of the tenant that go on.
+    """
+    rule_id = versions[0].rule.id
+    return RuleDetailOut(
+        versions=[rule_out(stored) for stored in versions],
+        snoozes=[snooze_out(one) for one in snoozes if one.rule_id == rule_id],
+    )
+
+
+def snooze_out(stored: StoredSnooze) -> SnoozeOut:
+    """Return the reply of a snooze."""
+    return SnoozeOut(
+        id=stored.id,
+        rule_id=stored.rule_id,
+        entity=stored.entity,
+        value=stored.value,
+        until=stored.until,
+        reason=stored.reason,
+        actor=stored.actor,
+        created_at=stored.created_at,
+    )
+
+
+def _rule(stored: StoredRule) -> dict[str, Any]:
+    rule = stored.rule
+    return {
+        "id": rule.id,
+        "version": rule.version,
+        "name": rule.name,
+        "condition": rule.condition,
+        "action": rule.action,
+        "state": rule.state,
+        "priority": rule.priority,
+        "actor": stored.actor,
+        "created_at": stored.created_at,
+    }
+
+
+def _problem(condition: str, schema: Schema) -> str | None:
+    try:
+        check_condition(condition, schema)
+    except InvalidExpression as error:
+        return error.detail
+    return None

@@ -1,0 +1,146 @@
+"""Wire schemas of rules and snoozes: the bodies and the replies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from scoring.event_type.limits import MAX_ENTITY_LENGTH
+from scoring.lists.entity_list import MAX_REASON_LENGTH
+from scoring.policy import Outcome
+from scoring.rules.rule import MAX_NAME_LENGTH, MAX_PRIORITY, RuleState
+from web.schemas import Timestamp
+
+MAX_CONDITION_LENGTH = 10_000
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_NAME_LENGTH,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        description="for people; no other rule has it",
+    ),
+]
+Condition = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_CONDITION_LENGTH,
+        description="in the language of features, with `score`, `feature('name')` and "
+        "`in_list('name', FIELD)`; kept in canonical form",
+    ),
+]
+State = Annotated[
+    RuleState,
+    Field(description="`live`: it acts; `shadow`: it is evaluated and stored only; `off`: neither"),
+]
+Priority = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MAX_PRIORITY,
+        description="place among the rules with the same action, the smallest first",
+    ),
+]
+Action = Annotated[
+    Outcome, Field(description="outcome of a payment for which the condition is true")
+]
+Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON_LENGTH)]
+Entity = Annotated[str, Field(min_length=1, max_length=40, description="kind of entity")]
+Value = Annotated[
+    str, Field(min_length=1, max_length=MAX_ENTITY_LENGTH, description="as payments have it")
+]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RuleIn(_Request):
+    """A new rule."""
+
+    name: Name
+    condition: Condition
+    action: Action
+    state: State = "shadow"
+    priority: Priority = 100
+
+
+class RuleChangeIn(_Request):
+    """Another version of a rule; a member left out stays as it is."""
+
+    version: int = Field(ge=1, description="version that you read and change")
+    name: Name | None = None
+    condition: Condition | None = None
+    action: Action | None = None
+    state: State | None = None
+    priority: Priority | None = None
+
+
+class SnoozeIn(_Request):
+    """A time during which a rule does not act on the payments of one entity."""
+
+    entity: Entity
+    value: Value
+    until: AwareDatetime = Field(
+        strict=False, description="RFC 3339 with an offset, later than now"
+    )
+    reason: Reason
+
+
+class RuleOut(BaseModel):
+    """A version of a rule."""
+
+    id: int
+    version: int
+    name: str
+    condition: str = Field(description="in canonical form")
+    action: Action
+    state: State
+    priority: Priority
+    actor: str = Field(description="who made this version")
+    created_at: Timestamp = Field(description="since when it is in force")
+
+
+class SnoozeOut(BaseModel):
+    """A snooze that has not ended."""
+
+    id: int
+    rule_id: int
+    entity: str
+    value: str
+    until: Timestamp
+    reason: str
+    actor: str
+    created_at: Timestamp
+
+
+class RuleInForceOut(RuleOut):
+    """The version of a rule that is in force."""
+
+    problem: str | None = Field(
+        description="why it does not fit your event type, the version in production or your lists, "
+        "so that it fails for every payment; null: it fits"
+    )
+    snoozes: list[SnoozeOut] = Field(description="the one that ends first first")
+
+
+class RulesOut(BaseModel):
+    """Every rule, in the order in which they decide: approve, decline, review, then off."""
+
+    rules: list[RuleInForceOut]
+
+
+class RuleDetailOut(BaseModel):
+    """Every version of a rule, the newest first; the first is in force."""
+
+    versions: list[RuleOut]
+    snoozes: list[SnoozeOut]
+
+
+class EndedOut(BaseModel):
+    """What was ended."""
+
+    ended: Literal[True] = True
