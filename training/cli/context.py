@@ -188,7 +188,8 @@ class Sources:
         if wanted != other:
             raise NoEvidence(
                 f"Version {champion.version} was trained on another event type than version "
-                f"{challenger.version}; compare them on stored decisions."
+                f"{challenger.version}.",
+                "Compare them on stored decisions, without --data.",
             )
         data = self.labelled(path, wanted)
         from_step = self.unseen((champion, challenger), data, "test", from_step)

@@ -115,8 +115,9 @@ def promote(
             else:
                 raise NoEvidence(
                     f"{name} version {version.version} has no shadow scores, because it is not the "
-                    f"challenger. Compare it on a labelled file with --data, or give it the alias "
-                    f"`{CHALLENGER}` for a while."
+                    "challenger.",
+                    f"Compare it on a labelled file with --data, or give it the alias "
+                    f"`{CHALLENGER}` for a while.",
                 )
             return compare(
                 tenant, production, version, evidence, sources.tracking, reporter, configuration()
