@@ -41,7 +41,7 @@ def evaluate(
     console = open_console()
     with Reporter(console) as reporter:
         sources = open_sources(reporter)
-        version = sources.under(model_name(tenant), alias)
+        version = sources.under(tenant, model_name(tenant), alias)
         with reporter.stage(f"Load version {version.version}"):
             model = sources.model_store.load(version)
         transactions = sources.labelled(data, model.features.event_type)

@@ -75,15 +75,7 @@ def promote(
 
     def chosen_version(name: str) -> RegisteredVersion:
         if number is None:
-            try:
-                return sources.under(name, alias or CHALLENGER)
-            except TrainingError as error:
-                if alias is not None or sources.registry.resolve(name, PRODUCTION) is None:
-                    raise
-                raise TrainingError(
-                    f"{error} `--alias {CANDIDATE} --data FILE` compares the newest version with "
-                    "the one in production on a labelled file."
-                ) from error
+            return sources.under(tenant, name, alias or CHALLENGER)
         version = sources.registry.find(name, number)
         if version is None:
             raise TrainingError(f"{name} has no version {number}.")

@@ -194,7 +194,11 @@ def test_an_unknown_version_or_alias_is_reported(
     publish(name, TIMID)
     for arguments, expected in (
         (("--version", 9), f"{name} has no version 9."),
-        ((), f"{name} has no version under the alias challenger. `--alias candidate --data FILE`"),
+        (
+            (),
+            f"{name} has no version under the alias challenger. `python -m training promote "
+            f"--tenant {slug} --alias candidate --data FILE` compares the newest version",
+        ),
         (("--version", 1, "--alias", "challenger"), "give one of them"),
     ):
         done = training("promote", "--tenant", slug, *arguments)
