@@ -69,7 +69,7 @@ def infer(path: Path, label: str, time: str | None = None) -> Draft:
     check_event_type(event_type)
     return Draft(
         event_type,
-        tuple(_comments(found, label, is_fraud, event_type)),
+        tuple(_comments(found, label, is_fraud, drafts)),
         {draft.field.name: draft.comments for draft in drafts if draft.comments},
         rows=is_fraud.size,
         frauds=int(np.count_nonzero(is_fraud)),
@@ -138,6 +138,10 @@ def _with_time(drafts: list[FieldDraft], time: str | None, source: str) -> list[
             raise TrainingError(
                 f"{source}: the column {printable(time)} has times before 1970, which the time of "
                 "an event may not be."
+            )
+        if chosen.date_fault is not None:
+            raise TrainingError(
+                f"{source}: the cells of the column {printable(time)} are {chosen.date_fault}"
             )
         if chosen.field.kind != "timestamp":
             raise TrainingError(
@@ -213,8 +217,9 @@ def _with_amount(drafts: list[FieldDraft]) -> list[FieldDraft]:
 
 
 def _comments(
-    found: EventTable, label: str, is_fraud: BoolArray, event_type: EventType
+    found: EventTable, label: str, is_fraud: BoolArray, drafts: list[FieldDraft]
 ) -> list[str]:
+    fields = [draft.field for draft in drafts]
     frauds = int(np.count_nonzero(is_fraud))
     rows = is_fraud.size
     comments = [
@@ -224,16 +229,20 @@ def _comments(
         "Check each comment and the name, then remove the comments. Remove fields that you do not "
         "send with an event.",
     ]
-    if any(field.values for field in event_type.fields):
+    if any(field.values for field in fields):
         comments.append(
             "A category with values is closed: an event with another value is refused. Without "
             "values it takes any."
         )
     if frauds in (0, rows):
         comments.append(f"All labels in {label} are the same; nothing can be learned from them.")
-    roles = {field.role for field in event_type.fields}
+    roles = {field.role for field in fields}
     if "time" not in roles:
-        comments.append("No column was recognised as a time; windows over past events need one.")
+        dates = [draft.field.name for draft in drafts if draft.date_fault]
+        hint = f" Is it {' or '.join(dates)}? See there how to write its dates." if dates else ""
+        comments.append(
+            f"No column was recognised as a time; windows over past events need one.{hint}"
+        )
     if "amount" not in roles:
         comments.append("No column was recognised as the amount; give one the role amount.")
     left_out = [name for name in found.names if name and name != label and not _can_be_field(name)]
