@@ -36,7 +36,7 @@ def evaluate(
     from training.comparison.evaluate_version import evaluate_version, log
     from training.comparison.evaluation_report import show_evaluation
     from training.progress import Reporter
-    from training.reporting.tables import show_addresses
+    from training.reporting.addresses import show_addresses
 
     console = open_console()
     with Reporter(console) as reporter:
