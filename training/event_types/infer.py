@@ -67,12 +67,14 @@ def infer(path: Path, label: str, time: str | None = None) -> Draft:
     drafts = _with_amount(_with_sides(drafts))
     event_type = EventType(_name(path), label, tuple(draft.field for draft in drafts))
     check_event_type(event_type)
+    dates = tuple(draft.field.name for draft in drafts if draft.date_fault)
     return Draft(
         event_type,
-        tuple(_comments(found, label, is_fraud, drafts)),
+        tuple(_comments(found, label, is_fraud, event_type, dates)),
         {draft.field.name: draft.comments for draft in drafts if draft.comments},
         rows=is_fraud.size,
         frauds=int(np.count_nonzero(is_fraud)),
+        unread_dates=dates,
     )
 
 
@@ -217,9 +219,12 @@ def _with_amount(drafts: list[FieldDraft]) -> list[FieldDraft]:
 
 
 def _comments(
-    found: EventTable, label: str, is_fraud: BoolArray, drafts: list[FieldDraft]
+    found: EventTable,
+    label: str,
+    is_fraud: BoolArray,
+    event_type: EventType,
+    dates: tuple[str, ...],
 ) -> list[str]:
-    fields = [draft.field for draft in drafts]
     frauds = int(np.count_nonzero(is_fraud))
     rows = is_fraud.size
     comments = [
@@ -229,16 +234,15 @@ def _comments(
         "Check each comment and the name, then remove the comments. Remove fields that you do not "
         "send with an event.",
     ]
-    if any(field.values for field in fields):
+    if any(field.values for field in event_type.fields):
         comments.append(
             "A category with values is closed: an event with another value is refused. Without "
             "values it takes any."
         )
     if frauds in (0, rows):
         comments.append(f"All labels in {label} are the same; nothing can be learned from them.")
-    roles = {field.role for field in fields}
+    roles = {field.role for field in event_type.fields}
     if "time" not in roles:
-        dates = [draft.field.name for draft in drafts if draft.date_fault]
         hint = f" Is it {' or '.join(dates)}? See there how to write its dates." if dates else ""
         comments.append(
             f"No column was recognised as a time; windows over past events need one.{hint}"
