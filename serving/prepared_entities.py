@@ -179,9 +179,10 @@ class PreparedEntities:
         """
         self._forget_unused()
         # Entities that have many events when a model begins to serve are prepared at once.
-        for tenant_id, windows in self._asked_at_s.keys() - self._begun:
-            self._want_most(tenant_id, windows)
-            self._begun.add((tenant_id, windows))
+        for asked in list(self._asked_at_s):
+            if asked not in self._begun:
+                self._want_most(*asked)
+                self._begun.add(asked)
         with self._lock:
             wanted, self._wanted = self._wanted, {}
         for place, since_us in wanted.items():
