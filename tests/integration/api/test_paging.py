@@ -152,10 +152,11 @@ def test_a_time_of_an_export_selects_the_rows_from_it_on(
     )
     store(service_engine, after)
     for name, expected in (("from", after), ("to", before)):
-        span = urlencode({name: stored["decided_at"]})
-        assert exported(request_(tenant.id, "GET", f"/transactions.csv?{span}"))[0] == [
-            str(expected.transaction_id)
-        ]
+        as_pasted = f"{name}={stored['decided_at']}"
+        for span in (urlencode({name: stored["decided_at"]}), as_pasted):
+            assert exported(request_(tenant.id, "GET", f"/transactions.csv?{span}"))[0] == [
+                str(expected.transaction_id)
+            ]
 
 
 def test_a_cursor_is_refused_with_other_filters_or_of_another_tenant(
