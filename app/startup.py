@@ -16,6 +16,7 @@ from observability.database_metrics import DatabaseMetrics
 from observability.deployment_metrics import DeploymentMetrics
 from observability.drift_metrics import DriftMetrics
 from observability.metrics import EVICTIONS
+from observability.prepared_metrics import PreparedMetrics
 from observability.runtime_metrics import LiveMetrics
 from observability.tracing import Traces
 from persistence.api_keys import verify_key
@@ -151,7 +152,14 @@ def connect(
         api=ApiDependencies(
             api_engine, auth, Cursors(*key_secrets), alias_follower.refresh_settings
         ),
-        metrics=LiveMetrics(pools, alias_follower.in_use, deployments, drift, database),
+        metrics=LiveMetrics(
+            pools,
+            alias_follower.in_use,
+            deployments,
+            PreparedMetrics(prepared.usage),
+            drift,
+            database,
+        ),
     )
     alias_follower.start()
     folder.start()

@@ -59,6 +59,19 @@ def parsed(content: bytes) -> object:
     return yaml.load(content, Loader=UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
+def no_mapping(document: object) -> str | None:
+    """Return what a document is that has no names, as the rest of a sentence; None: it has some."""
+    match document:
+        case dict():
+            return None
+        case None:
+            return "is empty"
+        case list():
+            return "is a list"
+        case _:
+            return "is a single value"
+
+
 def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(members)
     if len(found) < len(members):

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -65,6 +66,18 @@ class PreparedPast:
     made_at_s: float
 
 
+class Usage(NamedTuple):
+    """How much is prepared.
+
+    Attributes:
+        entities: number of entities, for each of the windows that they are prepared for.
+        size: memory in bytes.
+    """
+
+    entities: int
+    size: int
+
+
 _Windows = tuple[int, EntityWindows]
 """A tenant, and windows of a model that serves it."""
 _Place = tuple[int, EntityWindows, str]
@@ -93,7 +106,8 @@ class PreparedEntities:
         self._size = 0
         self._wanted: dict[_Place, int] = {}
         self._not_before_s: dict[_Place, float] = {}
-        self._first_asked: dict[_Windows, bool] = {}
+        self._asked_at_s: dict[_Windows, float] = {}
+        self._begun: set[_Windows] = set()
         self._loop = BackgroundLoop(
             "prepared-entities",
             self.prepare,
@@ -111,6 +125,11 @@ class PreparedEntities:
         """End the thread after an entity that has begun."""
         self._loop.stop()
 
+    def usage(self) -> Usage:
+        """Return how much is prepared."""
+        with self._lock:
+            return Usage(len(self._entries), self._size)
+
     def get(
         self, tenant_id: int, windows: EntityWindows, key: str, since_us: int
     ) -> PreparedPast | None:
@@ -122,8 +141,8 @@ class PreparedEntities:
             key: the entity's id.
             since_us: time from which on its events are needed, microseconds since 1970.
         """
-        # Entities that have many events when a model begins to serve are prepared at once.
-        self._first_asked.setdefault((tenant_id, windows), True)
+        now_s = self._clock()
+        self._asked_at_s[tenant_id, windows] = now_s
         if not self._entries:
             return None
         place = (tenant_id, windows, key)
@@ -131,7 +150,7 @@ class PreparedEntities:
             found = self._entries.get(place)
             if found is None or found.entity.since_us > since_us:
                 return None
-            if self._clock() - found.made_at_s > MAX_AGE_S:
+            if now_s - found.made_at_s > MAX_AGE_S:
                 self._remove(place)
                 return None
             self._entries.move_to_end(place)
@@ -158,16 +177,33 @@ class PreparedEntities:
         Raises:
             StoreUnavailable: Postgres is unreachable or the connection broke.
         """
-        for (tenant_id, windows), is_first in list(self._first_asked.items()):
-            if is_first:
-                self._want_most(tenant_id, windows)
-                self._first_asked[tenant_id, windows] = False
+        self._forget_unused()
+        # Entities that have many events when a model begins to serve are prepared at once.
+        for asked in list(self._asked_at_s):
+            if asked not in self._begun:
+                self._want_most(*asked)
+                self._begun.add(asked)
         with self._lock:
             wanted, self._wanted = self._wanted, {}
         for place, since_us in wanted.items():
             if self._loop.is_stopping:
                 return
             self._prepare(place, since_us - _EARLIER_US)
+
+    def _forget_unused(self) -> None:
+        """Forget windows that nothing asks for, as of a replaced model, and what is too old."""
+        now_s = self._clock()
+        for asked, at_s in list(self._asked_at_s.items()):
+            if now_s - at_s > MAX_AGE_S:
+                self._asked_at_s.pop(asked)
+                self._begun.discard(asked)
+        with self._lock:
+            for place, found in list(self._entries.items()):
+                if now_s - found.made_at_s > MAX_AGE_S:
+                    self._remove(place)
+        for place, at_s in list(self._not_before_s.items()):
+            if at_s <= now_s:
+                self._not_before_s.pop(place)
 
     def _want_most(self, tenant_id: int, windows: EntityWindows) -> None:
         most = entities_with_most_segments(

@@ -9,11 +9,11 @@ from rich.text import Text
 from scoring.counted import counted
 from scoring.policy import CostModel
 from scoring.transaction import PAYSIM
+from training.reporting.addresses import show_addresses
 from training.reporting.metric_formats import FIGURES, money
 from training.reporting.tables import (
     calibration_table,
     calibrators_table,
-    show_addresses,
     titled_table,
 )
 from training.train import Trained

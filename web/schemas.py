@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -25,10 +26,14 @@ Account = Annotated[
 ]
 
 
+_DECODED_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)")
+"""What a query makes of the `+` of an offset that its sender did not encode."""
+
+
 def _instant(text: object) -> datetime:
     """Read an ISO 8601 time; without an offset it is UTC."""
     try:
-        moment = datetime.fromisoformat(str(text))
+        moment = datetime.fromisoformat(_DECODED_PLUS.sub(r"\1+", str(text)))
     except ValueError as error:
         message = "must be an ISO 8601 time such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
         raise ValueError(message) from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from persistence.review.cases import Case
@@ -100,7 +101,7 @@ def _cell(value: Any) -> str | float:  # noqa: ANN401 - whatever a column holds
         return str(value).lower()
     if isinstance(value, int | float):
         return value
-    text = str(value)
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 

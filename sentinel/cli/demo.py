@@ -5,13 +5,47 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from registry.client.proxies import reach_loopback_directly
 from sentinel.local.demo.demo import Demo, stop_leftovers
+from sentinel.local.demo.errors import DemoError
 from sentinel.local.terminal import console, stop_on_signals
 from sentinel.settings import Settings
+
+
+class _Port(click.IntRange):
+    """A port; the error of one that the environment has, as from `make demo PORT=`, names that."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 65535)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return the number of a port.
+
+        Raises:
+            DemoError: the environment has none.
+            click.BadParameter: the command line has none.
+        """
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            source = ctx.get_parameter_source(param.name or "") if ctx and param else None
+            if param and source is ParameterSource.ENVIRONMENT:
+                raise DemoError(
+                    f"{param.envvar}={value}: a port is a number from 1 to 65535."
+                ) from error
+            raise click.BadParameter(
+                f"{value!r} is no port, a number from 1 to 65535.", ctx, param
+            ) from error
 
 
 @click.command("demo")
@@ -29,8 +63,24 @@ from sentinel.settings import Settings
     help="The column of --data that has the time of each event, with --label.  "
     "[default: the most likely one]",
 )
-@click.option("--port", envvar="PORT", default=3000, type=click.IntRange(1, 65535))
-@click.option("--mlflow-port", envvar="MLFLOW_PORT", default=5000, type=click.IntRange(1, 65535))
+@click.option(
+    "--port",
+    envvar="PORT",
+    default=3000,
+    show_default=True,
+    metavar="PORT",
+    type=_Port(),
+    help="Port of the service.",
+)
+@click.option(
+    "--mlflow-port",
+    envvar="MLFLOW_PORT",
+    default=5000,
+    show_default=True,
+    metavar="PORT",
+    type=_Port(),
+    help="Port of MLflow.",
+)
 def demo(
     data: Path | None, label: str | None, time: str | None, port: int, mlflow_port: int
 ) -> None:

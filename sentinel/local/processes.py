@@ -22,6 +22,18 @@ class ProcessError(CommandError):
     """A program failed; the message is one sentence and the end of the program's log."""
 
 
+def failure(name: str, what: str, log: Path) -> ProcessError:
+    """Return the error of a program.
+
+    Args:
+        name: name of the program.
+        what: what happened to it, as the rest of a sentence that begins with the name.
+        log: file of its output, whose end the message has.
+    """
+    end = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+    return ProcessError("\n".join([f"{name} {what}; {log} ends with:", *end]))
+
+
 def check_port(port: int, variable: str, purpose: str) -> None:
     """Check that a port of the loopback interface is free.
 
@@ -106,7 +118,7 @@ class Child:
         """
         self._record_descendants()
         if (code := self._popen.poll()) is not None:
-            raise self._failure(f"ended unexpectedly with status {code}")
+            raise failure(self.name, f"ended unexpectedly with status {code}", self.log)
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until `ready` returns true.
@@ -124,7 +136,7 @@ class Child:
             if ready():
                 return
             if time.monotonic() > deadline:
-                raise self._failure(f"was not ready after {seconds:.0f} s")
+                raise failure(self.name, f"was not ready after {seconds:.0f} s", self.log)
             time.sleep(0.1)
 
     def listens_on(self, port: int) -> bool:
@@ -146,10 +158,6 @@ class Child:
                 self._popen.wait(seconds)
         end_processes(self._family, grace_seconds=1.0)
         self._popen.wait(seconds)
-
-    def _failure(self, what: str) -> ProcessError:
-        end = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
-        return ProcessError("\n".join([f"{self.name} {what}; {self.log} ends with:", *end]))
 
     def _record_descendants(self) -> None:
         """Record the descendants, which cannot be found once the program has ended."""

@@ -23,11 +23,13 @@ class Row(NamedTuple):
     Attributes:
         number: its number, counted from 1 below the header.
         cells: text, or values of Parquet, in the order of COLUMNS; empty or None where missing.
+        line: line of the file on which it begins, counted from 1; None in Parquet.
         fault: what is wrong with the row as a whole; None where nothing is.
     """
 
     number: int
     cells: Sequence[Any]
+    line: int | None = None
     fault: str | None = None
 
 
@@ -63,7 +65,9 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             places = _places(header, shown(path.name))
             width = len(header)
             number = 0
+            end = reader.line_num
             for cells in reader:
+                begin, end = end + 1, reader.line_num
                 if not cells:
                     continue
                 number += 1
@@ -72,7 +76,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
                     fault = f"has {counted(len(cells), 'column')}, the header has {width}"
                     cells = (cells + [""] * width)[:width]
                 cells.append("")
-                yield Row(number, [cells[place] for place in places], fault)
+                yield Row(number, [cells[place] for place in places], begin, fault)
         except csv.Error as error:
             raise LabelFileError(f"{shown(path.name)}, line {reader.line_num}: {error}.") from error
 

@@ -78,12 +78,16 @@ def import_labels(
     with _Rejects(rejects_path(path)) as rejects:
         while batch := list(islice(rows, BATCH_ROWS)):
             valid: list[tuple[Row, NewLabel]] = []
+            reasons: dict[int, str] = {}
             for row in batch:
                 try:
                     valid.append((row, _parse(row, now)))
                 except BadRow as error:
-                    rejects.add(row, str(error))
-            stored = _store(engine, tenant_id, valid, actor, rejects)
+                    reasons[row.number] = str(error)
+            stored = _store(engine, tenant_id, valid, actor, reasons)
+            for row in batch:
+                if (reason := reasons.get(row.number)) is not None:
+                    rejects.add(row, reason)
             counts = ImportCounts(counts.rows + len(batch), counts.stored + stored, rejects.count)
             progress(counts)
     return counts
@@ -100,16 +104,19 @@ def _store(
     tenant_id: int,
     valid: Sequence[tuple[Row, NewLabel]],
     actor: Actor,
-    rejects: _Rejects,
+    reasons: dict[int, str],
 ) -> int:
-    """Store the labels whose events exist and are not later; return how many are new."""
+    """Store the labels whose events exist and are not later; return how many are new.
+
+    Add to `reasons` why the others are rejected, by the number of the row.
+    """
     labels = [label for _, label in valid]
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
         stored = store_labels(connection, tenant_id, labels, actor)
     for place in stored.unknown:
-        rejects.add(valid[place][0], _UNKNOWN)
+        reasons[valid[place][0].number] = _UNKNOWN
     for place, event_at in stored.early.items():
-        rejects.add(valid[place][0], f"occurred_at {early_fault(event_at)}")
+        reasons[valid[place][0].number] = f"occurred_at {early_fault(event_at)}"
     return stored.new
 
 
@@ -142,6 +149,6 @@ class _Rejects:
                 self._path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
             )
             self._write = csv.writer(file).writerow
-            self._write([*COLUMNS, "row", "reason"])
+            self._write([*COLUMNS, "row", "line", "reason"])
         self.count += 1
-        self._write([*row.cells, row.number, reason])
+        self._write([*row.cells, row.number, "" if row.line is None else row.line, reason])

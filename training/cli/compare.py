@@ -52,12 +52,15 @@ def compare(
         sources = open_sources(reporter)
         if data:
             name = model_name(tenant)
-            pair = sources.under(name, PRODUCTION), sources.under(name, CHALLENGER)
+            pair = sources.under(tenant, name, PRODUCTION), sources.under(tenant, name, CHALLENGER)
             evidence = sources.file_evidence(data, *pair, from_step, until_step)
         else:
             with sources.store(tenant) as store:
                 name = store.tenant.model_name
-                pair = sources.under(name, PRODUCTION), sources.under(name, CHALLENGER)
+                pair = (
+                    sources.under(tenant, name, PRODUCTION),
+                    sources.under(tenant, name, CHALLENGER),
+                )
                 window = Window(maturity_days, window_days, as_of)
                 evidence = sources.shadow_evidence(store, *pair, window)
         compared = run(tenant, *pair, evidence, sources.tracking, reporter, configuration())

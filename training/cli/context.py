@@ -18,7 +18,7 @@ from persistence.policies import current_policy
 from persistence.tenants import Tenant, find_tenant
 from registry.client.base import RegisteredVersion, RegistryReader
 from registry.client.factory import open_registry
-from registry.names import MODEL_PATH
+from registry.names import CANDIDATE, CHALLENGER, MODEL_PATH, PRODUCTION
 from registry.publish.tracking import Tracking
 from registry.store.disk_cache import MAX_FILE_BYTES
 from registry.store.model_store import ModelStore
@@ -81,17 +81,40 @@ class Sources:
     model_store: ModelStore
     reporter: Reporter
 
-    def under(self, name: str, alias: str) -> RegisteredVersion:
+    def under(self, tenant: str, name: str, alias: str) -> RegisteredVersion:
         """Return the version under an alias.
 
+        Args:
+            tenant: the tenant's slug.
+            name: registered model of the tenant.
+            alias: alias of the version.
+
         Raises:
-            TrainingError: no version has the alias.
+            TrainingError: no version has the alias; the message ends with what to do.
         """
         version = self.registry.resolve(name, alias)
         if version is None:
-            hint = hint_on_missing_model(self.tracking, name)
+            hint = hint_on_missing_model(self.tracking, name) or self._how_to_give(
+                tenant, name, alias
+            )
             raise TrainingError(f"{name} has no version under the alias {alias}. {hint}".rstrip())
         return version
+
+    def _how_to_give(self, tenant: str, name: str, alias: str) -> str:
+        """Return a sentence on how a version of a registered model gets an alias."""
+        if alias == CANDIDATE:
+            return (
+                f"`python -m training train --tenant {tenant}` gives it to the version that it "
+                "registers."
+            )
+        newest = f"`python -m training promote --tenant {tenant} --alias {CANDIDATE}"
+        if self.registry.resolve(name, PRODUCTION) is None:
+            return f"{newest}` puts the newest version into production."
+        return (
+            f"{newest} --data FILE` compares the newest version with the one in production on a "
+            f"labelled file; or give a version the alias `{CHALLENGER}` in MLflow, so that it "
+            "scores in shadow."
+        )
 
     def verified(self, version: RegisteredVersion) -> FraudModel:
         """Load a version with the service's checks: signature, files, golden rows.
@@ -188,7 +211,8 @@ class Sources:
         if wanted != other:
             raise NoEvidence(
                 f"Version {champion.version} was trained on another event type than version "
-                f"{challenger.version}; compare them on stored decisions."
+                f"{challenger.version}.",
+                "Compare them on stored decisions, without --data.",
             )
         data = self.labelled(path, wanted)
         from_step = self.unseen((champion, challenger), data, "test", from_step)

@@ -36,12 +36,12 @@ def evaluate(
     from training.comparison.evaluate_version import evaluate_version, log
     from training.comparison.evaluation_report import show_evaluation
     from training.progress import Reporter
-    from training.reporting.tables import show_addresses
+    from training.reporting.addresses import show_addresses
 
     console = open_console()
     with Reporter(console) as reporter:
         sources = open_sources(reporter)
-        version = sources.under(model_name(tenant), alias)
+        version = sources.under(tenant, model_name(tenant), alias)
         with reporter.stage(f"Load version {version.version}"):
             model = sources.model_store.load(version)
         transactions = sources.labelled(data, model.features.event_type)

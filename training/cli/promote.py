@@ -75,15 +75,7 @@ def promote(
 
     def chosen_version(name: str) -> RegisteredVersion:
         if number is None:
-            try:
-                return sources.under(name, alias or CHALLENGER)
-            except TrainingError as error:
-                if alias is not None or sources.registry.resolve(name, PRODUCTION) is None:
-                    raise
-                raise TrainingError(
-                    f"{error} `--alias {CANDIDATE} --data FILE` compares the newest version with "
-                    "the one in production on a labelled file."
-                ) from error
+            return sources.under(tenant, name, alias or CHALLENGER)
         version = sources.registry.find(name, number)
         if version is None:
             raise TrainingError(f"{name} has no version {number}.")
@@ -115,8 +107,9 @@ def promote(
             else:
                 raise NoEvidence(
                     f"{name} version {version.version} has no shadow scores, because it is not the "
-                    f"challenger. Compare it on a labelled file with --data, or give it the alias "
-                    f"`{CHALLENGER}` for a while."
+                    "challenger.",
+                    f"Compare it on a labelled file with --data, or give it the alias "
+                    f"`{CHALLENGER}` for a while.",
                 )
             return compare(
                 tenant, production, version, evidence, sources.tracking, reporter, configuration()

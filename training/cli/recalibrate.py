@@ -72,14 +72,14 @@ def calibrate(
     with Reporter(console) as reporter:
         sources = open_sources(reporter)
         if data:
-            version = sources.under(model_name(tenant), alias)
+            version = sources.under(tenant, model_name(tenant), alias)
             model = sources.verified(version)
             transactions = sources.labelled(data, model.features.event_type)
             first = sources.unseen([version], transactions, "calibrate", from_step)
             labels = from_file(transactions, first, until_step)
         else:
             with sources.store(tenant) as store, reporter.stage("Read matured transactions"):
-                version = sources.under(store.tenant.model_name, alias)
+                version = sources.under(tenant, store.tenant.model_name, alias)
                 matured = read_matured_transactions(
                     store.engine,
                     store.tenant.id,

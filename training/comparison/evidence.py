@@ -62,16 +62,16 @@ def from_pairs(
     both = f"{champion.name} versions {champion.version} and {challenger.version}"
     if count == 0:
         raise NoEvidence(
-            f"There are no transactions {window} that {both} both scored. Shadow scores begin when "
-            f"version {challenger.version} gets the alias `challenger`, and count once they are "
-            "mature; a lower --maturity-days includes younger ones."
+            f"There are no transactions {window} that {both} both scored.",
+            f"Shadow scores begin when version {challenger.version} gets the alias `challenger`, "
+            "and count once they are mature; a lower --maturity-days includes younger ones.",
         )
     if frauds < MIN_FRAUDS:
         raise NoEvidence(
             f"{both} both scored {counted(count, 'transaction')} {window}, but only "
             f"{counted(frauds, 'of them is a fraud', 'of them are frauds')}; at least "
-            f"{MIN_FRAUDS} are needed to decide which is better. Wait for more "
-            "labels, or widen --window-days."
+            f"{MIN_FRAUDS} are needed to decide which is better.",
+            "Wait for more labels, or widen --window-days.",
         )
     labelled = int(np.count_nonzero(pairs.labelled & has_weight))
     presumed = int(np.count_nonzero(~pairs.labelled & has_weight))

@@ -52,7 +52,7 @@ def promote(
         except NoEvidence as error:
             if not force:
                 raise NoEvidence(f"{error} Use --force to promote it anyway.") from error
-            evidence = f"Not compared. {error}"
+            evidence = f"Not compared. {error.reason}"
         else:
             evidence = _evidence(comparison)
             if not comparison.comparison.is_better and not force:

@@ -7,6 +7,7 @@ from rich.console import Console
 from scoring.counted import counted
 from training.comparison.compare import Compared
 from training.comparison.summary import comparison_table
+from training.reporting.addresses import show_run
 from training.reporting.tables import print_line
 
 
@@ -30,4 +31,4 @@ def show_comparison(compared: Compared, console: Console) -> None:
     print_line(console, compared.sentence, style="bold")
     for note in compared.notes:
         print_line(console, note)
-    print_line(console, f"Run: {compared.run_url or compared.run_id}")
+    show_run(compared.run_id, compared.run_url, console)

@@ -28,6 +28,7 @@ class Draft:
         field_comments: sentences by the name of a field.
         rows: number of events of the file.
         frauds: number of frauds among them.
+        unread_dates: columns of dates that are not read, because the year is not first.
     """
 
     event_type: EventType
@@ -35,6 +36,7 @@ class Draft:
     field_comments: Mapping[str, tuple[str, ...]]
     rows: int
     frauds: int
+    unread_dates: tuple[str, ...] = ()
 
 
 def write_draft(draft: Draft) -> str:

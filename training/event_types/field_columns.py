@@ -100,7 +100,10 @@ def _timestamp(field: Field, column: pa.ChunkedArray, missing: BoolArray) -> Rea
     found = times(column, missing)
     is_good = found.is_time & (found.us >= 0)
     seconds = np.where(is_good, found.us / 1e6, np.nan)
-    rule = "a time since 1970, such as 2026-05-01T09:30:00Z, or a number since 1970"
+    rule = (
+        "a time since 1970 with the year first, such as 2026-05-01T09:30:00Z, or a number since "
+        "1970"
+    )
     return ReadField(seconds, ~(is_good | missing), rule, found.us)
 
 

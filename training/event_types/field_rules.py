@@ -33,6 +33,7 @@ from training.event_types.names import (
 )
 from training.event_types.profile import Profile
 from training.event_types.times import Form, Times
+from training.event_types.written_dates import fault_of_dates
 
 LEAK = 0.95
 SUSPICIOUS = 0.7
@@ -48,7 +49,6 @@ MAX_CODES = 20
 MIN_ENTITIES = 50
 """Number of different values above which a name such as `merchant` is that of an entity."""
 
-_DAY_FIRST = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}([ T]\d.*)?")
 _GROUPED_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:[,.' ]\d{3})+|\d+)(?:[.,]\d+)?")
 """A number whose thousands may be separated, which no number in a file may be."""
 
@@ -72,6 +72,7 @@ class FieldDraft:
         least: smallest number of the column, or None.
         greatest: largest number of the column, or None.
         times: times of a timestamp, else None.
+        date_fault: what `fault_of_dates` says of a column that would be a time, else None.
     """
 
     field: Field
@@ -80,6 +81,7 @@ class FieldDraft:
     least: float | None = None
     greatest: float | None = None
     times: Times | None = None
+    date_fault: str | None = None
 
     def changed(self, comment: str, **changes: Any) -> FieldDraft:  # noqa: ANN401 - of a field
         """Return the draft with other values of the field and one more comment, if any."""
@@ -242,6 +244,9 @@ def _text(column: Profile) -> FieldDraft:
     if column.not_numbers:
         odd = ", ".join(map(_shown, column.not_numbers[:3]))
         comments.append(f"Most cells are numbers, but not {odd}; correct them if it is a number.")
+    elif column.not_times:
+        odd = ", ".join(map(_shown, column.not_times[:3]))
+        comments.append(f"Most cells are times, but not {odd}; correct them if it is a time.")
     elif all(map(_GROUPED_NUMBER.fullmatch, counts)) and not column.has_leading_zeros:
         comments.append(
             "Its cells look like numbers with separated thousands, or with decimal commas in some "
@@ -252,11 +257,9 @@ def _text(column: Profile) -> FieldDraft:
         return _ignored(
             column, f"Ignored: some texts are longer than {MAX_TEXT_LENGTH:,} characters."
         )
-    if all(map(_DAY_FIRST.fullmatch, counts)):
-        return _ignored(
-            column,
-            "Ignored: dates whose day and month may be confused. Write them as 2026-05-31.",
-        )
+    if fault := fault_of_dates(counts):
+        ignored = _ignored(column, f"Ignored: its cells are {fault}")
+        return replace(ignored, date_fault=fault)
     is_line = all(map(is_visible, counts))
     hint = _hint(column)
     if hint and longest <= MAX_ENTITY_LENGTH and is_line:

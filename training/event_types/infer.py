@@ -67,12 +67,14 @@ def infer(path: Path, label: str, time: str | None = None) -> Draft:
     drafts = _with_amount(_with_sides(drafts))
     event_type = EventType(_name(path), label, tuple(draft.field for draft in drafts))
     check_event_type(event_type)
+    dates = tuple(draft.field.name for draft in drafts if draft.date_fault)
     return Draft(
         event_type,
-        tuple(_comments(found, label, is_fraud, event_type)),
+        tuple(_comments(found, label, is_fraud, event_type, dates)),
         {draft.field.name: draft.comments for draft in drafts if draft.comments},
         rows=is_fraud.size,
         frauds=int(np.count_nonzero(is_fraud)),
+        unread_dates=dates,
     )
 
 
@@ -138,6 +140,10 @@ def _with_time(drafts: list[FieldDraft], time: str | None, source: str) -> list[
             raise TrainingError(
                 f"{source}: the column {printable(time)} has times before 1970, which the time of "
                 "an event may not be."
+            )
+        if chosen.date_fault is not None:
+            raise TrainingError(
+                f"{source}: the cells of the column {printable(time)} are {chosen.date_fault}"
             )
         if chosen.field.kind != "timestamp":
             raise TrainingError(
@@ -213,7 +219,11 @@ def _with_amount(drafts: list[FieldDraft]) -> list[FieldDraft]:
 
 
 def _comments(
-    found: EventTable, label: str, is_fraud: BoolArray, event_type: EventType
+    found: EventTable,
+    label: str,
+    is_fraud: BoolArray,
+    event_type: EventType,
+    dates: tuple[str, ...],
 ) -> list[str]:
     frauds = int(np.count_nonzero(is_fraud))
     rows = is_fraud.size
@@ -233,7 +243,10 @@ def _comments(
         comments.append(f"All labels in {label} are the same; nothing can be learned from them.")
     roles = {field.role for field in event_type.fields}
     if "time" not in roles:
-        comments.append("No column was recognised as a time; windows over past events need one.")
+        hint = f" Is it {' or '.join(dates)}? See there how to write its dates." if dates else ""
+        comments.append(
+            f"No column was recognised as a time; windows over past events need one.{hint}"
+        )
     if "amount" not in roles:
         comments.append("No column was recognised as the amount; give one the role amount.")
     left_out = [name for name in found.names if name and name != label and not _can_be_field(name)]

@@ -9,10 +9,13 @@ from scoring.columns import FloatArray
 from training.data import columns as arrow_columns
 from training.event_types.cells import BOOLEANS, booleans
 
-LABEL_RULE = "0 or 1, true or false, yes or no, fraud or legit"
+LABEL_RULE = "0 or 1, true or false, yes or no, ja or nein, oui or non, sí or no, fraud or legit"
 
 _WORDS = {
     **BOOLEANS,
+    # Of other languages: no word means yes in one of them and no in another.
+    **dict.fromkeys(("ja", "oui", "sí", "sì", "si"), 1.0),
+    **dict.fromkeys(("nein", "non"), 0.0),
     **dict.fromkeys(("fraud", "fraudulent"), 1.0),
     **dict.fromkeys(("legit", "legitimate", "genuine", "normal", "non-fraud", "not fraud"), 0.0),
 }

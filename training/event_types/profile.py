@@ -48,6 +48,7 @@ class Profile:
         has_decimal_commas: whether numbers are written with decimal commas.
         has_leading_zeros: whether the cells are digits, some with a zero in front.
         not_numbers: cells that are not numbers in a column that mostly has numbers.
+        not_times: cells that are not times in a column that mostly has times.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Profile:
     has_decimal_commas: bool = False
     has_leading_zeros: bool = False
     not_numbers: tuple[str, ...] = ()
+    not_times: tuple[str, ...] = ()
 
     @property
     def present_count(self) -> int:
@@ -153,11 +155,20 @@ def _of_text(plain: Profile, column: pa.ChunkedArray) -> Profile:
     if np.all(~np.isnan(truths) | missing):
         truths[missing] = np.nan
         return replace(plain, content="boolean", numbers=truths)
-    others: tuple[str, ...] = ()
-    if np.count_nonzero(is_number) >= _MOSTLY * np.count_nonzero(~missing):
-        codes = np.unique(plain.codes[~is_number & ~missing])
-        others = as_text(plain.values.take(pa.array(codes)))
-    return replace(plain, content="text", not_numbers=others)
+    return replace(
+        plain,
+        content="text",
+        not_numbers=_others(plain, is_number),
+        not_times=_others(plain, found.is_time),
+    )
+
+
+def _others(plain: Profile, is_usual: BoolArray) -> tuple[str, ...]:
+    """Return the cells that differ in a column whose cells are mostly usual ones, else nothing."""
+    if np.count_nonzero(is_usual) < _MOSTLY * plain.present_count:
+        return ()
+    codes = np.unique(plain.codes[~is_usual & ~plain.missing])
+    return as_text(plain.values.take(pa.array(codes)))
 
 
 def _without_point(text: pa.ChunkedArray) -> BoolArray:

@@ -11,7 +11,7 @@ from scoring.errors import InvalidFeatureSet
 from scoring.feature_set.document import from_document, to_document
 from scoring.feature_set.feature_set import FeatureSet
 from sentinel.sentences import shown
-from sentinel.yaml_keys import QuotedNumbers, parsed
+from sentinel.yaml_keys import QuotedNumbers, no_mapping, parsed
 from training.errors import TrainingError
 
 
@@ -32,6 +32,11 @@ def read_feature_set(path: Path) -> FeatureSet:
         raise TrainingError(
             f"{shown(path)} is not YAML: {' '.join(str(error).split())}."
         ) from error
+    if what := no_mapping(document):
+        raise TrainingError(
+            f"{shown(path)} {what}; a feature set is a mapping with version and features, such as "
+            "`python -m training features suggest` writes."
+        )
     try:
         return from_document(document)
     except InvalidFeatureSet as error:

@@ -7,6 +7,7 @@ from rich.console import Console
 from scoring.counted import counted
 from training.comparison.summary import comparison_table
 from training.recalibration.run import Recalibration
+from training.reporting.addresses import show_run
 from training.reporting.tables import calibrators_table, print_line, titled_table
 
 
@@ -52,4 +53,4 @@ def show_recalibration(recalibration: Recalibration, console: Console) -> None:
             f"({result.calibration.chosen}), threshold {result.model.policy.threshold:.4g}.",
             style="bold",
         )
-    print_line(console, f"Run: {recalibration.run_url or recalibration.run_id}")
+    show_run(recalibration.run_id, recalibration.run_url, console)

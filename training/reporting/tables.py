@@ -17,15 +17,6 @@ def print_line(console: Console, sentence: str, style: str | None = None) -> Non
     console.print(sentence, style=style, soft_wrap=True)
 
 
-def show_addresses(
-    run_id: str, run_url: str | None, version_url: str | None, console: Console
-) -> None:
-    """Print the addresses of a run and a version in MLflow, or the run's id without a server."""
-    console.print(f"Run: {run_url or run_id}", soft_wrap=True)
-    if version_url is not None:
-        console.print(f"Version: {version_url}", soft_wrap=True)
-
-
 def titled_table(title: str, *columns: str, data: str, left: int = 1) -> Table:
     """Return an empty table.
 

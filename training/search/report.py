@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scoring.counted import counted
+from training.reporting.addresses import show_run
 from training.reporting.tables import titled_table
 from training.search.search import Tuned
 from training.search.selection import RankedCandidate
@@ -36,7 +37,7 @@ def show_search(tuned: Tuned, console: Console) -> None:
             "`python -m training train` makes that model.",
             soft_wrap=True,
         )
-    console.print(f"Search: {tuned.run_url or tuned.run_id}", soft_wrap=True)
+    show_run(tuned.run_id, tuned.run_url, console, what="Search")
 
 
 def _table(tuned: Tuned) -> Table:

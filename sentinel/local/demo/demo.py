@@ -30,7 +30,7 @@ from sentinel.local.demo.own_file import EVENT_TYPE, Described, OwnFile, describ
 from sentinel.local.demo.promotion import promote
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
-from sentinel.local.processes import Child, Ledger, ProcessError, check_port
+from sentinel.local.processes import Child, Ledger, check_port
 from sentinel.local.terminal import console, step
 from sentinel.sentences import shown
 from sentinel.settings import Settings
@@ -198,8 +198,7 @@ class Demo:
         while True:
             for child in self._children:
                 child.check()
-            if not self._postgres.is_running():
-                raise ProcessError("Postgres ended unexpectedly.")
+            self._postgres.check()
             time.sleep(0.5)
 
     def _look_at_data(

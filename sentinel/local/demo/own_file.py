@@ -48,11 +48,13 @@ class Described:
         file: the file.
         event_type: its event type, from the file in the demo's home or inferred.
         draft: YAML of an event type that was inferred; None where the file in the home has it.
+        unread_dates: columns of an inferred one with dates that are not read.
     """
 
     file: OwnFile
     event_type: EventType
     draft: str | None
+    unread_dates: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> state.Fingerprint:
@@ -100,9 +102,15 @@ class Described:
         if ignored:
             notes.append(f"Ignored columns, with the reasons in that file: {', '.join(ignored)}.")
         if "time" not in event_type.roles:
+            dates = " or ".join(map(printable, self.unread_dates))
+            way = (
+                f"if it is {dates}, write its dates as that file shows"
+                if dates
+                else "TIME=column names it"
+            )
             notes.append(
                 f"{source} has no column that was recognised as the time of the events, so windows "
-                "over past events are left out; TIME=column names it."
+                f"over past events are left out; {way}."
             )
         elif not any(field.kind == "entity" for field in event_type.kept.values()):
             notes.append(
@@ -146,7 +154,7 @@ def describe(home: Path, file: OwnFile) -> Described:
     with step(f"Inferring the event type of {shown(file.path.name)}"):
         draft = infer(file.path, file.label, file.time)
     _require_both_labels(file, draft.rows, draft.frauds)
-    return Described(file, draft.event_type, write_draft(draft))
+    return Described(file, draft.event_type, write_draft(draft), draft.unread_dates)
 
 
 def _require_both_labels(file: OwnFile, rows: int, frauds: int) -> None:

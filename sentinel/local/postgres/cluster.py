@@ -40,13 +40,17 @@ _STOP_SECONDS = 30.0
 
 
 class Cluster:
-    """The cluster in `root`/data, with its password, log and socket beside it."""
+    """The cluster in `root`/data, with its password, log and socket beside it.
+
+    Attributes:
+        log: file of the server's log.
+    """
 
     def __init__(self, root: Path) -> None:
         """Set the paths; read and write nothing yet."""
         self._root = root
         self._data = root / "data"
-        self._log = root / "server.log"
+        self.log = root / "server.log"
         self._password = root / "password"
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -100,15 +104,15 @@ class Cluster:
         self._check_version(binaries, account)
         socket = self._socket_directory(account)
         self._clear_stale_locks(socket)
-        offset = self._log.stat().st_size if self._log.exists() else 0
+        offset = self.log.stat().st_size if self.log.exists() else 0
         command = [str(binaries / "postgres"), "-D", str(self._data), "-k", str(socket)]
-        self._server = account.spawn(command, self._log)
+        self._server = account.spawn(command, self.log)
         deadline = time.monotonic() + _START_SECONDS
         while not self._is_ready():
             if self._server.poll() is not None or time.monotonic() > deadline:
                 raise EmbeddedPostgresError(
                     f"The embedded Postgres did not start: {self._reason(offset)} "
-                    f"Its log is {self._log}."
+                    f"Its log is {self.log}."
                 )
             time.sleep(0.02)
 
@@ -149,7 +153,7 @@ class Cluster:
             # The process that started the server was killed before the server was ready.
             if time.monotonic() > deadline or not self.postmaster():
                 raise EmbeddedPostgresError(
-                    f"The embedded Postgres did not become ready; its log is {self._log}."
+                    f"The embedded Postgres did not become ready; its log is {self.log}."
                 )
             time.sleep(0.05)
         lines = self._pid_lines()
@@ -239,9 +243,7 @@ class Cluster:
 
     def _reason(self, offset: int) -> str:
         """Return the error that the server logged after `offset` when it did not start."""
-        text = (
-            self._log.read_bytes()[offset:].decode(errors="replace") if self._log.exists() else ""
-        )
+        text = self.log.read_bytes()[offset:].decode(errors="replace") if self.log.exists() else ""
         fatal = [line for line in text.splitlines() if "FATAL" in line or "could not" in line]
         return last_line("\n".join(fatal[:1]) or text)
 

@@ -27,6 +27,7 @@ from sentinel.home import prepare_home
 from sentinel.local.postgres.binaries import EmbeddedPostgresError
 from sentinel.local.postgres.cluster import ROLE, Cluster, last_line
 from sentinel.local.postgres.os_account import Account, postgres_account
+from sentinel.local.processes import failure
 from sentinel.sentences import foreseen
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
@@ -107,6 +108,15 @@ class EmbeddedPostgres:
     def is_running(self) -> bool:
         """Whether a server of this directory is running or starting."""
         return self._cluster.postmaster() is not None
+
+    def check(self) -> None:
+        """Check that a server of this directory is running or starting.
+
+        Raises:
+            ProcessError: it has ended.
+        """
+        if not self.is_running():
+            raise failure("Postgres", "ended unexpectedly", self._cluster.log)
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:

@@ -139,6 +139,26 @@ def test_spans_of_time_that_meet_have_every_row_once(
     assert sorted(seen) == [str(decision.transaction_id) for decision in batch]
 
 
+def test_a_time_of_an_export_selects_the_rows_from_it_on(
+    request_: Request, service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    tenant = make_tenant()
+    before = decision_at(decide(tenant), datetime(2026, 1, 31, 12, tzinfo=UTC))
+    store(service_engine, before)
+    first = io.StringIO(request_(tenant.id, "GET", "/transactions.csv").text)
+    (stored,) = csv.DictReader(first)
+    after = decision_at(
+        decide(tenant), datetime.fromisoformat(stored["decided_at"]) + timedelta(seconds=1)
+    )
+    store(service_engine, after)
+    for name, expected in (("from", after), ("to", before)):
+        as_pasted = f"{name}={stored['decided_at']}"
+        for span in (urlencode({name: stored["decided_at"]}), as_pasted):
+            assert exported(request_(tenant.id, "GET", f"/transactions.csv?{span}"))[0] == [
+                str(expected.transaction_id)
+            ]
+
+
 def test_a_cursor_is_refused_with_other_filters_or_of_another_tenant(
     request_: Request, service_engine: Engine, make_tenant: MakeTenant
 ) -> None:

@@ -4,7 +4,8 @@ Fields that later releases add stand beside those bytes.
 
 `replies.json` holds the replies of commit 7905b3b, before schema objects, to the requests of
 `tests/support/data/wire.py`, in their order. `fixed_text` there says which texts may differ. Added
-since: `via`, `object` and `details` of an audit entry.
+since: `via`, `object` and `details` of an audit entry. Changed since: the times of a CSV file have
+the `T` that those of JSON have.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from observability.prepared_metrics import PreparedMetrics
 from observability.runtime_metrics import LiveMetrics
 from persistence.engine import open_database
 
@@ -70,6 +71,15 @@ def test_a_model_without_a_version_in_production_has_no_series() -> None:
     del in_use["fraud-a"]
     assert "fraud-a" not in live.exposition()
     assert value(live, 'sentinel_model_version{model="fraud-b"}') == 1
+
+
+def test_the_past_events_that_are_prepared_are_metrics() -> None:
+    usage = (0, 0)
+    live = LiveMetrics({}, dict, PreparedMetrics(lambda: usage))
+    assert value(live, "sentinel_prepared_entities") == 0
+    usage = (3, 120_000_000)
+    assert value(live, "sentinel_prepared_entities") == 3
+    assert value(live, "sentinel_prepared_bytes") == 120_000_000
 
 
 def test_the_memory_and_cpu_of_the_process_are_metrics() -> None:

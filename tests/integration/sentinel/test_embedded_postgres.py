@@ -22,6 +22,7 @@ import psycopg
 import pytest
 
 from sentinel.local.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from sentinel.local.processes import ProcessError
 from tests.support.paths import PROJECT
 
 FORK = multiprocessing.get_context("fork")
@@ -191,6 +192,20 @@ def test_the_server_recovers_after_a_kill(home: Path) -> None:
     wait_until(lambda: not postgres.is_running())
     with EmbeddedPostgres(home) as url:
         assert query(url, "SELECT value FROM kept") == 7
+
+
+def test_a_server_that_has_ended_is_reported_with_its_log(home: Path) -> None:
+    postgres = EmbeddedPostgres(home)
+    postgres.start()
+    postgres.check()
+    os.kill(postmaster_pid(home), signal.SIGINT)
+    wait_until(lambda: not postgres.is_running())
+    with pytest.raises(ProcessError) as ended:
+        postgres.check()
+    first, *log = str(ended.value).splitlines()
+    assert first == f"Postgres ended unexpectedly; {home / 'postgres/server.log'} ends with:"
+    assert log[-1].endswith("database system is shut down")
+    postgres.release()
 
 
 def test_a_pid_file_with_another_programs_pid_does_not_block_a_start(home: Path) -> None:

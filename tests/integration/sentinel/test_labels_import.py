@@ -54,9 +54,9 @@ def test_rows_are_stored_and_the_others_rejected_with_the_reason(
         tmp_path / "labels.csv",
         f"order-1,,fraud,chargeback,{AT},12.5,",
         f"order-9,,fraud,chargeback,{AT},,",
+        "order-1,,fraud,rumour,yesterday,,",
         f",{second.transaction_id},legitimate,customer,{AT},,true",
         f",{second.prediction_id},fraud,customer,{AT},,",
-        "order-1,,fraud,rumour,yesterday,,",
         "order-1,,fraud",
     )
     done = import_(path)
@@ -73,15 +73,18 @@ def test_rows_are_stored_and_the_others_rejected_with_the_reason(
         ]
     )
     with (tmp_path / "labels.csv.rejected.csv").open(newline="") as file:
-        rejected = {r["row"]: r["reason"] for r in csv.DictReader(file)}
+        rejected = {(r["row"], r["line"]): r["reason"] for r in csv.DictReader(file)}
     unknown = "no decision of the tenant has this id"
-    assert rejected == {
-        "2": unknown,
-        "4": unknown,
-        "5": "source must be one of chargeback, analyst, customer, rule, import; occurred_at must "
-        "be a time such as 2026-01-31T12:00:00Z",
-        "6": "has 3 columns, the header has 7",
-    }
+    assert list(rejected.items()) == [
+        (("2", "3"), unknown),
+        (
+            ("3", "4"),
+            "source must be one of chargeback, analyst, customer, rule, import; occurred_at must "
+            "be a time such as 2026-01-31T12:00:00Z",
+        ),
+        (("5", "6"), unknown),
+        (("6", "7"), "has 3 columns, the header has 7"),
+    ], "in the order of the file"
     (entry,) = rows("SELECT via, object FROM audit_log WHERE action = 'label.created'")
     assert entry == {"via": "sentinel labels import", "object": "labels"}
 

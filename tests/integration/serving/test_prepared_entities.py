@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from datetime import UTC, datetime
 
 import numpy as np
@@ -260,6 +262,31 @@ def test_what_is_prepared_is_forgotten_before_maintenance_deletes_changes(
     assert hot.events() == 0
 
 
+def test_windows_of_a_replaced_model_are_forgotten_once_nothing_asks_for_them(
+    hot: HotCustomer,
+) -> None:
+    features = features_of({"count": "count(by=CUSTOMER_ID, window='30d')"}, CARDS)
+    (windows,) = features.by_entity
+    for key in ("hot", "other"):
+        hot.prepared.want(hot.cards.id, windows, key, START_US)
+    hot.prepared.get(hot.cards.id, windows, "hot", 2**62)
+    hot.prepared.prepare()
+    assert hot.prepared.get(hot.cards.id, windows, "hot", 2**62)
+    replaced = weakref.ref(windows)
+    del features, windows
+
+    hot.clock_s += MAX_AGE_S - 60
+    assert hot.prepare() == 700, "the next model's, 60 s later"
+    assert replaced()
+    assert hot.prepared.usage().entities == 2
+    hot.clock_s += 1
+    hot.prepared.prepare()
+    gc.collect()
+    assert replaced() is None
+    assert hot.events() == 700
+    assert hot.prepared.usage().entities == 1
+
+
 def test_entities_with_most_events_are_prepared_when_a_model_begins_to_serve(
     hot: HotCustomer,
 ) -> None:
@@ -281,9 +308,11 @@ def test_a_busy_entity_is_prepared_again_after_a_pause(hot: HotCustomer) -> None
 def test_the_least_used_are_forgotten_where_memory_ends(
     hot: HotCustomer, engine: Engine, service_engine: Engine
 ) -> None:
+    assert hot.prepared.usage() == (0, 0)
     hot.prepare()
     size = hot.size()
     assert 700 * 50 < size < 700 * 2_000
+    assert hot.prepared.usage() == (1, size)
     other = HotCustomer(engine, service_engine, "other")
     other.pay(700)
     few = hot.prepared_by(service_engine, most_bytes=size + size // 2)
@@ -296,6 +325,8 @@ def test_the_least_used_are_forgotten_where_memory_ends(
         few.want(one.cards.id, WINDOWS, "hot", START_US)
         few.prepare()
     assert kept() == [False, True]
+    assert few.usage().entities == 1
+    assert few.usage().size <= size + size // 2
 
 
 def test_an_entity_that_takes_more_than_all_memory_leaves_the_others(

@@ -127,14 +127,23 @@ def test_missing_versions_or_labels_are_reported_in_a_sentence(
     past: Past, publish: Publish, training: Training, tmp_path: Path
 ) -> None:
     def refused(*arguments: object) -> str:
-        done = training("compare", "--tenant", past.tenant.slug, *arguments)
+        done = training("compare", "--tenant", slug, *arguments)
         assert done.exit_code == 1
         return " ".join(done.stderr.split())
 
-    name = past.tenant.model_name
-    assert f"{name} has no version under the alias production" in refused()
+    name, slug = past.tenant.model_name, past.tenant.slug
+    assert f"{name} has no version under the alias production. MLflow has no such" in refused()
+    publish(name, TIMID, alias=None)
+    assert (
+        f"{name} has no version under the alias production. `python -m training promote --tenant "
+        f"{slug} --alias candidate` puts the newest version into production."
+    ) in refused()
     champion = registered(past, TIMID, publish(name, TIMID, alias=PRODUCTION))
-    assert f"{name} has no version under the alias challenger" in refused()
+    assert (
+        f"{name} has no version under the alias challenger. `python -m training promote --tenant "
+        f"{slug} --alias candidate --data FILE` compares the newest version with the one in "
+        "production on a labelled file; or give a version the alias `challenger` in MLflow"
+    ) in refused()
     challenger = registered(past, BOLD, publish(name, BOLD, alias=CHALLENGER))
     assert "There are no transactions 30 to 120 days old that" in refused()
     transactions = some_transactions(300)

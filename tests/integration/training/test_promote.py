@@ -157,12 +157,34 @@ def test_a_version_without_shadow_scores_needs_a_file(
         refused.stderr.split()
     )
     assert "--force" in refused.stderr
+    assert "Compare it on a labelled file with --data" in " ".join(refused.stderr.split())
     transactions = some_transactions(1_500, seed=4)
     path = write_csv(tmp_path / "month.csv", transactions, labels_of(transactions, seed=4))
     done = training("promote", "--tenant", slug, "--version", 2, "--data", path)
     assert done.exit_code == 0, done.stderr
     assert "1,500 transactions of month.csv" in done.stdout
     assert aliases() == {PRODUCTION: "2"}
+
+
+def test_a_forced_promotion_without_evidence_does_not_advise_to_compare(
+    past: Past, publish: Publish, training: Training, aliases: Aliases, mlflow_server: str
+) -> None:
+    name, slug = past.tenant.model_name, past.tenant.slug
+    publish(name, TIMID)
+    publish(name, BOLD, alias=CHALLENGER)
+    publish(name, TIMID, alias=None)
+    client = MlflowClient(mlflow_server)
+    for arguments, number, reason in (
+        ((), "2", f"that {name} versions 1 and 2 both scored."),
+        (("--version", 3), "3", "has no shadow scores, because it is not the challenger."),
+    ):
+        forced = training("promote", "--tenant", slug, *arguments, "--force")
+        assert forced.exit_code == 0, forced.stderr
+        assert aliases() == {PRODUCTION: number}
+        evidence = client.get_model_version(name, number).tags[EVIDENCE_TAG]
+        assert evidence.startswith("Forced. Not compared. ")
+        assert evidence.endswith(reason), "no sentence of advice follows"
+        assert evidence in " ".join(forced.stdout.split())
 
 
 def test_an_unknown_version_or_alias_is_reported(
@@ -172,7 +194,11 @@ def test_an_unknown_version_or_alias_is_reported(
     publish(name, TIMID)
     for arguments, expected in (
         (("--version", 9), f"{name} has no version 9."),
-        ((), f"{name} has no version under the alias challenger. `--alias candidate --data FILE`"),
+        (
+            (),
+            f"{name} has no version under the alias challenger. `python -m training promote "
+            f"--tenant {slug} --alias candidate --data FILE` compares the newest version",
+        ),
         (("--version", 1, "--alias", "challenger"), "give one of them"),
     ):
         done = training("promote", "--tenant", slug, *arguments)

@@ -38,7 +38,7 @@ def test_a_line_holds_the_decision_and_its_latest_feedback() -> None:
     (row,) = parsed(case)
     assert tuple(row) == EXPORT.names
     assert row["transaction_id"] == str(case.decided.transaction_id)
-    assert row["decided_at"] == "2026-01-31 12:00:00+00:00"
+    assert row["decided_at"] == NOW.isoformat() == "2026-01-31T12:00:00+00:00", "as in JSON"
     assert float(row["amount"]) == case.decided.transaction.amount
     assert float(row["score"]) == case.decided.prediction.score
     assert (row["feedback"], row["rationale"]) == ("escalated", "looked, saw")

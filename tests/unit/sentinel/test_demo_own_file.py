@@ -77,6 +77,17 @@ def test_the_person_is_told_where_to_look(tmp_path: Path, file: Path) -> None:
     ]
 
 
+def test_dates_that_are_not_read_are_named_where_no_time_was_recognised(tmp_path: Path) -> None:
+    when = [f"{1 + i // 100:02d}.01.2026 {i // 5 % 24:02d}:{i % 60:02d}" for i in range(ROWS)]
+    found = described(tmp_path, write_csv(tmp_path / "payments.csv", payments(when=when)))
+    assert found.notes(EVENT_TYPE)[2].endswith(
+        "so windows over past events are left out; if it is when, write its dates as that file "
+        "shows."
+    )
+    assert found.draft is not None
+    assert "# Ignored: its cells are dates with the day first." in found.draft
+
+
 @pytest.mark.parametrize(
     ("left_out", "sentence"),
     [

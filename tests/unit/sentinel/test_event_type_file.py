@@ -89,14 +89,34 @@ def test_every_fault_has_a_line(file: Path) -> None:
         (b"name: !!python/object/apply:os.system ['true']", "is not YAML"),
         (b"\xff\xfe\x00", "is not YAML"),
         (b"[" * 20_000, "is not YAML"),
-        (b"", "is not an event type"),
-        (b"- a", "is not an event type"),
+        (b"{}", "is not an event type:\n  name is required\n  fields is required"),
         (b"#" * (MAX_BYTES + 1), "has more than 1,048,576 bytes"),
     ],
 )
 def test_anything_else_is_refused_in_a_sentence(file: Path, content: bytes, message: str) -> None:
     file.write_bytes(content)
     assert message in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("", "is empty"),
+        ("# name: cards\n", "is empty"),
+        ("- name: cards\n", "is a list"),
+        ("[1]", "is a list"),
+        ("TX_ID,TX_AMOUNT\n1,2.50\n", "is a single value"),
+        ("7", "is a single value"),
+    ],
+)
+def test_the_error_of_a_file_without_names_has_what_an_event_type_has(
+    file: Path, content: str, what: str
+) -> None:
+    file.write_text(content)
+    assert refusal(file).endswith(
+        f"cards.yaml {what}; an event type is a mapping with name and fields, such as `sentinel "
+        "event-types infer` drafts from a file of events."
+    )
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -122,6 +122,13 @@ def test_a_row_of_another_length_is_a_fault_of_that_row_alone(tmp_path: Path) ->
     assert len(short.cells) == len(good.cells) == len(COLUMNS)
 
 
+def test_a_row_has_the_line_on_which_it_begins_in_an_editor(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    row = "fraud,rule,2026-02-01T10:00:00Z"
+    path.write_text(f'{HEADER},note\n\na,{row},"two\nlines"\nb,{row},\n')
+    assert [(found.number, found.line) for found in read_rows(path)] == [(1, 3), (2, 5)]
+
+
 def test_parquet_has_times_numbers_and_booleans(tmp_path: Path) -> None:
     path = tmp_path / "labels.PARQUET"
     at = datetime(2026, 2, 1, 9, 30, 0, 123456, tzinfo=UTC)

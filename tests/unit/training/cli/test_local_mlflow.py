@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from sentinel.settings import Settings
 from training.cli.context import note_on_local_mlflow
+from training.reporting.addresses import show_addresses
 
 
 def test_a_training_without_a_server_names_its_mlflow_and_the_way_to_the_demos(
@@ -25,3 +27,31 @@ def test_a_training_without_a_server_names_its_mlflow_and_the_way_to_the_demos(
     )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert note_on_local_mlflow(Settings()) is None
+
+
+@pytest.mark.parametrize(
+    ("tracking_uri", "uri"),
+    [
+        (None, "'sqlite:///{home}/mlflow.db'"),
+        ("postgresql://mlflow:secret@db/mlflow", '"$MLFLOW_TRACKING_URI"'),
+    ],
+)
+def test_a_run_without_a_server_has_the_command_that_shows_it_and_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracking_uri: str | None, uri: str
+) -> None:
+    home = tmp_path / "a home"
+    monkeypatch.setenv("SENTINEL_HOME", str(home))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri or "")
+    console = Console(width=20)
+    with console.capture() as printed:
+        show_addresses("5a3f", None, None, console)
+    assert printed.get() == (
+        f"Run: 5a3f\nTo look at it: mlflow ui --backend-store-uri {uri.format(home=home)}\n"
+    )
+
+
+def test_a_run_on_a_server_has_its_address_alone() -> None:
+    console = Console()
+    with console.capture() as printed:
+        show_addresses("5a3f", "http://mlflow/#/run", "http://mlflow/#/version", console)
+    assert printed.get() == "Run: http://mlflow/#/run\nVersion: http://mlflow/#/version\n"

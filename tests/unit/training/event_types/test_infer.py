@@ -112,6 +112,7 @@ def test_csv_and_parquet_of_the_same_rows_are_the_same_event_type(tmp_path: Path
     [
         ("1", "0"), ("1.0", "0.0"), ("true", "false"), ("TRUE", "FALSE"), ("yes", "no"),
         ("Y", "N"), ("fraud", "legit"), ("Fraud", "Legitimate"), ("t", "f"),
+        ("ja", "nein"), ("Oui", "Non"), ("sí", "no"), ("SI", "NO"), ("sì", "no"),
     ],
 )  # fmt: skip
 def test_labels_are_read_as_people_write_them(tmp_path: Path, fraud: str, legit: str) -> None:
@@ -127,8 +128,8 @@ def test_other_labels_are_refused_with_their_line(tmp_path: Path, label: str | N
         infer(write_csv(tmp_path / "a.csv", columns), "y")
     shown = "empty" if label is None else repr(label)
     assert str(refused.value).startswith(
-        "a.csv, row 1 (line 2): the label y must be 0 or 1, true or false, yes or no, fraud or "
-        f"legit, not {shown}."
+        "a.csv, row 1 (line 2): the label y must be 0 or 1, true or false, yes or no, ja or nein, "
+        f"oui or non, sí or no, fraud or legit, not {shown}."
     )
     assert str(refused.value).endswith(f" 1 of {len(LABEL)} rows is not valid.")
 

@@ -57,8 +57,6 @@ def test_texts_of_iso_8601_are_times(draft: Infer, text: str) -> None:
 @pytest.mark.parametrize(
     ("x", "part"),
     [
-        (cells("31/03/2026", "01/04/2026", "02/04/2026"), "day and month may be confused"),
-        (cells("1.4.26 10:00", "2.4.26 11:00", "3.4.26 12:00"), "day and month may be confused"),
         (cells("1969-12-31", "2026-03-31", "2026-04-01"), "before 1970"),
     ],
 )
@@ -66,6 +64,63 @@ def test_times_that_cannot_be_read_are_ignored(draft: Infer, x: list[Any], part:
     found = draft(x)
     assert field(found).ignored
     assert part in comments(found)
+
+
+DAY_FIRST = cells("01.04.2026 09:30", "31.03.2026 13:45", "02.04.2026 23:59")
+
+
+@pytest.mark.parametrize(
+    ("x", "fault"),
+    [
+        (
+            DAY_FIRST,
+            "dates with the day first. Write the year first: 2026-03-31 13:45 for 31.03.2026 "
+            "13:45.",
+        ),
+        (
+            cells("1/4/2026", "31/3/2026", "2/4/2026"),
+            "dates with the day first. Write the year first: 2026-03-31 for 31/3/2026.",
+        ),
+        (
+            cells("04/01/2026 9:30 AM", "03/31/2026 1:45 PM", "04/02/2026 1:46 PM"),
+            "dates with the month first. Write the year first: 2026-03-31 for 03/31/2026 1:45 PM.",
+        ),
+        *(
+            (
+                x,
+                f"dates whose day and month may be confused, such as {x[0]}. Write the year first, "
+                "as in 2026-05-31 13:45.",
+            )
+            for x in (
+                cells("01.04.2026", "02.04.2026", "03.04.2026"),
+                cells("1.4.26 10:00", "25.4.26 11:00", "3.4.26 12:00"),
+                cells("31/03/2026", "04/13/2026", "02/04/2026"),
+            )
+        ),
+    ],
+)
+def test_dates_without_the_year_first_are_ignored_with_how_to_write_them(
+    draft: Infer, x: list[Any], fault: str
+) -> None:
+    found = draft(x)
+    assert field(found) == Field("x", "text", ignored=True)
+    assert comments(found) == f"Ignored: its cells are {fault}"
+    assert any(comment.endswith("Is it x? See there how to write its dates.")
+               for comment in found.comments)  # fmt: skip
+    with pytest.raises(TrainingError) as refused:
+        draft(x, time="x")
+    assert str(refused.value) == f"payments.csv: the cells of the column x are {fault}"
+
+
+def test_some_other_cells_do_not_hide_that_a_column_has_dates_or_times(draft: Infer) -> None:
+    days = [f"{1 + i % 28:02d}.{1 + i // 28 % 12:02d}.2026" for i in range(ROWS)]
+    found = draft(["soon", *days[1:]])
+    assert comments(found).startswith("Ignored: its cells are dates with the day first.")
+    times = [f"2026-03-31 12:{i // 60 % 60:02d}:{i % 60:02d}" for i in range(ROWS)]
+    found = draft(["soon", *times[1:]])
+    assert comments(found).startswith(
+        "Most cells are times, but not 'soon'; correct them if it is a time."
+    )
 
 
 def test_the_time_that_is_named_is_the_events_time(tmp_path: Path) -> None:

@@ -38,6 +38,17 @@ def test_events_are_in_order_of_time_and_an_empty_label_is_no_fraud(tmp_path: Pa
     assert data.rejected == ()
 
 
+def test_a_date_with_the_day_first_is_not_guessed_but_rejected(tmp_path: Path) -> None:
+    times = ["31.03.2026 12:00", "2026-03-31 11:00", "01.04.2026"]
+    data = load(write_csv(tmp_path / "p.csv", USUAL | {"TX_DATETIME": times}))
+    assert len(data) == 1
+    assert reasons(data) == {
+        (row, row + 1): "TX_DATETIME must be a time since 1970 with the year first, such as "
+        f"2026-05-01T09:30:00Z, or a number since 1970, not {times[row - 1]!r}."
+        for row in (1, 3)
+    }
+
+
 def test_a_file_without_labels_has_no_known_fraud(tmp_path: Path) -> None:
     columns = {name: cells for name, cells in USUAL.items() if name != "TX_FRAUD"}
     data = load(write_parquet(tmp_path / "p.parquet", columns))
@@ -59,7 +70,8 @@ def test_a_row_is_rejected_by_each_of_its_bad_columns_and_the_others_are_kept(
         (2, 3): "TX_AMOUNT must be a finite number from 0 to 1000000, not '1,000.00'. Write numbers"
         " with a decimal point and without separators, such as 1234.5.",
         (3, 4): "TX_AMOUNT must be a finite number from 0 to 1000000, not '-1'. TX_FRAUD must be 0"
-        " or 1, true or false, yes or no, fraud or legit, not 'perhaps'.",
+        " or 1, true or false, yes or no, ja or nein, oui or non, sí or no, fraud or legit, not"
+        " 'perhaps'.",
     }
     assert dict(zip(data.names, data.rejected[1].cells, strict=True))["TX_FRAUD"] == "perhaps"
 

@@ -48,3 +48,20 @@ def test_a_number_may_have_an_exponent(tmp_path: Path, written: str, read: bool)
     else:
         with pytest.raises(TrainingError, match="version"):
             read_feature_set(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [("", "is empty"), ("- name: a\n", "is a list"), ("a,b\n1,2\n", "is a single value")],
+)
+def test_the_error_of_a_file_without_names_has_what_a_feature_set_has(
+    tmp_path: Path, content: str, what: str
+) -> None:
+    path = tmp_path / "features.yaml"
+    path.write_text(content)
+    with pytest.raises(TrainingError) as refused:
+        read_feature_set(path)
+    assert str(refused.value).endswith(
+        f"features.yaml {what}; a feature set is a mapping with version and features, such as "
+        "`python -m training features suggest` writes."
+    )
