@@ -139,7 +139,7 @@ async def delete_list(
 
     def remove(connection: Connection) -> RemovedListOut:
         remove_list(connection, caller.tenant_id, name)
-        return RemovedListOut()
+        return RemovedListOut(removed=True)
 
     removed = await write(dependencies, request, caller, None, remove)
     await dependencies.refresh_settings(caller.tenant_id)

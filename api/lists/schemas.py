@@ -33,9 +33,7 @@ Fields = Annotated[
 ]
 Value = Annotated[
     str,
-    Field(
-        min_length=1, max_length=MAX_ENTITY_LENGTH, description="the entity, as payments have it"
-    ),
+    Field(min_length=1, max_length=MAX_ENTITY_LENGTH, description="entity, as payments have it"),
 ]
 
 
@@ -145,4 +143,4 @@ class RemovedOut(BaseModel):
 class RemovedListOut(BaseModel):
     """The list is out of force; decisions still name it."""
 
-    removed: Literal[True] = True
+    removed: Literal[True]

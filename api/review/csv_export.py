@@ -45,7 +45,7 @@ _LAST: tuple[Column, ...] = (
 
 
 def _decided_by(prediction: Prediction) -> str:
-    """Return what decided, such as `rule 12 version 3`; empty where there were no rules or lists."""
+    """Return what decided, such as `rule 12 version 3`; empty without rules and lists."""
     if prediction.ruling is None:
         return ""
     kind, number, version = prediction.ruling.verdict.decided_by

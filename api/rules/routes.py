@@ -261,7 +261,7 @@ async def delete_snooze(
 
     def end(connection: Connection) -> EndedOut:
         end_snooze(connection, caller.tenant_id, rule_id, snooze_id)
-        return EndedOut()
+        return EndedOut(ended=True)
 
     ended = await write(dependencies, request, caller, None, end)
     await dependencies.refresh_settings(caller.tenant_id)

@@ -143,4 +143,4 @@ class RuleDetailOut(BaseModel):
 class EndedOut(BaseModel):
     """What was ended."""
 
-    ended: Literal[True] = True
+    ended: Literal[True]
