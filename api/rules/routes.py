@@ -22,6 +22,7 @@ from api.request_body import BodyReader, JsonBody
 from api.rules import examples
 from api.rules.responses import rule_detail_out, rule_out, rules_out, snooze_out
 from api.rules.schemas import (
+    DEFAULT_PRIORITY,
     EndedOut,
     RuleChangeIn,
     RuleDetailOut,
@@ -101,7 +102,8 @@ async def post_rule(
 
     def create(connection: Connection) -> RuleOut:
         condition = canonical_condition(connection, caller.tenant_id, body.condition)
-        content = RuleContent(body.name, condition, body.action, body.state, body.priority)
+        priority = DEFAULT_PRIORITY if body.priority is None else body.priority
+        content = RuleContent(body.name, condition, body.action, body.state or "shadow", priority)
         return rule_out(create_rule(connection, caller.tenant_id, content, caller.actor))
 
     made = await write(dependencies, request, caller, body, create, status=201)

@@ -13,6 +13,7 @@ from scoring.rules.rule import MAX_NAME_LENGTH, MAX_PRIORITY, RuleState
 from web.schemas import Timestamp
 
 MAX_CONDITION_LENGTH = 10_000
+DEFAULT_PRIORITY = 100
 
 Name = Annotated[
     str,
@@ -64,8 +65,8 @@ class RuleIn(_Request):
     name: Name
     condition: Condition
     action: Action
-    state: State = "shadow"
-    priority: Priority = 100
+    state: State | None = Field(default=None, description="left out: `shadow`")
+    priority: Priority | None = Field(default=None, description=f"left out: {DEFAULT_PRIORITY}")
 
 
 class RuleChangeIn(_Request):
