@@ -1,10 +1,12 @@
 """Replay a stored decision: the same model version on the same transaction, to the last bit.
 
-Features that use windows are taken as they were stored: more is known of the past now than then.
+Features that use windows, and windows that only rules use, are taken as they were stored: more is
+known of the past now than then.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
@@ -16,12 +18,17 @@ from sqlalchemy import Engine
 from persistence.actor import Actor
 from persistence.decisions.rows import Decided, find_decision
 from persistence.policies import read_policy
+from persistence.rules.in_force import rule_set_at
+from persistence.rules.index import index_of
+from persistence.tenancy import tenant_transaction
+from persistence.uuid7 import unix_ms_of
 from registry.client.base import RegistryReader
 from registry.store.model_store import ModelStore
 from scoring.columns import FloatArray
 from scoring.errors import NotFound
 from scoring.explain.treeshap import TOLERANCE
 from scoring.feature_set.model_features import ModelFeatures
+from scoring.model.rules_in_force import RulesInForce
 from scoring.model.sandbox import MODEL as FIXED_TEST_MODEL
 from scoring.model.sandbox import fixed_prediction, is_fixed
 from scoring.prediction import Prediction
@@ -98,12 +105,38 @@ def replay(
         policy = own.policy or policy
     matrix = _matrix(model.features, decided)
     (recomputed,) = model.decide(model.explain_matrix(matrix), [policy])
+    if decided.prediction.ruling is not None:
+        recomputed = _ruled(engine, model.features, decided, recomputed)
     # A release that knows no `explore` may have decided at a policy that has it.
     if policy.explore and decided.prediction.approval_probability is not None:
         amount = decided.transaction.amount
         recomputed = recomputed.randomised(policy.explore, amount, decided.prediction_id)
     found = differences(decided.prediction, recomputed)
     return Replayed(decided, found, model.features.windowed)
+
+
+def _ruled(
+    engine: Engine, features: ModelFeatures, decided: Decided, recomputed: Prediction
+) -> Prediction:
+    """Return a recomputed prediction as the rules and lists decide it that were in force."""
+    stored, event = decided.prediction.ruling, decided.transaction
+    assert stored is not None  # noqa: S101 - the caller's condition
+    kept = event.event_type.kept.values()
+    document = event.document()
+    entities = {
+        str(document[field.name])
+        for field in kept
+        if field.entity
+        if document.get(field.name) is not None
+    }
+    with tenant_transaction(engine, decided.tenant_id) as connection:
+        rules = RulesInForce(
+            stored.as_of,
+            rule_set_at(connection, decided.tenant_id, stored.as_of),
+            index_of(connection, decided.tenant_id, stored.as_of, entities),
+        ).of_model(event.event_type, features)
+    values = [stored.windows.get(text, nan) for text in rules.compiled.window_texts]
+    return rules.decide_with(event, recomputed, values, unix_ms_of(decided.prediction_id))
 
 
 def _matrix(features: ModelFeatures, decided: Decided) -> FloatArray:
@@ -124,6 +157,7 @@ def differences(stored: Prediction, recomputed: Prediction) -> list[Difference]:
     exact = [
         *((name, getattr(stored, name), getattr(recomputed, name)) for name in _EXACT),
         *_named("feature", _features(stored), _features(recomputed)),
+        ("ruling", _ruling(stored), _ruling(recomputed)),
     ]
     explained = [
         ("base_value", stored.base_value, recomputed.base_value),
@@ -143,6 +177,7 @@ _EXACT = (
     "risk_band",
     "decision",
     "approval_probability",
+    "decline_threshold",
 )
 
 
@@ -157,6 +192,12 @@ def _features(prediction: Prediction) -> dict[str, float]:
 
 def _contributions(prediction: Prediction) -> dict[str, float]:
     return dict(zip(prediction.described.names, prediction.contributions, strict=True))
+
+
+def _ruling(prediction: Prediction) -> str | None:
+    """Return what rules and lists made of a prediction, as text; its windows are as stored."""
+    ruling = prediction.ruling
+    return None if ruling is None else json.dumps(ruling.document())
 
 
 def _named(

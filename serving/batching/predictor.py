@@ -16,11 +16,11 @@ from scoring.event import AnyEvent
 from scoring.feature_set.history_windows import PastWindows
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
+from scoring.model.rules_in_force import RulesOfModel
 from scoring.model.sandbox import fixed_prediction, is_fixed
 from scoring.policy import Policy
 from scoring.prediction import Prediction
 from serving.batching.item import Item
-from serving.deployment.rules_in_force import RulesOfModel
 from serving.history import History
 
 _NO_WINDOWS: FloatArray = np.empty(0)

@@ -17,6 +17,7 @@ import bentoml
 
 from observability.batch_stages import BatchTimes, observe, spent_s
 from observability.request_id import Origin
+from observability.rule_metrics import count_rulings
 from observability.tracing import Traces
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class BatchReport:
         if self.is_stored:
             for (name, _, decision), count in counts.items():
                 _decisions(name, decision).inc(count)
+            count_rulings(self.predictions)
         if logger.isEnabledFor(logging.INFO):
             fields = {
                 "api": self.times.api,

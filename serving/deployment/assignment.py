@@ -11,11 +11,11 @@ from registry.client.base import RegisteredVersion
 from scoring.errors import NoModel
 from scoring.event import AnyEvent
 from scoring.model.fraud_model import FraudModel
+from scoring.model.rules_in_force import RulesInForce
 from scoring.model.sandbox import FIXED_TESTS, is_fixed
 from scoring.policy import Policy
 from scoring.prediction import ModelVersion
 from scoring.transaction import PAYSIM
-from serving.deployment.rules_in_force import RulesInForce
 
 _FULL = 2.0**64
 

@@ -26,7 +26,7 @@ from persistence.rules.changes import newest_changes
 from persistence.rules.current import Known, UnreadableRules, read_rules
 from scoring.errors import SentinelError
 from scoring.event_type.validation import EventValidator
-from serving.deployment.rules_in_force import RulesInForce
+from scoring.model.rules_in_force import RulesInForce
 from serving.deployment.tenant_values import TenantValues
 
 logger = logging.getLogger("sentinel.policies")

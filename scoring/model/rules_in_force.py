@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scoring.columns import FloatArray
@@ -56,7 +57,14 @@ class RulesOfModel:
             windows: values of the windows of `past`, float64 (windows,).
             decided_at_ms: time in the prediction's id, milliseconds since 1970 UTC.
         """
-        values = [float(windows[place]) for place in self.places]
+        return self.decide_with(
+            event, prediction, [float(windows[place]) for place in self.places], decided_at_ms
+        )
+
+    def decide_with(
+        self, event: AnyEvent, prediction: Prediction, values: Sequence[float], decided_at_ms: int
+    ) -> Prediction:
+        """Return what `decide` does, from the values of the rules' windows in their order."""
         verdict = self._decider.decide(
             event,
             prediction.score,
