@@ -50,5 +50,15 @@ def payments(count: int, entries: int, rounds: int) -> None:
     measure(count, entries, rounds)
 
 
+@main.command()
+@rules_option
+@rounds_option
+def backtest(count: int, rounds: int) -> None:
+    """Measure the backtest of 200,000 stored decisions, from their verdicts to the intervals."""
+    from benchmarks.rules.backtest import measure
+
+    measure(count, rounds)
+
+
 if __name__ == "__main__":
     main()
