@@ -1,4 +1,4 @@
-"""The backtest of 200,000 stored decisions: verdicts of the candidate, figures and intervals."""
+"""The backtest of 200,000 stored decisions, from verdicts to intervals, and what goes with it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from time import process_time
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.rules.payments import STORED, stored_payments
 from benchmarks.rules.samples import EVENT_TYPE, FEATURES, rules
 from scoring.backtest.backtest import backtest
 from scoring.backtest.decisions import APPROVE, StoredDecisions
+from scoring.backtest.rule_columns import RuleColumn
+from scoring.backtest.suggestions import suggest_rules
+from scoring.columns import BoolArray, FloatArray
 from scoring.evaluation.threshold_pairs import threshold_pairs
 from scoring.lists.index import ListIndex
 from scoring.policy import CostModel
@@ -63,6 +67,22 @@ def measure(count: int, rounds: int) -> None:
             f"{frauds:,} frauds", f"{verdicts_s:.2f}", f"{backtest_s:.2f}", f"{thresholds_s:.2f}"
         )
     open_console().print(table)
+    columns = [
+        RuleColumn(f"feature({name!r})", "number", payments.features[:, place])
+        for place, name in enumerate(FEATURES)
+    ]
+    decisions = _with_pattern(payments.scores, payments.features)
+    _, suggestions_s = _timed(lambda: suggest_rules(decisions, columns, _COSTS), rounds)
+    open_console().print(f"Rules suggested from {len(columns)} columns: {suggestions_s:.1f} s")
+
+
+def _with_pattern(scores: FloatArray, features: FloatArray) -> StoredDecisions:
+    """Return approvals of which 1 in 250, and more by two features, are frauds."""
+    draws = np.random.default_rng(12)
+    pattern = (features[:, 3] > 7) & (features[:, 7] < 1)
+    is_fraud = draws.random(STORED) < np.where(pattern, 0.3, 0.004)
+    approved = np.zeros(STORED, np.int8)
+    return _stored(approved, approved, scores * 0.3, is_fraud, draws)
 
 
 def _timed(way: Callable[[], _T], rounds: int) -> tuple[_T, float]:
@@ -76,12 +96,22 @@ def _timed(way: Callable[[], _T], rounds: int) -> tuple[_T, float]:
 
 
 def _decided(
-    outcomes: np.ndarray, deciders: np.ndarray, scores: np.ndarray, frauds: int
+    outcomes: NDArray[np.int8], deciders: NDArray[np.int8], scores: FloatArray, frauds: int
 ) -> StoredDecisions:
     draws = np.random.default_rng(11)
     is_fraud = np.zeros(STORED, np.bool_)
     # Frauds that were stopped: their costs count, so no two form a group.
     is_fraud[draws.choice(np.flatnonzero(outcomes != APPROVE), frauds, replace=False)] = True
+    return _stored(outcomes, deciders, scores, is_fraud, draws)
+
+
+def _stored(
+    outcomes: NDArray[np.int8],
+    deciders: NDArray[np.int8],
+    scores: FloatArray,
+    is_fraud: BoolArray,
+    draws: np.random.Generator,
+) -> StoredDecisions:
     return StoredDecisions(
         outcomes=outcomes,
         deciders=deciders,
