@@ -6,7 +6,7 @@ where a missing condition does not fire.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -122,6 +122,17 @@ def holds(condition: Condition, columns: Sequence[RuleColumn]) -> BoolArray:
 def condition_text(condition: Condition, columns: Sequence[RuleColumn]) -> str:
     """Return a condition in the language of rules."""
     return " and ".join(part.text(columns) for part in condition)
+
+
+def shortened(condition: Condition) -> Iterator[Condition]:
+    """Yield the condition without each of its parts, and without each bound of an interval."""
+    for place, part in enumerate(condition):
+        before, after = condition[:place], condition[place + 1 :]
+        if before or after:
+            yield before + after
+        if isinstance(part, Interval) and part.low is not None and part.high is not None:
+            yield (*before, replace(part, low=None), *after)
+            yield (*before, replace(part, high=None), *after)
 
 
 def rounded(condition: Condition, digits: int) -> Condition:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scoring.backtest.backtest import backtest
-from scoring.backtest.conditions import Condition, condition_text, holds, rounded
+from scoring.backtest.conditions import Condition, condition_text, holds, rounded, shortened
 from scoring.backtest.decisions import (
     APPROVE,
     MODEL,
@@ -44,8 +44,8 @@ MIN_ROWS = 20
 MIN_EVIDENCE = 12.0
 """Least evidence, nats, that a rule's payments are frauds more often than the others: by chance it
 is reached in 6 of a million regions, and a tree chooses from tens of thousands."""
-_KEPT_SAVINGS = 0.98
-"""Share of its savings that a rule keeps when it is rounded or shortened."""
+_KEPT_SAVINGS, _KEPT_PRECISION = 0.98, 0.95
+"""Shares of its savings and of its precision that a rule keeps when it is shortened or rounded."""
 _DIGITS = (1, 2, 3)
 
 
@@ -68,7 +68,7 @@ class Suggestions:
     """Rules that were chosen on earlier decisions and tried on later ones.
 
     Attributes:
-        rules: at most SUGGESTIONS rules, in the order of their savings on the earlier decisions.
+        rules: at most SUGGESTIONS rules, in the order in which they were found.
         note: sentence on why there are fewer; None if there are not.
         split_ms: time in milliseconds since 1970 UTC from which on decisions are later ones.
         earlier, later: number of decisions.
@@ -210,30 +210,30 @@ def _most_profitable(
     """
     base = float(is_fraud.mean())
 
-    def savings(condition: Condition) -> float:
+    def merit(condition: Condition) -> tuple[float, float]:
+        """Return savings and precision; nothing of a condition that chance explains."""
         where = holds(condition, columns)
         frauds, payments = int((where & is_fraud).sum()), int(where.sum())
         if frauds < MIN_FRAUDS or _evidence(frauds, base * payments) < MIN_EVIDENCE:
-            return 0.0
-        return float(gain[where].sum())
+            return 0.0, 0.0
+        return float(gain[where].sum()), frauds / payments
 
     found: Condition | None = None
-    most = 0.0
+    most, precision = 0.0, 0.0
     for condition in conditions:
-        if (saved := savings(condition)) > most:
-            found, most = condition, saved
+        if (own := merit(condition)) > (most, 1.0):
+            found, (most, precision) = condition, own
     if found is None:
         return None
-    while len(found) > 1:
-        shorter = [tuple(part for part in found if part is not left) for left in found]
-        best = max(shorter, key=savings)
-        if savings(best) < _KEPT_SAVINGS * most:
-            break
-        found = best
-    for digits in _DIGITS:
-        if savings(short := rounded(found, digits)) >= _KEPT_SAVINGS * most:
-            return short
-    return found
+
+    def is_as_good(condition: Condition) -> bool:
+        savings, own_precision = merit(condition)
+        return savings >= _KEPT_SAVINGS * most and own_precision >= _KEPT_PRECISION * precision
+
+    while good := [shorter for shorter in shortened(found) if is_as_good(shorter)]:
+        found = max(good, key=merit)
+    good = [short for digits in _DIGITS if is_as_good(short := rounded(found, digits))]
+    return good[0] if good else found
 
 
 def _evidence(frauds: int, expected: float) -> float:

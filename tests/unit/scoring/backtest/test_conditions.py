@@ -16,6 +16,7 @@ from scoring.backtest.conditions import (
     condition_text,
     holds,
     rounded,
+    shortened,
     shortest_between,
 )
 from scoring.backtest.rule_columns import RuleColumn, distinct_columns
@@ -83,6 +84,13 @@ def test_a_condition_is_true_where_all_its_parts_are() -> None:
     condition = (Interval(0, 15.0, None), Truth(1, is_true=False))
     assert condition_text(condition, COLUMNS) == "AMOUNT >= 15 and not CHIP"
     assert holds(condition, COLUMNS).tolist() == [False, True, False, False]
+
+
+def test_a_condition_is_shortened_by_a_part_or_a_bound() -> None:
+    both, low, high = Interval(0, 1.0, 9.0), Interval(0, 1.0, None), Interval(0, None, 9.0)
+    chip = Truth(1, is_true=True)
+    assert list(shortened((both, chip))) == [(chip,), (high, chip), (low, chip), (both,)]
+    assert list(shortened((low,))) == []
 
 
 def test_numbers_are_rounded_to_significant_digits() -> None:
