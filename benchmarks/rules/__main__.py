@@ -60,5 +60,14 @@ def backtest(count: int, rounds: int) -> None:
     measure(count, rounds)
 
 
+@main.command()
+@click.option("--runs", default=600, show_default=True, type=click.IntRange(min=1))
+def coverage(runs: int) -> None:
+    """Measure how often the interval of a backtest's money covers the truth."""
+    from benchmarks.rules.coverage import measure
+
+    measure(runs)
+
+
 if __name__ == "__main__":
     main()
