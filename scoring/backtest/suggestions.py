@@ -181,6 +181,8 @@ def _chosen(
     is_fraud = learned.counted_fraud
     missed = costs.missed_costs(learned.amounts)
     gain = learned.counts * np.where(is_fraud, missed, -costs.false_alarm)
+    if not gain.any():
+        return
     trees = ShallowTrees(columns, is_fraud, np.abs(gain), MIN_ROWS)
     left = np.ones(len(learned), np.bool_)
     for _ in range(SUGGESTIONS):

@@ -265,6 +265,15 @@ def test_a_pattern_that_costs_more_than_it_saves_is_no_rule() -> None:
     assert suggest_rules(decisions, payments.rule_columns(), dear).rules == ()
 
 
+@pytest.mark.parametrize("share_of_frauds", [0.5, 1.0])
+def test_frauds_that_cost_nothing_give_no_rule(share_of_frauds: float) -> None:
+    is_fraud = np.arange(600) % 100 < 100 * share_of_frauds
+    decisions = stored(
+        600, is_fraud=is_fraud, labelled=is_fraud, amounts=np.zeros(600), scores=is_fraud * 0.1
+    )
+    assert suggest_rules(decisions, [], CostModel(0, 1, 5)).rules == ()
+
+
 def test_no_decisions_one_moment_and_frauds_alone_have_a_reason() -> None:
     assert suggest_rules(stored(0), [], FLAT).note == "There are no decisions to learn from."
     everything = np.ones(300, np.bool_)
