@@ -21,39 +21,56 @@ RISK_BANDS: tuple[RiskBand, ...] = ("high", "medium", "low")
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """The costs of a missed fraud and of a false alarm.
+    """The costs of a missed fraud, of a false alarm and of a false decline.
 
     A missed fraud costs `missed_fraud` plus `missed_fraud_share` of its amount; a false alarm costs
     `false_alarm`. The default is a flat 1,000 against 5. With `CostModel(0, 1, 5)` a missed fraud
-    costs its whole amount. Elkan, "The Foundations of Cost-Sensitive Learning" (IJCAI 2001).
+    costs its whole amount. Elkan, "The Foundations of Cost-Sensitive Learning" (IJCAI 2001). A
+    decline of a fraud saves what a review of it saves.
 
     Attributes:
         missed_fraud: fixed cost of a missed fraud, in the tenant's currency.
         missed_fraud_share: share of the amount that a missed fraud costs.
         false_alarm: cost of a review of an honest transaction, in the tenant's currency.
+        false_decline: cost of a decline of an honest transaction, in the tenant's currency; None:
+            that of a false alarm.
 
     Raises:
-        ValueError: a cost is negative or not finite, or a missed fraud or a false alarm is free.
+        ValueError: a cost is negative or not finite, or a missed fraud, a false alarm or a false
+            decline is free.
     """
 
     missed_fraud: float = 1000.0
     missed_fraud_share: float = 0.0
     false_alarm: float = 5.0
+    false_decline: float | None = None
 
     def __post_init__(self) -> None:
-        costs = (self.missed_fraud, self.missed_fraud_share, self.false_alarm)
+        costs = (self.missed_fraud, self.missed_fraud_share, self.false_alarm, self.declined_honest)
         if not all(np.isfinite(cost) and cost >= 0 for cost in costs):
             raise ValueError("every cost must be a finite number >= 0")
         if self.missed_fraud + self.missed_fraud_share == 0 or self.false_alarm == 0:
             raise ValueError("a missed fraud and a false alarm must each cost something")
+        if self.declined_honest == 0:
+            raise ValueError("a false decline must cost something")
+
+    @property
+    def declined_honest(self) -> float:
+        """Cost of a decline of an honest transaction, in the tenant's currency."""
+        return self.false_alarm if self.false_decline is None else self.false_decline
+
+    def as_numbers(self) -> dict[str, float]:
+        """Return the costs by name, without a `false_decline` of None."""
+        return {name: cost for name, cost in asdict(self).items() if cost is not None}
 
     def missed_costs(self, amount: FloatArray) -> FloatArray:
         """Return the cost of missing each transaction if it is a fraud, in the shape of `amount`.
 
         Args:
-            amount: amounts of the transactions, money.
+            amount: amounts of the transactions, money; NaN, of one without an amount, costs
+                `missed_fraud` alone.
         """
-        return self.missed_fraud + self.missed_fraud_share * amount
+        return self.missed_fraud + self.missed_fraud_share * np.where(np.isnan(amount), 0.0, amount)
 
     def break_even(self) -> float:
         """Return the probability from which a review costs less than an approval, in (0, 1).
@@ -190,6 +207,7 @@ class Policy:
     def as_numbers(self) -> dict[str, Any]:
         """Return the policy as JSON-ready numbers; `policy_from_numbers` is the inverse."""
         numbers = asdict(self)
+        numbers["cost_model"] = self.cost_model.as_numbers()
         for later in ("explore", "decline_from"):  # as releases that do not know them wrote it
             if numbers[later] is None:
                 del numbers[later]

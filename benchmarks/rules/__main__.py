@@ -50,5 +50,24 @@ def payments(count: int, entries: int, rounds: int) -> None:
     measure(count, entries, rounds)
 
 
+@main.command()
+@rules_option
+@rounds_option
+def backtest(count: int, rounds: int) -> None:
+    """Measure the backtest of 200,000 stored decisions, from their verdicts to the intervals."""
+    from benchmarks.rules.backtest import measure
+
+    measure(count, rounds)
+
+
+@main.command()
+@click.option("--runs", default=600, show_default=True, type=click.IntRange(min=1))
+def coverage(runs: int) -> None:
+    """Measure how often the interval of a backtest's money covers the truth."""
+    from benchmarks.rules.coverage import measure
+
+    measure(runs)
+
+
 if __name__ == "__main__":
     main()

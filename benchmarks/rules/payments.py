@@ -93,8 +93,21 @@ def _payment(rng: Random, entries: int) -> tuple[Event, float, list[float]]:
 
 
 def _stored_s(compiled: CompiledRules, filled: ListIndex, rng: Random, entries: int) -> float:
-    """Return the seconds of STORED verdicts; a tenth as many customers, a hundredth terminals."""
-    draws = np.random.default_rng(rng.randrange(2**32))
+    """Return the seconds of STORED verdicts."""
+    payments = stored_payments(rng.randrange(2**32), entries)
+    begun = process_time()
+    decide_all(compiled, payments, filled, _POLICY)
+    return process_time() - begun
+
+
+def stored_payments(seed: int, entries: int) -> ScoredPayments:
+    """Return STORED payments of a tenth as many customers and a hundredth terminals.
+
+    Args:
+        seed: seed of the payments.
+        entries: number of entities of which half are in a list.
+    """
+    draws = np.random.default_rng(seed)
     columns: dict[str, Column] = {
         "TIME": 1.75e9 + draws.random(STORED) * 86_400,
         "AMOUNT": draws.random(STORED) * 300,
@@ -104,16 +117,13 @@ def _stored_s(compiled: CompiledRules, filled: ListIndex, rng: Random, entries: 
         "CUSTOMER": _entities(draws, STORED // 10, entries),
         "TERMINAL": _entities(draws, STORED // 100, entries),
     }
-    payments = ScoredPayments(
+    return ScoredPayments(
         columns,
         draws.random(STORED) ** 4,
         draws.random((STORED, len(FEATURES))) * 8,
         (),
         np.full(STORED, _NOW_MS),
     )
-    begun = process_time()
-    decide_all(compiled, payments, filled, _POLICY)
-    return process_time() - begun
 
 
 def _entities(draws: np.random.Generator, count: int, entries: int) -> TextColumn:

@@ -9,7 +9,7 @@ are scaled in each draw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,3 +82,27 @@ def draws(
         size = min(chunk, resamples - start)
         drawn = rng.multinomial(total, counts / total, size=size).astype(np.float64)
         yield scaled(weights, drawn)
+
+
+def resampled_totals(
+    counts: NDArray[np.int64],
+    weights: FloatArray,
+    values: Sequence[FloatArray],
+    resamples: int,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the total of each of f figures, of the original rows and of each resample.
+
+    Args:
+        counts: number of rows in each group, int64 (g,), with a sum >= 1.
+        weights: weight of a row of each group, float64 (g,).
+        values: for each figure, the amount that a row of each group adds, float64 (g,).
+        resamples: number of resamples.
+        rng: random number generator of the resamples.
+
+    Returns:
+        float64 (f,) and float64 (resamples, f).
+    """
+    table = np.column_stack(values)
+    drawn = np.concatenate([draw @ table for draw in draws(counts, weights, resamples, rng)])
+    return scaled(weights, counts.astype(np.float64)) @ table, drawn

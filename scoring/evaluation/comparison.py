@@ -8,14 +8,18 @@ have weights (`scoring.evaluation.weights`); one without a weight has no label t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.columns import BoolArray, FloatArray
-from scoring.evaluation.bootstrap import RESAMPLES, Interval, draws, percentile_interval
+from scoring.evaluation.bootstrap import (
+    RESAMPLES,
+    Interval,
+    draws,
+    percentile_interval,
+    resampled_totals,
+)
 from scoring.evaluation.probability_metrics import equal_count_bins, log_losses
 from scoring.evaluation.weights import scaled
 from scoring.policy import CostModel
@@ -193,35 +197,14 @@ def _decision_figures(
         columns += [review * (1 - fraud)]
     columns += [columns[5] - columns[0]]
     counts, weights = np.concatenate([honest, frauds]), distinct[decided >> 2]
-    intervals = _resampled(counts, weights, columns, resamples, rng)
+    totals = resampled_totals(counts, weights, columns, resamples, rng)
+    intervals = [percentile_interval(*total) for total in zip(totals[0], totals[1].T, strict=True)]
     names = ("net_savings", "alerts", "caught", "missed", "false_alarms")
     sides = (
         dict(zip(names, intervals[:5], strict=True)),
         dict(zip(names, intervals[5:10], strict=True)),
     )
     return sides, intervals[10]
-
-
-def _resampled(
-    counts: NDArray[np.int64],
-    weights: FloatArray,
-    values: Sequence[FloatArray],
-    resamples: int,
-    rng: np.random.Generator,
-) -> list[Interval]:
-    """Return an interval for the total of each figure.
-
-    Args:
-        counts: number of rows in each group, int64 (g,).
-        weights: weight of a row of each group, float64 (g,).
-        values: for each figure, the amount that a row of each group adds, float64 (g,).
-        resamples: number of resamples.
-        rng: random number generator of the resamples.
-    """
-    table = np.column_stack(values)
-    drawn = np.concatenate([draw @ table for draw in draws(counts, weights, resamples, rng)])
-    value = scaled(weights, counts.astype(np.float64)) @ table
-    return [percentile_interval(*total) for total in zip(value, drawn.T, strict=True)]
 
 
 def _calibration_figures(

@@ -121,14 +121,9 @@ def _ruled(
     """Return a recomputed prediction as the rules and lists decide it that were in force."""
     stored, event = decided.prediction.ruling, decided.transaction
     assert stored is not None  # noqa: S101 - the caller's condition
-    kept = event.event_type.kept.values()
-    document = event.document()
-    entities = {
-        str(document[field.name])
-        for field in kept
-        if field.entity
-        if document.get(field.name) is not None
-    }
+    values_of = event.document()
+    named = [name for name, field in event.event_type.kept.items() if field.entity]
+    entities = {str(values_of[name]) for name in named if values_of.get(name) is not None}
     with tenant_transaction(engine, decided.tenant_id) as connection:
         rules = RulesInForce(
             stored.as_of,

@@ -130,7 +130,7 @@ def _log(run: Run, labels: Labels, result: Recalibrated) -> None:
             "calibrators": result.calibration.data(labels.span),
         }
     )
-    run.log(asdict(result.model.policy.cost_model) | {"rows": labels.time.size})
+    run.log(result.model.policy.cost_model.as_numbers() | {"rows": labels.time.size})
     for part in result.parts:
         run.log(
             {

@@ -50,7 +50,7 @@ def log_learned(run: Run, learned: Learned, calibrators: str) -> None:
         nested.log_json("calibrator.json", calibration.calibrator.as_numbers())
     with run.nested("threshold") as nested:
         nested.log(
-            asdict(learned.model.policy.cost_model),
+            learned.model.policy.cost_model.as_numbers(),
             {
                 "threshold": curve.chosen,
                 "tied_from": curve.lowest,

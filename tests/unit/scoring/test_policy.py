@@ -50,6 +50,22 @@ def test_invalid_costs_are_refused(costs: tuple[float, float, float]) -> None:
         CostModel(*costs)
 
 
+@pytest.mark.parametrize("cost", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_invalid_cost_of_a_false_decline_is_refused(cost: float) -> None:
+    with pytest.raises(ValueError, match="cost"):
+        CostModel(false_decline=cost)
+
+
+def test_a_false_decline_costs_what_a_false_alarm_does_unless_it_has_a_cost_of_its_own() -> None:
+    assert CostModel(false_alarm=7).declined_honest == 7
+    assert CostModel(false_alarm=7, false_decline=40).declined_honest == 40
+
+
+def test_a_fraud_without_an_amount_costs_the_fixed_part_alone() -> None:
+    costs = CostModel(100, 0.5, 5).missed_costs(np.array([10.0, np.nan]))
+    assert costs.tolist() == [105.0, 100.0]
+
+
 def test_at_break_even_both_errors_have_the_same_expected_cost() -> None:
     costs = CostModel(missed_fraud=95, false_alarm=5)
     p = costs.break_even()
@@ -75,8 +91,17 @@ def test_a_threshold_outside_zero_and_one_is_refused(threshold: float) -> None:
 
 
 def test_a_policy_is_equal_after_json() -> None:
-    policy = Policy.at(1 / 3, CostModel(0, 1, 5))
-    assert policy_from_numbers(json.loads(json.dumps(policy.as_numbers()))) == policy
+    for costs in (CostModel(0, 1, 5), CostModel(0, 1, 5, 40)):
+        policy = Policy.at(1 / 3, costs)
+        assert policy_from_numbers(json.loads(json.dumps(policy.as_numbers()))) == policy
+
+
+def test_a_policy_without_a_cost_of_a_false_decline_is_written_as_before() -> None:
+    assert Policy.at(0.05, CostModel()).as_numbers() == {
+        "cost_model": {"missed_fraud": 1000.0, "missed_fraud_share": 0.0, "false_alarm": 5.0},
+        "threshold": 0.05,
+        "high_from": 0.5,
+    }
 
 
 @pytest.mark.parametrize(
