@@ -99,6 +99,11 @@ class RulesInForce:
         acting = any(one.action is not None for one in self.rule_set.lists)
         return not self.rule_set.evaluated and not acting
 
+    @property
+    def compiled_for(self) -> int:
+        """Number of pairs of event type and model version that it is compiled for."""
+        return len(self._compiled)
+
     def of_model(self, event_type: EventType, features: ModelFeatures) -> RulesOfModel:
         """Return the rules compiled for a model version; the first call takes milliseconds.
 

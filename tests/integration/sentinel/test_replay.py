@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,21 @@ from sqlalchemy import Engine, text
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments.recording import record_promotions, record_test_model
+from persistence.rules.current import read_rules
 from persistence.tenants import create_tenant
+from persistence.uuid7 import unix_ms_of
 from scoring.exploration import MAX_SHARE, Exploration
+from scoring.model.rules_in_force import RulesInForce
 from scoring.model.sandbox import fixed_prediction
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
+from scoring.transaction import PAYSIM
 from sentinel.cli.main import main
 from sentinel.command_actor import os_user
 from sentinel.operations.replay import differences
 from tests.support.data.own_events import CardTenant, decisions_of
 from tests.support.data.policies import set_policy
+from tests.support.data.rules import drop_list, put_list, put_rule, put_snooze, put_version
 from tests.support.factories import a_decision, a_model, a_prediction
 from tests.support.fixture_types import Rows
 from tests.support.own_models import WITH_WINDOWS, a_model_of, features_of
@@ -212,3 +218,45 @@ def test_the_other_features_of_such_a_version_are_recomputed(
     assert result.exit_code == 1
     assert "feature amount: 12.5 is now 57.16" in result.output
     assert "events_1d:" not in result.output
+
+
+def test_a_decision_by_rules_and_lists_is_replayed_as_of_its_change(
+    replay: Callable[[object], Result], decided: Decided, engine: Engine
+) -> None:
+    tenant_id = decided.tenant_id
+    put_list(engine, tenant_id, "blocked", [decided.transaction.payer])
+    rule = put_rule(engine, tenant_id, condition="amount > 1000 and score >= 0")
+    in_shadow = put_rule(engine, tenant_id, name="shadow", condition="amount > 1", state="shadow")
+    put_snooze(engine, tenant_id, 2, "nobody", datetime(2030, 1, 1, tzinfo=UTC), "account")
+    stored = ruled(engine, decided)
+    assert stored.prediction.ruling
+    verdict = stored.prediction.ruling.verdict
+    assert (verdict.outcome, verdict.fired, verdict.shadow) == ("decline", ((1, 1),), ((2, 1),))
+    # What is in force afterwards has no part in it.
+    put_version(engine, tenant_id, rule, condition="amount > 1e9")
+    put_version(engine, tenant_id, in_shadow, state="live")
+    drop_list(engine, tenant_id, "blocked")
+    result = replay(stored.prediction_id)
+    assert result.exit_code == 0, result.output
+    with engine.begin() as connection:
+        other = """UPDATE predictions SET ruling = ruling - 'shadow' WHERE id = :id"""
+        connection.execute(text(other), {"id": stored.prediction_id})
+    result = replay(stored.prediction_id)
+    assert result.exit_code == 1
+    assert "ruling: " in result.output
+
+
+def ruled(engine: Engine, decided: Decided) -> Decided:
+    """Return a decision of the same payment by the rules in force, stored."""
+    blank = a_decision(decided.tenant_id, amount=1234.56)
+    model = a_model(seed=2, version=decided.prediction.model)
+    current = read_rules(engine, decided.tenant_id, None)
+    assert current
+    rules = RulesInForce(*current).of_model(PAYSIM, model.features)
+    (prediction,) = model.predict([blank.transaction])
+    moment_ms = unix_ms_of(blank.prediction_id)
+    stored = blank._replace(
+        prediction=rules.decide_with(blank.transaction, prediction, (), moment_ms)
+    )
+    DecisionLog(engine).write([stored])
+    return stored
