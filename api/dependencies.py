@@ -83,6 +83,11 @@ class ApiDependencies:
         key = (query, args, tuple(sorted(kwargs.items())))
         return cast("Result", await self._results.get(key, load))
 
+    async def run_expensive(self, query: Callable[[Engine], Result]) -> Result:
+        """Run an expensive query that no other request repeats; one at a time."""
+        async with self._expensive:
+            return await self.run(query)
+
     async def refresh_settings(self, tenant_id: int) -> None:
         """Put a tenant's policy in force in this process, before anything else is decided."""
         await to_thread.run_sync(self._refresh_settings, tenant_id, limiter=self._threads)

@@ -26,6 +26,7 @@ from api.request_body import JsonBody
 from api.review.audit_routes import router as audit_router
 from api.review.export_routes import router as export_router
 from api.review.routes import router as review_router
+from api.rules.backtest_routes import router as backtest_router
 from api.rules.routes import router as rules_router
 from app.health_operations import HEALTH, HEALTH_SCHEMAS
 from app.openapi_text import DESCRIPTION, TAGS
@@ -42,6 +43,7 @@ ROUTERS = (
     export_router,
     audit_router,
     labels_router,
+    backtest_router,
     rules_router,
     lists_router,
 )

@@ -52,7 +52,7 @@ def changed_policy(current: Policy, changes: Mapping[str, Any]) -> Policy:
     return Policy(costs, threshold, high_from, explore, decline_from)
 
 
-def changed_costs(current: CostModel, changes: Mapping[str, float], *path: str) -> CostModel:
+def changed_costs(current: CostModel, changes: Mapping[str, Any], *path: str) -> CostModel:
     """Return costs with some of them replaced.
 
     Args:
@@ -66,7 +66,8 @@ def changed_costs(current: CostModel, changes: Mapping[str, float], *path: str) 
     try:
         return replace(current, **changes)
     except ValueError as error:
-        free = "false_alarm" if changes.get("false_alarm") == 0 else "missed_fraud"
+        zero = (name for name in ("false_alarm", "false_decline") if changes.get(name) == 0)
+        free = next(zero, "missed_fraud")
         raise invalid_fields([((*path, free), str(error))]) from error
 
 

@@ -24,7 +24,12 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 POLICY_EXAMPLE: JsonDict = {
     "threshold": 0.03,
     "high_from": 0.5,
-    "cost_model": {"missed_fraud": 1000.0, "missed_fraud_share": 0.0, "false_alarm": 5.0},
+    "cost_model": {
+        "missed_fraud": 1000.0,
+        "missed_fraud_share": 0.0,
+        "false_alarm": 5.0,
+        "false_decline": None,
+    },
 }
 
 
@@ -50,6 +55,10 @@ class CostModelIn(Costs):
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, json_schema_extra={"minProperties": 1}
+    )
+
+    false_decline: Cost | None = Field(
+        default=None, description="money a decline of an honest one costs; null: a false alarm's"
     )
 
 
@@ -109,6 +118,7 @@ class CostModelOut(BaseModel):
     missed_fraud: float
     missed_fraud_share: float = Field(description="of its amount, besides")
     false_alarm: float
+    false_decline: float | None = Field(description="null: a false alarm's")
 
 
 Threshold = Annotated[float, Field(description="scores from here on are reviewed")]

@@ -129,17 +129,19 @@ def models_reply(
 def _numbers(policy: Policy) -> dict[str, Any]:
     """Return the fields that every schema with a policy shares."""
     return {
-        "cost_model": _costs_out(policy.cost_model),
+        "cost_model": costs_out(policy.cost_model),
         "threshold": policy.threshold,
         "high_from": policy.high_from,
     }
 
 
-def _costs_out(costs: CostModel) -> CostModelOut:
+def costs_out(costs: CostModel) -> CostModelOut:
+    """Return the reply of the costs of errors."""
     return CostModelOut(
         missed_fraud=costs.missed_fraud,
         missed_fraud_share=costs.missed_fraud_share,
         false_alarm=costs.false_alarm,
+        false_decline=costs.false_decline,
     )
 
 
@@ -188,7 +190,7 @@ def _matured(window: DecisionWindow, costs: CostModel) -> dict[str, Any]:
         "unknown": window.unknown,
         "frauds": window.frauds,
         "truncated": window.truncated,
-        "cost_model": _costs_out(costs),
+        "cost_model": costs_out(costs),
         "selection_bias": window.selection_bias,
     }
 

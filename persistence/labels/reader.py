@@ -162,8 +162,8 @@ def read_matured(
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
-        truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
+        parameters = span_of(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
+        truncated = apply_limit(connection, NTH_PREDICTION, parameters)
         models = tuple(
             ModelVersion(name, version) for name, version in connection.execute(MODELS, parameters)
         )
@@ -177,7 +177,7 @@ def read_matured(
         model=model.astype(np.int64),
         models=models,
         truncated=truncated,
-        **_labels(*labels),
+        **label_columns(*labels),
     )
 
 
@@ -212,8 +212,8 @@ def read_matured_pairs(
         "challenger_version": challenger.version,
     }
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit} | pair
-        truncated = _apply_limit(connection, NTH_SHADOW, parameters)
+        parameters = span_of(tenant_id, maturity_days, window_days, as_of) | {"limit": limit} | pair
+        truncated = apply_limit(connection, NTH_SHADOW, parameters)
         columns = _columns(connection, PAIRS, parameters)
     first, first_review, second, second_review, amount, *labels = columns
     return MaturedPairs(
@@ -223,7 +223,7 @@ def read_matured_pairs(
         challenger_review=second_review.astype(np.bool_),
         amount=amount,
         truncated=truncated,
-        **_labels(*labels),
+        **label_columns(*labels),
     )
 
 
@@ -238,12 +238,12 @@ def read_matured_transactions(
 ) -> MaturedTransactions:
     """Return a tenant's mature transactions; arguments and errors as for `read_matured`."""
     with tenant_transaction(engine, tenant_id) as connection:
-        parameters = _span(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
-        truncated = _apply_limit(connection, NTH_PREDICTION, parameters)
-        with _cursor(connection) as cursor:
+        parameters = span_of(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
+        truncated = apply_limit(connection, NTH_PREDICTION, parameters)
+        with range_cursor(connection) as cursor:
             rows = cursor.execute(TRANSACTIONS, parameters).fetchall()
-    # The rows end with what `_labels` takes.
-    labels = _labels(
+    # The rows end with what `label_columns` takes.
+    labels = label_columns(
         *(np.array([row[place] for row in rows], dtype=np.float64) for place in range(-5, 0))
     )
     events = [event_from(dict(zip(EVENT_COLUMNS, row, strict=False))) for row in rows]
@@ -262,7 +262,7 @@ def read_matured_transactions(
     )
 
 
-def _labels(
+def label_columns(
     is_fraud: FloatArray,
     labelled: FloatArray,
     decided_at: FloatArray,
@@ -306,9 +306,10 @@ def selection_bias(weights: FloatArray, is_fraud: BoolArray) -> str:
     )
 
 
-def _span(
+def span_of(
     tenant_id: int, maturity_days: float, window_days: float, as_of: datetime
 ) -> dict[str, Any]:
+    """Return the parameters of the statements that read mature decisions; see `read_matured`."""
     end = as_of - timedelta(days=maturity_days)
     start = _first_id(end - timedelta(days=window_days))
     return {
@@ -326,7 +327,7 @@ def _first_id(moment: datetime) -> UUID:
     return first_id_at(max(0, int(moment.timestamp() * 1000)))
 
 
-def _apply_limit(connection: Connection, nth: TextClause, parameters: dict[str, Any]) -> bool:
+def apply_limit(connection: Connection, nth: TextClause, parameters: dict[str, Any]) -> bool:
     """Move the span's start to the last row within the limit; return whether rows are left out.
 
     The next statement then reads a range without LIMIT, which Postgres joins by hashing.
@@ -344,7 +345,7 @@ def _columns(
     """Return the columns of a statement that selects only float8, as float64 (k, n)."""
     # Binary rows of the driver: 0.2 s of CPU for 200,000 rows of eight columns; text rows through
     # SQLAlchemy take 0.85 s.
-    with _cursor(connection) as cursor:
+    with range_cursor(connection) as cursor:
         cursor.execute(statement, parameters)
         width = len(cursor.description or ())
         table = np.array(cursor.fetchall(), dtype=np.float64).reshape(-1, width)
@@ -352,7 +353,7 @@ def _columns(
 
 
 @contextmanager
-def _cursor(connection: Connection) -> Iterator[Cursor[Any]]:
+def range_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
     """Yield a cursor of the driver for a statement that joins whole ranges."""
     driver = cast("PostgresConnection", connection.connection.driver_connection)
     driver.execute(NO_NESTED_LOOPS)

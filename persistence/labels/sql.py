@@ -59,15 +59,29 @@ WHERE p.tenant_id = %(tenant_id)s AND p.id >= %(start)s AND p.id < %(end)s
     AND p.model_name <> %(test)s AND effective.label IS DISTINCT FROM 'escalated'
 """
 
-DECISIONS = f"""
-{_WITH_EFFECTIVE}
-SELECT p.score, p.threshold, t.amount, (model.place - 1)::float8, {_LABEL}
-FROM predictions p {_LABELLED_TRANSACTION}
-JOIN unnest(%(names)s::text[], %(versions)s::int[]) WITH ORDINALITY AS model (name, version, place)
-    ON (model.name, model.version) = (p.model_name, p.model_version)
-{_MATURE}
-ORDER BY p.id DESC
-"""  # noqa: S608 - constants of this file, here and below
+
+def mature_decisions(columns: str, condition: str = "") -> str:
+    """Return the statement that reads mature decisions, the newest first.
+
+    Its rows end with what `persistence.labels.reader.label_columns` takes.
+
+    Args:
+        columns: select list over predictions p, transactions t and the model's place.
+        condition: further condition, beginning with AND.
+    """
+    return f"""
+    {_WITH_EFFECTIVE}
+    SELECT {columns}, {_LABEL}
+    FROM predictions p {_LABELLED_TRANSACTION}
+    JOIN unnest(%(names)s::text[], %(versions)s::int[])
+        WITH ORDINALITY AS model (name, version, place)
+        ON (model.name, model.version) = (p.model_name, p.model_version)
+    {_MATURE} {condition}
+    ORDER BY p.id DESC
+    """  # noqa: S608 - constants of this file and of its callers
+
+
+DECISIONS = mature_decisions("p.score, p.threshold, t.amount, (model.place - 1)::float8")
 
 # What a version flags follows from its score: chance, rules and lists decide for no version.
 PAIRS = f"""

@@ -13,13 +13,16 @@ from scoring.lists.entity_list import ListAction
 from scoring.rules.condition import check_condition
 
 
-def canonical_condition(connection: Connection, tenant_id: int, condition: str) -> str:
+def canonical_condition(
+    connection: Connection, tenant_id: int, condition: str, prefix: str = ""
+) -> str:
     """Return the condition of a rule in canonical form.
 
     Args:
         connection: connection inside a `tenant_transaction`.
         tenant_id: tenant whose rule it is.
         condition: condition as it was written.
+        prefix: path of the rule in the request, for errors.
 
     Raises:
         InvalidRequest: it is not in the language, or does not fit the tenant's event type, the
@@ -32,17 +35,20 @@ def canonical_condition(connection: Connection, tenant_id: int, condition: str) 
         part = condition[error.column - 1 : error.end_column]
         place = f"at column {error.column}, `{part}`: {error.detail}"
         raise InvalidRequest(
-            f"The condition is not valid {place}", errors=(FieldError("condition", place),)
+            f"The condition is not valid {place}", errors=(FieldError(f"{prefix}condition", place),)
         ) from error
 
 
-def check_entity(connection: Connection, tenant_id: int, entity: str) -> EventType:
+def check_entity(
+    connection: Connection, tenant_id: int, entity: str, prefix: str = ""
+) -> EventType:
     """Return the event type that a tenant sends; refuse an entity that it lacks.
 
     Args:
         connection: connection inside a `tenant_transaction`.
         tenant_id: tenant whose event type is read.
         entity: slug of a kind of entity.
+        prefix: path of what has the entity in the request, for errors.
 
     Raises:
         InvalidRequest: the event type lacks the entity.
@@ -52,7 +58,7 @@ def check_entity(connection: Connection, tenant_id: int, entity: str) -> EventTy
     if entity not in entities:
         known = ", ".join(entities) if entities else "none"
         message = f"must be an entity of your event type, of which there are: {known}"
-        raise invalid_request([FieldError("entity", message)])
+        raise invalid_request([FieldError(f"{prefix}entity", message)])
     return event_type
 
 
@@ -62,6 +68,7 @@ def check_list(
     entity: str,
     action: ListAction | None,
     fields: Sequence[str] | None,
+    prefix: str = "",
 ) -> None:
     """Refuse a list whose entity or fields the tenant's event type lacks.
 
@@ -71,17 +78,18 @@ def check_list(
         entity: slug of what its entries identify.
         action: outcome of a payment with an entity of the list; None where only rules read it.
         fields: fields whose values are looked up; None for every one of the entity.
+        prefix: path of the list in the request, for errors.
 
     Raises:
         InvalidRequest: names the field of the list that is wrong.
     """
-    kept = check_entity(connection, tenant_id, entity).kept
+    kept = check_entity(connection, tenant_id, entity, prefix).kept
     if fields is None:
         return
     if action is None:
-        raise invalid_request([FieldError("fields", "are those of a list with an action")])
+        raise invalid_request([FieldError(f"{prefix}fields", "are those of a list with an action")])
     own = [name for name, field in kept.items() if field.entity == entity]
     for i, name in enumerate(fields):
         if name not in own:
             message = f"must be a field of the entity {entity}: {', '.join(own)}"
-            raise invalid_request([FieldError(f"fields.{i}", message)])
+            raise invalid_request([FieldError(f"{prefix}fields.{i}", message)])

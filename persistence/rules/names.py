@@ -11,6 +11,7 @@ from persistence.rules.in_force import lists_at
 from persistence.tables.deployments import ModelVersionRow, ProductionVersionRow
 from scoring.event_type.fields import EventType
 from scoring.expressions import Schema
+from scoring.expressions.nodes import ValueKind
 from scoring.feature_set.model_features import ModelFeatures, model_features
 from scoring.features import PAYSIM_FEATURES
 from scoring.rules.condition import condition_schema, feature_kinds
@@ -36,14 +37,26 @@ def names_of_conditions(connection: Connection, tenant_id: int) -> Schema:
         tenant_id: tenant whose rules they are.
     """
     event_type = event_type_in_force(connection, tenant_id)
-    features = _features_in_production(connection, tenant_id)
-    fits = features is not None and features.misfit(event_type) is None
-    kinds = feature_kinds(features) if features and fits else {}
+    kinds = features_in_production(connection, tenant_id)
     lists = lists_at(connection, tenant_id, newest_change(connection, tenant_id))
     return condition_schema(event_type, kinds, lists)
 
 
-def _features_in_production(connection: Connection, tenant_id: int) -> ModelFeatures | None:
+def features_in_production(connection: Connection, tenant_id: int) -> dict[str, ValueKind]:
+    """Return the kind of each feature of the version in production; none where none fits.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose version it is.
+    """
+    features = _model_features(connection, tenant_id)
+    event_type = event_type_in_force(connection, tenant_id)
+    if features is None or features.misfit(event_type) is not None:
+        return {}
+    return feature_kinds(features)
+
+
+def _model_features(connection: Connection, tenant_id: int) -> ModelFeatures | None:
     statement = (
         select(cast(ModelVersionRow.features, Text))
         .join(

@@ -25,7 +25,7 @@ _ADDED = re.compile(
     # Of a model version in the audit log; the features of a prediction have values.
     r'|,"features":\[\{"name":"\w+","words":.*?\}\](?=,)'
     # What neither chance nor rules had a part in.
-    r'|,"(?:explore|approval_probability|decided_by|decline_from|decline_threshold|rules)":null'
+    r'|,"(?:explore|approval_probability|decided_by|decline_from|decline_threshold|false_decline|rules)":null'
     r'|,"list_entries":null|,"unknown":0'
 )
 _ADDED_COLUMNS = ',"approval_probability","decided_by"\r\n'

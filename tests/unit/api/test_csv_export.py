@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from api.review.csv_export import FORMULA_STARTS, CsvExport
 from persistence.review.cases import Case, Feedback
+from scoring.rules.ruling import Ruling
+from scoring.rules.verdict import DecidedBy, Verdict
 from scoring.transaction import PAYSIM
 from tests.support.event_types import an_event_type
 from tests.support.factories import a_decision
@@ -45,12 +47,17 @@ def test_a_line_holds_the_decision_and_its_latest_feedback() -> None:
     assert parsed(a_case())[0]["rationale"] == parsed(a_case())[0]["external_id"] == ""
 
 
-def test_the_probability_of_a_randomised_approval_is_the_last_column() -> None:
+def test_what_rules_and_chance_had_a_part_in_is_in_the_last_columns() -> None:
     case = a_case()
     drawn = case.decided.prediction._replace(decision="approve", approval_probability=0.05)
     (row,) = parsed(replace(case, decided=case.decided._replace(prediction=drawn)))
-    assert (row["decision"], list(row.items())[-1]) == ("approve", ("approval_probability", "0.05"))
-    assert parsed(case)[0]["approval_probability"] == ""
+    last = ("approval_probability", "0.05"), ("decided_by", "")
+    assert (row["decision"], tuple(row.items())[-2:]) == ("approve", last)
+    verdict = Verdict("decline", DecidedBy("rule", 12, 3))
+    ruled = case.decided.prediction.ruled(Ruling(7, verdict))
+    (row,) = parsed(replace(case, decided=case.decided._replace(prediction=ruled)))
+    last = ("approval_probability", ""), ("decided_by", "rule 12 version 3")
+    assert (row["decision"], tuple(row.items())[-2:]) == ("decline", last)
 
 
 @pytest.mark.parametrize("start", FORMULA_STARTS)
