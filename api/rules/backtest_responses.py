@@ -56,7 +56,7 @@ def _example(tested: Tested, place: int) -> ExampleOut:
     decisions = tested.past.decisions
     amount = float(decisions.amounts[place])
     return ExampleOut(
-        transaction_id=tested.past.transaction_ids[place],
+        transaction_id=tested.past.transaction_id(place),
         decided_at=_moment(int(decisions.decided_at_ms[place])),
         amount=None if np.isnan(amount) else amount,
         score=float(decisions.scores[place]),

@@ -51,6 +51,15 @@ def payments(count: int, entries: int, rounds: int) -> None:
 
 
 @main.command()
+@rounds_option
+def history(rounds: int) -> None:
+    """Measure backtests on 200,000 decisions in Postgres, from reading them to the intervals."""
+    from benchmarks.rules.history import measure
+
+    measure(rounds)
+
+
+@main.command()
 @rules_option
 @rounds_option
 def backtest(count: int, rounds: int) -> None:

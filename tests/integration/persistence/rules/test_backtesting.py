@@ -93,8 +93,10 @@ def past(engine: Engine, service_engine: Engine) -> Past:
 
 def decided_as(tested: Tested) -> dict[str, Outcome]:
     """Return the outcome of what was tried by transaction."""
-    ids = map(str, tested.past.transaction_ids)
-    return dict(zip(ids, (OUTCOMES[o] for o in tested.outcomes), strict=True))
+    return {
+        str(tested.past.transaction_id(row)): OUTCOMES[outcome]
+        for row, outcome in enumerate(tested.outcomes)
+    }
 
 
 def test_what_was_live_is_reproduced_for_every_decision(past: Past) -> None:
@@ -159,7 +161,7 @@ def reproduced(past: Past) -> dict[str, Any]:
             )
             for row in np.flatnonzero(read.as_of == change).tolist():
                 verdict = verdicts.verdict(row)._replace(outcome=OUTCOMES[outcomes[row]])
-                again[str(read.transaction_ids[row])] = (
+                again[str(read.transaction_id(row))] = (
                     OUTCOMES[outcomes[row]],
                     verdict if change else None,
                 )
