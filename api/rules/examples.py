@@ -40,6 +40,20 @@ SNOOZE: dict[str, Any] = {
 }
 RULES: dict[str, Any] = {"rules": [{**RULE, "problem": None, "snoozes": [SNOOZE]}]}
 DETAIL: dict[str, Any] = {"versions": [RULE], "snoozes": [SNOOZE]}
+FIGURES: dict[str, Any] = {
+    "days": [
+        {
+            "day": "2026-01-30",
+            "fires": 14,
+            "shadow": 0,
+            "decided": 9,
+            "labelled": 6,
+            "frauds": 4,
+            "precision": 0.667,
+            "saved": 3990.0,
+        }
+    ]
+}
 A_RULE_TRIED: dict[str, Any] = {
     "rule": {"condition": "type == 'TRANSFER' and amount > 200000", "action": "review"},
     "maturity_days": 14,

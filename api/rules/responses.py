@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from api.rules.schemas import RuleDetailOut, RuleInForceOut, RuleOut, RulesOut, SnoozeOut
+from api.rules.schemas import (
+    RuleDayOut,
+    RuleDetailOut,
+    RuleFiguresOut,
+    RuleInForceOut,
+    RuleOut,
+    RulesOut,
+    SnoozeOut,
+)
+from persistence.rules.figures import RuleDay
 from persistence.rules.in_force import StoredRule
 from persistence.rules.snoozes import StoredSnooze
 from scoring.errors import InvalidExpression
 from scoring.expressions import Schema
+from scoring.policy import CostModel, Outcome
 from scoring.rules.condition import check_condition
 from scoring.rules.rule import RuleSet
 
@@ -57,6 +67,31 @@ def rule_detail_out(
     return RuleDetailOut(
         versions=[rule_out(stored) for stored in versions],
         snoozes=[snooze_out(one) for one in snoozes if one.rule_id == rule_id],
+    )
+
+
+def figures_out(days: Sequence[RuleDay], action: Outcome, costs: CostModel) -> RuleFiguresOut:
+    """Return the reply with a rule's days.
+
+    Args:
+        days: days on which it fired.
+        action: outcome that its version in force gives.
+        costs: costs of errors.
+    """
+    return RuleFiguresOut(
+        days=[
+            RuleDayOut(
+                day=one.day,
+                fires=one.fires,
+                shadow=one.shadow,
+                decided=one.decided,
+                labelled=one.labelled,
+                frauds=one.frauds,
+                precision=one.precision,
+                saved=one.saved(costs, action),
+            )
+            for one in days
+        ]
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Connection, Engine
 from starlette.responses import Response
 
@@ -17,15 +17,18 @@ from api.dependencies import (
     Reviewer,
 )
 from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
+from api.models.effective_policy import read_deployment
 from api.openapi_responses import ANYWHERE, WITH_BODY, problems, reply
 from api.request_body import BodyReader, JsonBody
 from api.rules import examples
-from api.rules.responses import rule_detail_out, rule_out, rules_out, snooze_out
+from api.rules.responses import figures_out, rule_detail_out, rule_out, rules_out, snooze_out
 from api.rules.schemas import (
     DEFAULT_PRIORITY,
     EndedOut,
+    FiguresQuery,
     RuleChangeIn,
     RuleDetailOut,
+    RuleFiguresOut,
     RuleIn,
     RuleOut,
     RulesOut,
@@ -34,12 +37,14 @@ from api.rules.schemas import (
 )
 from persistence.rules.changes import newest_change
 from persistence.rules.checking import canonical_condition, check_entity
+from persistence.rules.figures import rule_days
 from persistence.rules.in_force import rules_at
 from persistence.rules.names import names_of_conditions
 from persistence.rules.rules import RuleContent, change_rule, create_rule, rule_versions
 from persistence.rules.snoozes import add_snooze, end_snooze, going_on
 from persistence.tenancy import tenant_transaction
-from scoring.errors import FieldError, IdempotencyMismatch, invalid_request
+from scoring.errors import FieldError, IdempotencyMismatch, NoModel, invalid_request
+from web.invalid_fields import invalid_fields
 
 router = APIRouter(tags=["Rules"])
 
@@ -168,7 +173,7 @@ async def put_rule(
         sent = body.model_dump(exclude_none=True, exclude={"version"})
         if not sent:
             members = "name, condition, action, state, priority"
-            raise invalid_request([FieldError("", f"must have at least one of {members}")])
+            raise invalid_fields([((), f"must have at least one of {members}")])
         rule = newest.rule
         kept = RuleContent(rule.name, rule.condition, rule.action, rule.state, rule.priority)
         condition = sent.get("condition", kept.condition)
@@ -188,6 +193,35 @@ async def put_rule(
     changed = await write(dependencies, request, caller, body, change)
     await dependencies.refresh_settings(caller.tenant_id)
     return changed
+
+
+@router.get(
+    "/rules/{id}/figures",
+    operation_id="read_rule_figures",
+    summary="What a rule did, day by day",
+    responses={
+        **problems(404, *ANYWHERE, NoModel),
+        200: reply(description="days on which it fired", one_day=examples.FIGURES),
+    },
+)
+async def read_rule_figures(
+    rule_id: RuleId,
+    query: Annotated[FiguresQuery, Query()],
+    caller: Reviewer,
+    dependencies: CurrentDependencies,
+) -> RuleFiguresOut:
+    """Fires, precision on the labels that are known, and money at your costs. Scope: review."""
+    deployment = await dependencies.run(read_deployment, caller.tenant_id)
+    costs = deployment.effective_policy().policy.cost_model
+
+    def read(engine: Engine) -> RuleFiguresOut:
+        with tenant_transaction(engine, caller.tenant_id) as connection:
+            newest = rule_versions(connection, caller.tenant_id, rule_id)[0]
+        now = datetime.now(UTC)
+        days = rule_days(engine, caller.tenant_id, rule_id, query.window_days, now)
+        return figures_out(days, newest.rule.action, costs)
+
+    return await dependencies.run_expensive(read)
 
 
 @router.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -139,6 +140,36 @@ class RuleDetailOut(BaseModel):
 
     versions: list[RuleOut]
     snoozes: list[SnoozeOut]
+
+
+class FiguresQuery(BaseModel):
+    """Which days."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window_days: int = Field(default=30, ge=1, le=365, description="days until now")
+
+
+class RuleDayOut(BaseModel):
+    """What a rule did on one day in UTC, in any version."""
+
+    day: date
+    fires: int = Field(description="decisions in which it fired live")
+    shadow: int = Field(description="decisions in which it fired in shadow")
+    decided: int = Field(description="decisions that it decided")
+    labelled: int = Field(description="of all in which it fired, those with a label")
+    frauds: int = Field(description="known frauds among them")
+    precision: float | None = Field(description="frauds / labelled; null without a label")
+    saved: float = Field(
+        description="money that its known hits save against approving them, at your costs and the "
+        "rule's action now; negative: what it costs"
+    )
+
+
+class RuleFiguresOut(BaseModel):
+    """The days on which a rule fired, the oldest first."""
+
+    days: list[RuleDayOut]
 
 
 class EndedOut(BaseModel):

@@ -1,0 +1,141 @@
+"""POST /rules/backtest over PaySim's payments: figures, examples, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
+from persistence.tenants import Tenant
+from tests.support.data.own_events import label
+from tests.support.data.rules import put_list
+from tests.support.factories import a_decision, decision_at
+from tests.support.fixture_types import MakeTenant
+from tests.support.management_api import Request, connected
+
+DAYS_AGO = datetime.now(UTC) - timedelta(days=40)
+TRIED = {"rule": {"condition": "amount > 500 and type == 'TRANSFER'", "action": "decline"}}
+
+
+@pytest.fixture
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    return make_tenant()
+
+
+@pytest.fixture
+def stored(service_engine: Engine, tenant: Tenant) -> list[Decided]:
+    """Ten payments of 100 to 1,000 of 40 days ago; the four largest were frauds."""
+    decided = [
+        decision_at(
+            a_decision(tenant.id, amount=100.0 * number, type="TRANSFER", name_orig=f"C{number}"),
+            DAYS_AGO + timedelta(seconds=number),
+        )
+        for number in range(1, 11)
+    ]
+    assert DecisionLog(service_engine).write(decided) == decided
+    for number, one in enumerate(decided):
+        value = "fraud" if number >= 6 else "legitimate"
+        label(service_engine, tenant.id, one.transaction_id, value, DAYS_AGO, source="chargeback")
+    return decided
+
+
+@pytest.fixture
+def post(service_engine: Engine, tenant: Tenant) -> Iterator[Any]:
+    def send(request: Request, body: Any) -> Any:
+        return request(tenant.id, "POST", "/rules/backtest", body)
+
+    with connected(service_engine) as request:
+        yield lambda body: send(request, body)
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_rule_has_its_fires_frauds_and_money(post: Any, stored: list[Decided]) -> None:
+    reply = post(TRIED)
+    assert reply.status_code == 200, reply.text
+    found = reply.json()
+    assert (found["decisions"], found["labelled"], found["frauds"]) == (10, 10, 4)
+    firing = found["firing"]
+    assert (firing["fires"], firing["frauds"]["value"], firing["honest"]["value"]) == (5, 4, 1)
+    assert firing["precision"]["value"] == pytest.approx(0.8)
+    assert firing["precision"]["low"] <= 0.8 <= firing["precision"]["high"]
+    assert firing["overlap"] == [
+        {"decider": "model", "id": 0, "outcome": "review", "payments": 5, "frauds": 4}
+    ]
+    assert found["changes"] == [[0, 0, 0], [0, 5, 5], [0, 0, 0]]
+    assert found["fraud_changes"] == [[0, 0, 0], [0, 0, 4], [0, 0, 0]]
+    assert found["tried"]["declines"]["value"] == 5
+    assert [day["decisions"] for day in found["days"]] == [10]
+    shown = {one["transaction_id"]: one for one in found["examples"]}
+    assert set(shown) == {str(one.transaction_id) for one in stored[5:]}
+    first = shown[str(stored[9].transaction_id)]
+    assert (first["amount"], first["decided"], first["tried"]) == (1000.0, "review", "decline")
+    assert first["is_fraud"] is True
+    assert found["cost_model"]["false_decline"] is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_list_rules_and_thresholds_are_tried_too(
+    post: Any, service_engine: Engine, tenant: Tenant
+) -> None:
+    tried = {"entity": "account", "action": "approve", "values": ["C10", "C1"]}
+    found = post({"list": tried}).json()
+    assert found["firing"]["fires"] == 2
+    assert found["difference"]["frauds_let_pass"]["value"] == 1
+    put_list(service_engine, tenant.id, "watched", ["C2"], action=None)
+    rules = [{"condition": "in_list('watched', nameOrig)", "action": "approve"}]
+    found = post({"rules": rules}).json()
+    assert found["changes"][1] == [1, 9, 0]
+    assert found["firing"] is None
+    found = post({"thresholds": {"threshold": 0.5}}).json()
+    assert found["changes"][1] == [10, 0, 0]
+
+
+@pytest.mark.usefixtures("stored")
+def test_labels_count_as_of_a_time(post: Any) -> None:
+    before = (DAYS_AGO - timedelta(minutes=1)).isoformat()
+    reply = post({**TRIED, "as_of": before, "maturity_days": 0})
+    assert reply.status_code == 422
+    assert "no decision" in reply.json()["errors"][0]["message"]
+    found = post({**TRIED, "maturity_days": 39}).json()
+    assert found["decisions"] == 10
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "body"),
+        ({**TRIED, "thresholds": {"threshold": 0.5}}, "body"),
+        ({"rule": {"condition": "amont > 1", "action": "review"}}, "rule.condition"),
+        ({"rule": {"condition": "amount", "action": "review"}}, "rule.condition"),
+        ({"rule": {"condition": "amount > 1", "action": "refuse"}}, "rule.action"),
+        ({"rules": []}, "rules"),
+        ({"rules": [{"condition": "x", "action": "review"}]}, "rules.0.condition"),
+        ({"list": {"entity": "card", "action": "decline", "values": ["A"]}}, "list.entity"),
+        ({"list": {"entity": "account", "action": "review", "values": ["A"]}}, "list.action"),
+        ({"thresholds": {"threshold": 1.0}}, "thresholds.threshold"),
+        (
+            {"thresholds": {"threshold": 0.5, "decline_from": 0.4}},
+            "thresholds.decline_from",
+        ),
+        ({**TRIED, "maturity_days": -1}, "maturity_days"),
+        ({**TRIED, "as_of": "2100-01-01T00:00:00Z"}, "as_of"),
+        ({**TRIED, "window_days": 0}, "window_days"),
+        ({**TRIED, "limit": 7}, "limit"),
+    ],
+)
+def test_what_is_wrong_is_named(post: Any, body: Any, field: str) -> None:
+    reply = post(body)
+    assert reply.status_code == 422, reply.text
+    assert [error["field"] for error in reply.json()["errors"]] == [field]
+
+
+def test_an_error_of_a_condition_points_at_its_part(post: Any) -> None:
+    reply = post({"rule": {"condition": "score > 0.5 and amont > 1", "action": "review"}})
+    (error,) = reply.json()["errors"]
+    assert error["message"].startswith("at column 17, `amont`: ")
