@@ -8,6 +8,7 @@ from typing import Any
 
 from api.models.effective_policy import EffectivePolicy, TenantDeployment
 from api.models.matured_decisions import DecisionWindow, VersionComparison
+from api.models.pair_tuning import PairTuning
 from api.models.policy_schemas import CostModelOut, ExploreOut, PolicyOut, VersionPolicy
 from api.models.schemas import (
     ChallengerOut,
@@ -15,6 +16,8 @@ from api.models.schemas import (
     FiguresOut,
     IntervalOut,
     ModelsReply,
+    PairOut,
+    PairsOut,
     PointOut,
     ProductionOut,
     RefusalOut,
@@ -28,6 +31,7 @@ from scoring.errors import NoModel
 from scoring.evaluation.bootstrap import Interval
 from scoring.evaluation.comparison import Figures
 from scoring.evaluation.cost_curve import Outcome
+from scoring.evaluation.threshold_pairs import PairOutcome
 from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from web.responses import model_out
@@ -53,7 +57,9 @@ def policy_out(effective: EffectivePolicy) -> PolicyOut:
     )
 
 
-def tuner_reply(window: DecisionWindow, costs: CostModel, tuning: Tuning | str) -> TunerReply:
+def tuner_reply(
+    window: DecisionWindow, costs: CostModel, tuning: Tuning | str, pairs: PairTuning | None
+) -> TunerReply:
     """Return what each threshold would have done, or a note with the reason why that is unknown."""
 
     def point(outcome: Outcome) -> PointOut:
@@ -69,13 +75,16 @@ def tuner_reply(window: DecisionWindow, costs: CostModel, tuning: Tuning | str) 
 
     matured = _matured(window, costs)
     if isinstance(tuning, str):
-        return TunerReply(**matured, current=None, best=None, suggested=None, curve=[], note=tuning)
+        return TunerReply(
+            **matured, current=None, best=None, suggested=None, curve=[], note=tuning, pairs=None
+        )
     return TunerReply(
         **matured,
         current=point(tuning.current),
         best=point(tuning.best),
         suggested=point(tuning.suggested),
         curve=[point(outcome) for outcome in tuning.curve],
+        pairs=_pairs_out(pairs) if pairs else None,
         note=tuning.note,
     )
 
@@ -173,6 +182,27 @@ def _figures_out(version: ModelVersion, figures: Figures) -> FiguresOut:
         field.name: _interval_out(getattr(figures, field.name)) for field in fields(figures)
     }
     return FiguresOut(model=model_out(version), **intervals)
+
+
+def _pairs_out(pairs: PairTuning) -> PairsOut:
+    def pair(outcome: PairOutcome) -> PairOut:
+        return PairOut(
+            threshold=outcome.review,
+            decline_from=outcome.decline,
+            reviews_per_day=outcome.reviews_a_day,
+            declines_per_day=outcome.declines_a_day,
+            caught=outcome.caught,
+            missed=outcome.missed,
+            false_alarms=outcome.false_alarms,
+            false_declines=outcome.false_declines,
+            net_savings=outcome.savings,
+        )
+
+    return PairsOut(
+        current=pair(pairs.current),
+        best=pair(pairs.best),
+        grid=[pair(outcome) for outcome in pairs.grid],
+    )
 
 
 def _interval_out(interval: Interval) -> IntervalOut:

@@ -21,6 +21,7 @@ from api.dependencies import (
 from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
 from api.models.effective_policy import TenantDeployment, change_policy, read_deployment
 from api.models.matured_decisions import VersionComparison, compare_versions, study_decisions
+from api.models.pair_tuning import tune_pairs
 from api.models.policy_change import changed_costs, changed_policy
 from api.models.policy_schemas import PolicyIn, PolicyOut
 from api.models.responses import models_reply, policy_out, tuner_reply
@@ -132,7 +133,8 @@ async def read_tuner(
 ) -> TunerReply:
     """On matured decisions with their labels of all sources, at the scores as stored.
 
-    Escalated cases are left out; those without a label are presumed honest. Scope: review.
+    Escalated cases are left out; those without a label are presumed honest. `pairs` has the
+    decline threshold too, in money, reviews and declines a day. Scope: review.
     """
     deployment = await dependencies.run(read_deployment, caller.tenant_id)
     policy = deployment.effective_policy().policy
@@ -141,7 +143,16 @@ async def read_tuner(
         study_decisions, caller.tenant_id, query.maturity_days, query.window_days, query.as_of
     )
     tuning = await to_thread.run_sync(tune, matured, costs, policy.threshold)
-    return tuner_reply(window, costs, tuning)
+    pairs = await to_thread.run_sync(
+        tune_pairs,
+        matured,
+        costs,
+        policy.thresholds,
+        window.days,
+        query.max_reviews_per_day,
+        query.max_declines_per_day,
+    )
+    return tuner_reply(window, costs, tuning, pairs)
 
 
 @router.get(

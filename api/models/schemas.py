@@ -43,6 +43,17 @@ _BEST_POINT: JsonDict = {
     "false_alarms": 1446,
     "net_savings": 48770.0,
 }
+_PAIR: JsonDict = {
+    "threshold": 0.03,
+    "decline_from": 0.9,
+    "reviews_per_day": 15.9,
+    "declines_per_day": 0.8,
+    "caught": 56,
+    "missed": 1,
+    "false_alarms": 1443,
+    "false_declines": 3,
+    "net_savings": 48770.0,
+}
 _VERSION: JsonDict = {
     "model": {"name": "fraud-demo", "version": 3},
     **POLICY_EXAMPLE,
@@ -86,8 +97,18 @@ class MaturedQuery(BaseModel):
     )
 
 
+Limit = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
 class TunerQuery(Costs, MaturedQuery):
     """Which decisions, and what errors cost; a cost left out is the one in force."""
+
+    max_reviews_per_day: Limit | Absent = Field(
+        default=None, description="limit of `pairs.best`; left out: none"
+    )
+    max_declines_per_day: Limit | Absent = Field(
+        default=None, description="limit of `pairs.best`; left out: none"
+    )
 
 
 class PointOut(BaseModel):
@@ -100,6 +121,31 @@ class PointOut(BaseModel):
     missed: int = Field(description="frauds approved")
     false_alarms: int = Field(description="honest transactions reviewed")
     net_savings: float = Field(description="money saved against approving everything")
+
+
+class PairOut(BaseModel):
+    """What reviewing from one threshold on and declining from another would have done."""
+
+    threshold: float
+    decline_from: float | None = Field(description="null: nothing is declined")
+    reviews_per_day: float
+    declines_per_day: float
+    caught: int = Field(description="frauds reviewed or declined")
+    missed: int = Field(description="frauds approved")
+    false_alarms: int = Field(description="honest payments reviewed")
+    false_declines: int = Field(description="honest payments declined")
+    net_savings: float = Field(description="money saved against approving everything")
+
+
+class PairsOut(BaseModel):
+    """What two thresholds would have done."""
+
+    current: PairOut = Field(description="those in force")
+    best: PairOut = Field(
+        description="the largest net savings within the limits, the lucky spike of this sample "
+        "included"
+    )
+    grid: list[PairOut] = Field(description="by rising thresholds")
 
 
 class _Matured(BaseModel):
@@ -141,6 +187,7 @@ class TunerReply(_Matured):
                 "suggested": _BEST_POINT,
                 "curve": [_BEST_POINT, _POINT],
                 "note": None,
+                "pairs": {"current": _PAIR, "best": _PAIR, "grid": [_PAIR]},
             }
         }
     )
@@ -159,6 +206,7 @@ class TunerReply(_Matured):
         "alerts are few",
     )
     note: str | None = Field(description="why there is no curve, or what it says against itself")
+    pairs: PairsOut | None = Field(description="review and decline thresholds; null as the curve")
 
 
 class IntervalOut(BaseModel):

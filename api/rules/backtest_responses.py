@@ -14,10 +14,14 @@ from api.rules.backtest_schemas import (
     DifferenceOut,
     ExampleOut,
     FiringOut,
+    SuggestionOut,
+    SuggestionsOut,
     TotalsOut,
 )
+from persistence.labels.past_decisions import PastDecisions
 from persistence.rules.backtesting import Tested
-from scoring.policy import OUTCOMES, CostModel
+from persistence.rules.suggesting import Suggested
+from scoring.policy import OUTCOMES, CostModel, Outcome
 
 
 def backtest_out(tested: Tested, costs: CostModel, as_of: datetime) -> BacktestOut:
@@ -48,20 +52,47 @@ def backtest_out(tested: Tested, costs: CostModel, as_of: datetime) -> BacktestO
         fraud_changes=[list(row) for row in result.fraud_changes],
         firing=FiringOut.model_validate(asdict(result.firing)) if result.firing else None,
         days=[DayOut.model_validate(asdict(day)) for day in result.days],
-        examples=[_example(tested, place) for place in result.examples],
+        examples=[
+            _example(tested.past, place, OUTCOMES[tested.outcomes[place]])
+            for place in result.examples
+        ],
     )
 
 
-def _example(tested: Tested, place: int) -> ExampleOut:
-    decisions = tested.past.decisions
+def suggestions_out(suggested: Suggested) -> SuggestionsOut:
+    """Return the reply with suggested rules."""
+    found = suggested.suggestions
+    return SuggestionsOut(
+        rules=[
+            SuggestionOut(
+                condition=rule.condition,
+                firing=FiringOut.model_validate(asdict(rule.backtest.firing)),
+                difference=DifferenceOut.model_validate(asdict(rule.backtest.difference)),
+                has_few_frauds=rule.backtest.has_few_frauds,
+                examples=[
+                    _example(suggested.past, place, "review") for place in rule.backtest.examples
+                ],
+            )
+            for rule in found.rules
+            if rule.backtest.firing is not None
+        ],
+        note=found.note,
+        earlier=found.earlier,
+        earlier_frauds=found.earlier_frauds,
+        later=found.later,
+    )
+
+
+def _example(past: PastDecisions, place: int, tried: Outcome) -> ExampleOut:
+    decisions = past.decisions
     amount = float(decisions.amounts[place])
     return ExampleOut(
-        transaction_id=tested.past.transaction_id(place),
+        transaction_id=past.transaction_id(place),
         decided_at=_moment(int(decisions.decided_at_ms[place])),
         amount=None if np.isnan(amount) else amount,
         score=float(decisions.scores[place]),
         decided=OUTCOMES[decisions.outcomes[place]],
-        tried=OUTCOMES[tested.outcomes[place]],
+        tried=tried,
         is_fraud=bool(decisions.is_fraud[place]) if decisions.labelled[place] else None,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Engine
 
 from api.dependencies import REVIEWER_WITHOUT_PARAMETERS, CurrentDependencies, Reviewer
@@ -13,8 +13,14 @@ from api.models.effective_policy import read_deployment
 from api.openapi_responses import ANYWHERE, WITH_BODY, problems, reply
 from api.request_body import BodyReader, JsonBody
 from api.rules import examples
-from api.rules.backtest_responses import backtest_out
-from api.rules.backtest_schemas import WINDOW_DAYS, BacktestIn, BacktestOut
+from api.rules.backtest_responses import backtest_out, suggestions_out
+from api.rules.backtest_schemas import (
+    WINDOW_DAYS,
+    BacktestIn,
+    BacktestOut,
+    SuggestionsOut,
+    SuggestionsQuery,
+)
 from persistence.labels.reader import MATURITY_DAYS
 from persistence.rules.backtesting import (
     History,
@@ -24,6 +30,7 @@ from persistence.rules.backtesting import (
     Tried,
     try_on_history,
 )
+from persistence.rules.suggesting import suggest_on_history
 from scoring.backtest.backtest import NoDecisions
 from scoring.errors import FieldError, NoModel, invalid_request
 from scoring.policy import Thresholds
@@ -73,6 +80,35 @@ async def backtest(
             message = f"leaves no decision to look at: {error}"
             raise invalid_request([FieldError("maturity_days", message)]) from error
         return backtest_out(tested, costs, as_of)
+
+    return await dependencies.run_expensive(run)
+
+
+@router.get(
+    "/rules/suggestions",
+    operation_id="suggest_rules",
+    summary="Up to three rules that the labels suggest",
+    responses={
+        **problems(*ANYWHERE, NoModel),
+        200: reply(description="rules with their figures", one_rule=examples.SUGGESTIONS),
+    },
+)
+async def read_suggestions(
+    query: Annotated[SuggestionsQuery, Query()],
+    caller: Reviewer,
+    dependencies: CurrentDependencies,
+) -> SuggestionsOut:
+    """From a shallow tree on what the version in production approved. Stores nothing.
+
+    Chosen on the earlier two thirds of the decisions, with figures of the later third.
+    Scope: review.
+    """
+    deployment = await dependencies.run(read_deployment, caller.tenant_id)
+    costs = deployment.effective_policy().policy.cost_model
+    history = History(query.maturity_days, query.window_days, datetime.now(UTC))
+
+    def run(engine: Engine) -> SuggestionsOut:
+        return suggestions_out(suggest_on_history(engine, caller.tenant_id, costs, history))
 
     return await dependencies.run_expensive(run)
 

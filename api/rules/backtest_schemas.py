@@ -163,6 +163,37 @@ class ExampleOut(BaseModel):
     is_fraud: bool | None = Field(description="null: nobody knows")
 
 
+class SuggestionsQuery(BaseModel):
+    """Which decisions rules are learned from and tried on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    maturity_days: Days = Field(default=MATURITY_DAYS, description="only decisions at least so old")
+    window_days: Annotated[float, Field(gt=0, le=MAX_DAYS, allow_inf_nan=False)] = Field(
+        default=WINDOW_DAYS, description="how much older than that at most"
+    )
+
+
+class SuggestionOut(BaseModel):
+    """A suggested review rule, with its figures on decisions that had no part in its choice."""
+
+    condition: str
+    firing: FiringOut
+    difference: DifferenceOut = Field(description="as if the rule had been live")
+    has_few_frauds: bool
+    examples: list[ExampleOut]
+
+
+class SuggestionsOut(BaseModel):
+    """Up to three rules for what the model approves, from the earlier two thirds of decisions."""
+
+    rules: list[SuggestionOut] = Field(description="in the order in which they were found")
+    note: str | None = Field(description="why there are fewer than three")
+    earlier: int = Field(description="decisions that the rules were learned from")
+    earlier_frauds: int = Field(description="frauds among them that the model approved")
+    later: int = Field(description="decisions that the figures are of")
+
+
 class BacktestOut(BaseModel):
     """What is tried, on stored decisions with their labels.
 

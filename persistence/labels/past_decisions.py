@@ -22,6 +22,7 @@ from scoring.event_type.columns import column_of
 from scoring.event_type.fields import EventType, Field
 from scoring.event_type.timestamps import parse_timestamp
 from scoring.policy import OUTCOMES
+from scoring.prediction import ModelVersion
 from scoring.transaction import PAYSIM, WIRE_NAMES
 
 _COLUMN_OF = {wire: name for name, wire in WIRE_NAMES.items()}
@@ -108,6 +109,7 @@ def read_past_decisions(
     window_days: float,
     limit: int,
     as_of: datetime,
+    version: ModelVersion | None = None,
 ) -> PastDecisions:
     """Return a tenant's mature decisions with what rules read of them.
 
@@ -116,6 +118,7 @@ def read_past_decisions(
         tenant_id: tenant whose decisions are read.
         inputs: what is read of each.
         maturity_days, window_days, limit, as_of: as for `persistence.labels.reader.read_matured`.
+        version: model version whose decisions are read; None: those of every version.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
@@ -123,7 +126,7 @@ def read_past_decisions(
     with tenant_transaction(engine, tenant_id) as connection:
         parameters = span_of(tenant_id, maturity_days, window_days, as_of) | {"limit": limit}
         truncated = apply_limit(connection, NTH_PREDICTION, parameters)
-        parameters |= _versions(connection, tenant_id, inputs)
+        parameters |= _versions(connection, tenant_id, inputs, version)
         numbers, texts = _selected(inputs, parameters)
         statement = _in_columns((*_NUMBERS, *numbers), texts, inputs.event_type)
         with range_cursor(connection) as cursor:
@@ -221,7 +224,9 @@ def _column(field: Field, values: Sequence[Any]) -> Column:
     return column_of(field.kind, values)
 
 
-def _versions(connection: Connection, tenant_id: int, inputs: RuleInputs) -> dict[str, Any]:
+def _versions(
+    connection: Connection, tenant_id: int, inputs: RuleInputs, version: ModelVersion | None
+) -> dict[str, Any]:
     """Return the tenant's model versions, where each has the features, and its event types."""
     rows = connection.execute(
         text(
@@ -230,6 +235,8 @@ def _versions(connection: Connection, tenant_id: int, inputs: RuleInputs) -> dic
         ),
         {"tenant_id": tenant_id},
     ).all()
+    if version is not None:
+        rows = [row for row in rows if (row[0], row[1]) == (version.name, version.version)]
     described = [described_from(features).names for _, _, features in rows]
     types = connection.execute(
         text("SELECT id, document->>'name' FROM event_types WHERE tenant_id = :tenant_id"),

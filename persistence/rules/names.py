@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import orjson
 from sqlalchemy import Connection, Text, cast, select
 
@@ -14,6 +16,7 @@ from scoring.expressions import Schema
 from scoring.expressions.nodes import ValueKind
 from scoring.feature_set.model_features import ModelFeatures, model_features
 from scoring.features import PAYSIM_FEATURES
+from scoring.prediction import ModelVersion
 from scoring.rules.condition import condition_schema, feature_kinds
 from scoring.transaction import PAYSIM
 
@@ -49,16 +52,35 @@ def features_in_production(connection: Connection, tenant_id: int) -> dict[str, 
         connection: connection inside a `tenant_transaction`.
         tenant_id: tenant whose version it is.
     """
-    features = _model_features(connection, tenant_id)
+    production = model_in_production(connection, tenant_id)
     event_type = event_type_in_force(connection, tenant_id)
-    if features is None or features.misfit(event_type) is not None:
+    if production is None or production.features.misfit(event_type) is not None:
         return {}
-    return feature_kinds(features)
+    return feature_kinds(production.features)
 
 
-def _model_features(connection: Connection, tenant_id: int) -> ModelFeatures | None:
+@dataclass(frozen=True, slots=True)
+class ProductionModel:
+    """A model version in production.
+
+    Attributes:
+        version: name and number.
+        features: its features.
+    """
+
+    version: ModelVersion
+    features: ModelFeatures
+
+
+def model_in_production(connection: Connection, tenant_id: int) -> ProductionModel | None:
+    """Return a tenant's version in production; None where there is none.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose version it is.
+    """
     statement = (
-        select(cast(ModelVersionRow.features, Text))
+        select(ModelVersionRow.name, ModelVersionRow.version, cast(ModelVersionRow.features, Text))
         .join(
             ProductionVersionRow,
             (ProductionVersionRow.tenant_id == ModelVersionRow.tenant_id)
@@ -67,9 +89,11 @@ def _model_features(connection: Connection, tenant_id: int) -> ModelFeatures | N
         )
         .where(ModelVersionRow.tenant_id == tenant_id)
     )
-    text = connection.execute(statement).scalar_one_or_none()
-    if text is None:
+    row = connection.execute(statement).one_or_none()
+    if row is None:
         return None
+    name, version, text = row
     document = orjson.loads(text)
     # A list is the names of PaySim's features, as releases without feature sets stored them.
-    return model_features(document) if isinstance(document, dict) else PAYSIM_FEATURES
+    features = model_features(document) if isinstance(document, dict) else PAYSIM_FEATURES
+    return ProductionModel(ModelVersion(name, version), features)

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
+from persistence.labels.writer import NewLabel, store_labels
+from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from tests.support.data.own_events import label
-from tests.support.data.rules import put_list
+from tests.support.data.rules import ANALYST, put_list
 from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant
 from tests.support.management_api import Request, connected
@@ -139,3 +142,53 @@ def test_an_error_of_a_condition_points_at_its_part(post: Any) -> None:
     reply = post({"rule": {"condition": "score > 0.5 and amont > 1", "action": "review"}})
     (error,) = reply.json()["errors"]
     assert error["message"].startswith("at column 17, `amont`: ")
+
+
+def test_suggested_rules_have_figures_of_later_decisions(
+    service_engine: Engine, tenant: Tenant
+) -> None:
+    """Large transfers are frauds that the model approves; half of the others are as large."""
+    rng = np.random.default_rng(3)
+    stored = []
+    for number in range(900):
+        is_fraud = number % 9 == 0
+        decided = decision_at(
+            a_decision(
+                tenant.id,
+                score=0.001,
+                amount=float(rng.uniform(700, 900) if is_fraud else rng.uniform(1, 690)),
+                type="TRANSFER" if is_fraud or rng.random() < 0.5 else "PAYMENT",
+            ),
+            DAYS_AGO + timedelta(seconds=number),
+        )
+        approved = decided.prediction._replace(decision="approve", risk_band="low")
+        stored.append((decided._replace(prediction=approved), is_fraud))
+    for start in range(0, 900, 300):
+        batch = [decided for decided, _ in stored[start : start + 300]]
+        assert DecisionLog(service_engine).write(batch) == batch
+    with tenant_transaction(service_engine, tenant.id, actor=ANALYST) as connection:
+        for start in range(0, 900, 300):
+            labels = [
+                NewLabel(
+                    None,
+                    decided.transaction_id,
+                    "fraud" if is_fraud else "legitimate",
+                    "chargeback",
+                    DAYS_AGO,
+                )
+                for decided, is_fraud in stored[start : start + 300]
+            ]
+            store_labels(connection, tenant.id, labels, ANALYST)
+    with connected(service_engine) as request:
+        reply = request(tenant.id, "GET", "/rules/suggestions")
+        assert reply.status_code == 200, reply.text
+        found = reply.json()
+        assert (found["earlier"], found["later"], found["earlier_frauds"]) == (600, 300, 67)
+        first = found["rules"][0]
+        assert "amount" in first["condition"]
+        assert first["firing"]["precision"]["value"] > 0.9
+        assert first["difference"]["frauds_stopped"]["value"] >= 30
+        tried = {"rule": {"condition": first["condition"], "action": "review"}}
+        again = request(tenant.id, "POST", "/rules/backtest", tried)
+        assert again.status_code == 200, again.text
+        assert again.json()["firing"]["frauds"]["value"] >= 90

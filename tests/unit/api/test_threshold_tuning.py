@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from api.models.pair_tuning import tune_pairs
 from api.models.threshold_tuning import MAX_POINTS, Tuning, tune
 from persistence.labels.reader import MaturedDecisions
-from scoring.policy import CostModel
+from scoring.policy import CostModel, Thresholds
 from scoring.prediction import ModelVersion
 
 COSTS = CostModel()
@@ -36,6 +37,22 @@ def tuned(scores: Any, frauds: Any, costs: CostModel = COSTS, threshold: float =
     result = tune(matured(scores, frauds), costs, threshold)
     assert isinstance(result, Tuning)
     return result
+
+
+def test_pairs_cover_both_thresholds_within_their_limits() -> None:
+    history = matured([0.9, 0.8, 0.7, 0.2, 0.1], frauds=[0, 2])
+    costs = CostModel(100.0, 0.0, 5.0, 30.0)
+    free = tune_pairs(history, costs, Thresholds(0.15, 0.85), 2.0, None, None)
+    assert free
+    assert (free.current.reviews_a_day, free.current.declines_a_day) == (1.5, 0.5)
+    assert (free.current.caught, free.current.false_alarms, free.current.savings) == (2, 2, 190.0)
+    assert (free.best.review, free.best.decline, free.best.savings) == (0.7, None, 195.0)
+    limited = tune_pairs(history, costs, Thresholds(0.15), 2.0, 0.5, 1.0)
+    assert limited
+    assert (limited.best.review, limited.best.decline) == (0.7, 0.8)
+    assert limited.best.savings == 170.0
+    assert {(one.review, one.decline) for one in limited.grid} >= {(0.1, None), (0.7, 0.9)}
+    assert tune_pairs(matured([0.5]), costs, Thresholds(0.5), 1.0, None, None) is None
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, MAX_POINTS - 3, MAX_POINTS, 500, 20_000])
