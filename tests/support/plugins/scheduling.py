@@ -26,7 +26,6 @@ LONGEST_FIRST = (
     "tests/unit/training/search/test_study.py",
     "tests/unit/scoring/evaluation/test_comparison.py",
     "tests/unit/scoring/evaluation/test_weighted_intervals.py",
-    "tests/unit/sentinel/test_command_process.py",
     "tests/unit/scoring/test_features.py",
     "tests/unit/registry/test_signature.py",
     "tests/e2e/sentinel/test_demo.py",
