@@ -52,16 +52,15 @@ def infer(path: Path, label: str, time: str | None = None) -> Draft:
         except MissingColumns as error:
             raise TrainingError(error.with_names_meant()) from error
         is_fraud = _labels(found, label)
-        profiles = [
-            profile(name, found.table[name]) for name in found.table.column_names if name != label
-        ]
-    if len(profiles) > MAX_FIELDS:
-        raise TrainingError(
-            f"{source} has {len(profiles):,} columns; an event type has at most {MAX_FIELDS} "
-            "fields. Leave out those that are not sent with an event."
-        )
-    if not profiles:
-        raise TrainingError(f"{source} has no column that can be a field, beside the label.")
+        names = [name for name in found.table.column_names if name != label]
+        if len(names) > MAX_FIELDS:
+            raise TrainingError(
+                f"{source} has {len(names):,} columns; an event type has at most {MAX_FIELDS} "
+                "fields. Leave out those that are not sent with an event."
+            )
+        if not names:
+            raise TrainingError(f"{source} has no column that can be a field, beside the label.")
+        profiles = [profile(name, found.table[name]) for name in names]
     drafts = [_drafted(column, found, is_fraud, time) for column in profiles]
     drafts = _without_later_times(_with_time(drafts, time, source))
     drafts = _with_amount(_with_sides(drafts))

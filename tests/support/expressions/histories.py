@@ -5,6 +5,7 @@ Hypothesis validates a strategy when it is first drawn from, so each is made onc
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from hypothesis import strategies as st
@@ -35,27 +36,32 @@ amounts = st.one_of(
 
 
 pools = st.lists(moments, min_size=1, max_size=12)
-cards = st.sampled_from(("a", "a", "a", "b", None))
+# A place in the pool; one behind its end is any moment.
+places = st.integers(0, 17)
+places_of_labels = st.sampled_from((None, None, None, None, None, None, *range(18)))
+# Drawn together, because Hypothesis spends its time on each draw.
+cards_and_conditions = st.sampled_from(
+    tuple(itertools.product(("a", "a", "a", "b", None), (True, False)))
+)
 
 
 @st.composite
 def histories(draw: st.DrawFn, values: st.SearchStrategy[float | str | None]) -> list[NaiveEvent]:
     pool = draw(pools)
-    of_the_pool = st.sampled_from(pool)
-    times = draw(st.lists(of_the_pool | moments, max_size=30))
-    known = st.none() | of_the_pool | moments
+
+    def moment(place: int) -> int:
+        return pool[place] if place < len(pool) else draw(moments)
+
+    times = [moment(place) for place in draw(st.lists(places, max_size=30))]
     if draw(st.booleans()):
         times.sort()
-    return [
-        NaiveEvent(
-            time_us=time,
-            key=draw(cards),
-            value=draw(values),
-            meets=draw(st.booleans()),
-            known_us=draw(known),
-        )
-        for time in times
-    ]
+    events = []
+    for time in times:
+        key, meets = draw(cards_and_conditions)
+        known = draw(places_of_labels)
+        known_us = None if known is None else moment(known)
+        events.append(NaiveEvent(time, key, draw(values), meets, known_us))
+    return events
 
 
 histories_of_amounts = histories(amounts)

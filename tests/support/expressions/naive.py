@@ -37,10 +37,11 @@ class Naive:
         self.categories = categories
         self.time = time
 
-    def number(self, source: str, event: PastEvent, past: Sequence[PastEvent]) -> float:
-        """Return an expression's value as a float, NaN if it is missing."""
-        value = self.evaluate(ast.parse(source.strip(), mode="eval").body, event, past)
-        return math.nan if value is None else float(value)
+    def numbers(self, source: str, rows: Sequence[PastEvent]) -> FloatArray:
+        """Return an expression's value for each of some events by arrival, NaN if missing."""
+        tree = ast.parse(source.strip(), mode="eval").body
+        values = [self.evaluate(tree, row, rows[:index]) for index, row in enumerate(rows)]
+        return np.array([math.nan if value is None else float(value) for value in values])
 
     def evaluate(self, node: ast.expr, event: PastEvent, past: Sequence[PastEvent]) -> Any:
         values = event.values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import strategies as st
 
 from scoring.event_type.event import Event
@@ -39,56 +41,56 @@ _SCORED = (
 times_ms = st.integers(0, 5)
 
 
+# A rule has no codes of an open category: they are those of a model's training.
+_of_events = conditions(2).map(lambda text: text.replace("code(SHOP)", "code(CHANNEL)"))
+_parts = st.one_of(st.sampled_from(_SCORED), _of_events)
+_joined = st.sampled_from((None, None, None, "and", "or", "and not"))
+_settings_of_a_rule = st.sampled_from(
+    list(itertools.product((1, 2, 3), OUTCOMES, ("live", "live", "shadow", "off"), (0, 1, 2)))
+)
+_snoozed = [(entity, value) for entity, values in _VALUES.items() for value in values]
+_snoozes = st.lists(
+    st.sampled_from(list(itertools.product((1, 2, 3, 4), _snoozed, range(6)))), max_size=3
+)
+_entries = st.lists(
+    st.tuples(
+        st.sampled_from([(one.id, value) for one in LISTS for value in _VALUES[one.entity]]),
+        st.sampled_from((*[None] * 6, *range(6))),
+    ),
+    unique_by=lambda entry: entry[0],
+    max_size=5,
+)
+
+
 @st.composite
 def rule_conditions(draw: st.DrawFn) -> str:
     """Return the condition of a rule."""
-    # A rule has no codes of an open category: they are those of a model's training.
-    of_events = conditions(2).map(lambda text: text.replace("code(SHOP)", "code(CHANNEL)"))
-    first = draw(st.one_of(st.sampled_from(_SCORED), of_events))
-    if draw(st.booleans()):
-        return first
-    other = draw(st.one_of(st.sampled_from(_SCORED), of_events))
-    return f"({first}) {draw(st.sampled_from(['and', 'or', 'and not']))} ({other})"
+    first, joined = draw(_parts), draw(_joined)
+    return first if joined is None else f"({first}) {joined} ({draw(_parts)})"
 
 
-@st.composite
-def rules(draw: st.DrawFn, rule_id: int) -> Rule:
-    return Rule(
-        rule_id,
-        draw(st.integers(1, 3)),
-        f"rule {rule_id}",
-        draw(rule_conditions()),
-        draw(st.sampled_from(OUTCOMES)),
-        draw(st.sampled_from(["live", "live", "shadow", "off"])),
-        draw(st.integers(0, 2)),
-    )
-
-
-@st.composite
-def snoozes(draw: st.DrawFn) -> Snooze:
-    entity = draw(st.sampled_from(["customer", "terminal"]))
-    value = draw(st.sampled_from(_VALUES[entity]))
-    return Snooze(draw(st.integers(1, 4)), entity, value, draw(times_ms))
+_rules = st.lists(st.tuples(rule_conditions(), _settings_of_a_rule), max_size=4)
 
 
 @st.composite
 def rule_sets(draw: st.DrawFn) -> RuleSet:
-    count = draw(st.integers(0, 4))
-    return RuleSet(
-        tuple(draw(rules(rule_id)) for rule_id in range(1, count + 1)),
-        LISTS,
-        tuple(draw(st.lists(snoozes(), max_size=3))),
+    rules = (
+        Rule(rule_id, version, f"rule {rule_id}", condition, action, state, priority)
+        for rule_id, (condition, (version, action, state, priority)) in enumerate(draw(_rules), 1)
     )
+    snoozes = (
+        Snooze(rule_id, entity, value, until_ms)
+        for rule_id, (entity, value), until_ms in draw(_snoozes)
+    )
+    return RuleSet(tuple(rules), LISTS, tuple(snoozes))
 
 
 @st.composite
 def list_entries(draw: st.DrawFn) -> list[ListEntry]:
     """Return entries, at most one of each list and value."""
-    pairs = [(one.id, value) for one in LISTS for value in _VALUES[one.entity]]
-    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=5))
     return [
-        ListEntry(number, list_id, value, "a reason", "ana", draw(st.one_of(st.none(), times_ms)))
-        for number, (list_id, value) in enumerate(chosen, start=100)
+        ListEntry(number, list_id, value, "a reason", "ana", expires_ms)
+        for number, ((list_id, value), expires_ms) in enumerate(draw(_entries), start=100)
     ]
 
 

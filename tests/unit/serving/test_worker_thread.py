@@ -76,17 +76,21 @@ def test_reports_are_written_after_their_answers_whether_or_not_one_fails(
     worker: WorkerThread,
 ) -> None:
     written = threading.Event()
-    may_fail = threading.Event()
+    answered = threading.Event()
 
     def fails() -> None:
-        may_fail.wait(5)
+        answered.wait(5)
         raise ValueError("no")
+
+    def writes() -> None:
+        answered.wait(5)
+        written.set()
 
     async def call() -> None:
         assert await worker.call(answers(str, Report(fails)), [1]) == ["1"]
-        assert await worker.call(answers(str, Report(written.set)), [2]) == ["2"]
+        assert await worker.call(answers(str, Report(writes)), [2]) == ["2"]
         assert not written.is_set()
-        may_fail.set()
+        answered.set()
 
     anyio.run(call)
     assert written.wait(5)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -87,18 +83,3 @@ def test_the_serving_lock_is_a_subset_of_the_dev_lock() -> None:
 @pytest.mark.parametrize("name", ["mlflow", "pandas", "scikit-learn", "shap", "pytest"])
 def test_the_bento_carries_nothing_for_training_or_development(name: str) -> None:
     assert name not in {pin.name for pin in pins("serving")}
-
-
-def test_a_package_without_a_wheel_here_is_named_in_one_sentence(tmp_path: Path) -> None:
-    lock = tmp_path / "some.lock"
-    lock.write_text(f"no-such-package==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
-    done = subprocess.run(
-        [sys.executable, PROJECT / "tools/install.py", lock],
-        env={**os.environ, "PIP_NO_INDEX": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("There is no prebuilt no-such-package==1.0 for this machine")
-    assert len(done.stderr.splitlines()) == 1

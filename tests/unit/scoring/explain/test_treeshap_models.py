@@ -113,6 +113,20 @@ def test_paths_with_more_features_than_an_index_has_bits_are_explained(leaves: i
     assert (forest.group_table[is_long] == NO_TABLE).all()
 
 
+def without_feature(sums: list[Decimal], satisfied: int, fraction: Decimal) -> list[Decimal]:
+    """Return the sums over the coalitions of the other features: those of all divided by its own.
+
+    As polynomials, `sums` is the others' times `satisfied` x + `fraction`. From the highest power
+    down each rounding error is multiplied by `fraction`, which is at most 1.
+    """
+    if not satisfied:
+        return [a / fraction for a in sums[:-1]]
+    others = [Decimal(0)]
+    for a in sums[:0:-1]:
+        others.append(a - fraction * others[-1])
+    return others[:0:-1]
+
+
 def shapley_values(tree: Tree, row: FloatArray) -> list[float]:
     """Return the contributions of one tree of numeric splits, from 60 digits."""
     above = {
@@ -134,15 +148,16 @@ def shapley_values(tree: Tree, row: FloatArray) -> list[float]:
                 satisfied[feature] = satisfied.get(feature, 1) * follows
                 fraction[feature] = fraction.get(feature, Decimal(1)) * share
                 node = split
+            # By number of features in the coalition, the expected leaf indicator.
+            sums = [Decimal(1)]
             for feature, z in fraction.items():
-                # By number of other features in the coalition, the expected leaf indicator.
-                sums = [Decimal(1)]
-                for other in fraction.keys() - {feature}:
-                    with_other = [Decimal(0), *(a * satisfied[other] for a in sums)]
-                    without = [*(a * fraction[other] for a in sums), Decimal(0)]
-                    sums = [a + b for a, b in zip(with_other, without, strict=True)]
-                n = len(fraction)
-                mean = sum(a / (n * comb(n - 1, size)) for size, a in enumerate(sums))
+                with_it = [Decimal(0), *(a * satisfied[feature] for a in sums)]
+                without = [*(a * z for a in sums), Decimal(0)]
+                sums = [a + b for a, b in zip(with_it, without, strict=True)]
+            n = len(fraction)
+            for feature, z in fraction.items():
+                others = without_feature(sums, satisfied[feature], z)
+                mean = sum(a / (n * comb(n - 1, size)) for size, a in enumerate(others))
                 values[feature] += Decimal(leaf_value) * (satisfied[feature] - z) * mean
     return [float(value) for value in values]
 

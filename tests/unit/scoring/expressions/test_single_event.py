@@ -36,16 +36,19 @@ def number_of(value: Value) -> float:
     return math.nan if value is None else float(value)
 
 
-def outcomes(single: SingleEventProgram, event: PastEvent, windows: list[float]) -> list[float]:
+def outcomes(
+    single: SingleEventProgram, conditions: int, event: PastEvent, windows: list[float]
+) -> list[float]:
     """Return each condition's value, NaN if it is missing."""
     values: list[object] = [number_of(event.values[name]) for name in single.numbers]
     values += [event.values[name] for name in single.texts]
     fired = single.function([*values, *windows])
     assert fired.true == sorted(fired.true)
     assert not set(fired.true) & set(fired.missing)
+    assert {*fired.true, *fired.missing} <= set(range(conditions))
     return [
         1.0 if place in fired.true else math.nan if place in fired.missing else 0.0
-        for place in range(1000)
+        for place in range(conditions)
     ]
 
 
@@ -77,7 +80,7 @@ def test_one_event_has_the_values_that_it_has_among_many(
         columns, list(np.array(drawn, dtype=np.float64).reshape(len(rows), windows).T)
     )
     for row, window_values, among_many in zip(rows, drawn, expected, strict=True):
-        alone = outcomes(single, row, window_values)[: len(sources)]
+        alone = outcomes(single, len(sources), row, window_values)
         np.testing.assert_array_equal(alone, among_many)
 
 

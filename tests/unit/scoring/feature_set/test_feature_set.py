@@ -261,6 +261,7 @@ json_values = st.recursive(
             max_size=4,
         ),
     ),
+    max_leaves=20,
 )
 
 

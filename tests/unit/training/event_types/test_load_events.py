@@ -282,6 +282,10 @@ BODIES = st.fixed_dictionaries(
 )
 
 
+EVERY_KIND = an_event_type(**KINDS)
+VALIDATOR = EventValidator(EVERY_KIND)
+
+
 @given(st.lists(BODIES, min_size=1, max_size=5))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_file_and_requests_of_the_same_events_are_the_same_columns(
@@ -290,16 +294,14 @@ def test_a_file_and_requests_of_the_same_events_are_the_same_columns(
     n = len(bodies)
     own = {name: [body[name] for body in bodies] for name in KINDS}
     usual = {name: [cells[0]] * n for name, cells in USUAL.items()}
-    event_type = an_event_type(**KINDS)
-    validator = EventValidator(event_type)
     events = [
-        validator.validate(
+        VALIDATOR.validate(
             {k: v[0] for k, v in usual.items() if k != "TX_FRAUD"} | {"TX_AMOUNT": 57.16} | body,
             NOW_US,
         )
         for body in bodies
     ]
-    expected = all_columns(event_type, events)
+    expected = all_columns(EVERY_KIND, events)
     types = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
     typed = {name: pa.array(cells, types.get(name, pa.string())) for name, cells in own.items()}
     files = (
@@ -307,7 +309,7 @@ def test_a_file_and_requests_of_the_same_events_are_the_same_columns(
         write_parquet(tmp_path / "a.parquet", usual | typed),
     )
     for path in files:
-        data = load_events(path, event_type)
+        data = load_events(path, EVERY_KIND)
         assert {name: values(column) for name, column in data.columns.items()} == {
             name: values(column) for name, column in expected.items()
         }

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scoring.columns import BoolArray, FloatArray
-from scoring.explain.lightgbm_text import read_trees
+from scoring.explain.lightgbm_text import Tree, read_trees
 from scoring.explain.treeshap import explain_with_lightgbm
 from scoring.feature_set.definition import FeatureDefinition
 from scoring.feature_set.feature_set import FeatureSet
@@ -87,9 +87,8 @@ def a_model(
     return model.as_served()
 
 
-def rising_values(model: FraudModel, column: int) -> FloatArray:
+def rising_values(trees: list[Tree], column: int) -> FloatArray:
     """Return values on both sides of each of a feature's cuts, in ascending order."""
-    trees = read_trees(model.booster.model_to_string())
     cuts = np.concatenate([tree.threshold[tree.feature == column] for tree in trees])
     return np.unique(np.concatenate([cuts, np.nextafter(cuts, np.inf), [-1e9, 0.0, 1e9]]))
 
@@ -103,18 +102,19 @@ class Steps:
     own_contribution: float
 
 
-def lowest_steps(model: FraudModel, matrix: FloatArray, column: int) -> Steps:
-    margins, scores, contributions = [], [], []
-    for value in rising_values(model, column):
-        changed = matrix.copy()
-        changed[:, column] = value
-        batch = model.explain_matrix(changed)
-        margins.append(batch.margins)
-        scores.append(batch.scores)
-        contributions.append(batch.contributions[:, column])
+def lowest_steps(model: FraudModel, trees: list[Tree], matrix: FloatArray, column: int) -> Steps:
+    values = rising_values(trees, column)
+    changed = np.tile(matrix, (values.size, 1))
+    changed[:, column] = np.repeat(values, len(matrix))
+    batch = model.explain_matrix(changed)
     sign = model.features.monotone[column] or 1
-    series = margins, scores, contributions
-    return Steps(*(float((sign * np.diff(values, axis=0)).min()) for values in series))
+    series = batch.margins, batch.scores, batch.contributions[:, column]
+    by_value = [sign * one.reshape(values.size, len(matrix)) for one in series]
+    return Steps(*(float(np.diff(one, axis=0).min()) for one in by_value))
+
+
+def trees_of(model: FraudModel) -> list[Tree]:
+    return read_trees(model.booster.model_to_string())
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -130,10 +130,10 @@ def test_a_rising_value_moves_margin_score_and_its_contribution_in_its_direction
     matrix, is_fraud = events(seed, missing)
     model = a_model(FEATURES, matrix, is_fraud, chosen, calibrator)
     assert model.compiled is not None
-    rows = matrix[:40]
+    rows, trees = matrix[:40], trees_of(model)
     for column, sign in enumerate(FEATURES.monotone):
         if sign:
-            steps = lowest_steps(model, rows, column)
+            steps = lowest_steps(model, trees, rows, column)
             assert min(steps.margin, steps.score) >= 0
             assert steps.own_contribution >= -1e-9
     expected, actual = explain_with_lightgbm(model.booster, rows), model.explain_matrix(rows)
@@ -147,8 +147,9 @@ def test_without_a_direction_the_same_events_give_a_model_that_moves_both_ways()
     matrix, is_fraud = events(0, 0.0)
     chosen = FitParameters(num_leaves=31, min_sum_hessian_in_leaf=0.01, lambda_l2=0.0)
     model = a_model(FREE, matrix, is_fraud, chosen)
+    trees = trees_of(model)
     for column in np.flatnonzero(FEATURES.monotone):
-        assert lowest_steps(model, matrix[:40], int(column)).margin < -0.01
+        assert lowest_steps(model, trees, matrix[:40], int(column)).margin < -0.01
 
 
 def test_a_feature_set_without_directions_gives_the_trees_of_before() -> None:

@@ -1,8 +1,7 @@
-"""A command in an awkward terminal, locale, folder or account ends in a sentence and a status."""
+"""A command in an awkward terminal, locale or folder ends in a sentence and a status."""
 
 from __future__ import annotations
 
-import getpass
 import os
 import signal
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.command_process import complete_account
 from tests.support.paths import PROJECT
 
 PROGRAM = """
@@ -125,20 +123,3 @@ def test_an_interpreter_without_the_packages_is_one_sentence(command: str) -> No
         f"Error: Sentinel's packages are not installed for {sys.executable}: run `make install` "
         "and use .venv/bin/python.\n"
     )
-
-
-def test_an_account_without_an_entry_has_a_name_and_a_home(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def no_entry(_uid: int) -> None:
-        raise KeyError
-
-    monkeypatch.setattr("pwd.getpwuid", no_entry)
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LOGNAME", "")  # recorded, so that it is restored
-    monkeypatch.delenv("LOGNAME")
-    complete_account()
-    assert getpass.getuser() == f"uid-{os.geteuid()}"
-    assert Path("~").expanduser() == Path("/")
-    assert Path.home() == Path("/")
