@@ -14,7 +14,8 @@ from web.invalid_fields import invalid_fields
 def changed_policy(current: Policy, changes: Mapping[str, Any]) -> Policy:
     """Return a policy with some of its numbers replaced.
 
-    Costs without a threshold set the threshold at which a review and an approval cost the same.
+    Costs without a threshold set the threshold at which a review and an approval cost the same; the
+    cost of a false decline has no part in it.
     Where the threshold passes a `high_from` that is not among the changes, `high_from` is raised
     to it.
 
@@ -36,7 +37,7 @@ def changed_policy(current: Policy, changes: Mapping[str, Any]) -> Policy:
     threshold = current.threshold
     if "threshold" in changes:
         threshold = changes["threshold"]
-    elif "cost_model" in changes:
+    elif changes.get("cost_model", {}).keys() - {"false_decline"}:
         threshold = _break_even(costs)
     high_from = changes.get("high_from", max(current.high_from, threshold))
     if high_from < threshold:

@@ -39,6 +39,9 @@ def test_what_is_left_out_stays(changes: dict[str, Any], expected: tuple[float, 
         ({"high_from": 0.01}, "high_from"),
         ({"threshold": 0.6, "high_from": 0.5}, "high_from"),
         ({"cost_model": {"false_alarm": 0.0}}, "cost_model.false_alarm"),
+        ({"cost_model": {"false_decline": 0.0}}, "cost_model.false_decline"),
+        ({"decline_from": 0.04}, "decline_from"),
+        ({"decline_from": 0.5, "threshold": 0.6}, "decline_from"),
         ({"cost_model": {"missed_fraud_share": 1.0}}, "threshold"),
         ({"cost_model": {"missed_fraud": 1e-30, "false_alarm": 1e12}}, "cost_model"),
     ],
@@ -56,6 +59,17 @@ def test_randomised_approvals_are_set_kept_and_ended() -> None:
     kept = changed_policy(exploring, {"threshold": 0.2, "cost_model": {"false_alarm": 7.0}})
     assert kept.explore == exploring.explore
     assert changed_policy(kept, {"explore": None}).explore is None
+
+
+def test_the_decline_threshold_is_set_kept_and_ended() -> None:
+    changes = {"decline_from": 0.9, "cost_model": {"false_decline": 40.0}}
+    declining = changed_policy(CURRENT, changes)
+    assert (declining.threshold, declining.decline_from) == (0.05, 0.9)
+    assert declining.cost_model.false_decline == 40.0
+    kept = changed_policy(declining, {"threshold": 0.2})
+    assert (kept.decline_from, kept.cost_model.false_decline) == (0.9, 40.0)
+    assert changed_policy(kept, {"decline_from": None}).decline_from is None
+    assert changed_policy(kept, {"cost_model": {"false_decline": None}}).cost_model == CostModel()
 
 
 def test_costs_of_a_query_are_not_nested() -> None:
