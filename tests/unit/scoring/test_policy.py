@@ -120,9 +120,7 @@ def test_invalid_policy_numbers_are_refused(change: dict[str, Any]) -> None:
         policy_from_numbers(numbers)
 
 
-def test_a_policy_that_declines_is_equal_after_json_and_one_that_does_not_is_written_as_before() -> (
-    None
-):
+def test_a_policy_that_declines_is_equal_after_json() -> None:
     declining = Policy(CostModel(), 0.1, 0.5, None, 0.9)
     assert policy_from_numbers(json.loads(json.dumps(declining.as_numbers()))) == declining
     assert "decline_from" not in Policy(CostModel(), 0.1, 0.5).as_numbers()
