@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.pagination import MAX_CURSOR_LENGTH
+from api.written_parts import EntityValue, Moment, Reason
 from scoring.event_type.limits import MAX_ENTITY_LENGTH, NAME_FORM, NAME_RULE
-from scoring.lists.entity_list import MAX_REASON_LENGTH, ListAction
+from scoring.lists.entity_list import ListAction
 from web.schemas import Absent, Timestamp
 
 MAX_ENTRIES_A_REQUEST = 1000
@@ -31,10 +32,6 @@ Fields = Annotated[
         "entity",
     ),
 ]
-Value = Annotated[
-    str,
-    Field(min_length=1, max_length=MAX_ENTITY_LENGTH, description="entity, as payments have it"),
-]
 
 
 class _Request(BaseModel):
@@ -53,9 +50,9 @@ class ListIn(_Request):
 class EntryIn(_Request):
     """An entity that is put into a list."""
 
-    value: Value
-    reason: str = Field(min_length=1, max_length=MAX_REASON_LENGTH)
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+    value: EntityValue
+    reason: Reason
+    expires_at: Moment | None = Field(
         default=None,
         description="from then on it does not count: RFC 3339 with an offset; null: it stays",
     )
@@ -70,7 +67,7 @@ class EntriesIn(_Request):
 class ValuesIn(_Request):
     """Up to 1000 entities that are taken out of a list."""
 
-    values: list[Value] = Field(min_length=1, max_length=MAX_ENTRIES_A_REQUEST)
+    values: list[EntityValue] = Field(min_length=1, max_length=MAX_ENTRIES_A_REQUEST)
 
 
 class EntriesQuery(BaseModel):

@@ -20,6 +20,7 @@ from persistence.rules.snoozes import StoredSnooze
 from scoring.errors import InvalidExpression
 from scoring.expressions import Schema
 from scoring.policy import CostModel, Outcome
+from scoring.rules.compiled import unusable_rules
 from scoring.rules.condition import check_condition
 from scoring.rules.rule import RuleSet
 
@@ -35,13 +36,16 @@ def rules_out(
         schema: what conditions may name now.
     """
     by_id = {stored.rule.id: stored for stored in rules}
-    evaluated = [rule.id for rule in RuleSet(tuple(s.rule for s in rules)).evaluated]
+    rule_set = RuleSet(tuple(stored.rule for stored in rules))
+    evaluated = [rule.id for rule in rule_set.evaluated]
+    unusable = unusable_rules(rule_set, schema)
     order = [*evaluated, *(rule_id for rule_id in by_id if rule_id not in evaluated)]
     return RulesOut(
         rules=[
             RuleInForceOut(
                 **_rule(by_id[rule_id]),
-                problem=_problem(by_id[rule_id].rule.condition, schema),
+                problem=unusable.get(by_id[rule_id].rule.key)
+                or _problem(by_id[rule_id].rule.condition, schema),
                 snoozes=[snooze_out(one) for one in snoozes if one.rule_id == rule_id],
             )
             for rule_id in order

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from scoring.event_type.limits import MAX_ENTITY_LENGTH
-from scoring.lists.entity_list import MAX_REASON_LENGTH
+from api.written_parts import EntityValue, Moment, Reason
 from scoring.policy import Outcome
 from scoring.rules.rule import MAX_NAME_LENGTH, MAX_PRIORITY, RuleState
 from web.schemas import Timestamp
@@ -49,11 +48,7 @@ Priority = Annotated[
 Action = Annotated[
     Outcome, Field(description="outcome of a payment for which the condition is true")
 ]
-Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON_LENGTH)]
 Entity = Annotated[str, Field(min_length=1, max_length=40, description="kind of entity")]
-Value = Annotated[
-    str, Field(min_length=1, max_length=MAX_ENTITY_LENGTH, description="as payments have it")
-]
 
 
 class _Request(BaseModel):
@@ -85,10 +80,8 @@ class SnoozeIn(_Request):
     """A time during which a rule does not act on the payments of one entity."""
 
     entity: Entity
-    value: Value
-    until: AwareDatetime = Field(
-        strict=False, description="RFC 3339 with an offset, later than now"
-    )
+    value: EntityValue
+    until: Moment = Field(description="RFC 3339 with an offset, later than now")
     reason: Reason
 
 

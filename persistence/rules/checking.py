@@ -93,3 +93,5 @@ def check_list(
         if name not in own:
             message = f"must be a field of the entity {entity}: {', '.join(own)}"
             raise invalid_request([FieldError(f"{prefix}fields.{i}", message)])
+        if name in fields[:i]:
+            raise invalid_request([FieldError(f"{prefix}fields.{i}", "is there already")])

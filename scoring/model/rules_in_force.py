@@ -104,6 +104,16 @@ class RulesInForce:
         """Number of pairs of event type and model version that it is compiled for."""
         return len(self._compiled)
 
+    def is_quick(self, event_type: EventType, features: ModelFeatures) -> bool:
+        """Return whether a decision neither compiles the rules first nor reads past events.
+
+        Args:
+            event_type: event type of the events.
+            features: features of the version.
+        """
+        found = self._compiled.get((id(event_type), id(features)))
+        return found is not None and not found.past.windows
+
     def of_model(self, event_type: EventType, features: ModelFeatures) -> RulesOfModel:
         """Return the rules compiled for a model version; the first call takes milliseconds.
 

@@ -137,6 +137,16 @@ def compile_rules(
     )
 
 
+def unusable_rules(rule_set: RuleSet, schema: Schema) -> Mapping[RuleKey, str]:
+    """Return why each evaluated rule that does not fit does not; it fails for every payment.
+
+    Args:
+        rule_set: rules, lists and snoozes.
+        schema: what conditions may name, see `condition_schema`.
+    """
+    return _checked(rule_set.evaluated, schema)[1]
+
+
 def _checked(
     rules: Sequence[Rule], schema: Schema
 ) -> tuple[list[tuple[Rule, CheckedExpression]], dict[RuleKey, str]]:

@@ -28,10 +28,17 @@ class InlineScorer:
     def fits(self, item: Item) -> bool:
         """Whether `decide` would not block the loop: no LightGBM call, no connection to open.
 
-        Nor a history to read.
+        Nor a history to read, nor rules to compile.
         """
-        models = [m for m in (item.assignment.champion, item.assignment.canary) if m is not None]
-        is_quick = all(m.compiled and not m.features.windows for m in models)
+        assignment, (event, *_) = item.assignment, item.transactions
+        rules = assignment.rules
+        is_quick = all(
+            model.compiled
+            and not model.features.windows
+            and (rules is None or rules.is_quick(event.event_type, model.features))
+            for model in (assignment.champion, assignment.canary)
+            if model is not None
+        )
         return is_quick and self._log.has_free_connection()
 
     async def decide(self, item: Item) -> AnsweredBatch:

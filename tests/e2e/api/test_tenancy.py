@@ -19,6 +19,7 @@ from tests.support.factories import a_body, a_model
 from tests.support.stack import KEY_SECRET
 from tests.support.system import System
 
+A_SNOOZE = {"entity": "account", "value": "C-x", "until": "2030-01-31T12:00:00Z", "reason": "mine"}
 WITHOUT_TENANTS = {("get", "/livez"), ("get", "/readyz"), ("get", "/metrics")}
 
 
@@ -50,6 +51,25 @@ class Strangers:
         )
         changed = self.ask("put", "/policy", self.their_key, json={"threshold": 0.0625})
         assert changed.status_code == 200
+        self._make_rules()
+
+    def _make_rules(self) -> None:
+        """Make a rule with a snooze and a list of tenant B's; A's own payments would match both."""
+        rule = {
+            "name": "a secret of theirs",
+            "condition": "amount > 0.0625",
+            "action": "decline",
+            "state": "live",
+        }
+        blocked = {"name": "list-of-theirs", "entity": "account", "action": "decline"}
+        entries = [{"value": one, "reason": "a secret of theirs"} for one in ("C-theirs", "C1")]
+        for path, body in (
+            ("/rules", rule),
+            ("/rules/1/snoozes", A_SNOOZE | {"reason": "a secret of theirs"}),
+            ("/lists", blocked),
+            ("/lists/list-of-theirs/entries", {"entries": entries}),
+        ):
+            assert self.ask("post", path, self.their_key, json=body).status_code == 201
 
     def ask(self, method: str, path: str, key: str, **more: Any) -> httpx.Response:
         return self.system.service.client.request(
@@ -77,6 +97,10 @@ class Strangers:
 
         verdict = {"label": "confirmed_fraud", "rationale": "not mine"}
         labelled = {"label": "fraud", "source": "rule", "transaction_id": transaction[14:]}
+        own_rule = {"name": "mine", "action": "review"}
+        reads_their_list = "in_list('list-of-theirs', nameOrig)"
+        own_entries = [{"value": "C-mine", "reason": "not mine"}]
+        their_entries = "/lists/list-of-theirs/entries"
         return {
             ("post", "/score"): [(200, "/score", {"json": self.body})],
             ("post", "/score/batch"): [
@@ -106,6 +130,29 @@ class Strangers:
             ("get", "/tuner"): [(200, "/tuner", {"params": {"maturity_days": 0}})],
             ("get", "/models"): [(200, "/models", {"params": {"maturity_days": 0}})],
             ("get", "/drift"): [(200, "/drift", {})],
+            ("get", "/rules"): [(200, "/rules", {})],
+            ("post", "/rules"): [
+                (422, "/rules", {"json": {**own_rule, "condition": reads_their_list}})
+            ],
+            ("get", "/rules/{id}"): [(404, "/rules/1", {})],
+            ("put", "/rules/{id}"): [(404, "/rules/1", {"json": {"version": 1, "state": "off"}})],
+            ("post", "/rules/{id}/snoozes"): [(404, "/rules/1/snoozes", {"json": A_SNOOZE})],
+            ("delete", "/rules/{id}/snoozes/{snooze_id}"): [(404, "/rules/1/snoozes/1", {})],
+            ("get", "/lists"): [(200, "/lists", {})],
+            ("post", "/lists"): [(201, "/lists", {"json": {"name": "mine", "entity": "account"}})],
+            ("get", "/lists/{name}/entries"): [
+                (404, "/lists/list-of-theirs/entries", {}),
+                (404, "/lists/list-of-theirs/entries", {"params": {"value": "C-theirs"}}),
+                (422, "/lists/mine/entries", {"params": {"cursor": cursor(their_entries)}}),
+                (200, "/lists/mine/entries", {}),
+            ],
+            ("post", "/lists/{name}/entries"): [
+                (404, "/lists/list-of-theirs/entries", {"json": {"entries": own_entries}})
+            ],
+            ("post", "/lists/{name}/entries/remove"): [
+                (404, "/lists/list-of-theirs/entries/remove", {"json": {"values": ["C-theirs"]}})
+            ],
+            ("delete", "/lists/{name}"): [(404, "/lists/list-of-theirs", {})],
             ("get", "/audit"): listing(
                 "/audit", [{}, {"action": "feedback.created"}, {"reads": "true"}]
             ),
@@ -124,6 +171,7 @@ def test_every_route_gives_another_tenants_ids_404_and_never_a_row(system: Syste
         strangers.scored["prediction_id"],
         "a secret of theirs",
         "fraud-theirs",
+        "list-of-theirs",
         "0.0625",
         strangers.their_key.split("_")[1],
     )
@@ -131,11 +179,13 @@ def test_every_route_gives_another_tenants_ids_404_and_never_a_row(system: Syste
         for status, path, more in requests:
             reply = strangers.ask(method, path, strangers.my_key, **more)
             assert reply.status_code == status, f"{method} {route}: {reply.text}"
-            # A 404 repeats the id it was asked for, nothing else.
-            asked = path if status == 404 else ""
-            asked += str(more.get("json", "")) if status == 404 else ""
+            # A refusal repeats what it was asked for, nothing else.
+            asked = path + str(more.get("json", "")) if status >= 400 else ""
             for secret in theirs:
                 assert secret in asked or secret not in reply.text, f"{method} {route}"
+    mine = find_tenant(system.engine, "demo").id
+    ruled = system.rows("SELECT ruling FROM predictions WHERE tenant_id = :mine", mine=mine)
+    assert {row["ruling"] for row in ruled} == {None}, "B's rule and list decide nothing of A's"
     own = strangers.ask("get", "/policy", strangers.their_key).json()
     assert (own["source"], own["threshold"]) == ("tenant", 0.0625)
     # /score and /score/batch made one decision of tenant A's own under that external_id.
@@ -157,5 +207,9 @@ def test_the_owning_tenants_key_finds_every_row(system: System) -> None:
     assert models["production"]["model"]["name"] == "fraud-theirs"
     (drifting,) = client.get("/drift", headers=headers).json()["versions"]
     assert drifting["note"] == "a secret of theirs"
+    (rule,) = client.get("/rules", headers=headers).json()["rules"]
+    assert (rule["name"], rule["version"], len(rule["snoozes"])) == ("a secret of theirs", 1, 1)
+    (blocked,) = client.get("/lists", headers=headers).json()["lists"]
+    assert (blocked["name"], blocked["entries"]) == ("list-of-theirs", 2)
     tuner = client.get("/tuner", params={"maturity_days": 0}, headers=headers).json()
     assert tuner["matured"] == 1, "the escalated one is left out"

@@ -19,6 +19,7 @@ from scoring.prediction import ModelVersion
 from sentinel.operations.drift_monitor import monitor
 from tests.support.data.drift import a_model_with_distribution, decide, last_day, payments
 from tests.support.data.review import say
+from tests.support.data.rules import put_list, put_rule
 from tests.support.factories import a_model
 from tests.support.observability.observed_service import (
     MODEL,
@@ -55,6 +56,9 @@ def watched(
         decided, *_ = decide(engine, tenant.id, version, payments(500))
     assert list(monitor(engine, open_registry(mlflow_server), [tenant], last_day()))
     say(engine, decided, "false_positive", "the customer called")
+    put_rule(engine, tenant.id, name="never", condition="amount < 0")
+    put_rule(engine, tenant.id, name="seen", condition="type == 'TRANSFER'", state="shadow")
+    put_list(engine, tenant.id, "blocked", ["C-nobody"])
     for job in ("monitor", "maintenance", "backup_dump"):
         record_job(engine, job)
     engine.dispose()

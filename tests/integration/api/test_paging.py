@@ -39,7 +39,7 @@ def exported(reply: httpx.Response) -> tuple[list[str], str | None]:
     """Return the ids of an export, and the cursor that its last line names."""
     assert reply.status_code == 200, reply.text
     rows = list(csv.reader(io.StringIO(reply.text, newline="")))
-    assert {len(row) for row in rows} == {20}
+    assert {len(row) for row in rows} == {21}
     ids = [row[0] for row in rows[1:]]
     _, separator, cursor = (ids[-1] if ids else "").partition(
         "more rows follow: repeat with cursor="

@@ -18,9 +18,13 @@ from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
 from scoring.errors import NoModel, StoreUnavailable
+from scoring.event_type.validation import EventValidator
+from scoring.lists.index import ListIndex
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
+from scoring.model.rules_in_force import RulesInForce
 from scoring.prediction import ModelVersion
+from scoring.rules.rule import Rule, RuleSet
 from serving.batching.batch_scorer import BatchScorer
 from serving.batching.inline_scorer import InlineScorer
 from serving.batching.item import Answer, Item
@@ -30,11 +34,14 @@ from serving.history import History
 from serving.prepared_entities import PreparedEntities
 from serving.responses import Answered
 from serving.shadow import ShadowScorer
+from tests.support.event_types import NOW_US, an_event
 from tests.support.factories import a_decision, a_model, a_transaction
 from tests.support.fixture_types import MakeTenant
+from tests.support.own_models import STATELESS, a_model_of, features_of
 from tests.support.postgres.proxy import Proxy
 
 VERSION = ModelVersion("fraud-demo", 1)
+BUSY = "count(by=CUSTOMER_ID, window='3h') >= 3"
 
 
 @pytest.fixture
@@ -115,3 +122,27 @@ def test_inline_scoring_needs_compiled_trees_and_a_free_connection(
     assert not inline_scorer(log).fits(an_item(compiled, canary=by_lightgbm))
     service_engine.dispose()
     assert not inline_scorer(log).fits(an_item(compiled))
+
+
+def test_inline_scoring_neither_compiles_rules_nor_reads_their_windows(log: DecisionLog) -> None:
+    model = a_model_of(features_of(STATELESS), version=VERSION).as_served()
+    event_type = model.features.event_type
+    event = EventValidator(event_type, 1).validate(an_event(), NOW_US)
+
+    def item_with(condition: str) -> Item:
+        rule = Rule(1, 1, "one", condition, "review", "live")
+        rules = RulesInForce(1, RuleSet((rule,)), ListIndex())
+        item = an_item(model)
+        assignment = replace(item.assignment, rules=rules)
+        return replace(item, assignment=assignment, transactions=[event])
+
+    def compile_for(item: Item) -> None:
+        assert item.assignment.rules is not None
+        item.assignment.rules.of_model(event.event_type, model.features)
+
+    plain, windowed = item_with("TX_AMOUNT > 10"), item_with(BUSY)
+    assert not inline_scorer(log).fits(plain)
+    for item in (plain, windowed):
+        compile_for(item)
+    assert inline_scorer(log).fits(plain)
+    assert not inline_scorer(log).fits(windowed)
