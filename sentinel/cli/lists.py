@@ -67,7 +67,7 @@ def create(
 ) -> None:
     """Make the list NAME, without entries; it never changes but for these."""
     if not is_event_type_name(name):
-        raise click.BadParameter(f"{name!r} {NAME_RULE}.", param_hint="NAME")
+        raise click.BadParameter(f"{name!r} {NAME_RULE}.", param_hint="'NAME'")
     with connected_database() as (engine, _):
         owner = find_tenant(engine, tenant)
         who = actor()
@@ -155,13 +155,13 @@ def add(
     FILE.rejected.csv with the fault; exit status 1 if there are any.
     """
     if reason is not None and (fault := reason_fault(reason)) is not None:
-        raise click.BadParameter(f"{fault}.", param_hint="--reason")
+        raise click.BadParameter(f"{fault}.", param_hint="'--reason'")
     file = _file(file_or_value)
     if file is not None:
         _add_file(name, file, tenant, EntryDefaults(reason, expires_at))
         return
     if reason is None:
-        raise click.MissingParameter(param_type="option", param_hint="--reason")
+        raise click.MissingParameter(param_type="option", param_hint="'--reason'")
     entry = NewEntry(_entity(file_or_value), reason, expires_at)
     with connected_database() as (engine, _):
         owner = find_tenant(engine, tenant)
@@ -237,14 +237,14 @@ def _file(text: str) -> Path | None:
     if path.suffix.lower() in _FILES:
         raise click.BadParameter(
             f"There is no file {shown(path)}. A value that ends so is added with a file.",
-            param_hint="FILE",
+            param_hint="'FILE'",
         )
     return None
 
 
 def _entity(value: str) -> str:
     if (fault := entity_fault(value)) is not None:
-        raise click.BadParameter(f"{printable(value)!r} {fault}.", param_hint="VALUE")
+        raise click.BadParameter(f"{printable(value)!r} {fault}.", param_hint="'VALUE'")
     return value
 
 

@@ -129,7 +129,7 @@ def snooze(
     """
     for name, fault in (("--value", entity_fault(value)), ("--reason", reason_fault(reason))):
         if fault is not None:
-            raise click.BadParameter(f"{fault}.", param_hint=name)
+            raise click.BadParameter(f"{fault}.", param_hint=f"'{name}'")
     with connected_database() as (engine, _):
         owner = find_tenant(engine, tenant)
         who = actor()
