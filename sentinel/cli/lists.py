@@ -89,7 +89,7 @@ def create(
 @_TENANT
 def list_lists(tenant: str) -> None:
     """List a tenant's lists by name: entity, action, fields, entries, who made it and when."""
-    with connected_database() as (engine, _):
+    with connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
         owner = find_tenant(engine, tenant)
         with tenant_transaction(engine, owner.id) as connection:
             stored = stored_lists(connection, owner.id)
@@ -107,7 +107,7 @@ def show(name: str, tenant: str, value: str | None) -> None:
     A line has the entry's id, as decisions name it, its value, when it ends, its reason, who added
     it and when.
     """
-    with connected_database() as (engine, _):
+    with connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
         owner = find_tenant(engine, tenant)
         before = None
         while True:

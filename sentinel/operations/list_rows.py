@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from sentinel.missing_words import is_missing_word
 
 COLUMNS = ("value", "reason", "expires_at")
 """Columns that are read, in the order of the cells of a row. A file has `value` at least."""
+
+_NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class BadEntry(Exception):
@@ -92,7 +95,7 @@ def entity_fault(value: str) -> str | None:
 
 def reason_fault(reason: str) -> str | None:
     """Return what a reason must be, as a phrase; None where it is one."""
-    if 1 <= len(reason) <= MAX_REASON_LENGTH and _is_storable(reason):
+    if 1 <= len(reason) <= MAX_REASON_LENGTH and not _NOT_STORABLE.search(reason):
         return None
     return f"must be 1 to {MAX_REASON_LENGTH} characters of Unicode without NUL"
 
@@ -111,10 +114,6 @@ def _cell_fault(cell: object) -> str | None:
         return None
     # A float has lost the digits of a long number, and 7.0 is not the entity 7.
     return f"must be {ENTITY_RULE}"
-
-
-def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _time(cell: object) -> datetime | None:
