@@ -28,7 +28,7 @@
     CommandError                      errors of commands and of start-up
     ├── SettingsError, DatabaseUrlError, TrackingUriError
     ├── EmbeddedPostgresError, ProcessError, DemoError, DemoRunning
-    ├── MaintenanceError, LabelFileError
+    ├── MaintenanceError, TableFileError, RuleFileError
     ├── PublishError                  (MLflow refuses what training logs)
     └── TrainingError
 

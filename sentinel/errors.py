@@ -18,7 +18,13 @@ from typing import Any
 
 import click
 
-from scoring.errors import CommandError, SentinelError, UnknownTenant
+from scoring.errors import (
+    CommandError,
+    InvalidRequest,
+    SentinelError,
+    UnknownTenant,
+    invalid_request,
+)
 from scoring.redaction import redacted
 from sentinel.command_process import complete_account, drop_unwritable_output, prepare_streams
 from sentinel.sentences import foreseen, printable
@@ -60,6 +66,9 @@ def sentence(error: Exception) -> str:
     match error:
         case UnknownTenant():
             text = f"{str(error).rstrip('.')}; `sentinel tenants create {error.slug}` makes one."
+        case InvalidRequest(errors=errors) if str(error) == str(invalid_request(errors)):
+            # Its own sentence only names the fields.
+            text = "; ".join(f"{one.field} {one.message}" for one in errors) + "."
         case SentinelError() | CommandError():
             text = redacted(str(error))
         case _:

@@ -6,13 +6,13 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.lists.schemas import MAX_ENTRIES_A_REQUEST
-from api.lists.schemas import Value as ListValue
 from api.models.policy_schemas import CostModelOut
 from api.models.schemas import IntervalOut
 from api.rules.schemas import Action, Condition, Entity
+from api.written_parts import EntityValue, Moment
 from persistence.labels.reader import MATURITY_DAYS
 from scoring.lists.entity_list import ListAction
 from scoring.policy import Outcome
@@ -42,7 +42,7 @@ class ListTriedIn(_Request):
 
     entity: Entity
     action: ListAction
-    values: list[ListValue] = Field(min_length=1, max_length=MAX_ENTRIES_A_REQUEST)
+    values: list[EntityValue] = Field(min_length=1, max_length=MAX_ENTRIES_A_REQUEST)
     fields: list[str] | None = Field(default=None, min_length=1, max_length=500)
 
 
@@ -79,7 +79,7 @@ class BacktestIn(_Request):
     window_days: Annotated[float, Field(gt=0, le=MAX_DAYS, allow_inf_nan=False)] | None = Field(
         default=None, description=f"how much older than that at most; left out: {WINDOW_DAYS:g}"
     )
-    as_of: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+    as_of: Moment | None = Field(
         default=None, description="with the labels that were known at this time; left out: now"
     )
 

@@ -170,5 +170,11 @@ class ListEntryRow(Base):
             postgresql_where=text("removed_change IS NOT NULL"),
         ),
         Index("ix_list_entries_digest", "tenant_id", "digest"),
-        Index("ix_list_entries_list", "tenant_id", "list_id", "id"),
+        Index(
+            "ix_list_entries_list",
+            "tenant_id",
+            "list_id",
+            "id",
+            postgresql_where=text("removed_change IS NULL"),
+        ),
     )

@@ -19,7 +19,7 @@ from sentinel.cli.connection import actor, connected_database
 from sentinel.cli.training_packages import require_training
 from sentinel.local.terminal import console
 from sentinel.operations.history_import import ImportedHistory, import_events
-from sentinel.operations.label_import import rejects_path
+from sentinel.operations.rejected_rows import rejects_path
 from sentinel.sentences import shown
 
 _LINE_ENTRIES = 500_000

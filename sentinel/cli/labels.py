@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,12 +10,10 @@ from persistence import tenants
 from persistence.engine import OPERATOR_TIMEOUT_S
 from scoring.counted import counted
 from sentinel.cli.connection import actor, connected_database
-from sentinel.local.terminal import console
-from sentinel.operations.label_import import ImportCounts, import_labels, rejects_path
+from sentinel.cli.row_progress import report_rejects, row_progress
+from sentinel.operations.label_import import import_labels
+from sentinel.operations.rejected_rows import rejects_path
 from sentinel.sentences import shown
-
-_LINE_ROWS = 100_000
-"""Rows between two lines of progress where the output is no terminal."""
 
 
 @click.group("labels")
@@ -40,38 +36,12 @@ def import_file(tenant: str, file: Path) -> None:
     """
     with connected_database(OPERATOR_TIMEOUT_S) as (engine, _):
         owner = tenants.find_tenant(engine, tenant)
-        with _progress() as progress:
-            counts = import_labels(engine, owner.id, file, actor(), progress)
+        with row_progress("Importing") as progress:
+            counts = import_labels(
+                engine, owner.id, file, actor(), lambda c: progress(c.rows, c.rejected)
+            )
     click.echo(
         f"Stored {counted(counts.stored, 'label')}; "
         f"{counted(counts.known, 'was', 'were')} stored before."
     )
-    if counts.rejected:
-        click.echo(
-            f"Rejected {counts.rejected:,} of {counted(counts.rows, 'row')}: "
-            f"{shown(rejects_path(file))}.",
-            err=True,
-        )
-        raise click.exceptions.Exit(1)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[ImportCounts], None]]:
-    """Yield a function that shows the rows read so far."""
-    if console.is_terminal:
-        with console.status("Importing ...") as status:
-            yield lambda counts: status.update(_so_far(counts))
-        return
-    lines = 0
-
-    def show(counts: ImportCounts) -> None:
-        nonlocal lines
-        if counts.rows // _LINE_ROWS > lines:
-            lines = counts.rows // _LINE_ROWS
-            click.echo(_so_far(counts))
-
-    yield show
-
-
-def _so_far(counts: ImportCounts) -> str:
-    return f"{counted(counts.rows, 'row')}, {counts.rejected:,} rejected ..."
+    report_rejects(counts.rows, counts.rejected, shown(rejects_path(file)))

@@ -16,8 +16,10 @@ COMMANDS = {
     "history": ("history", "history_group"),
     "keys": ("keys", "keys_group"),
     "labels": ("labels", "labels_group"),
+    "lists": ("lists", "lists_group"),
     "monitor": ("monitor", "monitor_drift"),
     "replay": ("replay", "replay_decision"),
+    "rules": ("rules", "rules_group"),
     "stop": ("demo", "stop"),
     "tenants": ("tenants", "tenants_group"),
 }
@@ -46,7 +48,7 @@ class _Commands(CommandGroup):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run Sentinel: tenants, their event types and past events, API keys, labels, the database.
+    """Run Sentinel: tenants with their event types, past events, rules, lists, labels and API keys.
 
     Settings come from the environment: DATABASE_URL (unset: an embedded Postgres under
     SENTINEL_HOME, which is .sentinel), MLFLOW_TRACKING_URI, SENTINEL_KEY_SECRET.

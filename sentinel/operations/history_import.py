@@ -24,7 +24,7 @@ from scoring.columns import Column, TextColumn
 from scoring.errors import CommandError
 from scoring.event_type.limits import MAX_FUTURE_US
 from sentinel.history_rows import past_events
-from sentinel.operations.label_import import rejects_path
+from sentinel.operations.rejected_rows import rejects_path
 
 if TYPE_CHECKING:
     from training.event_types.past_events import PastEvents

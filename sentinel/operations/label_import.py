@@ -6,9 +6,7 @@ from the beginning and continues where it ended.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,8 +18,10 @@ from persistence.actor import Actor
 from persistence.labels.writer import NewLabel, store_labels
 from persistence.tenancy import tenant_transaction
 from scoring.labels import early_fault
-from sentinel.operations.label_files import Row, read_rows
+from sentinel.operations.label_files import read_rows
 from sentinel.operations.label_rows import COLUMNS, BadRow, parse_row
+from sentinel.operations.rejected_rows import RejectedRows
+from sentinel.operations.table_files import Row
 
 BATCH_ROWS = 5000
 _UNKNOWN = "no decision of the tenant has this id"
@@ -47,11 +47,6 @@ class ImportCounts:
         return self.rows - self.stored - self.rejected
 
 
-def rejects_path(path: Path) -> Path:
-    """Return the file of the rows of a file that were not imported."""
-    return path.with_name(f"{path.name}.rejected.csv")
-
-
 def import_labels(
     engine: Engine,
     tenant_id: int,
@@ -59,7 +54,7 @@ def import_labels(
     actor: Actor,
     progress: Callable[[ImportCounts], None] = lambda _counts: None,
 ) -> ImportCounts:
-    """Import a file; write the rows that are not valid, with the reason, to `rejects_path`.
+    """Import a file; write the rows that are not valid, with the reason, beside it.
 
     Args:
         engine: pool of connections.
@@ -69,13 +64,13 @@ def import_labels(
         progress: function that receives the counts after each batch.
 
     Raises:
-        LabelFileError: the file cannot be read; earlier batches stay stored.
+        TableFileError: the file cannot be read; earlier batches stay stored.
         StoreUnavailable: Postgres is unreachable or the connection broke; likewise.
     """
     now = datetime.now(UTC)
     counts = ImportCounts()
     rows = read_rows(path)
-    with _Rejects(rejects_path(path)) as rejects:
+    with RejectedRows(path, COLUMNS, "reason") as rejects:
         while batch := list(islice(rows, BATCH_ROWS)):
             valid: list[tuple[Row, NewLabel]] = []
             reasons: dict[int, str] = {}
@@ -118,37 +113,3 @@ def _store(
     for place, event_at in stored.early.items():
         reasons[valid[place][0].number] = f"occurred_at {early_fault(event_at)}"
     return stored.new
-
-
-class _Rejects:
-    """Writer of the rows that were not imported; the file is made with its first row.
-
-    It has the columns of the import, so that it can be corrected and imported itself.
-
-    Attributes:
-        count: rows that were added.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.count = 0
-        self._path = path
-        self._stack = ExitStack()
-        self._write: Callable[[Sequence[object]], object] | None = None
-
-    def __enter__(self) -> _Rejects:
-        self._path.unlink(missing_ok=True)  # of an earlier run
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def add(self, row: Row, reason: str) -> None:
-        """Write a row with its reason."""
-        if self._write is None:
-            file = self._stack.enter_context(
-                self._path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-            )
-            self._write = csv.writer(file).writerow
-            self._write([*COLUMNS, "row", "line", "reason"])
-        self.count += 1
-        self._write([*row.cells, row.number, "" if row.line is None else row.line, reason])

@@ -352,4 +352,9 @@ def _create_tables() -> None:
         postgresql_where=sa.text("removed_change IS NOT NULL"),
     )
     op.create_index("ix_list_entries_digest", "list_entries", ["tenant_id", "digest"])
-    op.create_index("ix_list_entries_list", "list_entries", ["tenant_id", "list_id", "id"])
+    op.create_index(
+        "ix_list_entries_list",
+        "list_entries",
+        ["tenant_id", "list_id", "id"],
+        postgresql_where=in_force,
+    )

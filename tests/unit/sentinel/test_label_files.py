@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from persistence.labels.writer import NewLabel
-from sentinel.operations.label_files import LabelFileError, read_rows
+from sentinel.operations.label_files import read_rows
 from sentinel.operations.label_rows import COLUMNS, BadRow, parse_row
+from sentinel.operations.table_files import TableFileError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOOD = {
@@ -113,6 +114,18 @@ def test_csv_has_its_columns_in_any_order_and_others_beside_them(tmp_path: Path)
     assert (label.external_id, label.source) == ("a,1", "customer")
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_csv_may_have_semicolons_or_tabs_and_any_line_ends(
+    tmp_path: Path, separator: str, end: str
+) -> None:
+    path = tmp_path / "labels.csv"
+    lines = [HEADER, "a,fraud,rule,2026-02-01T10:00:00Z"]
+    path.write_bytes(end.join(line.replace(",", separator) for line in lines).encode("utf-8-sig"))
+    (label,) = rows_of(path)
+    assert (label.external_id, label.label, label.source) == ("a", "fraud", "rule")
+
+
 def test_a_row_of_another_length_is_a_fault_of_that_row_alone(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text(f"{HEADER}\na,fraud\nb,fraud,rule,2026-02-01T10:00:00Z\n")
@@ -160,8 +173,8 @@ def test_parquet_has_times_numbers_and_booleans(tmp_path: Path) -> None:
         ),
         ("a,b\n", "lacks the columns external_id or transaction_id, label, source, occurred_at;"),
         (
-            HEADER.replace(",", ";"),
-            "its columns are external_id;label.* Separate the cells by comm",
+            HEADER.replace(",", "|"),
+            r"its columns are external_id\|label.* Separate the cells by comm",
         ),
         (f"{HEADER},label\n", "has the column label twice"),
         (f'{HEADER}\n"{"x" * 200_000}"\n', "line 2: field larger"),
@@ -172,19 +185,19 @@ def test_a_file_that_cannot_be_imported_is_named_with_the_reason(
 ) -> None:
     path = tmp_path / "labels.csv"
     path.write_text(content)
-    with pytest.raises(LabelFileError, match=rf"^labels\.csv.*{reason}"):
+    with pytest.raises(TableFileError, match=rf"^labels\.csv.*{reason}"):
         list(read_rows(path))
 
 
 def test_a_gzipped_file_is_no_file_of_labels(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv.gz"
     path.write_bytes(gzip.compress(HEADER.encode()))
-    with pytest.raises(LabelFileError, match=r"^labels\.csv\.gz is compressed; decompress it"):
+    with pytest.raises(TableFileError, match=r"^labels\.csv\.gz is compressed; decompress it"):
         list(read_rows(path))
 
 
 def test_a_file_that_is_no_parquet_is_named_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "labels.parquet"
     path.write_text(HEADER)
-    with pytest.raises(LabelFileError, match=r"^labels\.parquet cannot be read"):
+    with pytest.raises(TableFileError, match=r"^labels\.parquet cannot be read"):
         list(read_rows(path))

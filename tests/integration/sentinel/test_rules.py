@@ -1,0 +1,275 @@
+"""`sentinel rules`: apply rules from a file, list and show them, snooze and wake them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine
+
+from persistence.event_types import apply_event_type
+from persistence.rules import rules as stored_rules
+from persistence.tenancy import SERVICE, tenant_transaction
+from persistence.tenants import Tenant
+from sentinel.cli.main import main
+from sentinel.command_actor import os_user
+from tests.support.data.rules import put_list, put_rule
+from tests.support.event_types import an_event_type
+from tests.support.fixture_types import MakeTenant, Rows
+
+Run = Callable[..., Result]
+LARGE = {"name": "large", "condition": "amount>1e3", "action": "review"}
+WATCHED = {
+    "name": "watched",
+    "condition": "in_list('watched', nameDest) and score > 0.5",
+    "action": "decline",
+    "state": "live",
+    "priority": 7,
+}
+
+
+@pytest.fixture
+def tenant(make_tenant: MakeTenant, service_engine: Engine) -> Tenant:
+    made = make_tenant()
+    put_list(service_engine, made.id, "watched", action=None)
+    return made
+
+
+@pytest.fixture
+def run(database: str, monkeypatch: pytest.MonkeyPatch, tenant: Tenant) -> Run:
+    """A function that runs a command of `sentinel rules` for the tenant."""
+    monkeypatch.setenv("DATABASE_URL", database)
+
+    def command(name: str, *arguments: object, slug: str = tenant.slug) -> Result:
+        words = ["rules", name, *map(str, arguments), "--tenant", slug]
+        return CliRunner().invoke(main, words)
+
+    return command
+
+
+@pytest.fixture
+def apply(run: Run, tmp_path: Path) -> Run:
+    """A function that applies rules from a file."""
+
+    def command(*rules: dict[str, Any], options: tuple[str, ...] = ()) -> Result:
+        path = tmp_path / "rules.yaml"
+        path.write_text(yaml.safe_dump({"rules": list(rules)}))
+        return run("apply", path, *options)
+
+    return command
+
+
+def listed(run: Run) -> list[list[str]]:
+    return [line.split("\t") for line in run("list").output.splitlines()]
+
+
+def test_new_rules_are_created_and_listed_in_the_order_in_which_they_decide(
+    run: Run, apply: Run, rows: Rows, tmp_path: Path
+) -> None:
+    done = apply(LARGE, WATCHED)
+    assert (done.exit_code, done.output) == (
+        0,
+        "created\trule 1 version 1\tshadow\tlarge\n"
+        "created\trule 2 version 1\tlive\twatched\n"
+        f"{tmp_path}/rules.yaml: 2 created, 0 changed, 0 unchanged.\n",
+    )
+    assert listed(run) == [
+        [
+            *("rule 2", "version 1", "live", "decline", "priority 7", "watched"),
+            *("in_list('watched', nameDest) and score > 0.5", "fits"),
+        ],
+        [
+            *("rule 1", "version 1", "shadow", "review", "priority 100", "large"),
+            *("amount > 1000", "fits"),
+        ],
+    ]
+    audited = rows("SELECT actor, via FROM audit_log WHERE action = 'rule.created'")
+    assert audited == [{"actor": os_user(), "via": "sentinel rules apply"}] * 2
+
+
+def test_only_what_differs_gets_another_version(
+    run: Run, apply: Run, service_engine: Engine, tenant: Tenant, rows: Rows
+) -> None:
+    apply(LARGE, WATCHED)
+    put_rule(service_engine, tenant.id, name="by hand")
+    changed = apply(LARGE | {"condition": "amount > 2000", "state": "live"}, WATCHED)
+    *lines, summary = changed.output.splitlines()
+    assert lines == [
+        "changed\trule 1 version 2\tlive\tlarge: condition, state",
+        "unchanged\trule 2 version 1\tlive\twatched",
+    ]
+    assert summary.endswith(
+        "0 created, 1 changed, 1 unchanged. 1 other rule is not in it and left alone."
+    )
+    changes = len(rows("SELECT FROM rule_changes"))
+    same = apply(LARGE | {"condition": " 2e3 < amount "}, WATCHED)
+    assert same.output.startswith("changed\trule 1 version 3\tlive\tlarge: condition\n")
+    kept = apply(LARGE | {"condition": "(2000 < amount)"})
+    assert kept.output.startswith("unchanged\trule 1 version 3\tlive\tlarge\n"), "as it was written"
+    assert len(rows("SELECT FROM rule_changes")) == changes + 1
+    shown = [line.split("\t") for line in run("show", 1).output.splitlines()]
+    assert [line[1:3] + line[6:8] for line in shown] == [
+        ["version 3", "live", "2000 < amount", os_user()],
+        ["version 2", "live", "amount > 2000", os_user()],
+        ["version 1", "shadow", "amount > 1000", os_user()],
+    ]
+
+
+def test_a_dry_run_prints_the_same_and_changes_nothing(apply: Run, rows: Rows) -> None:
+    before = len(rows("SELECT FROM rule_changes"))
+    tried = apply(LARGE, options=("--dry-run",))
+    assert tried.exit_code == 0
+    assert tried.output.startswith("created\trule 1 version 1\tshadow\tlarge\n")
+    assert tried.output.endswith(
+        "1 created, 0 changed, 0 unchanged; nothing was stored (--dry-run).\n"
+    )
+    assert rows("SELECT FROM rules") == []
+    assert len(rows("SELECT FROM rule_changes")) == before
+    assert rows("SELECT FROM audit_log WHERE action = 'rule.created'") == []
+
+
+def test_every_condition_that_is_wrong_is_pointed_at_and_nothing_is_applied(
+    apply: Run, rows: Rows, tmp_path: Path
+) -> None:
+    refused = apply(
+        LARGE,
+        LARGE | {"name": "typo", "condition": "amount > 10 and amuont > 5"},
+        WATCHED | {"name": "gone", "condition": "in_list('gone', nameDest)"},
+        LARGE | {"name": "number", "condition": "amount + 1"},
+        LARGE | {"name": "open", "condition": "amount > ("},
+    )
+    assert refused.exit_code == 1
+    lines = refused.output.splitlines()
+    assert lines[0] == f"Error: {tmp_path}/rules.yaml is not valid; nothing was changed:"
+    assert lines[1:4] == [
+        "  rule 2 (typo): condition, column 17",
+        "    amount > 10 and amuont > 5",
+        "                    ^^^^^^",
+    ]
+    assert "amount" in lines[4]
+    assert lines[5:8] == [
+        "  rule 3 (gone): condition, column 9",
+        "    in_list('gone', nameDest)",
+        "            ^^^^^^",
+    ]
+    assert lines[9] == "  rule 4 (number): condition, column 1"
+    assert lines[12].strip() == (
+        "A rule's condition is true or false; this is a number. Compare it with something."
+    )
+    assert lines[13].startswith("  rule 5 (open): condition, column")
+    assert rows("SELECT FROM rules") == []
+
+
+def test_a_rule_that_the_limit_refuses_is_named_and_nothing_is_applied(
+    apply: Run, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_rules, "MAX_RULES", 1)
+    refused = apply(LARGE, LARGE | {"name": "second"})
+    assert refused.exit_code == 1
+    assert "  rule 2 (second): state must be off: 1 rules are live or in shadow" in refused.output
+    assert rows("SELECT FROM rules") == []
+
+
+def test_a_rule_that_is_turned_off_makes_room_for_one_before_it(
+    apply: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_rules, "MAX_RULES", 1)
+    apply(LARGE)
+    swapped = apply(LARGE | {"name": "second"}, LARGE | {"state": "off"})
+    assert swapped.output.splitlines()[:2] == [
+        "created\trule 2 version 1\tshadow\tsecond",
+        "changed\trule 1 version 2\toff\tlarge: state",
+    ]
+
+
+def test_a_rule_that_no_longer_fits_says_why_and_can_be_turned_off(
+    run: Run, apply: Run, engine: Engine, tenant: Tenant
+) -> None:
+    apply(LARGE | {"state": "live"})
+    with tenant_transaction(engine, tenant.id) as connection:
+        apply_event_type(connection, tenant.id, an_event_type(), SERVICE)
+    ((*_, condition, problem),) = listed(run)
+    assert condition == "amount > 1000"
+    assert "amount" in problem
+    refused = apply(LARGE)
+    assert refused.exit_code == 1
+    assert "rule 1 (large): condition, column 1" in refused.output
+    off = apply(LARGE | {"state": "off"})
+    assert off.output.startswith(
+        f"changed\trule 1 version 2\toff\tlarge: state; its condition stays as it was, for the "
+        f"file's does not fit: {problem}\n"
+    )
+    assert apply(LARGE | {"name": "new", "state": "off"}).exit_code == 1
+
+
+def test_a_rule_is_snoozed_and_woken(run: Run, apply: Run, rows: Rows) -> None:
+    apply(LARGE)
+    options = ("--entity", "account", "--value", "C1", "--reason", "a known customer")
+    made = run("snooze", 1, *options, "--until", "2100-01-01")
+    assert (made.exit_code, made.output) == (
+        0,
+        "Snooze 1: rule 1 does not act on account C1 until 2100-01-01 00:00:00+0000.\n",
+    )
+    assert run("show", 1).output.splitlines()[1:] == [
+        "snooze 1\taccount C1\tuntil 2100-01-01 00:00:00+0000\ta known customer\t" + os_user()
+    ]
+    assert run("wake", 1, 1).output == "Snooze 1 of rule 1 has ended.\n"
+    again = run("wake", 1, 1)
+    assert (again.exit_code, again.output) == (
+        1,
+        "Error: Rule 1 has no snooze 1 that could be ended.\n",
+    )
+    vias = rows("SELECT via FROM audit_log WHERE action LIKE 'snooze.%' ORDER BY id")
+    assert vias == [{"via": "sentinel rules snooze"}, {"via": "sentinel rules wake"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"--entity": "card"}, "entity must be an entity of your event type, of which there are"),
+        ({"--value": ""}, "is missing"),
+        ({"--value": "C1 "}, "must be 1 to 128 visible characters"),
+        ({"--until": "2020-01-01"}, "'2020-01-01' is not later than now"),
+        ({"--until": "tomorrow"}, "'tomorrow' is not an ISO 8601 time"),
+        ({"--reason": "x" * 501}, "must be 1 to 500 characters"),
+    ],
+)
+def test_a_snooze_that_is_not_valid_is_refused(
+    run: Run, apply: Run, rows: Rows, changes: dict[str, str], sentence: str
+) -> None:
+    apply(LARGE)
+    good = {"--entity": "account", "--value": "C1", "--until": "2100-01-01", "--reason": "x"}
+    refused = run("snooze", 1, *(word for pair in (good | changes).items() for word in pair))
+    assert refused.exit_code in {1, 2}
+    assert sentence in refused.output
+    assert rows("SELECT FROM rule_snoozes") == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", 9],
+        ["snooze", 9, "--entity", "account", "--value", "C1", "--until", "2100-01-01",
+         "--reason", "x"],
+    ],
+)  # fmt: skip
+def test_an_unknown_rule_is_named(run: Run, arguments: list[object]) -> None:
+    unknown = run(*arguments)
+    assert (unknown.exit_code, unknown.output) == (1, "Error: There is no rule 9.\n")
+
+
+@pytest.mark.parametrize("rule_id", ["0", "2147483648", "large"])
+def test_a_rule_has_a_number(run: Run, rule_id: str) -> None:
+    assert run("show", rule_id).exit_code == 2
+
+
+def test_an_unknown_tenant_is_named(run: Run) -> None:
+    assert "There is no tenant 'nobody'" in run("list", slug="nobody").output
+
+
+def test_a_tenant_without_rules_has_an_empty_list(run: Run) -> None:
+    assert run("list").output == ""
