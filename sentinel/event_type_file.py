@@ -10,7 +10,7 @@ from scoring.errors import CommandError, InvalidEventType
 from scoring.event_type.document import from_document, to_document
 from scoring.event_type.fields import EventType
 from sentinel.sentences import shown
-from sentinel.yaml_keys import QuotedNumbers, no_mapping, parsed
+from sentinel.yaml_keys import QuotedNumbers, no_mapping, parsed, reason
 
 MAX_BYTES = 1024 * 1024
 
@@ -39,8 +39,7 @@ def read_event_type(path: Path) -> EventType:
     try:
         document = parsed(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise EventTypeFileError(f"{shown(path)} is not YAML: {reason}.") from error
+        raise EventTypeFileError(f"{shown(path)} is not YAML: {reason(error)}.") from error
     if what := no_mapping(document):
         raise EventTypeFileError(
             f"{shown(path)} {what}; an event type is a mapping with name and fields, such as "

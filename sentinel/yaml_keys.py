@@ -59,6 +59,12 @@ def parsed(content: bytes) -> object:
     return yaml.load(content, Loader=UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
+def reason(error: Exception) -> str:
+    """Return in one line what `parsed` found wrong, with the place; without a full stop."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.replace('in "<byte string>", line', "at line").removesuffix(".")
+
+
 def no_mapping(document: object) -> str | None:
     """Return what a document is that has no names, as the rest of a sentence; None: it has some."""
     match document:

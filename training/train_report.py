@@ -52,7 +52,7 @@ def show(trained: Trained, console: Console) -> None:
     show_addresses(trained.run_id, trained.run_url, trained.version_url, console)
     console.print(
         f"Its plots are in MLflow. Version {version.version} decides once it has the alias "
-        "`production`.",
+        "`production`, for a tenant whose event type has its fields.",
         soft_wrap=True,
     )
 

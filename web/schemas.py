@@ -35,7 +35,7 @@ def _instant(text: object) -> datetime:
     try:
         moment = datetime.fromisoformat(_DECODED_PLUS.sub(r"\1+", str(text)))
     except ValueError as error:
-        message = "must be an ISO 8601 time such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
+        message = "must be an ISO 8601 time such as 2026-01-31T12:00:00Z"
         raise ValueError(message) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

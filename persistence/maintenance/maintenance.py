@@ -89,6 +89,7 @@ def maintain(
     retain_months: int | None = None,
     retain_access_months: int | None = None,
     pause_s: float = PAUSE_S,
+    keep_events: bool = False,
     dry_run: bool = False,
     report: Report = lambda _line: None,
     actor: Actor = OPERATOR,
@@ -103,6 +104,7 @@ def maintain(
         retain_access_months: number of whole months before this one whose readings in the access
             log are kept; at least 1. None keeps everything.
         pause_s: longest time that scoring may wait for one of the short transactions, seconds.
+        keep_events: whether past events that no window can see any more are kept.
         dry_run: whether to report the work without doing it.
         report: function that receives one sentence for each change.
         actor: actor of the deletions in the audit log.
@@ -115,7 +117,8 @@ def maintain(
     with _translate_errors(), _run_lock(engine, report), engine.connect() as connection:
         work = _plan(connection, now, retain_months, retain_access_months)
         if dry_run:
-            _preview(work, count_old_events(connection), report)
+            old = 0 if keep_events else count_old_events(connection)
+            _preview(work, old, report)
             return
         if work.move:
             run_within(pause_s, connection, partial(_move, connection, work))
@@ -130,7 +133,7 @@ def maintain(
         for month in work.drop_accesses:
             run_within(pause_s, connection, partial(drop_accesses, connection, month))
             report(f"Dropped the access log of {month}.")
-        old = delete_old_events(connection, actor)
+        old = 0 if keep_events else delete_old_events(connection, actor)
         if old:
             report(f"Deleted {counted(old, 'past event')} of entities {_HISTORY}.")
         _validate(connection, report)

@@ -37,6 +37,8 @@ def alembic_config(engine: Engine) -> Config:
 def upgrade(url: str) -> str:
     """Upgrade a database to this release's schema, and create the partitions of coming months.
 
+    Nothing that is stored is deleted.
+
     Returns:
         The revision of the database afterwards.
 
@@ -57,7 +59,7 @@ def upgrade(url: str) -> str:
         with translate_errors():
             _migrate(engine)
             _open_schema(engine)
-        maintain(engine, datetime.now(UTC))
+        maintain(engine, datetime.now(UTC), keep_events=True)
         return current_revision(engine) or "none"
     finally:
         engine.dispose()

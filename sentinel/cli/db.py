@@ -40,7 +40,10 @@ def db_group() -> None:
 
 @db_group.command("upgrade")
 def upgrade() -> None:
-    """Bring the database to this release's schema; safe to repeat."""
+    """Bring the database to this release's schema, and make the partitions of the coming months.
+
+    Safe to repeat: nothing that is stored is deleted.
+    """
     with _pause_hint(), database_url(Settings()) as url:
         revision = migrate.upgrade(url)
     click.echo(f"The database is at revision {revision}.")

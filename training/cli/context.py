@@ -212,7 +212,8 @@ class Sources:
             raise NoEvidence(
                 f"Version {champion.version} was trained on another event type than version "
                 f"{challenger.version}.",
-                "Compare them on stored decisions, without --data.",
+                "A file has the fields of one; stored decisions compare them, without --data, "
+                "where the event type in force has those of both.",
             )
         data = self.labelled(path, wanted)
         from_step = self.unseen((champion, challenger), data, "test", from_step)

@@ -103,7 +103,8 @@ event_type = click.option(
 features = click.option(
     "--features",
     type=click.Path(path_type=Path),
-    help="File of the features.  [default: those that `features suggest` prints]",
+    help="File of the features.  [default: with --event-type those that `features suggest` prints, "
+    "else PaySim's, which are built in]",
 )
 required_data = click.option(
     "--data",

@@ -49,10 +49,10 @@ def promote(
 ) -> None:
     """Verify a version as the service would, compare it with production, and move the alias.
 
-    A version is promoted when the 95 % interval of its additional savings lies above 0. The
-    challenger is compared on stored decisions that both versions scored. Any other version, and
-    with --data the challenger too, is compared on a labelled file. Running services load the
-    version within a second.
+    A version is promoted when the 95 % interval of its additional savings lies above 0, and the
+    first one without a comparison. The challenger is compared on stored decisions that both
+    versions scored. Any other version, and with --data the challenger too, is compared on a
+    labelled file. Running services load the version within a second.
     """
     if alias and number:
         raise click.UsageError("--alias and --version exclude each other; give one of them.")

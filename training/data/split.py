@@ -132,12 +132,17 @@ def split(
         scale: how people read the order; None means by step.
 
     Raises:
-        TrainingError: there are too few steps, or a part holds fewer than MIN_FRAUDS frauds or
-            legitimate transactions.
+        TrainingError: there are no rows up to until_step, there are too few steps, or a part holds
+            fewer than MIN_FRAUDS frauds or legitimate transactions.
     """
     scale = scale or Scale(step)
     until = last_busy_step(step) if until_step is None else until_step
     used = int(np.searchsorted(step, until, side="right"))
+    if not used:
+        raise TrainingError(
+            f"There are no transactions up to hour {until}, only from hour {int(step[0])} on. Give "
+            "a later --until-step."
+        )
     shares = shares_of(int(is_fraud[:used].sum()))
     cumulative = np.cumsum(list(shares.values()))[:-1].tolist()
     bounds = [0, *(_boundary(step[:used], share) for share in cumulative), used]

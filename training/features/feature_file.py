@@ -11,7 +11,7 @@ from scoring.errors import InvalidFeatureSet
 from scoring.feature_set.document import from_document, to_document
 from scoring.feature_set.feature_set import FeatureSet
 from sentinel.sentences import shown
-from sentinel.yaml_keys import QuotedNumbers, no_mapping, parsed
+from sentinel.yaml_keys import QuotedNumbers, no_mapping, parsed, reason
 from training.errors import TrainingError
 
 
@@ -29,9 +29,7 @@ def read_feature_set(path: Path) -> FeatureSet:
     except OSError as error:
         raise TrainingError(f"{shown(path)} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise TrainingError(
-            f"{shown(path)} is not YAML: {' '.join(str(error).split())}."
-        ) from error
+        raise TrainingError(f"{shown(path)} is not YAML: {reason(error)}.") from error
     if what := no_mapping(document):
         raise TrainingError(
             f"{shown(path)} {what}; a feature set is a mapping with version and features, such as "

@@ -12,6 +12,8 @@ import pytest
 
 from persistence.api_keys import issue_key
 from persistence.tenants import create_tenant
+from scoring.event_type.fields import EventType
+from scoring.transaction import PAYSIM
 from tests.support.data.card_payments import PAYMENT, generated_payments
 from tests.support.data.own_events import put_in_force
 from tests.support.own_models import STATELESS, a_model_of, features_of
@@ -76,8 +78,15 @@ def test_the_last_events_of_a_file_are_scored_and_labelled(system: System, tmp_p
     assert sent["min"] == f"{table['TX_DATETIME'][500].as_py().isoformat()}Z"
 
 
-def test_a_tenant_of_paysim_gets_a_simulated_month(system: System) -> None:
-    tenant = create_tenant(system.engine, "traffic-paysim", system.model)
+@pytest.mark.parametrize("before", [None, PAYMENT], ids=["built-in", "after-another"])
+def test_a_tenant_of_paysim_gets_a_simulated_month(
+    system: System, before: EventType | None, request: pytest.FixtureRequest
+) -> None:
+    slug = f"traffic-{request.node.callspec.id}"
+    tenant = create_tenant(system.engine, slug, system.model)
+    if before:
+        put_in_force(system.engine, tenant, before)
+        put_in_force(system.engine, tenant, PAYSIM, replace=True)
     key = issue_key(system.engine, tenant.id, ("score", "review"), KEY_SECRET)
     body = {
         "step": 1, "type": "TRANSFER", "amount": 1, "nameOrig": "C1", "oldbalanceOrg": 1,

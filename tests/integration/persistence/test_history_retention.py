@@ -12,6 +12,7 @@ from persistence.decisions.writer import DecisionLog
 from persistence.history import retention
 from persistence.history.retention import KEPT_US
 from persistence.history.writer import PastEvent, import_history
+from persistence.maintenance import migrate
 from persistence.maintenance.maintenance import maintain
 from persistence.tenancy import SERVICE
 from tests.support.data.own_events import CardTenant
@@ -81,6 +82,16 @@ def test_events_outside_of_segments_are_deleted_too(
     maintain(owner, NOW, report=lambda _line: None)
     (left,) = rows("SELECT time_us FROM entity_events WHERE entity = 'CUSTOMER_ID'")
     assert left["time_us"] == NEWEST_US - 180 * 86_400_000_000
+
+
+def test_an_upgrade_deletes_no_past_events(
+    owner: Engine, engine: Engine, make_tenant: MakeTenant, rows: Rows, database: str
+) -> None:
+    store(engine, make_tenant().id, [("card-1", -KEPT_US - 1)], [("card-2", 0)])
+    migrate.upgrade(database)
+    assert len(rows("SELECT FROM entity_segments")) == 2
+    maintain(owner, NOW)
+    assert len(rows("SELECT FROM entity_segments")) == 1
 
 
 def test_changes_of_frauds_are_kept_for_a_day(

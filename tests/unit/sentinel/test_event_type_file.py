@@ -82,6 +82,7 @@ def test_every_fault_has_a_line(file: Path) -> None:
     ("content", "message"),
     [
         (b"name: [", "is not YAML"),
+        (b"a: b: c", "mapping values are not allowed here at line 1, column 5: a: b: c ^."),
         (b"name: a\nname: b\n", "name is given twice"),
         (b"name: aa\nfields:\n  x: {kind: number}\n  x: {kind: text}\n", "x is given twice"),
         (b'{"name": "aa", "fields": {"x": {}, "x": {}}}', "x is given twice"),

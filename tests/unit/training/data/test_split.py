@@ -80,7 +80,13 @@ def test_a_given_last_step_ends_the_test_part() -> None:
     assert parts.test.last_step == 300
 
 
-@pytest.mark.parametrize("until_step", [0, 1, 2])
+def test_a_last_step_before_the_first_row_is_refused_with_that_of_the_row() -> None:
+    step = 492_000 + hours([100] * 240)
+    with pytest.raises(TrainingError, match="up to hour 5, only from hour 492001 on"):
+        split(step, frauds(step.size), until_step=5)
+
+
+@pytest.mark.parametrize("until_step", [1, 2])
 def test_too_few_steps_are_refused_in_a_sentence(until_step: int) -> None:
     step = hours([100] * 240)
     with pytest.raises(TrainingError, match="too few steps"):
