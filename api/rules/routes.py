@@ -23,7 +23,6 @@ from api.request_body import BodyReader, JsonBody
 from api.rules import examples
 from api.rules.responses import figures_out, rule_detail_out, rule_out, rules_out, snooze_out
 from api.rules.schemas import (
-    DEFAULT_PRIORITY,
     EndedOut,
     FiguresQuery,
     RuleChangeIn,
@@ -44,6 +43,7 @@ from persistence.rules.rules import RuleContent, change_rule, create_rule, rule_
 from persistence.rules.snoozes import add_snooze, end_snooze, going_on
 from persistence.tenancy import tenant_transaction
 from scoring.errors import FieldError, IdempotencyMismatch, NoModel, invalid_request
+from scoring.rules.rule import DEFAULT_PRIORITY
 from web.invalid_fields import invalid_fields
 
 router = APIRouter(tags=["Rules"])

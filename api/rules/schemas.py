@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.written_parts import EntityValue, Moment, Reason
 from scoring.policy import Outcome
-from scoring.rules.rule import MAX_NAME_LENGTH, MAX_PRIORITY, RuleState
+from scoring.rules.rule import DEFAULT_PRIORITY, MAX_NAME_LENGTH, MAX_PRIORITY, RuleState
 from web.schemas import Timestamp
 
 MAX_CONDITION_LENGTH = 10_000
-DEFAULT_PRIORITY = 100
+
 
 Name = Annotated[
     str,

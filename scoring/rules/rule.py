@@ -15,6 +15,7 @@ MAX_RULES = 500
 """Rules of a tenant that are evaluated, live or in shadow."""
 MAX_NAME_LENGTH = 100
 MAX_PRIORITY = 10_000
+DEFAULT_PRIORITY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Rule:
     condition: str
     action: Outcome
     state: RuleState
-    priority: int = 100
+    priority: int = DEFAULT_PRIORITY
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= MAX_NAME_LENGTH:

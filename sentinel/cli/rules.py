@@ -20,6 +20,7 @@ from scoring.counted import counted
 from scoring.rules.rule import RuleSet
 from sentinel.cli.connection import actor, connected_database
 from sentinel.cli.moments import later_time
+from sentinel.cli.rule_backtest import backtest
 from sentinel.operations.list_rows import entity_fault, reason_fault
 from sentinel.operations.rule_apply import (
     AppliedRule,
@@ -219,3 +220,6 @@ def _summary(done: AppliedRules, file: str, dry_run: bool) -> str:
         else ""
     )
     return f"{file}: {counts}{'; nothing was stored (--dry-run)' if dry_run else ''}.{others}"
+
+
+rules_group.add_command(backtest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ import yaml
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
+from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
 from persistence.event_types import apply_event_type
 from persistence.rules import rules as stored_rules
 from persistence.tenancy import SERVICE, tenant_transaction
 from persistence.tenants import Tenant
 from sentinel.cli.main import main
 from sentinel.command_actor import os_user
+from tests.support.data.own_events import label
 from tests.support.data.rules import put_list, put_rule
 from tests.support.event_types import an_event_type
+from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant, Rows
 
 Run = Callable[..., Result]
@@ -273,3 +278,73 @@ def test_an_unknown_tenant_is_named(run: Run) -> None:
 
 def test_a_tenant_without_rules_has_an_empty_list(run: Run) -> None:
     assert run("list").output == ""
+
+
+@pytest.fixture
+def decided(service_engine: Engine, engine: Engine, tenant: Tenant) -> list[Decided]:
+    """Four payments of 40 days ago by the model, of which the two largest were frauds."""
+    then = datetime.now(UTC) - timedelta(days=40)
+    made = [
+        decision_at(a_decision(tenant.id, amount=1000.0 * number), then + timedelta(hours=number))
+        for number in range(1, 5)
+    ]
+    assert DecisionLog(service_engine).write(made) == made
+    for one in made[2:]:
+        label(engine, tenant.id, one.transaction_id, "fraud", then, source="chargeback")
+    return made
+
+
+def test_a_rule_is_tried_on_stored_decisions(run: Run, decided: list[Decided]) -> None:
+    done = run("backtest", "--condition", "amount>2500", "--action", "decline")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0] == "4 decisions, 2 with a label, 2 known frauds."
+    assert lines[1] == "fires\t2\tof which 2 were reviewed and 0 declined already"
+    assert lines[2].startswith("precision\t1.000 (1.000 to 1.000)")
+    assert "frauds stopped more\t0 (0 to 0)" in lines
+    example = f"example\t{decided[3].transaction_id}\t4,000.00\treview -> decline\tfraud"
+    assert example in lines
+    assert done.stderr.splitlines()[1:] == [
+        "Reading the decisions.",
+        "Deciding 4 payments again.",
+        "Drawing the intervals.",
+    ]
+
+
+@pytest.mark.usefixtures("decided")
+def test_rules_of_a_file_and_thresholds_are_tried(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    off = {"name": "off", "condition": "amount > 0", "action": "approve", "state": "off"}
+    path.write_text(yaml.safe_dump({"rules": [LARGE, off]}))
+    done = run("backtest", "--file", path)
+    (tried,) = (line for line in done.output.splitlines() if line.startswith("tried"))
+    assert tried.endswith("reviews 4, declines 0")
+    done = run("backtest", "--threshold", "0.9")
+    assert "frauds let pass\t2 (" in done.output
+    path.write_text(yaml.safe_dump({"rules": [off]}))
+    done = run("backtest", "--file", path)
+    assert "Every rule of" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "exactly one of"),
+        (["--condition", "amount > 1"], "belong together"),
+        (["--action", "review", "--threshold", "0.5"], "belong together"),
+        (["--threshold", "0.5", "--decline-from", "0.4"], "at least --threshold"),
+        (["--condition", "amount > 1", "--action", "review", "--decline-from", "0.4"], "needs"),
+        (["--threshold", "1.5"], "not in the range"),
+    ],
+)
+def test_options_of_a_backtest_that_contradict_each_other_are_refused(
+    run: Run, options: list[str], message: str
+) -> None:
+    done = run("backtest", *options)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_without_decisions_a_backtest_says_so(run: Run) -> None:
+    done = run("backtest", "--threshold", "0.5")
+    assert "--maturity-days 30" in done.output
