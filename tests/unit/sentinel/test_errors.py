@@ -13,7 +13,14 @@ from persistence.connection.url import DatabaseUrlError
 from persistence.maintenance.errors import MaintenanceError, PauseTooShort
 from registry.client.address import TrackingUriError
 from registry.client.base import RegistryUnavailable
-from scoring.errors import SchemaMissing, StoreUnavailable, UnknownTenant
+from scoring.errors import (
+    FieldError,
+    InvalidRequest,
+    SchemaMissing,
+    StoreUnavailable,
+    UnknownTenant,
+    invalid_request,
+)
 from sentinel.cli.main import main
 from sentinel.errors import DEBUG, CommandGroup
 from sentinel.settings import Settings, SettingsError
@@ -49,6 +56,15 @@ def test_a_foreseeable_error_is_its_sentence_and_status_1(kind: type[Exception])
 def test_an_unknown_tenant_comes_with_the_command_that_makes_it() -> None:
     sentence = "There is no tenant 'acme'; `sentinel tenants create acme` makes one."
     assert run(UnknownTenant("acme")) == (1, f"Error: {sentence}\n")
+
+
+def test_a_request_that_is_not_valid_names_each_field_with_its_fault() -> None:
+    errors = [FieldError("entity", "must be one"), FieldError("fields.0", "must be a field")]
+    assert run(invalid_request(errors))[1] == (
+        "Error: entity must be one; fields.0 must be a field.\n"
+    )
+    named = InvalidRequest("The name is too long.", errors=(FieldError("name", "is too long"),))
+    assert run(named)[1] == "Error: The name is too long.\n"
 
 
 def test_a_missing_schema_comes_with_the_command_that_makes_it() -> None:

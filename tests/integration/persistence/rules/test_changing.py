@@ -220,3 +220,22 @@ def test_a_hundred_thousand_entries_are_one_change(
     assert blocked.entries == len(values)
     assert len(rows("SELECT FROM rule_changes")) == 2
     assert take_out(service_engine, tenant.id, "blocked", *values) == (len(values), 0)
+
+
+def test_a_page_of_entries_does_not_read_those_that_were_removed(
+    service_engine: Engine, engine: Engine, tenant: Tenant
+) -> None:
+    values = [f"C{i}" for i in range(5000)]
+    put_list(service_engine, tenant.id, values=values)
+    with tenant_transaction(engine, tenant.id) as connection:
+        connection.execute(text("ANALYZE list_entries"))
+    take_out(service_engine, tenant.id, "blocked", *values[1:])
+    page = (
+        "SELECT id FROM list_entries WHERE tenant_id = :t AND list_id = 1"
+        " AND removed_change IS NULL ORDER BY id DESC LIMIT 10"
+    )
+    with tenant_transaction(engine, tenant.id) as connection:
+        explained = connection.execute(text(f"EXPLAIN ANALYZE {page}"), {"t": tenant.id})
+        plan = "\n".join(explained.scalars())
+    assert "rows=1.00" in plan
+    assert "Rows Removed by Filter" not in plan
