@@ -115,9 +115,7 @@ def _tried(
     assert file is not None  # noqa: S101 - one of the three is given
     rules = [rule for rule in read_rules(file) if rule.state != "off"]
     if not rules:
-        raise CommandError(
-            f"{shown(file)} has no rule that is not off, so there is nothing to try."
-        )
+        raise CommandError(f"Every rule of {shown(file)} is off, so there is nothing to try.")
     rules.sort(key=lambda rule: DEFAULT_PRIORITY if rule.priority is None else rule.priority)
     return RulesTried([RuleTried(rule.condition, rule.action) for rule in rules])
 
