@@ -8,12 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.written_parts import EntityValue, Moment, Reason
+from scoring.expressions.checking.source import MAX_LENGTH
 from scoring.policy import Outcome
 from scoring.rules.rule import DEFAULT_PRIORITY, MAX_NAME_LENGTH, MAX_PRIORITY, RuleState
 from web.schemas import Timestamp
-
-MAX_CONDITION_LENGTH = 10_000
-
 
 Name = Annotated[
     str,
@@ -28,7 +26,7 @@ Condition = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=MAX_CONDITION_LENGTH,
+        max_length=MAX_LENGTH,
         description="in the language of features, with `score`, `feature('name')` and "
         "`in_list('name', FIELD)`; kept in canonical form",
     ),

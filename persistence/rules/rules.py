@@ -8,10 +8,20 @@ from sqlalchemy import Connection, func, insert, select
 
 from persistence.actor import Actor
 from persistence.rules.changes import next_change
-from persistence.rules.in_force import RULE_COLUMNS, StoredRule, lists_at, rules_at, stored_rule
+from persistence.rules.in_force import (
+    RULE_COLUMNS,
+    StoredRule,
+    lists_at,
+    rule_set_at,
+    rules_at,
+    stored_rule,
+)
+from persistence.rules.names import names_of_conditions
 from persistence.tables.rules import RuleRow
 from scoring.errors import FieldError, NotFound, invalid_request
+from scoring.expressions import MAX_WINDOWS
 from scoring.policy import Outcome
+from scoring.rules.compiled import count_windows
 from scoring.rules.condition import lists_named
 from scoring.rules.rule import MAX_RULES, RuleState
 
@@ -57,7 +67,9 @@ def create_rule(
         RuleRow.tenant_id == tenant_id
     )
     rule_id = connection.execute(newest).scalar_one()
-    return _insert(connection, tenant_id, rule_id, 1, content, actor, change)
+    stored = _insert(connection, tenant_id, rule_id, 1, content, actor, change)
+    _refuse_too_many_windows(connection, tenant_id, stored)
+    return stored
 
 
 def change_rule(
@@ -92,7 +104,9 @@ def change_rule(
         raise invalid_request([FieldError("version", message)])
     others = [stored for stored in rules if stored is not before]
     _refuse_conflicts(connection, tenant_id, content, others, change)
-    return _insert(connection, tenant_id, rule_id, version + 1, content, actor, change)
+    stored = _insert(connection, tenant_id, rule_id, version + 1, content, actor, change)
+    _refuse_too_many_windows(connection, tenant_id, stored)
+    return stored
 
 
 def rule_versions(connection: Connection, tenant_id: int, rule_id: int) -> list[StoredRule]:
@@ -137,6 +151,16 @@ def _refuse_conflicts(
     if content.state != "off" and in_use >= MAX_RULES:
         message = f"must be off: {MAX_RULES} rules are live or in shadow, the most there can be"
         raise invalid_request([FieldError("state", message)])
+
+
+def _refuse_too_many_windows(connection: Connection, tenant_id: int, stored: StoredRule) -> None:
+    """Refuse a rule with which all rules have so many windows that some would always fail."""
+    if stored.rule.state == "off":
+        return
+    rule_set = rule_set_at(connection, tenant_id, stored.change)
+    if count_windows(rule_set, names_of_conditions(connection, tenant_id)) > MAX_WINDOWS:
+        message = f"has too many windows: all rules together have at most {MAX_WINDOWS} different"
+        raise invalid_request([FieldError("condition", message)])
 
 
 def _insert(

@@ -8,6 +8,7 @@ verdicts (docs/decisions/0018-rules-and-lists.md has the times).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -145,6 +146,20 @@ def unusable_rules(rule_set: RuleSet, schema: Schema) -> Mapping[RuleKey, str]:
         schema: what conditions may name, see `condition_schema`.
     """
     return _checked(rule_set.evaluated, schema)[1]
+
+
+def count_windows(rule_set: RuleSet, schema: Schema) -> int:
+    """Return the number of different windows that the evaluated rules have, where they fit.
+
+    Args:
+        rule_set: rules, lists and snoozes.
+        schema: what conditions may name, see `condition_schema`.
+    """
+    windows: set[WindowDefinition] = set()
+    for rule in rule_set.evaluated:
+        with suppress(InvalidExpression):
+            windows |= _windows(check_condition(rule.condition, schema).root).keys()
+    return len(windows)
 
 
 def _checked(

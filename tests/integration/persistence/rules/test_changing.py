@@ -18,6 +18,7 @@ from persistence.rules.snoozes import end_snooze, going_on
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from scoring.errors import InUse, InvalidRequest, NotFound, StoreMisconfigured
+from tests.support.data.own_events import CardTenant
 from tests.support.data.rules import (
     ANALYST,
     drop_list,
@@ -28,6 +29,7 @@ from tests.support.data.rules import (
     put_version,
     take_out,
 )
+from tests.support.event_types import an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
 
 LATER = datetime.now(UTC) + timedelta(days=7)
@@ -70,6 +72,25 @@ def test_a_rule_has_a_name_of_its_own_and_names_lists_that_there_are(
         put_rule(service_engine, tenant.id, name="other", condition=condition)
     put_list(service_engine, tenant.id, "watched", action=None)
     put_rule(service_engine, tenant.id, name="other", condition=condition)
+
+
+def test_all_rules_together_have_at_most_a_hundred_windows(
+    service_engine: Engine, engine: Engine
+) -> None:
+    cards = CardTenant(engine, an_event_type())
+
+    def windows(first: int, count: int) -> str:
+        numbers = range(first, first + count)
+        return " or ".join(f"count(by=CUSTOMER_ID, window='{n}h') > 9" for n in numbers)
+
+    put_rule(service_engine, cards.id, name="a", condition=windows(1, 60))
+    rule = put_rule(service_engine, cards.id, name="b", condition=windows(41, 60))
+    with pytest.raises(InvalidRequest) as refused:
+        put_rule(service_engine, cards.id, name="c", condition=windows(500, 1))
+    assert "too many windows" in refused.value.errors[0].message
+    with pytest.raises(InvalidRequest):
+        put_version(service_engine, cards.id, rule, condition=windows(42, 60))
+    put_rule(service_engine, cards.id, name="c", condition=windows(500, 1), state="off")
 
 
 def test_a_list_stays_while_a_rule_reads_it(service_engine: Engine, tenant: Tenant) -> None:
