@@ -37,7 +37,6 @@ logger = logging.getLogger("sentinel.registry")
 
 MODELS_IN_MEMORY = 64
 MAX_REASON = 500
-_ROLE = {PRODUCTION: "in production", CHALLENGER: "the challenger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +207,7 @@ class ModelStore:
         elif aliased in usable:
             self._serving[name, alias] = aliased
             if before != aliased:
-                logger.info("%s is %s", aliased, _ROLE[alias])
+                logger.info("%s has the alias %s", aliased, alias)
             self._remember(name, alias, aliased)
         elif before is None:
             self._restore(name, alias)
@@ -240,7 +239,7 @@ class ModelStore:
             return
         self._restoring.add(version)
         if self._check({version}):
-            logger.warning("%s is %s, restored from this disk", version, _ROLE[alias])
+            logger.warning("%s has the alias %s, restored from this disk", version, alias)
             self._serving[name, alias] = version
         elif version in self._refused:
             self._disk.remember(name, alias, None)

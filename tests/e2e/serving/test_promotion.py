@@ -151,7 +151,7 @@ def test_a_version_that_fails_a_check_is_refused_tagged_and_counted(
     system.service.child.wait_until(
         lambda: f"{system.model} version {refused} is refused: " in log.read_text(), 5
     )
-    assert f"{system.model} version {before} is in production" in log.read_text()
+    assert f"{system.model} version {before} has the alias production" in log.read_text()
     system.service.child.wait_until(
         lambda: bool(system.rows("SELECT FROM refusals WHERE version = :version", version=refused)),
         5,
