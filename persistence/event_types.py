@@ -20,6 +20,7 @@ from scoring.errors import FieldError, IncompatibleEventType, InvalidEventType, 
 from scoring.event_type.compatibility import Change, changes
 from scoring.event_type.document import from_document, to_document
 from scoring.event_type.fields import EventType
+from scoring.transaction import PAYSIM
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:purpose, hashint8(:tenant_id))")
 _LOCK_PURPOSE = 0x53E49
@@ -186,4 +187,6 @@ def _stored(
         raise UnreadableEventType(
             f"Version {version} of the stored event type cannot be read: {error}"
         ) from error
-    return StoredEventType(id_, version, event_type, actor, created_at)
+    # The object itself: `is PAYSIM` selects the contract of PaySim's transactions.
+    kept = PAYSIM if event_type == PAYSIM else event_type
+    return StoredEventType(id_, version, kept, actor, created_at)

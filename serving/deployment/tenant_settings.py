@@ -27,6 +27,7 @@ from persistence.rules.current import Known, UnreadableRules, read_rules
 from scoring.errors import SentinelError
 from scoring.event_type.validation import EventValidator
 from scoring.model.rules_in_force import RulesInForce
+from scoring.transaction import PAYSIM
 from serving.deployment.tenant_values import TenantValues
 
 logger = logging.getLogger("sentinel.policies")
@@ -128,11 +129,12 @@ class TenantSettings:
             if isinstance(value, UnreadableEventType)
             else self._validator(tenant_id, value)
             for tenant_id, value in stored.items()
+            if isinstance(value, UnreadableEventType) or not _is_paysim(value)
         }
 
     def _read_validator(self, tenant_id: int) -> EventValidator | None:
         stored = current_event_type(self._engine, tenant_id)
-        return self._validator(tenant_id, stored) if stored else None
+        return self._validator(tenant_id, stored) if stored and not _is_paysim(stored) else None
 
     def _validator(self, tenant_id: int, stored: StoredEventType) -> EventValidator:
         """Return the validator that the tenant has already, unless the version is another."""
@@ -181,3 +183,11 @@ class TenantSettings:
             while not self._loop.is_stopping:
                 for tenant_id in changes.wait(STOP_WITHIN_S):
                     self.refresh_tenant(tenant_id)
+
+
+def _is_paysim(stored: StoredEventType) -> bool:
+    """Whether a tenant sends PaySim's payments again, after an event type of its own.
+
+    Then the built-in contract holds: its test payments, and its repeats of a key.
+    """
+    return stored.event_type is PAYSIM

@@ -10,8 +10,10 @@ from typing import Any, cast
 
 import pytest
 
+from persistence.event_types import StoredEventType
 from persistence.policies import TenantPolicy
 from scoring.errors import StoreUnavailable
+from scoring.transaction import PAYSIM
 from serving.deployment import tenant_settings
 from serving.deployment.tenant_settings import TenantSettings
 from tests.support.factories import a_model
@@ -118,3 +120,16 @@ def test_each_broken_connection_is_one_warning_however_many_attempts_fail(
             postgres.is_away = False
             assert postgres.listening.wait(10)
     assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+def test_a_tenant_that_went_back_to_paysims_payments_has_the_built_in_contract(
+    monkeypatch: pytest.MonkeyPatch, settings: TenantSettings
+) -> None:
+    """Its test payments need no model again, and a repeated key is compared as PaySim's."""
+    stored = StoredEventType(3, 2, PAYSIM, "abc", datetime.now(UTC))
+    monkeypatch.setattr(tenant_settings, "current_event_types", lambda _engine: {TENANT: stored})
+    monkeypatch.setattr(tenant_settings, "current_event_type", lambda _engine, _tenant: stored)
+    settings.refresh()
+    assert settings.validator(TENANT) is None
+    settings.refresh_tenant(TENANT)
+    assert settings.validator(TENANT) is None

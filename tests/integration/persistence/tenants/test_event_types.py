@@ -20,7 +20,8 @@ from persistence.policies import listen
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from scoring.errors import IncompatibleEventType
-from scoring.event_type.document import to_document
+from scoring.event_type.document import from_document, to_document
+from scoring.transaction import PAYSIM
 from tests.support.data.own_events import SOMEONE, put_in_force
 from tests.support.event_types import an_event_type
 from tests.support.fixture_types import MakeTenant, Rows
@@ -207,3 +208,15 @@ def test_a_document_of_a_later_release_is_that_tenants_error_alone(
     stored = found[other.id]
     assert not isinstance(stored, UnreadableEventType)
     assert stored.event_type == CARDS
+
+
+def test_paysims_event_type_after_another_one_is_the_built_in_one(
+    engine: Engine, service_engine: Engine, tenant: Tenant
+) -> None:
+    put_in_force(engine, tenant, an_event_type())
+    again = from_document(to_document(PAYSIM))
+    with tenant_transaction(engine, tenant.id, actor=SOMEONE) as connection:
+        apply_event_type(connection, tenant.id, again, SOMEONE, replace=True)
+    stored = current_event_type(service_engine, tenant.id)
+    assert stored
+    assert stored.event_type is PAYSIM
