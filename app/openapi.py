@@ -78,7 +78,7 @@ def document() -> bytes:
     references, definitions = _schemas(operations)
     for route in operations:
         for method in route.methods or ():
-            _complete(paths[route.path][method.lower()], route, references)
+            _complete(paths[route.path_format][method.lower()], route, references)
     paths |= HEALTH
     for responses in _responses(paths):
         for status, response in responses.items():

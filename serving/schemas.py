@@ -8,7 +8,6 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scoring.external_id import EXTERNAL_ID_PATTERN
-from scoring.policy import Outcome
 from scoring.transaction import MAX_AMOUNT, MAX_BALANCE, MAX_STEP, Transaction
 from web.headers import IDEMPOTENCY_KEY
 from web.invalid_fields import invalid_fields
@@ -160,7 +159,7 @@ class ScoreReply(BaseModel):
     prediction_id: UUID
     score: float = Field(description="calibrated probability of fraud")
     risk_band: Literal["low", "medium", "high"]
-    decision: Outcome
+    decision: Literal["approve", "review", "decline"]
     threshold: float = Field(description="scores at or above it are reviewed")
     top_features: list[FeatureOut] = Field(description="the five largest contributions")
     base_value: float = Field(description="log-odds; added to all contributions it is the margin")
@@ -194,7 +193,7 @@ class ExplainReply(BaseModel):
     )
     reasons: Reasons
     risk_band: Literal["low", "medium", "high"]
-    decision: Outcome
+    decision: Literal["approve", "review", "decline"]
     threshold: float
     model: ModelOut
     approval_probability: ApprovalProbability = None

@@ -117,7 +117,7 @@ async def post_rule(
 
 
 @router.get(
-    "/rules/{id}",
+    "/rules/{id:int}",  # so that /rules/backtest is no rule
     operation_id="read_rule",
     summary="Every version of a rule",
     responses={
@@ -142,7 +142,7 @@ async def read_rule_versions(
 
 
 @router.put(
-    "/rules/{id}",
+    "/rules/{id:int}",  # so that /rules/backtest is no rule
     operation_id="change_rule",
     summary="Put another version of a rule in force",
     responses={

@@ -15,7 +15,12 @@ from tests.support.review_client import Analyst, refused
 from tests.support.stack import KEY_SECRET
 from tests.support.system import ServeBeside, System
 
-COSTS = {"missed_fraud": 1000.0, "missed_fraud_share": 0.0, "false_alarm": 5.0}
+COSTS = {
+    "missed_fraud": 1000.0,
+    "missed_fraud_share": 0.0,
+    "false_alarm": 5.0,
+    "false_decline": None,
+}
 
 
 @pytest.fixture(scope="module")

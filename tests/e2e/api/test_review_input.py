@@ -85,7 +85,6 @@ def test_feedback_of_5_mb_is_413_and_a_broken_body_is_422(analyst: Analyst) -> N
         ("/transactions?amount_min=1", "amount_min"),
         ("/transactions?amount_min=2&amount_max=1&account=C1", "amount_max"),
         ("/transactions?from=yesterday", "from"),
-        ("/transactions?from=2026-01-01T00:00:00 00:00", "from"),
         ("/transactions?to=2026-13-01", "to"),
         ("/transactions?from=2026-01-02&to=2026-01-01", "to"),
         ("/transactions?format=csv", "format"),

@@ -134,6 +134,20 @@ class Strangers:
             ("post", "/rules"): [
                 (422, "/rules", {"json": {**own_rule, "condition": reads_their_list}})
             ],
+            ("get", "/rules/{id}/figures"): [(404, "/rules/1/figures", {})],
+            ("get", "/rules/suggestions"): [(200, "/rules/suggestions", {})],
+            ("post", "/rules/backtest"): [
+                (
+                    422,
+                    "/rules/backtest",
+                    {
+                        "json": {
+                            "rule": {"condition": reads_their_list, "action": "review"},
+                            "maturity_days": 0,
+                        }
+                    },
+                )
+            ],
             ("get", "/rules/{id}"): [(404, "/rules/1", {})],
             ("put", "/rules/{id}"): [(404, "/rules/1", {"json": {"version": 1, "state": "off"}})],
             ("post", "/rules/{id}/snoozes"): [(404, "/rules/1/snoozes", {"json": A_SNOOZE})],

@@ -63,6 +63,7 @@ def test_each_thresholds_figures_equal_a_hand_count(reviewed: Analyst) -> None:
         "missed_fraud": 1000.0,
         "missed_fraud_share": 0.0,
         "false_alarm": 5.0,
+        "false_decline": None,
     }
     assert (reply["matured"], reply["labelled"], reply["frauds"]) == (28, 7, 5)
     assert reply["presumed_honest"] == 21

@@ -286,7 +286,7 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
     middle = Month.of(NOW).plus(-1)
     now = datetime(middle.year, middle.month, 20, tzinfo=UTC)
     with tenant_transaction(crowd.engine, crowd.tenant_id) as connection:
-        given = reader._span(crowd.tenant_id, 3, 2, now) | {
+        given = reader.span_of(crowd.tenant_id, 3, 2, now) | {
             "limit": 10,
             "names": [CHAMPION.name],
             "versions": [CHAMPION.version],
