@@ -40,7 +40,7 @@ def test_every_management_route_is_in_the_document() -> None:
     ]
     assert len(modules) >= 5
     declared = {
-        (method.lower(), route.path)
+        (method.lower(), route.path_format)
         for module in modules
         for route in module.router.routes
         if isinstance(route, APIRoute)

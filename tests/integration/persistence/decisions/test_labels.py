@@ -296,7 +296,7 @@ def test_a_few_days_are_read_by_index_in_their_month_alone(
             "challenger_version": CHALLENGER.version,
             "types": ["TRANSFER"],
         }
-        assert reader._apply_limit(connection, nth, given)
+        assert reader.apply_limit(connection, nth, given)
         driver = connection.connection.driver_connection
         assert isinstance(driver, Connection)
         driver.execute(sql.NO_NESTED_LOOPS)
