@@ -17,11 +17,9 @@ from api.rules.schemas import (
 from persistence.rules.figures import RuleDay
 from persistence.rules.in_force import StoredRule
 from persistence.rules.snoozes import StoredSnooze
-from scoring.errors import InvalidExpression
 from scoring.expressions import Schema
 from scoring.policy import CostModel, Outcome
 from scoring.rules.compiled import unusable_rules
-from scoring.rules.condition import check_condition
 from scoring.rules.rule import RuleSet
 
 
@@ -37,18 +35,15 @@ def rules_out(
     """
     by_id = {stored.rule.id: stored for stored in rules}
     rule_set = RuleSet(tuple(stored.rule for stored in rules))
-    evaluated = [rule.id for rule in rule_set.evaluated]
     unusable = unusable_rules(rule_set, schema)
-    order = [*evaluated, *(rule_id for rule_id in by_id if rule_id not in evaluated)]
     return RulesOut(
         rules=[
             RuleInForceOut(
-                **_rule(by_id[rule_id]),
-                problem=unusable.get(by_id[rule_id].rule.key)
-                or _problem(by_id[rule_id].rule.condition, schema),
-                snoozes=[snooze_out(one) for one in snoozes if one.rule_id == rule_id],
+                **_rule(by_id[rule.id]),
+                problem=unusable.get(rule.key),
+                snoozes=[snooze_out(one) for one in snoozes if one.rule_id == rule.id],
             )
-            for rule_id in order
+            for rule in rule_set.ordered
         ]
     )
 
@@ -126,11 +121,3 @@ def _rule(stored: StoredRule) -> dict[str, Any]:
         "actor": stored.actor,
         "created_at": stored.created_at,
     }
-
-
-def _problem(condition: str, schema: Schema) -> str | None:
-    try:
-        check_condition(condition, schema)
-    except InvalidExpression as error:
-        return error.detail
-    return None

@@ -21,7 +21,7 @@ from scoring.expressions.execution.single_event import SingleEventProgram, singl
 from scoring.expressions.execution.translation import translate_scored
 from scoring.expressions.nodes import Answer, InList, Node, ValueKind, Window, children
 from scoring.lists.entity_list import EntityList
-from scoring.rules.condition import check_condition, condition_schema
+from scoring.rules.condition import check_condition, condition_problem, condition_schema
 from scoring.rules.rule import Rule, RuleKey, RuleSet, Snooze
 from scoring.windows.definition import WindowDefinition
 
@@ -139,13 +139,16 @@ def compile_rules(
 
 
 def unusable_rules(rule_set: RuleSet, schema: Schema) -> Mapping[RuleKey, str]:
-    """Return why each evaluated rule that does not fit does not; it fails for every payment.
+    """Return why each rule that does not fit does not; one that is not off fails for every payment.
 
     Args:
         rule_set: rules, lists and snoozes.
         schema: what conditions may name, see `condition_schema`.
     """
-    return _checked(rule_set.evaluated, schema)[1]
+    off = [rule for rule in rule_set.rules if rule.state == "off"]
+    problems = {rule.key: condition_problem(rule.condition, schema) for rule in off}
+    known = {key: problem for key, problem in problems.items() if problem}
+    return known | _checked(rule_set.evaluated, schema)[1]
 
 
 def count_windows(rule_set: RuleSet, schema: Schema) -> int:

@@ -54,6 +54,20 @@ def check_condition(source: str, schema: Schema) -> CheckedExpression:
     return checked
 
 
+def condition_problem(condition: str, schema: Schema) -> str | None:
+    """Return why a stored condition does not fit what it may name now; None where it does.
+
+    Args:
+        condition: condition in canonical form.
+        schema: result of `condition_schema`.
+    """
+    try:
+        check_condition(condition, schema)
+    except InvalidExpression as error:
+        return error.detail
+    return None
+
+
 def lists_named(condition: str) -> frozenset[str]:
     """Return the names of the lists that a condition reads.
 

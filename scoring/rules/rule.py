@@ -108,6 +108,12 @@ class RuleSet:
         rules = (rule for rule in self.rules if rule.state != "off")
         return tuple(sorted(rules, key=_order))
 
+    @property
+    def ordered(self) -> tuple[Rule, ...]:
+        """Rules in the order in which they decide, those that are off at the end, by id."""
+        off = (rule for rule in self.rules if rule.state == "off")
+        return (*self.evaluated, *sorted(off, key=lambda rule: rule.id))
+
 
 _ACTION_ORDER: dict[Outcome, int] = {"approve": 0, "decline": 1, "review": 2}
 

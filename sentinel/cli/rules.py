@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from persistence.rules.snoozes import StoredSnooze, add_snooze, end_snooze, goin
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import find_tenant
 from scoring.counted import counted
+from scoring.rules.compiled import unusable_rules
 from scoring.rules.rule import RuleSet
 from sentinel.cli.connection import actor, connected_database
 from sentinel.cli.moments import later_time
@@ -26,7 +26,6 @@ from sentinel.operations.rule_apply import (
     AppliedRule,
     AppliedRules,
     apply_rules,
-    condition_problem,
 )
 from sentinel.rule_file import read_rules
 from sentinel.sentences import printable, shown
@@ -59,8 +58,11 @@ def list_rules(tenant: str) -> None:
         with tenant_transaction(engine, owner.id) as connection:
             rules = rules_at(connection, owner.id, newest_change(connection, owner.id))
             schema = names_of_conditions(connection, owner.id)
-    for stored in _in_order(rules):
-        problem = condition_problem(stored.rule.condition, schema)
+    by_key = {stored.rule.key: stored for stored in rules}
+    rule_set = RuleSet(tuple(stored.rule for stored in rules))
+    problems = unusable_rules(rule_set, schema)
+    for stored in (by_key[rule.key] for rule in rule_set.ordered):
+        problem = problems.get(stored.rule.key)
         click.echo(f"{_rule_line(stored)}\t{printable(problem) if problem else 'fits'}")
 
 
@@ -163,13 +165,6 @@ def wake(rule_id: int, snooze_id: int, tenant: str) -> None:
         with tenant_transaction(engine, owner.id, actor=actor()) as connection:
             end_snooze(connection, owner.id, rule_id, snooze_id)
     click.echo(f"Snooze {snooze_id} of rule {rule_id} has ended.")
-
-
-def _in_order(rules: Sequence[StoredRule]) -> list[StoredRule]:
-    """Return rules in the order in which they decide, those that are off at the end."""
-    by_id = {stored.rule.id: stored for stored in rules}
-    evaluated = [rule.id for rule in RuleSet(tuple(s.rule for s in rules)).evaluated]
-    return [by_id.pop(rule_id) for rule_id in evaluated] + list(by_id.values())
 
 
 def _rule_line(stored: StoredRule) -> str:

@@ -16,7 +16,7 @@ from persistence.rules.names import names_of_conditions
 from persistence.rules.rules import RuleContent, change_rule, create_rule
 from scoring.errors import InvalidExpression, InvalidRequest
 from scoring.expressions import Schema
-from scoring.rules.condition import check_condition
+from scoring.rules.condition import check_condition, condition_problem
 from scoring.rules.rule import Rule, RuleState
 from sentinel.rule_file import MEMBERS, FileRule, RuleFault, not_valid
 
@@ -131,20 +131,6 @@ def _plan(file_rule: FileRule, before: StoredRule | None, schema: Schema) -> _Pl
 
 def _fits(condition: str, schema: Schema) -> bool:
     return condition_problem(condition, schema) is None
-
-
-def condition_problem(condition: str, schema: Schema) -> str | None:
-    """Return why a stored condition does not fit what it may name now; None where it does.
-
-    Args:
-        condition: condition in canonical form.
-        schema: result of `names_of_conditions`.
-    """
-    try:
-        check_condition(condition, schema)
-    except InvalidExpression as error:
-        return error.detail
-    return None
 
 
 def _apply(connection: Connection, tenant_id: int, plan: _Planned, actor: Actor) -> AppliedRule:
