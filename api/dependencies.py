@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from api.pagination import Cursors
 from persistence.api_keys import Principal
+from registry.client.base import RegisteredVersion
 from web.auth import Authenticator
 from web.headers import authorization
 from web.invalid_fields import invalid_fields
@@ -37,6 +38,8 @@ class ApiDependencies:
         cursors: signer of pagination cursors.
         refresh_settings: blocking function that puts a tenant's policy and event type in force in
             this process.
+        find_version: blocking function that returns a version of a registered model by its number;
+            None where MLflow does not have it.
     """
 
     def __init__(
@@ -45,11 +48,13 @@ class ApiDependencies:
         auth: Authenticator,
         cursors: Cursors,
         refresh_settings: Callable[[int], None],
+        find_version: Callable[[str, int], RegisteredVersion | None],
     ) -> None:
         self.auth = auth
         self.cursors = cursors
         self._engine = engine
         self._refresh_settings = refresh_settings
+        self._find_version = find_version
         self._threads = CapacityLimiter(API_CONNECTIONS)
         self._expensive = CapacityLimiter(1)
         self._results: SingleFlightCache[Any] = SingleFlightCache(KEEP_RESULT_S, MAX_KEPT_RESULTS)
@@ -91,6 +96,14 @@ class ApiDependencies:
     async def refresh_settings(self, tenant_id: int) -> None:
         """Put a tenant's policy in force in this process, before anything else is decided."""
         await to_thread.run_sync(self._refresh_settings, tenant_id, limiter=self._threads)
+
+    async def find_version(self, name: str, version: int) -> RegisteredVersion | None:
+        """Return a version of a registered model; None where MLflow does not have it.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+        """
+        return await to_thread.run_sync(self._find_version, name, version, limiter=self._threads)
 
 
 def get_dependencies(request: Request) -> ApiDependencies:

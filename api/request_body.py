@@ -27,6 +27,7 @@ class JsonBody(Generic[Schema]):
         schema: schema of the body, which `app/openapi.py` puts into the document.
         examples: bodies by a name that says what they show, for the document.
         max_bytes: size limit of the body.
+        required: whether a request must have a body; without one every member is left out.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class JsonBody(Generic[Schema]):
         schema: type[Schema],
         examples: Mapping[str, Any] | None = None,
         max_bytes: int = MAX_BODY_BYTES,
+        required: bool = True,
     ) -> None:
         self.schema = schema
         self.examples = examples or {}
         self.max_bytes = max_bytes
+        self.required = required
 
     def __call__(self, request: Request) -> BodyReader[Schema]:
         """Return the reader of a request's body."""
-        return partial(read_body, request, self.schema, self.max_bytes)
+        return partial(read_body, request, self.schema, self.max_bytes, required=self.required)

@@ -20,6 +20,7 @@ from api.drift.routes import router as drift_router
 from api.event_types.routes import router as event_types_router
 from api.labels.routes import router as labels_router
 from api.lists.routes import router as lists_router
+from api.models.approval_routes import router as approvals_router
 from api.models.routes import router as models_router
 from api.openapi_responses import named_examples
 from api.request_body import JsonBody
@@ -38,6 +39,7 @@ from web.schemas import Problem
 ROUTERS = (
     event_types_router,
     models_router,
+    approvals_router,
     drift_router,
     review_router,
     export_router,
@@ -114,7 +116,10 @@ def _complete(
         content: dict[str, Any] = {"schema": references[body.schema, "validation"]}
         if body.examples:
             content["examples"] = named_examples(body.examples)
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        operation["requestBody"] = {
+            "required": body.required,
+            "content": {"application/json": content},
+        }
     for status, declared in route.responses.items():
         generated = operation["responses"][str(status)]
         for media_type, declared_content in declared.get("content", {}).items():

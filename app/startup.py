@@ -150,7 +150,11 @@ def connect(
         batch_scorer=batch_scorer,
         inline_scorer=InlineScorer(batch_scorer, log),
         api=ApiDependencies(
-            api_engine, auth, Cursors(*key_secrets), alias_follower.refresh_settings
+            api_engine,
+            auth,
+            Cursors(*key_secrets),
+            alias_follower.refresh_settings,
+            model_store.find,
         ),
         metrics=LiveMetrics(
             pools,

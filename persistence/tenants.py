@@ -24,15 +24,20 @@ class Tenant:
         slug: lower-case letters, digits and dashes, 2 to 40 characters.
         model_name: its registered model in MLflow.
         is_test: in test mode, where fixed test transactions are answered without a model.
+        four_eyes: a model version serves it only after a second person's approval.
     """
 
     id: int
     slug: str
     model_name: str
     is_test: bool = False
+    four_eyes: bool = False
 
 
-_COLUMNS = (TenantRow.id, TenantRow.slug, TenantRow.model_name, TenantRow.is_test)
+_COLUMNS = (
+    *(TenantRow.id, TenantRow.slug, TenantRow.model_name),
+    *(TenantRow.is_test, TenantRow.four_eyes),
+)
 
 
 def create_tenant(
@@ -105,15 +110,36 @@ def set_test_mode(engine: Engine, slug: str, is_test: bool, *, actor: Actor = SE
     Raises:
         UnknownTenant: there is none.
     """
+    return _update(engine, slug, actor, is_test=is_test)
+
+
+def set_four_eyes(engine: Engine, slug: str, four_eyes: bool, *, actor: Actor = SERVICE) -> Tenant:
+    """Ask for a second person's approval of a tenant's versions from now on, or no longer.
+
+    The version in production goes on without one.
+
+    Args:
+        engine: pool that acts as the tables' owner.
+        slug: slug of the tenant.
+        four_eyes: whether a version serves only after an approval.
+        actor: person who changes it.
+
+    Raises:
+        UnknownTenant: there is none.
+    """
+    return _update(engine, slug, actor, four_eyes=four_eyes)
+
+
+def _update(engine: Engine, slug: str, actor: Actor, **values: bool) -> Tenant:
     statement = (
-        update(TenantRow).where(TenantRow.slug == slug).values(is_test=is_test).returning(*_COLUMNS)
+        update(TenantRow).where(TenantRow.slug == slug).values(**values).returning(*_COLUMNS)
     )
     with tenant_transaction(engine, actor=actor) as connection:
         row = connection.execute(statement).one_or_none()
     return _found(row, slug)
 
 
-def _found(row: Row[tuple[int, str, str, bool]] | None, slug: str) -> Tenant:
+def _found(row: Row[tuple[int, str, str, bool, bool]] | None, slug: str) -> Tenant:
     if row is None:
         raise UnknownTenant(slug)
     return Tenant(*row)

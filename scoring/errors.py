@@ -13,6 +13,7 @@
     │   └── UnknownTenant        404
     ├── InFlight                 409
     ├── InUse                    409
+    ├── SecondPersonNeeded       409
     ├── PayloadTooLarge          413
     ├── UnsupportedMedia         415  (a body that is not UTF-8, or compressed)
     ├── IdempotencyMismatch      422
@@ -225,6 +226,15 @@ class InUse(SentinelError):
     code = "in-use"
     title = "Something else still needs it"
     retry = "Yes, after what `detail` names no longer needs it"
+
+
+class SecondPersonNeeded(SentinelError):
+    """Somebody approves what they promoted themselves."""
+
+    status = 409
+    code = "second-person-needed"
+    title = "A second person has to approve it"
+    retry = "No; another person approves it, with a key of their own"
 
 
 class PayloadTooLarge(SentinelError):

@@ -25,7 +25,11 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 
 async def read_body(
-    request: Request, schema: type[Schema], max_bytes: int = MAX_BODY_BYTES
+    request: Request,
+    schema: type[Schema],
+    max_bytes: int = MAX_BODY_BYTES,
+    *,
+    required: bool = True,
 ) -> Schema:
     """Return a JSON body, validated.
 
@@ -33,6 +37,7 @@ async def read_body(
         request: request whose body is read.
         schema: Pydantic model of the body.
         max_bytes: size limit of the body.
+        required: whether there must be a body; an empty one is else that of an empty object.
 
     Raises:
         PayloadTooLarge: the body, or its declared length, is larger than `max_bytes`.
@@ -41,7 +46,8 @@ async def read_body(
         InvalidRequest: the body is not JSON, has a name twice in an object, or does not match the
             schema; names each field.
     """
-    return _validated(await read_bytes(request, max_bytes), schema)
+    body = await read_bytes(request, max_bytes)
+    return _validated(body if body.strip() or required else b"{}", schema)
 
 
 async def read_json(request: Request, max_bytes: int) -> Any:  # noqa: ANN401 - any JSON

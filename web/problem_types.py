@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from registry.client.base import RegistryUnavailable
 from scoring.errors import (
     Forbidden,
     IdempotencyMismatch,
@@ -17,6 +18,7 @@ from scoring.errors import (
     NotStorable,
     Overloaded,
     PayloadTooLarge,
+    SecondPersonNeeded,
     SentinelError,
     StoreUnavailable,
     Unauthenticated,
@@ -79,6 +81,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
             NotFound,
             InFlight,
             InUse,
+            SecondPersonNeeded,
             PayloadTooLarge,
             UnsupportedMedia,
             InvalidRequest,
@@ -90,10 +93,11 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
             NotStorable,
             NoModel,
             StoreUnavailable,
+            RegistryUnavailable,
         ),
     ),
     METHOD_NOT_ALLOWED,
     TOO_SLOW,
     NOT_READY,
 )
-"""Errors that no route lets out (ModelRefused, RegistryUnavailable) have no entry."""
+"""ModelRefused, which no route lets out, has no entry."""

@@ -11,6 +11,7 @@ from api.models.matured_decisions import DecisionWindow, VersionComparison
 from api.models.pair_tuning import PairTuning
 from api.models.policy_schemas import CostModelOut, ExploreOut, PolicyOut, VersionPolicy
 from api.models.schemas import (
+    ApprovalOut,
     ChallengerOut,
     ComparisonOut,
     FiguresOut,
@@ -25,6 +26,7 @@ from api.models.schemas import (
     VersionOut,
 )
 from api.models.threshold_tuning import Tuning
+from persistence.deployments.approvals import Approval, Approvals
 from persistence.deployments.refusals import Refusal
 from persistence.deployments.served_versions import ServedVersion
 from scoring.errors import NoModel
@@ -89,8 +91,20 @@ def tuner_reply(
     )
 
 
+def approval_out(approval: Approval) -> ApprovalOut:
+    """Return the reply of an approval."""
+    approved = approval.approved
+    return ApprovalOut(
+        model=ModelOut(name=approved.name, version=approved.version),
+        actor=approval.actor,
+        note=approval.note,
+        at=approval.at,
+    )
+
+
 def models_reply(
     deployment: TenantDeployment,
+    approvals: Approvals,
     refusals: list[Refusal],
     comparison: VersionComparison | str,
 ) -> ModelsReply:
@@ -98,6 +112,7 @@ def models_reply(
 
     Args:
         deployment: versions and policy of the tenant.
+        approvals: whether the tenant asks for approvals, and the latest ones.
         refusals: versions that must not serve.
         comparison: champion against challenger, or a sentence on why there is none.
     """
@@ -127,9 +142,12 @@ def models_reply(
                 model=ModelOut(name=refusal.name, version=refusal.version),
                 reason=refusal.reason,
                 at=refusal.at,
+                awaits_approval=refusal.awaits_approval,
             )
             for refusal in refusals
         ],
+        four_eyes=approvals.four_eyes,
+        approvals=[approval_out(approval) for approval in approvals.latest],
         comparison=_comparison_out(compared) if compared else None,
         note=note,
     )

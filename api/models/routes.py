@@ -30,11 +30,12 @@ from api.models.threshold_tuning import tune
 from api.openapi_responses import ANYWHERE, WITH_BODY, problems
 from api.request_body import BodyReader, JsonBody
 from persistence.api_keys import Principal
+from persistence.deployments.approvals import read_approvals
 from persistence.deployments.refusals import list_refusals
 from scoring.errors import IdempotencyMismatch, NoModel
 from scoring.policy import Policy
 
-MAX_REFUSALS = 50
+MAX_REFUSALS = MAX_APPROVALS = 50
 
 router = APIRouter(tags=["Models and policy"])
 
@@ -172,8 +173,9 @@ async def read_models(
     """
     deployment = await dependencies.run(read_deployment, caller.tenant_id)
     refusals = await dependencies.run(list_refusals, caller.tenant_id, MAX_REFUSALS)
+    approvals = await dependencies.run(read_approvals, caller.tenant_id, MAX_APPROVALS)
     comparison = await _compare(dependencies, caller.tenant_id, deployment, query)
-    return models_reply(deployment, refusals, comparison)
+    return models_reply(deployment, approvals, refusals, comparison)
 
 
 async def _compare(

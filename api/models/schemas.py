@@ -17,6 +17,7 @@ from api.models.policy_schemas import (
     Threshold,
 )
 from api.models.threshold_tuning import MAX_POINTS
+from api.written_parts import Reason
 from persistence.labels.reader import MATURITY_DAYS
 from web.schemas import Absent, Instant, ModelOut, Timestamp, WindowOut
 
@@ -59,6 +60,14 @@ _VERSION: JsonDict = {
     **POLICY_EXAMPLE,
     "calibrator": "sigmoid",
     "first_served_at": "2026-01-02T09:00:00+00:00",
+}
+
+
+_APPROVAL: JsonDict = {
+    "model": {"name": "fraud-demo", "version": 4},
+    "actor": "ruth",
+    "note": "Compared on September: 12 more frauds for 40 more reviews a day.",
+    "at": "2026-01-03T09:00:00+00:00",
 }
 
 
@@ -270,6 +279,28 @@ class RefusalOut(BaseModel):
     model: ModelOut
     reason: str
     at: Timestamp
+    awaits_approval: bool = Field(
+        description="it failed no check; a second person has to approve it"
+    )
+
+
+class ApprovalIn(BaseModel):
+    """Why a version may serve."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    note: Reason | None = None
+
+
+class ApprovalOut(BaseModel):
+    """A person's approval of a version."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _APPROVAL})
+
+    model: ModelOut
+    actor: str = Field(description="name of the API key that approved it")
+    note: str | None = Field(description="reason in the person's words")
+    at: Timestamp = Field(description="of the person's first approval of the version")
 
 
 class ModelsReply(BaseModel):
@@ -299,8 +330,11 @@ class ModelsReply(BaseModel):
                         "model": {"name": "fraud-demo", "version": 2},
                         "reason": "calibrator.json is missing",
                         "at": "2026-01-01T09:00:00+00:00",
+                        "awaits_approval": False,
                     }
                 ],
+                "four_eyes": False,
+                "approvals": [_APPROVAL],
                 "comparison": None,
                 "note": "No model version is under the alias `challenger`.",
             }
@@ -315,5 +349,9 @@ class ModelsReply(BaseModel):
         description="the latest 50, latest first; GET /audit?action=refusal.created pages through "
         "all of them"
     )
+    four_eyes: bool = Field(
+        description="a version serves only after a second person's POST /models/{version}/approve"
+    )
+    approvals: list[ApprovalOut] = Field(description="the latest 50, latest first")
     comparison: ComparisonOut | None
     note: str | None = Field(description="why there is no comparison")

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Integer,
+    false,
     func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -96,6 +97,27 @@ class RefusalRow(Base):
         comment="Unix ms; distinguishes a version from a later one with its number",
     )
     reason: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    awaits_approval: Mapped[bool] = mapped_column(
+        server_default=false(), comment="it failed no check; a second person has to approve it"
+    )
+
+
+class VersionApprovalRow(Base):
+    """A person's approval of a registered version; rows are never changed."""
+
+    __tablename__ = "version_approvals"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    registered_ms: Mapped[int] = mapped_column(
+        BigInteger,
+        primary_key=True,
+        comment="Unix ms; distinguishes a version from a later one with its number",
+    )
+    actor: Mapped[str] = mapped_column(primary_key=True, comment="name of the API key")
+    note: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

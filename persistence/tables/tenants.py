@@ -32,6 +32,9 @@ class TenantRow(Base):
         server_default=false(), comment="fixed test transactions are answered without a model"
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    four_eyes: Mapped[bool] = mapped_column(
+        server_default=false(), comment="a version serves only after a second person's approval"
+    )
 
     __table_args__ = (CheckConstraint(f"slug ~ '^{SLUG_FORM}$'", name="slug_form"),)
 

@@ -16,6 +16,7 @@ class RegistryUnavailable(SentinelError):
     status = 503
     code = "registry-unavailable"
     title = "The model registry is unavailable"
+    retry = "Yes, after Retry-After; nothing was changed"
 
 
 class MlflowSettingsError(CommandError, ValueError):
@@ -90,4 +91,8 @@ class RegistryReader(Protocol):
 
     def tag(self, version: RegisteredVersion, key: str, value: str) -> None:
         """Set a tag on the version, where data scientists see it."""
+        ...
+
+    def untag(self, version: RegisteredVersion, key: str) -> None:
+        """Remove a tag that the version has."""
         ...

@@ -85,6 +85,13 @@ class RestClient:
         with self._translated():
             self._client.post(f"{_API}/model-versions/set-tag", json=tag).raise_for_status()
 
+    def untag(self, version: RegisteredVersion, key: str) -> None:
+        """See `RegistryReader`."""
+        tag = {"name": version.name, "version": str(version.version), "key": key}
+        with self._translated():
+            reply = self._client.request("DELETE", f"{_API}/model-versions/delete-tag", json=tag)
+            reply.raise_for_status()
+
     @property
     def _client(self) -> httpx.Client:
         if not hasattr(self._of_thread, "client"):

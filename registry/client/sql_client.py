@@ -70,6 +70,11 @@ class SqlClient:
         with translate_errors(RegistryUnavailable):
             self._client.set_model_version_tag(version.name, str(version.version), key, value)
 
+    def untag(self, version: RegisteredVersion, key: str) -> None:
+        """See `RegistryReader`."""
+        with translate_errors(RegistryUnavailable):
+            self._client.delete_model_version_tag(version.name, str(version.version), key)
+
     def _search_models(self, name_filter: str) -> list[ListedModel]:
         items = _all_pages(self._client.search_registered_models, name_filter)
         with _translated_shape():

@@ -156,6 +156,24 @@ class ModelStore:
         """
         return self._reader.find(name, version)
 
+    def mark_refused(self, version: RegisteredVersion, reason: str) -> None:
+        """Put on a version in MLflow why it does not serve.
+
+        Raises:
+            RegistryUnavailable: MLflow does not take it.
+        """
+        self._reader.tag(version, REFUSED_TAG, _printable(reason))
+
+    def unmark_refused(self, version: RegisteredVersion, beginning: str) -> None:
+        """Remove a reason from a version in MLflow, if it begins with a text.
+
+        Raises:
+            RegistryUnavailable: MLflow does not return the version, or does not remove it.
+        """
+        found = self._reader.find(version.name, version.version)
+        if found is not None and found.tags.get(REFUSED_TAG, "").startswith(beginning):
+            self._reader.untag(version, REFUSED_TAG)
+
     @property
     def models_in_memory(self) -> int:
         """Return the number of different models in memory."""

@@ -1,4 +1,4 @@
-"""`sentinel tenants`: create and list tenants, put them in test mode."""
+"""`sentinel tenants`: create and list tenants, put them in test mode, ask for four eyes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sentinel.sentences import printable
 
 @click.group("tenants")
 def tenants_group() -> None:
-    """Create and list tenants, put them in test mode."""
+    """Create and list tenants, put them in test mode, ask for four eyes."""
 
 
 @tenants_group.command("create")
@@ -34,11 +34,12 @@ def create_tenant(slug: str, model: str | None, test_mode: bool) -> None:
 
 @tenants_group.command("list")
 def list_tenants() -> None:
-    """List every tenant, its registered model, and whether it is live or in test mode."""
+    """List every tenant with its registered model; whether it is live, and asks for four eyes."""
     with connected_database() as (engine, _):
         for tenant in tenants.list_tenants(engine):
             mode = "test" if tenant.is_test else "live"
-            click.echo(f"{tenant.slug}\t{printable(tenant.model_name)}\t{mode}")
+            eyes = "\tfour eyes" if tenant.four_eyes else ""
+            click.echo(f"{tenant.slug}\t{printable(tenant.model_name)}\t{mode}{eyes}")
 
 
 @tenants_group.command("mode")
@@ -53,3 +54,22 @@ def set_mode(slug: str, mode: str) -> None:
     with connected_database() as (engine, _):
         tenant = tenants.set_test_mode(engine, slug, mode == "test", actor=actor())
     click.echo(f"Tenant {tenant.slug} is {'in test mode' if tenant.is_test else 'live'}.")
+
+
+@tenants_group.command("four-eyes")
+@click.argument("slug")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def set_four_eyes(slug: str, state: str) -> None:
+    """Ask for a second person's approval of the tenant SLUG's model versions, or no longer.
+
+    A version under `production` then serves only once somebody else than the person who promoted
+    it has approved it with POST /models/VERSION/approve; the same holds for a challenger's canary.
+    The version in production goes on. Takes effect within seconds.
+    """
+    with connected_database() as (engine, _):
+        tenant = tenants.set_four_eyes(engine, slug, state == "on", actor=actor())
+    click.echo(
+        f"Tenant {tenant.slug}: a version serves only after a second person's approval."
+        if tenant.four_eyes
+        else f"Tenant {tenant.slug}: a version serves as soon as it is promoted."
+    )

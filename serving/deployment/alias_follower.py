@@ -23,6 +23,7 @@ from scoring.errors import ModelRefused, NoModel, SentinelError
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
 from scoring.model.fraud_model import FraudModel
+from serving.deployment.approval_gate import ApprovalGate
 from serving.deployment.assignment import DeploymentState, ModelAssignment, percent_from
 from serving.deployment.event_type_fit import EventTypeFit
 from serving.deployment.faults import Faults, Retries
@@ -64,6 +65,7 @@ class AliasFollower:
         self._settings = settings
         self._refused = refused
         self._fit = EventTypeFit(model_store, settings, recorder, refused)
+        self._gate = ApprovalGate(model_store, recorder, refused)
         self._misfits: Mapping[int, str] = {}
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
@@ -218,7 +220,9 @@ class AliasFollower:
             if reason := self._settings.unreadable.get(tenant.id):
                 faults.setdefault(tenant.model_name, f"tenant {tenant.slug}: {reason}")
         try:
+            self._gate.begin(tenants)
             self._deploy(tenants, versions_by_name, faults)
+            self._gate.write_reasons()
             self._store_refusals(tenants, faults)
         except SentinelError as error:
             self._unrecorded.goes_on(str(error))
@@ -249,18 +253,20 @@ class AliasFollower:
             # Its payments are decided by its own policy and read by its own event type alone.
             if before is None and tenant.id in self._settings.unreadable:
                 continue
-            aliased = versions_by_name[tenant.model_name]
+            aliased, share = versions_by_name[tenant.model_name], shares[tenant.model_name]
             try:
-                versions, fault, misfit = self._fit.fitting(tenant, aliased, before)
+                gated = self._gate.gated(tenant, aliased, share, before)
+                versions, fault, misfit = self._fit.fitting(tenant, gated.versions, before)
             except (ModelRefused, RegistryUnavailable, OSError) as error:
                 faults.setdefault(tenant.model_name, str(error))
                 continue
-            if fault is not None:
-                faults.setdefault(tenant.model_name, fault)
-            if misfit is not None:
-                misfits[tenant.id] = misfit
+            for found in filter(None, (gated.fault, fault)):
+                faults.setdefault(tenant.model_name, found)
+            if (reason := misfit or gated.waiting) is not None:
+                misfits[tenant.id] = reason
             challenger = versions.challenger if versions.production else None
-            share = shares[tenant.model_name] if challenger else 0.0
+            if challenger is None or not gated.may_canary:
+                share = 0.0
             deployment = DeploymentState(tenant.is_test, versions.production, challenger, share)
             if before != deployment:
                 changed[tenant.model_name][tenant.id] = deployment

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from persistence.tenants import Tenant
 from registry.client.base import RegisteredVersion
 from registry.store.model_store import ModelStore, Versions
-from scoring.prediction import ModelVersion
 from scoring.transaction import PAYSIM
 from serving.deployment.assignment import DeploymentState
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
@@ -52,7 +51,6 @@ class EventTypeFit:
         self._refused = refused
         self._misfits: dict[_Pair, str | None] = {}
         self._used: set[_Pair] = set()
-        self._recorded: dict[ModelVersion, RegisteredVersion | None] = {}
 
     def fitting(self, tenant: Tenant, aliased: Versions, now: DeploymentState | None) -> Fitting:
         """Return the versions that may serve a tenant; refuse those that do not fit.
@@ -106,12 +104,7 @@ class EventTypeFit:
         self, tenant: Tenant, now: DeploymentState | None
     ) -> RegisteredVersion | None:
         """Return the champion that a tenant had, if it fits its event type; else None."""
-        champion = now.champion if now else None
-        if now is None and (recorded := self._recorder.recorded_champion(tenant.id)):
-            # This process started after the refused version was promoted.
-            if recorded not in self._recorded:
-                self._recorded[recorded] = self._model_store.find(recorded.name, recorded.version)
-            champion = self._recorded[recorded]
+        champion = self._recorder.champion_before(tenant.id, now)
         if champion is None or self._misfit(champion, tenant) is not None:
             return None
         return champion

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
 from observability.metrics import REFUSALS
 from persistence.actor import MLFLOW, Actor
+from persistence.deployments.approvals import ApprovedVersion, approvers
 from persistence.deployments.recording import (
     Promoter,
     RecordedDeployment,
@@ -23,13 +23,10 @@ from persistence.deployments.recording import (
 from persistence.deployments.refusals import record_refusal
 from persistence.tenants import Tenant, list_tenants
 from registry.client.base import RegisteredVersion
-from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG, PROMOTED_VIA_TAG
+from registry.promoted_by import promoted_by
 from registry.store.model_store import ModelStore
 from scoring.prediction import ModelVersion
 from serving.deployment.assignment import DeploymentState
-
-MAX_USER_LENGTH = 128
-MAX_COMMAND_LENGTH = 64
 
 
 class DeploymentRecorder:
@@ -49,6 +46,7 @@ class DeploymentRecorder:
         self._recorded: dict[int, RecordedDeployment] = {}
         self._has_read = False
         self._test_tenants: set[int] = set()
+        self._found: dict[ModelVersion, RegisteredVersion | None] = {}
 
     def tenants(self) -> list[Tenant]:
         """Return every tenant.
@@ -61,9 +59,34 @@ class DeploymentRecorder:
             self._has_read = True
         return list_tenants(self._engine)
 
-    def recorded_champion(self, tenant_id: int) -> ModelVersion | None:
-        """Return the version that is recorded as a tenant's champion; None without one."""
-        return self._recorded.get(tenant_id, RecordedDeployment()).champion
+    def approvers(self) -> Mapping[int, Mapping[ApprovedVersion, frozenset[str]]]:
+        """Return who approved which version, by tenant, of the tenants that ask for approvals.
+
+        Raises:
+            StoreUnavailable: Postgres cannot be reached.
+        """
+        return approvers(self._engine)
+
+    def champion_before(
+        self, tenant_id: int, now: DeploymentState | None
+    ) -> RegisteredVersion | None:
+        """Return the champion that serves a tenant, or that served it before this process started.
+
+        Args:
+            tenant_id: tenant whose champion it is.
+            now: versions that serve the tenant now; None without.
+
+        Raises:
+            RegistryUnavailable: it is looked up in MLflow, which is unavailable.
+        """
+        if now is not None:
+            return now.champion
+        recorded = self._recorded.get(tenant_id, RecordedDeployment()).champion
+        if recorded is None:
+            return None
+        if recorded not in self._found:
+            self._found[recorded] = self._model_store.find(recorded.name, recorded.version)
+        return self._found[recorded]
 
     def record_champions(self, tenant_ids: Sequence[int], champion: RegisteredVersion) -> None:
         """Record the champion of tenants, so that their predictions can refer to it; idempotent.
@@ -85,7 +108,7 @@ class DeploymentRecorder:
         ]
         if new:
             record_promotions(
-                self._engine, new, self._model_store.load(champion), promoter_of(champion)
+                self._engine, new, self._model_store.load(champion), _promoter(champion)
             )
             for tenant_id in new:
                 recorded = self._recorded.get(tenant_id, RecordedDeployment())
@@ -124,23 +147,9 @@ def _model_version(version: RegisteredVersion | None) -> ModelVersion | None:
     return ModelVersion(version.name, version.version) if version else None
 
 
-def promoter_of(version: RegisteredVersion) -> Promoter | None:
-    """Return who promoted a version, as its tags name them; None where they name nobody.
-
-    MLflow does not store who sets an alias. Anybody who may set tags may set these three.
-    """
-    user = _printable(version.tags.get(PROMOTED_BY_TAG, ""), MAX_USER_LENGTH)
-    via = _printable(version.tags.get(PROMOTED_VIA_TAG, ""), MAX_COMMAND_LENGTH) or MLFLOW
-    try:
-        at = datetime.fromisoformat(version.tags.get(PROMOTED_AT_TAG, ""))
-    except ValueError:
-        return None
-    return Promoter(Actor(user, via), at.astimezone(UTC)) if user else None
-
-
-def _printable(text: str, length: int) -> str:
-    """Return a text without control characters; Postgres stores no NUL."""
-    return "".join(filter(str.isprintable, text)).strip()[:length]
+def _promoter(version: RegisteredVersion) -> Promoter | None:
+    named = promoted_by(version)
+    return Promoter(Actor(named.user, named.via or MLFLOW), named.at) if named else None
 
 
 class Refused(NamedTuple):
@@ -148,11 +157,13 @@ class Refused(NamedTuple):
 
     Attributes:
         version: version that was refused.
-        tenant_id: tenant whose events it cannot score; None: it must not serve any tenant.
+        tenant_id: tenant that it must not serve; None: it must not serve any tenant.
+        awaits_approval: whether it failed no check, and a second person has to approve it.
     """
 
     version: RegisteredVersion
     tenant_id: int | None = None
+    awaits_approval: bool = False
 
 
 class RefusalRecorder:
@@ -172,9 +183,16 @@ class RefusalRecorder:
         """Count a refusal and keep it; the model store calls this once per refused version."""
         self._add(Refused(version), reason)
 
-    def add_of_tenant(self, tenant_id: int, version: RegisteredVersion, reason: str) -> None:
+    def add_of_tenant(
+        self,
+        tenant_id: int,
+        version: RegisteredVersion,
+        reason: str,
+        *,
+        awaits_approval: bool = False,
+    ) -> None:
         """Count and keep a refusal that concerns one tenant; the same one again changes nothing."""
-        refused = Refused(version, tenant_id)
+        refused = Refused(version, tenant_id, awaits_approval)
         if refused not in self._of_tenants:
             self._of_tenants.add(refused)
             self._add(refused, reason)
@@ -205,6 +223,7 @@ class RefusalRecorder:
                     version.version,
                     version.created_ms,
                     reason,
+                    awaits_approval=refused.awaits_approval,
                 )
         with self._lock:
             del self._pending[refused]

@@ -17,6 +17,7 @@ from api.dependencies import ApiDependencies
 from api.pagination import Cursors
 from app.management import create_app
 from persistence.api_keys import Principal
+from registry.client.base import RegisteredVersion
 from web.auth import Authenticator
 from web.head import HeadAsGet
 from web.problems import ProblemBackstop
@@ -29,6 +30,7 @@ def send(
     engine: Engine,
     requests: Iterable[tuple[int, str, str, Any]],
     refresh_settings: Callable[[int], None] = lambda _: None,
+    find_version: FindVersion = lambda _name, _number: None,
 ) -> list[httpx.Response]:
     """Send requests one after another, and return their replies.
 
@@ -37,21 +39,25 @@ def send(
         requests: tenant (0: nobody), method, path with its query, and body: JSON, bytes or None.
         refresh_settings: function that puts a tenant's policy and event type in force in this
             process.
+        find_version: function that returns a version of a registered model, as MLflow has it.
     """
-    with connected(engine, refresh_settings) as request:
+    with connected(engine, refresh_settings, find_version) as request:
         return [request(*wanted) for wanted in requests]
 
 
+FindVersion = Callable[[str, int], RegisteredVersion | None]
 Request = Callable[..., httpx.Response]
 
 
 @contextmanager
 def connected(
-    engine: Engine, refresh_settings: Callable[[int], None] = lambda _: None
+    engine: Engine,
+    refresh_settings: Callable[[int], None] = lambda _: None,
+    find_version: FindVersion = lambda _name, _number: None,
 ) -> Iterator[Request]:
     """Yield `request(tenant, method, path, body, **headers)`; arguments as for `send`."""
     dependencies = ApiDependencies(
-        engine, Authenticator(_verify), Cursors(b"secret"), refresh_settings
+        engine, Authenticator(_verify), Cursors(b"secret"), refresh_settings, find_version
     )
     transport = httpx.ASGITransport(HeadAsGet(ProblemBackstop(create_app(dependencies))))
     client = httpx.AsyncClient(transport=transport, base_url="http://sentinel")

@@ -131,7 +131,8 @@ def promote(
     if comparison:
         show_comparison(comparison, console)
     # The service refuses a version that does not fit, so the alias alone says nothing of it.
-    place = f"has the alias `{PRODUCTION}`" if misfit else "is in production"
+    waits = store is not None and store.tenant.four_eyes
+    place = f"has the alias `{PRODUCTION}`" if misfit or waits else "is in production"
     print_line(console, f"{name} version {version.version} {place}. {evidence}", style="bold")
     if misfit:
         print_line(
@@ -146,6 +147,13 @@ def promote(
             f"It scores events of the type {model.features.event_type.name}, which has to be in "
             f"force: `sentinel event-types show --tenant {tenant}` shows the one that is, and "
             "`sentinel event-types apply` puts another one in force.",
+        )
+    if waits:
+        print_line(
+            console,
+            "The tenant asks for four eyes: it serves once somebody else has approved it with "
+            f"POST /models/{version.version}/approve.",
+            style="yellow",
         )
     if url := sources.tracking.version_url(ModelVersion(version.name, version.version)):
         print_line(console, f"Version: {url}")

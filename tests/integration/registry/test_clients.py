@@ -163,6 +163,7 @@ def test_an_unreachable_server_raises_registry_unavailable(away: str, tmp_path: 
         lambda: registry.find("fraud-demo", 1),
         lambda: registry.download(version, "MLmodel", tmp_path / "MLmodel", 1),
         lambda: registry.tag(version, "key", "value"),
+        lambda: registry.untag(version, "key"),
     ]
     for ask in asked:
         with pytest.raises(RegistryUnavailable, match="MLflow did not respond"):

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from persistence.actor import Actor
 from registry.client.base import RegisteredVersion
 from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG, PROMOTED_VIA_TAG
-from serving.deployment.recorder import MAX_COMMAND_LENGTH, MAX_USER_LENGTH, promoter_of
+from registry.promoted_by import MAX_COMMAND_LENGTH, MAX_USER_LENGTH, PromotedBy, promoted_by
 
 AT = "2026-01-02T10:00:00+01:00"
 
@@ -20,17 +19,17 @@ def promoted(by: str | None, at: str | None, via: str | None = None) -> Register
 
 
 def test_the_tags_name_user_command_and_time() -> None:
-    promoter = promoter_of(promoted("anna", AT, "sentinel demo"))
-    assert promoter is not None
-    assert promoter.actor == Actor("anna", via="sentinel demo")
-    assert promoter.at == datetime(2026, 1, 2, 9, tzinfo=UTC)
+    at = datetime(2026, 1, 2, 9, tzinfo=UTC)
+    assert promoted_by(promoted("anna", AT, "sentinel demo")) == PromotedBy(
+        "anna", "sentinel demo", at
+    )
 
 
 @pytest.mark.parametrize("via", [None, "", "\x00 "])
-def test_a_promotion_whose_tags_name_no_command_is_via_mlflow(via: str | None) -> None:
-    promoter = promoter_of(promoted("anna", AT, via))
+def test_tags_may_name_no_command(via: str | None) -> None:
+    promoter = promoted_by(promoted("anna", AT, via))
     assert promoter is not None
-    assert promoter.actor.via == "mlflow"
+    assert promoter.via is None
 
 
 @pytest.mark.parametrize(
@@ -38,12 +37,12 @@ def test_a_promotion_whose_tags_name_no_command_is_via_mlflow(via: str | None) -
     [(None, AT), ("", AT), (" \n", AT), ("\x00", AT), ("anna", None), ("anna", "monday")],
 )
 def test_tags_that_are_missing_or_malformed_name_nobody(by: str | None, at: str | None) -> None:
-    assert promoter_of(promoted(by, at)) is None
+    assert promoted_by(promoted(by, at)) is None
 
 
 def test_names_are_stored_without_control_characters_and_not_longer_than_a_name() -> None:
     long = "an\x00n\na" + "x" * 10_000
-    promoter = promoter_of(promoted(long, AT, long))
+    promoter = promoted_by(promoted(long, AT, long))
     assert promoter is not None
-    assert promoter.actor.name == ("anna" + "x" * 10_000)[:MAX_USER_LENGTH]
-    assert promoter.actor.via == ("anna" + "x" * 10_000)[:MAX_COMMAND_LENGTH]
+    assert promoter.user == ("anna" + "x" * 10_000)[:MAX_USER_LENGTH]
+    assert promoter.via == ("anna" + "x" * 10_000)[:MAX_COMMAND_LENGTH]
