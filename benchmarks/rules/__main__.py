@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 
@@ -48,6 +50,24 @@ def payments(count: int, entries: int, rounds: int) -> None:
     from benchmarks.rules.payments import measure
 
     measure(count, entries, rounds)
+
+
+@main.command()
+@rules_option
+@entries_option
+@click.option("--rounds", default=16, show_default=True, type=click.IntRange(min=1))
+@click.option("--seconds", default=2.0, show_default=True, type=click.FloatRange(min=0.1))
+@click.option(
+    "--home",
+    default=Path(".sentinel/bench-rules"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+)
+def requests(count: int, entries: int, rounds: int, seconds: float, home: Path) -> None:
+    """Compare the requests a second of a tenant with rules and entries and one without."""
+    from benchmarks.rules.requests import measure
+
+    measure(count, entries, rounds, seconds, home)
 
 
 @main.command()

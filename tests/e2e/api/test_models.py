@@ -194,6 +194,8 @@ def test_without_any_version_the_reply_is_empty_with_a_note(system: System) -> N
         "policy": None,
         "versions": [],
         "refusals": [],
+        "four_eyes": False,
+        "approvals": [],
         "comparison": None,
         "note": "No model version is in production, so there is nothing to challenge.",
     }

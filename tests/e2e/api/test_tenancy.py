@@ -31,6 +31,10 @@ class Strangers:
         mine = find_tenant(system.engine, "demo")
         theirs = create_tenant(system.engine, "theirs", "fraud-theirs")
         system.publish("fraud-theirs", a_model(seed=4))
+        mine_last = system.publish("fraud-demo", alias="candidate")
+        self.their_version = 1
+        while self.their_version <= mine_last:
+            self.their_version = system.publish("fraud-theirs", alias=None)
         self.my_key = issue_key(system.engine, mine.id, SCOPES, KEY_SECRET)
         self.their_key = issue_key(system.engine, theirs.id, SCOPES, KEY_SECRET)
         body = a_body(external_id="theirs-1", nameOrig="C-theirs", nameDest="C-theirs-too")
@@ -130,6 +134,9 @@ class Strangers:
             ("get", "/tuner"): [(200, "/tuner", {"params": {"maturity_days": 0}})],
             ("get", "/models"): [(200, "/models", {"params": {"maturity_days": 0}})],
             ("get", "/drift"): [(200, "/drift", {})],
+            ("post", "/models/{version}/approve"): [
+                (404, f"/models/{self.their_version}/approve", {})
+            ],
             ("get", "/rules"): [(200, "/rules", {})],
             ("post", "/rules"): [
                 (422, "/rules", {"json": {**own_rule, "condition": reads_their_list}})
