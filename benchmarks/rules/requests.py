@@ -26,6 +26,7 @@ from persistence.rules.rules import RuleContent, create_rule
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from registry.client.proxies import reach_loopback_directly
+from scoring.policy import Outcome
 from sentinel.local.terminal import open_console, stop_on_signals
 
 CLIENTS = (1, 64)
@@ -84,7 +85,7 @@ def _make_rules(engine: Engine, tenant: Tenant, count: int) -> None:
                 f"amount > {rng.randint(1_000, 900_000)} and type == 'TRANSFER'"
                 f" and score > {rng.random():.3f} and feature('amount_share') > {rng.random():.2f}"
             )
-            action = rng.choice(["review", "decline"])
+            action: Outcome = rng.choice(["review", "decline"])
             content = RuleContent(f"rule {number}", condition, action, "live", 100)
             create_rule(connection, tenant.id, content, _ACTOR)
 

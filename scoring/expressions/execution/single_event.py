@@ -5,6 +5,10 @@ floats takes 0.03 µs. So the steps of a program are written as Python source, o
 conditions, and compiled. An intermediate value that is used once is written where it is used, so
 `and` and `or` skip what does not matter.
 
+Whether a condition is false need not be asked where nothing is missing: then it is what is not
+true. So there are two functions, and the one for events that lack a value asks both questions. 200
+conditions of four comparisons take 21 µs there and 8 without a missing value.
+
 The source has the names and forms of this module alone: registers are numbered, and every number
 and text of a condition is bound to a numbered name. No text of a user is in it.
 
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -26,6 +30,12 @@ import numpy as np
 
 from scoring.expressions.execution import operations
 from scoring.expressions.execution.program import ROW_COUNT, Program, Step
+from scoring.expressions.execution.scalar_operations import (
+    HELPERS,
+    REPEATING,
+    TEMPLATES,
+    TRUTHS,
+)
 from scoring.expressions.execution.text_tables import CodeTable, MembershipTable, PrefixTable
 
 _MAX_LENGTH = 400
@@ -85,9 +95,9 @@ class _Writer:
             "NAN": math.nan,
             "Fired": Fired,
             "power_of": operations.power_of,
-            **{helper.__name__: helper for helper in _HELPERS},
+            **{helper.__name__: helper for helper in HELPERS},
         }
-        self._uses = self._count_uses()
+        self._uses: Counter[int] = Counter()
         self._lines: list[str] = []
         self._texts: dict[int, str] = {}
 
@@ -97,38 +107,83 @@ class _Writer:
             chain((n for _, n in program.codes), (n for _, n, _ in program.tables))
         )
         places = {name: f"t{place}" for place, name in enumerate(texts)}
-        variables = [f"r{register}" for register, _ in program.numbers]
-        variables += places.values()
-        variables += [f"r{register}" for register in program.windows]
+        numbers = [f"r{register}" for register, _ in program.numbers]
+        windows = [f"r{register}" for register in program.windows]
         self._texts |= {register: f"r{register}" for register, _ in program.numbers}
         self._texts |= {register: f"r{register}" for register in program.windows}
         self._texts |= {register: places[name] for register, name in program.codes}
         self._constants()
-        roots = [self._condition(root) for root in program.roots]
-        source = ["def conditions(values):"]
-        if variables:
-            source.append(f" {', '.join(variables)}, = values")
-        source += self._lines
-        source += [" true = []", " missing = []"]
-        for place, (is_true, is_false) in enumerate(roots):
-            source.append(f" if {is_true}: true.append({place})")
-            if is_false is not None:
-                source.append(f" elif not {is_false}: missing.append({place})")
-        source.append(" return Fired(true, missing)")
+        variables = [*numbers, *places.values(), *windows]
+        unpacked = [f" {', '.join(variables)}, = values"] if variables else []
+        lacking = [f"{name} != {name}" for name in (*numbers, *windows)]
+        lacking += [f"{name} is None" for name in places.values()]
+        elsewhere = [f" if {' or '.join(lacking)}: return lacking(values)"] if lacking else []
+        source = ["def lacking(values):", *unpacked, *self._body(frozenset())]
+        comparing = frozenset(filter(self._compares_inputs, program.roots))
+        source += ["def conditions(values):", *unpacked, *elsewhere, *self._body(comparing)]
         code = compile("\n".join(source), "<conditions>", "exec")
         exec(code, self._names)  # noqa: S102 - the source is this module's, see its docstring
         function = cast(Callable[[Sequence[Any]], Fired], self._names["conditions"])
         return SingleEventProgram(tuple(n for _, n in program.numbers), tuple(texts), function)
+
+    def _body(self, never_missing: Set[int]) -> list[str]:
+        """Return the lines of a function after it has unpacked its values.
+
+        Args:
+            never_missing: roots whose value is not missing, so that only their truth is asked for.
+        """
+        known, self._lines = dict(self._texts), []
+        asked = (
+            operand
+            for root in self._program.roots
+            for operand in self._parts(root)[: 1 if root in never_missing else None]
+        )
+        self._uses = self._count_uses(asked)
+        lines = [" true = []", " missing = []"]
+        for place, root in enumerate(self._program.roots):
+            if root in never_missing:
+                lines.append(f" if {self._truth(root)}: true.append({place})")
+                continue
+            is_true, is_false = self._condition(root)
+            lines.append(f" if {is_true}: true.append({place})")
+            if is_false is not None:
+                lines.append(f" elif not {is_false}: missing.append({place})")
+        self._texts = known
+        return [*self._lines, *lines, " return Fired(true, missing)"]
+
+    def _compares_inputs(self, root: int) -> bool:
+        """Whether a condition is true or false where no value that comes in is missing.
+
+        It compares the values as they come in: arithmetic may give a missing value, such as 0 / 0.
+        """
+        step = self._step_of.get(root)
+        if step is None or step[0] is not operations.as_number:
+            return False
+        waiting, seen = [step[1]], set[int]()
+        while waiting:
+            register = waiting.pop()
+            step = self._step_of.get(register)
+            if register in seen or step is None or step[0] is np.ndarray.take:
+                continue
+            seen.add(register)
+            if step[1] == ROW_COUNT or not (step[0] in TRUTHS or isinstance(step[0], partial)):
+                return False
+            waiting += _operands(step)
+        return True
+
+    def _truth(self, root: int) -> str:
+        """Return where a root of `_compares_inputs` is true."""
+        return self._text(self._step_of[root][1])
 
     def _constants(self) -> None:
         for register, value in enumerate(self._program.registers):
             if isinstance(value, np.ndarray) and value.ndim == 0:
                 self._texts[register] = self._bound(value.item())
 
-    def _count_uses(self) -> Counter[int]:
-        """Return how often a register's text is written, of those that the conditions need."""
+    def _count_uses(self, asked: Iterable[int]) -> Counter[int]:
+        """Return how often a register's text is written, of those that the asked ones need."""
         uses: Counter[int] = Counter()
-        waiting = [operand for root in self._program.roots for operand in self._parts(root)]
+        waiting = list(asked)
         while waiting:
             register = waiting.pop()
             uses[register] += 1
@@ -151,7 +206,7 @@ class _Writer:
                 return self._text(is_true), self._text(is_false)
             if step[0] is operations.as_float:
                 return self._text(step[1]), None
-            if step[0] in _TRUTHS:
+            if step[0] in TRUTHS:
                 return self._text(root), None
             if step[1] == ROW_COUNT:
                 value = float(step[0](1)[0])
@@ -194,8 +249,8 @@ class _Writer:
             return f"({self._text(operands[0])} is None)"
         if function is operations.settle:
             return self._settled(operands[0], step[4])
-        template = _TEMPLATES[function]
-        write = self._variable if function in _REPEATING else self._text
+        template = TEMPLATES[function]
+        write = self._variable if function in REPEATING else self._text
         return template.format(*(write(operand) for operand in operands))
 
     def _settled(self, register: int, result: int) -> str:
@@ -244,91 +299,3 @@ class _Writer:
 def _operands(step: Step) -> tuple[int, ...]:
     _, first, second, others, _ = step
     return (first, *(() if second is None else (second,)), *(others or ()))
-
-
-def _divide(left: float, right: float) -> float:
-    if right == 0.0:
-        # NaN or an infinity in NumPy, which is missing in the end.
-        is_nan = left == 0.0 or left != left
-        return math.nan if is_nan else math.copysign(math.inf, left) * math.copysign(1.0, right)
-    return left / right
-
-
-def _remainder(left: float, right: float) -> float:
-    return math.nan if right == 0.0 else left % right
-
-
-def _sqrt(value: float) -> float:
-    return math.sqrt(value) if value >= 0.0 else math.nan
-
-
-def _log(value: float) -> float:
-    return math.log(value) if value > 0.0 else math.nan
-
-
-def _hour(timestamp: float) -> float:
-    return math.nan if timestamp != timestamp else float(math.floor(timestamp % 86_400.0 / 3_600.0))
-
-
-def _weekday(timestamp: float) -> float:
-    if timestamp != timestamp:
-        return math.nan
-    return (float(math.floor(timestamp / 86_400.0)) + 3.0) % 7.0
-
-
-def _maximum(left: float, right: float) -> float:
-    return left if left != left or left >= right else right
-
-
-def _minimum(left: float, right: float) -> float:
-    return left if left != left or left <= right else right
-
-
-_HELPERS: tuple[Callable[..., float], ...] = (
-    _divide,
-    _remainder,
-    _sqrt,
-    _log,
-    _hour,
-    _weekday,
-    _maximum,
-    _minimum,
-)
-_COMPARISONS: dict[Callable[..., Any], str] = {
-    np.less: "({0} < {1})",
-    np.less_equal: "({0} <= {1})",
-    np.greater: "({0} > {1})",
-    np.greater_equal: "({0} >= {1})",
-    np.equal: "({0} == {1})",
-    operations.differs: "({0} < {1} or {0} > {1})",
-    operations.known_but: "({0} == {0} and not {1})",
-    operations.is_missing: "({0} != {0})",
-    np.logical_and: "({0} and {1})",
-    np.logical_or: "({0} or {1})",
-    np.logical_not: "(not {0})",
-}
-_TRUTHS = frozenset(_COMPARISONS)
-_REPEATING = frozenset({operations.differs, operations.known_but, operations.is_missing})
-"""Operations whose template has an operand twice."""
-_TEMPLATES: dict[Callable[..., Any], str] = {
-    **_COMPARISONS,
-    np.negative: "(-{0})",
-    np.absolute: "abs({0})",
-    np.add: "({0} + {1})",
-    np.subtract: "({0} - {1})",
-    np.multiply: "({0} * {1})",
-    np.divide: "_divide({0}, {1})",
-    np.remainder: "_remainder({0}, {1})",
-    np.sqrt: "_sqrt({0})",
-    np.maximum: "_maximum({0}, {1})",
-    np.minimum: "_minimum({0}, {1})",
-    np.where: "({1} if {0} else {2})",
-    operations.log: "_log({0})",
-    operations.power: "power_of({0}, {1})",
-    operations.positive_zero: "({0} + 0.0)",
-    operations.hour: "_hour({0})",
-    operations.weekday: "_weekday({0})",
-    operations.choose: "({2} if {0} else {3} if {1} else NAN)",
-    operations.as_number: "(1.0 if {0} else 0.0 if {1} else NAN)",
-    operations.as_float: "(1.0 if {0} else 0.0)",
-}
