@@ -15,10 +15,11 @@ from sentinel.cli.connection import actor, connected_database
 def replay_decision(prediction_id: UUID) -> None:
     """Recompute the stored decision PREDICTION_ID from its transaction and model version.
 
-    Features that use windows are taken as stored, since more is known of the past now than then.
+    The policy, the rules and the lists are those that were in force for it. Windows, of features
+    and of rules, are taken as stored, since more is known of the past now than then.
 
-    Exit status 0 when margin and score are bit-identical and the contributions equal within 1e-9;
-    1 when a number differs.
+    Exit status 0 when the score, the decision and what decided are the same to the last bit, and
+    the contributions within 1e-9; 1 when any of them differs.
     """
     # Imported here, because LightGBM and Numba take 1.8 s and no other command needs them.
     from registry.store.model_store import ModelStore

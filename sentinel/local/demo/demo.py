@@ -101,6 +101,7 @@ class Demo:
         self._environment_file = self._home / "demo.env"
         self._postgres = EmbeddedPostgres(self._home)
         self._children: list[Child] = []
+        self._refusal = ""
 
     def prepare(self) -> None:
         """Start everything, make the tenant and its key, and promote a model.
@@ -149,13 +150,24 @@ class Demo:
         self._version = version
 
     def serve(self) -> None:
-        """Wait until the service decides with the promoted version."""
+        """Wait until the service decides with the version in production.
+
+        Where it refuses that version and decides with an earlier one, print why and go on, so that
+        another version can be promoted.
+        """
         service, version = self._service, self._version
         with step(
             f"Waiting until the service decides with {version.name} version {version.version}"
         ):
             service.wait_until(
-                lambda: service.listens_on(self._port) and self._serves(version), _SERVICE_SECONDS
+                lambda: service.listens_on(self._port) and self._decides(version), _SERVICE_SECONDS
+            )
+        if self._refusal:
+            console.print(
+                f"{version.name} {self._refusal} The service decides with the version before; "
+                f"`python -m training promote --tenant {tenant.TENANT} --version N --force` puts "
+                "another one into production.",
+                style="yellow",
             )
 
     def show(self) -> None:
@@ -319,12 +331,19 @@ class Demo:
             "BENTOML_HOME": os.path.relpath(self._home / "bentoml", _PROJECT),
         }
 
-    def _serves(self, version: RegisteredVersion) -> bool:
+    def _decides(self, version: RegisteredVersion) -> bool:
+        """Whether the service decides with the version, or with another one in its place."""
         try:
             reply = httpx.get(f"{self._url}/readyz", timeout=5, trust_env=False)
         except httpx.HTTPError:
             return False
-        return reply.is_success and reply.json()["models"].get(version.name) == version.version
+        if not reply.is_success:
+            return False
+        ready = reply.json()
+        fault = ready["faults"].get(version.name, "")
+        self._refusal = fault if fault.startswith(f"version {version.version} is refused") else ""
+        served = ready["models"].get(version.name)
+        return served == version.version or bool(served and self._refusal)
 
 
 def _for_a_shell(path: Path) -> str:

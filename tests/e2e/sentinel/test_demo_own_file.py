@@ -7,12 +7,14 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
 from scoring.feature_set.model_features import ModelFeatures
 from sentinel.event_type_file import read_event_type
 from sentinel.local.demo import own_samples
+from sentinel.local.demo.state import read_environment
 from tests.support.data.event_files import write_csv
 from tests.support.sentinel.demo_machine import Machine, replies
 from training.event_types.training_data import own_events
@@ -88,6 +90,29 @@ def test_each_printed_request_scores_the_same_again_and_so_does_the_next_run(
     machine.stop(own_run[0])
     again, output = machine.demo()
     assert "Registered" not in output
+    assert [reply["score"] for reply in replies(output)] == scores
+    machine.stop(again)
+
+
+def test_where_the_version_in_production_does_not_fit_it_goes_on_with_the_one_before(
+    own_run: tuple[subprocess.Popen[str], str], machine: Machine
+) -> None:
+    scores = [reply["score"] for reply in replies(own_run[1])]
+    if own_run[0].poll() is None:
+        machine.stop(own_run[0])
+    running, _ = machine.demo()
+    settings = read_environment(machine.home / "demo.env")
+    moved = httpx.post(
+        f"{settings['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/registered-models/alias",
+        json={"name": "fraud-demo", "alias": "production", "version": "1"},
+        auth=(settings["MLFLOW_TRACKING_USERNAME"], settings["MLFLOW_TRACKING_PASSWORD"]),
+        timeout=30,
+    )
+    assert moved.is_success, moved.text
+    machine.stop(running)
+    again, output = machine.demo()
+    assert "fraud-demo version 1 is refused for tenant demo: The model needs the field" in output
+    assert "--version N --force` puts another one into production." in output
     assert [reply["score"] for reply in replies(output)] == scores
     machine.stop(again)
 
