@@ -58,6 +58,7 @@ A_RULE_TRIED: dict[str, Any] = {
     "rule": {"condition": "type == 'TRANSFER' and amount > 200000", "action": "review"},
     "maturity_days": 14,
 }
+VERSION_TRIED: dict[str, Any] = {"version": 3, "maturity_days": 14}
 THRESHOLDS_TRIED: dict[str, Any] = {"thresholds": {"threshold": 0.02, "decline_from": 0.9}}
 
 
@@ -84,6 +85,7 @@ BACKTEST: dict[str, Any] = {
     "frauds": 62,
     "truncated": False,
     "unknown": 0,
+    "unscored": 0,
     "cost_model": {
         "missed_fraud": 1000.0,
         "missed_fraud_share": 0.0,

@@ -14,15 +14,12 @@ from benchmarks.store.comparison import home_or_temporary
 from benchmarks.store.data import MODEL, load
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance.migrate import upgrade
-from persistence.rules.backtesting import (
-    MAX_DECISIONS,
-    History,
+from persistence.rules.backtesting import MAX_DECISIONS, History, Tested, try_on_history
+from persistence.rules.tried import (
     ListTried,
     RulesTried,
     RuleTried,
-    Tested,
     Tried,
-    try_on_history,
 )
 from scoring.policy import CostModel, Thresholds
 from sentinel.local.postgres.embedded import EmbeddedPostgres
