@@ -10,27 +10,22 @@ import click
 
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.rules.checking import check_list
-from persistence.rules.entries import (
-    NewEntry,
-    StoredEntry,
-    add_entries,
-    read_entries,
-    remove_entries,
-)
+from persistence.rules.entries import StoredEntry, add_entries, read_entries, remove_entries
 from persistence.rules.lists import StoredList, create_list, remove_list, stored_lists
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import find_tenant
 from scoring.counted import counted
 from scoring.event_type.limits import NAME_RULE, is_event_type_name
 from scoring.lists.entity_list import EntityList, ListAction
+from scoring.lists.entry_rows import EntryDefaults, NewEntry, entity_fault, reason_fault
+from scoring.printable import printable
 from sentinel.cli.connection import actor, connected_database
 from sentinel.cli.moments import later_time
 from sentinel.cli.named_files import named_file
 from sentinel.cli.row_progress import report_rejects, row_progress
 from sentinel.operations.list_import import add_file, remove_file
-from sentinel.operations.list_rows import EntryDefaults, entity_fault, reason_fault
 from sentinel.operations.rejected_rows import rejects_path
-from sentinel.sentences import printable, shown
+from sentinel.sentences import shown
 
 _PAGE = 1000
 """Entries that are read at once."""

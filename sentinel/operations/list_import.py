@@ -19,16 +19,16 @@ from persistence.rules.lists import list_named
 from persistence.rules.names import event_type_in_force
 from persistence.tenancy import tenant_transaction
 from scoring.event_type.fields import EventType
-from sentinel.operations.list_files import read_rows
-from sentinel.operations.list_rows import (
+from scoring.lists.entry_rows import (
     COLUMNS,
     BadEntry,
     EntryDefaults,
     parse_entry,
     parse_value,
 )
+from scoring.tables.csv_rows import Row, TableFileError
+from sentinel.operations.list_files import read_rows
 from sentinel.operations.rejected_rows import RejectedRows
-from sentinel.operations.table_files import Row, TableFileError
 from sentinel.sentences import shown
 
 FAULT = "fault"
@@ -162,7 +162,7 @@ def read_entities(
     for row in read_rows(path, names, needs_reason=False, note=note):
         try:
             if row.fault:
-                raise BadEntry(row.fault)
+                raise BadEntry(("", row.fault))
             found.append(parse_value(row.cells))
         except BadEntry as error:
             place = f"row {row.number}" if row.line is None else f"line {row.line}"
@@ -195,14 +195,20 @@ class _Reader:
                 self._progress(self.rows, self._rejects.count)
             try:
                 if row.fault:
-                    raise BadEntry(row.fault)
+                    raise BadEntry(("", row.fault))
                 parsed = parse(row)
             except BadEntry as error:
-                self._rejects.add(row, str(error))
+                self._rejects.add(row, fault_of(error))
                 continue
             if self.rows - self._rejects.count > MAX_ENTRIES:
                 raise _too_many(self._path)
             yield parsed
+
+
+def fault_of(error: BadEntry) -> str:
+    """Return what is wrong with a row of a file, for whoever gave the command."""
+    hint = {("reason", "is missing"): "; --reason gives one to the rows without"}
+    return "; ".join(f"{' '.join(one).strip()}{hint.get(one, '')}" for one in error.faults)
 
 
 def _too_many(path: Path) -> TableFileError:

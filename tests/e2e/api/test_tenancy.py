@@ -130,11 +130,10 @@ class Strangers:
             ("get", "/tuner"): [(200, "/tuner", {"params": {"maturity_days": 0}})],
             ("get", "/models"): [(200, "/models", {"params": {"maturity_days": 0}})],
             ("get", "/drift"): [(200, "/drift", {})],
-            ("get", "/rules"): [(200, "/rules", {})],
+            ("get", "/rules"): [(200, "/rules", {"params": {"window_days": 365}})],
             ("post", "/rules"): [
                 (422, "/rules", {"json": {**own_rule, "condition": reads_their_list}})
             ],
-            ("get", "/rules/{id}/figures"): [(404, "/rules/1/figures", {})],
             ("get", "/rules/suggestions"): [(200, "/rules/suggestions", {})],
             ("post", "/rules/backtest"): [
                 (

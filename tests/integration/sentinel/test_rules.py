@@ -19,9 +19,9 @@ from persistence.decisions.writer import DecisionLog
 from persistence.deployments.recording import record_challenger
 from persistence.event_types import apply_event_type
 from persistence.rules import rules as stored_rules
-from persistence.rules.entries import NewEntry
 from persistence.tenancy import SERVICE, tenant_transaction
 from persistence.tenants import Tenant
+from scoring.lists.entry_rows import NewEntry
 from scoring.prediction import ModelVersion
 from scoring.transaction import Transaction
 from sentinel.cli.main import main
