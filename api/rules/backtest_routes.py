@@ -52,7 +52,7 @@ _BODY = JsonBody(
 @router.post(
     "/rules/backtest",
     operation_id="backtest_rules",
-    summary="Try a rule, rules, a list, thresholds or a model version on stored decisions",
+    summary="Try a change of rules, lists, thresholds or model on history",
     responses={
         **problems(*WITH_BODY, *ANYWHERE, NoModel),
         200: reply(description="figures against what was decided", a_rule=examples.BACKTEST),

@@ -54,7 +54,7 @@ SnoozeId = Annotated[int, Path(ge=1, le=2**31 - 1, description="`id` of a snooze
 @router.get(
     "/rules",
     operation_id="read_rules",
-    summary="Every rule, in the order in which they decide, and what it did day by day",
+    summary="Every rule, and what it did day by day",
     responses={
         **problems(*ANYWHERE),
         200: reply(description="the rules in force", one_that_is_live=examples.RULES),

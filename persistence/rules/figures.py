@@ -16,8 +16,8 @@ from persistence.tenancy import tenant_transaction
 from scoring.policy import CostModel, Outcome
 
 MAX_HITS = 50_000
-"""Decisions with a hit that are read at most, the latest ones, so that the statement ends well within
-the time-out of the service's statements (decision 18)."""
+"""Decisions with a hit that are read at most, the latest ones, so that the statement ends well
+within the time-out of the service's statements (decision 18)."""
 
 _NTH_HIT = text(
     f"""
