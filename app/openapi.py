@@ -19,6 +19,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from api.drift.routes import router as drift_router
 from api.event_types.routes import router as event_types_router
 from api.labels.routes import router as labels_router
+from api.lists.csv_body import CSV, JsonOrCsvBody
 from api.lists.routes import router as lists_router
 from api.models.approval_routes import router as approvals_router
 from api.models.routes import router as models_router
@@ -116,10 +117,10 @@ def _complete(
         content: dict[str, Any] = {"schema": references[body.schema, "validation"]}
         if body.examples:
             content["examples"] = named_examples(body.examples)
-        operation["requestBody"] = {
-            "required": body.required,
-            "content": {"application/json": content},
-        }
+        contents: dict[str, Any] = {"application/json": content}
+        if isinstance(body, JsonOrCsvBody):
+            contents[CSV] = {"schema": {"type": "string"}, "example": body.csv_example}
+        operation["requestBody"] = {"required": body.required, "content": contents}
     for status, declared in route.responses.items():
         generated = operation["responses"][str(status)]
         for media_type, declared_content in declared.get("content", {}).items():

@@ -3,9 +3,9 @@
     . .sentinel/demo.env && export SENTINEL_URL SENTINEL_API_KEY
     python docs/traffic.py 20000
 
-It produces the data for the steps of docs/lifecycle.md: every payment is scored, every alert gets
-feedback, and the frauds that were approved are reported, as chargebacks are. SENTINEL_URL is the
-service's address and SENTINEL_API_KEY a key with the scopes score and review.
+It produces the data for the steps of docs/lifecycle.md: every payment is scored, what is reviewed
+or declined gets feedback, and the frauds that were approved are reported, as chargebacks are.
+SENTINEL_URL is the service's address and SENTINEL_API_KEY a key with the scopes score and review.
 
 Without --data the payments are a simulated month of PaySim. A tenant with an event type of its own
 takes its own events alone: --data names a labelled file of them, of which the last are sent.
@@ -124,13 +124,13 @@ def labelled_bodies(
 def score(
     client: httpx.Client, bodies: list[dict[str, Any]], frauds: list[bool], console: Console
 ) -> list[tuple[str, bool]]:
-    """Score every payment; return id and label of those that are reviewed or reported."""
+    """Score every payment; return id and label of those that are stopped or reported."""
     reviewed = []
     for start in track(range(0, len(bodies), BATCH), "Scoring", console=console, transient=True):
         batch = bodies[start : start + BATCH]
         reply = client.post("/score/batch", json={"transactions": batch}).raise_for_status()
         for result, fraud in zip(reply.json()["results"], frauds[start:], strict=False):
-            if fraud or result["decision"] == "review":
+            if fraud or result["decision"] != "approve":
                 reviewed.append((result["transaction_id"], fraud))
     return reviewed
 

@@ -1,7 +1,7 @@
 """Metrics of rules and lists: what decided, what fired, what failed.
 
 The labels are the registered model, which every tenant has one of, and a few words: a rule's own
-figures are in the database (`GET /rules/{id}/figures`), where they need no label.
+figures are in the database (`GET /rules`), where they need no label.
 """
 
 from __future__ import annotations

@@ -25,9 +25,10 @@ from scoring.errors import (
     UnknownTenant,
     invalid_request,
 )
+from scoring.printable import printable
 from scoring.redaction import redacted
 from sentinel.command_process import complete_account, drop_unwritable_output, prepare_streams
-from sentinel.sentences import foreseen, printable
+from sentinel.sentences import foreseen
 
 DEBUG = "SENTINEL_DEBUG"
 """Environment variable that is set by `--debug`, so that started programs show theirs too."""

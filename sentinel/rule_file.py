@@ -13,8 +13,9 @@ import yaml
 
 from scoring.errors import CommandError
 from scoring.policy import Outcome
+from scoring.printable import printable
 from scoring.rules.rule import MAX_NAME_LENGTH, MAX_PRIORITY, RuleState
-from sentinel.sentences import printable, shown
+from sentinel.sentences import shown
 from sentinel.yaml_keys import no_mapping, parsed
 
 MAX_BYTES = 4 * 1024 * 1024

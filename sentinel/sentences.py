@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from scoring.printable import printable
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
@@ -14,11 +16,6 @@ _PACKAGES = frozenset(
     {"api", "app", "benchmarks", "observability", "persistence", "registry", "scoring", "sentinel"}
     | {"serving", "tools", "training", "web"}
 )
-
-
-def printable(text: str) -> str:
-    """Return text with control characters as escapes; the name of a file may hold any."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def shown(path: Path | str) -> str:

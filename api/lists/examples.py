@@ -15,6 +15,13 @@ ENTRIES_IN: dict[str, Any] = {
         },
     ]
 }
+ENTRIES_CSV = """value,reason,expires_at
+C553264065,three chargebacks,
+C38997010,reported by another bank,2030-01-31T12:00:00Z
+"""
+VALUES_CSV = """value
+C553264065
+"""
 VALUES_IN: dict[str, Any] = {"values": ["C553264065"]}
 LIST: dict[str, Any] = {
     "id": 1,

@@ -16,6 +16,7 @@ from api.dependencies import (
 )
 from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
 from api.lists import examples
+from api.lists.csv_body import JsonOrCsvBody, entries_of_csv, values_of_csv
 from api.lists.responses import entry_page, list_out
 from api.lists.schemas import (
     AddedOut,
@@ -33,18 +34,12 @@ from api.openapi_responses import ANYWHERE, NEXT_PAGE, WITH_BODY, problems, repl
 from api.request_body import BodyReader, JsonBody
 from persistence.review.cases import Page
 from persistence.rules.checking import check_list
-from persistence.rules.entries import (
-    NewEntry,
-    StoredEntry,
-    add_entries,
-    read_entries,
-    remove_entries,
-)
+from persistence.rules.entries import StoredEntry, add_entries, read_entries, remove_entries
 from persistence.rules.lists import create_list, remove_list, stored_lists
 from persistence.tenancy import tenant_transaction
 from scoring.errors import IdempotencyMismatch, InUse
 from scoring.event_type.limits import NAME_FORM
-from web.body import MAX_BATCH_BODY_BYTES
+from scoring.lists.entry_rows import NewEntry
 
 router = APIRouter(tags=["Rules"])
 
@@ -212,10 +207,11 @@ async def post_entries(
     read_new: Annotated[
         BodyReader[EntriesIn],
         Depends(
-            JsonBody(
+            JsonOrCsvBody(
                 EntriesIn,
                 {"two_accounts": examples.ENTRIES_IN},
-                max_bytes=MAX_BATCH_BODY_BYTES,
+                entries_of_csv,
+                examples.ENTRIES_CSV,
             )
         ),
     ],
@@ -223,9 +219,10 @@ async def post_entries(
     dependencies: CurrentDependencies,
     request: Request,
 ) -> Response:
-    """In force in every process within a second. `sentinel lists add` reads a file. Scope: review.
+    """In force in every process within a second: one change, of all of them or none. Scope: review.
 
-    An entity that is in the list already gets the new reason and expiry.
+    An entity that is in the list already gets the new reason and expiry. As `text/csv` up to
+    10,000, with a header of `value`, `reason` and, where wanted, `expires_at`.
     """
     body = await read_new()
 
@@ -259,14 +256,19 @@ async def post_removed_entries(
     read_values: Annotated[
         BodyReader[ValuesIn],
         Depends(
-            JsonBody(ValuesIn, {"one_account": examples.VALUES_IN}, max_bytes=MAX_BATCH_BODY_BYTES)
+            JsonOrCsvBody(
+                ValuesIn, {"one_account": examples.VALUES_IN}, values_of_csv, examples.VALUES_CSV
+            )
         ),
     ],
     caller: Reviewer,
     dependencies: CurrentDependencies,
     request: Request,
 ) -> Response:
-    """Stored decisions still name the entries. Scope: review."""
+    """Stored decisions still name the entries. Scope: review.
+
+    As `text/csv` up to 10,000, with a header of which only `value` counts.
+    """
     body = await read_values()
 
     def remove(connection: Connection) -> RemovedOut:

@@ -43,6 +43,7 @@ def backtest_out(tested: Tested, costs: CostModel, as_of: datetime) -> BacktestO
         frauds=result.frauds,
         truncated=tested.past.truncated,
         unknown=tested.unknown,
+        unscored=tested.unscored,
         cost_model=costs_out(costs),
         decided=TotalsOut.model_validate(asdict(result.decided)),
         tried=TotalsOut.model_validate(asdict(result.candidate)),

@@ -1,4 +1,4 @@
-"""The backtest route: a rule, rules, a list or thresholds on stored decisions."""
+"""The backtest route: a rule, rules, a list, thresholds or a version on stored decisions."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from api.rules.backtest_schemas import (
     WINDOW_DAYS,
     BacktestIn,
     BacktestOut,
+    ListTriedIn,
     SuggestionsOut,
     SuggestionsQuery,
 )
 from persistence.labels.reader import MATURITY_DAYS
-from persistence.rules.backtesting import (
-    History,
+from persistence.rules.backtesting import History, try_on_history
+from persistence.rules.suggesting import suggest_on_history
+from persistence.rules.tried import (
     ListTried,
     RulesTried,
     RuleTried,
+    StoredListTried,
     Tried,
-    try_on_history,
+    VersionTried,
 )
-from persistence.rules.suggesting import suggest_on_history
 from scoring.backtest.backtest import NoDecisions
 from scoring.errors import FieldError, NoModel, invalid_request
 from scoring.policy import Thresholds
@@ -39,14 +41,18 @@ router = APIRouter(tags=["Rules"])
 
 _BODY = JsonBody(
     BacktestIn,
-    {"a_rule": examples.A_RULE_TRIED, "two_thresholds": examples.THRESHOLDS_TRIED},
+    {
+        "a_rule": examples.A_RULE_TRIED,
+        "two_thresholds": examples.THRESHOLDS_TRIED,
+        "a_model_version": examples.VERSION_TRIED,
+    },
 )
 
 
 @router.post(
     "/rules/backtest",
     operation_id="backtest_rules",
-    summary="Try a rule, rules, a list or thresholds on stored decisions",
+    summary="Try a change of rules, lists, thresholds or model on history",
     responses={
         **problems(*WITH_BODY, *ANYWHERE, NoModel),
         200: reply(description="figures against what was decided", a_rule=examples.BACKTEST),
@@ -119,8 +125,9 @@ def _tried(body: BacktestIn) -> Tried:
     if body.rules is not None:
         return RulesTried([RuleTried(one.condition, one.action) for one in body.rules])
     if body.list is not None:
-        fields = None if body.list.fields is None else tuple(body.list.fields)
-        return ListTried(body.list.entity, body.list.action, body.list.values, fields)
+        return _list_tried(body.list)
+    if body.version is not None:
+        return VersionTried(body.version)
     assert body.thresholds is not None  # noqa: S101 - the schema has exactly one
     try:
         return Thresholds(body.thresholds.threshold, body.thresholds.decline_from)
@@ -128,3 +135,11 @@ def _tried(body: BacktestIn) -> Tried:
         raise invalid_request(
             [FieldError("thresholds.decline_from", "must be >= threshold")]
         ) from error
+
+
+def _list_tried(one: ListTriedIn) -> Tried:
+    fields = None if one.fields is None else tuple(one.fields)
+    if one.name is not None:
+        return StoredListTried(one.name, one.action, fields)
+    assert one.entity is not None and one.values is not None  # noqa: S101, PT018 - by the schema
+    return ListTried(one.entity, one.action, one.values, fields)

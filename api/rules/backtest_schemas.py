@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.lists.schemas import MAX_ENTRIES_A_REQUEST
+from api.lists.schemas import MAX_ENTRIES_A_REQUEST, ListName
 from api.models.policy_schemas import CostModelOut
 from api.models.schemas import IntervalOut
 from api.rules.schemas import Action, Condition, Entity
@@ -38,12 +38,22 @@ class RuleTriedIn(_Request):
 
 
 class ListTriedIn(_Request):
-    """A list as if it had been in force."""
+    """A list as if it had been in force: `entity` and `values`, or the `name` of a stored one."""
 
-    entity: Entity
     action: ListAction
-    values: list[EntityValue] = Field(min_length=1, max_length=MAX_ENTRIES_A_REQUEST)
+    entity: Entity | None = None
+    values: list[EntityValue] | None = Field(
+        default=None, min_length=1, max_length=MAX_ENTRIES_A_REQUEST
+    )
+    name: ListName | None = Field(default=None, description="of a list in force")
     fields: list[str] | None = Field(default=None, min_length=1, max_length=500)
+
+    @model_validator(mode="after")
+    def _given_or_named(self) -> ListTriedIn:
+        given = [self.entity is not None, self.values is not None]
+        if any(given) if self.name is not None else not all(given):
+            raise ValueError("give entity and values, or the name of a list alone")
+        return self
 
 
 class ThresholdsTriedIn(_Request):
@@ -59,7 +69,10 @@ RulesTried = Annotated[list[RuleTriedIn], Field(min_length=1, max_length=MAX_RUL
 
 
 class BacktestIn(_Request):
-    """What is tried, one of `rule`, `rules`, `list` and `thresholds`, and on which decisions."""
+    """What is tried, and on which decisions.
+
+    One of `rule`, `rules`, `list`, `thresholds` and `version`.
+    """
 
     rule: RuleTriedIn | None = Field(default=None, description="beside what was in force")
     rules: RulesTried | None = Field(
@@ -70,6 +83,12 @@ class BacktestIn(_Request):
     list: ListTriedIn | None = Field(default=None, description="beside what was in force")
     thresholds: ThresholdsTriedIn | None = Field(
         default=None, description="what lists and rules decided stays"
+    )
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        default=None,
+        description="number of a model version, as if it had decided what the model did: by the "
+        "scores that it gave, in production or as challenger, and by the policy in force at each "
+        "decision; what lists and rules decided stays",
     )
     maturity_days: Days | None = Field(
         default=None,
@@ -85,9 +104,9 @@ class BacktestIn(_Request):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> BacktestIn:
-        tried = [self.rule, self.rules, self.list, self.thresholds]
+        tried = [self.rule, self.rules, self.list, self.thresholds, self.version]
         if sum(one is not None for one in tried) != 1:
-            raise ValueError("give exactly one of rule, rules, list and thresholds")
+            raise ValueError("give exactly one of rule, rules, list, thresholds and version")
         return self
 
 
@@ -212,6 +231,10 @@ class BacktestOut(BaseModel):
         description="decisions for which a condition had no value: a field, a feature or a window "
         "is missing. A window is known where a rule with it was live or in shadow"
     )
+    unscored: int = Field(
+        description="decisions that the version tried did not score; they are left out of all "
+        "other figures"
+    )
     cost_model: CostModelOut = Field(description="what the money is reckoned with")
     decided: TotalsOut
     tried: TotalsOut
@@ -223,6 +246,6 @@ class BacktestOut(BaseModel):
         description="payments by what was decided, then by what is tried: approve, review, decline"
     )
     fraud_changes: list[list[int]] = Field(description="known frauds, likewise")
-    firing: FiringOut | None = Field(description="null of `rules` and `thresholds`")
+    firing: FiringOut | None = Field(description="null of `rules`, `thresholds` and `version`")
     days: list[DayOut] = Field(description="the oldest first")
     examples: list[ExampleOut] = Field(description="up to twenty payments")

@@ -38,26 +38,27 @@ SNOOZE: dict[str, Any] = {
     "actor": "ana",
     "created_at": "2026-01-31T12:00:00+00:00",
 }
-RULES: dict[str, Any] = {"rules": [{**RULE, "problem": None, "snoozes": [SNOOZE]}]}
-DETAIL: dict[str, Any] = {"versions": [RULE], "snoozes": [SNOOZE]}
-FIGURES: dict[str, Any] = {
-    "days": [
-        {
-            "day": "2026-01-30",
-            "fires": 14,
-            "shadow": 0,
-            "decided": 9,
-            "labelled": 6,
-            "frauds": 4,
-            "precision": 0.667,
-            "saved": 3990.0,
-        }
-    ]
+_DAY: dict[str, Any] = {
+    "day": "2026-01-30",
+    "fires": 14,
+    "shadow": 0,
+    "decided": 9,
+    "labelled": 6,
+    "frauds": 4,
+    "is_mature": False,
+    "precision": 0.667,
+    "saved": 3990.0,
 }
+RULES: dict[str, Any] = {
+    "rules": [{**RULE, "state": "live", "problem": None, "snoozes": [SNOOZE], "days": [_DAY]}],
+    "truncated": False,
+}
+DETAIL: dict[str, Any] = {"versions": [RULE], "snoozes": [SNOOZE]}
 A_RULE_TRIED: dict[str, Any] = {
     "rule": {"condition": "type == 'TRANSFER' and amount > 200000", "action": "review"},
     "maturity_days": 14,
 }
+VERSION_TRIED: dict[str, Any] = {"version": 3, "maturity_days": 14}
 THRESHOLDS_TRIED: dict[str, Any] = {"thresholds": {"threshold": 0.02, "decline_from": 0.9}}
 
 
@@ -84,6 +85,7 @@ BACKTEST: dict[str, Any] = {
     "frauds": 62,
     "truncated": False,
     "unknown": 0,
+    "unscored": 0,
     "cost_model": {
         "missed_fraud": 1000.0,
         "missed_fraud_share": 0.0,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from api.rules.schemas import (
     RuleDayOut,
     RuleDetailOut,
-    RuleFiguresOut,
     RuleInForceOut,
     RuleOut,
     RulesOut,
     SnoozeOut,
 )
-from persistence.rules.figures import RuleDay
+from persistence.labels.reader import MATURITY_DAYS
+from persistence.rules.figures import RuleDay, RuleFigures
 from persistence.rules.in_force import StoredRule
 from persistence.rules.snoozes import StoredSnooze
 from scoring.expressions import Schema
@@ -24,7 +25,12 @@ from scoring.rules.rule import RuleSet
 
 
 def rules_out(
-    rules: Sequence[StoredRule], snoozes: Sequence[StoredSnooze], schema: Schema
+    rules: Sequence[StoredRule],
+    snoozes: Sequence[StoredSnooze],
+    schema: Schema,
+    figures: RuleFigures,
+    costs: CostModel | None,
+    now: datetime,
 ) -> RulesOut:
     """Return the reply with every rule in force.
 
@@ -32,6 +38,9 @@ def rules_out(
         rules: version in force of each rule.
         snoozes: snoozes that go on.
         schema: what conditions may name now.
+        figures: what rules did.
+        costs: costs of errors; None without a policy in force.
+        now: current time.
     """
     by_id = {stored.rule.id: stored for stored in rules}
     rule_set = RuleSet(tuple(stored.rule for stored in rules))
@@ -42,9 +51,11 @@ def rules_out(
                 **_rule(by_id[rule.id]),
                 problem=unusable.get(rule.key),
                 snoozes=[snooze_out(one) for one in snoozes if one.rule_id == rule.id],
+                days=[_day(day, rule.action, costs, now) for day in figures.days.get(rule.id, ())],
             )
             for rule in rule_set.ordered
-        ]
+        ],
+        truncated=figures.truncated,
     )
 
 
@@ -69,31 +80,6 @@ def rule_detail_out(
     )
 
 
-def figures_out(days: Sequence[RuleDay], action: Outcome, costs: CostModel) -> RuleFiguresOut:
-    """Return the reply with a rule's days.
-
-    Args:
-        days: days on which it fired.
-        action: outcome that its version in force gives.
-        costs: costs of errors.
-    """
-    return RuleFiguresOut(
-        days=[
-            RuleDayOut(
-                day=one.day,
-                fires=one.fires,
-                shadow=one.shadow,
-                decided=one.decided,
-                labelled=one.labelled,
-                frauds=one.frauds,
-                precision=one.precision,
-                saved=one.saved(costs, action),
-            )
-            for one in days
-        ]
-    )
-
-
 def snooze_out(stored: StoredSnooze) -> SnoozeOut:
     """Return the reply of a snooze."""
     return SnoozeOut(
@@ -105,6 +91,20 @@ def snooze_out(stored: StoredSnooze) -> SnoozeOut:
         reason=stored.reason,
         actor=stored.actor,
         created_at=stored.created_at,
+    )
+
+
+def _day(day: RuleDay, action: Outcome, costs: CostModel | None, now: datetime) -> RuleDayOut:
+    return RuleDayOut(
+        day=day.day,
+        fires=day.fires,
+        shadow=day.shadow,
+        decided=day.decided,
+        labelled=day.labelled,
+        frauds=day.frauds,
+        is_mature=day.day < (now - timedelta(days=MATURITY_DAYS)).date(),
+        precision=day.precision,
+        saved=None if costs is None else day.saved(costs, action),
     )
 
 

@@ -21,22 +21,21 @@ from api.models.effective_policy import read_deployment
 from api.openapi_responses import ANYWHERE, WITH_BODY, problems, reply
 from api.request_body import BodyReader, JsonBody
 from api.rules import examples
-from api.rules.responses import figures_out, rule_detail_out, rule_out, rules_out, snooze_out
+from api.rules.responses import rule_detail_out, rule_out, rules_out, snooze_out
 from api.rules.schemas import (
     EndedOut,
-    FiguresQuery,
     RuleChangeIn,
     RuleDetailOut,
-    RuleFiguresOut,
     RuleIn,
     RuleOut,
     RulesOut,
+    RulesQuery,
     SnoozeIn,
     SnoozeOut,
 )
 from persistence.rules.changes import newest_change
 from persistence.rules.checking import canonical_condition, check_entity
-from persistence.rules.figures import rule_days
+from persistence.rules.figures import rule_figures
 from persistence.rules.in_force import rules_at
 from persistence.rules.names import names_of_conditions
 from persistence.rules.rules import RuleContent, change_rule, create_rule, rule_versions
@@ -55,26 +54,40 @@ SnoozeId = Annotated[int, Path(ge=1, le=2**31 - 1, description="`id` of a snooze
 @router.get(
     "/rules",
     operation_id="read_rules",
-    summary="Every rule, in the order in which they decide",
+    summary="Every rule, and what it did day by day",
     responses={
         **problems(*ANYWHERE),
-        200: reply(description="the rules in force", one_in_shadow=examples.RULES),
+        200: reply(description="the rules in force", one_that_is_live=examples.RULES),
     },
-    dependencies=REVIEWER_WITHOUT_PARAMETERS,
 )
-async def read_rules(caller: Reviewer, dependencies: CurrentDependencies) -> RulesOut:
-    """A rule that no longer fits has a `problem`, and fails for every payment. Scope: review."""
+async def read_rules(
+    query: Annotated[RulesQuery, Query()], caller: Reviewer, dependencies: CurrentDependencies
+) -> RulesOut:
+    """Fires, precision on the labels that are known, and money at your costs, live and in shadow.
+
+    A rule that no longer fits has a `problem`, and fails for every payment. Scope: review.
+    """
+    now = datetime.now(UTC)
+    deployment = await dependencies.run(read_deployment, caller.tenant_id)
+    try:
+        costs = deployment.effective_policy().policy.cost_model
+    except NoModel:
+        costs = None
 
     def read(engine: Engine) -> RulesOut:
+        figures = rule_figures(engine, caller.tenant_id, query.window_days, now)
         with tenant_transaction(engine, caller.tenant_id) as connection:
             change = newest_change(connection, caller.tenant_id)
             return rules_out(
                 rules_at(connection, caller.tenant_id, change),
                 going_on(connection, caller.tenant_id),
                 names_of_conditions(connection, caller.tenant_id),
+                figures,
+                costs,
+                now,
             )
 
-    return await dependencies.run(read)
+    return await dependencies.run_expensive(read)
 
 
 @router.post(
@@ -193,35 +206,6 @@ async def put_rule(
     changed = await write(dependencies, request, caller, body, change)
     await dependencies.refresh_settings(caller.tenant_id)
     return changed
-
-
-@router.get(
-    "/rules/{id}/figures",
-    operation_id="read_rule_figures",
-    summary="What a rule did, day by day",
-    responses={
-        **problems(404, *ANYWHERE, NoModel),
-        200: reply(description="days on which it fired", one_day=examples.FIGURES),
-    },
-)
-async def read_rule_figures(
-    rule_id: RuleId,
-    query: Annotated[FiguresQuery, Query()],
-    caller: Reviewer,
-    dependencies: CurrentDependencies,
-) -> RuleFiguresOut:
-    """Fires, precision on the labels that are known, and money at your costs. Scope: review."""
-    deployment = await dependencies.run(read_deployment, caller.tenant_id)
-    costs = deployment.effective_policy().policy.cost_model
-
-    def read(engine: Engine) -> RuleFiguresOut:
-        with tenant_transaction(engine, caller.tenant_id) as connection:
-            newest = rule_versions(connection, caller.tenant_id, rule_id)[0]
-        now = datetime.now(UTC)
-        days = rule_days(engine, caller.tenant_id, rule_id, query.window_days, now)
-        return figures_out(days, newest.rule.action, costs)
-
-    return await dependencies.run_expensive(read)
 
 
 @router.post(

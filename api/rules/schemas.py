@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.written_parts import EntityValue, Moment, Reason
+from persistence.labels.reader import MATURITY_DAYS
+from persistence.rules.figures import MAX_HITS
 from scoring.expressions.checking.source import MAX_LENGTH
 from scoring.policy import Outcome
 from scoring.rules.rule import DEFAULT_PRIORITY, MAX_NAME_LENGTH, MAX_PRIORITY, RuleState
@@ -110,37 +112,6 @@ class SnoozeOut(BaseModel):
     created_at: Timestamp
 
 
-class RuleInForceOut(RuleOut):
-    """The version of a rule that is in force."""
-
-    problem: str | None = Field(
-        description="why it does not fit your event type, the version in production or your lists, "
-        "so that it fails for every payment; null: it fits"
-    )
-    snoozes: list[SnoozeOut] = Field(description="the one that ends first first")
-
-
-class RulesOut(BaseModel):
-    """Every rule, in the order in which they decide: approve, decline, review, then off."""
-
-    rules: list[RuleInForceOut]
-
-
-class RuleDetailOut(BaseModel):
-    """Every version of a rule, the newest first; the first is in force."""
-
-    versions: list[RuleOut]
-    snoozes: list[SnoozeOut]
-
-
-class FiguresQuery(BaseModel):
-    """Which days."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    window_days: int = Field(default=30, ge=1, le=365, description="days until now")
-
-
 class RuleDayOut(BaseModel):
     """What a rule did on one day in UTC, in any version."""
 
@@ -150,17 +121,51 @@ class RuleDayOut(BaseModel):
     decided: int = Field(description="decisions that it decided")
     labelled: int = Field(description="of all in which it fired, those with a label")
     frauds: int = Field(description="known frauds among them")
+    is_mature: bool = Field(
+        description=f"the day is {MATURITY_DAYS:g} days ago, by which most chargebacks have come "
+        "in; before that frauds, which are reported first, weigh too much"
+    )
     precision: float | None = Field(description="frauds / labelled; null without a label")
-    saved: float = Field(
+    saved: float | None = Field(
         description="money that its known hits save against approving them, at your costs and the "
-        "rule's action now; negative: what it costs"
+        "rule's action now; negative: what it costs; null without a policy in force"
     )
 
 
-class RuleFiguresOut(BaseModel):
-    """The days on which a rule fired, the oldest first."""
+class RuleInForceOut(RuleOut):
+    """The version of a rule that is in force."""
 
-    days: list[RuleDayOut]
+    problem: str | None = Field(
+        description="why it does not fit your event type, the version in production or your lists, "
+        "so that it fails for every payment; null: it fits"
+    )
+    snoozes: list[SnoozeOut] = Field(description="the one that ends first first")
+    days: list[RuleDayOut] = Field(description="on which it fired, the oldest first")
+
+
+class RulesOut(BaseModel):
+    """Every rule, in the order in which they decide: approve, decline, review, then off."""
+
+    rules: list[RuleInForceOut]
+    truncated: bool = Field(
+        description=f"more than {MAX_HITS:,} decisions of these days have a hit; `days` count the "
+        "latest"
+    )
+
+
+class RuleDetailOut(BaseModel):
+    """Every version of a rule, the newest first; the first is in force."""
+
+    versions: list[RuleOut]
+    snoozes: list[SnoozeOut]
+
+
+class RulesQuery(BaseModel):
+    """Which days the figures have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window_days: int = Field(default=30, ge=1, le=365, description="days until now")
 
 
 class EndedOut(BaseModel):

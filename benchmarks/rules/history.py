@@ -14,15 +14,13 @@ from benchmarks.store.comparison import home_or_temporary
 from benchmarks.store.data import MODEL, load
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance.migrate import upgrade
-from persistence.rules.backtesting import (
-    MAX_DECISIONS,
-    History,
+from persistence.rules.backtesting import MAX_DECISIONS, History, Tested, try_on_history
+from persistence.rules.figures import MAX_HITS, rule_figures
+from persistence.rules.tried import (
     ListTried,
     RulesTried,
     RuleTried,
-    Tested,
     Tried,
-    try_on_history,
 )
 from scoring.policy import CostModel, Thresholds
 from sentinel.local.postgres.embedded import EmbeddedPostgres
@@ -75,9 +73,41 @@ def _measure(url: str, rounds: int) -> None:
             reading.append(read_s)
         decisions = f"{tested.result.decisions:,}"
         table.add_row(name, decisions, f"{median(times):.2f}", f"{median(reading):.2f}")
+    _add_hits(engine, tenant_id)
+    times = []
+    for _ in range(rounds):
+        began = perf_counter()
+        figures = rule_figures(engine, tenant_id, 3650.0, _SPAN.as_of)
+        times.append(perf_counter() - began)
+    hits = sum(day.fires for days in figures.days.values() for day in days)
+    name = f"figures of {len(figures.days)} rules, {hits:,} hits"
+    table.add_row(name, f"{MAX_HITS:,}", f"{median(times):.2f}", "")
     console.print(table)
     assert tested.result.decisions == MAX_DECISIONS  # noqa: S101 - else it measures less
     engine.dispose()
+
+
+def _add_hits(engine: Engine, tenant_id: int) -> None:
+    """Let six of 200 rules fire for each decision, of which one decides."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                """
+                UPDATE predictions SET ruling = (
+                    SELECT jsonb_build_object(
+                        'as_of', 1, 'fired', jsonb_agg(jsonb_build_array(rule, 1)),
+                        'decided_by', jsonb_build_array('rule', min(rule), 1))
+                    FROM (
+                        SELECT abs(hashtext(predictions.id::text || place)) % 200 + 1 AS rule
+                        FROM generate_series(1, 6) AS place
+                    ) AS hit
+                ) WHERE tenant_id = :tenant_id
+                """
+            ),
+            {"tenant_id": tenant_id},
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE predictions"))
 
 
 def _timed(engine: Engine, tenant_id: int, tried: Tried) -> tuple[Tested, float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine, text
 
 from persistence.decisions.rows import described_from
 from persistence.labels.reader import apply_limit, label_columns, range_cursor, span_of
-from persistence.labels.sql import NTH_PREDICTION, mature_decisions
+from persistence.labels.sql import NTH_PREDICTION, SHADOW_SCORES, mature_decisions
 from persistence.tenancy import tenant_transaction
 from scoring.backtest.decisions import DECIDERS, StoredDecisions, without_chance
-from scoring.columns import BoolArray, Column, Columns, FloatArray
+from scoring.columns import BoolArray, Column, Columns, FloatArray, TextColumn
 from scoring.event_type.columns import column_of
 from scoring.event_type.fields import EventType, Field
 from scoring.event_type.timestamps import parse_timestamp
@@ -34,6 +34,14 @@ _DECIDER = (
 _DECIDER_ID = """
     CASE p.ruling->'decided_by'->>0 WHEN 'rule' THEN (p.ruling->'decided_by'->>1)::bigint
     WHEN 'list_entry' THEN (p.ruling->'entries'->0->>0)::bigint ELSE 0 END
+"""
+# By the policy that was in force, chance, rules and lists apart.
+_OUTCOME_OF_VERSION = f"""
+    CASE WHEN (p.model_name, p.model_version) = (%(scored_by_name)s, %(scored_by_version)s)
+    THEN CASE WHEN p.score >= p.decline_threshold THEN {OUTCOMES.index("decline")}
+        WHEN p.score >= p.threshold THEN {OUTCOMES.index("review")}
+        ELSE {OUTCOMES.index("approve")} END
+    ELSE array_position(ARRAY{list(OUTCOMES)!r}, s.decision) - 1 END
 """
 _IDS = ("p.id", "t.id")
 _NUMBERS = (
@@ -81,6 +89,9 @@ class PastDecisions:
         features: values of each feature, float64 (n, features), NaN where the version lacks it.
         windows: values of each window, float64 (n,), NaN where it is missing.
         has_windows: whether a decision stored all windows, bool (n,).
+        version_outcomes: outcome of the version that was asked for, as it scored each payment, by
+            the policy in force then: index into OUTCOMES, float64 (n,); NaN where it did not
+            score the payment, and everywhere if none was asked for.
         truncated: whether the window of time has more decisions than the limit.
     """
 
@@ -93,7 +104,28 @@ class PastDecisions:
     features: FloatArray
     windows: tuple[FloatArray, ...]
     has_windows: BoolArray
+    version_outcomes: FloatArray
     truncated: bool
+
+    def select(self, rows: BoolArray) -> PastDecisions:
+        """Return some of the decisions.
+
+        Args:
+            rows: whether each decision is one of them, bool (n,).
+        """
+        return replace(
+            self,
+            decisions=self.decisions.select(rows),
+            id_bytes=self.id_bytes[rows],
+            thresholds=self.thresholds[rows],
+            decline_thresholds=self.decline_thresholds[rows],
+            as_of=self.as_of[rows],
+            columns={name: _selected_rows(one, rows) for name, one in self.columns.items()},
+            features=self.features[rows],
+            windows=tuple(window[rows] for window in self.windows),
+            has_windows=self.has_windows[rows],
+            version_outcomes=self.version_outcomes[rows],
+        )
 
     def transaction_id(self, row: int) -> UUID:
         """Return the id of a transaction."""
@@ -110,6 +142,7 @@ def read_past_decisions(
     limit: int,
     as_of: datetime,
     version: ModelVersion | None = None,
+    scored_by: ModelVersion | None = None,
 ) -> PastDecisions:
     """Return a tenant's mature decisions with what rules read of them.
 
@@ -119,6 +152,7 @@ def read_past_decisions(
         inputs: what is read of each.
         maturity_days, window_days, limit, as_of: as for `persistence.labels.reader.read_matured`.
         version: model version whose decisions are read; None: those of every version.
+        scored_by: model version whose outcomes are read, also where another one decided.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
@@ -128,20 +162,28 @@ def read_past_decisions(
         truncated = apply_limit(connection, NTH_PREDICTION, parameters)
         parameters |= _versions(connection, tenant_id, inputs, version)
         numbers, texts = _selected(inputs, parameters)
-        statement = _in_columns((*_NUMBERS, *numbers), texts, inputs.event_type)
+        if scored_by is not None:
+            parameters["scored_by_name"] = scored_by.name
+            parameters["scored_by_version"] = scored_by.version
+        outcome = "NULL" if scored_by is None else _OUTCOME_OF_VERSION
+        shadow = "" if scored_by is None else SHADOW_SCORES
+        numbers = [*_NUMBERS, *numbers, outcome]
+        statement = _in_columns(numbers, texts, inputs.event_type, shadow)
         with range_cursor(connection) as cursor:
             row = cursor.execute(statement, parameters).fetchone()
     return _past(inputs, row or (), truncated=truncated)
 
 
-def _in_columns(numbers: Sequence[str], texts: Sequence[str], event_type: EventType) -> str:
+def _in_columns(
+    numbers: Sequence[str], texts: Sequence[str], event_type: EventType, joined: str
+) -> str:
     """Return the statement whose one row has a value for each column.
 
     psycopg would make an object of each number of 200,000 rows, which takes longer than all else.
     """
     own = "IS NULL" if event_type is PAYSIM else "= ANY (%(type_ids)s)"
     selected = (*_IDS, *(f"({number})::float8" for number in numbers), *texts)
-    rows = mature_decisions(", ".join(selected), f"AND t.event_type_id {own}")
+    rows = mature_decisions(", ".join(selected), f"AND t.event_type_id {own}", joined=joined)
     names = [f"c{i}" for i in range(len(selected) + _LABELS)]
     first_text = len(_IDS) + len(numbers)
     is_text = range(first_text, first_text + len(texts))
@@ -175,6 +217,7 @@ def _past(inputs: RuleInputs, columns: Sequence[Any], *, truncated: bool) -> Pas
         features[:, place] = number()
     windows = tuple(number() for _ in inputs.windows)
     has_windows = number() == 1
+    version_outcomes = number()
     for name in inputs.fields:
         if not _is_number(kept[name]):
             of_fields[name] = _column(kept[name], next(read) or ())
@@ -201,8 +244,15 @@ def _past(inputs: RuleInputs, columns: Sequence[Any], *, truncated: bool) -> Pas
         features,
         windows,
         has_windows,
+        version_outcomes,
         truncated,
     )
+
+
+def _selected_rows(column: Column, rows: BoolArray) -> Column:
+    if isinstance(column, TextColumn):
+        return TextColumn(column.codes[rows], column.values)
+    return column[rows]
 
 
 def _unix_ms(ids: NDArray[np.void]) -> NDArray[np.int64]:

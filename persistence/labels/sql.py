@@ -60,7 +60,15 @@ WHERE p.tenant_id = %(tenant_id)s AND p.id >= %(start)s AND p.id < %(end)s
 """
 
 
-def mature_decisions(columns: str, condition: str = "") -> str:
+SHADOW_SCORES = """
+LEFT JOIN shadow_scores s ON s.tenant_id = p.tenant_id AND s.prediction_id = p.id
+    AND s.tenant_id = %(tenant_id)s AND s.prediction_id >= %(start)s AND s.prediction_id < %(end)s
+    AND s.model_name = %(scored_by_name)s AND s.model_version = %(scored_by_version)s
+"""
+"""Joins the shadow scores s of one version to the predictions p of `mature_decisions`."""
+
+
+def mature_decisions(columns: str, condition: str = "", *, joined: str = "") -> str:
     """Return the statement that reads mature decisions, the newest first.
 
     Its rows end with what `persistence.labels.reader.label_columns` takes.
@@ -68,6 +76,7 @@ def mature_decisions(columns: str, condition: str = "") -> str:
     Args:
         columns: select list over predictions p, transactions t and the model's place.
         condition: further condition, beginning with AND.
+        joined: further tables, beginning with a kind of JOIN.
     """
     return f"""
     {_WITH_EFFECTIVE}
@@ -76,6 +85,7 @@ def mature_decisions(columns: str, condition: str = "") -> str:
     JOIN unnest(%(names)s::text[], %(versions)s::int[])
         WITH ORDINALITY AS model (name, version, place)
         ON (model.name, model.version) = (p.model_name, p.model_version)
+    {joined}
     {_MATURE} {condition}
     ORDER BY p.id DESC
     """  # noqa: S608 - constants of this file and of its callers

@@ -1,4 +1,4 @@
-"""Try rules, lists and thresholds on a tenant's stored decisions."""
+"""Try rules, lists, thresholds and model versions on a tenant's stored decisions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from persistence.deployments.served_versions import served_versions
 from persistence.labels.past_decisions import PastDecisions, RuleInputs, read_past_decisions
 from persistence.rules.changes import newest_change
 from persistence.rules.checking import canonical_condition, check_list
 from persistence.rules.in_force import lists_at
 from persistence.rules.index import index_at
 from persistence.rules.names import event_type_in_force, features_in_production
+from persistence.rules.tried import (
+    ListTried,
+    RulesTried,
+    RuleTried,
+    StoredListTried,
+    Tried,
+    VersionTried,
+)
 from persistence.tenancy import tenant_transaction
 from scoring.backtest.backtest import backtest
 from scoring.backtest.candidates import (
@@ -23,14 +32,18 @@ from scoring.backtest.candidates import (
     fires_of,
     outcomes_of,
     verdicts_of,
+    where_model_decided,
 )
 from scoring.backtest.decisions import OutcomeArray, outcomes_with_rule
 from scoring.backtest.result import Backtest
 from scoring.columns import BoolArray
+from scoring.counted import counted
+from scoring.errors import FieldError, InvalidRequest, invalid_request
 from scoring.expressions.execution.program import UNKNOWN
-from scoring.lists.entity_list import EntityList, ListAction, ListEntry
+from scoring.lists.entity_list import EntityList, ListEntry
 from scoring.lists.index import ListIndex
-from scoring.policy import CostModel, Outcome, Thresholds
+from scoring.policy import CostModel, Thresholds
+from scoring.prediction import ModelVersion
 from scoring.rules.condition import lists_named
 from scoring.rules.rule import Rule, RuleSet
 
@@ -39,50 +52,6 @@ MAX_DECISIONS = 200_000
 _CANDIDATE = 2**31 - 1
 """Id of what is tried; no rule or list of a tenant gets as far."""
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class RuleTried:
-    """A rule as if it had been live, beside what was.
-
-    Attributes:
-        condition: condition, canonical or not.
-        action: outcome that it gives.
-    """
-
-    condition: str
-    action: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class RulesTried:
-    """Live rules in place of all that there were, beside the lists in force.
-
-    Attributes:
-        rules: rules, of which those with one action decide in this order.
-    """
-
-    rules: Sequence[RuleTried]
-
-
-@dataclass(frozen=True, slots=True)
-class ListTried:
-    """A list as if it had been in force, beside what was.
-
-    Attributes:
-        entity: slug of what its entries identify.
-        action: outcome that it gives.
-        values: entities.
-        fields: fields whose values are looked up; None for every one of the entity.
-    """
-
-    entity: str
-    action: ListAction
-    values: Sequence[str]
-    fields: tuple[str, ...] | None = None
-
-
-Tried = RuleTried | RulesTried | ListTried | Thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +77,18 @@ class Tested:
 
     Attributes:
         result: figures.
-        past: decisions.
+        past: decisions; of a version tried, those that it scored.
         outcomes: outcomes of what was tried, index into OUTCOMES, int8 (n,).
         unknown: number of decisions for which a condition had no value. Where a window was not
             stored a single rule does not fire, and of several rules what was decided stays.
+        unscored: number of decisions that the version tried did not score, which are left out.
     """
 
     result: Backtest
     past: PastDecisions
     outcomes: OutcomeArray
     unknown: int
+    unscored: int = 0
 
 
 def try_on_history(
@@ -133,14 +104,15 @@ def try_on_history(
     Args:
         engine: pool of connections.
         tenant_id: tenant whose decisions are read.
-        tried: rule, rules, list or thresholds.
+        tried: rule, rules, list, thresholds or model version.
         costs: costs of errors.
         history: decisions that are looked at.
         report: function that receives one sentence before each part of the work.
 
     Raises:
         InvalidRequest: what is tried does not fit the tenant's event type, the version in
-            production or the lists; names the field.
+            production or the lists, or the version is unknown or scored no decision; names the
+            field.
         NoDecisions: there is no decision to look at.
         StoreUnavailable: Postgres is unreachable.
     """
@@ -151,6 +123,7 @@ def try_on_history(
         change = newest_change(connection, tenant_id)
         lists = lists_at(connection, tenant_id, change)
         rule_set, index = RuleSet(), ListIndex()
+        version: ModelVersion | None = None
         match tried:
             case RuleTried():
                 condition = canonical_condition(connection, tenant_id, tried.condition, "rule.")
@@ -171,6 +144,14 @@ def try_on_history(
                 index = ListIndex().with_changes(
                     [ListEntry(number, own.id, value, "-", "-") for number, value in values]
                 )
+            case StoredListTried():
+                stored = _named(lists, tried.name)
+                check_list(
+                    connection, tenant_id, stored.entity, tried.action, tried.fields, "list."
+                )
+                rule_set = RuleSet((), (replace(stored, action=tried.action, fields=tried.fields),))
+            case VersionTried():
+                version = _version_served(connection, tenant_id, tried.number)
         if rule_set.lists and not isinstance(tried, ListTried):
             index = index_at(connection, tenant_id, change)
     candidate = candidate_of(rule_set, event_type, features)
@@ -184,13 +165,23 @@ def try_on_history(
         window_days=history.window_days,
         limit=history.limit,
         as_of=history.as_of,
+        scored_by=version,
     )
+    unscored = 0
+    if version is not None:
+        is_scored = ~np.isnan(past.version_outcomes)
+        unscored = int((~is_scored).sum())
+        if unscored and not is_scored.any():
+            raise _not_scored(version, unscored)
+        past = past.select(is_scored)
     decisions = past.decisions
     report(f"Deciding {len(decisions):,} payments again.")
     fires: BoolArray | None = None
     unknown = 0
     if isinstance(tried, Thresholds):
         outcomes = at_thresholds(decisions, tried)
+    elif isinstance(tried, VersionTried):
+        outcomes = where_model_decided(decisions, past.version_outcomes.astype(np.int8))
     else:
         verdicts = verdicts_of(
             candidate, index, decisions, past.columns, past.features, past.windows
@@ -206,7 +197,38 @@ def try_on_history(
             fires = fires_of(verdicts) & past.has_windows
             outcomes = outcomes_with_rule(decisions, fires, tried.action)
     report("Drawing the intervals.")
-    return Tested(backtest(decisions, outcomes, costs, fires), past, outcomes, unknown)
+    result = backtest(decisions, outcomes, costs, fires)
+    return Tested(result, past, outcomes, unknown, unscored)
+
+
+def _named(lists: Sequence[EntityList], name: str) -> EntityList:
+    for one in lists:
+        if one.name == name:
+            return one
+    raise invalid_request([FieldError("list.name", "is not the name of a list in force")])
+
+
+def _version_served(connection: Connection, tenant_id: int, number: int) -> ModelVersion:
+    """Return the version of the tenant's model with a number that has served."""
+    served = [one.model for one in served_versions(connection, tenant_id)]
+    for version in served:
+        if version.version == number:
+            return version
+    numbers = sorted({version.version for version in served})
+    known = f"those that have are {', '.join(map(str, numbers))}" if numbers else "none has"
+    message = (
+        f"is {number}, a version that has not served you, in production or as challenger; {known}"
+    )
+    raise invalid_request([FieldError("version", message)])
+
+
+def _not_scored(version: ModelVersion, decisions: int) -> InvalidRequest:
+    message = (
+        f"scored none of the {counted(decisions, 'decision')} that are looked at; give version "
+        f"{version.version} the alias `challenger`, and it scores what comes in beside the version "
+        "in production"
+    )
+    return invalid_request([FieldError("version", message)])
 
 
 def _rule(tried: RuleTried, number: int, condition: str) -> Rule:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import orjson
 from sqlalchemy import Connection, select, text
@@ -17,6 +17,7 @@ from persistence.rules.changes import next_change
 from persistence.rules.lists import list_named
 from persistence.tables.rules import ListEntryRow
 from scoring.errors import FieldError, invalid_request
+from scoring.lists.entry_rows import NewEntry
 from scoring.lists.index import digest_of
 
 MAX_ENTRIES = 1_000_000
@@ -25,20 +26,6 @@ PART = 20_000
 """Entries that one statement stores."""
 
 Item = TypeVar("Item")
-
-
-class NewEntry(NamedTuple):
-    """An entity that is put into a list.
-
-    Attributes:
-        value: the entity, as events have it.
-        reason: sentence on why.
-        expires_at: time from which on it does not count; None: it stays.
-    """
-
-    value: str
-    reason: str
-    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

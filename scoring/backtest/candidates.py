@@ -1,4 +1,4 @@
-"""What a candidate decides on stored decisions: a rule, a set of rules, a list, or thresholds."""
+"""What a candidate decides on stored decisions: rules, a list, thresholds or a model version."""
 
 from __future__ import annotations
 
@@ -119,6 +119,19 @@ def at_thresholds(decisions: StoredDecisions, thresholds: Thresholds) -> Outcome
     by_model = (decisions.scores >= thresholds.review).astype(np.int8)
     if thresholds.decline is not None:
         by_model[decisions.scores >= thresholds.decline] = OUTCOMES.index("decline")
+    return where_model_decided(decisions, by_model)
+
+
+def where_model_decided(decisions: StoredDecisions, by_model: OutcomeArray) -> OutcomeArray:
+    """Return the outcomes if the model had decided otherwise; what rules and lists decided stays.
+
+    Args:
+        decisions: decisions.
+        by_model: outcomes of the model, such as of another version, index into OUTCOMES, int8 (n,).
+
+    Returns:
+        Index into OUTCOMES, int8 (n,).
+    """
     return np.where(decisions.deciders == MODEL, by_model, decisions.outcomes).astype(np.int8)
 
 

@@ -10,31 +10,25 @@ import click
 
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.rules.checking import check_list
-from persistence.rules.entries import (
-    NewEntry,
-    StoredEntry,
-    add_entries,
-    read_entries,
-    remove_entries,
-)
+from persistence.rules.entries import StoredEntry, add_entries, read_entries, remove_entries
 from persistence.rules.lists import StoredList, create_list, remove_list, stored_lists
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import find_tenant
 from scoring.counted import counted
 from scoring.event_type.limits import NAME_RULE, is_event_type_name
 from scoring.lists.entity_list import EntityList, ListAction
+from scoring.lists.entry_rows import EntryDefaults, NewEntry, entity_fault, reason_fault
+from scoring.printable import printable
 from sentinel.cli.connection import actor, connected_database
 from sentinel.cli.moments import later_time
+from sentinel.cli.named_files import named_file
 from sentinel.cli.row_progress import report_rejects, row_progress
 from sentinel.operations.list_import import add_file, remove_file
-from sentinel.operations.list_rows import EntryDefaults, entity_fault, reason_fault
 from sentinel.operations.rejected_rows import rejects_path
-from sentinel.sentences import printable, shown
+from sentinel.sentences import shown
 
 _PAGE = 1000
 """Entries that are read at once."""
-_FILES = (".csv", ".tsv", ".txt", ".parquet")
-"""Ends of what is taken for the name of a file, also where there is no such file."""
 _TIME = "%Y-%m-%d %H:%M:%S%z"
 _DONE = {"approve": "approved", "decline": "declined"}
 
@@ -156,7 +150,7 @@ def add(
     """
     if reason is not None and (fault := reason_fault(reason)) is not None:
         raise click.BadParameter(f"{fault}.", param_hint="'--reason'")
-    file = _file(file_or_value)
+    file = named_file(file_or_value, "FILE")
     if file is not None:
         _add_file(name, file, tenant, EntryDefaults(reason, expires_at))
         return
@@ -180,7 +174,7 @@ def remove(name: str, value_or_file: str, tenant: str) -> None:
 
     FILE is as for `add`, and only its column value counts. Stored decisions still name the entries.
     """
-    file = _file(value_or_file)
+    file = named_file(value_or_file, "FILE")
     if file is not None:
         _remove_file(name, file, tenant)
         return
@@ -224,22 +218,6 @@ def _remove_file(name: str, file: Path, tenant: str) -> None:
             )
     click.echo(_removed(name, done.changed, done.others))
     report_rejects(done.rows, done.rejected, shown(rejects_path(file)))
-
-
-def _file(text: str) -> Path | None:
-    """Return the file that a text names, or None where it is a value."""
-    path = Path(text)
-    try:
-        if path.exists() and not path.is_dir():
-            return path
-    except (OSError, ValueError):  # too long for a name
-        return None
-    if path.suffix.lower() in _FILES:
-        raise click.BadParameter(
-            f"There is no file {shown(path)}. A value that ends so is added with a file.",
-            param_hint="'FILE'",
-        )
-    return None
 
 
 def _entity(value: str) -> str:

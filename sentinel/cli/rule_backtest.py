@@ -1,9 +1,11 @@
-"""`sentinel rules backtest`: rules and thresholds on stored decisions."""
+"""`sentinel rules backtest`: rules, lists, thresholds and versions on stored decisions."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast, get_args
 
 import click
 from sqlalchemy import Engine
@@ -11,13 +13,15 @@ from sqlalchemy import Engine
 from persistence.deployments.served_versions import served_versions
 from persistence.labels.reader import MATURITY_DAYS
 from persistence.policies import newest_policy
-from persistence.rules.backtesting import (
-    History,
+from persistence.rules.backtesting import History, Tested, try_on_history
+from persistence.rules.checking import check_entity
+from persistence.rules.tried import (
+    ListTried,
     RulesTried,
     RuleTried,
-    Tested,
+    StoredListTried,
     Tried,
-    try_on_history,
+    VersionTried,
 )
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import find_tenant
@@ -25,9 +29,12 @@ from scoring.backtest.backtest import NoDecisions
 from scoring.counted import counted
 from scoring.errors import CommandError, NoModel
 from scoring.evaluation.bootstrap import Interval
+from scoring.lists.entity_list import ListAction
 from scoring.policy import OUTCOMES, CostModel, Outcome, Thresholds
 from scoring.rules.rule import DEFAULT_PRIORITY
 from sentinel.cli.connection import connected_database
+from sentinel.cli.named_files import named_file
+from sentinel.operations.list_import import read_entities
 from sentinel.rule_file import read_rules
 from sentinel.sentences import shown
 
@@ -35,18 +42,55 @@ _DAYS = click.FloatRange(0, 3650)
 _PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the options say is tried; None of an option that is not given."""
+
+    condition: str | None
+    action: Outcome | None
+    file: Path | None
+    list_or_file: str | None
+    entity: str | None
+    fields: tuple[str, ...]
+    threshold: float | None
+    decline_from: float | None
+    version: int | None
+
+
 @click.command("backtest")
 @click.option("--tenant", required=True, metavar="SLUG", help="Tenant whose decisions these are.")
 @click.option("--condition", help="Condition of one rule, beside what was in force.")
-@click.option("--action", type=click.Choice(OUTCOMES), help="Outcome of that rule.")
+@click.option("--action", type=click.Choice(OUTCOMES), help="Outcome of that rule or list.")
 @click.option(
     "--file",
     type=click.Path(path_type=Path),
     help="File of rules as `sentinel rules apply` reads them, in place of all rules. Those in "
     "shadow are tried as if live.",
 )
+@click.option(
+    "--list",
+    "list_or_file",
+    metavar="NAME|FILE",
+    help="A list in force, or a file of entities as `sentinel lists add` reads it, beside what was "
+    "in force.",
+)
+@click.option("--entity", help="Kind of the entities of that file, such as customer.")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    help="A field that is looked up in that list; may be repeated."
+    "  [default: every field of the entity]",
+)
 @click.option("--threshold", type=_PROBABILITY, help="Score from which the model reviews.")
 @click.option("--decline-from", type=_PROBABILITY, help="Score from which it declines.")
+@click.option(
+    "--version",
+    type=click.IntRange(1, 2**31 - 1),
+    metavar="NUMBER",
+    help="A model version in place of the one that decided, by the scores that it gave, in "
+    "production or as challenger.",
+)
 @click.option(
     "--maturity-days",
     type=_DAYS,
@@ -63,22 +107,20 @@ _PROBABILITY = click.FloatRange(0, 1, min_open=True, max_open=True)
 )
 def backtest(
     tenant: str,
-    condition: str | None,
-    action: Outcome | None,
-    file: Path | None,
-    threshold: float | None,
-    decline_from: float | None,
     maturity_days: float,
     window_days: float,
+    **tried_by: Any,  # noqa: ANN401 - the options of _Wanted
 ) -> None:
-    """Try a rule, rules or thresholds on the latest 200,000 mature decisions; changes nothing.
+    """Try something on the latest 200,000 mature decisions; changes nothing.
 
-    Give --condition with --action, or --file, or --threshold. Money is reckoned at the tenant's
-    costs; figures have 95 % intervals, in which a payment without a label is presumed honest.
+    Give one of --condition (with --action), --file, --list (with --action), --threshold and
+    --version. Money is reckoned at the tenant's costs; figures have 95 % intervals, in which a
+    payment without a label is presumed honest.
     """
-    tried = _tried(condition, action, file, threshold, decline_from)
+    wanted = _checked(_Wanted(**tried_by))
     with connected_database() as (engine, _):
         owner = find_tenant(engine, tenant)
+        tried = _tried(engine, owner.id, wanted)
         costs = _costs(engine, owner.id)
         history = History(maturity_days, window_days, datetime.now(UTC))
         try:
@@ -91,33 +133,63 @@ def backtest(
     _print(tested)
 
 
-def _tried(
-    condition: str | None,
-    action: Outcome | None,
-    file: Path | None,
-    threshold: float | None,
-    decline_from: float | None,
-) -> Tried:
-    ways = [condition is not None, file is not None, threshold is not None]
-    if sum(ways) != 1:
-        raise click.UsageError("Give exactly one of --condition, --file and --threshold.")
-    if (condition is None) != (action is None):
-        raise click.UsageError("--condition and --action belong together.")
-    if decline_from is not None and threshold is None:
+def _checked(wanted: _Wanted) -> _Wanted:
+    """Return the options; refuse those that do not belong together."""
+    ways = (wanted.condition, wanted.file, wanted.list_or_file, wanted.threshold, wanted.version)
+    if sum(way is not None for way in ways) != 1:
+        raise click.UsageError(
+            "Give exactly one of --condition, --file, --list, --threshold and --version."
+        )
+    if wanted.list_or_file is None:
+        if (wanted.condition is None) != (wanted.action is None):
+            raise click.UsageError("--condition and --action belong together.")
+        if wanted.entity is not None or wanted.fields:
+            raise click.UsageError("--entity and --field need --list.")
+    elif wanted.action not in get_args(ListAction):
+        raise click.UsageError("--list needs --action approve or --action decline.")
+    if wanted.decline_from is not None and wanted.threshold is None:
         raise click.UsageError("--decline-from needs --threshold.")
-    if condition is not None and action is not None:
-        return RuleTried(condition, action)
-    if threshold is not None:
+    return wanted
+
+
+def _tried(engine: Engine, tenant_id: int, wanted: _Wanted) -> Tried:
+    if wanted.condition is not None and wanted.action is not None:
+        return RuleTried(wanted.condition, wanted.action)
+    if wanted.list_or_file is not None:
+        action = cast("ListAction", wanted.action)
+        return _list_tried(engine, tenant_id, wanted.list_or_file, action, wanted)
+    if wanted.version is not None:
+        return VersionTried(wanted.version)
+    if wanted.threshold is not None:
         try:
-            return Thresholds(threshold, decline_from)
+            return Thresholds(wanted.threshold, wanted.decline_from)
         except ValueError as error:
             raise click.UsageError("--decline-from must be at least --threshold.") from error
-    assert file is not None  # noqa: S101 - one of the three is given
-    rules = [rule for rule in read_rules(file) if rule.state != "off"]
+    assert wanted.file is not None  # noqa: S101 - one of them is given
+    rules = [rule for rule in read_rules(wanted.file) if rule.state != "off"]
     if not rules:
-        raise CommandError(f"Every rule of {shown(file)} is off, so there is nothing to try.")
+        raise CommandError(
+            f"Every rule of {shown(wanted.file)} is off, so there is nothing to try."
+        )
     rules.sort(key=lambda rule: DEFAULT_PRIORITY if rule.priority is None else rule.priority)
     return RulesTried([RuleTried(rule.condition, rule.action) for rule in rules])
+
+
+def _list_tried(
+    engine: Engine, tenant_id: int, list_or_file: str, action: ListAction, wanted: _Wanted
+) -> Tried:
+    fields = wanted.fields or None
+    file = named_file(list_or_file, "--list")
+    if file is None:
+        if wanted.entity is not None:
+            raise click.UsageError("--entity is that of a file; a list in force has its own.")
+        return StoredListTried(list_or_file, action, fields)
+    if wanted.entity is None:
+        raise click.UsageError("A file of entities needs --entity.")
+    with tenant_transaction(engine, tenant_id) as connection:
+        event_type = check_entity(connection, tenant_id, wanted.entity)
+    values = read_entities(file, wanted.entity, event_type, _progress)
+    return ListTried(wanted.entity, action, values, fields)
 
 
 def _costs(engine: Engine, tenant_id: int) -> CostModel:
@@ -144,6 +216,11 @@ def _print(tested: Tested) -> None:
         f" {counted(result.frauds, 'known fraud')}"
         f"{'; there were more, these are the latest' if tested.past.truncated else ''}."
     )
+    if tested.unscored:
+        click.echo(
+            "Left out, because the version did not score them:"
+            f" {counted(tested.unscored, 'other decision')}."
+        )
     if tested.unknown:
         click.echo(
             f"For {counted(tested.unknown, 'decision')} a condition had no value: a field, a"

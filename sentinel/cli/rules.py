@@ -16,19 +16,20 @@ from persistence.rules.snoozes import StoredSnooze, add_snooze, end_snooze, goin
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import find_tenant
 from scoring.counted import counted
+from scoring.lists.entry_rows import entity_fault, reason_fault
+from scoring.printable import printable
 from scoring.rules.compiled import unusable_rules
 from scoring.rules.rule import RuleSet
 from sentinel.cli.connection import actor, connected_database
 from sentinel.cli.moments import later_time
 from sentinel.cli.rule_backtest import backtest
-from sentinel.operations.list_rows import entity_fault, reason_fault
 from sentinel.operations.rule_apply import (
     AppliedRule,
     AppliedRules,
     apply_rules,
 )
 from sentinel.rule_file import read_rules
-from sentinel.sentences import printable, shown
+from sentinel.sentences import shown
 
 _TIME = "%Y-%m-%d %H:%M:%S%z"
 _NUMBER = click.IntRange(1, 2**31 - 1)

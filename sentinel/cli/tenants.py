@@ -6,8 +6,8 @@ import click
 
 from persistence import tenants
 from registry.names import model_name
+from scoring.printable import printable
 from sentinel.cli.connection import actor, connected_database
-from sentinel.sentences import printable
 
 
 @click.group("tenants")

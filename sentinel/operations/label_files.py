@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from scoring.tables.csv_rows import Layout, Row, lacks, places_by_name
 from sentinel.operations import table_files
 from sentinel.operations.label_rows import COLUMNS, IDS, NEEDED
-from sentinel.operations.table_files import Layout, Row, lacks, places_by_name
 from sentinel.sentences import shown
 
 

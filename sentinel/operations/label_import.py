@@ -18,10 +18,10 @@ from persistence.actor import Actor
 from persistence.labels.writer import NewLabel, store_labels
 from persistence.tenancy import tenant_transaction
 from scoring.labels import early_fault
+from scoring.tables.csv_rows import Row
 from sentinel.operations.label_files import read_rows
 from sentinel.operations.label_rows import COLUMNS, BadRow, parse_row
 from sentinel.operations.rejected_rows import RejectedRows
-from sentinel.operations.table_files import Row
 
 BATCH_ROWS = 5000
 _UNKNOWN = "no decision of the tenant has this id"

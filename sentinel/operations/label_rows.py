@@ -12,8 +12,8 @@ from uuid import UUID
 from persistence.labels.writer import NewLabel
 from scoring.external_id import EXTERNAL_ID_PATTERN
 from scoring.labels import SOURCES, time_fault
+from scoring.tables.missing_words import is_missing_word
 from scoring.transaction import MAX_AMOUNT
-from sentinel.missing_words import is_missing_word
 
 IDS = ("external_id", "transaction_id")
 NEEDED = ("label", "source", "occurred_at")

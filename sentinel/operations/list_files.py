@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+from scoring.lists.entry_rows import COLUMNS
+from scoring.printable import printable
+from scoring.tables.csv_rows import Layout, Row, TableFileError, lacks, places_by_name
 from sentinel.operations import table_files
-from sentinel.operations.list_rows import COLUMNS
-from sentinel.operations.table_files import Layout, Row, TableFileError, lacks, places_by_name
-from sentinel.sentences import printable, shown
+from sentinel.sentences import shown
 
 VALUE = COLUMNS[0]
 

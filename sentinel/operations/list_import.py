@@ -18,16 +18,17 @@ from persistence.rules.entries import MAX_ENTRIES, add_entries, remove_entries
 from persistence.rules.lists import list_named
 from persistence.rules.names import event_type_in_force
 from persistence.tenancy import tenant_transaction
-from sentinel.operations.list_files import read_rows
-from sentinel.operations.list_rows import (
+from scoring.event_type.fields import EventType
+from scoring.lists.entry_rows import (
     COLUMNS,
     BadEntry,
     EntryDefaults,
     parse_entry,
     parse_value,
 )
+from scoring.tables.csv_rows import Row, TableFileError
+from sentinel.operations.list_files import read_rows
 from sentinel.operations.rejected_rows import RejectedRows
-from sentinel.operations.table_files import Row, TableFileError
 from sentinel.sentences import shown
 
 FAULT = "fault"
@@ -142,6 +143,37 @@ def remove_file(
     return ChangedEntries(reader.rows, rejects.count, removed, unknown)
 
 
+def read_entities(
+    path: Path, entity: str, event_type: EventType, note: Callable[[str], None]
+) -> list[str]:
+    """Return the entities of a file, all of which have to be valid.
+
+    Args:
+        path: CSV or Parquet file with the column `value`, or with one column.
+        entity: slug of what they are.
+        event_type: event type that has the entity.
+        note: see `list_files.read_rows`.
+
+    Raises:
+        TableFileError: the file cannot be read, has a row that is not valid, none or too many.
+    """
+    found: list[str] = []
+    names = _names_of(entity, event_type)
+    for row in read_rows(path, names, needs_reason=False, note=note):
+        try:
+            if row.fault:
+                raise BadEntry(("", row.fault))
+            found.append(parse_value(row.cells))
+        except BadEntry as error:
+            place = f"row {row.number}" if row.line is None else f"line {row.line}"
+            raise TableFileError(f"{shown(path.name)}, {place}: {error}.") from error
+        if len(found) > MAX_ENTRIES:
+            raise _too_many(path)
+    if not found:
+        raise TableFileError(f"{shown(path.name)} has no entities.")
+    return found
+
+
 class _Reader:
     """Reads the valid rows of a file and rejects the others.
 
@@ -163,21 +195,35 @@ class _Reader:
                 self._progress(self.rows, self._rejects.count)
             try:
                 if row.fault:
-                    raise BadEntry(row.fault)
+                    raise BadEntry(("", row.fault))
                 parsed = parse(row)
             except BadEntry as error:
-                self._rejects.add(row, str(error))
+                self._rejects.add(row, fault_of(error))
                 continue
             if self.rows - self._rejects.count > MAX_ENTRIES:
-                raise TableFileError(
-                    f"{shown(self._path.name)} has more than {MAX_ENTRIES:,} rows; all lists "
-                    "together have at most as many entries."
-                )
+                raise _too_many(self._path)
             yield parsed
+
+
+def fault_of(error: BadEntry) -> str:
+    """Return what is wrong with a row of a file, for whoever gave the command."""
+    hint = {("reason", "is missing"): "; --reason gives one to the rows without"}
+    return "; ".join(f"{' '.join(one).strip()}{hint.get(one, '')}" for one in error.faults)
+
+
+def _too_many(path: Path) -> TableFileError:
+    return TableFileError(
+        f"{shown(path.name)} has more than {MAX_ENTRIES:,} rows; all lists together have at most "
+        "as many entries."
+    )
 
 
 def _names_of_values(connection: Connection, tenant_id: int, name: str) -> list[str]:
     """Return the names of a list's entity and of the fields that have it."""
     entity = list_named(connection, tenant_id, name).entity
-    fields = event_type_in_force(connection, tenant_id).kept.items()
-    return [entity, *(field_name for field_name, field in fields if field.entity == entity)]
+    return _names_of(entity, event_type_in_force(connection, tenant_id))
+
+
+def _names_of(entity: str, event_type: EventType) -> list[str]:
+    fields = event_type.kept.items()
+    return [entity, *(name for name, field in fields if field.entity == entity)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from sentinel.operations.table_files import Row
+from scoring.tables.csv_rows import Row
 
 
 def rejects_path(path: Path) -> Path:

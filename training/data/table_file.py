@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sentinel.sentences import printable, shown
+from scoring.printable import printable
+from sentinel.sentences import shown
 from training.data.csv_file import SUFFIXES
 from training.errors import TrainingError
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from scoring.columns import BoolArray, FloatArray, TextColumn
-from sentinel.missing_words import MISSING_WORDS
+from scoring.tables.missing_words import MISSING_WORDS
 from training.data import columns as arrow_columns
 
 Int64Array = NDArray[np.int64]

@@ -12,7 +12,7 @@ import yaml
 
 from scoring.event_type.document import field_to_document
 from scoring.event_type.fields import EventType
-from sentinel.sentences import printable
+from scoring.printable import printable
 
 _WIDTH = 96
 _PLAIN = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)

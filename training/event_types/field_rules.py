@@ -19,7 +19,7 @@ from scoring.event_type.limits import (
     MAX_TEXT_LENGTH,
 )
 from scoring.event_type.visible_text import is_visible
-from sentinel.sentences import printable
+from scoring.printable import printable
 from training.event_types.leaks import Separation, separation
 from training.event_types.names import (
     SURE_AMOUNTS,

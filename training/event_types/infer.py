@@ -19,7 +19,7 @@ from scoring.event_type.limits import (
     is_event_type_name,
 )
 from scoring.event_type.visible_text import is_trimmed, is_visible
-from sentinel.sentences import printable
+from scoring.printable import printable
 from training.data.table_file import MissingColumns, readable
 from training.errors import TrainingError
 from training.event_types.draft import Draft

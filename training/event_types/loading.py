@@ -14,7 +14,7 @@ import numpy as np
 
 from scoring.columns import BoolArray, Columns
 from scoring.event_type.fields import EventType, Field
-from sentinel.sentences import printable
+from scoring.printable import printable
 from training.data.faults import refuse_first_fault
 from training.data.labelled_events import taken
 from training.data.loading import check

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scoring.columns import BoolArray, FloatArray
-from sentinel.missing_words import is_missing_word
+from scoring.tables.missing_words import is_missing_word
 from training.data import columns as arrow_columns
 from training.event_types.cells import (
     Int64Array,

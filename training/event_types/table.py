@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from sentinel.sentences import printable
+from scoring.printable import printable
 from training.data import columns as arrow_columns
 from training.data.csv_file import CsvFile, RaggedRow, open_csv
 from training.data.table_file import is_parquet, require_columns

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from scoring.event_type.document import to_document
 from scoring.event_type.fields import EventType
+from scoring.printable import printable
 from sentinel.event_type_file import read_event_type
 from sentinel.home import write_private
 from sentinel.local.demo import state
 from sentinel.local.demo.errors import DemoError
 from sentinel.local.terminal import step
-from sentinel.sentences import printable, shown
+from sentinel.sentences import shown
 
 EVENT_TYPE = "demo.event-type.yaml"
 _DRAFTED = "demo.draft.json"

@@ -14,10 +14,10 @@ from persistence.actor import Actor
 from persistence.tenants import Tenant
 from scoring.columns import Columns, TextColumn
 from scoring.event_type.fields import EventType
+from scoring.printable import printable
 from sentinel.home import write_private
 from sentinel.local.demo.errors import DemoError
 from sentinel.local.demo.samples import Sample
-from sentinel.sentences import printable
 
 if TYPE_CHECKING:
     from scoring.windows.events import IntArray

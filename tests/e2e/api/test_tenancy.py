@@ -137,11 +137,10 @@ class Strangers:
             ("post", "/models/{version}/approve"): [
                 (404, f"/models/{self.their_version}/approve", {})
             ],
-            ("get", "/rules"): [(200, "/rules", {})],
+            ("get", "/rules"): [(200, "/rules", {"params": {"window_days": 365}})],
             ("post", "/rules"): [
                 (422, "/rules", {"json": {**own_rule, "condition": reads_their_list}})
             ],
-            ("get", "/rules/{id}/figures"): [(404, "/rules/1/figures", {})],
             ("get", "/rules/suggestions"): [(200, "/rules/suggestions", {})],
             ("post", "/rules/backtest"): [
                 (

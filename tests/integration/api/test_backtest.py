@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,16 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
+from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
+from persistence.deployments.recording import record_challenger
 from persistence.labels.writer import NewLabel, store_labels
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
-from tests.support.data.own_events import label
+from scoring.prediction import ModelVersion
+from tests.support.data.own_events import label, own_model
 from tests.support.data.rules import ANALYST, put_list
+from tests.support.data.shadow import a_shadow_score
 from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant
 from tests.support.management_api import Request, connected
@@ -99,6 +104,37 @@ def test_a_list_rules_and_thresholds_are_tried_too(
 
 
 @pytest.mark.usefixtures("stored")
+def test_a_stored_list_is_tried_by_its_name(
+    post: Any, service_engine: Engine, tenant: Tenant
+) -> None:
+    put_list(service_engine, tenant.id, "watched", ["C10", "C1"], action=None)
+    found = post({"list": {"name": "watched", "action": "approve"}}).json()
+    assert found["firing"]["fires"] == 2
+    assert found["difference"]["frauds_let_pass"]["value"] == 1
+
+
+def test_a_model_version_is_tried_where_it_scored(
+    post: Any, service_engine: Engine, engine: Engine, tenant: Tenant, stored: list[Decided]
+) -> None:
+    challenger = replace(own_model(), version=ModelVersion("fraud-demo", 2))
+    record_challenger(engine, tenant.id, challenger, 0.0)
+    reply = post({"version": 2})
+    assert reply.status_code == 422
+    (error,) = reply.json()["errors"]
+    assert error["field"] == "version"
+    assert "scored none of the 10 decisions" in error["message"]
+    assert "`challenger`" in error["message"]
+    scores = [a_shadow_score(one, score=0.0001 if one in stored[:6] else 0.9) for one in stored[1:]]
+    ShadowLog(service_engine).write(scores)
+    found = post({"version": 2}).json()
+    assert (found["decisions"], found["unscored"], found["frauds"]) == (9, 1, 4)
+    assert found["changes"][1] == [5, 4, 0]
+    assert found["difference"]["honest_let_pass"]["value"] == 5
+    assert found["difference"]["frauds_let_pass"]["value"] == 0
+    assert found["firing"] is None
+
+
+@pytest.mark.usefixtures("stored")
 def test_labels_count_as_of_a_time(post: Any) -> None:
     before = (DAYS_AGO - timedelta(minutes=1)).isoformat()
     reply = post({**TRIED, "as_of": before, "maturity_days": 0})
@@ -121,6 +157,12 @@ def test_labels_count_as_of_a_time(post: Any) -> None:
         ({"rules": [{"condition": "x", "action": "review"}]}, "rules.0.condition"),
         ({"list": {"entity": "card", "action": "decline", "values": ["A"]}}, "list.entity"),
         ({"list": {"entity": "account", "action": "review", "values": ["A"]}}, "list.action"),
+        ({"list": {"action": "decline", "values": ["A"]}}, "list"),
+        ({"list": {"action": "decline", "name": "blocked", "entity": "account"}}, "list"),
+        ({"list": {"action": "decline", "name": "gone"}}, "list.name"),
+        ({"version": 9}, "version"),
+        ({"version": 0}, "version"),
+        ({**TRIED, "version": 1}, "body"),
         ({"thresholds": {"threshold": 1.0}}, "thresholds.threshold"),
         (
             {"thresholds": {"threshold": 0.5, "decline_from": 0.4}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,21 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
+from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
+from persistence.deployments.recording import record_challenger
 from persistence.event_types import apply_event_type
 from persistence.rules import rules as stored_rules
 from persistence.tenancy import SERVICE, tenant_transaction
 from persistence.tenants import Tenant
+from scoring.lists.entry_rows import NewEntry
+from scoring.prediction import ModelVersion
+from scoring.transaction import Transaction
 from sentinel.cli.main import main
 from sentinel.command_actor import os_user
-from tests.support.data.own_events import label
-from tests.support.data.rules import put_list, put_rule
+from tests.support.data.own_events import label, own_model
+from tests.support.data.rules import put_entries, put_list, put_rule
+from tests.support.data.shadow import a_shadow_score
 from tests.support.event_types import an_event_type
 from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant, Rows
@@ -326,10 +333,62 @@ def test_rules_of_a_file_and_thresholds_are_tried(run: Run, tmp_path: Path) -> N
     assert "Every rule of" in done.output
 
 
+def test_a_list_is_tried_by_its_name_or_from_a_file(
+    run: Run, decided: list[Decided], service_engine: Engine, tenant: Tenant, tmp_path: Path
+) -> None:
+    payment = decided[3].transaction
+    assert isinstance(payment, Transaction)
+    account = payment.name_orig
+    path = tmp_path / "reported.csv"
+    path.write_text(f"value;reason\n{account};police\n")
+    done = run("backtest", "--list", path, "--entity", "account", "--action", "approve")
+    assert done.exit_code == 0, done.output
+    fires = [line for line in done.stdout.splitlines() if line.startswith("fires")]
+    put_entries(service_engine, tenant.id, "watched", NewEntry(account, "police"))
+    named = run("backtest", "--list", "watched", "--action", "approve")
+    assert named.stdout == done.stdout
+    assert int(fires[0].split("\t")[1]) >= 1
+    none = run("backtest", "--list", "watched", "--action", "decline", "--field", "nameDest")
+    assert "fires\t0\t" in none.stdout
+    path.write_text("value\nC1\n\x07\n")
+    refused = run("backtest", "--list", path, "--entity", "account", "--action", "approve")
+    assert refused.exit_code == 1
+    assert "reported.csv, line 3: value must be" in refused.output
+    gone = run("backtest", "--list", "gone", "--action", "approve")
+    assert "list.name" in gone.output
+    assert "not the name of a list" in gone.output
+
+
+def test_a_model_version_is_tried_by_its_number(
+    run: Run, decided: list[Decided], engine: Engine, service_engine: Engine, tenant: Tenant
+) -> None:
+    record_challenger(
+        engine, tenant.id, replace(own_model(), version=ModelVersion("fraud-demo", 2)), 0.0
+    )
+    refused = run("backtest", "--version", "2")
+    assert refused.exit_code == 1
+    assert "scored none of the 4 decisions" in refused.output
+    assert "`challenger`" in refused.output
+    ShadowLog(service_engine).write([a_shadow_score(one, score=1e-6) for one in decided[:3]])
+    done = run("backtest", "--version", "2")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("3 decisions")
+    assert lines[1] == "Left out, because the version did not score them: 1 other decision."
+    assert any(line.endswith("reviews 0, declines 0") for line in lines)
+    assert "version" in run("backtest", "--version", "7").output
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "exactly one of"),
+        (["--list", "a"], "--list needs --action"),
+        (["--list", "a", "--action", "review"], "--list needs --action"),
+        (["--list", "a", "--action", "decline", "--entity", "account"], "has its own"),
+        (["--list", "gone.csv", "--action", "decline"], "There is no file gone.csv"),
+        (["--version", "1", "--entity", "account"], "need --list"),
+        (["--version", "1", "--threshold", "0.5"], "exactly one of"),
         (["--condition", "amount > 1"], "belong together"),
         (["--action", "review", "--threshold", "0.5"], "belong together"),
         (["--threshold", "0.5", "--decline-from", "0.4"], "at least --threshold"),

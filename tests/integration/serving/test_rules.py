@@ -15,10 +15,10 @@ from observability.tracing import Traces
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments.recording import record_promotions
-from persistence.rules.entries import NewEntry
 from persistence.uuid7 import unix_ms_of
 from scoring.event_type.event import Event
 from scoring.exploration import Exploration
+from scoring.lists.entry_rows import NewEntry
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
 from scoring.policy import CostModel, Policy

@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from persistence.actor import Actor
-from persistence.rules.entries import NewEntry, add_entries, remove_entries
+from persistence.rules.entries import add_entries, remove_entries
 from persistence.rules.in_force import StoredRule
 from persistence.rules.lists import StoredList, create_list, remove_list
 from persistence.rules.rules import RuleContent, change_rule, create_rule
 from persistence.rules.snoozes import StoredSnooze, add_snooze
 from persistence.tenancy import tenant_transaction
+from scoring.lists.entry_rows import NewEntry
 
 ANALYST = Actor("ana", "key abc")
 

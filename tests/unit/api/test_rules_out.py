@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from api.rules.responses import rules_out
+from persistence.rules.figures import RuleDay, RuleFigures
 from persistence.rules.in_force import StoredRule
+from scoring.policy import CostModel
 from scoring.rules.condition import condition_schema
 from scoring.rules.rule import Rule, RuleState
 from tests.support.event_types import an_event_type
 
 SCHEMA = condition_schema(an_event_type(), {}, [])
+
+
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+NO_FIGURES = RuleFigures({}, truncated=False)
 
 
 def stored(number: int, condition: str, state: RuleState = "live") -> StoredRule:
@@ -24,7 +30,9 @@ def windows(first: int, count: int) -> str:
 
 
 def problems(*rules: StoredRule) -> dict[int, str | None]:
-    return {one.id: one.problem for one in rules_out(rules, [], SCHEMA).rules}
+    return {
+        one.id: one.problem for one in rules_out(rules, [], SCHEMA, NO_FIGURES, None, NOW).rules
+    }
 
 
 def test_a_rule_that_no_longer_fits_says_why_also_when_it_is_off() -> None:
@@ -42,3 +50,22 @@ def test_a_rule_beyond_the_windows_that_all_rules_may_have_says_so() -> None:
     assert (found[1], found[3]) == (None, None)
     assert found[2] == "The rules have more than 100 different windows."
     assert problems(first, stored(2, windows(100, 60), "off")) == {1: None, 2: None}
+
+
+def test_each_rule_has_its_own_days_with_money_at_the_costs_in_force() -> None:
+    days = [
+        RuleDay(date(2026, 2, 28), 3, 0, 2, 2, 1, 50.0),
+        RuleDay(date(2026, 3, 2), 0, 4, 0, 0, 0, 0.0),
+    ]
+    figures = RuleFigures({1: days, 9: days}, truncated=True)
+    rules = [stored(1, "TX_AMOUNT > 1"), stored(2, "TX_AMOUNT > 2")]
+    out = rules_out(rules, [], SCHEMA, figures, CostModel(100.0, 0.0, 5.0), NOW)
+    assert out.truncated
+    first, second = out.rules
+    assert second.days == []
+    assert [(day.is_mature, day.precision, day.saved) for day in first.days] == [
+        (True, 0.5, 95.0),
+        (False, None, 0.0),
+    ]
+    without_policy = rules_out(rules, [], SCHEMA, figures, None, NOW)
+    assert [day.saved for day in without_policy.rules[0].days] == [None, None]

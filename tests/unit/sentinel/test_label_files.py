@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from persistence.labels.writer import NewLabel
+from scoring.tables.csv_rows import TableFileError
 from sentinel.operations.label_files import read_rows
 from sentinel.operations.label_rows import COLUMNS, BadRow, parse_row
-from sentinel.operations.table_files import TableFileError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOOD = {

@@ -12,16 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from persistence.rules.entries import NewEntry
-from sentinel.operations.list_files import read_rows
-from sentinel.operations.list_rows import (
+from scoring.lists.entry_rows import (
     BadEntry,
     EntryDefaults,
+    NewEntry,
     parse_entry,
     parse_value,
     reason_fault,
 )
-from sentinel.operations.table_files import TableFileError
+from scoring.tables.csv_rows import TableFileError
+from sentinel.operations.list_files import read_rows
+from sentinel.operations.list_import import fault_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = datetime(2026, 4, 1, tzinfo=UTC)
@@ -152,10 +153,11 @@ def test_a_row_that_is_not_valid_names_its_column(cells: list[Any], fault: str) 
 def test_a_row_names_each_of_its_faults() -> None:
     with pytest.raises(BadEntry) as refused:
         parsed("", "", "soon", defaults=EntryDefaults())
-    assert str(refused.value) == (
+    assert fault_of(refused.value) == (
         "value is missing; reason is missing; --reason gives one to the rows without; expires_at "
         "must be a time such as 2026-01-31T12:00:00Z"
     )
+    assert [column for column, _ in refused.value.faults] == ["value", "reason", "expires_at"]
 
 
 def test_a_time_is_kept_in_utc() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,21 +12,23 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
+from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
+from persistence.deployments.recording import record_challenger
 from persistence.labels.past_decisions import RuleInputs, read_past_decisions
-from persistence.rules.backtesting import (
-    History,
-    ListTried,
-    RulesTried,
-    RuleTried,
-    Tested,
-    Tried,
-    try_on_history,
-)
+from persistence.rules.backtesting import History, Tested, try_on_history
 from persistence.rules.current import read_rules
 from persistence.rules.in_force import rule_set_at
 from persistence.rules.index import index_at
 from persistence.rules.names import features_in_production
+from persistence.rules.tried import (
+    ListTried,
+    RulesTried,
+    RuleTried,
+    StoredListTried,
+    Tried,
+    VersionTried,
+)
 from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import unix_ms_of
 from scoring.backtest.backtest import NoDecisions
@@ -33,8 +36,10 @@ from scoring.backtest.candidates import candidate_of, outcomes_of, verdicts_of
 from scoring.errors import InvalidRequest
 from scoring.model.rules_in_force import RulesInForce
 from scoring.policy import OUTCOMES, CostModel, Outcome, Thresholds
+from scoring.prediction import ModelVersion
 from tests.support.data.own_events import CardTenant, label
 from tests.support.data.rules import put_list, put_rule, put_snooze, put_version, take_out
+from tests.support.data.shadow import a_shadow_score
 from tests.support.event_types import an_event_type
 
 COSTS = CostModel(100.0, 0.0, 5.0)
@@ -48,7 +53,7 @@ class Past:
         self.cards = CardTenant(engine, an_event_type(VIP={"kind": "boolean", "optional": True}))
         self.engine = service_engine
         self.stored: list[Decided] = []
-        self._owner = engine
+        self.owner = engine
 
     @property
     def id(self) -> int:
@@ -260,9 +265,92 @@ def test_thresholds_are_tried_where_the_model_decided(past: Past) -> None:
     assert sorted(decided_as(tested).values()) == ["approve", "decline", "decline"]
 
 
+def test_a_stored_list_is_tried_with_an_action_and_its_entries_now(past: Past) -> None:
+    put_list(past.engine, past.id, "watched", ["A"], entity="customer", action=None)
+    put_list(past.engine, past.id, "others", ["B"], entity="customer", action=None)
+    past.pay(2, CUSTOMER_ID="A")
+    past.pay(1, CUSTOMER_ID="B")
+    tested = past.tried(StoredListTried("watched", "decline"))
+    assert tested.result.firing
+    assert tested.result.firing.fires == 2
+    assert sorted(decided_as(tested).values()).count("decline") == 2
+
+
+CHALLENGER = ModelVersion("fraud-demo", 2)
+
+
+def scored_in_shadow(past: Past, decided: Sequence[Decided], outcomes: Sequence[Outcome]) -> None:
+    """Store the scores of version 2, the challenger, with what it would have decided."""
+    challenger = replace(past.cards.model, version=CHALLENGER)
+    record_challenger(past.owner, past.id, challenger, 0.0)
+    scores = [
+        replace(a_shadow_score(one), decision=outcome)
+        for one, outcome in zip(decided, outcomes, strict=True)
+    ]
+    ShadowLog(past.engine).write(scores)
+
+
+def test_a_version_decides_as_it_did_in_shadow_and_what_rules_decided_stays(past: Past) -> None:
+    before = past.pay(4)
+    decided = past.pay(3, TX_AMOUNT=500.0)
+    put_rule(past.engine, past.id, condition="TX_AMOUNT > 0", action="review")
+    by_rule = past.pay(1)
+    scored_in_shadow(past, [*decided, *by_rule], ["approve", "review", "decline", "approve"])
+    past.report(decided[:1], "fraud")
+    tested = past.tried(VersionTried(2))
+    assert decided_as(tested) == {
+        str(one.transaction_id): outcome
+        for one, outcome in zip(
+            [*decided, *by_rule], ["approve", "review", "decline", "review"], strict=True
+        )
+    }
+    assert (tested.unscored, tested.result.decisions, tested.result.frauds) == (len(before), 4, 1)
+    assert len(tested.past.decisions) == len(tested.past.id_bytes) == 4
+    assert tested.result.firing is None
+
+
+def test_the_version_that_decided_changes_nothing(past: Past) -> None:
+    """Its own decisions count, at both thresholds that were in force for each."""
+    past.pay(2)
+    high = [
+        one._replace(
+            prediction=one.prediction._replace(
+                score=score, decision=decision, threshold=0.2, decline_threshold=0.6
+            )
+        )
+        for one, score, decision in zip(
+            [past.cards.decided() for _ in range(3)],
+            [0.1, 0.3, 0.7],
+            OUTCOMES,
+            strict=True,
+        )
+    ]
+    assert DecisionLog(past.engine).write(high) == high
+    past.pay(1)
+    scored_in_shadow(past, high[:1], ["decline"])
+    tested = past.tried(VersionTried(1))
+    assert (tested.result.decisions, tested.result.changed, tested.unscored) == (6, 0, 0)
+    assert {"approve", "review", "decline"} <= set(decided_as(tested).values())
+
+
+def test_a_version_without_scores_says_how_to_get_them(past: Past) -> None:
+    past.pay(2)
+    scored_in_shadow(past, [], [])
+    with pytest.raises(InvalidRequest) as refused:
+        past.tried(VersionTried(2))
+    (error,) = refused.value.errors
+    assert error.field == "version"
+    assert error.message == (
+        "scored none of the 2 decisions that are looked at; give version 2 the alias `challenger`,"
+        " and it scores what comes in beside the version in production"
+    )
+
+
 @pytest.mark.parametrize(
     ("tried", "field"),
     [
+        (VersionTried(9), "version"),
+        (StoredListTried("gone", "decline"), "list.name"),
         (RuleTried("TX_AMONT > 1", "review"), "rule.condition"),
         (
             RulesTried([RuleTried("TX_AMOUNT > 1", "review"), RuleTried("1", "review")]),

@@ -11,13 +11,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from persistence.policies import CHANNEL
-from persistence.rules.entries import NewEntry, read_entries
+from persistence.rules.entries import read_entries
 from persistence.rules.lists import list_named, stored_lists
 from persistence.rules.rules import rule_versions
 from persistence.rules.snoozes import end_snooze, going_on
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from scoring.errors import InUse, InvalidRequest, NotFound, StoreMisconfigured
+from scoring.lists.entry_rows import NewEntry
 from tests.support.data.own_events import CardTenant
 from tests.support.data.rules import (
     ANALYST,

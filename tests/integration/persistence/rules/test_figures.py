@@ -1,4 +1,4 @@
-"""What a rule did day by day."""
+"""What rules did day by day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
-from persistence.rules.figures import RuleDay, rule_days
+from persistence.rules.figures import RuleDay, rule_figures
 from persistence.tenants import Tenant
 from scoring.policy import CostModel
 from scoring.rules.ruling import Ruling
@@ -56,11 +56,27 @@ def test_days_count_fires_labels_and_frauds_of_every_version(
     store(service_engine, tenant, YESTERDAY, other, "fraud")
     store(service_engine, tenant, YESTERDAY, None, "fraud")
     store(service_engine, tenant, NOW - timedelta(days=20), by_it)
-    first, second = rule_days(service_engine, tenant.id, 2, 10, datetime.now(UTC))
+    figures = rule_figures(service_engine, tenant.id, 10, datetime.now(UTC))
+    first, second = figures.days[2]
     assert first == RuleDay((YESTERDAY - timedelta(days=1)).date(), 1, 0, 1, 1, 1, 100.0)
     assert second == RuleDay(YESTERDAY.date(), 2, 1, 1, 2, 1, 100.0)
     assert second.precision == 0.5
-    assert rule_days(service_engine, tenant.id, 9, 10, datetime.now(UTC)) == []
+    assert figures.days[1] == [RuleDay(YESTERDAY.date(), 2, 1, 1, 2, 2, 200.0)]
+    assert figures.days[12] == [RuleDay(YESTERDAY.date(), 1, 0, 0, 1, 1, 100.0)]
+    assert set(figures.days) == {1, 2, 12}
+    assert not figures.truncated
+
+
+def test_beyond_a_number_of_hits_the_latest_count(service_engine: Engine, tenant: Tenant) -> None:
+    by_it = Verdict("decline", DecidedBy("rule", 2, 1), fired=((2, 1),))
+    for hour in range(4):
+        store(service_engine, tenant, YESTERDAY - timedelta(days=hour), by_it)
+        store(service_engine, tenant, YESTERDAY - timedelta(days=hour), None)
+    figures = rule_figures(service_engine, tenant.id, 10, datetime.now(UTC), limit=3)
+    assert [day.fires for day in figures.days[2]] == [1, 1, 1]
+    assert figures.truncated
+    assert not rule_figures(service_engine, tenant.id, 10, datetime.now(UTC), limit=4).truncated
+    assert rule_figures(service_engine, tenant.id, 0.01, datetime.now(UTC)).days == {}
 
 
 def test_money_follows_the_action() -> None:

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.rules.changes import newest_change, newest_changes, next_change
-from persistence.rules.entries import NewEntry
 from persistence.rules.in_force import rule_set_at
 from persistence.rules.index import entry_changes, index_at, index_of
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
+from scoring.lists.entry_rows import NewEntry
 from scoring.lists.index import ListIndex
 from scoring.rules.rule import RuleSet, Snooze
 from tests.support.data.rules import (

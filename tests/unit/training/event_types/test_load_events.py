@@ -18,8 +18,8 @@ from scoring.columns import Column, TextColumn
 from scoring.event import all_columns
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
+from scoring.tables.missing_words import MISSING_WORDS
 from scoring.transaction import PAYSIM
-from sentinel.missing_words import MISSING_WORDS
 from tests.support.data.event_files import write_csv, write_parquet
 from tests.support.event_types import NOW_US, an_event_type
 from training.errors import TrainingError

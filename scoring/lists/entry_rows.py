@@ -6,14 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from persistence.rules.entries import NewEntry
 from scoring.event_type.limits import MAX_ENTITY_LENGTH, MAX_INTEGER
 from scoring.event_type.values import ENTITY_RULE
 from scoring.event_type.visible_text import is_trimmed, is_visible
 from scoring.lists.entity_list import MAX_REASON_LENGTH
-from sentinel.missing_words import is_missing_word
+from scoring.tables.missing_words import is_missing_word
 
 COLUMNS = ("value", "reason", "expires_at")
 """Columns that are read, in the order of the cells of a row. A file has `value` at least."""
@@ -21,8 +20,31 @@ COLUMNS = ("value", "reason", "expires_at")
 _NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
+class NewEntry(NamedTuple):
+    """An entity that is put into a list.
+
+    Attributes:
+        value: the entity, as events have it.
+        reason: sentence on why.
+        expires_at: time from which on it does not count; None: it stays.
+    """
+
+    value: str
+    reason: str
+    expires_at: datetime | None = None
+
+
 class BadEntry(Exception):
-    """A row that is no entry; the message names each column that is not valid."""
+    """A row that is no entry.
+
+    Attributes:
+        faults: column and what is wrong with its cell, as a phrase; of the row as a whole the
+            column is empty.
+    """
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{column} {fault}".strip() for column, fault in faults))
+        self.faults = faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +72,22 @@ def parse_entry(cells: Sequence[Any], defaults: EntryDefaults, now: datetime) ->
     Raises:
         BadEntry: a cell is missing or not valid.
     """
-    faults = []
+    faults: list[tuple[str, str]] = []
     value = _text(cells[0])
     if (fault := _cell_fault(cells[0]) or entity_fault(value)) is not None:
-        faults.append(f"value {fault}")
+        faults.append(("value", fault))
     reason = _text(cells[1]) or defaults.reason
     if reason is None:
-        faults.append("reason is missing; --reason gives one to the rows without")
+        faults.append(("reason", "is missing"))
     elif (fault := reason_fault(reason)) is not None:
-        faults.append(f"reason {fault}")
+        faults.append(("reason", fault))
     expires_at = defaults.expires_at
     if isinstance(cells[2], datetime) or _text(cells[2]):
         expires_at = _time(cells[2])
         if (fault := _expiry_fault(expires_at, now)) is not None:
-            faults.append(f"expires_at {fault}")
+            faults.append(("expires_at", fault))
     if faults or reason is None:
-        raise BadEntry("; ".join(faults))
+        raise BadEntry(*faults)
     return NewEntry(value, reason, expires_at)
 
 
@@ -80,7 +102,7 @@ def parse_value(cells: Sequence[Any]) -> str:
     """
     value = _text(cells[0])
     if (fault := _cell_fault(cells[0]) or entity_fault(value)) is not None:
-        raise BadEntry(f"value {fault}")
+        raise BadEntry(("value", fault))
     return value
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from scoring.errors import InvalidRequest
 from scoring.event_type.validation import EventValidator
-from sentinel.missing_words import MISSING_WORDS, is_missing_word
+from scoring.tables.missing_words import MISSING_WORDS, is_missing_word
 from tests.support.event_types import NOW_US, an_event, an_event_type
 from tests.support.paths import PROJECT
 

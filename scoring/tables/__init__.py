@@ -1,0 +1,1 @@
+"""Tables in files and requests: rows of CSV, and what their cells mean."""

@@ -1,0 +1,181 @@
+"""Read the rows of CSV one by one."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from scoring.counted import counted
+from scoring.errors import CommandError
+from scoring.printable import printable
+
+SEPARATORS = (",", ";", "\t")
+"""Separators of cells; the one that finds most of the expected columns, else the first."""
+
+_OTHER_CONTENT = {
+    b"\x1f\x8b": "compressed; decompress it first",
+    b"PAR1": "a Parquet file; give it a name that ends in .parquet",
+    b"PK\x03\x04": "a zip archive or an Excel workbook; save the table as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the table as CSV",
+    codecs.BOM_UTF16_LE: "text in UTF-16; save it as UTF-8",
+    codecs.BOM_UTF16_BE: "text in UTF-16; save it as UTF-8",
+}
+"""What a file that is not CSV begins with, and what it is."""
+
+
+class Row(NamedTuple):
+    """A row of a file.
+
+    Attributes:
+        number: its number, counted from 1 below the header.
+        cells: text, or values of Parquet, in the order of the layout's places; empty or None where
+            missing.
+        line: line of the file on which it begins, counted from 1; None in Parquet.
+        fault: what is wrong with the row as a whole; None where nothing is.
+    """
+
+    number: int
+    cells: Sequence[Any]
+    line: int | None = None
+    fault: str | None = None
+
+
+class Layout(NamedTuple):
+    """Where the cells of a row are.
+
+    Attributes:
+        places: place of each column among those of the file; None where the file lacks it.
+        has_header: whether the first line of CSV has the names of the columns.
+    """
+
+    places: Sequence[int | None]
+    has_header: bool = True
+
+
+Plan = Callable[[Sequence[str], Sequence[str]], Layout]
+"""Returns the layout by the names of the columns and the first row below them, which is empty in
+Parquet and at the end of the file."""
+
+
+class TableFileError(CommandError):
+    """A file cannot be read as a table, or lacks a column."""
+
+
+def csv_rows(
+    lines: Iterator[str], source: str, expected: Collection[str], plan: Plan
+) -> Iterator[Row]:
+    """Return the rows of CSV.
+
+    Args:
+        lines: lines of text with their ends; a byte that is not UTF-8 is a lone surrogate, so that
+            its row is rejected by itself.
+        source: name of what holds them, for errors.
+        expected: names of columns, by which the separator is recognised.
+        plan: function that finds the columns.
+
+    Raises:
+        TableFileError: it is no CSV, or `plan` refuses it.
+    """
+    blank, first_line = _first_line(lines)
+    for mark, what in _OTHER_CONTENT.items():
+        if first_line.startswith(mark.decode(errors="surrogateescape")):
+            raise TableFileError(f"{source} is {what}.")
+    if not first_line:
+        raise TableFileError(f"{source} is empty.")
+    reader = csv.reader(chain([first_line], lines), delimiter=_separator(first_line, set(expected)))
+    try:
+        records = _numbered(reader, blank)
+        header = next(records)
+        names = [name.strip() for name in header[1]]
+        if not any(names):
+            raise TableFileError(f"{source} is empty.")
+        second = next(records, None)
+        layout = plan(names, second[1] if second else [])
+        below = chain([] if second is None else [second], records)
+        rows = below if layout.has_header else chain([header], below)
+        for number, (line, cells) in enumerate(rows, 1):
+            yield _csv_row(number, line, cells, len(names), layout.places)
+    except csv.Error as error:
+        line = blank + reader.line_num
+        raise TableFileError(f"{source}, line {line}: {error}.") from error
+
+
+def lacks(source: str, missing: Sequence[str], names: Sequence[str]) -> TableFileError:
+    """Return the error of a file that lacks columns.
+
+    Args:
+        source: name of the file.
+        missing: names of the columns that it lacks.
+        names: names of the columns that it has.
+    """
+    noun = "column" if len(missing) == 1 else "columns"
+    is_separated = len(names) > 1 or "|" not in names[0]
+    advice = "" if is_separated else " Separate the cells by commas."
+    return TableFileError(
+        f"{source} lacks the {noun} {', '.join(missing)}; its columns are "
+        f"{', '.join(map(printable, names))}.{advice}"
+    )
+
+
+def places_by_name(
+    source: str, columns: Sequence[str], names: Sequence[str]
+) -> Sequence[int | None]:
+    """Return the place of each column, None where the file lacks it.
+
+    Args:
+        source: name of the file.
+        columns: names of the columns that are looked for.
+        names: names of the columns that the file has.
+
+    Raises:
+        TableFileError: the file has one of them twice.
+    """
+    for name in columns:
+        if list(names).count(name) > 1:
+            raise TableFileError(f"{source} has the column {name} twice.")
+    return [names.index(name) if name in names else None for name in columns]
+
+
+def _first_line(lines: Iterator[str]) -> tuple[int, str]:
+    """Return the number of the blank lines before the first other one, and that; empty: none."""
+    blank = 0
+    for line in lines:
+        if line.strip():
+            return blank, line
+        blank += 1
+    return blank, ""
+
+
+def _separator(line: str, expected: set[str]) -> str:
+    """Return the separator by which the line with the names of the columns is read."""
+
+    def found(separator: str) -> int:
+        try:
+            names = next(csv.reader([line], delimiter=separator), [])
+        except csv.Error:
+            return 0
+        return len(expected.intersection(name.strip() for name in names))
+
+    return max(SEPARATORS, key=found)
+
+
+def _numbered(reader: Any, blank: int) -> Iterator[tuple[int, list[str]]]:  # noqa: ANN401 - csv's
+    """Yield the records that are not empty, with the line on which each begins."""
+    end = 0
+    for cells in reader:
+        begin, end = end + 1, reader.line_num
+        if cells:
+            yield blank + begin, cells
+
+
+def _csv_row(
+    number: int, line: int, cells: list[str], width: int, places: Sequence[int | None]
+) -> Row:
+    fault = None
+    if len(cells) != width:
+        fault = f"has {counted(len(cells), 'column')}, the header has {width}"
+        cells = (cells + [""] * width)[:width]
+    return Row(number, ["" if place is None else cells[place] for place in places], line, fault)
