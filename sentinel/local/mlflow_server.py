@@ -19,11 +19,10 @@ from sentinel.home import (
     private_database,
     private_directory,
 )
-from sentinel.local import mlflow_site
 from sentinel.local.mlflow_login import ensure_login, login_settings
 from sentinel.local.processes import Child, ProcessError, check_port
 
-_START_SECONDS = 120.0  # 6 s on two idle cores; the first start also makes the tables
+_START_SECONDS = 120.0  # 4 s on two idle cores; the first start also makes the tables
 
 
 class MlflowServer:
@@ -44,7 +43,7 @@ class MlflowServer:
         self.login = ensure_login(home)
         self._port = port
         command = [
-            *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"),
+            *(sys.executable, "-m", "sentinel.local.mlflow_program", "--app-name", "basic-auth"),
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--backend-store-uri", f"sqlite:///{home / MLFLOW_DATABASE}"),
             # Files and no proxy: local clients read artefacts from the disk; other clients download
@@ -66,8 +65,7 @@ class MlflowServer:
                 "MLFLOW_AUTH_CONFIG_PATH": str(login_settings(home)),
                 # Signs the forms of the pages; they need not outlive the server.
                 "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_urlsafe(),
-            }
-            | _python_path(),
+            },
             directory=home,
         )
 
@@ -100,12 +98,3 @@ class MlflowServer:
             return httpx.get(f"{self.url}/health", timeout=5, trust_env=False).is_success
         except httpx.HTTPError:
             return False
-
-
-def _python_path() -> dict[str, str]:
-    """Return the variable that lets MLflow run in a path with `%`; nothing elsewhere."""
-    package = find_spec("mlflow")
-    if package is None or "%" not in str(package.origin):
-        return {}
-    paths = [str(Path(mlflow_site.__file__).parent), os.environ.get("PYTHONPATH", "")]
-    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}

@@ -35,6 +35,7 @@ from tests.support.factories import a_model, feature_rows
 from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.own_models import golden_rows
 from tests.support.paths import PROJECT
+from tests.support.registry.logged_models import digest_of, register_again, remember
 
 KEY_SECRET = b"a secret of the tests"
 LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -166,6 +167,24 @@ def publisher(tracking_uri: str, scratch: Path) -> Publish:
     client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
     numbers = itertools.count(1)
 
+    def log_and_register(
+        folder: Path,
+        name: str,
+        spoil: Callable[[Path], object],
+        spoil_mlmodel: Callable[[Path], object],
+    ) -> int:
+        # Made for each version: it also sets the server in MLflow's module-wide state.
+        tracking = Tracking(tracking_uri, scratch / "artifacts")
+        with (
+            tracking.run("tests", name, {}) as run,
+            registering(run, folder, name, tags={}, metrics={}) as version,
+        ):
+            number = str(version.version)
+            stored = Path(download_artifacts(client.get_model_version_download_uri(name, number)))
+            spoil(stored / MODEL_PATH)
+            spoil_mlmodel(stored / MLMODEL)
+        return version.version
+
     def publish(
         name: str,
         model: FraudModel | None = None,
@@ -180,19 +199,15 @@ def publisher(tracking_uri: str, scratch: Path) -> Publish:
         of_paysim = published.features is PAYSIM_FEATURES
         rows = feature_rows(8) if of_paysim else golden_rows(published.features)
         published.save(folder, rows)
-        # Made for each version: it also sets the server in MLflow's module-wide state.
-        tracking = Tracking(tracking_uri, scratch / "artifacts")
-        with (
-            tracking.run("tests", name, {}) as run,
-            registering(run, folder, name, tags={}, metrics={}) as version,
-        ):
-            number = str(version.version)
-            stored = Path(download_artifacts(client.get_model_version_download_uri(name, number)))
-            spoil(stored / MODEL_PATH)
-            spoil_mlmodel(stored / MLMODEL)
+        digest = digest_of(folder)
+        spoils = spoil is not untouched or spoil_mlmodel is not untouched
+        again = None if spoils else register_again(client, digest, name)
+        number = again or log_and_register(folder, name, spoil, spoil_mlmodel)
+        if not spoils and not again:
+            remember(client, digest, name, number)
         if alias:
-            client.set_registered_model_alias(name, alias, number)
-        return version.version
+            client.set_registered_model_alias(name, alias, str(number))
+        return number
 
     return publish
 

@@ -11,7 +11,7 @@ import pytest
 _NETWORK = {"socket.bind", "socket.connect", "socket.getaddrinfo", "socket.sendto"}
 _SERVERS = {
     *("postgres", "initdb", "pg_ctl", "prometheus", "promtool", "mlflow", "bentoml", "gunicorn"),
-    *("chromium", "chrome"),
+    *("chromium", "chrome", "sentinel.local.mlflow_program"),
 }
 
 

@@ -16,7 +16,14 @@ def test_a_unit_test_cannot_listen_or_reach_a_machine() -> None:
         urllib.request.urlopen("http://localhost/")
 
 
-@pytest.mark.parametrize("command", [["/usr/lib/postgres", "-D", "x"], ["python", "-m", "mlflow"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["/usr/lib/postgres", "-D", "x"],
+        ["python", "-m", "mlflow"],
+        ["python", "-m", "sentinel.local.mlflow_program"],
+    ],
+)
 def test_a_unit_test_cannot_start_a_server(command: list[str]) -> None:
     with pytest.raises(AssertionError, match="belongs to integration"):
         subprocess.run(command, check=False)

@@ -1,1 +1,0 @@
-"""Directory on PYTHONPATH of the MLflow server: Python imports `sitecustomize` as it starts."""
