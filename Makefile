@@ -24,6 +24,10 @@ ifdef TIME
 override export TIME := $(value TIME)
 endif
 
+ifdef EVENTS
+override export EVENTS := $(value EVENTS)
+endif
+
 # If this is set, each of the demo's processes compiles again what it imports: 5 s each.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -46,7 +50,9 @@ test-unit: $(INSTALLED) ## Run the unit tests alone, which start no server and n
 	@$(PY) -m tests unit
 
 test-history: $(INSTALLED) ## Replay EVENTS=100000 payments, of DATA=handbook.parquet or generated, and compare every stored feature with training's
-	@HISTORY_EVENTS="$(or $(EVENTS),100000)" HISTORY_DATA="$$DATA" $(PY) -m pytest -q --timeout=0 tests/e2e/serving/test_stored_features.py
+	@case "$${EVENTS:-100000}" in *[!0-9]*|0*) \
+		echo "EVENTS is a number of payments, such as EVENTS=100000, not '$$EVENTS'." >&2; exit 2;; esac; \
+	HISTORY_EVENTS="$${EVENTS:-100000}" HISTORY_DATA="$$DATA" $(PY) -m pytest -q --timeout=0 tests/e2e/serving/test_stored_features.py
 
 check: $(INSTALLED) ## Lint, check formatting, types, imports between the packages and the lock files
 	@$(PY) -m ruff check .

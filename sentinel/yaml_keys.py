@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from registry.yaml_depth import ShallowLoader
+
 # https://yaml.org/spec/1.2.2/#1032-tag-resolution. PyYAML's numbers are those of YAML 1.1, where
 # 1e6 and 1.5e6 are text; JSON and every other reader take them as numbers. Digits alone stay what
 # they are to PyYAML.
@@ -19,8 +21,8 @@ _FLOAT_TAG = "tag:yaml.org,2002:float"
 _FLOAT_BEGINS = list("-+.0123456789")
 
 
-class UniqueKeys(yaml.SafeLoader):
-    """PyYAML's safe loader; of a key that is given twice, that one takes the last in silence."""
+class UniqueKeys(ShallowLoader):
+    """A safe loader; of a key that is given twice, PyYAML's takes the last in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping.

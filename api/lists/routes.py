@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -22,6 +24,7 @@ from api.lists.schemas import (
     AddedOut,
     EntriesIn,
     EntriesQuery,
+    EntryIn,
     EntryPage,
     ListIn,
     ListOut,
@@ -37,7 +40,7 @@ from persistence.rules.checking import check_list
 from persistence.rules.entries import StoredEntry, add_entries, read_entries, remove_entries
 from persistence.rules.lists import create_list, remove_list, stored_lists
 from persistence.tenancy import tenant_transaction
-from scoring.errors import IdempotencyMismatch, InUse
+from scoring.errors import FieldError, IdempotencyMismatch, InUse, invalid_request
 from scoring.event_type.limits import NAME_FORM
 from scoring.lists.entry_rows import NewEntry
 
@@ -227,6 +230,8 @@ async def post_entries(
     body = await read_new()
 
     def add(connection: Connection) -> AddedOut:
+        # Here, so that a request which is repeated after the expiry gets its first reply.
+        _check_expiry(body.entries, datetime.now(UTC))
         entries = [NewEntry(one.value, one.reason, one.expires_at) for one in body.entries]
         added, replaced = add_entries(connection, caller.tenant_id, name, entries, caller.actor)
         return AddedOut(added=added, replaced=replaced)
@@ -278,3 +283,14 @@ async def post_removed_entries(
     ended = await write(dependencies, request, caller, body, remove)
     await dependencies.refresh_settings(caller.tenant_id)
     return ended
+
+
+def _check_expiry(entries: Sequence[EntryIn], now: datetime) -> None:
+    """Raise InvalidRequest where an entry would never count."""
+    faults = [
+        FieldError(f"entries.{place}.expires_at", "must be later than now")
+        for place, entry in enumerate(entries)
+        if entry.expires_at is not None and entry.expires_at <= now
+    ]
+    if faults:
+        raise invalid_request(faults)

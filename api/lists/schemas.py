@@ -54,7 +54,8 @@ class EntryIn(_Request):
     reason: Reason
     expires_at: Moment | None = Field(
         default=None,
-        description="from then on it does not count: RFC 3339 with an offset; null: it stays",
+        description="from then on it does not count: RFC 3339 with an offset, later than now; "
+        "null: it stays",
     )
 
 

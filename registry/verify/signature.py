@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from registry.names import MLMODEL
+from registry.yaml_depth import ShallowLoader
 from scoring.errors import ModelRefused
 from scoring.event_type.fields import EventType, Kind
 
@@ -68,7 +69,7 @@ def _signature(content: bytes) -> dict[str, str]:
     """Return the entries of `signature` that are plain text."""
     try:
         # The loader in C would overflow its stack on 100,000 brackets and end the process.
-        root = yaml.compose(content, Loader=yaml.SafeLoader)
+        root = yaml.compose(content, Loader=ShallowLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelRefused(f"{MLMODEL} is not YAML: {reason}") from error

@@ -116,8 +116,12 @@ def lacks(source: str, missing: Sequence[str], names: Sequence[str]) -> TableFil
     advice = "" if is_separated else " Separate the cells by commas."
     return TableFileError(
         f"{source} lacks the {noun} {', '.join(missing)}; its columns are "
-        f"{', '.join(map(printable, names))}.{advice}"
+        f"{', '.join(map(_column, names))}.{advice}"
     )
+
+
+def _column(name: str) -> str:
+    return printable(name) if name.strip() else "(one without a name)"
 
 
 def places_by_name(

@@ -118,7 +118,5 @@ def _forget_other_mlflow() -> None:
 def stop() -> None:
     """Stop the programs that a killed demo has left running."""
     home = Settings().home_path
-    if not home.is_dir():
-        return
-    if stop_leftovers(home):
-        click.echo("Stopped what was left running.")
+    stopped = stop_leftovers(home) if home.is_dir() else []
+    click.echo(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was left running.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,16 @@ def cost_model(
     Raises:
         UsageError: a cost is invalid.
     """
+    given = {
+        "--missed-fraud": missed,
+        "--missed-fraud-share": missed_share,
+        "--false-alarm": false_alarm,
+    }
+    for option, cost in given.items():
+        if cost is not None and not (math.isfinite(cost) and cost >= 0):
+            raise click.BadParameter(
+                f"{cost:g} is not a finite number >= 0.", param_hint=f"'{option}'"
+            )
     base = COSTS[name]
     try:
         return CostModel(

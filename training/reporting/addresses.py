@@ -20,7 +20,14 @@ def show_addresses(
         print_line(console, f"Version: {version_url}")
 
 
-def show_run(run_id: str, run_url: str | None, console: Console, *, what: str = "Run") -> None:
+def show_run(
+    run_id: str,
+    run_url: str | None,
+    console: Console,
+    *,
+    what: str = "Run",
+    has_command: bool = True,
+) -> None:
     """Print the address of a run; without a server, its id and the command that shows it.
 
     Args:
@@ -28,9 +35,10 @@ def show_run(run_id: str, run_url: str | None, console: Console, *, what: str = 
         run_url: address of the run's page; None: MLflow is a database.
         console: console of the command.
         what: name of the run in front of the address.
+        has_command: whether the command that shows it is printed where there is no server.
     """
     print_line(console, f"{what}: {run_url or run_id}")
-    if run_url is None:
+    if run_url is None and has_command:
         print_line(console, f"To look at it: {_command_of_the_ui(Settings().tracking_uri)}")
 
 

@@ -37,7 +37,9 @@ def show_search(tuned: Tuned, console: Console) -> None:
             "`python -m training train` makes that model.",
             soft_wrap=True,
         )
-    show_run(tuned.run_id, tuned.run_url, console, what="Search")
+    # The summary of the training follows, which ends with the same command.
+    is_last = tuned.trained is None
+    show_run(tuned.run_id, tuned.run_url, console, what="Search", has_command=is_last)
 
 
 def _table(tuned: Tuned) -> Table:

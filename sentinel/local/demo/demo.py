@@ -23,6 +23,7 @@ from persistence.maintenance import migrate
 from registry.client.base import RegisteredVersion
 from registry.client.rest_client import RestClient
 from registry.names import PRODUCTION, model_name
+from scoring.counted import counted
 from sentinel.known_tenant import KNOWN_TENANT
 from sentinel.local.demo import own_samples, samples, state, tenant
 from sentinel.local.demo.errors import DemoError
@@ -352,8 +353,8 @@ def _for_a_shell(path: Path) -> str:
     return relative if os.sep in relative else os.path.join(os.curdir, relative)  # noqa: PTH118
 
 
-def stop_leftovers(home: Path) -> bool:
-    """Stop the programs that a killed demo has left running; return whether there were any.
+def stop_leftovers(home: Path) -> list[str]:
+    """Stop the programs that a killed demo has left running; return what they were, in words.
 
     Args:
         home: existing directory of this installation's state.
@@ -363,5 +364,6 @@ def stop_leftovers(home: Path) -> bool:
         EmbeddedPostgresError: the demo's Postgres cannot be stopped.
     """
     with state.only_demo(home, "stopping"):
-        ended = bool(Ledger(home / "demo.processes.json").end_leftovers())
-        return EmbeddedPostgres(home).stop() or ended
+        ended = Ledger(home / "demo.processes.json").end_leftovers()
+        stopped = [f"{counted(ended, 'program')} of a demo"] if ended else []
+        return [*stopped, "its Postgres"] if EmbeddedPostgres(home).stop() else stopped

@@ -97,6 +97,7 @@ ENTRIES_REFUSED: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (entries({}, {"reason": "x" * 501}), ("entries.1.reason",)),
     (entries({}, {"expires_at": "tomorrow"}), ("entries.1.expires_at",)),
     (entries({}, {"expires_at": "2030-01-31T12:00:00"}), ("entries.1.expires_at",)),
+    (entries({}, {"expires_at": "2020-01-31T12:00:00Z"}), ("entries.1.expires_at",)),
     (entries({}, {"expires_at": 1_900_000_000}), ("entries.1.expires_at",)),
     (entries({}, {"expires_at": "9999-12-31T23:00:00-12:00"}), ("entries.1.expires_at",)),
     (entries({}, {"expires_at": "0001-01-01T00:00:00+12:00"}), ("entries.1.expires_at",)),

@@ -243,8 +243,11 @@ def test_after_a_kill_the_next_run_ends_leftover_processes_and_serves(machine: M
     assert len(replies(output)) == 4
     again.kill()
     again.communicate()
-    assert machine.run("stop") == (0, "Stopped what was left running.\n")
+    status, output = machine.run("stop")
+    assert status == 0
+    assert re.fullmatch(r"Stopped [1-9] programs? of a demo and its Postgres\.\n", output)
     assert machine.processes() == []
+    assert machine.run("stop") == (0, "Nothing was left running.\n")
 
 
 def test_a_missing_data_file_is_named_before_anything_is_started(machine: Machine) -> None:

@@ -20,10 +20,11 @@ FOLDERS = ("tests/e2e/observability",)
 """Folders whose files share one running service (a fixture of scope `package`)."""
 
 LONGEST_FIRST = (
-    # The first two compile Numba's kernels, 12 s each, one on each of two workers; later files find
-    # them in the cache.
+    # The first three compile Numba's kernels; later files find them in the cache. The third follows
+    # the first on one of two workers: 12 s were spent where both compiled the same kernels at once.
     "tests/unit/scoring/windows/test_point_in_time.py",
     "tests/unit/scoring/explain/test_treeshap_models.py",
+    "tests/unit/scoring/feature_set/test_prepared_entity.py",
     "tests/unit/training/search/test_study.py",
     "tests/unit/scoring/evaluation/test_weighted_intervals.py",
     "tests/unit/scoring/expressions/test_any_text.py",

@@ -176,6 +176,10 @@ def test_parquet_has_times_numbers_and_booleans(tmp_path: Path) -> None:
             HEADER.replace(",", "|"),
             r"its columns are external_id\|label.* Separate the cells by comm",
         ),
+        (
+            "external_id,,label, ,source\n",
+            r"are external_id, \(one without a name\), label, \(one w",
+        ),
         (f"{HEADER},label\n", "has the column label twice"),
         (f'{HEADER}\n"{"x" * 200_000}"\n', "line 2: field larger"),
     ],

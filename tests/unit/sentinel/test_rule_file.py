@@ -121,7 +121,7 @@ def test_a_name_that_the_api_takes_is_taken(file: Path, name: str) -> None:
         (b"- {name: a, name: b}", "name is given twice"),
         (b"rules: !!python/object/apply:os.system ['true']", "is not YAML"),
         (b"\xff\xfe\x00", "is not YAML"),
-        (b"[" * 20_000, "is not YAML"),
+        (b"[" * 20_000, "is not YAML: more than 100 brackets are open"),
         (b"#" * (MAX_BYTES + 1), "has more than 4,194,304 bytes"),
         (b"", "is empty; a file of rules has `rules`, a list of mappings with name, condition, a"),
         (b"7", "is a single value; a file of rules"),

@@ -55,3 +55,11 @@ def test_clean_names_what_it_has_deleted_and_keeps_the_rest(tmp_path: Path) -> N
     assert not list((tmp_path / "sentinel").iterdir())
     assert list((tmp_path / ".venv").iterdir())
     assert make(*clean) == "Deleted every __pycache__; .venv stays.\n"
+
+
+@pytest.mark.parametrize("events", ["abc", "1e5", "0", "-1", "1.5", "$(x)'"])
+def test_a_number_of_events_that_is_none_is_named_before_anything_is_run(events: str) -> None:
+    installed = "--old-file=.venv/.installed"
+    output = make(installed, "test-history", f"EVENTS={events}")
+    assert f"EVENTS is a number of payments, such as EVENTS=100000, not '{events}'." in output
+    assert "Traceback" not in output

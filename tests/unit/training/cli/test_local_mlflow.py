@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sentinel.settings import Settings
 from training.cli.context import note_on_local_mlflow
-from training.reporting.addresses import show_addresses
+from training.reporting.addresses import show_addresses, show_run
 
 
 def test_a_training_without_a_server_names_its_mlflow_and_the_way_to_the_demos(
@@ -48,6 +48,13 @@ def test_a_run_without_a_server_has_the_command_that_shows_it_and_no_password(
     assert printed.get() == (
         f"Run: 5a3f\nTo look at it: mlflow ui --backend-store-uri {uri.format(home=home)}\n"
     )
+
+
+def test_a_run_that_another_follows_leaves_the_command_to_it() -> None:
+    console = Console()
+    with console.capture() as printed:
+        show_run("5a3f", None, console, what="Search", has_command=False)
+    assert printed.get() == "Search: 5a3f\n"
 
 
 def test_a_run_on_a_server_has_its_address_alone() -> None:
