@@ -20,12 +20,13 @@ from benchmarks.models import prepare
 from persistence import api_keys, tenants
 from persistence.actor import Actor
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
-from persistence.rules.entries import NewEntry, add_entries
+from persistence.rules.entries import add_entries
 from persistence.rules.lists import create_list
 from persistence.rules.rules import RuleContent, create_rule
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from registry.client.proxies import reach_loopback_directly
+from scoring.lists.entry_rows import NewEntry
 from scoring.policy import Outcome
 from sentinel.local.terminal import open_console, stop_on_signals
 
