@@ -85,19 +85,19 @@ class RulesInForce:
         change: number of the change.
         rule_set: rules, lists and snoozes.
         index: entries of the lists.
+
+    Attributes:
+        decides_nothing: whether no payment can be decided, nor anything be evaluated.
     """
 
     def __init__(self, change: int, rule_set: RuleSet, index: ListIndex) -> None:
         self.change = change
         self.rule_set = rule_set
         self.index = index
+        # Once, since every request asks for it: of 200 rules it takes 140 µs.
+        acting = any(one.action is not None for one in rule_set.lists)
+        self.decides_nothing = not rule_set.evaluated and not acting
         self._compiled: OrderedDict[tuple[int, int], RulesOfModel] = OrderedDict()
-
-    @property
-    def decides_nothing(self) -> bool:
-        """Whether no payment can be decided, nor anything be evaluated."""
-        acting = any(one.action is not None for one in self.rule_set.lists)
-        return not self.rule_set.evaluated and not acting
 
     @property
     def compiled_for(self) -> int:
