@@ -171,7 +171,7 @@ def prepare(plan: Plan, reporter: Reporter) -> tuple[LabelledEvents, Split]:
         reporter.note(
             f"Left out: {counted(parts.dropped_rows, 'transaction')} "
             f"({counted(parts.dropped_frauds, 'fraud')}) "
-            f"after {data.scale.until(parts.test.rows.stop - 1)}, from where traffic stays below a "
+            f"after {data.scale.place(parts.test.rows.stop - 1)}, from where traffic stays below a "
             "tenth of a usual day; --until-step keeps more."
         )
     return data, parts

@@ -175,7 +175,8 @@ def try_on_history(
             raise _not_scored(version, unscored)
         past = past.select(is_scored)
     decisions = past.decisions
-    report(f"Deciding {len(decisions):,} payments again.")
+    if len(decisions):
+        report(f"Deciding {len(decisions):,} payments again.")
     fires: BoolArray | None = None
     unknown = 0
     if isinstance(tried, Thresholds):
@@ -196,7 +197,8 @@ def try_on_history(
         else:
             fires = fires_of(verdicts) & past.has_windows
             outcomes = outcomes_with_rule(decisions, fires, tried.action)
-    report("Drawing the intervals.")
+    if len(decisions):
+        report("Drawing the intervals.")
     result = backtest(decisions, outcomes, costs, fires)
     return Tested(result, past, outcomes, unknown, unscored)
 

@@ -245,7 +245,9 @@ def _print(tested: Tested) -> None:
             f"{name}\tmoney saved {_interval(side.savings, 2)}, reviews"
             f" {side.reviews.value:,.0f}, declines {side.declines.value:,.0f}"
         )
-    if result.has_few_frauds:
+    if not result.frauds_changed:
+        click.echo("No known fraud is decided otherwise.")
+    elif result.has_few_frauds:
         click.echo("So few frauds are decided otherwise that the intervals are too short.")
     for place in result.examples:
         decisions = tested.past.decisions

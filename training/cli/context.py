@@ -252,9 +252,11 @@ class Sources:
             if first is None:
                 others.append(version.version)
             elif from_step is None or from_step < first:
+                rows = data.rows_of_hours(first, None)
+                begin = data.scale.place(rows.start) if rows.start < rows.stop else "its end"
                 self.reporter.note(
-                    f"Version {version.version} was made from {data.source}; only its hours from "
-                    f"{first} on, which the version was not trained on, are used."
+                    f"Version {version.version} was made from {data.source}; only what is from "
+                    f"{begin} on, which the version was not trained on, is used."
                 )
                 from_step = first
         if others:

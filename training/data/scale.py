@@ -56,7 +56,7 @@ class Scale:
         """Return a phrase such as `steps 5 to 9` for one row or more."""
         return f"{_NOUNS[self.kind]}{' to '.join(self.bounds(rows))}"
 
-    def until(self, row: int) -> str:
+    def place(self, row: int) -> str:
         """Return a phrase such as `step 9` for the place of a row."""
         return {"step": "step ", "date": "", "row": "row "}[self.kind] + self._place(row)
 

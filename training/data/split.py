@@ -220,7 +220,7 @@ def _require_frauds(
 ) -> None:
     if frauds < least:
         raise TrainingError(
-            f"The {name} part of the {_split(scale)} (up to {scale.until(rows.stop - 1)}) holds "
+            f"The {name} part of the {_split(scale)} (up to {scale.place(rows.stop - 1)}) holds "
             f"{counted(frauds, 'fraud')}; at least {least} are needed. {remedy}"
         )
 

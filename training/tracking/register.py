@@ -151,6 +151,6 @@ def _data_facts(data: LabelledEvents, parts: Split) -> dict[str, str]:
         facts["left out"] = (
             f"{counted(parts.dropped_rows, 'row')} with {counted(parts.dropped_frauds, 'fraud')} "
             "after "
-            f"{scale.until(used.stop - 1)}"
+            f"{scale.place(used.stop - 1)}"
         )
     return facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import unicodedata
 import warnings
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ MAX_DEPTH = 100
 """Levels of nesting; Python's own limit lies beyond it on any stack that serves a request."""
 _LINE_BREAKS_AND_TABS = str.maketrans("\n\r\t\f", "    ")
 _MAX_QUOTED = 60
+_DURATIONS = re.compile(r"\b[0-9]+[smhd]\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ class Source:
     def _unreadable(self, error: SyntaxError) -> InvalidExpression:
         end = len(self.text.rstrip(" "))
         column = (error.offset or 0) + self.indent
+        for found in _DURATIONS.finditer(self.text):
+            if found.start() < column <= found.end():
+                message = f"A duration is a text: write '{found[0]}'."
+                return self._error(found.start() + 1, found.end(), message)
         if not self.indent < column <= end or (error.lineno or 1) > 1:
             return self._error(end, end, f"The expression cannot be read to its end: {error.msg}.")
         return self._error(column, column, f"The expression cannot be read: {error.msg}.")

@@ -119,7 +119,7 @@ def test_a_version_is_not_compared_on_its_training_data(
     done = training("compare", "--tenant", past.tenant.slug, "--data", path)
     assert done.exit_code == 0, done.stderr
     output = " ".join(done.stdout.split())
-    assert "Version 2 was made from month.csv; only its hours from 400 on" in output
+    assert "Version 2 was made from month.csv; only what is from step 400 on" in output
     assert "of month.csv (steps 400 to" in output
 
 

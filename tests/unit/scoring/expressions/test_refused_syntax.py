@@ -79,6 +79,13 @@ def test_what_is_no_expression_is_refused_where_it_breaks(source: str, column: i
     assert error.column == column
 
 
+@pytest.mark.parametrize("duration", ["1h", "30d", "10m", "90s"])
+def test_a_duration_without_quotes_is_refused_with_how_to_write_it(duration: str) -> None:
+    error = error_of(f"count(CUSTOMER_ID, {duration}) > 3")
+    assert error.detail == f"A duration is a text: write '{duration}'."
+    assert (error.column, error.end_column) == (20, 19 + len(duration))
+
+
 @pytest.mark.parametrize(
     ("source", "message", "column"),
     [

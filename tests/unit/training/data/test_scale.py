@@ -27,7 +27,7 @@ def dates() -> Scale:
 )
 def test_a_span_reads_as_what_orders_the_rows(scale: Scale, span: str, until: str) -> None:
     assert scale.span(slice(10, 2000)) == span
-    assert scale.until(1999) == until
+    assert scale.place(1999) == until
 
 
 def test_the_parts_of_a_split_are_described_on_its_scale() -> None:
