@@ -56,11 +56,14 @@ class RecordedDeployment:
 
     Attributes:
         champion: version in production; None where there is none.
+        registered_ms: time of the champion's registration in MLflow, Unix milliseconds; None where
+            an earlier release recorded it.
         challenger: version that challenges it; None where there is none.
         canary_percent: share of accounts that the challenger decides for, 0 to 100.
     """
 
     champion: ModelVersion | None = None
+    registered_ms: int | None = None
     challenger: ModelVersion | None = None
     canary_percent: float = 0.0
 
@@ -76,6 +79,7 @@ def recorded_deployments(engine: Engine) -> dict[int, RecordedDeployment]:
         champion.tenant_id,
         champion.name,
         champion.version,
+        champion.registered_ms,
         challenger.name.label("challenger_name"),
         challenger.version.label("challenger_version"),
         challenger.canary_percent,
@@ -85,6 +89,7 @@ def recorded_deployments(engine: Engine) -> dict[int, RecordedDeployment]:
         return {
             row.tenant_id: RecordedDeployment(
                 ModelVersion(row.name, row.version),
+                row.registered_ms,
                 ModelVersion(row.challenger_name, row.challenger_version)
                 if row.challenger_name is not None
                 else None,
@@ -99,6 +104,7 @@ def record_promotions(
     tenant_ids: Sequence[int],
     model: FraudModel,
     promoter: Promoter | None = None,
+    registered_ms: int | None = None,
 ) -> None:
     """Record a version as the production version of tenants; idempotent.
 
@@ -110,13 +116,15 @@ def record_promotions(
         tenant_ids: tenants that the version serves now; at least one, each once.
         model: registered version in production.
         promoter: person who promoted the version, as it names them; None where it names nobody.
+        registered_ms: time of its registration in MLflow, Unix milliseconds.
 
     Raises:
         ValueError: the model has no registered version.
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     served = [_served_by(model, tenant_id) for tenant_id in tenant_ids]
-    promotion = upsert(ProductionVersionRow).values(served)
+    rows = [row | {"registered_ms": registered_ms} for row in served]
+    promotion = upsert(ProductionVersionRow).values(rows)
     with tenant_transaction(engine, *tenant_ids, actor=MLFLOW_ACTOR) as connection:
         _insert_versions(connection, served, model)
         if promoter and promoter.at >= _last_promotion(connection, tenant_ids):
@@ -127,11 +135,13 @@ def record_promotions(
                 set_={
                     "name": promotion.excluded.name,
                     "version": promotion.excluded.version,
+                    "registered_ms": promotion.excluded.registered_ms,
                     "since": func.now(),
                 },
                 where=or_(
                     ProductionVersionRow.name != promotion.excluded.name,
                     ProductionVersionRow.version != promotion.excluded.version,
+                    ProductionVersionRow.registered_ms != promotion.excluded.registered_ms,
                 ),
             )
         )

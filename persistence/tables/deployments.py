@@ -52,6 +52,9 @@ class ProductionVersionRow(Base):
     name: Mapped[str]
     version: Mapped[int] = mapped_column(Integer)
     since: Mapped[datetime] = mapped_column(server_default=func.now())
+    registered_ms: Mapped[int | None] = mapped_column(
+        BigInteger, comment="Unix ms; null: recorded by an earlier release"
+    )
 
     __table_args__ = (
         ForeignKeyConstraint(

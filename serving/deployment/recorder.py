@@ -81,12 +81,16 @@ class DeploymentRecorder:
         """
         if now is not None:
             return now.champion
-        recorded = self._recorded.get(tenant_id, RecordedDeployment()).champion
-        if recorded is None:
+        recorded = self._recorded.get(tenant_id, RecordedDeployment())
+        champion = recorded.champion
+        if champion is None:
             return None
-        if recorded not in self._found:
-            self._found[recorded] = self._model_store.find(recorded.name, recorded.version)
-        return self._found[recorded]
+        if champion not in self._found:
+            self._found[champion] = self._model_store.find(champion.name, champion.version)
+        found = self._found[champion]
+        # Another registration may have the number, after the registered model was made again.
+        is_same = found is not None and recorded.registered_ms in (None, found.created_ms)
+        return found if is_same else None
 
     def record_champions(self, tenant_ids: Sequence[int], champion: RegisteredVersion) -> None:
         """Record the champion of tenants, so that their predictions can refer to it; idempotent.
@@ -101,18 +105,25 @@ class DeploymentRecorder:
             RegistryUnavailable: the version was evicted and MLflow cannot be reached.
         """
         version = _model_version(champion)
-        new = [
-            tenant_id
-            for tenant_id in tenant_ids
-            if self._recorded.get(tenant_id, RecordedDeployment()).champion != version
-        ]
+        new = []
+        for tenant_id in tenant_ids:
+            recorded = self._recorded.get(tenant_id, RecordedDeployment())
+            is_same = recorded.registered_ms in (None, champion.created_ms)
+            if recorded.champion != version or not is_same:
+                new.append(tenant_id)
         if new:
             record_promotions(
-                self._engine, new, self._model_store.load(champion), _promoter(champion)
+                self._engine,
+                new,
+                self._model_store.load(champion),
+                _promoter(champion),
+                champion.created_ms,
             )
             for tenant_id in new:
                 recorded = self._recorded.get(tenant_id, RecordedDeployment())
-                self._recorded[tenant_id] = replace(recorded, champion=version)
+                self._recorded[tenant_id] = replace(
+                    recorded, champion=version, registered_ms=champion.created_ms
+                )
 
     def record(self, tenant_id: int, deployment: DeploymentState) -> None:
         """Record a tenant's challenger, canary share and test model; idempotent.

@@ -1,6 +1,6 @@
 """Add approvals of model versions, and the tenants that ask for them.
 
-Both new columns have constant defaults, so no row is rewritten. A process of the release before does
+The new columns are empty or have constant defaults, so no row is rewritten. A process of the release before does
 not know them: it serves a version without its approval until the rollout has ended.
 """
 
@@ -16,6 +16,7 @@ depends_on = None
 
 SERVICE = "sentinel_service"
 TABLE = "version_approvals"
+REGISTERED = "Unix ms; null: recorded by an earlier release"
 
 OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
     nullif(current_setting('sentinel.tenant_ids', true), ''), ','))::bigint[])"""
@@ -41,6 +42,10 @@ def upgrade() -> None:
             nullable=False,
             comment="it failed no check; a second person has to approve it",
         ),
+    )
+    op.add_column(
+        "production_versions",
+        sa.Column("registered_ms", sa.BigInteger(), nullable=True, comment=REGISTERED),
     )
     op.create_table(
         TABLE,
@@ -78,5 +83,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table(TABLE)
+    op.drop_column("production_versions", "registered_ms")
     op.drop_column("refusals", "awaits_approval")
     op.drop_column("tenants", "four_eyes")

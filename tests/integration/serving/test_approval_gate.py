@@ -246,3 +246,21 @@ def test_an_approval_is_of_the_registration_not_of_the_number(process: Process) 
         approve_version(connection, process.tenant.id, stale, actor, None)
     process.publish()
     assert process.serves() == 1
+
+
+def test_another_registration_under_the_number_in_production_waits_also_after_a_restart(
+    process: Process,
+) -> None:
+    process.four_eyes()
+    assert process.serves() == 1
+    process.mlflow.delete_registered_model(process.tenant.model_name)
+    assert process.publish() == 1
+    assert process.serves() == 1, "the one that was loaded before"
+    waits = "A second person has to approve it: POST /models/1/approve."
+    assert process.tag(1) == waits
+    process.follower = process.start()
+    with pytest.raises(NoModel, match="has to approve it"):
+        process.serves()
+    process.approve(1)
+    assert process.serves() == 1
+    assert process.tag(1) is None
