@@ -57,6 +57,7 @@ class ApiDependencies:
         self._find_version = find_version
         self._threads = CapacityLimiter(API_CONNECTIONS)
         self._expensive = CapacityLimiter(1)
+        self._registry = CapacityLimiter(1)  # its own: a registry that hangs holds no query
         self._results: SingleFlightCache[Any] = SingleFlightCache(KEEP_RESULT_S, MAX_KEPT_RESULTS)
 
     async def run(
@@ -103,7 +104,7 @@ class ApiDependencies:
         Raises:
             RegistryUnavailable: MLflow does not answer.
         """
-        return await to_thread.run_sync(self._find_version, name, version, limiter=self._threads)
+        return await to_thread.run_sync(self._find_version, name, version, limiter=self._registry)
 
 
 def get_dependencies(request: Request) -> ApiDependencies:

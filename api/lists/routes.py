@@ -192,7 +192,7 @@ async def read_list_entries(
 @router.post(
     "/lists/{name}/entries",
     operation_id="add_entries",
-    summary="Put up to 1000 entities into a list",
+    summary="Put entities into a list",
     status_code=201,
     responses={
         **problems(404, 409, *WITH_BODY, *ANYWHERE, IdempotencyMismatch),
@@ -244,7 +244,7 @@ async def post_entries(
 @router.post(
     "/lists/{name}/entries/remove",
     operation_id="remove_entries",
-    summary="Take up to 1000 entities out of a list",
+    summary="Take entities out of a list",
     responses={
         **problems(404, 409, *WITH_BODY, *ANYWHERE, IdempotencyMismatch),
         200: {

@@ -87,7 +87,7 @@ async def read_rules(
                 now,
             )
 
-    return await dependencies.run_expensive(read)
+    return await dependencies.run(read)
 
 
 @router.post(

@@ -17,7 +17,8 @@ from scoring.tables.missing_words import is_missing_word
 COLUMNS = ("value", "reason", "expires_at")
 """Columns that are read, in the order of the cells of a row. A file has `value` at least."""
 
-_NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but tabs and line breaks, and halves of a character."""
 
 
 class NewEntry(NamedTuple):
@@ -117,9 +118,9 @@ def entity_fault(value: str) -> str | None:
 
 def reason_fault(reason: str) -> str | None:
     """Return what a reason must be, as a phrase; None where it is one."""
-    if 1 <= len(reason) <= MAX_REASON_LENGTH and not _NOT_STORABLE.search(reason):
+    if 1 <= len(reason) <= MAX_REASON_LENGTH and not _NOT_TEXT.search(reason):
         return None
-    return f"must be 1 to {MAX_REASON_LENGTH} characters of Unicode without NUL"
+    return f"must be 1 to {MAX_REASON_LENGTH} characters of text"
 
 
 def _text(cell: object) -> str:

@@ -85,7 +85,9 @@ def csv_rows(
             raise TableFileError(f"{source} is {what}.")
     if not first_line:
         raise TableFileError(f"{source} is empty.")
-    reader = csv.reader(chain([first_line], lines), delimiter=_separator(first_line, set(expected)))
+    separator = _separator(first_line, set(expected))
+    # Strict: else a quote that is not closed makes one cell of all the lines below it.
+    reader = csv.reader(chain([first_line], lines), delimiter=separator, strict=True)
     try:
         records = _numbered(reader, blank)
         header = next(records)

@@ -74,7 +74,7 @@ def add_file(
         engine: pool of connections.
         tenant_id: tenant whose list it is.
         name: name of the list.
-        path: CSV or Parquet file with the columns of `list_rows.COLUMNS`, or with one column.
+        path: CSV or Parquet file with the columns of `entry_rows.COLUMNS`, or with one column.
         defaults: reason and expiry of the rows that have none.
         actor: who adds them.
         note: see `list_files.read_rows`.

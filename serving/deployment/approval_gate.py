@@ -108,17 +108,23 @@ class ApprovalGate:
 
         What MLflow does not take is tried again at the next call.
         """
+        if self._model_store.unavailable is not None:
+            return
         gone = {version: None for version, reason in self._in_mlflow.items() if reason}
-        for version, reason in (gone | self._wanted).items():
-            if self._in_mlflow.get(version, _UNKNOWN) == reason:
-                continue
-            with suppress(RegistryUnavailable):
+        with suppress(RegistryUnavailable):
+            for version, reason in (gone | self._wanted).items():
+                if self._in_mlflow.get(version, _UNKNOWN) == reason:
+                    continue
                 if reason:
                     self._model_store.mark_refused(version, reason)
                 else:
                     self._model_store.unmark_refused(version, AWAITS_APPROVAL)
                 self._in_mlflow[version] = reason
-        self._in_mlflow = {v: r for v, r in self._in_mlflow.items() if v in self._wanted}
+        self._in_mlflow = {
+            version: reason
+            for version, reason in self._in_mlflow.items()
+            if reason or version in self._wanted
+        }
 
     def _waits(self, tenant: Tenant, version: RegisteredVersion) -> str | None:
         """Return why a version waits for an approval, or None."""
@@ -134,7 +140,7 @@ class ApprovalGate:
     def _refuse(self, tenant: Tenant, version: RegisteredVersion, reason: str) -> str:
         self._wanted[version] = reason
         self._refused.add_of_tenant(tenant.id, version, reason, awaits_approval=True)
-        return f"version {version.version} waits for tenant {tenant.slug}: {reason}"
+        return f"version {version.version} is refused for tenant {tenant.slug}: {reason}"
 
 
 _UNKNOWN = ""

@@ -22,7 +22,7 @@ from persistence.deployments.recording import (
 )
 from persistence.deployments.refusals import record_refusal
 from persistence.tenants import Tenant, list_tenants
-from registry.client.base import RegisteredVersion
+from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.promoted_by import promoted_by
 from registry.store.model_store import ModelStore
 from scoring.prediction import ModelVersion
@@ -77,7 +77,7 @@ class DeploymentRecorder:
             now: versions that serve the tenant now; None without.
 
         Raises:
-            RegistryUnavailable: it is looked up in MLflow, which is unavailable.
+            RegistryUnavailable: an earlier release recorded it, and MLflow is unavailable.
         """
         if now is not None:
             return now.champion
@@ -86,7 +86,13 @@ class DeploymentRecorder:
         if champion is None:
             return None
         if champion not in self._found:
-            self._found[champion] = self._model_store.find(champion.name, champion.version)
+            try:
+                self._found[champion] = self._model_store.find(champion.name, champion.version)
+            except RegistryUnavailable:
+                if recorded.registered_ms is None:
+                    raise
+                # Its files are on this disk, or it does not load either.
+                return RegisteredVersion(champion.name, champion.version, recorded.registered_ms)
         found = self._found[champion]
         # Another registration may have the number, after the registered model was made again.
         is_same = found is not None and recorded.registered_ms in (None, found.created_ms)

@@ -16,6 +16,8 @@ depends_on = None
 
 SERVICE = "sentinel_service"
 TABLE = "version_approvals"
+WAITING = "reason, at, awaits_approval"
+"""Columns of a refusal that change when a version that waited is refused for another reason."""
 REGISTERED = "Unix ms; null: recorded by an earlier release"
 
 OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
@@ -75,6 +77,7 @@ def upgrade() -> None:
     op.execute(f"ALTER TABLE {TABLE} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY of_tenant ON {TABLE} USING ({OF_THIS_TRANSACTION})")
     op.execute(f"GRANT SELECT, INSERT ON {TABLE} TO {SERVICE}")
+    op.execute(f"GRANT UPDATE ({WAITING}) ON refusals TO {SERVICE}")
     op.execute(
         f"CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON {TABLE}"
         " FOR EACH ROW EXECUTE FUNCTION audit_change('approval')"
@@ -82,6 +85,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(f"REVOKE UPDATE ({WAITING}) ON refusals FROM {SERVICE}")
     op.drop_table(TABLE)
     op.drop_column("production_versions", "registered_ms")
     op.drop_column("refusals", "awaits_approval")

@@ -163,6 +163,8 @@ class _Writer:
         while waiting:
             register = waiting.pop()
             step = self._step_of.get(register)
+            if self._is_missing_constant(register):
+                return False
             if register in seen or step is None or step[0] is np.ndarray.take:
                 continue
             seen.add(register)
@@ -170,6 +172,13 @@ class _Writer:
                 return False
             waiting += _operands(step)
         return True
+
+    def _is_missing_constant(self, register: int) -> bool:
+        """Whether a register is a constant without a value, or a truth that one may have made."""
+        value = self._program.registers[register]
+        if not isinstance(value, np.ndarray) or value.ndim:
+            return False
+        return value.dtype == np.bool_ or bool(np.isnan(value))
 
     def _truth(self, root: int) -> str:
         """Return where a root of `_compares_inputs` is true."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from api.lists import routes
 from api.lists.csv_body import MAX_ROWS
 from persistence.tenants import Tenant
 from tests.support.data.rules import put_list
@@ -105,3 +107,41 @@ def test_a_table_has_a_largest_size(api: Api) -> None:
     assert api.post(ENTRIES, most + "C,bulk\n").status_code == 422
     assert api.post(REMOVE, b"value\n" + b"a" * MAX_BATCH_BODY_BYTES).status_code == 413
     assert api.post(REMOVE, most).json() == {"removed": MAX_ROWS, "unknown": 0}
+
+
+def test_a_quote_that_is_not_closed_keeps_all_out(api: Api) -> None:
+    refused = api.post(ENTRIES, 'value,reason\nC1,"reported\nC2,x\nC3,y\n')
+    assert refused.status_code == 422
+    assert "unexpected end of data" in refused.json()["detail"]
+    assert api.get(ENTRIES)["items"] == []
+
+
+def test_of_a_removal_only_the_value_counts(api: Api) -> None:
+    api.post(ENTRIES, TWO)
+    removed = api.post(REMOVE, "value,reason,reason,expires_at\nC1,a,b,yesterday\n")
+    assert removed.json() == {"removed": 1, "unknown": 0}
+
+
+def test_a_reason_has_no_control_characters_as_in_json(api: Api) -> None:
+    refused = api.post(ENTRIES, "value,reason\nC1,\x1b[2Jx\n")
+    assert [error["field"] for error in refused.json()["errors"]] == ["lines.2.reason"]
+
+
+def test_a_repeated_request_has_its_first_reply_after_the_expiry(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    rows = f"value,reason,expires_at\nC1,reported,{soon.isoformat()}\n"
+    first = api.post(ENTRIES, rows, Idempotency_Key="soon")
+    assert first.status_code == 201
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            return cls.fromtimestamp(soon.timestamp() + 60, tz)
+
+    monkeypatch.setattr(routes, "datetime", Later)
+    again = api.post(ENTRIES, rows, Idempotency_Key="soon")
+    assert (again.status_code, again.json()) == (201, first.json())
+    other = api.post(ENTRIES, rows, Idempotency_Key="late")
+    assert [error["field"] for error in other.json()["errors"]] == ["entries.0.expires_at"]

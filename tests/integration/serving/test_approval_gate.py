@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from persistence.actor import Actor
 from persistence.deployments.approvals import ApprovedVersion, approve_version
-from persistence.deployments.refusals import list_refusals
+from persistence.deployments.refusals import list_refusals, record_refusal
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, create_tenant, set_four_eyes
 from registry.client.factory import open_registry
@@ -36,8 +36,9 @@ class Process:
     """One process after another, on one database and MLflow.
 
     Args:
-        engine: database pool of the tests, which acts as the tables' owner.
-        start: factory of followers, which read only on `refresh`.
+        engine: database pool that acts as the tables' owner.
+        service_engine: database pool that acts as the service.
+        start: factory of followers, which read only on `refresh`, of an MLflow's address.
         mlflow: client of MLflow.
         publish: function that registers a version and gives it an alias.
     """
@@ -45,11 +46,13 @@ class Process:
     def __init__(
         self,
         engine: Engine,
-        start: Callable[[], AliasFollower],
+        service_engine: Engine,
+        start: Callable[..., AliasFollower],
         mlflow: MlflowClient,
         publish: Publish,
     ) -> None:
-        self.engine, self.start, self.mlflow = engine, start, mlflow
+        self.engine, self.service_engine = engine, service_engine
+        self.start, self.mlflow = start, mlflow
         name = f"fraud-four-{uuid4().hex[:6]}"
         self.tenant = create_tenant(engine, "bank", name)
         self.follower = start()
@@ -64,7 +67,7 @@ class Process:
     def approve(self, number: int, by: str = "ruth", tenant: Tenant | None = None) -> None:
         of = tenant or self.tenant
         found = self.mlflow.get_model_version(of.model_name, str(number))
-        version = ApprovedVersion(of.model_name, number, found.creation_timestamp)
+        version = ApprovedVersion(of.model_name, number, int(found.creation_timestamp))
         actor = Actor(by, "key abc")
         with tenant_transaction(self.engine, of.id, actor=actor) as connection:
             approve_version(connection, of.id, version, actor, None)
@@ -77,6 +80,10 @@ class Process:
         assert champion.version is not None
         return champion.version.version
 
+    def created_ms(self, number: int) -> int:
+        found = self.mlflow.get_model_version(self.tenant.model_name, str(number))
+        return int(found.creation_timestamp)
+
     def tag(self, number: int) -> str | None:
         version = self.mlflow.get_model_version(self.tenant.model_name, str(number))
         return version.tags.get(REFUSED_TAG)
@@ -88,14 +95,14 @@ def process(
 ) -> Process:
     """A process whose tenant has version 1 in production."""
 
-    def start() -> AliasFollower:
+    def start(uri: str = mlflow_server) -> AliasFollower:
         refused = RefusalRecorder(service_engine)
-        store = ModelStore(open_registry(mlflow_server), tmp_path / "m", on_refusal=refused.add)
+        store = ModelStore(open_registry(uri), tmp_path / "m", on_refusal=refused.add)
         recorder = DeploymentRecorder(service_engine, store)
         settings = TenantSettings(service_engine)
         return AliasFollower(store, recorder, settings, refused, poll_seconds=60)
 
-    process = Process(engine, start, MlflowClient(mlflow_server), publish)
+    process = Process(engine, service_engine, start, MlflowClient(mlflow_server), publish)
     process.publish()
     assert process.serves() == 1
     return process
@@ -109,7 +116,7 @@ def test_an_unapproved_version_is_refused_until_somebody_approves_it(
     for _ in range(2):
         assert process.serves() == 1, "the version before stays"
     name = process.tenant.model_name
-    assert process.follower.faults == {name: f"version 2 waits for tenant bank: {WAITS}"}
+    assert process.follower.faults == {name: f"version 2 is refused for tenant bank: {WAITS}"}
     assert process.tag(2) == WAITS
     (refusal,) = list_refusals(process.engine, process.tenant.id, 10)
     assert (refusal.version, refusal.reason, refusal.awaits_approval) == (2, WAITS, True)
@@ -264,3 +271,26 @@ def test_another_registration_under_the_number_in_production_waits_also_after_a_
     process.approve(1)
     assert process.serves() == 1
     assert process.tag(1) is None
+
+
+def test_a_process_that_starts_without_mlflow_while_a_version_waits_serves_the_one_before(
+    process: Process, free_port: Callable[[], int]
+) -> None:
+    process.four_eyes()
+    process.publish()
+    assert process.serves() == 1
+    process.follower = process.start(f"http://127.0.0.1:{free_port()}")
+    assert process.serves() == 1
+
+
+def test_a_version_that_waited_and_then_fails_is_refused_for_that(process: Process) -> None:
+    process.four_eyes()
+    process.publish()
+    assert process.serves() == 1
+    tenant, created = process.tenant, process.created_ms(2)
+    process.approve(2)
+    record_refusal(process.service_engine, tenant.id, tenant.model_name, 2, created, "no file")
+    (refusal,) = list_refusals(process.engine, tenant.id, 10)
+    assert (refusal.reason, refusal.awaits_approval) == ("no file", False)
+    record_refusal(process.service_engine, tenant.id, tenant.model_name, 2, created, "other")
+    assert list_refusals(process.engine, tenant.id, 10) == [refusal], "the first failure stays"

@@ -84,6 +84,22 @@ def test_one_event_has_the_values_that_it_has_among_many(
         np.testing.assert_array_equal(alone, among_many)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("AMOUNT > 1 / 0", "AMOUNT > sqrt(-1)", "not (AMOUNT > 1 / 0)", "1 / 0 > 2 or AMOUNT > 3"),
+        *("AMOUNT / 0 > 3", "AMOUNT > 3 or AMOUNT * 1e308 * 1e308 > 0"),
+    ],
+)
+def test_where_nothing_that_comes_in_is_missing_a_condition_may_be(source: str) -> None:
+    program, single, _ = compiled([source])
+    values: dict[str, Value] = dict.fromkeys((field.name for field in EVENT_TYPE.fields), None)
+    event = PastEvent(values | {"AMOUNT": 1.0}, 0)
+    among_many = program.matrix(columns_of(EVENT_TYPE, [event.values]), [])[0]
+    assert np.isnan(among_many).all()
+    np.testing.assert_array_equal(outcomes(single, 1, event, []), among_many)
+
+
 @pytest.mark.parametrize("operator", [" or ", " and "])
 def test_the_longest_conditions_compile(operator: str) -> None:
     source = operator.join(f"RATE != {place}" for place in range(1, 250))
