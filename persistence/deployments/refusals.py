@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Engine, and_, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from persistence.actor import MLFLOW_ACTOR
@@ -47,7 +47,7 @@ def record_refusal(
 ) -> None:
     """Record a refusal; a version that was refused before keeps its first reason.
 
-    Unless that was the wait for an approval: then another reason takes its place.
+    A wait for an approval and a failed check are one each.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
@@ -61,19 +61,7 @@ def record_refusal(
         awaits_approval=awaits_approval,
     )
     with tenant_transaction(engine, tenant_id, actor=MLFLOW_ACTOR) as connection:
-        connection.execute(
-            refused.on_conflict_do_update(
-                index_elements=["tenant_id", "name", "version", "registered_ms"],
-                set_={
-                    "reason": refused.excluded.reason,
-                    "awaits_approval": refused.excluded.awaits_approval,
-                    "at": func.now(),
-                },
-                where=and_(
-                    RefusalRow.awaits_approval, RefusalRow.reason != refused.excluded.reason
-                ),
-            )
-        )
+        connection.execute(refused.on_conflict_do_nothing())
 
 
 def list_refusals(engine: Engine, tenant_id: int, limit: int) -> list[Refusal]:

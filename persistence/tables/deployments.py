@@ -102,7 +102,9 @@ class RefusalRow(Base):
     reason: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     awaits_approval: Mapped[bool] = mapped_column(
-        server_default=false(), comment="it failed no check; a second person has to approve it"
+        primary_key=True,
+        server_default=false(),
+        comment="it failed no check; a second person has to approve it",
     )
 
 

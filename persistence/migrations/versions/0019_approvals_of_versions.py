@@ -1,7 +1,8 @@
 """Add approvals of model versions, and the tenants that ask for them.
 
-The new columns are empty or have constant defaults, so no row is rewritten. A process of the release before does
-not know them: it serves a version without its approval until the rollout has ended.
+The new columns are empty or have constant defaults, so no row is rewritten. A process of the release
+before does not know them: until the rollout has ended it serves a version without its approval, and
+that version goes on as the one in production.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ depends_on = None
 
 SERVICE = "sentinel_service"
 TABLE = "version_approvals"
-WAITING = "reason, at, awaits_approval"
-"""Columns of a refusal that change when a version that waited is refused for another reason."""
+OF_REFUSALS = ["tenant_id", "name", "version", "registered_ms"]
+"""Primary key of refusals so far; a version may wait for an approval, and then fail a check."""
 REGISTERED = "Unix ms; null: recorded by an earlier release"
 
 OF_THIS_TRANSACTION = """tenant_id = ANY ((SELECT string_to_array(
@@ -45,6 +46,8 @@ def upgrade() -> None:
             comment="it failed no check; a second person has to approve it",
         ),
     )
+    op.drop_constraint(op.f("pk_refusals"), "refusals", type_="primary")
+    op.create_primary_key(op.f("pk_refusals"), "refusals", [*OF_REFUSALS, "awaits_approval"])
     op.add_column(
         "production_versions",
         sa.Column("registered_ms", sa.BigInteger(), nullable=True, comment=REGISTERED),
@@ -77,7 +80,6 @@ def upgrade() -> None:
     op.execute(f"ALTER TABLE {TABLE} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY of_tenant ON {TABLE} USING ({OF_THIS_TRANSACTION})")
     op.execute(f"GRANT SELECT, INSERT ON {TABLE} TO {SERVICE}")
-    op.execute(f"GRANT UPDATE ({WAITING}) ON refusals TO {SERVICE}")
     op.execute(
         f"CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON {TABLE}"
         " FOR EACH ROW EXECUTE FUNCTION audit_change('approval')"
@@ -85,8 +87,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(f"REVOKE UPDATE ({WAITING}) ON refusals FROM {SERVICE}")
     op.drop_table(TABLE)
     op.drop_column("production_versions", "registered_ms")
+    op.execute("DELETE FROM refusals WHERE awaits_approval")
+    op.drop_constraint(op.f("pk_refusals"), "refusals", type_="primary")
+    op.create_primary_key(op.f("pk_refusals"), "refusals", OF_REFUSALS)
     op.drop_column("refusals", "awaits_approval")
     op.drop_column("tenants", "four_eyes")

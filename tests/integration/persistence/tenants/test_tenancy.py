@@ -12,6 +12,7 @@ from persistence.actor import Actor
 from persistence.api_keys import issue_key, verify_key
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
+from persistence.deployments.approvals import ApprovedVersion, approve_version
 from persistence.deployments.recording import record_challenger, record_promotions
 from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
@@ -110,6 +111,9 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         challenger = a_model(version=ModelVersion("fraud-demo", 2))
         record_challenger(engine, tenant.id, challenger, 5.0)
         record_refusal(engine, tenant.id, "fraud-demo", 3, 1_700_000_000_000, "files are missing")
+        with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
+            approved = ApprovedVersion("fraud-demo", 3, 1_700_000_000_000)
+            approve_version(connection, tenant.id, approved, Actor("tests"), None)
         read_case(engine, tenant.id, decision.transaction_id, reader=Actor("tests"))
         ShadowLog(engine).write([a_shadow_score(decision)])
         check_drift(engine, tenant.id, last_day(), {ModelVersion("fraud-demo", 1): trained()})
@@ -207,6 +211,8 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE entity_fraud_changes SET event_id = NULL",
         "DELETE FROM entity_fraud_changes",
         "UPDATE refusals SET reason = ''",
+        "UPDATE version_approvals SET actor = ''",
+        "DELETE FROM version_approvals",
         "DELETE FROM refusals",
         "UPDATE shadow_scores SET score = 0",
         "DELETE FROM shadow_scores",
@@ -284,6 +290,8 @@ def test_a_row_refused_by_postgres_fails_alone(
         ("UPDATE challenger_versions SET canary_percent = 50", "challenger.changed"),
         ("DELETE FROM challenger_versions", "challenger.removed"),
         ("UPDATE refusals SET reason = 'another'", "refusal.changed"),
+        ("UPDATE version_approvals SET note = 'another'", "approval.changed"),
+        ("DELETE FROM version_approvals", "approval.removed"),
     ],
 )
 def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
@@ -310,6 +318,7 @@ def test_creating_is_audited_in_every_audited_table(
     assert actions == {
         f"{noun}.created"
         for noun in (
+            "approval",
             "challenger",
             "event_type",
             "feedback",
