@@ -144,4 +144,6 @@ def test_a_repeated_request_has_its_first_reply_after_the_expiry(
     again = api.post(ENTRIES, rows, Idempotency_Key="soon")
     assert (again.status_code, again.json()) == (201, first.json())
     other = api.post(ENTRIES, rows, Idempotency_Key="late")
-    assert [error["field"] for error in other.json()["errors"]] == ["entries.0.expires_at"]
+    assert other.json()["errors"] == [
+        {"field": "entries.0.expires_at", "message": "must be later than now"}
+    ]

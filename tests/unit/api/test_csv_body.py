@@ -32,7 +32,7 @@ def test_of_entities_that_are_taken_out_only_the_value_counts() -> None:
 def test_each_error_names_its_line_and_column() -> None:
     body = (
         "value,reason,expires_at\nC1,ok,\n\n,,soon\n"
-        "C 2,ok,2020-01-01T00:00:00Z\nC3\nC4,ok,2099-01-01\n"
+        "C 2,ok,2020-01-01\nC3\nC4,ok,2099-01-01\n"
     )
     found = errors_of(body)
     assert list(found) == [
@@ -45,7 +45,7 @@ def test_each_error_names_its_line_and_column() -> None:
     ]
     assert found["lines.4.value"] == "is missing"
     assert found["lines.4.reason"] == "is missing"
-    assert found["lines.5.expires_at"] == "must be later than now"
+    assert found["lines.5.expires_at"].startswith("must have an offset")
     assert found["lines.6"] == "has 1 column, the header has 3"
     assert found["lines.7.expires_at"].startswith("must have an offset")
 
