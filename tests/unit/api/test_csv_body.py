@@ -30,10 +30,7 @@ def test_of_entities_that_are_taken_out_only_the_value_counts() -> None:
 
 
 def test_each_error_names_its_line_and_column() -> None:
-    body = (
-        "value,reason,expires_at\nC1,ok,\n\n,,soon\n"
-        "C 2,ok,2020-01-01\nC3\nC4,ok,2099-01-01\n"
-    )
+    body = "value,reason,expires_at\nC1,ok,\n\n,,soon\nC 2,ok,2020-01-01\nC3\nC4,ok,2099-01-01\n"
     found = errors_of(body)
     assert list(found) == [
         "lines.4.value",
