@@ -9,21 +9,18 @@ that becomes slower slows both.
 
 from __future__ import annotations
 
-import statistics
 import sys
 from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from sentinel.errors import Command
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOADS = {"score_c1": (1, None), "score_c64": (64, None), "batch_1000": (1, 1000)}
 """Clients, and payments of a request to /score/batch, by name."""
-FIGURES = ("p50_ms", "requests_per_s", "service_cpu_ms", "postgres_cpu_ms")
 
 
 @click.command(cls=Command)
@@ -50,6 +47,7 @@ def main(earlier: Path, rounds: int, seconds: float, home: Path) -> None:
     from benchmarks.load.payloads import SENTINEL
     from benchmarks.load.testbed import Testbed
     from benchmarks.models import prepare
+    from benchmarks.reporting.paired import paired_table
     from registry.client.proxies import reach_loopback_directly
     from sentinel.local.terminal import open_console, stop_on_signals
 
@@ -77,28 +75,12 @@ def main(earlier: Path, rounds: int, seconds: float, home: Path) -> None:
                     load = run_load(endpoint, bodies, clients, seconds, meter.usage, seconds / 4)
                     found[name, which].append(figures(load, rows or 1))
             console.print(f"round {number} of {rounds}")
-    console.print(_table(found))
+    console.print(paired_table("earlier", "now", found))
 
 
 def _python(tree: Path) -> str:
     own = tree / ".venv" / "bin" / "python"
     return str(own) if own.exists() else sys.executable
-
-
-def _table(found: dict[tuple[str, str], list[dict[str, float]]]) -> Table:
-    table = Table("load", "figure", "earlier", "now", "now over earlier (rounds)")
-    for name in LOADS:
-        earlier, now = found[name, "earlier"], found[name, "now"]
-        for figure in FIGURES:
-            ratios = [b[figure] / a[figure] for a, b in zip(earlier, now, strict=True)]
-            medians = [statistics.median(one[figure] for one in some) for some in (earlier, now)]
-            table.add_row(
-                name,
-                figure,
-                *(f"{median:,.3f}" for median in medians),
-                f"{statistics.median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})",
-            )
-    return table
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from api.request_body import BodyReader, JsonBody
 from persistence.deployments.approvals import ApprovedVersion, approve_version
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.promoted_by import promoted_by
-from scoring.approval import is_second_person
 from scoring.errors import IdempotencyMismatch, NotFound, SecondPersonNeeded
+from scoring.model.approval import is_second_person
 
 MAX_VERSION = 2**31 - 1
 """Largest number that Postgres stores of a version."""

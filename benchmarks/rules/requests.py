@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-from rich.table import Table
 from sqlalchemy import Engine
 
 from benchmarks.history.report import figures
@@ -17,6 +15,7 @@ from benchmarks.load.cpu import Meter
 from benchmarks.load.payloads import SENTINEL
 from benchmarks.load.testbed import KEY_SECRET, Testbed
 from benchmarks.models import prepare
+from benchmarks.reporting.paired import paired_table
 from persistence import api_keys, tenants
 from persistence.actor import Actor
 from persistence.engine import OPERATOR_TIMEOUT_S, open_database
@@ -30,8 +29,7 @@ from scoring.lists.entry_rows import NewEntry
 from scoring.policy import Outcome
 from sentinel.local.terminal import open_console, stop_on_signals
 
-CLIENTS = (1, 64)
-FIGURES = ("p50_ms", "requests_per_s", "service_cpu_ms", "postgres_cpu_ms")
+LOADS = {"1 client": 1, "64 clients": 64}
 _ACTOR = Actor("bench")
 
 
@@ -48,7 +46,7 @@ def measure(count: int, entries: int, rounds: int, seconds: float, home: Path) -
     console = open_console(soft_wrap=True)
     stop_on_signals()
     reach_loopback_directly()
-    found: dict[tuple[int, str], list[dict[str, float]]] = defaultdict(list)
+    found: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
     with ExitStack() as resources:
         testbed = Testbed(home.resolve(), resources)
         model = prepare("medium", testbed.home, testbed.tracking, testbed.mlflow.url, None)
@@ -67,15 +65,15 @@ def measure(count: int, entries: int, rounds: int, seconds: float, home: Path) -
         child, port = testbed.serve("rules", database)
         meter = Meter(child.identity[0], testbed.home)
         for number in range(1, rounds + 1):
-            for clients in CLIENTS:
+            for name, clients in LOADS.items():
                 for which in ("without", "with") if number % 2 else ("with", "without"):
                     headers = {"Authorization": f"Bearer {keys[which]}"}
                     endpoint = Endpoint("127.0.0.1", port, SENTINEL.score_path, headers)
                     bodies = SENTINEL.bodies(None)
                     load = run_load(endpoint, bodies, clients, seconds, meter.usage, seconds / 4)
-                    found[clients, which].append(figures(load, 1))
+                    found[name, which].append(figures(load, 1))
             console.print(f"round {number} of {rounds}")
-    console.print(_table(found))
+    console.print(paired_table("without", "with", found))
 
 
 def _make_rules(engine: Engine, tenant: Tenant, count: int) -> None:
@@ -105,19 +103,3 @@ def _make_list(engine: Engine, tenant: Tenant, entries: int) -> None:
         )
         added = (NewEntry(f"B{number:010d}", "chargebacks") for number in range(entries))
         add_entries(connection, tenant.id, "blocked", added, _ACTOR)
-
-
-def _table(found: dict[tuple[int, str], list[dict[str, float]]]) -> Table:
-    table = Table("clients", "figure", "without", "with", "with over without (rounds)")
-    for clients in CLIENTS:
-        without, ruled = found[clients, "without"], found[clients, "with"]
-        for figure in FIGURES:
-            ratios = [b[figure] / a[figure] for a, b in zip(without, ruled, strict=True)]
-            medians = [statistics.median(one[figure] for one in some) for some in (without, ruled)]
-            table.add_row(
-                str(clients),
-                figure,
-                *(f"{median:,.3f}" for median in medians),
-                f"{statistics.median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})",
-            )
-    return table

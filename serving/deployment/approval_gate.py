@@ -11,7 +11,7 @@ from persistence.tenants import Tenant
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.promoted_by import promoted_by
 from registry.store.model_store import ModelStore, Versions
-from scoring.approval import AWAITS_APPROVAL, is_second_person
+from scoring.model.approval import AWAITS_APPROVAL, is_second_person
 from serving.deployment.assignment import DeploymentState
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 

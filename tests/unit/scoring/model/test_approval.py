@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scoring.approval import is_second_person
+from scoring.model.approval import is_second_person
 
 
 @pytest.mark.parametrize(
