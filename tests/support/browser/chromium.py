@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tools.chromium import find
 
@@ -45,6 +45,7 @@ def browsing(failures: Path, width: int = 1280, height: int = 800) -> Iterator[P
             },
         )
         page.set_default_timeout(1000 * _STEP_SECONDS)
+        expect.set_options(timeout=1000 * _STEP_SECONDS)
         try:
             yield page
         except BaseException as error:
