@@ -262,4 +262,4 @@ def insert_call(batch: Sequence[Decided]) -> Call:
 def _encoded(
     columns: Mapping[str, tuple[ArrayType, Callable[[Decided], Any]]], batch: Sequence[Decided]
 ) -> list[bytes]:
-    return [kind.encode(list(map(value, batch))) for kind, value in columns.values()]
+    return [kind.encode_column(list(map(value, batch))) for kind, value in columns.values()]

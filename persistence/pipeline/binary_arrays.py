@@ -20,6 +20,7 @@ from uuid import UUID
 import numpy as np
 
 _HEADER = Struct("!iiIii")
+_EMPTY = Struct("!iiI")
 _LENGTH = Struct("!i")
 _NULL = _LENGTH.pack(-1)
 _UUID_LENGTH = _LENGTH.pack(16)
@@ -47,6 +48,20 @@ class ArrayType:
         """Return values as an array parameter in binary form."""
         header = _HEADER.pack(1, None in values, self.element_oid, len(values), 1)
         return header + self.pack(values)
+
+    def encode_column(self, values: Sequence[Any]) -> bytes:
+        """Return a column of rows that are unnested together: an empty array if all are nulls.
+
+        Functions that return sets, side by side in a select list, are read in step, and those that
+        end early give nulls: https://www.postgresql.org/docs/18/xfunc-sql.html. Postgres reads an
+        empty array in less time than one of 1000 nulls.
+
+        Args:
+            values: values of the column; another column of these rows has one that is not null.
+        """
+        if values[0] is None and values.count(None) == len(values):
+            return _EMPTY.pack(0, 0, self.element_oid)
+        return self.encode(values)
 
 
 def _numbers(code: str) -> Callable[[Sequence[Any]], bytes]:
