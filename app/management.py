@@ -1,4 +1,4 @@
-"""The management application: every route except the scoring routes and BentoML's own."""
+"""The management application: every route and page but the scoring routes and BentoML's own."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from starlette.routing import Match, Route
 from api.dependencies import ApiDependencies
 from app import pages
 from app.openapi import ROUTERS
+from console.routes import ROUTERS as CONSOLE
 from scoring.errors import SentinelError
 from web.problems import handle_error, problem_response
 
-_ROUTERS = (*ROUTERS, pages.router)
+_ROUTERS = (*ROUTERS, pages.router, *CONSOLE)
 
 
 def create_app(dependencies: ApiDependencies) -> FastAPI:

@@ -16,6 +16,7 @@ FIXTURES = (
     "tests.support.commands.fixtures",
     "tests.support.stack",
     "tests.support.system",
+    "tests.support.console.site",
     "tests.support.outside_world",
     "tests.support.data.training",
     "tests.support.data.matured_decisions",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sentinel.api")
 
 MEDIA_TYPE = "application/problem+json"
+_PAGES = "/console"
+"""Beginning of the paths whose errors are pages."""
 MAX_LISTED_ERRORS = 100
 """A body with a million faults does not deserve a reply of a million lines."""
 
@@ -53,7 +55,7 @@ def problem_response(error: Exception) -> Response:
             HTTPException, whose status and headers count; any other is a fault of ours (500).
     """
     if isinstance(error, RequestValidationError):
-        error = _invalid_parameters(error)
+        error = invalid_parameters(error)
     if isinstance(error, SentinelError):
         headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
         if error.status in RETRY_STATUSES:
@@ -99,7 +101,7 @@ def _not_allowed(allow: str) -> str:
     return f"The route does not take this method; it takes {names}."
 
 
-def _invalid_parameters(error: RequestValidationError) -> InvalidRequest:
+def invalid_parameters(error: RequestValidationError) -> InvalidRequest:
     """Return the error of FastAPI's findings: each parameter by its name, with its first finding.
 
     A parameter that may be absent is a union, whose every branch has a finding.
@@ -153,7 +155,9 @@ class ProblemBackstop:
             nonlocal begun, rewritten
             if message["type"] == "http.response.start" and message["status"] >= 400:
                 headers = Headers(raw=message["headers"])
-                if headers.get("content-type", "") != MEDIA_TYPE:
+                is_page = headers.get("content-type", "").startswith("text/html")
+                is_ours = is_page and scope["path"].startswith(_PAGES)
+                if headers.get("content-type", "") != MEDIA_TYPE and not is_ours:
                     rewritten = True
                     allow = {"Allow": headers["allow"]} if headers.get("allow") else None
                     error = HTTPException(message["status"], headers=allow)

@@ -45,6 +45,25 @@ class FeedbackRow(Base):
     )
 
 
+class ReviewAssignmentRow(Base):
+    """Who works on a transaction: for a while, by looking at it, or until it is given away."""
+
+    __tablename__ = "review_assignments"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    transaction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    until: Mapped[datetime | None] = mapped_column(
+        comment="end of a claim by looking at it; null: assigned"
+    )
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+        Index("ix_review_assignments_user", "tenant_id", "user_id"),
+    )
+
+
 class AuditRow(Base):
     """A change with its actor; only triggers write the table."""
 

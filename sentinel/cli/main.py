@@ -22,6 +22,7 @@ COMMANDS = {
     "rules": ("rules", "rules_group"),
     "stop": ("demo", "stop"),
     "tenants": ("tenants", "tenants_group"),
+    "users": ("users", "users_group"),
 }
 """Module of `sentinel/cli/` and its command object, by command name."""
 LOCAL = ("demo", "event-types", "history", "stop")
@@ -48,7 +49,7 @@ class _Commands(CommandGroup):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run Sentinel: tenants with their event types, past events, rules, lists, labels and API keys.
+    """Run Sentinel: tenants, people, API keys, event types, past events, rules, lists and labels.
 
     Settings come from the environment: DATABASE_URL (unset: an embedded Postgres under
     SENTINEL_HOME, which is .sentinel), MLFLOW_TRACKING_URI, SENTINEL_KEY_SECRET.

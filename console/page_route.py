@@ -1,0 +1,72 @@
+"""The route class of pages: an error becomes a page, and no sign-in leads to the sign-in page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from console.access import SignInNeeded
+from console.rendering import render
+from scoring.errors import SentinelError
+from web.problem_types import RETRY_AFTER_S, RETRY_STATUSES
+from web.problems import invalid_parameters
+
+SIGN_IN = "/console/sign-in"
+HOME = "/console"
+
+
+class PageRoute(APIRoute):
+    """A route that answers with pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the route's handler, whose errors are pages."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except SignInNeeded:
+                return _to_sign_in(request)
+            except SentinelError as error:
+                return error_page(request, error)
+            except RequestValidationError as error:
+                return error_page(request, invalid_parameters(error))
+
+        return handle
+
+
+def error_page(request: Request, error: SentinelError) -> Response:
+    """Return the page that says what went wrong, with the error's status."""
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status in RETRY_STATUSES else {}
+    visitor = getattr(request.state, "visitor", None)
+    return render(
+        request, "error.html.j2", visitor, status=error.status, headers=headers, error=error
+    )
+
+
+def local_path(path: str | None) -> str:
+    """Return a path of the console to go to; the start page for anything else."""
+    if path and (path == HOME or path.startswith((f"{HOME}/", f"{HOME}?"))) and "\\" not in path:
+        return path
+    return HOME
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Lead to the sign-in, and from there back to the page; htmx needs a header to leave a page."""
+    is_page = request.method in ("GET", "HEAD") and "hx-request" not in request.headers
+    here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    if not is_page:
+        # The page that sent it, which the person sees.
+        here = request.headers.get("hx-current-url", HOME)
+        here = here[here.find(HOME) :] if HOME in here else HOME
+    target = f"{SIGN_IN}?next={quote(local_path(here), safe='/')}"
+    if "hx-request" in request.headers:
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": target})
+    return RedirectResponse(target, HTTPStatus.SEE_OTHER)

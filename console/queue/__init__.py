@@ -1,0 +1,1 @@
+"""The worklist: what waits for an analyst."""

@@ -1,0 +1,46 @@
+"""The console's pages: one router each, and the address `/console` itself."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from console import assets
+from console.access import Reviewer
+from console.navigation import NAVIGATION
+from console.page_route import PageRoute, error_page
+from console.queue import routes as queue
+from console.settings import routes as settings
+from console.sign_in import routes as sign_in
+from console.transaction import routes as transaction
+from scoring.errors import NotFound
+
+_start = APIRouter(include_in_schema=False, route_class=PageRoute)
+_rest = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@_start.get("/console")
+async def start(_visitor: Reviewer) -> Response:
+    """Lead to the first page of the navigation."""
+    return RedirectResponse(NAVIGATION[0].path, HTTPStatus.SEE_OTHER)
+
+
+@_rest.get("/console/{_path:path}")
+async def no_page(request: Request, _path: str) -> Response:
+    """Say that there is no such page."""
+    return error_page(request, NotFound("There is no such page."))
+
+
+ROUTERS = (
+    assets.router,
+    _start,
+    sign_in.router,
+    queue.router,
+    transaction.router,
+    settings.router,
+    _rest,
+)
+"""Routers of the console; the last one answers what no other does."""

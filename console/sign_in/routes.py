@@ -1,0 +1,176 @@
+"""The pages without a session: sign in, choose a password, use a one-time link; and sign out."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from anyio import CapacityLimiter
+from fastapi import APIRouter, Form, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.dependencies import CurrentDependencies
+from console.access import (
+    Reviewer,
+    check_not_forged,
+    clear_session,
+    current_visitor,
+    set_session,
+)
+from console.page_route import HOME, SIGN_IN, PageRoute, local_path
+from console.rendering import render
+from persistence.people.links import Link, read_link, use_link
+from persistence.people.sessions import SignInRefused, sign_in, sign_out
+from scoring.errors import InvalidRequest, Overloaded
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+ORGANISATION_COOKIE = "sentinel_organisation"
+_YEAR_S = 365 * 24 * 60 * 60
+_MOST_WAITING = 8
+"""Sign-ins that wait for the one before; a hash takes 46 MiB and a core for 40 ms."""
+_hashing = CapacityLimiter(1)
+
+
+@router.get("/console/sign-in")
+async def sign_in_page(
+    request: Request,
+    dependencies: CurrentDependencies,
+    organisation: str = "",
+    next_path: Annotated[str, Query(alias="next")] = HOME,
+) -> Response:
+    """Show the form; whoever is signed in goes on."""
+    if await current_visitor(request, dependencies) is not None:
+        return RedirectResponse(local_path(next_path), HTTPStatus.SEE_OTHER)
+    known = organisation or request.cookies.get(ORGANISATION_COOKIE, "")
+    return _form(request, organisation=known, email="", next_path=local_path(next_path))
+
+
+@router.post("/console/sign-in")
+async def begin_session(
+    request: Request,
+    dependencies: CurrentDependencies,
+    organisation: Annotated[str, Form(max_length=100)] = "",
+    email: Annotated[str, Form(max_length=256)] = "",
+    password: Annotated[str, Form(max_length=1024)] = "",
+    next_path: Annotated[str, Form(alias="next")] = HOME,
+) -> Response:
+    """Begin a session, or show the form again with what was wrong."""
+    await check_not_forged(request, None)
+    target = local_path(next_path)
+    _check_not_too_many()
+    try:
+        async with _hashing:
+            token = await dependencies.run(sign_in, organisation, email, password)
+    except SignInRefused as refusal:
+        return _form(
+            request,
+            organisation=organisation,
+            email=email,
+            next_path=target,
+            error=refusal.detail,
+            status=refusal.status,
+        )
+    response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
+    set_session(request, response, token)
+    response.set_cookie(
+        ORGANISATION_COOKIE,
+        organisation.strip().lower(),
+        max_age=_YEAR_S,
+        path=SIGN_IN,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.get("/console/links/{token}")
+async def link_page(request: Request, dependencies: CurrentDependencies, token: str) -> Response:
+    """Show what a one-time link is for; a program that looks at links does not use it up."""
+    link = await dependencies.run(read_link, token)
+    return _link_form(request, link, token)
+
+
+@router.post("/console/links/{token}")
+async def follow_link(
+    request: Request,
+    dependencies: CurrentDependencies,
+    token: str,
+    password: Annotated[str, Form(max_length=1024)] = "",
+    again: Annotated[str, Form(max_length=1024)] = "",
+) -> Response:
+    """Use a one-time link: begin a session, with the password that the person chose."""
+    await check_not_forged(request, None)
+    link = await dependencies.run(read_link, token)
+    if link.purpose == "password" and password != again:
+        return _link_form(request, link, token, problem="link.differ")
+    _check_not_too_many()
+    try:
+        async with _hashing:
+            session = await dependencies.run(use_link, token, password)
+    except InvalidRequest as error:
+        return _link_form(request, link, token, error=error.detail)
+    response = RedirectResponse(HOME, HTTPStatus.SEE_OTHER)
+    set_session(request, response, session)
+    return response
+
+
+@router.post("/console/sign-out")
+async def end_session(
+    request: Request,
+    visitor: Reviewer,
+    dependencies: CurrentDependencies,
+    everywhere: Annotated[bool, Form()] = False,
+) -> Response:
+    """End this session, or every session of the person."""
+    await dependencies.run(sign_out, visitor.token, visitor.signed_in, everywhere=everywhere)
+    response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
+    clear_session(request, response)
+    return response
+
+
+def _check_not_too_many() -> None:
+    if _hashing.statistics().tasks_waiting >= _MOST_WAITING:
+        raise Overloaded("Too many people are signing in at once; try again in a moment.")
+
+
+def _form(
+    request: Request,
+    *,
+    organisation: str,
+    email: str,
+    next_path: str,
+    error: str | None = None,
+    status: int = 200,
+) -> Response:
+    return render(
+        request,
+        "sign_in/sign_in.html.j2",
+        None,
+        status=status,
+        organisation=organisation,
+        email=email,
+        next_path=next_path,
+        error=error,
+    )
+
+
+def _link_form(
+    request: Request,
+    link: Link,
+    token: str,
+    *,
+    error: str | None = None,
+    problem: str | None = None,
+) -> Response:
+    return render(
+        request,
+        "sign_in/link.html.j2",
+        None,
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if error or problem else HTTPStatus.OK,
+        link=link,
+        token=token,
+        error=error,
+        problem=problem,
+    )

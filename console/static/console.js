@@ -1,0 +1,37 @@
+// What every page shares: notices, and errors of requests that htmx sends.
+"use strict";
+
+/** Show a sentence for a few seconds; returns a function that removes it. */
+function notify(text, { action, onAction, seconds = 6 } = {}) {
+  const notice = document.createElement("div");
+  notice.className = "notice";
+  const sentence = document.createElement("span");
+  sentence.textContent = text;
+  notice.append(sentence);
+  const remove = () => notice.remove();
+  if (action) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = action;
+    button.addEventListener("click", () => { remove(); onAction(); });
+    notice.append(button);
+  }
+  document.getElementById("notices")?.append(notice);
+  setTimeout(remove, seconds * 1000);
+  return remove;
+}
+
+/** Whether somebody is typing, so that a letter is no command. */
+function isTyping(target) {
+  return target instanceof HTMLElement
+    && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+  const detail = page.querySelector("main p")?.textContent.trim();
+  notify(detail || `${event.detail.xhr.status} ${event.detail.xhr.statusText}`);
+});
+document.addEventListener("htmx:sendError", () => {
+  notify(document.documentElement.lang === "de" ? "Der Server antwortet nicht." : "The server does not answer.");
+});

@@ -1,0 +1,1 @@
+"""One transaction: its decision, why, its history, and what an analyst does with it."""
