@@ -16,7 +16,8 @@ from persistence.actor import Actor
 from persistence.people.links import create_link
 from persistence.people.users import disable_user
 from tests.support.browser.chromium import browsing
-from tests.support.console.site import PASSWORD, Site
+from tests.support.console.site import Site
+from tests.support.data.people import PASSWORD
 
 
 def signing_in(site: Site, **changes: str) -> httpx.Response:

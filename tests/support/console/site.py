@@ -23,9 +23,10 @@ from persistence.api_keys import verify_key
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.people.links import create_link, use_link
-from persistence.people.users import Role, User, create_user
+from persistence.people.users import Role, User
 from persistence.tenants import Tenant
 from scoring.prediction import ModelVersion
+from tests.support.data.people import PASSWORD, put_person
 from tests.support.data.review import decide
 from tests.support.fixture_types import MakeTenant
 from tests.support.stack import KEY_SECRET
@@ -36,7 +37,6 @@ from web.problems import ProblemBackstop
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-PASSWORD = "correct horse battery"
 NAMES: dict[Role, str] = {"analyst": "Ana Analyst", "senior": "Bo Senior", "admin": "Chris Admin"}
 _SETUP = Actor("setup")
 
@@ -114,18 +114,10 @@ def site(
 ) -> Iterator[Site]:
     """The console on a database of the test's own."""
     tenant, other = make_tenant("demo"), make_tenant("other")
-    people = {role: _person(engine, tenant, role) for role in NAMES}
-    stranger = _person(engine, other, "admin")
+    people = {role: put_person(engine, tenant, name, role) for role, name in NAMES.items()}
+    stranger = put_person(engine, other, "Olga Other", "admin")
     with _serving(service_engine, free_port()) as url:
         yield Site(url, engine, tenant, other, people, stranger)
-
-
-def _person(engine: Engine, tenant: Tenant, role: Role) -> User:
-    name = NAMES[role]
-    email = f"{name.split()[0].lower()}@{tenant.slug}.example"
-    user = create_user(engine, tenant.id, email=email, name=name, role=role, actor=_SETUP)
-    use_link(engine, create_link(engine, user, "password", actor=_SETUP), PASSWORD)
-    return user
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from scoring.prediction import ModelVersion
 from tests.support.data.drift import last_day, trained
 from tests.support.data.labels import a_label
 from tests.support.data.own_events import decisions_of, put_in_force
+from tests.support.data.people import assign, put_person
 from tests.support.data.policies import set_policy
 from tests.support.data.rules import put_list, put_rule, put_snooze
 from tests.support.data.shadow import a_shadow_score
@@ -130,6 +131,9 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         put_list(engine, tenant.id, values=["C1"])
         put_rule(engine, tenant.id)
         put_snooze(engine, tenant.id, 1, "C1", datetime(2030, 1, 1, tzinfo=UTC), "account")
+        user = put_person(engine, tenant)
+        with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
+            assign(connection, user, decision.transaction_id)
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -220,6 +224,11 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE predictions SET policy_id = NULL",
         "UPDATE drift_measures SET psi = 0",
         "DELETE FROM drift_checks",
+        "UPDATE users SET email = 'another@bank.example'",
+        "DELETE FROM users",
+        "UPDATE user_sessions SET expires_at = now() + interval '1 year'",
+        "UPDATE sign_in_links SET expires_at = now() + interval '1 year'",
+        "DELETE FROM sign_in_links",
         "UPDATE labels SET label = 'legitimate'",
         "DELETE FROM labels",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
@@ -292,6 +301,10 @@ def test_a_row_refused_by_postgres_fails_alone(
         ("UPDATE refusals SET reason = 'another'", "refusal.changed"),
         ("UPDATE version_approvals SET note = 'another'", "approval.changed"),
         ("DELETE FROM version_approvals", "approval.removed"),
+        ("UPDATE users SET role = 'admin'", "user.changed"),
+        ("DELETE FROM user_sessions", "session.removed"),
+        ("UPDATE sign_in_links SET used_at = now()", "link.changed"),
+        ("UPDATE review_assignments SET at = now() - interval '1 day'", "assignment.changed"),
     ],
 )
 def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
@@ -305,7 +318,7 @@ def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
     assert entry["object"]
     assert entry["before"] is not None
     assert (entry["after"] is None) == action.endswith("removed")
-    assert "digest" not in entry["before"]
+    assert not {"digest", "password_hash"} & set(entry["before"])
 
 
 def test_creating_is_audited_in_every_audited_table(
@@ -315,22 +328,27 @@ def test_creating_is_audited_in_every_audited_table(
     actions = {
         r["action"] for r in rows("SELECT action FROM audit_log WHERE tenant_id = :t", t=mine)
     }
-    assert actions == {
+    # Using a link sets the password.
+    assert actions - {"link.changed", "user.changed"} == {
         f"{noun}.created"
         for noun in (
             "approval",
+            "assignment",
             "challenger",
             "event_type",
             "feedback",
             "key",
             "label",
+            "link",
             "list",
             "list_entries",
             "policy",
             "promotion",
             "refusal",
             "rule",
+            "session",
             "snooze",
             "tenant",
+            "user",
         )
     }
