@@ -15,6 +15,7 @@ from registry.client.base import RegisteredVersion
 from web.auth import Authenticator
 from web.headers import authorization
 from web.invalid_fields import invalid_fields
+from web.openid import OpenIdProvider
 from web.single_flight_cache import SingleFlightCache
 
 API_CONNECTIONS = 3
@@ -40,6 +41,8 @@ class ApiDependencies:
             this process.
         find_version: blocking function that returns a version of a registered model by its number;
             None where MLflow does not have it.
+        openid: provider at which people may sign in; None: with passwords only.
+        public_url: address at which people open the console; None: that of each request.
     """
 
     def __init__(
@@ -49,7 +52,12 @@ class ApiDependencies:
         cursors: Cursors,
         refresh_settings: Callable[[int], None],
         find_version: Callable[[str, int], RegisteredVersion | None],
+        *,
+        openid: OpenIdProvider | None = None,
+        public_url: str | None = None,
     ) -> None:
+        self.openid = openid
+        self.public_url = public_url
         self.auth = auth
         self.cursors = cursors
         self._engine = engine
@@ -58,6 +66,7 @@ class ApiDependencies:
         self._threads = CapacityLimiter(API_CONNECTIONS)
         self._expensive = CapacityLimiter(1)
         self._registry = CapacityLimiter(1)  # its own: a registry that hangs holds no query
+        self._provider = CapacityLimiter(1)
         self._results: SingleFlightCache[Any] = SingleFlightCache(KEEP_RESULT_S, MAX_KEPT_RESULTS)
 
     async def run(
@@ -70,6 +79,15 @@ class ApiDependencies:
         return await to_thread.run_sync(
             lambda: query(self._engine, *args, **kwargs), limiter=self._threads
         )
+
+    async def run_elsewhere(
+        self,
+        ask: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run a blocking request to the sign-in provider, one at a time; it holds no query."""
+        return await to_thread.run_sync(lambda: ask(*args, **kwargs), limiter=self._provider)
 
     async def run_cached(
         self,

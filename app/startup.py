@@ -38,6 +38,7 @@ from serving.history_folder import HistoryFolder
 from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
+from web.openid import OpenIdProvider
 
 BACKGROUND_CONNECTIONS = 3
 """Connections for aliases, policies, shadow scores and metrics; a payment never waits for them."""
@@ -76,6 +77,8 @@ def connect(
     models_in_memory: int,
     poll_seconds: float,
     traces: Traces,
+    openid: tuple[str, str, str, str] | None = None,
+    public_url: str | None = None,
 ) -> Dependencies:
     """Connect to Postgres and MLflow, load the production models and start the background loops.
 
@@ -89,6 +92,9 @@ def connect(
         models_in_memory: number of different models that stay in memory.
         poll_seconds: seconds between two reads of the aliases.
         traces: tracer of the process.
+        openid: issuer, client id, client secret and name of the provider at which people may sign
+            in; None: with passwords only.
+        public_url: address at which people open the console; None: that of each request.
     """
 
     def pool(name: str, connections: int) -> Engine:
@@ -155,6 +161,8 @@ def connect(
             Cursors(*key_secrets),
             alias_follower.refresh_settings,
             model_store.find,
+            openid=OpenIdProvider(*openid) if openid else None,
+            public_url=public_url,
         ),
         metrics=LiveMetrics(
             pools,

@@ -14,6 +14,7 @@ from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
 from console.settings import routes as settings
+from console.sign_in import openid_routes as openid
 from console.sign_in import routes as sign_in
 from console.transaction import routes as transaction
 from scoring.errors import NotFound
@@ -38,6 +39,7 @@ ROUTERS = (
     assets.router,
     _start,
     sign_in.router,
+    openid.router,
     queue.router,
     transaction.router,
     settings.router,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.dependencies import CurrentDependencies
+from api.dependencies import ApiDependencies, CurrentDependencies
 from console.access import (
     Reviewer,
     check_not_forged,
@@ -44,7 +44,9 @@ async def sign_in_page(
     if await current_visitor(request, dependencies) is not None:
         return RedirectResponse(local_path(next_path), HTTPStatus.SEE_OTHER)
     known = organisation or request.cookies.get(ORGANISATION_COOKIE, "")
-    return _form(request, organisation=known, email="", next_path=local_path(next_path))
+    return _form(
+        request, dependencies, organisation=known, email="", next_path=local_path(next_path)
+    )
 
 
 @router.post("/console/sign-in")
@@ -66,6 +68,7 @@ async def begin_session(
     except SignInRefused as refusal:
         return _form(
             request,
+            dependencies,
             organisation=organisation,
             email=email,
             next_path=target,
@@ -137,6 +140,7 @@ def _check_not_too_many() -> None:
 
 def _form(
     request: Request,
+    dependencies: ApiDependencies,
     *,
     organisation: str,
     email: str,
@@ -153,6 +157,7 @@ def _form(
         email=email,
         next_path=next_path,
         error=error,
+        provider=dependencies.openid,
     )
 
 

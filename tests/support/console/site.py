@@ -32,6 +32,7 @@ from tests.support.fixture_types import MakeTenant
 from tests.support.stack import KEY_SECRET
 from web.auth import Authenticator
 from web.head import HeadAsGet
+from web.openid import OpenIdProvider
 from web.problems import ProblemBackstop
 
 if TYPE_CHECKING:
@@ -116,12 +117,14 @@ def site(
     tenant, other = make_tenant("demo"), make_tenant("other")
     people = {role: put_person(engine, tenant, name, role) for role, name in NAMES.items()}
     stranger = put_person(engine, other, "Olga Other", "admin")
-    with _serving(service_engine, free_port()) as url:
+    with serving_console(service_engine, free_port()) as url:
         yield Site(url, engine, tenant, other, people, stranger)
 
 
 @contextmanager
-def _serving(engine: Engine, port: int) -> Iterator[str]:
+def serving_console(
+    engine: Engine, port: int, openid: OpenIdProvider | None = None
+) -> Iterator[str]:
     """Serve the management application in a thread; it acts with the service's role."""
     dependencies = ApiDependencies(
         engine,
@@ -129,6 +132,7 @@ def _serving(engine: Engine, port: int) -> Iterator[str]:
         Cursors(KEY_SECRET),
         lambda _: None,
         lambda _name, _number: None,
+        openid=openid,
     )
     app = HeadAsGet(ProblemBackstop(create_app(dependencies)))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
