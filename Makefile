@@ -33,7 +33,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-unit test-history check chromium prometheus pgbouncer typescript screens bench bench-store bench-history bench-quality image test-image up lock clean
+.PHONY: help install demo test test-unit test-history check chromium prometheus pgbouncer typescript screens screenshots bench bench-store bench-history bench-quality image test-image up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ pgbouncer: | $(PY)
 
 screens: $(INSTALLED) chromium ## Take the screenshots of docs/lifecycle.md again; needs a running demo
 	@$(PY) -m tests.e2e.browser.screenshots
+
+screenshots: $(INSTALLED) chromium ## Take the pictures of the console again (docs/console.md); needs a running demo
+	@$(PY) -m tests.e2e.console.screenshots
 
 bench: $(INSTALLED) ## Compare with other systems, about 25 minutes; QUICK=1: only the targets' ratios, about 4
 	@$(PY) -m benchmarks $(if $(QUICK),--quick)
