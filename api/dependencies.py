@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from api.pagination import Cursors
 from persistence.api_keys import Principal
 from registry.client.base import RegisteredVersion
+from scoring.errors import Overloaded
 from web.auth import Authenticator
 from web.headers import authorization
 from web.invalid_fields import invalid_fields
@@ -23,6 +24,8 @@ API_CONNECTIONS = 3
 each other and never keep a payment waiting."""
 KEEP_RESULT_S = 30.0
 """Seconds that the result of an expensive query is used again, such as by a dashboard's refresh."""
+MAX_WAITING_HASHES = 8
+"""Sign-ins that wait for the one before."""
 MAX_KEPT_RESULTS = 16
 """Results of up to 3 MB each."""
 
@@ -67,6 +70,7 @@ class ApiDependencies:
         self._expensive = CapacityLimiter(1)
         self._registry = CapacityLimiter(1)  # its own: a registry that hangs holds no query
         self._provider = CapacityLimiter(1)
+        self._hashing = CapacityLimiter(1)
         self._results: SingleFlightCache[Any] = SingleFlightCache(KEEP_RESULT_S, MAX_KEPT_RESULTS)
 
     async def run(
@@ -79,6 +83,22 @@ class ApiDependencies:
         return await to_thread.run_sync(
             lambda: query(self._engine, *args, **kwargs), limiter=self._threads
         )
+
+    async def run_hashing(
+        self,
+        query: Callable[Concatenate[Engine, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run a query that hashes a password: one at a time, since each takes 46 MiB and 40 ms.
+
+        Raises:
+            Overloaded: MAX_WAITING_HASHES wait already.
+        """
+        if self._hashing.statistics().tasks_waiting >= MAX_WAITING_HASHES:
+            raise Overloaded("Too many people are signing in at once; try again in a moment.")
+        async with self._hashing:
+            return await self.run(query, *args, **kwargs)
 
     async def run_elsewhere(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from anyio import CapacityLimiter
 from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,15 +21,12 @@ from console.page_route import HOME, SIGN_IN, PageRoute, local_path
 from console.rendering import render
 from persistence.people.links import Link, read_link, use_link
 from persistence.people.sessions import SignInRefused, sign_in, sign_out
-from scoring.errors import InvalidRequest, Overloaded
+from scoring.errors import InvalidRequest
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 ORGANISATION_COOKIE = "sentinel_organisation"
 _YEAR_S = 365 * 24 * 60 * 60
-_MOST_WAITING = 8
-"""Sign-ins that wait for the one before; a hash takes 46 MiB and a core for 40 ms."""
-_hashing = CapacityLimiter(1)
 
 
 @router.get("/console/sign-in")
@@ -61,10 +57,8 @@ async def begin_session(
     """Begin a session, or show the form again with what was wrong."""
     await check_not_forged(request, None)
     target = local_path(next_path)
-    _check_not_too_many()
     try:
-        async with _hashing:
-            token = await dependencies.run(sign_in, organisation, email, password)
+        token = await dependencies.run_hashing(sign_in, organisation, email, password)
     except SignInRefused as refusal:
         return _form(
             request,
@@ -108,10 +102,8 @@ async def follow_link(
     link = await dependencies.run(read_link, token)
     if link.purpose == "password" and password != again:
         return _link_form(request, link, token, problem="link.differ")
-    _check_not_too_many()
     try:
-        async with _hashing:
-            session = await dependencies.run(use_link, token, password)
+        session = await dependencies.run_hashing(use_link, token, password)
     except InvalidRequest as error:
         return _link_form(request, link, token, error=error.detail)
     response = RedirectResponse(HOME, HTTPStatus.SEE_OTHER)
@@ -131,11 +123,6 @@ async def end_session(
     response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
     clear_session(request, response)
     return response
-
-
-def _check_not_too_many() -> None:
-    if _hashing.statistics().tasks_waiting >= _MOST_WAITING:
-        raise Overloaded("Too many people are signing in at once; try again in a moment.")
 
 
 def _form(

@@ -1,4 +1,4 @@
-"""`make screenshots`: every page of the console in light, in dark and on a phone, in a running demo.
+"""`make screenshots`: every page of the console, light, dark and on a phone, in a running demo.
 
 SENTINEL_HOME names the demo's folder, as it does for the demo. Nothing is changed there.
 """
