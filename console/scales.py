@@ -9,7 +9,8 @@ from typing import Literal
 Anchor = Literal["start", "middle", "end"]
 
 _PROBABILITIES = (
-    0.5, 0.1, 0.9, 0.01, 0.99, 0.001, 0.999, 0.0001, 0.9999, 0.05, 0.25, 0.75, 0.95, 0.02,
+    0.5, 0.1, 0.9, 0.01, 0.99, 0.001, 0.999, 0.0001, 0.9999, 0.05, 0.25, 0.75, 0.95, 0.02, 0.005,
+    0.002, 0.98, 0.0005, 0.3, 0.7,
 )  # fmt: skip
 """Probabilities that an axis marks where there is room, the first ones first."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -20,7 +21,7 @@ from console.transaction.score_scale import score_scale
 from console.transaction.similar import similar_events
 from console.transaction.waterfall import waterfall
 from persistence.access_log import transaction_object
-from persistence.entities.events import decided_at
+from persistence.entities.events import EntityEvent, decided_at
 from persistence.entities.surroundings import read_surroundings
 from persistence.review.audit import AuditFilter, read_accesses, read_changes
 from persistence.review.worklist import read_case
@@ -28,6 +29,8 @@ from scoring.reasons import reasons
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
+SHOWN_EVENTS = 5
+"""Events of each entity, nearest to the transaction, that are listed below their chart."""
 MAX_ENTRIES = 20
 """Entries of the audit log and of the access log that the page shows."""
 
@@ -61,6 +64,7 @@ async def transaction_page(
         features=feature_values(decided.prediction, around.earlier, formats),
         earlier=len(around.earlier),
         around=around,
+        nearest=[_nearest(one.events, transaction_id) for one in around.histories],
         charts=[score_chart(one.events, transaction_id) for one in around.histories],
         paths=[entity_path(one.entity, one.key) for one in around.histories],
         similar=similar_events(transaction_id, decided.transaction.amount, around.histories),
@@ -69,3 +73,10 @@ async def transaction_page(
         readings=readings,
         here=f"/console/transactions/{transaction_id}",
     )
+
+
+def _nearest(events: Sequence[EntityEvent], here: UUID) -> Sequence[EntityEvent]:
+    """Return the events around one of them: as many before it as after it, where there are."""
+    place = next((i for i, event in enumerate(events) if event.id == here), 0)
+    first = max(0, min(place - SHOWN_EVENTS // 2, len(events) - SHOWN_EVENTS))
+    return events[first : first + SHOWN_EVENTS]
