@@ -92,13 +92,13 @@ def waterfall(prediction: Prediction) -> Waterfall:
     steps: list[Step] = []
     running = prediction.base_value
     for place in shown:
-        steps.append(_step(scale, (place,), running, running + contributions[place]))
+        steps.append(_step(scale, (place,), contributions[place], running))
         running = steps[-1].end
     small = tuple(order[len(shown) :])
     rest = None
     if small:
         together = math.fsum(contributions[place] for place in small)
-        rest = _step(scale, small, running, running + together)
+        rest = _step(scale, small, together, running)
     return Waterfall(
         base_value=prediction.base_value,
         margin=prediction.margin,
@@ -111,11 +111,12 @@ def waterfall(prediction: Prediction) -> Waterfall:
     )
 
 
-def _step(scale: Scale, features: tuple[int, ...], start: float, end: float) -> Step:
+def _step(scale: Scale, features: tuple[int, ...], contribution: float, start: float) -> Step:
+    end = start + contribution
     start_at, end_at = scale.at(start), scale.at(end)
     return Step(
         features=features,
-        contribution=end - start,
+        contribution=contribution,
         start=start,
         end=end,
         left=min(start_at, end_at),
