@@ -67,7 +67,7 @@ def test_figures_are_those_of_the_database(site: Site) -> None:
     assert "24 hours 4 351 3 0 1" in shown
     assert "In all 4 351 3 0 1" in shown
     assert "→ pays to it M1" not in shown
-    assert "M1 pays to it 3 payments · 301 · 1 fraud" in shown
+    assert "M1 pays to it 1 fraud 3 payments · 301" in shown
     assert "C5 is paid by it 1 payment · 50" in shown
 
 

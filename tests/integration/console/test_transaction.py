@@ -12,16 +12,22 @@ import pytest
 from persistence.actor import Actor
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
+from persistence.deployments.recording import record_promotions
 from persistence.review.worklist import read_case
 from persistence.rules.entries import read_entries
 from persistence.tenancy import tenant_transaction
+from persistence.uuid7 import new_ids
+from scoring.event_type.validation import EventValidator
+from scoring.prediction import ModelVersion
 from scoring.rules.ruling import Ruling
 from scoring.rules.verdict import DecidedBy, EntryMatch, Verdict
 from tests.support.console.site import Site
-from tests.support.data.own_events import label
+from tests.support.data.own_events import label, put_in_force
 from tests.support.data.review import decide, say
 from tests.support.data.rules import put_list, put_rule
+from tests.support.event_types import NOW_US, an_event, an_event_type
 from tests.support.factories import decision_at
+from tests.support.own_models import a_model_of, features_of
 
 NOW = datetime.now(UTC)
 
@@ -219,3 +225,37 @@ def test_a_stranger_to_the_audit_log_still_reads_the_page(site: Site) -> None:
     case = read_case(site.engine, site.tenant.id, decided.transaction_id, reader=Actor("a & b"))
     assert case.undecided
     assert "a &amp; b" in page_of(site, decided, "admin")
+
+
+def test_a_model_with_many_features_and_an_event_with_many_entities_fit(site: Site) -> None:
+    extra = {
+        name: {"kind": "entity", "entity": name.lower(), "optional": True}
+        for name in ("DEVICE", "ADDRESS")
+    }
+    event_type = an_event_type(**extra)
+    stored = put_in_force(site.engine, site.tenant, event_type)
+    names = {f"amount_over_the_usual_amount_{i}": f"TX_AMOUNT / {i + 1}" for i in range(41)}
+    model = a_model_of(
+        features_of(names, event_type), version=ModelVersion("fraud-demo", 2)
+    ).as_served()
+    record_promotions(site.engine, [site.tenant.id], model)
+    validator = EventValidator(event_type, stored.id)
+    events = [
+        validator.validate(
+            an_event(DEVICE="device-17", ADDRESS="192.0.2.17", TX_AMOUNT=50.0 + i), NOW_US
+        )
+        for i in range(60)
+    ]
+    predictions = model.predict(events)
+    made = [
+        Decided(site.tenant.id, *ids, event, prediction, latency_ms=1.0)
+        for ids, event, prediction in zip(new_ids(60), events, predictions, strict=True)
+    ]
+    assert DecisionLog(site.engine).write(made) == made
+    for name in ("customer", "terminal", "device", "address"):
+        put_list(site.engine, site.tenant.id, f"blocked-{name}", entity=name)
+        put_list(site.engine, site.tenant.id, f"trusted-{name}", entity=name, action="approve")
+    page = page_of(site, made[40], "admin")
+    assert len(page.encode()) < 40_000
+    assert len(re.findall(r'<data value="([^"]+)"', part(page, "What the model saw"))) == 41
+    assert "ADDRESS 192.0.2.17" in text_of(page)
