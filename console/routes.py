@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.entity import routes as entity
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
@@ -42,6 +43,7 @@ ROUTERS = (
     openid.router,
     queue.router,
     transaction.router,
+    entity.router,
     settings.router,
     _rest,
 )

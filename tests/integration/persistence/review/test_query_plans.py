@@ -11,10 +11,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
+from persistence.actor import Actor
 from persistence.decisions.insert_sql import REPLAY
 from persistence.decisions.rows import Decided
 from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
+from persistence.entities.profile import read_profile
+from persistence.entities.surroundings import read_surroundings
 from persistence.maintenance.partitions import Month, make_months
 from persistence.review.search import Search, find_transactions
 from persistence.review.worklist import (
@@ -125,6 +128,28 @@ def test_a_search_reads_about_as_many_rows_as_it_shows(crowd: Crowd, search: Sea
     )
     assert not scanned_whole(nodes)
     assert rows_read(nodes, "transactions") <= 2 * (21 + 6) + 20
+
+
+def test_the_profile_of_an_entity_reads_its_own_events_alone(crowd: Crowd) -> None:
+    key = crowd.stored[7].transaction.payer
+    events = sum(key in (d.transaction.payer, d.transaction.payee) for d in crowd.stored)
+    nodes = plans(
+        crowd.engine,
+        lambda: read_profile(
+            crowd.engine, crowd.tenant_id, "account", str(key), reader=Actor("ana"), limit=20
+        ),
+    )
+    assert not scanned_whole(nodes)
+    # Its ids, the first one as payer and as payee, and each event once more with its decision.
+    assert events <= rows_read(nodes, "transactions") <= 2 * events + 2 * 6
+    assert rows_read(nodes, "predictions") == events
+
+
+def test_what_stands_around_a_transaction_is_read_by_index(crowd: Crowd) -> None:
+    decided = crowd.stored[7]
+    nodes = plans(crowd.engine, lambda: read_surroundings(crowd.engine, crowd.tenant_id, decided))
+    assert not scanned_whole(nodes)
+    assert rows_read(nodes, "predictions") <= 100
 
 
 def test_the_look_up_of_an_idempotency_key_reads_no_table_whole(crowd: Crowd) -> None:
