@@ -13,6 +13,9 @@ from console.access import Reviewer
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
+from console.rules import editor_routes as rule_editor
+from console.rules import routes as rules
+from console.rules import switch_routes as rule_switch
 from console.settings import routes as settings
 from console.sign_in import routes as sign_in
 from console.transaction import routes as transaction
@@ -40,6 +43,9 @@ ROUTERS = (
     sign_in.router,
     queue.router,
     transaction.router,
+    rules.router,
+    rule_editor.router,
+    rule_switch.router,
     settings.router,
     _rest,
 )
