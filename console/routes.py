@@ -10,6 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.lists import entry_routes as list_entries
+from console.lists import routes as lists
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
@@ -43,6 +45,8 @@ ROUTERS = (
     sign_in.router,
     queue.router,
     transaction.router,
+    lists.router,
+    list_entries.router,
     rules.router,
     rule_editor.router,
     rule_switch.router,
