@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from api.dependencies import ApiDependencies, CurrentDependencies
 from api.lists.schemas import ListIn
 from console.access import Admin, Reviewer, Visitor
+from console.event_values import entity_path
 from console.lists.entry_form import EXPIRIES, RowProblem
 from console.page_route import PageRoute
 from console.rendering import render
@@ -211,6 +212,7 @@ async def show_list(
         rows=rows or [],
         typed=typed or {},
         expiries=EXPIRIES,
+        entity_path=entity_path,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, NamedTuple
 
@@ -15,12 +16,13 @@ from api.models.effective_policy import read_deployment
 from api.rules.reading import costs_in_force, with_figures
 from api.rules.schemas import RuleInForceOut, RulesOut
 from console.access import Reviewer, Visitor
+from console.event_values import entity_path
 from console.page_route import PageRoute
 from console.rendering import render
 from console.rules.figures import DAYS, bars, sums
 from console.rules.form import Problems
 from console.rules.history import steps
-from persistence.rules.figures import rule_figures
+from persistence.rules.figures import RuleFigures, rule_figures
 from persistence.rules.in_force import StoredRule
 from persistence.rules.names import event_type_in_force
 from persistence.rules.rules import rule_versions
@@ -31,6 +33,8 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 RuleId = Annotated[int, Path(alias="id", ge=1, le=2**31 - 1)]
 SNOOZES = {"1": 1, "7": 7, "30": 30, "90": 90}
 """Lengths of a snooze, days, by the choice's name."""
+_PATIENCE_S = 0.03
+"""Time for which a page waits for figures before it is shown without them, and asks for them."""
 _DONE = ("created", "changed", "switched", "snoozed", "ended")
 
 
@@ -48,13 +52,18 @@ class RulePage(NamedTuple):
 
 @router.get("/console/rules")
 async def rules_page(
-    request: Request, visitor: Reviewer, dependencies: CurrentDependencies
+    request: Request, visitor: Reviewer, dependencies: CurrentDependencies, wait: bool = False
 ) -> Response:
     """Show every rule, and what it did in the last days."""
-    found = await _read_rules(dependencies, visitor.tenant_id)
-    shown = [(rule, sums(rule.days)) for rule in found.rules]
+    found, has_figures = await _read_rules(dependencies, visitor.tenant_id, wait=wait)
     return render(
-        request, "rules/rules.html.j2", visitor, rules=shown, truncated=found.truncated, days=DAYS
+        request,
+        "rules/rules.html.j2",
+        visitor,
+        rules=[(rule, sums(rule.days)) for rule in found.rules],
+        has_figures=has_figures,
+        truncated=found.truncated,
+        days=DAYS,
     )
 
 
@@ -65,9 +74,10 @@ async def rule_page(
     dependencies: CurrentDependencies,
     rule_id: RuleId,
     done: str = "",
+    wait: bool = False,
 ) -> Response:
     """Show a rule: what it did, its switch, its snoozes and its versions."""
-    return await show_rule(request, visitor, dependencies, rule_id, done=done)
+    return await show_rule(request, visitor, dependencies, rule_id, done=done, wait=wait)
 
 
 async def show_rule(
@@ -77,6 +87,7 @@ async def show_rule(
     rule_id: int,
     *,
     done: str = "",
+    wait: bool = False,
     problems: Problems | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response:
@@ -88,6 +99,7 @@ async def show_rule(
         dependencies: what the routes use.
         rule_id: rule.
         done: what was just done, one of `_DONE`; anything else is not shown.
+        wait: whether the page waits for its figures however long they take.
         problems: what is wrong with a form of the page that was sent.
         typed: what was typed into it.
 
@@ -103,7 +115,7 @@ async def show_rule(
         return RulePage(versions, sorted(entities))
 
     found = await dependencies.run(read)
-    rules = await _read_rules(dependencies, visitor.tenant_id)
+    rules, has_figures = await _read_rules(dependencies, visitor.tenant_id, wait=wait)
     rule: RuleInForceOut = next(one for one in rules.rules if one.id == rule_id)
     return render(
         request,
@@ -111,12 +123,14 @@ async def show_rule(
         visitor,
         status=422 if problems else 200,
         rule=rule,
+        has_figures=has_figures,
         sums=sums(rule.days),
         bars=bars(rule.days, datetime.now(UTC).date()),
         days=DAYS,
         truncated=rules.truncated,
         steps=steps(found.versions),
         entities=found.entities,
+        entity_path=entity_path,
         snooze_days=SNOOZES,
         done=done if done in _DONE else "",
         problems=problems or Problems(),
@@ -124,11 +138,23 @@ async def show_rule(
     )
 
 
-async def _read_rules(dependencies: ApiDependencies, tenant_id: int) -> RulesOut:
-    """Return every rule with its figures, which up to a minute of requests share."""
+async def _read_rules(
+    dependencies: ApiDependencies, tenant_id: int, *, wait: bool
+) -> tuple[RulesOut, bool]:
+    """Return every rule with its figures, and whether there are figures yet.
+
+    Requests share the figures for half a minute; reading them goes on when a page is shown without.
+    """
     deployment = await dependencies.run(read_deployment, tenant_id)
     now = datetime.now(UTC)
     # The end of the minute, so that the figures of one request are those of the next ones too.
     as_of = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    figures = await dependencies.run_cached(rule_figures, tenant_id, float(DAYS), as_of)
-    return await dependencies.run(with_figures, tenant_id, figures, costs_in_force(deployment), now)
+    reading = dependencies.run_cached(rule_figures, tenant_id, float(DAYS), as_of)
+    try:
+        figures = await asyncio.wait_for(reading, None if wait else _PATIENCE_S)
+    except TimeoutError:
+        figures = None
+    shown = RuleFigures({}, truncated=False) if figures is None else figures
+    costs = costs_in_force(deployment)
+    rules = await dependencies.run(with_figures, tenant_id, shown, costs, now)
+    return rules, figures is not None

@@ -235,10 +235,10 @@ def test_figures_count_live_and_shadow_hits_and_a_repeated_payment_once(site: Si
     for number in (0, 1, 2, 2):
         hit = decided_by_rules(site, 0.01, amount=500.0, external_id=f"pay-{number}")
     say(site.engine, hit, "confirmed_fraud")
-    page = site.person().get("/console/rules").text
+    page = site.person().get("/console/rules?wait=true").text
     cells = re.findall(r'<td class="number">\s*([^<\s][^<]*)', page)
     assert cells == ["100", "3", "3", "1 of 1", "+1,000", "100", "3", "0", "1 of 1", "+1,000"]
-    rule = site.person().get("/console/rules/2").text
+    rule = site.person().get("/console/rules/2?wait=true").text
     assert "0 live and 3 in shadow" in rule
 
 
@@ -268,7 +268,15 @@ def test_pages_of_rules_have_every_text_in_each_language(site: Site, language: s
     decided_by_rules(site, 0.01, amount=5000.0)
     admin = site.person("admin")
     admin.cookies.set("sentinel_language", language)
-    for path in ("rules", "rules/1", "rules/new", "rules/1/edit", "rules/1?done=switched"):
+    for path in (
+        "rules",
+        "rules?wait=true",
+        "rules/1",
+        "rules/1?wait=true",
+        "rules/new",
+        "rules/1/edit",
+        "rules/1?done=switched",
+    ):
         page = admin.get(f"/console/{path}")
         assert (page.status_code, f'<html lang="{language}">' in page.text) == (200, True)
         assert len(page.content) < 40_000
