@@ -11,9 +11,14 @@ from starlette.responses import RedirectResponse, Response
 from console import assets
 from console.access import Reviewer
 from console.entity import routes as entity
+from console.lists import entry_routes as list_entries
+from console.lists import routes as lists
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
+from console.rules import editor_routes as rule_editor
+from console.rules import routes as rules
+from console.rules import switch_routes as rule_switch
 from console.settings import routes as settings
 from console.sign_in import openid_routes as openid
 from console.sign_in import routes as sign_in
@@ -44,6 +49,11 @@ ROUTERS = (
     queue.router,
     transaction.router,
     entity.router,
+    lists.router,
+    list_entries.router,
+    rules.router,
+    rule_editor.router,
+    rule_switch.router,
     settings.router,
     _rest,
 )
