@@ -10,11 +10,13 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.models import routes as models
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
 from console.settings import routes as settings
 from console.sign_in import routes as sign_in
+from console.threshold import routes as threshold
 from console.transaction import routes as transaction
 from scoring.errors import NotFound
 
@@ -40,6 +42,8 @@ ROUTERS = (
     sign_in.router,
     queue.router,
     transaction.router,
+    threshold.router,
+    models.router,
     settings.router,
     _rest,
 )
