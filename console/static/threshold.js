@@ -8,11 +8,14 @@ for (const slider of document.querySelectorAll("input[type=range][data-for]")) {
   // The decline threshold may be empty: then its slider stands at the right end.
   const mayBeEmpty = !field.required;
 
-  const show = () => {
+  const say = () => {
+    slider.setAttribute("aria-valuetext", field.value === "" ? slider.dataset.never : `${field.value} %`);
+  };
+  const place = () => {
     const score = Number(field.value) / 100;
     const share = (Math.log(score / (1 - score)) - low) / (high - low);
     slider.value = field.value === "" ? end : Math.round(end * Math.min(Math.max(share, 0), 1));
-    slider.setAttribute("aria-valuetext", field.value === "" ? slider.dataset.never : `${field.value} %`);
+    say();
   };
   slider.addEventListener("input", () => {
     const position = Number(slider.value);
@@ -22,9 +25,9 @@ for (const slider of document.querySelectorAll("input[type=range][data-for]")) {
       const score = 1 / (1 + Math.exp(-(low + (high - low) * position / end)));
       field.value = Number((100 * score).toPrecision(score > 0.99 ? 4 : 3));
     }
-    show();
+    say();
   });
-  field.addEventListener("input", show);
-  show();
+  field.addEventListener("input", place);
+  place();
   slider.hidden = false;
 }

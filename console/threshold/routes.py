@@ -18,7 +18,7 @@ from api.models.schemas import MAX_DAYS, WINDOW_DAYS, MaturedQuery, TunerQuery
 from api.models.studies import ThresholdStudy, study_thresholds
 from api.written_parts import Reason
 from console.access import Admin, Reviewer, Visitor
-from console.models.axes import LARGEST, SMALLEST, log_odds
+from console.models.axes import log_odds
 from console.models.pictures import cost_picture
 from console.page_route import PageRoute
 from console.rendering import render
@@ -78,7 +78,7 @@ async def effect_page(
         headers={"HX-Replace-Url": _address(query, proposal)},
         query=query,
         proposal=proposal,
-        problem=None,
+        effective=study.effective,
         reason="",
         **await _effect(study, proposal),
     )
@@ -157,11 +157,12 @@ async def _page(
         effective = deployment.effective_policy()
     except NoModel:
         return render(request, "threshold/no_model.html.j2", visitor)
-    proposal = _proposal(effective.policy, query)
     figures: dict[str, Any] = {}
     if has_effect:
         study = await study_thresholds(dependencies, visitor.tenant_id, query.tuner())
-        figures = await _effect(study, proposal)
+        effective = study.effective
+        figures = await _effect(study, _proposal(effective.policy, query))
+    proposal = _proposal(effective.policy, query)
     return render(
         request,
         "threshold/threshold.html.j2",
@@ -183,7 +184,6 @@ async def _page(
 async def _effect(study: ThresholdStudy, proposal: Proposal) -> dict[str, Any]:
     """Return what the template of the figures shows."""
     shown: dict[str, Any] = {
-        "effective": study.effective,
         "seen": policy_key(study.effective),
         "window": study.window,
         "tuning": study.tuning,
@@ -233,5 +233,5 @@ def _days(query: ThresholdQuery) -> dict[str, str]:
 
 def _scale(policy: Policy) -> dict[str, float]:
     """Return the ends of the sliders, log-odds, with room for the policy in force."""
-    low = min(policy.threshold, 0.001)
-    return {"low": log_odds(max(low, SMALLEST)), "high": log_odds(LARGEST)}
+    low, high = min(policy.threshold, 0.001), max(policy.threshold, policy.decline_from or 0, 0.999)
+    return {"low": log_odds(low), "high": log_odds(high)}

@@ -20,7 +20,8 @@ def policy_key(effective: EffectivePolicy) -> str:
     """Return what distinguishes the policy in force from the one before it."""
     if effective.id is not None:
         return str(effective.id)
-    return str(effective.production.model) if effective.production else ""
+    production = effective.production
+    return f"{production.model.name}/{production.model.version}" if production else ""
 
 
 def save_thresholds(

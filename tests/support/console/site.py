@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -25,6 +25,7 @@ from persistence.decisions.writer import DecisionLog
 from persistence.people.links import create_link, use_link
 from persistence.people.users import Role, User, create_user
 from persistence.tenants import Tenant
+from registry.client.base import RegisteredVersion
 from scoring.prediction import ModelVersion
 from tests.support.data.review import decide
 from tests.support.fixture_types import MakeTenant
@@ -69,6 +70,8 @@ class Site:
         other: another tenant, with an administrator.
         people: account by role.
         stranger: administrator of `other`.
+        registry: versions that MLflow has, by name and number.
+        refreshed: tenants whose settings were put in force in the process.
     """
 
     url: str
@@ -77,6 +80,8 @@ class Site:
     other: Tenant
     people: dict[Role, User]
     stranger: User
+    registry: dict[tuple[str, int], RegisteredVersion] = field(default_factory=dict)
+    refreshed: list[int] = field(default_factory=list)
 
     def person(self, who: Role | User = "analyst") -> Person:
         """Return a person who is signed in, over plain HTTP."""
@@ -116,8 +121,10 @@ def site(
     tenant, other = make_tenant("demo"), make_tenant("other")
     people = {role: _person(engine, tenant, role) for role in NAMES}
     stranger = _person(engine, other, "admin")
-    with _serving(service_engine, free_port()) as url:
-        yield Site(url, engine, tenant, other, people, stranger)
+    port = free_port()
+    site = Site(f"http://127.0.0.1:{port}", engine, tenant, other, people, stranger)
+    with _serving(service_engine, port, site):
+        yield site
 
 
 def _person(engine: Engine, tenant: Tenant, role: Role) -> User:
@@ -129,14 +136,14 @@ def _person(engine: Engine, tenant: Tenant, role: Role) -> User:
 
 
 @contextmanager
-def _serving(engine: Engine, port: int) -> Iterator[str]:
+def _serving(engine: Engine, port: int, site: Site) -> Iterator[None]:
     """Serve the management application in a thread; it acts with the service's role."""
     dependencies = ApiDependencies(
         engine,
         Authenticator(lambda key: verify_key(engine, key, KEY_SECRET)),
         Cursors(KEY_SECRET),
-        lambda _: None,
-        lambda _name, _number: None,
+        site.refreshed.append,
+        lambda name, number: site.registry.get((name, number)),
     )
     app = HeadAsGet(ProblemBackstop(create_app(dependencies)))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
@@ -146,6 +153,6 @@ def _serving(engine: Engine, port: int) -> Iterator[str]:
     while not server.started:
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
+    yield
     server.should_exit = True
     thread.join()
