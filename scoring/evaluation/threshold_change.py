@@ -102,11 +102,16 @@ def threshold_change(
     is_fraud = is_fraud & (weights > 0)
     distinct, weight_of = np.unique(weights, return_inverse=True)
     decided = _outcomes(score, before) + 3 * _outcomes(score, after) + 9 * weight_of
-    missed = np.where(is_fraud, costs.missed_costs(amount), 0.0)
-    rows, counts = np.unique(
-        np.column_stack([decided, is_fraud, missed]), axis=0, return_counts=True
+    honest = np.bincount(decided[~is_fraud], minlength=9 * distinct.size)
+    fraud_groups, frauds = np.unique(
+        np.column_stack([decided[is_fraud], costs.missed_costs(amount[is_fraud])]),
+        axis=0,
+        return_counts=True,
     )
-    group, fraud, missed_cost = rows[:, 0].astype(np.int64), rows[:, 1], rows[:, 2]
+    counts = np.concatenate([honest, frauds])
+    group = np.concatenate([np.arange(honest.size), fraud_groups[:, 0].astype(np.int64)])
+    fraud = np.repeat([0.0, 1.0], [honest.size, frauds.size])
+    missed_cost = np.concatenate([np.zeros(honest.size), fraud_groups[:, 1]])
     sides = [
         _columns(outcome, fraud, missed_cost, costs) for outcome in (group % 3, group // 3 % 3)
     ]
