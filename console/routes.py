@@ -13,6 +13,7 @@ from console.access import Reviewer
 from console.entity import routes as entity
 from console.lists import entry_routes as list_entries
 from console.lists import routes as lists
+from console.models import routes as models
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
@@ -22,6 +23,7 @@ from console.rules import switch_routes as rule_switch
 from console.settings import routes as settings
 from console.sign_in import openid_routes as openid
 from console.sign_in import routes as sign_in
+from console.threshold import routes as threshold
 from console.transaction import routes as transaction
 from scoring.errors import NotFound
 
@@ -54,6 +56,8 @@ ROUTERS = (
     rules.router,
     rule_editor.router,
     rule_switch.router,
+    threshold.router,
+    models.router,
     settings.router,
     _rest,
 )

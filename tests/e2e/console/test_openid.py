@@ -59,7 +59,7 @@ def console(
     site: Site, service_engine: Engine, free_port: Callable[[], int], provider: OpenIdProvider
 ) -> Iterator[str]:
     """The address of a console where people may sign in at the provider."""
-    with serving_console(service_engine, free_port(), openid=provider) as url:
+    with serving_console(service_engine, free_port(), site, provider) as url:
         assert site.url != url
         yield url
 
@@ -143,7 +143,7 @@ def test_a_provider_that_is_away_leaves_the_passwords(
     away = OpenIdProvider(f"http://127.0.0.1:{free_port()}", "sentinel", "a secret", "Bank ID")
     with pytest.raises(ProviderUnavailable):
         away.authorization_url("http://127.0.0.1/back", new_attempt())
-    with serving_console(service_engine, free_port(), openid=away) as console:
+    with serving_console(service_engine, free_port(), site, away) as console:
         page = httpx.get(f"{console}/console/openid?organisation=demo", trust_env=False)
         assert page.status_code == 503
         assert "The sign-in provider does not answer" in page.text
