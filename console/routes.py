@@ -10,7 +10,9 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.drift import routes as drift
 from console.navigation import NAVIGATION
+from console.overview import routes as overview
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
 from console.settings import routes as settings
@@ -38,8 +40,10 @@ ROUTERS = (
     assets.router,
     _start,
     sign_in.router,
+    overview.router,
     queue.router,
     transaction.router,
+    drift.router,
     settings.router,
     _rest,
 )
