@@ -41,7 +41,7 @@ from serving.shadow import ShadowScorer
 from web.auth import Authenticator
 
 BACKGROUND_CONNECTIONS = 3
-"""Connections for aliases, policies, shadow scores, metrics and figures; a payment never waits for them."""
+"""Connections for aliases, policies, shadow scores, metrics and figures; no payment waits."""
 
 
 @dataclass(frozen=True, slots=True)

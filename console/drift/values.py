@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from console.charts import Block, grouped_bars, line_points
-from console.formats import Formats
+from console.formats import MISSING, Formats
 from persistence.drift.checks import Check, Measure, Run
 from persistence.drift.history import PastShift
 from scoring.described_features import FeatureDescription
@@ -119,4 +119,4 @@ def _range_text(low: float | None, high: float | None, formats: Formats) -> str:
         return f"< {formats.number(high)}"
     if high is None:
         return f"≥ {formats.number(low)}"
-    return f"{formats.number(low)} – {formats.number(high)}"
+    return f"{formats.number(low)} {MISSING} {formats.number(high)}"

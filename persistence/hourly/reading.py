@@ -131,7 +131,7 @@ class Figures:
     """A tenant's decisions since a time, and what waits for an analyst whenever it was decided.
 
     Attributes:
-        since: start of the span; None where nothing was ever decided.
+        since: start of the span; None where nothing is counted, whenever it was decided.
         step: length of the parts.
         total: counts of the span.
         parts: decisions by kind, in the order of KINDS, by start of the part; those without a
@@ -187,7 +187,8 @@ def read_figures(
     of_one_moment = engine.execution_options(isolation_level="REPEATABLE READ")
     with tenant_transaction(of_one_moment, tenant_id) as connection:
         recent = _recent(connection, tenant_id)
-        start = since or _first(connection, tenant_id, recent)
+        first = _first(connection, tenant_id, recent)
+        start = since if since and first else first
         step = step or _step_of(start)
         found = Figures(
             start, step, Counts(), {}, [[0] * 24 for _ in range(7)], {}, {}, None,

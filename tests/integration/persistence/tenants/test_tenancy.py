@@ -17,6 +17,7 @@ from persistence.deployments.recording import record_challenger, record_promotio
 from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
 from persistence.history.writer import PastEvent, import_history
+from persistence.hourly.folding import GRACE, fold_hours
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
 from persistence.review.worklist import read_case
@@ -130,6 +131,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         put_list(engine, tenant.id, values=["C1"])
         put_rule(engine, tenant.id)
         put_snooze(engine, tenant.id, 1, "C1", datetime(2030, 1, 1, tzinfo=UTC), "account")
+        fold_hours(engine, tenant.id, datetime.now(UTC) + 2 * GRACE)
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -222,6 +224,9 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "DELETE FROM drift_checks",
         "UPDATE labels SET label = 'legitimate'",
         "DELETE FROM labels",
+        "DELETE FROM decision_hours",
+        "DELETE FROM category_hours",
+        "DELETE FROM hour_counting",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
         " feedback_id) VALUES (1, uuidv7(), 'escalated', 'analyst', now(), 'me', 1)",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
