@@ -1,7 +1,7 @@
 """Delete a month past its retention: its keys, its feedback and labels, then its partitions.
 
-Its figures by hour go with the partitions. A key lives as long as its decision; afterwards the same `external_id` is decided again. Readings in
-the access log have a retention of their own.
+Its figures by hour go with the partitions. A key lives as long as its decision; afterwards the same
+`external_id` is decided again. Readings in the access log have a retention of their own.
 """
 
 from __future__ import annotations
