@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from api.dependencies import API_CONNECTIONS, ApiDependencies
 from api.pagination import Cursors
+from console.overview.folder import HourFolder
 from observability.database_metrics import DatabaseMetrics
 from observability.deployment_metrics import DeploymentMetrics
 from observability.drift_metrics import DriftMetrics
@@ -41,7 +42,7 @@ from web.auth import Authenticator
 from web.openid import OpenIdProvider
 
 BACKGROUND_CONNECTIONS = 3
-"""Connections for aliases, policies, shadow scores and metrics; a payment never waits for them."""
+"""Connections for aliases, policies, shadow scores, metrics and figures; no payment waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ def connect(
     stack.callback(drift.stop)
     database = DatabaseMetrics(background_engine)
     stack.callback(database.stop)
+    hours = HourFolder(background_engine)
+    stack.callback(hours.stop)
     deployments = DeploymentMetrics(
         has_model=alias_follower.has_model,
         challengers=alias_follower.challengers,
@@ -179,6 +182,7 @@ def connect(
     shadow.start()
     drift.start()
     database.start()
+    hours.start()
     # A full collection would visit all these objects and stall every caller for 0.12 s every 0.6 s
     # at 64 clients. No collection runs before: it would take 0.14 s to free 279 objects.
     gc.freeze()

@@ -10,11 +10,13 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.drift import routes as drift
 from console.entity import routes as entity
 from console.lists import entry_routes as list_entries
 from console.lists import routes as lists
 from console.models import routes as models
 from console.navigation import NAVIGATION
+from console.overview import routes as overview
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
 from console.rules import editor_routes as rule_editor
@@ -58,6 +60,10 @@ ROUTERS = (
     rule_switch.router,
     threshold.router,
     models.router,
+    overview.router,
+    queue.router,
+    transaction.router,
+    drift.router,
     settings.router,
     _rest,
 )

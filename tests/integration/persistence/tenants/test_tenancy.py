@@ -17,6 +17,7 @@ from persistence.deployments.recording import record_challenger, record_promotio
 from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
 from persistence.history.writer import PastEvent, import_history
+from persistence.hourly.folding import GRACE, fold_hours
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
 from persistence.review.worklist import read_case
@@ -134,6 +135,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         user = put_person(engine, tenant)
         with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
             assign(connection, user, decision.transaction_id)
+        fold_hours(engine, tenant.id, datetime.now(UTC) + 2 * GRACE)
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -231,6 +233,9 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "DELETE FROM sign_in_links",
         "UPDATE labels SET label = 'legitimate'",
         "DELETE FROM labels",
+        "DELETE FROM decision_hours",
+        "DELETE FROM category_hours",
+        "DELETE FROM hour_counting",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
         " feedback_id) VALUES (1, uuidv7(), 'escalated', 'analyst', now(), 'me', 1)",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
