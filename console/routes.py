@@ -12,10 +12,12 @@ from console import assets
 from console.access import Reviewer
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
+from console.queue import live_routes as queue_live
 from console.queue import routes as queue
 from console.settings import routes as settings
 from console.sign_in import routes as sign_in
 from console.transaction import routes as transaction
+from console.verdicts import routes as verdicts
 from scoring.errors import NotFound
 
 _start = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -39,6 +41,8 @@ ROUTERS = (
     _start,
     sign_in.router,
     queue.router,
+    queue_live.router,
+    verdicts.router,
     transaction.router,
     settings.router,
     _rest,

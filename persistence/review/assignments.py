@@ -95,26 +95,30 @@ def claim(
         return assignments_of(connection, user.tenant_id, [transaction_id])[transaction_id]
 
 
-def assign(engine: Engine, transaction_id: UUID, user: User) -> Assignment | None:
-    """Assign a transaction to a person, whoever worked on it; return who did, None for nobody.
+def assign(
+    engine: Engine, transaction_ids: Sequence[UUID], user: User
+) -> Mapping[UUID, Assignment]:
+    """Assign transactions to a person, whoever worked on them; return who did before.
 
     Args:
         engine: pool of connections.
-        transaction_id: transaction that the person takes.
+        transaction_ids: transactions that the person takes.
         user: person.
 
     Raises:
-        NotFound: there is no such transaction, or it is another tenant's.
+        NotFound: a transaction is not there, or is another tenant's; nothing is assigned.
     """
+    in_order = sorted(set(transaction_ids))  # of two people at once, one waits for the other
+    values = {"user_id": user.id, "at": sql.now(), "until": None}
     with tenant_transaction(engine, user.tenant_id, actor=actor_of(user)) as connection:
-        _require_transaction(connection, user.tenant_id, transaction_id)
-        before = assignments_of(connection, user.tenant_id, [transaction_id]).get(transaction_id)
-        values = {"user_id": user.id, "at": sql.now(), "until": None}
-        connection.execute(
-            insert(ReviewAssignmentRow)
-            .values(tenant_id=user.tenant_id, transaction_id=transaction_id, **values)
-            .on_conflict_do_update(index_elements=_KEY, set_=values)
-        )
+        before = assignments_of(connection, user.tenant_id, in_order)
+        for transaction_id in in_order:
+            _require_transaction(connection, user.tenant_id, transaction_id)
+            connection.execute(
+                insert(ReviewAssignmentRow)
+                .values(tenant_id=user.tenant_id, transaction_id=transaction_id, **values)
+                .on_conflict_do_update(index_elements=_KEY, set_=values)
+            )
     return before
 
 

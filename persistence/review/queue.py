@@ -43,7 +43,7 @@ Order = Literal["risk", "oldest"]
 
 MAX_COUNTED = 100_000
 """Decisions of a band that are counted by index alone; above, the count says `at least`."""
-MAX_LOOKED_UP = 20_000
+MAX_LOOKED_UP = 5_000
 """Decisions of a band that are looked up for a filter."""
 
 
@@ -132,7 +132,7 @@ def read_queue(
         after: end of the page before.
     """
     with tenant_transaction(engine, tenant_id) as connection:
-        matched = _matched(connection, tenant_id, wanted).cte("matched")
+        matched = matching(connection, tenant_id, wanted).cte("matched")
         page = _page(matched, tenant_id, band, order, limit, after)
         by_band = (
             select(matched.c.risk_band, func.count().label("n"))
@@ -160,35 +160,17 @@ def read_queue(
     return QueuePage(entries, Place(last[0], UUID(last[1])) if last else None, counted, capped)
 
 
-def newer_in_queue(
-    engine: Engine,
-    tenant_id: int,
-    wanted: QueueFilter,
-    *,
-    band: RiskBand | None,
-    since: UUID,
-    limit: int,
-) -> list[UUID]:
-    """Return the decisions of the queue that were made after a time, as ids of predictions.
-
-    Args:
-        engine: pool of connections.
-        tenant_id: tenant whose decisions are read.
-        wanted: filters.
-        band: band that the page shows; None: all.
-        since: least id, which carries the time (`persistence.uuid7.first_id_at`).
-        limit: most ids.
-    """
-    with tenant_transaction(engine, tenant_id) as connection:
-        matched = _matched(connection, tenant_id, wanted, since).subquery()
-        statement = select(matched.c.id).where(_of_band(matched.c.risk_band, band)).limit(limit)
-        return list(connection.execute(statement).scalars())
-
-
-def _matched(
+def matching(
     connection: Connection, tenant_id: int, wanted: QueueFilter, since: UUID | None = None
 ) -> Select[Any]:
-    """Return the statement of what passes the filters: `id`, `score`, `risk_band`."""
+    """Return the statement of what passes the filters: `id`, `score` and `risk_band`.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose decisions are read.
+        wanted: filters.
+        since: least id of a prediction, which carries its time; None: from the first one on.
+    """
     ranges = [_range(tenant_id, wanted, band, since) for band in RISK_BANDS]
     waiting = union_all(*ranges).subquery("waiting")
     statement = select(waiting.c.id, waiting.c.score, waiting.c.risk_band)
@@ -225,17 +207,17 @@ def _range(tenant_id: int, wanted: QueueFilter, band: RiskBand, since: UUID | No
         columns.append(PredictionRow.transaction_id)
     if wanted.rule_id is not None:
         columns.append(PredictionRow.ruling)
-    of_band = select(*columns).where(
+    ranged = select(*columns).where(
         PredictionRow.tenant_id == tenant_id,
         PredictionRow.reviewed.is_(false()),
         PredictionRow.decision == wanted.outcome,
         PredictionRow.risk_band == band,
     )
     if wanted.outcome == "approve":
-        of_band = of_band.where(PredictionRow.approval_probability.is_(None))
+        ranged = ranged.where(PredictionRow.approval_probability.is_(None))
     if since is not None:
-        of_band = of_band.where(PredictionRow.id >= since)
-    riskiest_first = of_band.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
+        ranged = ranged.where(PredictionRow.id >= since)
+    riskiest_first = ranged.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
     return riskiest_first.limit(wanted.most)
 
 
@@ -282,7 +264,7 @@ def _page(
     limit: int,
     after: Place | None,
 ) -> Subquery:
-    rows = select(matched.c.id, matched.c.score).where(_of_band(matched.c.risk_band, band))
+    rows = select(matched.c.id, matched.c.score).where(of_band(matched.c.risk_band, band))
     if order == "risk":
         rows = rows.order_by(matched.c.score.desc(), matched.c.id.desc())
         if after:
@@ -306,5 +288,6 @@ def _page(
     )
 
 
-def _of_band(column: ColumnElement[str], band: RiskBand | None) -> ColumnElement[bool]:
+def of_band(column: ColumnElement[str], band: RiskBand | None) -> ColumnElement[bool]:
+    """Return the condition of a band; None: every band."""
     return true() if band is None else column == band
