@@ -25,7 +25,7 @@ from persistence.uuid7 import first_id_at
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-PAGE_ROWS = 30
+PAGE_ROWS = 25
 MAX_NEWER = 100
 _OVERLAP_MS = 10_000
 """Time before the page was made from which on the page asks for newer decisions: an id carries the

@@ -43,7 +43,7 @@ Order = Literal["risk", "oldest"]
 
 MAX_COUNTED = 100_000
 """Decisions of a band that are counted by index alone; above, the count says `at least`."""
-MAX_LOOKED_UP = 5_000
+MAX_LOOKED_UP = 3_000
 """Decisions of a band that are looked up for a filter."""
 
 
