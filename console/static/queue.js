@@ -59,7 +59,7 @@
   }
 
   function showWho(row, { who, other }) {
-    row.querySelector(".who").textContent = who;
+    row.querySelector(".on").textContent = who;
     row.toggleAttribute("data-other", other);
   }
 
@@ -89,7 +89,7 @@
   function decide(row, label) {
     if (row.hasAttribute("data-other") && row.dataset.warned !== label) {
       row.dataset.warned = label;
-      notify(fill(text.on_it, { who: row.querySelector(".who").textContent }));
+      notify(fill(text.on_it, { who: row.querySelector(".on").textContent }));
       return;
     }
     hold([row], label, "");

@@ -30,14 +30,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONPATH
 
+from persistence.event_types import newest_event_type
 from persistence.review.assignments import Assignment, assignments_of
 from persistence.review.cases import Case, cut, read_cases
 from persistence.review.worklist import Place
-from persistence.rules.names import event_type_in_force
 from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tables.review import ReviewAssignmentRow
 from persistence.tenancy import tenant_transaction
 from scoring.policy import RISK_BANDS, Outcome, RiskBand
+from scoring.transaction import PAYSIM
 
 Order = Literal["risk", "oldest"]
 
@@ -246,7 +247,8 @@ def _conditions_of_payment(
             TransactionRow.__table__.c.name_orig,
             TransactionRow.__table__.c.name_dest,
         ]
-        kept = event_type_in_force(connection, tenant_id).kept.values()
+        stored = newest_event_type(connection, tenant_id)
+        kept = (stored.event_type if stored else PAYSIM).kept.values()
         places += [
             TransactionRow.fields[field.name].astext
             for field in kept
