@@ -18,6 +18,7 @@ from console.models import routes as models
 from console.navigation import NAVIGATION
 from console.overview import routes as overview
 from console.page_route import PageRoute, error_page
+from console.queue import live_routes as queue_live
 from console.queue import routes as queue
 from console.rules import editor_routes as rule_editor
 from console.rules import routes as rules
@@ -27,6 +28,7 @@ from console.sign_in import openid_routes as openid
 from console.sign_in import routes as sign_in
 from console.threshold import routes as threshold
 from console.transaction import routes as transaction
+from console.verdicts import routes as verdicts
 from scoring.errors import NotFound
 
 _start = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -51,6 +53,8 @@ ROUTERS = (
     sign_in.router,
     openid.router,
     queue.router,
+    queue_live.router,
+    verdicts.router,
     transaction.router,
     entity.router,
     lists.router,

@@ -19,6 +19,8 @@ from persistence.engine import open_database
 from persistence.entities.profile import read_profile
 from persistence.entities.surroundings import read_surroundings
 from persistence.maintenance.partitions import Month, make_months
+from persistence.review.queue import Order, QueueFilter, read_queue
+from persistence.review.queue_changes import read_changes
 from persistence.review.search import Search, find_transactions
 from persistence.review.worklist import (
     REVIEWS,
@@ -29,6 +31,7 @@ from persistence.review.worklist import (
 )
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import create_tenant
+from persistence.uuid7 import first_id_at
 from scoring.prediction import ModelVersion
 from tests.support.data.review import NOW, decide, ms, say, store
 from tests.support.factories import a_model, decision_at
@@ -97,6 +100,53 @@ def test_no_queue_page_counts_or_fetches_every_id(
     # 51 of each kind, one more in each partition that waits to be merged, and the page's own 50.
     assert rows_read(nodes, "predictions") <= len(kinds) * (51 + 6) + 50
     assert rows_read(nodes, "transactions") <= 50
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        QueueFilter(),
+        QueueFilter("approve"),
+        QueueFilter(amount_min=1.0),
+        QueueFilter(entity="C7"),
+        QueueFilter(rule_id=3),
+        QueueFilter(assignee_id=1),
+        QueueFilter(is_unassigned=True),
+    ],
+)
+@pytest.mark.parametrize("order", ["risk", "oldest"])
+def test_the_queue_looks_only_at_what_waits(
+    crowd: Crowd, wanted: QueueFilter, order: Order
+) -> None:
+    nodes = plans(
+        crowd.engine,
+        lambda: read_queue(crowd.engine, crowd.tenant_id, wanted, band=None, order=order, limit=25),
+    )
+    assert not scanned_whole(nodes)
+    waiting = sum(one.prediction.decision == wanted.outcome for one in crowd.stored)
+    assert rows_read(nodes, "predictions") <= waiting + 3 * 26
+    looks_up = wanted.amount_min is not None or wanted.entity is not None
+    assert rows_read(nodes, "transactions") <= (waiting if looks_up else 0) + 26
+
+
+def test_a_poll_of_the_queue_looks_only_at_what_waits(crowd: Crowd) -> None:
+    shown = [one.transaction_id for one in crowd.stored[:25]]
+    since = first_id_at(ms(NOW - timedelta(days=1)))
+    nodes = plans(
+        crowd.engine,
+        lambda: read_changes(
+            crowd.engine,
+            crowd.tenant_id,
+            QueueFilter(),
+            band=None,
+            since=since,
+            limit=100,
+            shown=shown,
+        ),
+    )
+    assert not scanned_whole(nodes)
+    newer = sum(one.prediction_id >= since for one in crowd.stored)
+    assert rows_read(nodes, "predictions") <= newer
 
 
 def test_the_transaction_page_reads_one_row_of_each_large_table(crowd: Crowd) -> None:
