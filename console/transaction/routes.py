@@ -23,6 +23,7 @@ from console.transaction.waterfall import waterfall
 from persistence.access_log import transaction_object
 from persistence.entities.events import EntityEvent, decided_at
 from persistence.entities.surroundings import read_surroundings
+from persistence.review.assignments import claim
 from persistence.review.audit import AuditFilter, read_accesses, read_changes
 from persistence.review.worklist import read_case
 from scoring.reasons import reasons
@@ -42,7 +43,9 @@ async def transaction_page(
     """Show a transaction with its decision as it was made, and what stands around it."""
     tenant_id = visitor.tenant_id
     case = await dependencies.run(read_case, tenant_id, transaction_id, reader=visitor.actor)
-    decided = case.decided
+    decided, user = case.decided, visitor.signed_in.user
+    # What is settled waits for nobody.
+    claimed = await dependencies.run(claim, transaction_id, user) if case.undecided else None
     around = await dependencies.run(read_surroundings, tenant_id, decided)
     of_this = AuditFilter(object=transaction_object(transaction_id))
     changes = await dependencies.run(read_changes, tenant_id, of_this, limit=MAX_ENTRIES)
@@ -56,6 +59,7 @@ async def transaction_page(
         "transaction/transaction.html.j2",
         visitor,
         case=case,
+        other=claimed if claimed and claimed.user_id != user.id else None,
         decided_at=decided_at(transaction_id),
         values=shown_values(decided.transaction, formats),
         reasons=reasons(decided.prediction),

@@ -259,3 +259,10 @@ def test_a_model_with_many_features_and_an_event_with_many_entities_fit(site: Si
     assert len(page.encode()) < 40_000
     assert len(re.findall(r'<data value="([^"]+)"', part(page, "What the model saw"))) == 41
     assert "ADDRESS 192.0.2.17" in text_of(page)
+
+
+def test_whoever_opens_what_waits_holds_it_and_the_next_person_is_told(site: Site) -> None:
+    (decided,) = site.decided(0.9)
+    path = f"/console/transactions/{decided.transaction_id}"
+    assert "is looking at this too" not in site.person("analyst").get(path).text
+    assert "Ana Analyst is looking at this too." in site.person("senior").get(path).text
