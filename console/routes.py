@@ -10,6 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.cases import case_routes, file_routes
+from console.cases import routes as cases
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
 from console.queue import routes as queue
@@ -40,6 +42,9 @@ ROUTERS = (
     sign_in.router,
     queue.router,
     transaction.router,
+    cases.router,
+    case_routes.router,
+    file_routes.router,
     settings.router,
     _rest,
 )
