@@ -105,8 +105,14 @@ class Formats:
         return str(format_date(moment.astimezone(self.zone), "d MMM", locale=self._locale))
 
     def calendar_day(self, day: date) -> str:
-        """Return a day that has no zone of its own, such as a day in UTC."""
-        return str(format_date(day, "d MMM", locale=self._locale))
+        """Return a calendar day; the year only where it is another."""
+        pattern = "d MMM" if day.year == self.today.year else "d MMM yyyy"
+        return str(format_date(day, pattern, locale=self._locale))
+
+    @property
+    def today(self) -> date:
+        """The current day in the tenant's zone."""
+        return self.now.astimezone(self.zone).date()
 
     def ago(self, moment: datetime) -> str:
         """Return how far a time is from now, such as `3 minutes ago` or `in 2 hours`."""

@@ -23,6 +23,7 @@ NAVIGATION = (
     Entry("overview", "/console/overview", "review"),
     Entry("queue", "/console/queue", "review"),
     Entry("search", "/console/search", "review"),
+    Entry("cases", "/console/cases", "review"),
     Entry("lists", "/console/lists", "review"),
     Entry("rules", "/console/rules", "review"),
     Entry("threshold", "/console/threshold", "review"),

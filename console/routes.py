@@ -10,6 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.cases import case_routes, file_routes
+from console.cases import routes as cases
 from console.drift import routes as drift
 from console.entity import routes as entity
 from console.lists import entry_routes as list_entries
@@ -68,6 +70,9 @@ ROUTERS = (
     queue.router,
     transaction.router,
     drift.router,
+    cases.router,
+    case_routes.router,
+    file_routes.router,
     settings.router,
     _rest,
 )

@@ -15,6 +15,8 @@ from persistence.actor import Actor
 from persistence.tables.review import AccessRow
 
 TRANSACTION_READ = "transaction.read"
+CASE_READ = "case.read"
+CASE_EXPORTED = "case.exported"
 SearchAction = Literal["transactions.searched", "transactions.exported"]
 
 
@@ -26,6 +28,11 @@ def transaction_object(transaction_id: UUID) -> str:
 def account_object(account: str) -> str:
     """Return an account as the object of an entry."""
     return f"accounts/{account}"
+
+
+def case_object(number: int) -> str:
+    """Return a case as the object of an entry."""
+    return f"cases/{number}"
 
 
 def log_access(

@@ -47,7 +47,7 @@ ActorName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
 AuditObject = Annotated[
     str,
     Field(
-        pattern=r"^(labels|policy|(accounts|keys|lists|models|rules|tenants|transactions|users)/[^\x00-\x1f\x7f]{1,300})$",
+        pattern=r"^(labels|policy|(accounts|cases|keys|lists|models|rules|tenants|transactions|users)/[^\x00-\x1f\x7f]{1,300})$",
         examples=["transactions/01a20954-307f-76ad-bbfb-c426daea33c6"],
     ),
 ]
@@ -154,7 +154,7 @@ class AuditQuery(_PageQuery):
     action: Action | Absent = Field(
         default=None,
         description="only this, such as key.created, promotion.changed, label.created; of reads "
-        "transaction.read, transactions.searched, transactions.exported",
+        "transaction.read, transactions.searched, transactions.exported, case.read, case.exported",
     )
     actor: ActorName | Absent = Field(
         default=None,
@@ -162,8 +162,8 @@ class AuditQuery(_PageQuery):
     )
     object: AuditObject | Absent = Field(
         default=None,
-        description="only of this: accounts/ACCOUNT, keys/PREFIX, labels, models/NAME/VERSION, "
-        "policy, tenants/SLUG or transactions/ID",
+        description="only of this: accounts/ACCOUNT, cases/NUMBER, keys/PREFIX, labels, "
+        "models/NAME/VERSION, policy, tenants/SLUG or transactions/ID",
     )
     from_: Instant | Absent = Field(
         default=None, alias="from", description="at this time or later (ISO 8601)"

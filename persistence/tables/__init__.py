@@ -1,6 +1,7 @@
 """Tables, one file a subject. Migrations create them; a test compares the two."""
 
 from persistence.tables import (
+    cases,
     decisions,
     deployments,
     drift,
@@ -19,6 +20,7 @@ from persistence.tables.base import Base
 
 __all__ = [
     "Base",
+    "cases",
     "decisions",
     "deployments",
     "drift",

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from persistence.actor import Actor
 from persistence.api_keys import issue_key, verify_key
+from persistence.cases.changes import CaseForm, Contents, create_case
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.deployments.approvals import ApprovedVersion, approve_version
@@ -136,6 +137,8 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
             assign(connection, user, decision.transaction_id)
         fold_hours(engine, tenant.id, datetime.now(UTC) + 2 * GRACE)
+        contents = Contents([str(decision.transaction_id)], [("account", "C1")], "Seen")
+        create_case(engine, tenant.id, CaseForm("Ring"), contents, actor=Actor("tests"))
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -231,6 +234,12 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE user_sessions SET expires_at = now() + interval '1 year'",
         "UPDATE sign_in_links SET expires_at = now() + interval '1 year'",
         "DELETE FROM sign_in_links",
+        "DELETE FROM cases",
+        "UPDATE cases SET created_by = 'another'",
+        "UPDATE case_events SET actor = 'another'",
+        "UPDATE case_entities SET actor = 'another'",
+        "UPDATE case_notes SET text = 'another'",
+        "DELETE FROM case_notes",
         "UPDATE labels SET label = 'legitimate'",
         "DELETE FROM labels",
         "DELETE FROM decision_hours",
@@ -309,6 +318,10 @@ def test_a_row_refused_by_postgres_fails_alone(
         ("UPDATE users SET role = 'admin'", "user.changed"),
         ("DELETE FROM user_sessions", "session.removed"),
         ("UPDATE sign_in_links SET used_at = now()", "link.changed"),
+        ("UPDATE cases SET title = 'Another'", "case.changed"),
+        ("DELETE FROM case_events", "case_event.removed"),
+        ("DELETE FROM case_entities", "case_entity.removed"),
+        ("UPDATE case_notes SET text = 'Another'", "case_note.changed"),
         ("UPDATE review_assignments SET at = now() - interval '1 day'", "assignment.changed"),
     ],
 )
@@ -339,6 +352,10 @@ def test_creating_is_audited_in_every_audited_table(
         for noun in (
             "approval",
             "assignment",
+            "case",
+            "case_entity",
+            "case_event",
+            "case_note",
             "challenger",
             "event_type",
             "feedback",

@@ -1,0 +1,1 @@
+"""Cases: what analysts investigate together, and what changes one."""
