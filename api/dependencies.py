@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.pagination import Cursors
-from persistence.api_keys import Principal
+from persistence.api_keys import KeyIssuer, Principal
 from registry.client.base import RegisteredVersion
 from web.auth import Authenticator
 from web.headers import authorization
@@ -40,6 +40,7 @@ class ApiDependencies:
             this process.
         find_version: blocking function that returns a version of a registered model by its number;
             None where MLflow does not have it.
+        key_issuer: issuer of API keys, for administrators in the console.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class ApiDependencies:
         cursors: Cursors,
         refresh_settings: Callable[[int], None],
         find_version: Callable[[str, int], RegisteredVersion | None],
+        key_issuer: KeyIssuer,
     ) -> None:
         self.auth = auth
         self.cursors = cursors
+        self.key_issuer = key_issuer
         self._engine = engine
         self._refresh_settings = refresh_settings
         self._find_version = find_version

@@ -19,7 +19,7 @@ from api.pagination import Cursors
 from app.management import create_app
 from console.access import COOKIE, csrf_token
 from persistence.actor import Actor
-from persistence.api_keys import verify_key
+from persistence.api_keys import KeyIssuer, verify_key
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.people.links import create_link, use_link
@@ -137,6 +137,7 @@ def _serving(engine: Engine, port: int) -> Iterator[str]:
         Cursors(KEY_SECRET),
         lambda _: None,
         lambda _name, _number: None,
+        KeyIssuer(KEY_SECRET),
     )
     app = HeadAsGet(ProblemBackstop(create_app(dependencies)))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
