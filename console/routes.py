@@ -10,9 +10,14 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.audit import routes as audit
 from console.navigation import NAVIGATION
 from console.page_route import PageRoute, error_page
+from console.palette import routes as palette
 from console.queue import routes as queue
+from console.search import routes as search
+from console.settings import key_routes as keys
+from console.settings import people_routes as people
 from console.settings import routes as settings
 from console.sign_in import routes as sign_in
 from console.transaction import routes as transaction
@@ -40,7 +45,12 @@ ROUTERS = (
     sign_in.router,
     queue.router,
     transaction.router,
+    search.router,
+    audit.router,
     settings.router,
+    people.router,
+    keys.router,
+    palette.router,
     _rest,
 )
 """Routers of the console; the last one answers what no other does."""

@@ -45,7 +45,7 @@ def list_searches(engine: Engine, tenant_id: int, user_id: int) -> list[SavedSea
 
 
 def save_search(
-    engine: Engine, tenant_id: int, user_id: int, *, name: str, query: str, actor: Actor
+    engine: Engine, tenant_id: int, user_id: int, *, name: str, parameters: str, actor: Actor
 ) -> None:
     """Keep a search; one of the same name is replaced.
 
@@ -54,7 +54,7 @@ def save_search(
         tenant_id: tenant of the person.
         user_id: person whose search it is.
         name: name of 1 to 64 characters.
-        query: parameters of the page's address.
+        parameters: parameters of the page's address.
         actor: the person, as the audit log names them.
 
     Raises:
@@ -62,9 +62,9 @@ def save_search(
             others.
     """
     check_name(name)
-    if len(query) > MAX_QUERY_LENGTH:
+    if len(parameters) > MAX_QUERY_LENGTH:
         raise _refused("query", f"has more than {MAX_QUERY_LENGTH} characters")
-    values = {"tenant_id": tenant_id, "user_id": user_id, "name": name, "query": query}
+    values = {"tenant_id": tenant_id, "user_id": user_id, "name": name, "query": parameters}
     others = select(SavedSearchRow.id).where(
         SavedSearchRow.tenant_id == tenant_id,
         SavedSearchRow.user_id == user_id,
@@ -74,7 +74,7 @@ def save_search(
         insert(SavedSearchRow)
         .values(**values)
         .on_conflict_do_update(
-            index_elements=("tenant_id", "user_id", "name"), set_={"query": query}
+            index_elements=("tenant_id", "user_id", "name"), set_={"query": parameters}
         )
     )
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:

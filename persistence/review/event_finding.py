@@ -21,7 +21,7 @@ from persistence.tables.review import FeedbackRow
 from persistence.tenancy import tenant_transaction
 from scoring.event_type.fields import EventType
 
-MAX_COUNTED = 10_000
+MAX_COUNTED = 2_000
 """Transactions that figures of a result are made of; a larger result has the newest ones."""
 
 
@@ -115,9 +115,16 @@ def figures_of(engine: Engine, tenant_id: int, search: EventSearch) -> Figures:
             .cte("found")
             .prefix_with("MATERIALIZED")
         )
+        # LIMIT 1 keeps each part a look-up by index, see `read_cases`.
+        event = (
+            select(TransactionRow.id, TransactionRow.amount)
+            .where(TransactionRow.tenant_id == tenant_id, TransactionRow.id == ids.c.id)
+            .limit(1)
+            .lateral("event")
+        )
         decision = (
             select(PredictionRow.decision)
-            .where(*of_transaction(tenant_id, search))
+            .where(*of_transaction(tenant_id, search, event.c.id))
             .limit(1)
             .lateral("decision")
         )
@@ -133,13 +140,10 @@ def figures_of(engine: Engine, tenant_id: int, search: EventSearch) -> Figures:
                 decision.c.decision,
                 func.coalesce(latest.c.label, "none"),
                 func.count(),
-                func.coalesce(func.sum(TransactionRow.amount), 0.0),
+                func.coalesce(func.sum(event.c.amount), 0.0),
             )
             .select_from(ids)
-            .join(
-                TransactionRow,
-                (TransactionRow.tenant_id == tenant_id) & (TransactionRow.id == ids.c.id),
-            )
+            .join(event, true())
             .join(decision, true())
             .outerjoin(latest, true())
             .group_by(decision.c.decision, latest.c.label)

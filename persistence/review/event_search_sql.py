@@ -142,19 +142,23 @@ def _conditions(
         yield from _of_field(search, one)
     decision = list(_of_decision(search))
     if decision:
-        yield exists().where(*of_transaction(tenant_id, search), *decision)
+        yield exists().where(
+            *of_transaction(tenant_id, search, TransactionRow.__table__.c.id), *decision
+        )
     if search.verdict is not None:
         yield _of_verdict(tenant_id, search)
 
 
-def of_transaction(tenant_id: int, search: EventSearch) -> Iterator[ColumnElement[bool]]:
+def of_transaction(
+    tenant_id: int, search: EventSearch, transaction_id: ColumnElement[UUID]
+) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions of the prediction of a transaction of a search.
 
     A prediction's id has the millisecond of its transaction's (`persistence.uuid7.new_ids`), so the
     search's times leave out the other months of predictions too.
     """
     yield PredictionRow.tenant_id == tenant_id
-    yield PredictionRow.transaction_id == TransactionRow.id
+    yield PredictionRow.transaction_id == transaction_id
     if search.from_ms is not None:
         yield PredictionRow.id >= first_id_at(search.from_ms)
     if search.to_ms is not None:
