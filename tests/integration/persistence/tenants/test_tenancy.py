@@ -19,6 +19,9 @@ from persistence.drift.checks import check_drift
 from persistence.history.writer import PastEvent, import_history
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
+from persistence.people.links import create_link, use_link
+from persistence.people.saved_searches import save_search
+from persistence.people.users import create_user
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
@@ -130,8 +133,27 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         put_list(engine, tenant.id, values=["C1"])
         put_rule(engine, tenant.id)
         put_snooze(engine, tenant.id, 1, "C1", datetime(2030, 1, 1, tzinfo=UTC), "account")
+        _put_person(engine, tenant.id)
         ids.append(tenant.id)
     return ids[0], ids[1]
+
+
+def _put_person(engine: Engine, tenant_id: int) -> None:
+    """Store a person with a session, a link, a saved search and something to review."""
+    me = Actor("tests")
+    user = create_user(
+        engine, tenant_id, email="ana@bank.example", name="Ana", role="analyst", actor=me
+    )
+    use_link(engine, create_link(engine, user, "sign_in", actor=me))
+    save_search(engine, tenant_id, user.id, name="Risky", parameters="band=high", actor=me)
+    with tenant_transaction(engine, tenant_id, actor=me) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO review_assignments (tenant_id, transaction_id, user_id)"
+                " VALUES (:t, uuidv7(), :u)"
+            ),
+            {"t": tenant_id, "u": user.id},
+        )
 
 
 def test_the_batch_writer_cannot_write_for_a_tenant_that_is_not_set(
@@ -265,18 +287,16 @@ def test_the_service_issues_and_revokes_keys_of_its_tenant_only(
         tenant_transaction(service_engine, mine.id) as connection,
     ):
         connection.execute(text("UPDATE api_keys SET revoked_at = NULL"))
+    naming_a_prefix = text(
+        "INSERT INTO api_keys (tenant_id, prefix, name, digest, scopes)"
+        " SELECT :t, set_config('sentinel.key_prefix', 'abcdefghij', true), 'theirs', '',"
+        " ARRAY['admin']"
+    )
     with (
         pytest.raises(DBAPIError, match="row-level security"),
         tenant_transaction(service_engine, mine.id) as connection,
     ):
-        connection.execute(text("SELECT set_config('sentinel.key_prefix', 'abcdefghij', true)"))
-        connection.execute(
-            text(
-                "INSERT INTO api_keys (tenant_id, prefix, name, digest, scopes)"
-                " VALUES (:t, 'abcdefghij', 'theirs', '', ARRAY['admin'])"
-            ),
-            {"t": other.id},
-        )
+        connection.execute(naming_a_prefix, {"t": other.id})
 
 
 def test_the_service_records_a_promotion_and_repeats_are_not_audited(
