@@ -33,7 +33,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-unit test-history check chromium prometheus pgbouncer typescript screens bench bench-store bench-history bench-quality image test-image up lock clean
+.PHONY: help install demo test test-unit test-history check chromium prometheus pgbouncer typescript screens screenshots bench bench-store bench-console bench-history bench-quality image test-image up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,12 +78,18 @@ pgbouncer: | $(PY)
 screens: $(INSTALLED) chromium ## Take the screenshots of docs/lifecycle.md again; needs a running demo
 	@$(PY) -m tests.e2e.browser.screenshots
 
+screenshots: $(INSTALLED) chromium ## Take the pictures of the console again (docs/console.md); needs a running demo
+	@$(PY) -m tests.e2e.console.screenshots
+
 bench: $(INSTALLED) ## Compare with other systems, about 25 minutes; QUICK=1: only the targets' ratios, about 4
 	@$(PY) -m benchmarks $(if $(QUICK),--quick)
 	@$(if $(QUICK),:,$(PY) -m benchmarks report)
 
 bench-store: $(INSTALLED) ## Compare Postgres with 100 thousand and 10 million decisions; about 20 minutes, 30 GB free
 	@$(PY) -m benchmarks.store
+
+bench-console: $(INSTALLED) ## Time every page of the console with 3 million decisions; about 10 minutes, 12 GB free
+	@$(PY) -m benchmarks.console
 
 bench-history: $(INSTALLED) ## Measure what 40 windows add to a decision, with 10 million past events; about 15 minutes
 	@$(PY) -m benchmarks.history

@@ -80,6 +80,7 @@ class Sentinel:
             settings = Settings()
             settings.create_home()
             settings.resolve_key_secrets()
+            _ = settings.openid
             check_tracking_uri(settings.tracking_uri)
             with database_url(settings) as url:
                 check_database_url(url)
@@ -114,6 +115,8 @@ class Sentinel:
             models_in_memory=settings.models_in_memory,
             poll_seconds=settings.alias_poll_seconds,
             traces=app.traces,
+            openid=settings.openid,
+            public_url=settings.public_url,
         )
         self.endpoints = ScoringEndpoints(
             self.dependencies.engine,

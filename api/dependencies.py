@@ -12,9 +12,11 @@ from sqlalchemy import Engine
 from api.pagination import Cursors
 from persistence.api_keys import KeyIssuer, Principal
 from registry.client.base import RegisteredVersion
+from scoring.errors import Overloaded
 from web.auth import Authenticator
 from web.headers import authorization
 from web.invalid_fields import invalid_fields
+from web.openid import OpenIdProvider
 from web.single_flight_cache import SingleFlightCache
 
 API_CONNECTIONS = 3
@@ -22,6 +24,8 @@ API_CONNECTIONS = 3
 each other and never keep a payment waiting."""
 KEEP_RESULT_S = 30.0
 """Seconds that the result of an expensive query is used again, such as by a dashboard's refresh."""
+MAX_WAITING_HASHES = 8
+"""Sign-ins that wait for the one before."""
 MAX_KEPT_RESULTS = 16
 """Results of up to 3 MB each."""
 
@@ -41,6 +45,8 @@ class ApiDependencies:
         find_version: blocking function that returns a version of a registered model by its number;
             None where MLflow does not have it.
         key_issuer: issuer of API keys, for administrators in the console.
+        openid: provider at which people may sign in; None: with passwords only.
+        public_url: address at which people open the console; None: that of each request.
     """
 
     def __init__(
@@ -51,7 +57,12 @@ class ApiDependencies:
         refresh_settings: Callable[[int], None],
         find_version: Callable[[str, int], RegisteredVersion | None],
         key_issuer: KeyIssuer,
+        *,
+        openid: OpenIdProvider | None = None,
+        public_url: str | None = None,
     ) -> None:
+        self.openid = openid
+        self.public_url = public_url
         self.auth = auth
         self.cursors = cursors
         self.key_issuer = key_issuer
@@ -61,6 +72,8 @@ class ApiDependencies:
         self._threads = CapacityLimiter(API_CONNECTIONS)
         self._expensive = CapacityLimiter(1)
         self._registry = CapacityLimiter(1)  # its own: a registry that hangs holds no query
+        self._provider = CapacityLimiter(1)
+        self._hashing = CapacityLimiter(1)
         self._results: SingleFlightCache[Any] = SingleFlightCache(KEEP_RESULT_S, MAX_KEPT_RESULTS)
 
     async def run(
@@ -73,6 +86,31 @@ class ApiDependencies:
         return await to_thread.run_sync(
             lambda: query(self._engine, *args, **kwargs), limiter=self._threads
         )
+
+    async def run_hashing(
+        self,
+        query: Callable[Concatenate[Engine, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run a query that hashes a password: one at a time, since each takes 46 MiB and 40 ms.
+
+        Raises:
+            Overloaded: MAX_WAITING_HASHES wait already.
+        """
+        if self._hashing.statistics().tasks_waiting >= MAX_WAITING_HASHES:
+            raise Overloaded("Too many people are signing in at once; try again in a moment.")
+        async with self._hashing:
+            return await self.run(query, *args, **kwargs)
+
+    async def run_elsewhere(
+        self,
+        ask: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run a blocking request to the sign-in provider, one at a time; it holds no query."""
+        return await to_thread.run_sync(lambda: ask(*args, **kwargs), limiter=self._provider)
 
     async def run_cached(
         self,

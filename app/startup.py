@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from api.dependencies import API_CONNECTIONS, ApiDependencies
 from api.pagination import Cursors
+from console.overview.folder import HourFolder
 from observability.database_metrics import DatabaseMetrics
 from observability.deployment_metrics import DeploymentMetrics
 from observability.drift_metrics import DriftMetrics
@@ -38,9 +39,10 @@ from serving.history_folder import HistoryFolder
 from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
+from web.openid import OpenIdProvider
 
 BACKGROUND_CONNECTIONS = 3
-"""Connections for aliases, policies, shadow scores and metrics; a payment never waits for them."""
+"""Connections for aliases, policies, shadow scores, metrics and figures; no payment waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def connect(
     models_in_memory: int,
     poll_seconds: float,
     traces: Traces,
+    openid: tuple[str, str, str, str] | None = None,
+    public_url: str | None = None,
 ) -> Dependencies:
     """Connect to Postgres and MLflow, load the production models and start the background loops.
 
@@ -89,6 +93,9 @@ def connect(
         models_in_memory: number of different models that stay in memory.
         poll_seconds: seconds between two reads of the aliases.
         traces: tracer of the process.
+        openid: issuer, client id, client secret and name of the provider at which people may sign
+            in; None: with passwords only.
+        public_url: address at which people open the console; None: that of each request.
     """
 
     def pool(name: str, connections: int) -> Engine:
@@ -131,6 +138,8 @@ def connect(
     stack.callback(drift.stop)
     database = DatabaseMetrics(background_engine)
     stack.callback(database.stop)
+    hours = HourFolder(background_engine)
+    stack.callback(hours.stop)
     deployments = DeploymentMetrics(
         has_model=alias_follower.has_model,
         challengers=alias_follower.challengers,
@@ -156,6 +165,8 @@ def connect(
             alias_follower.refresh_settings,
             model_store.find,
             KeyIssuer(key_secrets[0]),
+            openid=OpenIdProvider(*openid) if openid else None,
+            public_url=public_url,
         ),
         metrics=LiveMetrics(
             pools,
@@ -172,6 +183,7 @@ def connect(
     shadow.start()
     drift.start()
     database.start()
+    hours.start()
     # A full collection would visit all these objects and stall every caller for 0.12 s every 0.6 s
     # at 64 clients. No collection runs before: it would take 0.14 s to free 279 objects.
     gc.freeze()

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from api.dependencies import ApiDependencies, CurrentDependencies
 from persistence.actor import Actor
 from persistence.people.sessions import LONGEST, SignedIn, find_session
-from scoring.errors import Forbidden, SentinelError
+from scoring.errors import Forbidden, Unauthenticated
 
 COOKIE = "sentinel_session"
 CSRF_FIELD = "csrf"
@@ -26,12 +26,8 @@ REFRESH_HEADER = "x-refresh"
 _SAFE = ("GET", "HEAD")
 
 
-class SignInNeeded(SentinelError):
+class SignInNeeded(Unauthenticated):
     """Nobody is signed in, or the session is over; the page leads to the sign-in."""
-
-    status = 401
-    code = "unauthenticated"
-    title = "Sign in"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from math import isnan
 from zoneinfo import ZoneInfo
@@ -103,6 +103,10 @@ class Formats:
     def day(self, moment: datetime) -> str:
         """Return a day in the tenant's zone."""
         return str(format_date(moment.astimezone(self.zone), "d MMM", locale=self._locale))
+
+    def calendar_day(self, day: date) -> str:
+        """Return a day that has no zone of its own, such as a day in UTC."""
+        return str(format_date(day, "d MMM", locale=self._locale))
 
     def ago(self, moment: datetime) -> str:
         """Return how far a time is from now, such as `3 minutes ago` or `in 2 hours`."""

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from console.access import SignInNeeded
 from console.rendering import render
-from scoring.errors import SentinelError
+from scoring.errors import MalformedRequest, PayloadTooLarge, SentinelError
 from web.problem_types import RETRY_AFTER_S, RETRY_STATUSES
 from web.problems import invalid_parameters
 
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive
+
 SIGN_IN = "/console/sign-in"
 HOME = "/console"
+MAX_FORM_BYTES = 4 * 1024 * 1024
+"""Largest form: one with a pasted list of 100,000 entries."""
 
 
 class PageRoute(APIRoute):
@@ -30,14 +36,17 @@ class PageRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            limited = Request(request.scope, _limited(request.receive))
             try:
-                return await handler(request)
+                return await handler(limited)
             except SignInNeeded:
                 return _to_sign_in(request)
             except SentinelError as error:
-                return error_page(request, error)
+                return error_page(limited, error)
             except RequestValidationError as error:
-                return error_page(request, invalid_parameters(error))
+                return error_page(limited, invalid_parameters(error))
+            except HTTPException as error:
+                return error_page(limited, _unreadable(error))
 
         return handle
 
@@ -56,6 +65,28 @@ def local_path(path: str | None) -> str:
     if path and (path == HOME or path.startswith((f"{HOME}/", f"{HOME}?"))) and "\\" not in path:
         return path
     return HOME
+
+
+def _limited(receive: Receive) -> Receive:
+    """Return a receiver of a body that raises PayloadTooLarge after MAX_FORM_BYTES."""
+    received = 0
+
+    async def receive_part() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_FORM_BYTES:
+            raise PayloadTooLarge(f"The form has more than {MAX_FORM_BYTES:,} bytes.")
+        return message
+
+    return receive_part
+
+
+def _unreadable(error: HTTPException) -> SentinelError:
+    """Return the error of a form that FastAPI could not read."""
+    if isinstance(error.__cause__, SentinelError):
+        return error.__cause__
+    return MalformedRequest(f"The form cannot be read: {error.detail}")
 
 
 def _to_sign_in(request: Request) -> Response:

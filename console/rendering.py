@@ -37,6 +37,22 @@ def language_of(request: Request) -> str:
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language"))
 
 
+def formats_of(request: Request, visitor: Visitor | None) -> Formats:
+    """Return how a person sees numbers and times on a page.
+
+    Args:
+        request: request that the page answers.
+        visitor: who is signed in; None: nobody.
+    """
+    signed_in = visitor.signed_in if visitor else None
+    return Formats(
+        language_of(request),
+        signed_in.currency if signed_in else None,
+        signed_in.time_zone if signed_in else "UTC",
+        utc_now(),
+    )
+
+
 def render(
     request: Request,
     template: str,
@@ -57,13 +73,6 @@ def render(
         values: what the template shows.
     """
     language = language_of(request)
-    signed_in = visitor.signed_in if visitor else None
-    formats = Formats(
-        language,
-        signed_in.currency if signed_in else None,
-        signed_in.time_zone if signed_in else "UTC",
-        utc_now(),
-    )
     text: Callable[..., str] = partial(translate, language)
     content = (
         _environment()
@@ -75,7 +84,7 @@ def render(
             languages=LANGUAGES,
             navigation=[entry for entry in NAVIGATION if visitor and visitor.may(entry.scope)],
             t=text,
-            f=formats,
+            f=formats_of(request, visitor),
             **values,
         )
     )

@@ -11,16 +11,29 @@ from starlette.responses import RedirectResponse, Response
 from console import assets
 from console.access import Reviewer
 from console.audit import routes as audit
+from console.drift import routes as drift
+from console.entity import routes as entity
+from console.lists import entry_routes as list_entries
+from console.lists import routes as lists
+from console.models import routes as models
 from console.navigation import NAVIGATION
+from console.overview import routes as overview
 from console.page_route import PageRoute, error_page
 from console.palette import routes as palette
+from console.queue import live_routes as queue_live
 from console.queue import routes as queue
+from console.rules import editor_routes as rule_editor
+from console.rules import routes as rules
+from console.rules import switch_routes as rule_switch
 from console.search import routes as search
 from console.settings import key_routes as keys
 from console.settings import people_routes as people
 from console.settings import routes as settings
+from console.sign_in import openid_routes as openid
 from console.sign_in import routes as sign_in
+from console.threshold import routes as threshold
 from console.transaction import routes as transaction
+from console.verdicts import routes as verdicts
 from scoring.errors import NotFound
 
 _start = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -43,10 +56,23 @@ ROUTERS = (
     assets.router,
     _start,
     sign_in.router,
+    openid.router,
     queue.router,
+    queue_live.router,
+    verdicts.router,
     transaction.router,
+    entity.router,
+    lists.router,
+    list_entries.router,
+    rules.router,
+    rule_editor.router,
+    rule_switch.router,
+    threshold.router,
+    models.router,
+    overview.router,
     search.router,
     audit.router,
+    drift.router,
     settings.router,
     people.router,
     keys.router,

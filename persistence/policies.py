@@ -44,21 +44,26 @@ class TenantPolicy:
         id: number that grows from one to the next; a prediction names the one that decided it.
         policy: costs, threshold and bands; None where the tenant's policy was withdrawn, so that
             each version's own counts.
-        actor: name of the API key.
+        actor: name of the API key, or of the person.
         created_at: time at which it came into force.
+        reason: reason in the person's words, or None.
     """
 
     id: int
     policy: Policy | None
     actor: str
     created_at: datetime
+    reason: str | None = None
 
 
 class UnreadablePolicy(SentinelError):
     """A tenant's stored policy is not one of this release."""
 
 
-_COLUMNS = (PolicyRow.id, PolicyRow.policy, PolicyRow.actor, PolicyRow.created_at)
+_COLUMNS = (
+    *(PolicyRow.id, PolicyRow.policy, PolicyRow.actor, PolicyRow.created_at),
+    PolicyRow.reason,
+)
 
 
 def lock_policies(connection: Connection, tenant_id: int) -> None:
@@ -75,7 +80,11 @@ def lock_policies(connection: Connection, tenant_id: int) -> None:
 
 
 def insert_policy(
-    connection: Connection, tenant_id: int, policy: Policy | None, actor: str
+    connection: Connection,
+    tenant_id: int,
+    policy: Policy | None,
+    actor: str,
+    reason: str | None = None,
 ) -> TenantPolicy:
     """Put a policy in force; triggers write the audit log and notify every listener.
 
@@ -83,11 +92,13 @@ def insert_policy(
         connection: connection inside a `tenant_transaction` of the same actor.
         tenant_id: tenant whose policy it is.
         policy: policy in force from now on; None withdraws the one before.
-        actor: name of the API key.
+        actor: name of the API key, or of the person.
+        reason: reason in the person's words, or None.
     """
+    numbers = policy.as_numbers() if policy else None
     statement = (
         insert(PolicyRow)
-        .values(tenant_id=tenant_id, policy=policy.as_numbers() if policy else None, actor=actor)
+        .values(tenant_id=tenant_id, policy=numbers, actor=actor, reason=reason)
         .returning(*_COLUMNS)
     )
     return _policy(*connection.execute(statement).one())
@@ -214,19 +225,27 @@ def listen(engine: Engine) -> Iterator[PolicyChanges]:
 
 
 def _policy(
-    id_: int, numbers: Mapping[str, Any] | None, actor: str, created_at: datetime
+    id_: int,
+    numbers: Mapping[str, Any] | None,
+    actor: str,
+    created_at: datetime,
+    reason: str | None,
 ) -> TenantPolicy:
     try:
         policy = policy_from_numbers(numbers) if numbers else None
     except ValueError as error:
         raise UnreadablePolicy(f"The stored policy {id_} cannot be read: {error}.") from error
-    return TenantPolicy(id_, policy, actor, created_at)
+    return TenantPolicy(id_, policy, actor, created_at, reason)
 
 
 def _policy_or_error(
-    id_: int, numbers: Mapping[str, Any] | None, actor: str, created_at: datetime
+    id_: int,
+    numbers: Mapping[str, Any] | None,
+    actor: str,
+    created_at: datetime,
+    reason: str | None,
 ) -> TenantPolicy | UnreadablePolicy:
     try:
-        return _policy(id_, numbers, actor, created_at)
+        return _policy(id_, numbers, actor, created_at, reason)
     except UnreadablePolicy as error:
         return error

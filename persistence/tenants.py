@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import available_timezones
 
+from babel.numbers import is_currency
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -130,7 +132,35 @@ def set_four_eyes(engine: Engine, slug: str, four_eyes: bool, *, actor: Actor = 
     return _update(engine, slug, actor, four_eyes=four_eyes)
 
 
-def _update(engine: Engine, slug: str, actor: Actor, **values: bool) -> Tenant:
+def set_locale(
+    engine: Engine, slug: str, *, currency: str | None, time_zone: str | None, actor: Actor
+) -> Tenant:
+    """Change how the console writes a tenant's amounts and times.
+
+    Args:
+        engine: pool that acts as the tables' owner.
+        slug: slug of the tenant.
+        currency: ISO 4217 code of the amounts; None: as it is.
+        time_zone: IANA name of the zone of the times; None: as it is.
+        actor: person who changes it.
+
+    Raises:
+        UnknownTenant: there is no such tenant.
+        InvalidRequest: there is no such currency or zone.
+    """
+    values = {"currency": currency and currency.upper(), "time_zone": time_zone}
+    if currency and not is_currency(currency.upper()):
+        message = "must be a code of ISO 4217, such as EUR"
+        raise InvalidRequest(f"The currency {message}.", errors=(FieldError("currency", message),))
+    if time_zone and time_zone not in available_timezones():
+        message = "must be a name of the IANA time zones, such as Europe/Berlin"
+        raise InvalidRequest(
+            f"The time zone {message}.", errors=(FieldError("time_zone", message),)
+        )
+    return _update(engine, slug, actor, **{name: v for name, v in values.items() if v})
+
+
+def _update(engine: Engine, slug: str, actor: Actor, **values: bool | str) -> Tenant:
     statement = (
         update(TenantRow).where(TenantRow.slug == slug).values(**values).returning(*_COLUMNS)
     )

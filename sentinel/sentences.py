@@ -13,7 +13,17 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _PACKAGES = frozenset(
-    {"api", "app", "benchmarks", "observability", "persistence", "registry", "scoring", "sentinel"}
+    {
+        "api",
+        "app",
+        "benchmarks",
+        "console",
+        "observability",
+        "persistence",
+        "registry",
+        "scoring",
+        "sentinel",
+    }
     | {"serving", "tools", "training", "web"}
 )
 

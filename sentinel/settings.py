@@ -7,7 +7,7 @@ import secrets
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +20,22 @@ from sentinel.home import (
     private_database,
     private_directory,
 )
+
+
+class OpenIdSettings(NamedTuple):
+    """How the console reaches an OpenID Connect provider.
+
+    Attributes:
+        issuer: address of the provider.
+        client_id: id of this service at the provider.
+        client_secret: secret of that id.
+        name: name of the provider on the button.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    name: str
 
 
 class SettingsError(CommandError):
@@ -66,6 +82,17 @@ class Settings(BaseSettings):
     log_level: Literal["info", "warning", "error"] = Field(
         default="info", description="lowest level that is logged; batches are logged at info"
     )
+    public_url: str | None = Field(
+        default=None,
+        description="address at which people open the console, such as https://sentinel.bank; "
+        "unset: that of each request",
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="OpenID Connect provider of the console; unset: passwords only"
+    )
+    oidc_client_id: str | None = Field(default=None, description="this service's id there")
+    oidc_client_secret: str | None = Field(default=None, repr=False)
+    oidc_name: str = Field(default="OpenID Connect", description="the provider's name on a button")
     otlp_endpoint: str | None = Field(
         default=None,
         validation_alias=AliasChoices(
@@ -145,6 +172,25 @@ class Settings(BaseSettings):
     def model_cache(self) -> Path:
         """The directory of the model versions that this machine has downloaded and verified."""
         return self.home_path / "models"
+
+    @property
+    def openid(self) -> OpenIdSettings | None:
+        """How people sign in at an OpenID Connect provider; None: with passwords only.
+
+        Raises:
+            SettingsError: a part is missing.
+        """
+        parts = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret)
+        if not any(parts):
+            return None
+        if not (self.oidc_issuer and self.oidc_client_id and self.oidc_client_secret):
+            raise SettingsError(
+                "Sign-in by OpenID Connect needs SENTINEL_OIDC_ISSUER, SENTINEL_OIDC_CLIENT_ID and "
+                "SENTINEL_OIDC_CLIENT_SECRET together."
+            )
+        return OpenIdSettings(
+            self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret, self.oidc_name
+        )
 
     def create_home(self) -> None:
         """Create the home, and the places that the service and training write to.

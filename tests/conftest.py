@@ -11,16 +11,19 @@ import pytest
 
 pytest_plugins = ["tests.support.plugins.scheduling"]
 
-FIXTURES = (
+FIXTURES = ("tests.support.data.training",)
+FIXTURES_OF_SERVERS = (
     "tests.support.postgres.fixtures",
     "tests.support.commands.fixtures",
     "tests.support.stack",
     "tests.support.system",
     "tests.support.console.site",
     "tests.support.outside_world",
-    "tests.support.data.training",
     "tests.support.data.matured_decisions",
 )
+
+WITHOUT_SERVERS = "tests/unit"
+"""Beginning of the tests that use no fixture of a server."""
 
 # Below the ports that Linux gives to outgoing connections (32768 to 60999): a port stays free from
 # the moment it is chosen until a server that starts for seconds binds it.
@@ -29,13 +32,16 @@ _PORTS = 1_000  # of each process of pytest-xdist
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Import the fixtures, except in the process that only hands tests to pytest-xdist's workers.
+    """Import the fixtures where tests run that use them.
 
-    They import MLflow and LightGBM: 4.5 s, in which no worker has started yet.
+    They import MLflow and LightGBM: 4.5 s of each worker. In the process that only hands tests to
+    pytest-xdist's workers nobody needs them, and no worker has started yet.
     """
-    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
-        for name in FIXTURES:
-            config.pluginmanager.import_plugin(name)
+    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+        return
+    starts_servers = not all(argument.startswith(WITHOUT_SERVERS) for argument in config.args)
+    for name in (*FIXTURES, *(FIXTURES_OF_SERVERS if starts_servers else ())):
+        config.pluginmanager.import_plugin(name)
 
 
 @pytest.fixture(scope="session")

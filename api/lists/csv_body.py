@@ -15,7 +15,14 @@ from pydantic import BaseModel
 from api.lists.schemas import EntriesIn, EntryIn, ValuesIn
 from api.request_body import BodyReader, JsonBody
 from scoring.errors import FieldError, InvalidRequest, invalid_request
-from scoring.lists.entry_rows import COLUMNS, BadEntry, EntryDefaults, parse_entry, parse_value
+from scoring.lists.entry_rows import (
+    COLUMNS,
+    BadEntry,
+    EntryDefaults,
+    NewEntry,
+    parse_entry,
+    parse_value,
+)
 from scoring.tables.csv_rows import (
     Layout,
     Row,
@@ -75,12 +82,28 @@ def entries_of_csv(body: bytes) -> EntriesIn:
             line and the column of each of the first errors.
     """
     long_ago = datetime.min.replace(tzinfo=UTC)
-    entries = _parsed(
-        body, COLUMNS, 2, lambda row: parse_entry(row.cells, EntryDefaults(), long_ago)
-    )
     return EntriesIn.model_construct(
-        entries=[EntryIn.model_construct(**entry._asdict()) for entry in entries]
+        entries=[
+            EntryIn.model_construct(**entry._asdict())
+            for entry in new_entries_of_csv(body, EntryDefaults(), long_ago)
+        ]
     )
+
+
+def new_entries_of_csv(body: bytes, defaults: EntryDefaults, now: datetime) -> list[NewEntry]:
+    """Return the entries of CSV with the column value, and maybe reason and expires_at.
+
+    Args:
+        body: text of the table.
+        defaults: what stands in for a missing reason, without which the column must be there, and
+            for a missing `expires_at`.
+        now: time that each `expires_at` must be later than.
+
+    Raises:
+        InvalidRequest: as of `entries_of_csv`.
+    """
+    needed = 2 if defaults.reason is None else 1
+    return _parsed(body, COLUMNS, needed, lambda row: parse_entry(row.cells, defaults, now))
 
 
 def values_of_csv(body: bytes) -> ValuesIn:

@@ -26,6 +26,7 @@ class EffectivePolicy:
         since: time at which it came into force.
         actor: who put it in force, as the audit log names it.
         production: version in production, if any.
+        reason: reason of the tenant's own policy in the person's words, or None.
     """
 
     policy: Policy
@@ -33,6 +34,7 @@ class EffectivePolicy:
     since: datetime
     actor: str
     production: ServedVersion | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,12 @@ class TenantDeployment:
         newest, production = self.newest_policy, self.production
         if newest and newest.policy:
             return EffectivePolicy(
-                newest.policy, newest.id, newest.created_at, newest.actor, production
+                newest.policy,
+                newest.id,
+                newest.created_at,
+                newest.actor,
+                production,
+                newest.reason,
             )
         if production is None or not (production.production_since and production.promoted_by):
             raise NoModel("No model version is in production for this tenant; promote one.")
@@ -93,6 +100,7 @@ def change_policy(
     tenant_id: int,
     change: Callable[[TenantDeployment], Policy | None],
     actor: Actor,
+    reason: str | None = None,
 ) -> TenantDeployment:
     """Replace a tenant's own policy, and return what is in force then.
 
@@ -106,14 +114,15 @@ def change_policy(
         tenant_id: tenant whose policy changes.
         change: function of what is in force that returns the tenant's own policy from now on, or
             None to withdraw it; what it raises undoes the transaction.
-        actor: API key that changes it.
+        actor: API key, or person, that changes it.
+        reason: reason in the person's words, or None.
     """
     lock_policies(connection, tenant_id)
     deployment = _deployment(connection, tenant_id)
     policy = change(deployment)
     if policy == deployment.own_policy:
         return deployment
-    stored = insert_policy(connection, tenant_id, policy, actor.name)
+    stored = insert_policy(connection, tenant_id, policy, actor.name, reason)
     return replace(deployment, newest_policy=stored)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from sqlalchemy import Engine
 
 from persistence.labels.reader import (
@@ -101,6 +102,72 @@ def study_decisions(
     return _window(matured, at, maturity_days, window_days), matured
 
 
+def study_pairs(
+    engine: Engine,
+    tenant_id: int,
+    champion: ModelVersion,
+    challenger: ModelVersion,
+    maturity_days: float,
+    window_days: float,
+    as_of: datetime | None,
+) -> tuple[DecisionWindow, MaturedPairs]:
+    """Read a tenant's latest matured decisions that two versions scored.
+
+    Args:
+        engine: pool of connections.
+        tenant_id: tenant whose decisions are read.
+        champion, challenger: versions that scored them.
+        maturity_days: least age of a decision, days.
+        window_days: length of the window that ends at that age, days.
+        as_of: time whose labels count and at which ages are reckoned; None: now.
+    """
+    at = as_of or datetime.now(UTC)
+    pairs = read_matured_pairs(
+        engine,
+        tenant_id,
+        champion,
+        challenger,
+        maturity_days=maturity_days,
+        window_days=window_days,
+        limit=MAX_DECISIONS,
+        as_of=at,
+    )
+    return _window(pairs, at, maturity_days, window_days), pairs
+
+
+def decisions_of(
+    window: DecisionWindow, matured: MaturedDecisions, version: ModelVersion
+) -> tuple[DecisionWindow, MaturedDecisions]:
+    """Return the decisions of a study that one version made, and their window."""
+    rows = (
+        matured.model == matured.models.index(version)
+        if version in matured.models
+        else np.zeros(matured.score.size, dtype=np.bool_)
+    )
+    names = ("score", "threshold", "amount", "is_fraud", "labelled", "decided_at", "model")
+    selected = replace(
+        matured, weights=matured.weights[rows], **{n: getattr(matured, n)[rows] for n in names}
+    )
+    return _counted(window, selected), selected
+
+
+def challenger_decisions(pairs: MaturedPairs, challenger: ModelVersion) -> MaturedDecisions:
+    """Return the decisions of a study of pairs as the challenger scored them."""
+    count = pairs.is_fraud.size
+    return MaturedDecisions(
+        score=pairs.challenger_score,
+        threshold=np.full(count, np.nan),
+        amount=pairs.amount,
+        is_fraud=pairs.is_fraud,
+        labelled=pairs.labelled,
+        decided_at=pairs.decided_at,
+        model=np.zeros(count, dtype=np.int64),
+        models=(challenger,),
+        weights=pairs.weights,
+        truncated=pairs.truncated,
+    )
+
+
 def compare_versions(
     engine: Engine,
     tenant_id: int,
@@ -125,18 +192,9 @@ def compare_versions(
     Returns:
         The comparison, or a sentence on why there is none.
     """
-    at = as_of or datetime.now(UTC)
-    pairs = read_matured_pairs(
-        engine,
-        tenant_id,
-        champion,
-        challenger,
-        maturity_days=maturity_days,
-        window_days=window_days,
-        limit=MAX_DECISIONS,
-        as_of=at,
+    window, pairs = study_pairs(
+        engine, tenant_id, champion, challenger, maturity_days, window_days, as_of
     )
-    window = _window(pairs, at, maturity_days, window_days)
     if not window.count:
         return (
             f"No decision that versions {champion.version} and {challenger.version} both scored "
@@ -163,19 +221,32 @@ def _window(
     window_days: float,
 ) -> DecisionWindow:
     end = at - timedelta(days=maturity_days)
-    count = matured.is_fraud.size
     # Newest first; without any decision, the window as it was requested.
-    oldest_s = float(matured.decided_at[-1]) if count else None
+    oldest_s = float(matured.decided_at[-1]) if matured.is_fraud.size else None
     start = end - timedelta(days=window_days)
+    return _counted(
+        DecisionWindow(
+            at=at,
+            from_s=start.timestamp() if oldest_s is None else oldest_s,
+            to_s=end.timestamp(),
+            count=0,
+            labelled=0,
+            unknown=0,
+            frauds=0,
+            truncated=matured.truncated,
+            selection_bias="",
+        ),
+        matured,
+    )
+
+
+def _counted(window: DecisionWindow, matured: MaturedDecisions | MaturedPairs) -> DecisionWindow:
     counts = matured.weights > 0
-    return DecisionWindow(
-        at=at,
-        from_s=start.timestamp() if oldest_s is None else oldest_s,
-        to_s=end.timestamp(),
-        count=count,
+    return replace(
+        window,
+        count=matured.is_fraud.size,
         labelled=int((matured.labelled & counts).sum()),
         unknown=int((~counts).sum()),
         frauds=int((matured.is_fraud & counts).sum()),
-        truncated=matured.truncated,
         selection_bias=selection_bias(matured.weights, matured.is_fraud),
     )

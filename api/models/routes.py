@@ -20,13 +20,12 @@ from api.dependencies import (
 )
 from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
 from api.models.effective_policy import TenantDeployment, change_policy, read_deployment
-from api.models.matured_decisions import VersionComparison, compare_versions, study_decisions
 from api.models.pair_tuning import tune_pairs
-from api.models.policy_change import changed_costs, changed_policy
+from api.models.policy_change import changed_policy
 from api.models.policy_schemas import PolicyIn, PolicyOut
 from api.models.responses import models_reply, policy_out, tuner_reply
 from api.models.schemas import MaturedQuery, ModelsReply, TunerQuery, TunerReply
-from api.models.threshold_tuning import tune
+from api.models.studies import compare_with_challenger, study_thresholds
 from api.openapi_responses import ANYWHERE, WITH_BODY, problems
 from api.request_body import BodyReader, JsonBody
 from persistence.api_keys import Principal
@@ -137,23 +136,17 @@ async def read_tuner(
     Escalated cases are left out; those without a label are presumed honest. `pairs` has the
     decline threshold too, in money, reviews and declines a day. Scope: review.
     """
-    deployment = await dependencies.run(read_deployment, caller.tenant_id)
-    policy = deployment.effective_policy().policy
-    costs = changed_costs(policy.cost_model, query.sent())
-    window, matured = await dependencies.run_cached(
-        study_decisions, caller.tenant_id, query.maturity_days, query.window_days, query.as_of
-    )
-    tuning = await to_thread.run_sync(tune, matured, costs, policy.threshold)
+    study = await study_thresholds(dependencies, caller.tenant_id, query)
     pairs = await to_thread.run_sync(
         tune_pairs,
-        matured,
-        costs,
-        policy.thresholds,
-        window.days,
+        study.matured,
+        study.costs,
+        study.effective.policy.thresholds,
+        study.window.days,
         query.max_reviews_per_day,
         query.max_declines_per_day,
     )
-    return tuner_reply(window, costs, tuning, pairs)
+    return tuner_reply(study.window, study.costs, study.tuning, pairs)
 
 
 @router.get(
@@ -174,28 +167,5 @@ async def read_models(
     deployment = await dependencies.run(read_deployment, caller.tenant_id)
     refusals = await dependencies.run(list_refusals, caller.tenant_id, MAX_REFUSALS)
     approvals = await dependencies.run(read_approvals, caller.tenant_id, MAX_APPROVALS)
-    comparison = await _compare(dependencies, caller.tenant_id, deployment, query)
+    comparison = await compare_with_challenger(dependencies, caller.tenant_id, deployment, query)
     return models_reply(deployment, approvals, refusals, comparison)
-
-
-async def _compare(
-    dependencies: ApiDependencies,
-    tenant_id: int,
-    deployment: TenantDeployment,
-    query: MaturedQuery,
-) -> VersionComparison | str:
-    """Compare champion and challenger, or return a sentence on why that is not possible."""
-    if deployment.production is None:
-        return "No model version is in production, so there is nothing to challenge."
-    if deployment.challenger is None:
-        return "No model version is under the alias `challenger`."
-    return await dependencies.run_cached(
-        compare_versions,
-        tenant_id,
-        deployment.production.model,
-        deployment.challenger.model,
-        deployment.effective_policy().policy.cost_model,
-        query.maturity_days,
-        query.window_days,
-        query.as_of,
-    )

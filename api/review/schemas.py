@@ -47,7 +47,7 @@ ActorName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
 AuditObject = Annotated[
     str,
     Field(
-        pattern=r"^(labels|policy|(accounts|keys|lists|models|rules|tenants|transactions)/[^\x00-\x1f\x7f]{1,300})$",
+        pattern=r"^(labels|policy|(accounts|keys|lists|models|rules|tenants|transactions|users)/[^\x00-\x1f\x7f]{1,300})$",
         examples=["transactions/01a20954-307f-76ad-bbfb-c426daea33c6"],
     ),
 ]

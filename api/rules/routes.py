@@ -21,7 +21,9 @@ from api.models.effective_policy import read_deployment
 from api.openapi_responses import ANYWHERE, WITH_BODY, problems, reply
 from api.request_body import BodyReader, JsonBody
 from api.rules import examples
-from api.rules.responses import rule_detail_out, rule_out, rules_out, snooze_out
+from api.rules.changes import make_rule, make_version
+from api.rules.reading import costs_in_force, read_rules_with_figures
+from api.rules.responses import rule_detail_out, rule_out, snooze_out
 from api.rules.schemas import (
     EndedOut,
     RuleChangeIn,
@@ -33,17 +35,11 @@ from api.rules.schemas import (
     SnoozeIn,
     SnoozeOut,
 )
-from persistence.rules.changes import newest_change
-from persistence.rules.checking import canonical_condition, check_entity
-from persistence.rules.figures import rule_figures
-from persistence.rules.in_force import rules_at
-from persistence.rules.names import names_of_conditions
-from persistence.rules.rules import RuleContent, change_rule, create_rule, rule_versions
+from persistence.rules.checking import check_entity
+from persistence.rules.rules import rule_versions
 from persistence.rules.snoozes import add_snooze, end_snooze, going_on
 from persistence.tenancy import tenant_transaction
-from scoring.errors import FieldError, IdempotencyMismatch, NoModel, invalid_request
-from scoring.rules.rule import DEFAULT_PRIORITY
-from web.invalid_fields import invalid_fields
+from scoring.errors import FieldError, IdempotencyMismatch, invalid_request
 
 router = APIRouter(tags=["Rules"])
 
@@ -67,27 +63,14 @@ async def read_rules(
 
     A rule that no longer fits has a `problem`, and fails for every payment. Scope: review.
     """
-    now = datetime.now(UTC)
     deployment = await dependencies.run(read_deployment, caller.tenant_id)
-    try:
-        costs = deployment.effective_policy().policy.cost_model
-    except NoModel:
-        costs = None
-
-    def read(engine: Engine) -> RulesOut:
-        figures = rule_figures(engine, caller.tenant_id, query.window_days, now)
-        with tenant_transaction(engine, caller.tenant_id) as connection:
-            change = newest_change(connection, caller.tenant_id)
-            return rules_out(
-                rules_at(connection, caller.tenant_id, change),
-                going_on(connection, caller.tenant_id),
-                names_of_conditions(connection, caller.tenant_id),
-                figures,
-                costs,
-                now,
-            )
-
-    return await dependencies.run(read)
+    return await dependencies.run(
+        read_rules_with_figures,
+        caller.tenant_id,
+        query.window_days,
+        costs_in_force(deployment),
+        datetime.now(UTC),
+    )
 
 
 @router.post(
@@ -119,10 +102,7 @@ async def post_rule(
     body = await read_rule()
 
     def create(connection: Connection) -> RuleOut:
-        condition = canonical_condition(connection, caller.tenant_id, body.condition)
-        priority = DEFAULT_PRIORITY if body.priority is None else body.priority
-        content = RuleContent(body.name, condition, body.action, body.state or "shadow", priority)
-        return rule_out(create_rule(connection, caller.tenant_id, content, caller.actor))
+        return rule_out(make_rule(connection, caller.tenant_id, body, caller.actor))
 
     made = await write(dependencies, request, caller, body, create, status=201)
     await dependencies.refresh_settings(caller.tenant_id)
@@ -182,26 +162,8 @@ async def put_rule(
     body = await read_change()
 
     def change(connection: Connection) -> RuleOut:
-        newest = rule_versions(connection, caller.tenant_id, rule_id)[0]
-        sent = body.model_dump(exclude_none=True, exclude={"version"})
-        if not sent:
-            members = "name, condition, action, state, priority"
-            raise invalid_fields([((), f"must have at least one of {members}")])
-        rule = newest.rule
-        kept = RuleContent(rule.name, rule.condition, rule.action, rule.state, rule.priority)
-        condition = sent.get("condition", kept.condition)
-        if "condition" in sent or sent.get("state", "off") != "off":
-            condition = canonical_condition(connection, caller.tenant_id, condition)
-        content = RuleContent(
-            sent.get("name", kept.name),
-            condition,
-            sent.get("action", kept.action),
-            sent.get("state", kept.state),
-            sent.get("priority", kept.priority),
-        )
-        return rule_out(
-            change_rule(connection, caller.tenant_id, rule_id, body.version, content, caller.actor)
-        )
+        stored = make_version(connection, caller.tenant_id, rule_id, body, caller.actor)
+        return rule_out(stored)
 
     changed = await write(dependencies, request, caller, body, change)
     await dependencies.refresh_settings(caller.tenant_id)

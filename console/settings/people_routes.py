@@ -145,7 +145,8 @@ async def _with_link(
     request: Request, visitor: Visitor, dependencies: ApiDependencies, user: User
 ) -> Response:
     token = await dependencies.run(create_link, user, "password", actor=visitor.actor)
-    link = f"{str(request.base_url).rstrip('/')}/console/links/{token}"
+    address = dependencies.public_url or str(request.base_url)
+    link = f"{address.rstrip('/')}/console/links/{token}"
     return await _page(request, visitor, dependencies, link=link, invited=user)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from anyio import CapacityLimiter
 from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.dependencies import CurrentDependencies
+from api.dependencies import ApiDependencies, CurrentDependencies
 from console.access import (
     Reviewer,
     check_not_forged,
@@ -22,15 +21,12 @@ from console.page_route import HOME, SIGN_IN, PageRoute, local_path
 from console.rendering import render
 from persistence.people.links import Link, read_link, use_link
 from persistence.people.sessions import SignInRefused, sign_in, sign_out
-from scoring.errors import InvalidRequest, Overloaded
+from scoring.errors import InvalidRequest
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 ORGANISATION_COOKIE = "sentinel_organisation"
 _YEAR_S = 365 * 24 * 60 * 60
-_MOST_WAITING = 8
-"""Sign-ins that wait for the one before; a hash takes 46 MiB and a core for 40 ms."""
-_hashing = CapacityLimiter(1)
 
 
 @router.get("/console/sign-in")
@@ -44,7 +40,9 @@ async def sign_in_page(
     if await current_visitor(request, dependencies) is not None:
         return RedirectResponse(local_path(next_path), HTTPStatus.SEE_OTHER)
     known = organisation or request.cookies.get(ORGANISATION_COOKIE, "")
-    return _form(request, organisation=known, email="", next_path=local_path(next_path))
+    return _form(
+        request, dependencies, organisation=known, email="", next_path=local_path(next_path)
+    )
 
 
 @router.post("/console/sign-in")
@@ -59,13 +57,12 @@ async def begin_session(
     """Begin a session, or show the form again with what was wrong."""
     await check_not_forged(request, None)
     target = local_path(next_path)
-    _check_not_too_many()
     try:
-        async with _hashing:
-            token = await dependencies.run(sign_in, organisation, email, password)
+        token = await dependencies.run_hashing(sign_in, organisation, email, password)
     except SignInRefused as refusal:
         return _form(
             request,
+            dependencies,
             organisation=organisation,
             email=email,
             next_path=target,
@@ -105,10 +102,8 @@ async def follow_link(
     link = await dependencies.run(read_link, token)
     if link.purpose == "password" and password != again:
         return _link_form(request, link, token, problem="link.differ")
-    _check_not_too_many()
     try:
-        async with _hashing:
-            session = await dependencies.run(use_link, token, password)
+        session = await dependencies.run_hashing(use_link, token, password)
     except InvalidRequest as error:
         return _link_form(request, link, token, error=error.detail)
     response = RedirectResponse(HOME, HTTPStatus.SEE_OTHER)
@@ -130,13 +125,9 @@ async def end_session(
     return response
 
 
-def _check_not_too_many() -> None:
-    if _hashing.statistics().tasks_waiting >= _MOST_WAITING:
-        raise Overloaded("Too many people are signing in at once; try again in a moment.")
-
-
 def _form(
     request: Request,
+    dependencies: ApiDependencies,
     *,
     organisation: str,
     email: str,
@@ -153,6 +144,7 @@ def _form(
         email=email,
         next_path=next_path,
         error=error,
+        provider=dependencies.openid,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -10,19 +11,72 @@ from starlette.responses import Response
 
 from api.dependencies import CurrentDependencies
 from console.access import Reviewer
+from console.entity.score_chart import score_chart
+from console.event_values import entity_path, shown_values
 from console.page_route import PageRoute
-from console.rendering import render
+from console.rendering import formats_of, render
+from console.transaction.feature_values import feature_values
+from console.transaction.labels import other_labels
+from console.transaction.score_scale import score_scale
+from console.transaction.similar import similar_events
+from console.transaction.waterfall import waterfall
+from persistence.access_log import transaction_object
+from persistence.entities.events import EntityEvent, decided_at
+from persistence.entities.surroundings import read_surroundings
+from persistence.review.audit import AuditFilter, read_accesses, read_changes
 from persistence.review.worklist import read_case
+from scoring.reasons import reasons
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+SHOWN_EVENTS = 5
+"""Events of each entity, nearest to the transaction, that are listed below their chart."""
+MAX_ENTRIES = 20
+"""Entries of the audit log and of the access log that the page shows."""
 
 
 @router.get("/console/transactions/{transaction_id}")
 async def transaction_page(
     request: Request, visitor: Reviewer, dependencies: CurrentDependencies, transaction_id: UUID
 ) -> Response:
-    """Show a transaction with its decision as it was made."""
-    case = await dependencies.run(
-        read_case, visitor.tenant_id, transaction_id, reader=visitor.actor
+    """Show a transaction with its decision as it was made, and what stands around it."""
+    tenant_id = visitor.tenant_id
+    case = await dependencies.run(read_case, tenant_id, transaction_id, reader=visitor.actor)
+    decided = case.decided
+    around = await dependencies.run(read_surroundings, tenant_id, decided)
+    of_this = AuditFilter(object=transaction_object(transaction_id))
+    changes = await dependencies.run(read_changes, tenant_id, of_this, limit=MAX_ENTRIES)
+    readings = None
+    if visitor.may("admin"):
+        found = await dependencies.run(read_accesses, tenant_id, of_this, limit=MAX_ENTRIES)
+        readings = found.entries
+    formats = formats_of(request, visitor)
+    return render(
+        request,
+        "transaction/transaction.html.j2",
+        visitor,
+        case=case,
+        decided_at=decided_at(transaction_id),
+        values=shown_values(decided.transaction, formats),
+        reasons=reasons(decided.prediction),
+        scale=score_scale(decided.prediction),
+        waterfall=waterfall(decided.prediction),
+        features=feature_values(decided.prediction, around.earlier, formats),
+        earlier=len(around.earlier),
+        around=around,
+        nearest=[_nearest(one.events, transaction_id) for one in around.histories],
+        charts=[score_chart(one.events, transaction_id) for one in around.histories],
+        paths=[entity_path(one.entity, one.key) for one in around.histories],
+        similar=similar_events(transaction_id, decided.transaction.amount, around.histories),
+        labels=other_labels(case),
+        changes=changes.entries,
+        readings=readings,
+        here=f"/console/transactions/{transaction_id}",
     )
-    return render(request, "transaction/transaction.html.j2", visitor, case=case)
+
+
+def _nearest(events: Sequence[EntityEvent], here: UUID) -> Sequence[EntityEvent]:
+    """Return the events around one of them: as many before it as after it, where there are."""
+    place = next((i for i, event in enumerate(events) if event.id == here), 0)
+    first = max(0, min(place - SHOWN_EVENTS // 2, len(events) - SHOWN_EVENTS))
+    return events[first : first + SHOWN_EVENTS]

@@ -1,7 +1,7 @@
 """Delete a month past its retention: its keys, its feedback and labels, then its partitions.
 
-A key lives as long as its decision; afterwards the same `external_id` is decided again. Readings in
-the access log have a retention of their own.
+Its figures by hour go with the partitions. A key lives as long as its decision; afterwards the same
+`external_id` is decided again. Readings in the access log have a retention of their own.
 """
 
 from __future__ import annotations
@@ -119,7 +119,18 @@ def drop_month(connection: Connection, month: Month, actor: Actor = OPERATOR) ->
         # The lock on the transactions keeps further labels from being stored.
         late = delete_feedback(connection, month), delete_labels(connection, month)
         _drop_partitions(connection, DECISIONS, month)
+        # Whoever counts the month holds a lock until the counts are stored.
+        delete_hours(connection, month)
     return late
+
+
+def delete_hours(connection: Connection, month: Month) -> None:
+    """Delete the figures of the hours up to a month."""
+    for table in ("decision_hours", "category_hours"):
+        connection.execute(
+            text(f"DELETE FROM {table} WHERE hour < :end"),  # noqa: S608 - names of this file
+            {"end": month.plus(1).start},
+        )
 
 
 def drop_accesses(connection: Connection, month: Month) -> None:

@@ -121,6 +121,26 @@ def sign_in(engine: Engine, tenant_slug: str, email: str, password: str) -> str:
         return begin_session(connection, user)
 
 
+def sign_in_as(engine: Engine, tenant_slug: str, email: str) -> str:
+    """Return the token of a new session of a person whom somebody else vouches for.
+
+    Args:
+        engine: pool of connections.
+        tenant_slug: slug of the tenant, as it was typed.
+        email: verified e-mail address.
+
+    Raises:
+        SignInRefused: the tenant has no such person, or the account is disabled.
+    """
+    tenant_id = _tenant_id(engine, tenant_slug)
+    found = _find(engine, tenant_id, email) if tenant_id is not None else None
+    if found is None or found[0].disabled_at is not None:
+        raise SignInRefused(f"The organisation has no account in use with the e-mail {email}.")
+    user = found[0]
+    with tenant_transaction(engine, user.tenant_id, actor=actor_of(user)) as connection:
+        return begin_session(connection, user)
+
+
 def begin_session(connection: Connection, user: User) -> str:
     """Begin a session of a person, and return its token; sessions that are over are removed."""
     now = datetime.now(UTC)

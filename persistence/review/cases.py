@@ -153,12 +153,13 @@ def predictions_of(tenant_id: int, ids: Sequence[UUID]) -> tuple[ColumnElement[b
     """
     return (
         PredictionRow.tenant_id == tenant_id,
-        PredictionRow.id >= _month_of(min(ids)).first_id,
-        PredictionRow.id < _month_of(max(ids)).plus(1).first_id,
+        PredictionRow.id >= month_of(min(ids)).first_id,
+        PredictionRow.id < month_of(max(ids)).plus(1).first_id,
     )
 
 
-def _month_of(transaction_id: UUID) -> Month:
+def month_of(transaction_id: UUID) -> Month:
+    """Return the month in which a transaction, and so its prediction, is kept."""
     # An id may be any 128 bits; no transaction is later than the last time that datetime can hold.
     seconds = min(unix_ms_of(transaction_id) / 1000, _END_OF_TIME_S)
     return Month.of(datetime.fromtimestamp(seconds, UTC))

@@ -49,7 +49,7 @@ class StoredEntry:
     created_at: datetime
 
 
-_COLUMNS = (
+ENTRY_COLUMNS = (
     ListEntryRow.id,
     ListEntryRow.value,
     ListEntryRow.reason,
@@ -175,7 +175,7 @@ def read_entries(
         NotFound: there is no such list.
     """
     found = list_named(connection, tenant_id, name)
-    statement = select(*_COLUMNS).where(
+    statement = select(*ENTRY_COLUMNS).where(
         ListEntryRow.tenant_id == tenant_id,
         ListEntryRow.list_id == found.id,
         ListEntryRow.removed_change.is_(None),

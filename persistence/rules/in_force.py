@@ -23,12 +23,14 @@ class StoredRule:
         actor: name of the API key or of the user.
         created_at: time at which it came into force.
         change: number of the change.
+        reason: sentence on why this version was made; None where nobody gave one.
     """
 
     rule: Rule
     actor: str
     created_at: datetime
     change: int
+    reason: str | None = None
 
 
 RULE_COLUMNS = (
@@ -42,6 +44,7 @@ RULE_COLUMNS = (
     RuleRow.actor,
     RuleRow.created_at,
     RuleRow.change_id,
+    RuleRow.reason,
 )
 
 
@@ -118,8 +121,8 @@ def _snoozes_at(connection: Connection, tenant_id: int, change: int) -> list[Sno
 
 def stored_rule(*row: Any) -> StoredRule:  # noqa: ANN401 - a row
     """Return the rule of a row with RULE_COLUMNS."""
-    *rule, actor, created_at, change = row
-    return StoredRule(Rule(*rule), actor, created_at, change)
+    *rule, actor, created_at, change, reason = row
+    return StoredRule(Rule(*rule), actor, created_at, change, reason)
 
 
 def entity_list(

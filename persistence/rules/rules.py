@@ -79,6 +79,7 @@ def change_rule(
     version: int,
     content: RuleContent,
     actor: Actor,
+    reason: str | None = None,
 ) -> StoredRule:
     """Store another version of a rule; the content of the one in force changes nothing.
 
@@ -89,6 +90,7 @@ def change_rule(
         version: version that the content was made from.
         content: content, whose condition was checked.
         actor: person or caller who changes it.
+        reason: sentence on why; None where nobody asked for one.
 
     Raises:
         InvalidRequest: as in `create_rule`, or the rule has a newer version.
@@ -104,7 +106,7 @@ def change_rule(
         raise invalid_request([FieldError("version", message)])
     others = [stored for stored in rules if stored is not before]
     _refuse_conflicts(connection, tenant_id, content, others, change)
-    stored = _insert(connection, tenant_id, rule_id, version + 1, content, actor, change)
+    stored = _insert(connection, tenant_id, rule_id, version + 1, content, actor, change, reason)
     _refuse_too_many_windows(connection, tenant_id, stored)
     return stored
 
@@ -171,6 +173,7 @@ def _insert(
     content: RuleContent,
     actor: Actor,
     change: int,
+    reason: str | None = None,
 ) -> StoredRule:
     statement = (
         insert(RuleRow)
@@ -184,6 +187,7 @@ def _insert(
             state=content.state,
             priority=content.priority,
             actor=actor.name,
+            reason=reason,
             change_id=change,
         )
         .returning(*RULE_COLUMNS)

@@ -142,6 +142,7 @@ class PolicyRow(Base):
     )
     actor: Mapped[str] = mapped_column(comment="name of the API key")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    reason: Mapped[str | None] = mapped_column(comment="in the person's words")
 
     __table_args__ = (
         CheckConstraint(

@@ -54,6 +54,7 @@ class RuleRow(Base):
     actor: Mapped[str] = mapped_column(comment="name of the API key or of the user")
     change_id: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    reason: Mapped[str | None] = mapped_column(comment="why; null: nobody gave one")
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,3 +70,66 @@ def expected_calibration_error(
     bin_of = equal_count_bins(probability, bins)
     difference = np.bincount(bin_of, weights=counts * (probability - is_fraud))
     return float(np.abs(difference).sum() / counts.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Transactions of similar scores.
+
+    Attributes:
+        predicted: mean score, 0 to 1.
+        observed: share of frauds, 0 to 1.
+        low: lower end of the 95 % interval of that share.
+        high: upper end of it.
+        count: number of transactions.
+    """
+
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    count: int
+
+
+def calibration_bins(
+    probability: FloatArray, is_fraud: BoolArray, bins: int, counts: FloatArray
+) -> list[CalibrationBin]:
+    """Return the predicted and observed fraud rates of bins of about equally many frauds.
+
+    Frauds are rare: with bins of equally many rows, all but one would lie near 0. Transactions are
+    ordered by score and cut where a bin has its share of the sum of the scores, which is the number
+    of frauds that the model expects. Intervals are Wilson's: "Probable Inference, the Law of
+    Succession, and Statistical Inference" (JASA 1927).
+
+    Args:
+        probability: predicted probabilities, float64 (n,), n >= 1.
+        is_fraud: labels, bool (n,).
+        bins: number of bins at most; equal probabilities share a bin.
+        counts: number of transactions that each stands for, float64 (n,).
+
+    Returns:
+        Bins by rising probability.
+    """
+    order = np.argsort(probability, kind="stable")
+    score, fraud, stands_for = probability[order], is_fraud[order], counts[order]
+    expected = np.cumsum(stands_for * score)
+    wanted = np.floor(expected / expected[-1] * bins * (1 - 1e-12)).astype(np.int64)
+    # Equal probabilities go where the first of them goes.
+    first = np.searchsorted(score, score, side="left")
+    _, bin_of = np.unique(wanted[first], return_inverse=True)
+    size = np.bincount(bin_of, weights=stands_for)
+    predicted = np.bincount(bin_of, weights=stands_for * score)
+    observed = np.bincount(bin_of, weights=stands_for * fraud)
+    found = []
+    for n, p, o in zip(size.tolist(), predicted.tolist(), observed.tolist(), strict=True):
+        if n > 0:
+            low, high = _wilson(o / n, n)
+            found.append(CalibrationBin(p / n, o / n, low, high, round(n)))
+    return found
+
+
+def _wilson(share: float, count: float) -> tuple[float, float]:
+    z2 = 1.959963984540054**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = (z2 * (share * (1 - share) / count + z2 / (4 * count**2))) ** 0.5 / (1 + z2 / count)
+    return max(0.0, middle - half), min(1.0, middle + half)

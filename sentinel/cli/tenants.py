@@ -1,4 +1,4 @@
-"""`sentinel tenants`: create and list tenants, put them in test mode, ask for four eyes."""
+"""`sentinel tenants`: create and list tenants; test mode, four eyes, currency and time zone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sentinel.cli.connection import actor, connected_database
 
 @click.group("tenants")
 def tenants_group() -> None:
-    """Create and list tenants, put them in test mode, ask for four eyes."""
+    """Create and list tenants; set test mode, four eyes, currency and time zone."""
 
 
 @tenants_group.command("create")
@@ -73,3 +73,20 @@ def set_four_eyes(slug: str, state: str) -> None:
         if tenant.four_eyes
         else f"Tenant {tenant.slug}: a version serves as soon as it is promoted."
     )
+
+
+@tenants_group.command("locale")
+@click.argument("slug")
+@click.option("--currency", help="Code of the amounts, ISO 4217, such as EUR.")
+@click.option("--time-zone", help="IANA name of the zone of the times, such as Europe/Berlin.")
+def set_locale(slug: str, currency: str | None, time_zone: str | None) -> None:
+    """Say how the console writes the amounts and times of the tenant SLUG.
+
+    A new tenant's amounts have no currency, and its times are in UTC.
+    """
+    if currency is None and time_zone is None:
+        raise click.UsageError("Give --currency, --time-zone or both.")
+    with connected_database() as (engine, _):
+        tenants.set_locale(engine, slug, currency=currency, time_zone=time_zone, actor=actor())
+    changed = [text for text in (currency and currency.upper(), time_zone) if text]
+    click.echo(f"The console shows {slug} in {' and '.join(changed)} from the next page on.")

@@ -25,7 +25,7 @@ from registry.client.rest_client import RestClient
 from registry.names import PRODUCTION, model_name
 from scoring.counted import counted
 from sentinel.known_tenant import KNOWN_TENANT
-from sentinel.local.demo import own_samples, samples, state, tenant
+from sentinel.local.demo import own_samples, people, samples, state, summary, tenant
 from sentinel.local.demo.errors import DemoError
 from sentinel.local.demo.own_file import EVENT_TYPE, Described, OwnFile, describe
 from sentinel.local.demo.promotion import promote
@@ -39,6 +39,8 @@ from sentinel.settings import Settings
 _PROJECT = Path(__file__).resolve().parents[3]
 _FREE_BYTES = 1_000_000_000
 _SERVICE_SECONDS = 90.0
+_PASSWORD = "SENTINEL_DEMO_PASSWORD"  # noqa: S105 - the variable's name
+"""Variable of the demo's settings with the password of its people."""
 
 
 class Demo:
@@ -103,6 +105,7 @@ class Demo:
         self._postgres = EmbeddedPostgres(self._home)
         self._children: list[Child] = []
         self._refusal = ""
+        self._is_new = False
 
     def prepare(self) -> None:
         """Start everything, make the tenant and its key, and promote a model.
@@ -121,9 +124,12 @@ class Demo:
             self._keep_running(mlflow.child)
             self._database_url = self._postgres.start()
             migrate.upgrade(self._database_url)
-            kept = state.read_environment(self._environment_file).get("SENTINEL_API_KEY", "")
+            kept = state.read_environment(self._environment_file)
             with self._database() as engine:
-                self._key = tenant.tenant_and_key(engine, self._key_secrets, kept)
+                self._key = tenant.tenant_and_key(
+                    engine, self._key_secrets, kept.get("SENTINEL_API_KEY", "")
+                )
+                self._password = people.people_and_password(engine, kept.get(_PASSWORD, ""))
             environment = {
                 "SENTINEL_URL": self._url,
                 "SENTINEL_API_KEY": self._key,
@@ -131,6 +137,7 @@ class Demo:
                 **mlflow.login.environment,
                 "DATABASE_URL": self._database_url,
                 "SENTINEL_KEY_SECRET": self._key_secrets[0].decode(),
+                _PASSWORD: self._password,
             }
             state.write_environment(self._environment_file, environment)
             self._service = self._start_service()
@@ -138,6 +145,7 @@ class Demo:
         registry = RestClient(mlflow.url_with_login)
         name = model_name(tenant.TENANT)
         version = registry.resolve(name, PRODUCTION)
+        self._is_new = version is None
         if not version or self._is_other_data:
             self._train(version)
             with self._database() as engine:
@@ -172,35 +180,25 @@ class Demo:
             )
 
     def show(self) -> None:
-        """Score the samples and print the addresses of all services."""
+        """Score payments and the samples, and print the addresses of everything."""
         environment_file = _for_a_shell(self._environment_file)
         is_own = "label" in (state.trained_on(self._home) or {})
-        shown_samples = own_samples.kept(self._home) if is_own else samples.SAMPLES
-        again = shown_samples if is_own else samples.SAMPLES[2:3]
+        scored = own_samples.kept(self._home) if is_own else samples.SAMPLES
         headers = {"Authorization": f"Bearer {self._key}"}
         with httpx.Client(
             base_url=self._url, headers=headers, timeout=30, trust_env=False
         ) as client:
-            for sample in shown_samples:
-                try:
-                    reply = samples.score(client, sample)
-                except httpx.HTTPError as error:
-                    reason = samples.reason(error)
-                    raise DemoError(f"The service did not score a transaction: {reason}") from error
-                console.print(f"\n{sample.title}", style="bold")
-                console.print(samples.compact(reply))
+            if self._is_new and not is_own:
+                summary.fill_the_console(client)
+            summary.show_samples(client, scored)
         console.print(f"\nScore {'them' if is_own else 'one'} again", style="bold")
-        for sample in again:
+        for sample in scored if is_own else scored[2:3]:
             console.print(samples.curl(environment_file, sample))
-        console.print(
-            f"\n  Service      {self._url}"
-            f"\n  API          {self._url}/docs"
-            f"\n  MLflow       {self._mlflow.url} (user {self._mlflow.login.user}, "
-            f"password {self._mlflow.login.password})"
-            f"\n  Settings     {environment_file}"
-            "\n\nCtrl-C stops everything. `make demo` goes on with the same model and database, "
-            "unless DATA is another file; `make clean` forgets them."
-        )
+        with self._database() as engine:
+            link = people.sign_in_link(engine, self._url)
+        mlflow = f"{self._mlflow.url} (user {self._mlflow.login.user}, "
+        mlflow += f"password {self._mlflow.login.password})"
+        summary.show_addresses(self._url, link, self._password, mlflow, environment_file)
 
     def watch(self) -> None:
         """Check the programs until interrupted.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from persistence.actor import Actor
 from persistence.people.links import create_link
 from persistence.people.users import disable_user
 from tests.support.browser.chromium import browsing
-from tests.support.console.site import PASSWORD, Site
+from tests.support.console.site import Site
+from tests.support.data.people import PASSWORD
 
 
 def signing_in(site: Site, **changes: str) -> httpx.Response:
@@ -217,3 +220,28 @@ def test_the_audit_log_names_the_person(site: Site) -> None:
     actor, via, _, after = found[-1]
     assert (actor, via) == ("Ana Analyst", "user ana@demo.example")
     assert "digest" not in after
+
+
+def test_a_form_that_is_too_large_is_refused_before_it_is_held(site: Site) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(80):
+            yield b"&email=" + b"a" * 65_536
+
+    for content in (b"".join(parts()), parts()):
+        refused = httpx.post(
+            f"{site.url}/console/sign-in",
+            content=content,
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            trust_env=False,
+        )
+        assert refused.status_code == 413
+        assert refused.headers["content-type"].startswith("text/html")
+        assert "The body is too large" in refused.text
+
+
+def test_a_flood_of_sign_ins_is_asked_to_wait_and_ends(site: Site) -> None:
+    with ThreadPoolExecutor(30) as clients:
+        replies = list(clients.map(lambda _: signing_in(site, password="wrong"), range(30)))
+    assert {reply.status_code for reply in replies} == {401, 429}
+    assert all("Retry-After" in r.headers for r in replies if r.status_code == 429)
+    assert httpx.get(f"{site.url}/console/sign-in", trust_env=False).status_code == 200

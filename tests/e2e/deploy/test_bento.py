@@ -49,7 +49,16 @@ def test_the_bento_holds_the_serving_packages_and_their_hashed_dependencies_only
 ) -> None:
     bento = store / "bentos/sentinel/test"
     assert {path.name for path in (bento / "src").iterdir()} == {
-        *("service.py", "api", "app", "observability", "persistence", "registry", "scoring"),
+        *(
+            "service.py",
+            "api",
+            "app",
+            "console",
+            "observability",
+            "persistence",
+            "registry",
+            "scoring",
+        ),
         *("sentinel", "serving", "web", "deploy", "LICENSE", "bentofile.yaml"),
     }
     assert {path.name for path in (bento / "src/deploy").rglob("*.*")} == {

@@ -68,8 +68,9 @@ def test_the_demo_trains_promotes_and_scores_transactions(
         assert 0 <= float(str(reply["score"])) <= 1
 
 
-@pytest.mark.usefixtures("first_run")
-def test_demo_env_holds_working_settings_and_is_private(machine: Machine) -> None:
+def test_demo_env_holds_working_settings_and_is_private(
+    first_run: tuple[subprocess.Popen[str], str], machine: Machine
+) -> None:
     path = machine.home / "demo.env"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     settings = read_environment(path)
@@ -81,11 +82,35 @@ def test_demo_env_holds_working_settings_and_is_private(machine: Machine) -> Non
         "MLFLOW_TRACKING_PASSWORD",
         "DATABASE_URL",
         "SENTINEL_KEY_SECRET",
+        "SENTINEL_DEMO_PASSWORD",
     }
     assert httpx.get(settings["SENTINEL_URL"] + "/readyz").json()["ready"] is True
     assert httpx.get(settings["MLFLOW_TRACKING_URI"] + "/health").text == "OK"
+    of_the_month = re.search(r"^([0-9,]+) payments scored; [0-9]+ wait", first_run[1], re.M)
+    assert of_the_month is not None, first_run[1]
+    scored = int(of_the_month[1].replace(",", "")) + 4
     with psycopg.connect(settings["DATABASE_URL"]) as connection:
-        assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (4,)
+        assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (scored,)
+
+
+def test_the_printed_link_signs_the_administrator_in_once_and_the_queue_is_full(
+    first_run: tuple[subprocess.Popen[str], str], machine: Machine
+) -> None:
+    printed = re.search(r"^(http://\S+/console/links/\S+)$", first_run[1], re.M)
+    assert printed is not None, first_run[1]
+    link = printed[1]
+    with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+        assert "Sign in as Dana Admin" in browser.get(link).text
+        assert browser.post(link).is_success
+        queue = browser.get(f"http://127.0.0.1:{machine.port}/console/queue")
+    assert queue.text.count("/console/transactions/") >= 10
+    assert httpx.post(link, trust_env=False).status_code == 404
+    password = read_environment(machine.home / "demo.env")["SENTINEL_DEMO_PASSWORD"]
+    form = {"organisation": "demo", "email": "ana@demo.example", "password": password}
+    signed_in = httpx.post(
+        f"http://127.0.0.1:{machine.port}/console/sign-in", data=form, trust_env=False
+    )
+    assert signed_in.status_code == 303
 
 
 @pytest.mark.usefixtures("first_run")

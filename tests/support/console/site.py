@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -23,20 +23,22 @@ from persistence.api_keys import KeyIssuer, verify_key
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.people.links import create_link, use_link
-from persistence.people.users import Role, User, create_user
+from persistence.people.users import Role, User
 from persistence.tenants import Tenant
+from registry.client.base import RegisteredVersion
 from scoring.prediction import ModelVersion
+from tests.support.data.people import PASSWORD, put_person
 from tests.support.data.review import decide
 from tests.support.fixture_types import MakeTenant
 from tests.support.stack import KEY_SECRET
 from web.auth import Authenticator
 from web.head import HeadAsGet
+from web.openid import OpenIdProvider
 from web.problems import ProblemBackstop
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-PASSWORD = "correct horse battery"
 NAMES: dict[Role, str] = {"analyst": "Ana Analyst", "senior": "Bo Senior", "admin": "Chris Admin"}
 _SETUP = Actor("setup")
 
@@ -69,6 +71,8 @@ class Site:
         other: another tenant, with an administrator.
         people: account by role.
         stranger: administrator of `other`.
+        registry: versions that MLflow has, by name and number.
+        refreshed: tenants whose settings were put in force in the process.
     """
 
     url: str
@@ -77,6 +81,8 @@ class Site:
     other: Tenant
     people: dict[Role, User]
     stranger: User
+    registry: dict[tuple[str, int], RegisteredVersion] = field(default_factory=dict)
+    refreshed: list[int] = field(default_factory=list)
 
     def person(self, who: Role | User = "analyst") -> Person:
         """Return a person who is signed in, over plain HTTP."""
@@ -114,30 +120,34 @@ def site(
 ) -> Iterator[Site]:
     """The console on a database of the test's own."""
     tenant, other = make_tenant("demo"), make_tenant("other")
-    people = {role: _person(engine, tenant, role) for role in NAMES}
-    stranger = _person(engine, other, "admin")
-    with _serving(service_engine, free_port()) as url:
-        yield Site(url, engine, tenant, other, people, stranger)
-
-
-def _person(engine: Engine, tenant: Tenant, role: Role) -> User:
-    name = NAMES[role]
-    email = f"{name.split()[0].lower()}@{tenant.slug}.example"
-    user = create_user(engine, tenant.id, email=email, name=name, role=role, actor=_SETUP)
-    use_link(engine, create_link(engine, user, "password", actor=_SETUP), PASSWORD)
-    return user
+    people = {role: put_person(engine, tenant, name, role) for role, name in NAMES.items()}
+    stranger = put_person(engine, other, "Olga Other", "admin")
+    port = free_port()
+    site = Site(f"http://127.0.0.1:{port}", engine, tenant, other, people, stranger)
+    with serving_console(service_engine, port, site):
+        yield site
 
 
 @contextmanager
-def _serving(engine: Engine, port: int) -> Iterator[str]:
-    """Serve the management application in a thread; it acts with the service's role."""
+def serving_console(
+    engine: Engine, port: int, site: Site, openid: OpenIdProvider | None = None
+) -> Iterator[str]:
+    """Serve the management application in a thread; it acts with the service's role.
+
+    Args:
+        engine: pool that acts as the service does.
+        port: port of the server.
+        site: console whose registry the application reads, and which notes refreshed tenants.
+        openid: provider at which people may sign in.
+    """
     dependencies = ApiDependencies(
         engine,
         Authenticator(lambda key: verify_key(engine, key, KEY_SECRET)),
         Cursors(KEY_SECRET),
-        lambda _: None,
-        lambda _name, _number: None,
+        site.refreshed.append,
+        lambda name, number: site.registry.get((name, number)),
         KeyIssuer(KEY_SECRET),
+        openid=openid,
     )
     app = HeadAsGet(ProblemBackstop(create_app(dependencies)))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")

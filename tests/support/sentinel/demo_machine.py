@@ -14,7 +14,17 @@ import psutil
 
 UP = "Ctrl-C stops everything."
 PARTS = (
-    *("app", "api", "observability", "persistence", "registry", "scoring", "sentinel", "serving"),
+    *(
+        "app",
+        "api",
+        "console",
+        "observability",
+        "persistence",
+        "registry",
+        "scoring",
+        "sentinel",
+        "serving",
+    ),
     *("training", "web", "service.py", "pyproject.toml"),
 )
 """What of the checkout the demo needs."""

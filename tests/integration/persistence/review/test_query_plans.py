@@ -11,11 +11,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
+from persistence.actor import Actor
 from persistence.decisions.insert_sql import REPLAY
 from persistence.decisions.rows import Decided
 from persistence.deployments.recording import record_promotions
 from persistence.engine import open_database
+from persistence.entities.profile import read_profile
+from persistence.entities.surroundings import read_surroundings
 from persistence.maintenance.partitions import Month, make_months
+from persistence.review.queue import Order, QueueFilter, read_queue
+from persistence.review.queue_changes import read_changes
 from persistence.review.search import Search, find_transactions
 from persistence.review.worklist import (
     REVIEWS,
@@ -26,6 +31,7 @@ from persistence.review.worklist import (
 )
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from persistence.tenants import create_tenant
+from persistence.uuid7 import first_id_at
 from scoring.prediction import ModelVersion
 from tests.support.data.review import NOW, decide, ms, say, store
 from tests.support.factories import a_model, decision_at
@@ -96,6 +102,53 @@ def test_no_queue_page_counts_or_fetches_every_id(
     assert rows_read(nodes, "transactions") <= 50
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        QueueFilter(),
+        QueueFilter("approve"),
+        QueueFilter(amount_min=1.0),
+        QueueFilter(entity="C7"),
+        QueueFilter(rule_id=3),
+        QueueFilter(assignee_id=1),
+        QueueFilter(is_unassigned=True),
+    ],
+)
+@pytest.mark.parametrize("order", ["risk", "oldest"])
+def test_the_queue_looks_only_at_what_waits(
+    crowd: Crowd, wanted: QueueFilter, order: Order
+) -> None:
+    nodes = plans(
+        crowd.engine,
+        lambda: read_queue(crowd.engine, crowd.tenant_id, wanted, band=None, order=order, limit=25),
+    )
+    assert not scanned_whole(nodes)
+    waiting = sum(one.prediction.decision == wanted.outcome for one in crowd.stored)
+    assert rows_read(nodes, "predictions") <= waiting + 3 * 26
+    looks_up = wanted.amount_min is not None or wanted.entity is not None
+    assert rows_read(nodes, "transactions") <= (waiting if looks_up else 0) + 26
+
+
+def test_a_poll_of_the_queue_looks_only_at_what_waits(crowd: Crowd) -> None:
+    shown = [one.transaction_id for one in crowd.stored[:25]]
+    since = first_id_at(ms(NOW - timedelta(days=1)))
+    nodes = plans(
+        crowd.engine,
+        lambda: read_changes(
+            crowd.engine,
+            crowd.tenant_id,
+            QueueFilter(),
+            band=None,
+            since=since,
+            limit=100,
+            shown=shown,
+        ),
+    )
+    assert not scanned_whole(nodes)
+    newer = sum(one.prediction_id >= since for one in crowd.stored)
+    assert rows_read(nodes, "predictions") <= newer
+
+
 def test_the_transaction_page_reads_one_row_of_each_large_table(crowd: Crowd) -> None:
     asked = crowd.stored[7].transaction_id
     nodes = plans(crowd.engine, lambda: read_case(crowd.engine, crowd.tenant_id, asked))
@@ -125,6 +178,28 @@ def test_a_search_reads_about_as_many_rows_as_it_shows(crowd: Crowd, search: Sea
     )
     assert not scanned_whole(nodes)
     assert rows_read(nodes, "transactions") <= 2 * (21 + 6) + 20
+
+
+def test_the_profile_of_an_entity_reads_its_own_events_alone(crowd: Crowd) -> None:
+    key = crowd.stored[7].transaction.payer
+    events = sum(key in (d.transaction.payer, d.transaction.payee) for d in crowd.stored)
+    nodes = plans(
+        crowd.engine,
+        lambda: read_profile(
+            crowd.engine, crowd.tenant_id, "account", str(key), reader=Actor("ana"), limit=20
+        ),
+    )
+    assert not scanned_whole(nodes)
+    # Its ids, the first one as payer and as payee, and each event once more with its decision.
+    assert events <= rows_read(nodes, "transactions") <= 2 * events + 2 * 6
+    assert rows_read(nodes, "predictions") == events
+
+
+def test_what_stands_around_a_transaction_is_read_by_index(crowd: Crowd) -> None:
+    decided = crowd.stored[7]
+    nodes = plans(crowd.engine, lambda: read_surroundings(crowd.engine, crowd.tenant_id, decided))
+    assert not scanned_whole(nodes)
+    assert rows_read(nodes, "predictions") <= 100
 
 
 def test_the_look_up_of_an_idempotency_key_reads_no_table_whole(crowd: Crowd) -> None:

@@ -17,11 +17,10 @@ from persistence.deployments.recording import record_challenger, record_promotio
 from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
 from persistence.history.writer import PastEvent, import_history
+from persistence.hourly.folding import GRACE, fold_hours
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
-from persistence.people.links import create_link, use_link
 from persistence.people.saved_searches import save_search
-from persistence.people.users import create_user
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
@@ -32,6 +31,7 @@ from scoring.prediction import ModelVersion
 from tests.support.data.drift import last_day, trained
 from tests.support.data.labels import a_label
 from tests.support.data.own_events import decisions_of, put_in_force
+from tests.support.data.people import assign, put_person
 from tests.support.data.policies import set_policy
 from tests.support.data.rules import put_list, put_rule, put_snooze
 from tests.support.data.shadow import a_shadow_score
@@ -133,27 +133,13 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         put_list(engine, tenant.id, values=["C1"])
         put_rule(engine, tenant.id)
         put_snooze(engine, tenant.id, 1, "C1", datetime(2030, 1, 1, tzinfo=UTC), "account")
-        _put_person(engine, tenant.id)
+        user = put_person(engine, tenant)
+        save_search(engine, tenant.id, user.id, name="Risky", parameters="", actor=Actor("tests"))
+        with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
+            assign(connection, user, decision.transaction_id)
+        fold_hours(engine, tenant.id, datetime.now(UTC) + 2 * GRACE)
         ids.append(tenant.id)
     return ids[0], ids[1]
-
-
-def _put_person(engine: Engine, tenant_id: int) -> None:
-    """Store a person with a session, a link, a saved search and something to review."""
-    me = Actor("tests")
-    user = create_user(
-        engine, tenant_id, email="ana@bank.example", name="Ana", role="analyst", actor=me
-    )
-    use_link(engine, create_link(engine, user, "sign_in", actor=me))
-    save_search(engine, tenant_id, user.id, name="Risky", parameters="band=high", actor=me)
-    with tenant_transaction(engine, tenant_id, actor=me) as connection:
-        connection.execute(
-            text(
-                "INSERT INTO review_assignments (tenant_id, transaction_id, user_id)"
-                " VALUES (:t, uuidv7(), :u)"
-            ),
-            {"t": tenant_id, "u": user.id},
-        )
 
 
 def test_the_batch_writer_cannot_write_for_a_tenant_that_is_not_set(
@@ -243,8 +229,16 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE predictions SET policy_id = NULL",
         "UPDATE drift_measures SET psi = 0",
         "DELETE FROM drift_checks",
+        "UPDATE users SET email = 'another@bank.example'",
+        "DELETE FROM users",
+        "UPDATE user_sessions SET expires_at = now() + interval '1 year'",
+        "UPDATE sign_in_links SET expires_at = now() + interval '1 year'",
+        "DELETE FROM sign_in_links",
         "UPDATE labels SET label = 'legitimate'",
         "DELETE FROM labels",
+        "DELETE FROM decision_hours",
+        "DELETE FROM category_hours",
+        "DELETE FROM hour_counting",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
         " feedback_id) VALUES (1, uuidv7(), 'escalated', 'analyst', now(), 'me', 1)",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
@@ -340,6 +334,10 @@ def test_a_row_refused_by_postgres_fails_alone(
         ("UPDATE refusals SET reason = 'another'", "refusal.changed"),
         ("UPDATE version_approvals SET note = 'another'", "approval.changed"),
         ("DELETE FROM version_approvals", "approval.removed"),
+        ("UPDATE users SET role = 'admin'", "user.changed"),
+        ("DELETE FROM user_sessions", "session.removed"),
+        ("UPDATE sign_in_links SET used_at = now()", "link.changed"),
+        ("UPDATE review_assignments SET at = now() - interval '1 day'", "assignment.changed"),
     ],
 )
 def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
@@ -353,7 +351,7 @@ def test_each_change_of_an_audited_table_is_logged_with_actor_before_and_after(
     assert entry["object"]
     assert entry["before"] is not None
     assert (entry["after"] is None) == action.endswith("removed")
-    assert "digest" not in entry["before"]
+    assert not {"digest", "password_hash"} & set(entry["before"])
 
 
 def test_creating_is_audited_in_every_audited_table(
@@ -363,22 +361,28 @@ def test_creating_is_audited_in_every_audited_table(
     actions = {
         r["action"] for r in rows("SELECT action FROM audit_log WHERE tenant_id = :t", t=mine)
     }
-    assert actions == {
+    # Using a link sets the password.
+    assert actions - {"link.changed", "user.changed"} == {
         f"{noun}.created"
         for noun in (
             "approval",
+            "assignment",
             "challenger",
             "event_type",
             "feedback",
             "key",
             "label",
+            "link",
             "list",
             "list_entries",
             "policy",
             "promotion",
             "refusal",
             "rule",
+            "search",
+            "session",
             "snooze",
             "tenant",
+            "user",
         )
     }

@@ -1,0 +1,1 @@
+"""Lists of entities to block, to trust, or for rules to read, and their entries."""

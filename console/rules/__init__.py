@@ -1,0 +1,1 @@
+"""Rules: what each does, what a change would have done in money, and the switch."""

@@ -1,0 +1,1 @@
+"""Verdicts that people give on one transaction or on several."""

@@ -1,0 +1,295 @@
+"""The queue of people: what waits for a verdict, filtered, in two orders, with a count by band.
+
+What waits is a range of `ix_predictions_decision` for each band. Without filters the index alone
+is read. Filters look up each row of it, so they read the riskiest MAX_LOOKED_UP of a band only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Subquery,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONPATH
+
+from persistence.event_types import newest_event_type
+from persistence.review.assignments import Assignment, assignments_of
+from persistence.review.cases import Case, cut, read_cases
+from persistence.review.worklist import Place
+from persistence.tables.decisions import PredictionRow, TransactionRow
+from persistence.tables.review import ReviewAssignmentRow
+from persistence.tenancy import tenant_transaction
+from scoring.policy import RISK_BANDS, Outcome, RiskBand
+from scoring.transaction import PAYSIM
+
+Order = Literal["risk", "oldest"]
+
+MAX_COUNTED = 100_000
+"""Decisions of a band that are counted by index alone; above, the count says `at least`."""
+MAX_LOOKED_UP = 3_000
+"""Decisions of a band that are looked up for a filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """What of the queue is shown; None leaves a filter out.
+
+    Attributes:
+        outcome: outcome of the decisions.
+        amount_min: least amount.
+        amount_max: largest amount.
+        entity: an entity of the payment, of whatever kind, as events have it.
+        rule_id: rule that fired live.
+        assignee_id: account of the person to whom it is assigned.
+        is_unassigned: whether it is assigned to nobody.
+    """
+
+    outcome: Outcome = "review"
+    amount_min: float | None = None
+    amount_max: float | None = None
+    entity: str | None = None
+    rule_id: int | None = None
+    assignee_id: int | None = None
+    is_unassigned: bool = False
+
+    @property
+    def is_by_index(self) -> bool:
+        """Whether the index alone answers. It does not know approvals at random."""
+        return self == QueueFilter(self.outcome) and self.outcome != "approve"
+
+    @property
+    def most(self) -> int:
+        """Most decisions of a band that are read."""
+        return MAX_COUNTED if self.is_by_index else MAX_LOOKED_UP
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A decision that waits, and who works on it.
+
+    Attributes:
+        case: decision with its latest feedback.
+        assignment: who works on it; None: nobody.
+    """
+
+    case: Case
+    assignment: Assignment | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePage:
+    """A page of the queue.
+
+    Attributes:
+        entries: decisions in the order that was asked for.
+        next: end of the page, after which the next one begins; None on the last page.
+        counts: number of decisions that pass the filters, by band.
+        capped: bands with more decisions than are read; their count is a lower bound.
+    """
+
+    entries: Sequence[QueueEntry]
+    next: Place | None
+    counts: Mapping[RiskBand, int]
+    capped: frozenset[RiskBand]
+
+
+def read_queue(
+    engine: Engine,
+    tenant_id: int,
+    wanted: QueueFilter,
+    *,
+    band: RiskBand | None,
+    order: Order,
+    limit: int,
+    after: Place | None = None,
+) -> QueuePage:
+    """Return a page of the queue, and the count of each band whichever is shown.
+
+    Args:
+        engine: pool of connections.
+        tenant_id: tenant whose decisions are read.
+        wanted: filters.
+        band: band that the page shows; None: all.
+        order: `risk`: highest score first; `oldest`: what waits longest first.
+        limit: most decisions of the page.
+        after: end of the page before.
+    """
+    with tenant_transaction(engine, tenant_id) as connection:
+        matched = matching(connection, tenant_id, wanted).cte("matched")
+        page = _page(matched, tenant_id, band, order, limit, after)
+        by_band = (
+            select(matched.c.risk_band, func.count().label("n"))
+            .group_by(matched.c.risk_band)
+            .subquery()
+        )
+        walked = (
+            select(func.json_object_agg(by_band.c.risk_band, by_band.c.n))
+            .select_from(by_band)
+            .scalar_subquery()
+        )
+        columns = func.json_build_array(page.c.score, page.c.id, page.c.transaction_id)
+        statement = select(walked, select(func.json_agg(columns)).scalar_subquery())
+        counts, rows = connection.execute(statement).one()
+        in_order = sorted(rows or (), key=lambda row: row[:2] if order == "risk" else row[1])
+        if order == "risk":
+            in_order.reverse()
+        found, last = cut(in_order, limit)
+        ids = [UUID(transaction_id) for *_, transaction_id in found]
+        cases = read_cases(connection, tenant_id, ids)
+        assignments = assignments_of(connection, tenant_id, ids)
+    entries = [QueueEntry(one, assignments.get(one.decided.transaction_id)) for one in cases]
+    counted: dict[RiskBand, int] = {one: (counts or {}).get(one, 0) for one in RISK_BANDS}
+    capped = frozenset(one for one, number in counted.items() if number >= wanted.most)
+    return QueuePage(entries, Place(last[0], UUID(last[1])) if last else None, counted, capped)
+
+
+def matching(
+    connection: Connection, tenant_id: int, wanted: QueueFilter, since: UUID | None = None
+) -> Select[Any]:
+    """Return the statement of what passes the filters: `id`, `score` and `risk_band`.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose decisions are read.
+        wanted: filters.
+        since: least id of a prediction, which carries its time; None: from the first one on.
+    """
+    ranges = [_range(tenant_id, wanted, band, since) for band in RISK_BANDS]
+    waiting = union_all(*ranges).subquery("waiting")
+    statement = select(waiting.c.id, waiting.c.score, waiting.c.risk_band)
+    if wanted.is_by_index:
+        return statement
+    joined: Any = waiting
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.rule_id is not None:
+        path = cast("$.fired[*] ? (@[0] == $id)", JSONPATH)
+        variables = func.jsonb_build_object("id", wanted.rule_id)
+        conditions.append(func.jsonb_path_exists(waiting.c.ruling, path, variables))
+    if wanted.assignee_id is not None or wanted.is_unassigned:
+        conditions.append(_assigned(tenant_id, waiting, wanted))
+    of_payment = _conditions_of_payment(connection, tenant_id, wanted)
+    if of_payment:
+        # LIMIT 1 keeps it a look-up by key for each row, in the row's own month.
+        passes = (
+            select(TransactionRow.id)
+            .where(
+                TransactionRow.tenant_id == tenant_id,
+                TransactionRow.id == waiting.c.transaction_id,
+                *of_payment,
+            )
+            .limit(1)
+            .lateral("passes")
+        )
+        joined = waiting.join(passes, true())
+    return statement.select_from(joined).where(*conditions)
+
+
+def _range(tenant_id: int, wanted: QueueFilter, band: RiskBand, since: UUID | None) -> Select[Any]:
+    columns = [PredictionRow.id, PredictionRow.score, PredictionRow.risk_band]
+    if not wanted.is_by_index:
+        columns.append(PredictionRow.transaction_id)
+    if wanted.rule_id is not None:
+        columns.append(PredictionRow.ruling)
+    ranged = select(*columns).where(
+        PredictionRow.tenant_id == tenant_id,
+        PredictionRow.reviewed.is_(false()),
+        PredictionRow.decision == wanted.outcome,
+        PredictionRow.risk_band == band,
+    )
+    if wanted.outcome == "approve":
+        ranged = ranged.where(PredictionRow.approval_probability.is_(None))
+    if since is not None:
+        ranged = ranged.where(PredictionRow.id >= since)
+    riskiest_first = ranged.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
+    return riskiest_first.limit(wanted.most)
+
+
+def _assigned(tenant_id: int, waiting: Subquery, wanted: QueueFilter) -> ColumnElement[bool]:
+    of_tenant = select(ReviewAssignmentRow.transaction_id).where(
+        ReviewAssignmentRow.tenant_id == tenant_id, ReviewAssignmentRow.until.is_(None)
+    )
+    if wanted.is_unassigned:
+        return waiting.c.transaction_id.not_in(of_tenant)
+    return waiting.c.transaction_id.in_(
+        of_tenant.where(ReviewAssignmentRow.user_id == wanted.assignee_id)
+    )
+
+
+def _conditions_of_payment(
+    connection: Connection, tenant_id: int, wanted: QueueFilter
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.amount_min is not None:
+        conditions.append(TransactionRow.amount >= wanted.amount_min)
+    if wanted.amount_max is not None:
+        conditions.append(TransactionRow.amount <= wanted.amount_max)
+    if wanted.entity is not None:
+        # Who pays and who receives have columns whatever the event type calls them.
+        places: list[ColumnElement[Any]] = [
+            TransactionRow.__table__.c.name_orig,
+            TransactionRow.__table__.c.name_dest,
+        ]
+        stored = newest_event_type(connection, tenant_id)
+        kept = (stored.event_type if stored else PAYSIM).kept.values()
+        places += [
+            TransactionRow.fields[field.name].astext
+            for field in kept
+            if field.kind == "entity" and field.role not in ("payer", "payee")
+        ]
+        conditions.append(or_(*(place == wanted.entity for place in places)))
+    return conditions
+
+
+def _page(
+    matched: CTE,
+    tenant_id: int,
+    band: RiskBand | None,
+    order: Order,
+    limit: int,
+    after: Place | None,
+) -> Subquery:
+    rows = select(matched.c.id, matched.c.score).where(of_band(matched.c.risk_band, band))
+    if order == "risk":
+        rows = rows.order_by(matched.c.score.desc(), matched.c.id.desc())
+        if after:
+            end = tuple_(literal(after.score), literal(after.prediction_id))
+            rows = rows.where(tuple_(matched.c.score, matched.c.id) < end)
+    else:
+        rows = rows.order_by(matched.c.id)
+        if after:
+            rows = rows.where(matched.c.id > after.prediction_id)
+    first = rows.limit(limit + 1).subquery("first")
+    of_prediction = (
+        select(PredictionRow.transaction_id)
+        .where(PredictionRow.tenant_id == tenant_id, PredictionRow.id == first.c.id)
+        .limit(1)
+        .lateral("of_prediction")
+    )
+    return (
+        select(first.c.id, first.c.score, of_prediction.c.transaction_id)
+        .select_from(first.join(of_prediction, true()))
+        .subquery("page")
+    )
+
+
+def of_band(column: ColumnElement[str], band: RiskBand | None) -> ColumnElement[bool]:
+    """Return the condition of a band; None: every band."""
+    return true() if band is None else column == band
