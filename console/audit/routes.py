@@ -25,7 +25,7 @@ from web.invalid_fields import invalid_fields
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 PATH = "/console/audit"
-PAGE_ROWS = 50
+PAGE_ROWS = 30
 _FILTERS = ("log", "actor", "action", "object", "from", "to")
 _MAX_LENGTH = 400
 
@@ -72,6 +72,7 @@ async def audit_page(
         sealed = dependencies.cursors.seal(after, *key)
         next_path = f"{PATH}?{urlencode({**values, 'cursor': sealed})}"
     people = await dependencies.run(list_users, visitor.tenant_id)
+    names = {f"users/{one.id}": one.name for one in people}
     language = language_of(request)
     return render(
         request,
@@ -79,7 +80,7 @@ async def audit_page(
         visitor,
         values=values,
         is_reads=is_reads,
-        sentences=[sentence_of(entry, language) for entry in page.entries],
+        sentences=[sentence_of(entry, language, names) for entry in page.entries],
         actions=READS if is_reads else ACTIONS,
         people=people,
         next_path=next_path,

@@ -56,8 +56,14 @@ class Sentence:
     changes: tuple[Change, ...]
 
 
-def sentence_of(entry: AuditEntry, language: str) -> Sentence:
-    """Return an entry as a sentence of a language."""
+def sentence_of(entry: AuditEntry, language: str, people: Mapping[str, str]) -> Sentence:
+    """Return an entry as a sentence.
+
+    Args:
+        entry: entry of the audit log or of the access log.
+        language: language of the sentence.
+        people: name of each person by the object of their entries, such as `users/7`.
+    """
     item = entry.after or entry.before or {}
     key = f"audit.sentences.{_special(entry) or entry.action.replace('.', '_')}"
     values = {"actor": Markup("<strong>{}</strong>").format(entry.actor)}
@@ -68,7 +74,7 @@ def sentence_of(entry: AuditEntry, language: str) -> Sentence:
     named = f"audit.nouns.{noun}"
     values |= {
         "noun": Markup.escape(known.get(named, noun)),
-        "object": _object(entry.object, item),
+        "object": _object(entry.object, item, people),
         "name": Markup.escape(str(item.get("name") or item.get("email") or "")),
         "label": Markup.escape(_label(item, known)),
         "rows": Markup.escape(str((entry.details or {}).get("rows", ""))),
@@ -112,11 +118,13 @@ def _special(entry: AuditEntry) -> str | None:
     return None
 
 
-def _object(object_: str | None, item: Mapping[str, Any]) -> Markup:
+def _object(object_: str | None, item: Mapping[str, Any], people: Mapping[str, str]) -> Markup:
     if object_ is None:
         return Markup("")
     kind, _, key = object_.partition("/")
-    shown = str(item.get("name") or key or kind) if kind in ("users", "keys", "rules") else key
+    shown = people.get(object_, key)
+    if kind in ("keys", "rules"):
+        shown = str(item.get("name") or key)
     path = page_of(object_)
     if path is None:
         return Markup.escape(shown or kind)

@@ -41,7 +41,7 @@ from web.invalid_fields import invalid_fields
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 PATH = "/console/search"
-PAGE_ROWS = 50
+PAGE_ROWS = 40
 EXPORT_ROWS = 100_000
 
 
