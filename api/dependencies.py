@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.pagination import Cursors
-from persistence.api_keys import Principal
+from persistence.api_keys import KeyIssuer, Principal
 from registry.client.base import RegisteredVersion
 from scoring.errors import Overloaded
 from web.auth import Authenticator
@@ -44,6 +44,7 @@ class ApiDependencies:
             this process.
         find_version: blocking function that returns a version of a registered model by its number;
             None where MLflow does not have it.
+        key_issuer: issuer of API keys, for administrators in the console.
         openid: provider at which people may sign in; None: with passwords only.
         public_url: address at which people open the console; None: that of each request.
     """
@@ -55,6 +56,7 @@ class ApiDependencies:
         cursors: Cursors,
         refresh_settings: Callable[[int], None],
         find_version: Callable[[str, int], RegisteredVersion | None],
+        key_issuer: KeyIssuer,
         *,
         openid: OpenIdProvider | None = None,
         public_url: str | None = None,
@@ -63,6 +65,7 @@ class ApiDependencies:
         self.public_url = public_url
         self.auth = auth
         self.cursors = cursors
+        self.key_issuer = key_issuer
         self._engine = engine
         self._refresh_settings = refresh_settings
         self._find_version = find_version

@@ -20,7 +20,7 @@ from observability.metrics import EVICTIONS
 from observability.prepared_metrics import PreparedMetrics
 from observability.runtime_metrics import LiveMetrics
 from observability.tracing import Traces
-from persistence.api_keys import verify_key
+from persistence.api_keys import KeyIssuer, verify_key
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import POOL_SIZE, open_database
@@ -164,6 +164,7 @@ def connect(
             Cursors(*key_secrets),
             alias_follower.refresh_settings,
             model_store.find,
+            KeyIssuer(key_secrets[0]),
             openid=OpenIdProvider(*openid) if openid else None,
             public_url=public_url,
         ),

@@ -124,7 +124,7 @@ def _serving(service: Engine) -> Iterator[str]:
     from api.dependencies import ApiDependencies
     from api.pagination import Cursors
     from app.management import create_app
-    from persistence.api_keys import verify_key
+    from persistence.api_keys import KeyIssuer, verify_key
     from web.auth import Authenticator
 
     dependencies = ApiDependencies(
@@ -133,6 +133,7 @@ def _serving(service: Engine) -> Iterator[str]:
         Cursors(_SECRET),
         lambda _: None,
         lambda _name, _number: None,
+        KeyIssuer(_SECRET),
     )
     config = uvicorn.Config(
         create_app(dependencies), host="127.0.0.1", port=0, log_level="warning", lifespan="off"

@@ -29,6 +29,6 @@ NAVIGATION = (
     Entry("threshold", "/console/threshold", "review"),
     Entry("models", "/console/models", "review"),
     Entry("drift", "/console/drift", "review"),
-    Entry("audit", "/console/audit", "review"),
+    Entry("audit", "/console/audit", "admin"),
     Entry("settings", "/console/settings", "review"),
 )

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console import assets
 from console.access import Reviewer
+from console.audit import routes as audit
 from console.cases import case_routes, file_routes
 from console.cases import routes as cases
 from console.drift import routes as drift
@@ -20,11 +21,15 @@ from console.models import routes as models
 from console.navigation import NAVIGATION
 from console.overview import routes as overview
 from console.page_route import PageRoute, error_page
+from console.palette import routes as palette
 from console.queue import live_routes as queue_live
 from console.queue import routes as queue
 from console.rules import editor_routes as rule_editor
 from console.rules import routes as rules
 from console.rules import switch_routes as rule_switch
+from console.search import routes as search
+from console.settings import key_routes as keys
+from console.settings import people_routes as people
 from console.settings import routes as settings
 from console.sign_in import openid_routes as openid
 from console.sign_in import routes as sign_in
@@ -67,13 +72,16 @@ ROUTERS = (
     threshold.router,
     models.router,
     overview.router,
-    queue.router,
-    transaction.router,
+    search.router,
+    audit.router,
     drift.router,
     cases.router,
     case_routes.router,
     file_routes.router,
     settings.router,
+    people.router,
+    keys.router,
+    palette.router,
     _rest,
 )
 """Routers of the console; the last one answers what no other does."""

@@ -135,7 +135,7 @@ def issue_key(
     An expired key of the same name is revoked.
 
     Args:
-        engine: pool that acts as the tables' owner.
+        engine: pool of connections.
         tenant_id: tenant whose key it is.
         scopes: scopes, of SCOPES; at least one.
         secret: secret of the hash.
@@ -174,6 +174,32 @@ def issue_key(
         free_name(connection, tenant_id, name or prefix)
         connection.execute(statement)
     return key
+
+
+class KeyIssuer:
+    """Issues keys of one deployment; whoever uses it does not learn the secret of the hashes.
+
+    Args:
+        secret: secret under which new keys are hashed.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def issue(
+        self,
+        engine: Engine,
+        tenant_id: int,
+        scopes: tuple[str, ...],
+        expires_at: datetime | None,
+        *,
+        name: str,
+        actor: Actor,
+    ) -> str:
+        """Create a key and return it; arguments and errors as for `issue_key`."""
+        return issue_key(
+            engine, tenant_id, scopes, self._secret, expires_at, name=name, actor=actor
+        )
 
 
 def verify_key(engine: Engine, key: str, *secrets_: bytes) -> Principal | None:
@@ -283,7 +309,7 @@ def revoke_key(engine: Engine, tenant_id: int, key: str, *, actor: Actor = SERVI
     """Revoke a tenant's key.
 
     Args:
-        engine: pool that acts as the tables' owner.
+        engine: pool of connections.
         tenant_id: tenant whose key it is.
         key: name or public prefix of the key, or the key itself.
         actor: person who revokes it.

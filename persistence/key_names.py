@@ -24,7 +24,7 @@ def find_key(connection: Connection, tenant_id: int, key: str) -> int:
     """Return the id of the key that is not revoked and has the name or prefix; lock its row.
 
     Args:
-        connection: connection inside a `tenant_transaction` of the tables' owner.
+        connection: connection inside a `tenant_transaction`.
         tenant_id: tenant whose key it is.
         key: name or public prefix of the key, or the key itself.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -12,15 +11,9 @@ from starlette.responses import Response, StreamingResponse
 from api.dependencies import CurrentDependencies, Reviewer
 from api.openapi_responses import ANYWHERE, NEXT_PAGE, problems
 from api.review import examples, schemas
-from api.review.csv_export import CsvExport
+from api.review.export_lines import csv_of
 from api.review.search_query import to_search, transaction_before
-from persistence.event_types import current_event_type
-from persistence.review.cases import Case
-from persistence.review.search import ID_BYTES, SearchReader, find_ids, read_transactions
-from scoring.transaction import PAYSIM
-
-EXPORT_PAGE = 1000
-"""Rows of an export that are read, and held in memory, at a time."""
+from persistence.review.search import SearchReader, find_ids
 
 router = APIRouter(tags=["Review"])
 
@@ -63,40 +56,5 @@ async def export_transactions(
     next_cursor = dependencies.cursors.seal_next(
         headers, request.query_params, None if last is None else [last], *cursor_key
     )
-    part_bytes = EXPORT_PAGE * ID_BYTES
-
-    async def read(start: int) -> list[Case]:
-        part = ids[start : start + part_bytes]
-        return await dependencies.run(read_transactions, caller.tenant_id, part)
-
-    # Read before the reply begins, while a failure can still have a status of its own.
-    first = await read(0)
-    stored_type = await dependencies.run(current_event_type, caller.tenant_id)
-    export = CsvExport(stored_type.event_type if stored_type else PAYSIM)
-    rest = range(part_bytes, len(ids), part_bytes)
-    lines = _lines(export, first, rest, read, next_cursor)
+    lines = await csv_of(dependencies, caller.tenant_id, ids, next_cursor)
     return StreamingResponse(lines, media_type="text/csv", headers=headers)
-
-
-async def _lines(
-    export: CsvExport,
-    first: list[Case],
-    starts: Iterable[int],
-    read: Callable[[int], Awaitable[list[Case]]],
-    next_cursor: str | None,
-) -> AsyncIterator[bytes]:
-    """Yield an export page by page; no connection is held in between.
-
-    Args:
-        export: columns.
-        first: cases of the first page.
-        starts: beginnings of the other pages.
-        read: reader of the page that begins there.
-        next_cursor: cursor of the rows after the last page.
-    """
-    yield export.header()
-    yield export.lines(first)
-    for start in starts:
-        yield export.lines(await read(start))
-    if next_cursor is not None:
-        yield export.more(next_cursor)

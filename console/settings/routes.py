@@ -1,4 +1,4 @@
-"""The page of a person's own settings."""
+"""The page of a person's own settings, and of the event type."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from api.dependencies import CurrentDependencies
 from console.access import Reviewer
 from console.page_route import PageRoute
 from console.rendering import LANGUAGE_COOKIE, render
 from console.strings import LANGUAGES
+from persistence.event_types import current_event_type
+from scoring.transaction import PAYSIM
 from web.invalid_fields import invalid_fields
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -21,9 +24,15 @@ _YEAR_S = 365 * 24 * 60 * 60
 
 
 @router.get("/console/settings")
-async def settings_page(request: Request, visitor: Reviewer) -> Response:
-    """Show the person's account, language and sessions."""
-    return render(request, "settings/settings.html.j2", visitor)
+async def settings_page(
+    request: Request, visitor: Reviewer, dependencies: CurrentDependencies
+) -> Response:
+    """Show the person's account, language and sessions, and the tenant's event type."""
+    stored = await dependencies.run(current_event_type, visitor.tenant_id)
+    event_type = stored.event_type if stored else PAYSIM
+    return render(
+        request, "settings/settings.html.j2", visitor, event_type=event_type, stored=stored
+    )
 
 
 @router.post("/console/settings/language")

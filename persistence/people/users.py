@@ -26,6 +26,7 @@ SCOPES_OF_ROLE: dict[Role, frozenset[str]] = {
 }
 """Scopes of API keys that each role has: a senior analyst also uploads payments to score."""
 
+_ADMIN: Role = "admin"
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}")
 
 
@@ -133,12 +134,14 @@ def change_role(engine: Engine, tenant_id: int, email: str, role: str, *, actor:
     """Give a person another role, which counts from the next request on.
 
     Raises:
-        InvalidRequest: there is no such role.
+        InvalidRequest: there is no such role, or the tenant would have no administrator left.
         NotFound: there is no such person.
     """
     values = {"role": _role(role)}
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        _found(connection, tenant_id, email)
+        found = _found(connection, tenant_id, email)
+        if role != _ADMIN:
+            _keep_an_administrator(connection, tenant_id, found, "role")
         return _update(connection, tenant_id, email, **values)
 
 
@@ -146,10 +149,12 @@ def disable_user(engine: Engine, tenant_id: int, email: str, *, actor: Actor) ->
     """Disable an account and end its sessions; entries of the audit log keep its name.
 
     Raises:
+        InvalidRequest: the tenant would have no administrator left.
         NotFound: there is no such person.
     """
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
         found = _found(connection, tenant_id, email)
+        _keep_an_administrator(connection, tenant_id, found, "email")
         end_sessions_of(connection, tenant_id, found.id)
         return _update(connection, tenant_id, email, disabled_at=sql.now())
 
@@ -172,6 +177,28 @@ def end_sessions_of(connection: Connection, tenant_id: int, user_id: int) -> Non
             UserSessionRow.tenant_id == tenant_id, UserSessionRow.user_id == user_id
         )
     )
+
+
+def _keep_an_administrator(
+    connection: Connection, tenant_id: int, leaving: User, field: str
+) -> None:
+    """Refuse that the last administrator in use becomes none.
+
+    The rows stay locked, so that of two administrators who remove each other one is refused.
+    """
+    statement = (
+        select(UserRow.id)
+        .where(
+            UserRow.tenant_id == tenant_id,
+            UserRow.role == _ADMIN,
+            UserRow.disabled_at.is_(None),
+        )
+        .order_by(UserRow.id)
+        .with_for_update()
+    )
+    if list(connection.execute(statement).scalars()) == [leaving.id]:
+        message = f"belongs to the last administrator, {leaving.name}; make another one first"
+        raise InvalidRequest(f"The {field} {message}.", errors=(FieldError(field, message),))
 
 
 def _update(connection: Connection, tenant_id: int, email: str, **values: object) -> User:

@@ -211,7 +211,7 @@ def _statement(tenant_id: int, search: Search, limit: int, before: UUID | None) 
     conditions = _conditions(tenant_id, search, before)
     roles = (TransactionRow.name_orig, TransactionRow.name_dest)
     if search.external_id is not None:
-        conditions.append(TransactionRow.id == _claimed(tenant_id, search.external_id))
+        conditions.append(TransactionRow.id == claimed_transaction(tenant_id, search.external_id))
         if search.account is not None:
             conditions.append(or_(*(role == search.account for role in roles)))
     elif search.account is not None:
@@ -244,8 +244,8 @@ def _conditions(tenant_id: int, search: Search, before: UUID | None) -> list[Col
     return conditions
 
 
-def _claimed(tenant_id: int, external_id: str) -> ColumnElement[UUID]:
-    """The transaction that an `external_id` stands for, by the key of idempotent scoring."""
+def claimed_transaction(tenant_id: int, external_id: str) -> ColumnElement[UUID]:
+    """Return the transaction that an `external_id` stands for, by the key of idempotent scoring."""
     return (
         select(PredictionRow.transaction_id)
         .join(

@@ -1,4 +1,4 @@
-"""People who use the console: their accounts, sessions and one-time links."""
+"""People who use the console: their accounts, sessions, one-time links and saved searches."""
 
 from __future__ import annotations
 
@@ -80,4 +80,24 @@ class SignInLinkRow(Base):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
         CheckConstraint("purpose IN ('password', 'sign_in')", name="purpose_known"),
+    )
+
+
+class SavedSearchRow(Base):
+    """A search that a person keeps under a name."""
+
+    __tablename__ = "saved_searches"
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str]
+    query: Mapped[str] = mapped_column(comment="parameters of the page's address")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+        UniqueConstraint("tenant_id", "user_id", "name"),
+        CheckConstraint("char_length(name) BETWEEN 1 AND 64", name="name_length"),
+        CheckConstraint("char_length(query) <= 4000", name="query_length"),
     )

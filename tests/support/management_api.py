@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from api.dependencies import ApiDependencies
 from api.pagination import Cursors
 from app.management import create_app
-from persistence.api_keys import Principal
+from persistence.api_keys import KeyIssuer, Principal
 from registry.client.base import RegisteredVersion
 from web.auth import Authenticator
 from web.head import HeadAsGet
@@ -57,7 +57,12 @@ def connected(
 ) -> Iterator[Request]:
     """Yield `request(tenant, method, path, body, **headers)`; arguments as for `send`."""
     dependencies = ApiDependencies(
-        engine, Authenticator(_verify), Cursors(b"secret"), refresh_settings, find_version
+        engine,
+        Authenticator(_verify),
+        Cursors(b"secret"),
+        refresh_settings,
+        find_version,
+        KeyIssuer(b"secret"),
     )
     transport = httpx.ASGITransport(HeadAsGet(ProblemBackstop(create_app(dependencies))))
     client = httpx.AsyncClient(transport=transport, base_url="http://sentinel")

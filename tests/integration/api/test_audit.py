@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from api.review import export_routes
+from api.review import export_lines
 from persistence.tenants import Tenant
 from tests.support.data.review import decide, say, store
 from tests.support.fixture_types import MakeTenant
@@ -79,7 +79,7 @@ def test_what_a_person_reads_is_found_with_reads_and_is_no_change(
 def test_an_export_is_logged_once_with_the_number_of_its_rows(
     engine: Engine, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_routes, "EXPORT_PAGE", 2)
+    monkeypatch.setattr(export_lines, "EXPORT_PAGE", 2)
     store(engine, *(decide(caller.tenant) for _ in range(5)))
     exported, log = caller.get("/transactions.csv?limit=5", "/audit?reads=true")
     assert len(exported.splitlines()) == 1 + 5

@@ -19,7 +19,7 @@ from api.pagination import Cursors
 from app.management import create_app
 from console.access import COOKIE, csrf_token
 from persistence.actor import Actor
-from persistence.api_keys import verify_key
+from persistence.api_keys import KeyIssuer, verify_key
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
 from persistence.people.links import create_link, use_link
@@ -146,6 +146,7 @@ def serving_console(
         Cursors(KEY_SECRET),
         site.refreshed.append,
         lambda name, number: site.registry.get((name, number)),
+        KeyIssuer(KEY_SECRET),
         openid=openid,
     )
     app = HeadAsGet(ProblemBackstop(create_app(dependencies)))

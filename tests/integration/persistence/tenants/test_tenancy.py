@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from persistence.actor import Actor
-from persistence.api_keys import issue_key, verify_key
+from persistence.api_keys import issue_key, revoke_key, verify_key
 from persistence.cases.changes import CaseForm, Contents, create_case
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
@@ -21,6 +21,7 @@ from persistence.history.writer import PastEvent, import_history
 from persistence.hourly.folding import GRACE, fold_hours
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
+from persistence.people.saved_searches import save_search
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
@@ -134,6 +135,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         put_rule(engine, tenant.id)
         put_snooze(engine, tenant.id, 1, "C1", datetime(2030, 1, 1, tzinfo=UTC), "account")
         user = put_person(engine, tenant)
+        save_search(engine, tenant.id, user.id, name="Risky", parameters="", actor=Actor("tests"))
         with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
             assign(connection, user, decision.transaction_id)
         fold_hours(engine, tenant.id, datetime.now(UTC) + 2 * GRACE)
@@ -196,7 +198,8 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "INSERT INTO audit_log (tenant_id, actor, action) VALUES (1, 'me', 'key.created')",
         "UPDATE api_keys SET scopes = ARRAY['admin']",
         "UPDATE api_keys SET name = 'another'",
-        "UPDATE api_keys SET revoked_at = NULL",
+        "DELETE FROM api_keys",
+        "UPDATE saved_searches SET user_id = 1",
         "UPDATE access_log SET actor = 'another'",
         "DELETE FROM access_log",
         "INSERT INTO access_log (tenant_id, id, actor, action, details)"
@@ -272,6 +275,31 @@ def test_a_key_is_found_before_its_tenant_is_known_and_only_that_key(
     assert principal.tenant_slug == "mine"
     used = rows("SELECT tenant_id FROM api_keys WHERE last_used_at IS NOT NULL")
     assert [r["tenant_id"] for r in used] == [principal.tenant_id]
+
+
+def test_the_service_issues_and_revokes_keys_of_its_tenant_only(
+    service_engine: Engine, make_tenant: MakeTenant
+) -> None:
+    mine, other = make_tenant("mine"), make_tenant("other")
+    key = issue_key(service_engine, mine.id, ("score",), b"secret", name="till")
+    assert verify_key(service_engine, key, b"secret") is not None
+    revoke_key(service_engine, mine.id, "till")
+    assert verify_key(service_engine, key, b"secret") is None
+    with (
+        pytest.raises(StoreMisconfigured, match="a revoked key stays revoked"),
+        tenant_transaction(service_engine, mine.id) as connection,
+    ):
+        connection.execute(text("UPDATE api_keys SET revoked_at = NULL"))
+    naming_a_prefix = text(
+        "INSERT INTO api_keys (tenant_id, prefix, name, digest, scopes)"
+        " SELECT :t, set_config('sentinel.key_prefix', 'abcdefghij', true), 'theirs', '',"
+        " ARRAY['admin']"
+    )
+    with (
+        pytest.raises(DBAPIError, match="row-level security"),
+        tenant_transaction(service_engine, mine.id) as connection,
+    ):
+        connection.execute(naming_a_prefix, {"t": other.id})
 
 
 def test_the_service_records_a_promotion_and_repeats_are_not_audited(
@@ -368,6 +396,7 @@ def test_creating_is_audited_in_every_audited_table(
             "promotion",
             "refusal",
             "rule",
+            "search",
             "session",
             "snooze",
             "tenant",

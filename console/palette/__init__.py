@@ -1,0 +1,1 @@
+"""The command palette: pages by name, transactions and entities by id."""

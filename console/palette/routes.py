@@ -1,0 +1,54 @@
+"""The list of the command palette."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dependencies import CurrentDependencies
+from console.access import Reviewer
+from console.event_values import entity_path
+from console.navigation import NAVIGATION, Entry
+from console.page_route import PageRoute
+from console.rendering import language_of, render
+from console.search.form import MAX_LENGTH
+from console.search.routes import event_type_of
+from console.strings import translate
+from persistence.review.event_finding import find_by_id
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+PAGES = (
+    *NAVIGATION,
+    Entry("people", "/console/settings/people", "admin"),
+    Entry("keys", "/console/settings/keys", "admin"),
+)
+_SHORTEST_ID = 2
+
+
+@router.get("/console/palette")
+async def palette(
+    request: Request, visitor: Reviewer, dependencies: CurrentDependencies, q: str = ""
+) -> Response:
+    """List the pages whose names contain what was typed, and what has it as its id."""
+    typed = q.replace("\0", "").strip()[:MAX_LENGTH]
+    language = language_of(request)
+    pages = [
+        (translate(language, f"navigation.{entry.name}"), entry.path)
+        for entry in PAGES
+        if visitor.may(entry.scope)
+    ]
+    options = [("page", text, path) for text, path in pages if typed.lower() in text.lower()]
+    if len(typed) >= _SHORTEST_ID:
+        event_type = await event_type_of(dependencies, visitor.tenant_id)
+        found = await dependencies.run(
+            find_by_id, visitor.tenant_id, typed, event_type, reader=visitor.actor
+        )
+        options += [
+            ("transaction", typed, f"/console/transactions/{one}") for one in found.transactions
+        ]
+        options += [
+            ("entity", f"{kind} {typed}", entity_path(kind, typed)) for kind in found.entities
+        ]
+    return render(request, "palette/options.html.j2", visitor, options=options, typed=typed)

@@ -1,0 +1,1 @@
+"""Search of decisions: filters in the address, figures, saved searches, export."""

@@ -1,0 +1,175 @@
+"""The page of a tenant's people, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.dependencies import ApiDependencies, CurrentDependencies
+from console.access import Admin, Visitor
+from console.page_route import PageRoute
+from console.rendering import render
+from persistence.people import users
+from persistence.people.links import create_link
+from persistence.people.users import ROLES, User
+from scoring.errors import Forbidden, InvalidRequest
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+PATH = "/console/settings/people"
+
+
+@router.get(PATH)
+async def people_page(
+    request: Request, visitor: Admin, dependencies: CurrentDependencies
+) -> Response:
+    """Show the people of the tenant with their roles."""
+    return await _page(request, visitor, dependencies)
+
+
+@router.post(PATH)
+async def add(
+    request: Request,
+    visitor: Admin,
+    dependencies: CurrentDependencies,
+    email: Annotated[str, Form()] = "",
+    name: Annotated[str, Form()] = "",
+    role: Annotated[str, Form()] = "",
+) -> Response:
+    """Add a person, and show the link with which they choose a password, this once."""
+    try:
+        user = await dependencies.run(
+            users.create_user,
+            visitor.tenant_id,
+            email=email,
+            name=name.strip(),
+            role=role,
+            actor=visitor.actor,
+        )
+    except InvalidRequest as error:
+        typed = {"email": email, "name": name, "role": role}
+        return await _page(request, visitor, dependencies, error=error, typed=typed)
+    return await _with_link(request, visitor, dependencies, user)
+
+
+@router.post(f"{PATH}/link")
+async def new_link(
+    request: Request,
+    visitor: Admin,
+    dependencies: CurrentDependencies,
+    email: Annotated[str, Form()],
+) -> Response:
+    """Show a link with which a person chooses another password, this once."""
+    user = await dependencies.run(users.find_user, visitor.tenant_id, email)
+    return await _with_link(request, visitor, dependencies, user)
+
+
+@router.post(f"{PATH}/role")
+async def change_role(
+    request: Request,
+    visitor: Admin,
+    dependencies: CurrentDependencies,
+    email: Annotated[str, Form()],
+    role: Annotated[str, Form()],
+) -> Response:
+    """Give another person another role."""
+    _refuse_oneself(visitor, email)
+    return await _change(
+        request,
+        visitor,
+        dependencies,
+        lambda engine: users.change_role(
+            engine, visitor.tenant_id, email, role, actor=visitor.actor
+        ),
+    )
+
+
+@router.post(f"{PATH}/disable")
+async def disable(
+    request: Request,
+    visitor: Admin,
+    dependencies: CurrentDependencies,
+    email: Annotated[str, Form()],
+) -> Response:
+    """Disable another person's account and end its sessions."""
+    _refuse_oneself(visitor, email)
+    return await _change(
+        request,
+        visitor,
+        dependencies,
+        lambda engine: users.disable_user(engine, visitor.tenant_id, email, actor=visitor.actor),
+    )
+
+
+@router.post(f"{PATH}/enable")
+async def enable(
+    request: Request,
+    visitor: Admin,
+    dependencies: CurrentDependencies,
+    email: Annotated[str, Form()],
+) -> Response:
+    """Put a disabled account into use again."""
+    return await _change(
+        request,
+        visitor,
+        dependencies,
+        lambda engine: users.enable_user(engine, visitor.tenant_id, email, actor=visitor.actor),
+    )
+
+
+def _refuse_oneself(visitor: Visitor, email: str) -> None:
+    """Refuse that administrators change their own role or account: another one does it."""
+    if email.strip().lower() == visitor.signed_in.user.email:
+        raise Forbidden("Nobody changes their own role or account; ask another administrator.")
+
+
+async def _change(
+    request: Request,
+    visitor: Visitor,
+    dependencies: ApiDependencies,
+    change: Callable[..., User],
+) -> Response:
+    try:
+        await dependencies.run(change)
+    except InvalidRequest as error:
+        return await _page(request, visitor, dependencies, error=error)
+    return RedirectResponse(PATH, HTTPStatus.SEE_OTHER)
+
+
+async def _with_link(
+    request: Request, visitor: Visitor, dependencies: ApiDependencies, user: User
+) -> Response:
+    token = await dependencies.run(create_link, user, "password", actor=visitor.actor)
+    address = dependencies.public_url or str(request.base_url)
+    link = f"{address.rstrip('/')}/console/links/{token}"
+    return await _page(request, visitor, dependencies, link=link, invited=user)
+
+
+async def _page(
+    request: Request,
+    visitor: Visitor,
+    dependencies: ApiDependencies,
+    *,
+    error: InvalidRequest | None = None,
+    typed: dict[str, str] | None = None,
+    link: str | None = None,
+    invited: User | None = None,
+) -> Response:
+    people = await dependencies.run(users.list_users, visitor.tenant_id)
+    return render(
+        request,
+        "settings/people.html.j2",
+        visitor,
+        status=error.status if error else HTTPStatus.OK,
+        people=people,
+        roles=ROLES,
+        error=error,
+        typed=typed or {},
+        link=link,
+        invited=invited,
+    )

@@ -1,0 +1,127 @@
+"""Administrators manage people and API keys; nobody else does."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from persistence.api_keys import verify_key
+from persistence.people.users import find_user
+from tests.support.console.site import Site
+from tests.support.stack import KEY_SECRET
+
+PEOPLE, KEYS = "/console/settings/people", "/console/settings/keys"
+
+
+@pytest.mark.parametrize("role", ["analyst", "senior"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", PEOPLE),
+        ("GET", KEYS),
+        ("GET", "/console/audit"),
+        ("POST", PEOPLE),
+        ("POST", f"{PEOPLE}/role"),
+        ("POST", f"{PEOPLE}/disable"),
+        ("POST", f"{PEOPLE}/enable"),
+        ("POST", f"{PEOPLE}/link"),
+        ("POST", KEYS),
+        ("POST", f"{KEYS}/abc/revoke"),
+    ],
+)
+def test_only_administrators_see_and_change_people_and_keys(
+    site: Site, role: str, method: str, path: str
+) -> None:
+    person = site.person(role)  # type: ignore[arg-type]
+    fields = {"csrf": person.csrf, "email": "bo@demo.example", "role": "admin", "name": "x"}
+    reply = person.request(method, path, data=fields if method == "POST" else None)
+    assert reply.status_code == 403
+
+
+def test_a_person_is_added_with_a_link_that_is_shown_once(site: Site) -> None:
+    chris = site.person("admin")
+    added = chris.submit(PEOPLE, email="Dora@demo.example", name="Dora", role="senior")
+    link = re.search(r'value="(http://[^"]+/console/links/[^"]+)"', added.text)
+    assert link
+    assert chris.get(html.unescape(link[1])).status_code == 200
+    assert "/console/links/" not in chris.get(PEOPLE).text
+    assert find_user(site.engine, site.tenant.id, "dora@demo.example").role == "senior"
+    again = chris.submit(PEOPLE, email="dora@demo.example", name="Dora B", role="senior")
+    assert again.status_code == 422
+    assert "belongs to another account" in again.text
+    assert 'value="Dora B"' in again.text
+
+
+def test_a_role_is_changed_and_an_account_disabled_and_enabled(site: Site) -> None:
+    chris = site.person("admin")
+    ana = {"email": "ana@demo.example"}
+    assert chris.submit(f"{PEOPLE}/role", **ana, role="senior").status_code == 303
+    assert find_user(site.engine, site.tenant.id, ana["email"]).role == "senior"
+    assert chris.submit(f"{PEOPLE}/disable", **ana).status_code == 303
+    assert find_user(site.engine, site.tenant.id, ana["email"]).disabled_at is not None
+    assert chris.submit(f"{PEOPLE}/enable", **ana).status_code == 303
+    assert find_user(site.engine, site.tenant.id, ana["email"]).disabled_at is None
+
+
+def test_nobody_changes_their_own_role_or_account(site: Site) -> None:
+    chris = site.person("admin")
+    mine = {"email": "CHRIS@demo.example"}
+    assert chris.submit(f"{PEOPLE}/role", **mine, role="analyst").status_code == 403
+    assert chris.submit(f"{PEOPLE}/disable", **mine).status_code == 403
+    assert find_user(site.engine, site.tenant.id, "chris@demo.example").role == "admin"
+
+
+def test_an_administrator_of_another_tenant_finds_nobody(site: Site) -> None:
+    olga = site.person(site.stranger)
+    assert "ana@demo.example" not in olga.get(PEOPLE).text
+    for action in ("role", "disable", "enable", "link"):
+        reply = olga.submit(f"{PEOPLE}/{action}", email="ana@demo.example", role="admin")
+        assert reply.status_code == 404
+
+
+def test_a_key_is_shown_once_works_and_is_revoked(site: Site) -> None:
+    chris = site.person("admin")
+    issued = chris.submit(KEYS, name="till", scopes=["score", "review"], days="30")
+    found = re.search(r"sk_([A-Za-z0-9]{10})_[A-Za-z0-9]{40}", issued.text)
+    assert found
+    key, prefix = found[0], found[1]
+    principal = verify_key(site.engine, key, KEY_SECRET)
+    assert principal is not None
+    assert (principal.tenant_id, principal.scopes) == (
+        site.tenant.id,
+        frozenset({"score", "review"}),
+    )
+    page = chris.get(KEYS).text
+    assert "till" in page
+    assert key not in page
+    olga = site.person(site.stranger)
+    assert "till" not in olga.get(KEYS).text
+    assert olga.submit(f"{KEYS}/{prefix}/revoke").status_code == 404
+    assert chris.submit(f"{KEYS}/{prefix}/revoke").status_code == 303
+    assert verify_key(site.engine, key, KEY_SECRET) is None
+    audit = chris.get("/console/audit?action=key.changed").text
+    assert "revoked the API key" in audit
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "", "scopes": ["score"], "days": "30"},
+        {"name": "till", "days": "30"},
+        {"name": "till", "scopes": ["root"], "days": "30"},
+        {"name": "till", "scopes": ["score"], "days": "1000000"},
+    ],
+)
+def test_a_key_that_is_not_valid_is_refused_on_the_page(
+    site: Site, fields: dict[str, object]
+) -> None:
+    refused = site.person("admin").submit(KEYS, **fields)
+    assert refused.status_code == 422
+    assert 'role="alert"' in refused.text
+
+
+def test_the_event_type_is_shown(site: Site) -> None:
+    page = site.person().get("/console/settings").text
+    assert "<code>nameOrig</code>" in page
