@@ -21,7 +21,7 @@ def texts(language: str) -> Mapping[str, str]:
     return dict(_flat(document, ""))
 
 
-def translate(language: str, key: str, **values: object) -> str:
+def translate(language: str, key: str, /, **values: object) -> str:
     """Return a text in a language, with its values filled in.
 
     With a `count`, the text under `KEY.one` is for 1 and the one under `KEY.other` for the rest.

@@ -124,10 +124,13 @@ async def open_case(
     due_on: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
     transaction: Annotated[list[str], Form(max_length=MAX_AT_ONCE)] = [],  # noqa: B006
+    item: Annotated[list[str], Form(max_length=MAX_AT_ONCE)] = [],  # noqa: B006
     entity: Annotated[str, Form()] = "",
     key: Annotated[str, Form()] = "",
 ) -> Response:
     """Open a case; without a title, as other pages send their events, show its form first."""
+    # The queue's items have the id of the latest feedback after a dot.
+    transaction = [*transaction, *(one.partition(".")[0] for one in item)]
     if title is None:
         return await _new_page(request, visitor, dependencies, transaction, entity, key)
     typed = {

@@ -22,6 +22,7 @@ from console.event_values import entity_path
 from console.formats import utc_now
 from console.page_route import PageRoute, local_path
 from console.rendering import render
+from persistence.cases.links import cases_of_entity
 from persistence.entities.events import decided_at
 from persistence.entities.profile import MAX_EVENTS, read_profile
 from persistence.rules.entries import add_entries, remove_entries
@@ -141,6 +142,7 @@ async def _page(
         visitor,
         status=HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
         profile=profile,
+        cases=await dependencies.run(cases_of_entity, visitor.tenant_id, entity, key),
         most=MAX_EVENTS,
         before=before,
         first=None if profile.first is None else decided_at(profile.first),

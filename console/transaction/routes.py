@@ -21,6 +21,7 @@ from console.transaction.score_scale import score_scale
 from console.transaction.similar import similar_events
 from console.transaction.waterfall import waterfall
 from persistence.access_log import transaction_object
+from persistence.cases.links import cases_of_event
 from persistence.entities.events import EntityEvent, decided_at
 from persistence.entities.surroundings import read_surroundings
 from persistence.review.assignments import claim
@@ -72,6 +73,7 @@ async def transaction_page(
         charts=[score_chart(one.events, transaction_id) for one in around.histories],
         paths=[entity_path(one.entity, one.key) for one in around.histories],
         similar=similar_events(transaction_id, decided.transaction.amount, around.histories),
+        cases=await dependencies.run(cases_of_event, tenant_id, transaction_id),
         labels=other_labels(case),
         changes=changes.entries,
         readings=readings,
