@@ -24,7 +24,7 @@ from tests.support.paths import PROJECT
 from tools.chromium import NoChromium
 
 IMAGES = PROJECT / "docs" / "images" / "console"
-COLOURS = 64  # of a picture's palette: a quarter of the bytes, and no difference to be seen
+COLOURS = 128  # of a picture's palette: half of the bytes, and no difference to be seen
 MOST_PIXELS = 1800  # of a picture's height
 
 
