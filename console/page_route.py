@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SIGN_IN = "/console/sign-in"
 HOME = "/console"
 MAX_FORM_BYTES = 4 * 1024 * 1024
-"""Largest form: one with a pasted list of 100,000 entries."""
+"""Largest form: one with a pasted list of entries."""
 
 
 class PageRoute(APIRoute):

@@ -26,6 +26,8 @@ SCOPE = "openid email profile"
 _DISCOVERY = "/.well-known/openid-configuration"
 _KEEP_S = 3600.0
 """Seconds that the provider's description and keys are kept."""
+_NEW_KEYS_S = 60.0
+"""Age from which the keys are read again for a token that none of them fits."""
 _TIMEOUT_S = 5.0
 _LEEWAY_S = 60
 """Most seconds that the clocks of the provider and of this machine may differ."""
@@ -148,7 +150,13 @@ class OpenIdProvider:
             raise IdentityRefused("The provider refuses the code: begin the sign-in again.")
         with _translate_errors():
             token = reply.raise_for_status().json()["id_token"]
-        claims = self._claims(token, keys, attempt.nonce)
+        try:
+            claims = self._claims(token, keys, attempt.nonce)
+        except IdentityRefused:
+            # The provider may sign with a key that it did not have when its keys were read.
+            if not self._forget_old(_NEW_KEYS_S):
+                raise
+            claims = self._claims(token, self._description()[1], attempt.nonce)
         if claims.get("email_verified") is not True or not claims.get("email"):
             raise IdentityRefused("The provider does not say that your e-mail is verified.")
         return str(claims["email"])
@@ -174,6 +182,14 @@ class OpenIdProvider:
         except (JoseError, ValueError) as error:
             raise IdentityRefused(f"The provider's token is not valid: {error}.") from error
         return dict(claims)
+
+    def _forget_old(self, age_s: float) -> bool:
+        """Forget what is known of the provider if it is older; return whether it was."""
+        with self._lock:
+            is_old = self._known is not None and self._known[0] < self._now_s() - age_s
+            if is_old:
+                self._known = None
+            return is_old
 
     def _description(self) -> tuple[dict[str, Any], KeySet]:
         """Return the provider's description of itself and its keys."""

@@ -13,14 +13,18 @@ from console.strings import texts, translate
 from persistence.review.audit import AuditEntry
 
 NOUNS = (
-    *("approval", "assignment", "challenger", "event_type", "feedback", "key", "label", "link"),
+    *("approval", "assignment", "case", "case_entity", "case_event", "case_note", "challenger"),
+    *("event_type", "feedback", "key", "label", "link"),
     *("list", "list_entries", "policy", "promotion", "refusal", "rule", "search", "session"),
     *("snooze", "tenant", "user"),
 )
 VERBS = ("created", "changed", "removed")
 ACTIONS = tuple(f"{noun}.{verb}" for noun in NOUNS for verb in VERBS)
 """Actions of changes."""
-READS = ("transaction.read", "transactions.searched", "transactions.exported")
+READS = (
+    *("transaction.read", "transactions.searched", "transactions.exported"),
+    *("case.read", "case.exported"),
+)
 """Actions of readings."""
 _IDS = ("tenant_id", "id", "at", "created_at")
 _MAX_SHOWN = 200
@@ -88,7 +92,7 @@ def page_of(object_: str | None) -> str | None:
     kind, _, key = (object_ or "").partition("/")
     if kind == "models" and "/" in key:
         return f"/console/models/{quote(key.rpartition('/')[2], safe='')}"
-    if kind in ("transactions", "rules", "lists") and key:
+    if kind in ("transactions", "rules", "lists", "cases") and key:
         return f"/console/{kind}/{quote(key, safe='')}"
     if kind == "accounts" and key:
         return f"/console/search?{urlencode({'q': key})}"

@@ -19,7 +19,8 @@ from scoring.event_type.visible_text import is_visible
 
 # Line breaks and tabs are text, other control characters are not.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LARGEST_ID = 2**63 - 1
+_LONGEST_ID = 19
+"""Digits of an id that Postgres may not be able to hold."""
 _MAX_GIVEN_LENGTH = 128
 
 
@@ -44,7 +45,7 @@ def case_form(title: str, priority: str, assignee: str, due_on: str) -> CaseForm
         errors.append(FieldError("priority", f"must be one of {', '.join(known)}"))
     assignee_id = None
     if assignee:
-        if assignee.isascii() and assignee.isdigit() and int(assignee) <= _LARGEST_ID:
+        if assignee.isascii() and assignee.isdigit() and len(assignee) < _LONGEST_ID:
             assignee_id = int(assignee)
         else:
             errors.append(FieldError("assignee", "must be a person of this organisation"))

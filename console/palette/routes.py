@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +17,9 @@ from console.rendering import language_of, render
 from console.search.form import MAX_LENGTH
 from console.search.routes import event_type_of
 from console.strings import translate
+from persistence.cases.facts import find_case
 from persistence.review.event_finding import find_by_id
+from scoring.errors import NotFound
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -25,6 +29,8 @@ PAGES = (
     Entry("keys", "/console/settings/keys", "admin"),
 )
 _SHORTEST_ID = 2
+_LONGEST_NUMBER = 10
+"""Digits of a number that no case has."""
 
 
 @router.get("/console/palette")
@@ -51,4 +57,8 @@ async def palette(
         options += [
             ("entity", f"{kind} {typed}", entity_path(kind, typed)) for kind in found.entities
         ]
+    if typed.isascii() and typed.isdigit() and len(typed) < _LONGEST_NUMBER:
+        with suppress(NotFound):
+            case = await dependencies.run(find_case, visitor.tenant_id, int(typed))
+            options.append(("case", f"{case.number}: {case.title}", f"/console/cases/{typed}"))
     return render(request, "palette/options.html.j2", visitor, options=options, typed=typed)

@@ -116,13 +116,16 @@ async def export(
     form = filters.read_form(request.query_params, event_type, formats.zone, formats.now)
     if form.search is None:
         raise invalid_fields([((name,), "is not valid") for name in form.problems])
-    ids, _ = await dependencies.run(
+    ids, has_more = await dependencies.run(
         find_event_ids,
         visitor.tenant_id,
         form.search,
         limit=EXPORT_ROWS,
         reader=SearchReader(visitor.actor, "transactions.exported"),
     )
+    if has_more:  # a file that is cut would look complete
+        message = f"finds more than {EXPORT_ROWS:,} transactions; choose a shorter time"
+        raise invalid_fields([(("range",), message)])
     lines = await csv_of(dependencies, visitor.tenant_id, ids)
     headers = {
         "Content-Disposition": 'attachment; filename="transactions.csv"',

@@ -69,6 +69,9 @@ async def begin_session(
             error=refusal.detail,
             status=refusal.status,
         )
+    # The session of the cookie that was sent, if it is valid, ends: none outlives a sign-in.
+    if (before := await current_visitor(request, dependencies)) is not None:
+        await dependencies.run(sign_out, before.token, before.signed_in)
     response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
     set_session(request, response, token)
     response.set_cookie(

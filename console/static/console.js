@@ -27,6 +27,11 @@ function isTyping(target) {
     && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
+/** Whether one letter is a command; the queue's help switches it off, in this browser. */
+function areKeysUsed() {
+  return localStorage.getItem("sentinel.queue.keys") !== "off";
+}
+
 document.addEventListener("htmx:responseError", (event) => {
   const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
   const detail = page.querySelector("main p")?.textContent.trim();

@@ -222,8 +222,6 @@
 
   // Keys
 
-  const areKeysUsed = () => localStorage.getItem("sentinel.queue.keys") !== "off";
-
   document.addEventListener("keydown", (event) => {
     const isBox = event.target instanceof HTMLInputElement && event.target.type === "checkbox";
     if (isBox && event.key === "Enter") event.preventDefault(); // else it would submit the form

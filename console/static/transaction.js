@@ -11,7 +11,7 @@
     });
   }
   document.addEventListener("keydown", (event) => {
-    if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (!areKeysUsed() || isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const button = document.querySelector(`#verdict [data-key="${CSS.escape(event.key)}"]`);
     if (!button || document.querySelector("dialog[open]")) return;
     event.preventDefault();

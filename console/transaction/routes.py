@@ -45,8 +45,9 @@ async def transaction_page(
     tenant_id = visitor.tenant_id
     case = await dependencies.run(read_case, tenant_id, transaction_id, reader=visitor.actor)
     decided, user = case.decided, visitor.signed_in.user
-    # What is settled waits for nobody.
-    claimed = await dependencies.run(claim, transaction_id, user) if case.undecided else None
+    # What is settled or was approved waits for nobody.
+    waits = case.undecided and decided.prediction.decision == "review"
+    claimed = await dependencies.run(claim, transaction_id, user) if waits else None
     around = await dependencies.run(read_surroundings, tenant_id, decided)
     of_this = AuditFilter(object=transaction_object(transaction_id))
     changes = await dependencies.run(read_changes, tenant_id, of_this, limit=MAX_ENTRIES)

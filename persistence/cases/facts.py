@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from persistence.tables.cases import CaseRow
 from persistence.tables.people import UserRow
+from persistence.tenancy import tenant_transaction
 from scoring.errors import NotFound
 
 Status = Literal["open", "closed"]
@@ -90,6 +91,16 @@ def read_facts(connection: Connection, tenant_id: int, number: int) -> CaseFacts
         NotFound: the tenant has no such case.
     """
     return _found(connection, _of(tenant_id, number), number)
+
+
+def find_case(engine: Engine, tenant_id: int, number: int) -> CaseFacts:
+    """Return the facts of a case.
+
+    Raises:
+        NotFound: there is none with that number, or it is another tenant's.
+    """
+    with tenant_transaction(engine, tenant_id) as connection:
+        return read_facts(connection, tenant_id, number)
 
 
 def lock_facts(connection: Connection, tenant_id: int, number: int) -> CaseFacts:

@@ -61,18 +61,8 @@ def create_link(
     """
     token = new_token(user.tenant_id)
     values = {"user_id": user.id, "purpose": purpose, "expires_at": datetime.now(UTC) + valid}
-    earlier = (
-        update(SignInLinkRow)
-        .where(
-            SignInLinkRow.tenant_id == user.tenant_id,
-            SignInLinkRow.user_id == user.id,
-            SignInLinkRow.purpose == purpose,
-            SignInLinkRow.used_at.is_(None),
-        )
-        .values(used_at=datetime.now(UTC))
-    )
     with tenant_transaction(engine, user.tenant_id, actor=actor) as connection:
-        connection.execute(earlier)
+        _use_up_links(connection, user, purpose)
         connection.execute(
             insert(SignInLinkRow).values(
                 tenant_id=user.tenant_id, digest=token_digest(token), **values
@@ -120,12 +110,25 @@ def use_link(engine: Engine, token: str, password: str | None = None) -> str:
             raise LinkGone(_GONE)
         if hashed is not None:
             end_sessions_of(connection, tenant_id, user.id)
+            _use_up_links(connection, user)
             connection.execute(
                 update(UserRow)
                 .where(UserRow.tenant_id == tenant_id, UserRow.id == user.id)
                 .values(password_hash=hashed, password_set_at=datetime.now(UTC))
             )
         return begin_session(connection, user)
+
+
+def _use_up_links(connection: Connection, user: User, *purposes: Purpose) -> None:
+    """Let the links that a person has work no longer: those with the purposes, or all."""
+    statement = update(SignInLinkRow).where(
+        SignInLinkRow.tenant_id == user.tenant_id,
+        SignInLinkRow.user_id == user.id,
+        SignInLinkRow.used_at.is_(None),
+    )
+    if purposes:
+        statement = statement.where(SignInLinkRow.purpose.in_(purposes))
+    connection.execute(statement.values(used_at=datetime.now(UTC)))
 
 
 def _tenant_of(token: str) -> int:

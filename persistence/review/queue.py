@@ -102,7 +102,7 @@ class QueuePage:
         entries: decisions in the order that was asked for.
         next: end of the page, after which the next one begins; None on the last page.
         counts: number of decisions that pass the filters, by band.
-        capped: bands with more decisions than are read; their count is a lower bound.
+        capped: bands of which not every decision was looked at; their count is a lower bound.
     """
 
     entries: Sequence[QueueEntry]
@@ -148,6 +148,7 @@ def read_queue(
         columns = func.json_build_array(page.c.score, page.c.id, page.c.transaction_id)
         statement = select(walked, select(func.json_agg(columns)).scalar_subquery())
         counts, rows = connection.execute(statement).one()
+        read = counts if wanted.is_by_index else _lengths(connection, tenant_id, wanted)
         in_order = sorted(rows or (), key=lambda row: row[:2] if order == "risk" else row[1])
         if order == "risk":
             in_order.reverse()
@@ -157,7 +158,7 @@ def read_queue(
         assignments = assignments_of(connection, tenant_id, ids)
     entries = [QueueEntry(one, assignments.get(one.decided.transaction_id)) for one in cases]
     counted: dict[RiskBand, int] = {one: (counts or {}).get(one, 0) for one in RISK_BANDS}
-    capped = frozenset(one for one, number in counted.items() if number >= wanted.most)
+    capped = frozenset(one for one in RISK_BANDS if (read or {}).get(one, 0) >= wanted.most)
     return QueuePage(entries, Place(last[0], UUID(last[1])) if last else None, counted, capped)
 
 
@@ -200,6 +201,13 @@ def matching(
         )
         joined = waiting.join(passes, true())
     return statement.select_from(joined).where(*conditions)
+
+
+def _lengths(connection: Connection, tenant_id: int, wanted: QueueFilter) -> dict[str, int]:
+    """Return how many decisions of each band the filters look at."""
+    ranges = {band: _range(tenant_id, wanted, band, None).subquery() for band in RISK_BANDS}
+    counts = [select(func.count()).select_from(one).scalar_subquery() for one in ranges.values()]
+    return dict(zip(ranges, connection.execute(select(*counts)).one(), strict=True))
 
 
 def _range(tenant_id: int, wanted: QueueFilter, band: RiskBand, since: UUID | None) -> Select[Any]:

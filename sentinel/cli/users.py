@@ -38,7 +38,7 @@ def users_group() -> None:
     type=click.Choice(ROLES),
     default="analyst",
     show_default=True,
-    help="analyst: reviews; senior: uploads payments too; admin: everything of the tenant.",
+    help="analyst: reviews; senior: the same so far; admin: everything of the tenant.",
 )
 @_URL
 def create_user(email: str, tenant: str, name: str, role: str, url: str) -> None:

@@ -34,3 +34,10 @@ def test_the_palette_finds_a_page_and_a_transaction_by_keyboard(site: Site, tmp_
         page.keyboard.type("order-77")
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/console/transactions/{decided.transaction_id}")
+
+
+def test_the_palette_finds_a_case_by_its_number_and_nobody_elses(site: Site) -> None:
+    analyst = site.person()
+    analyst.submit("/console/cases/new", title="Ring of two", priority="high")
+    assert "1: Ring of two" in analyst.get("/console/palette?q=1").text
+    assert "Ring of two" not in site.person(site.stranger).get("/console/palette?q=1").text

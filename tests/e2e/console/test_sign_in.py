@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from console.access import COOKIE
 from persistence.actor import Actor
-from persistence.people.links import create_link
+from persistence.people.links import create_link, use_link
 from persistence.people.users import disable_user
 from tests.support.browser.chromium import browsing
 from tests.support.console.site import Site
@@ -245,3 +245,26 @@ def test_a_flood_of_sign_ins_is_asked_to_wait_and_ends(site: Site) -> None:
     assert {reply.status_code for reply in replies} == {401, 429}
     assert all("Retry-After" in r.headers for r in replies if r.status_code == 429)
     assert httpx.get(f"{site.url}/console/sign-in", trust_env=False).status_code == 200
+
+
+def test_a_sign_in_ends_the_session_before_and_a_new_password_every_link(site: Site) -> None:
+    before = site.person()
+    form = {"organisation": "demo", "email": "ana@demo.example", "password": PASSWORD}
+    again = before.post("/console/sign-in", data=form)
+    assert again.status_code == 303
+    with httpx.Client(cookies={COOKIE: before.token}, trust_env=False) as old:
+        assert old.get(f"{site.url}/console/settings").status_code == 303
+    user = site.people["analyst"]
+    in_hand = create_link(site.engine, user, "sign_in", actor=Actor("chris"))
+    chosen = create_link(site.engine, user, "password", actor=Actor("chris"))
+    use_link(site.engine, chosen, "another horse battery")
+    assert httpx.get(f"{site.url}/console/links/{in_hand}", trust_env=False).status_code == 404
+
+
+def test_a_lock_out_is_not_the_persons_own_act(site: Site) -> None:
+    for _ in range(5):
+        signing_in(site, password="wrong")
+    with site.engine.begin() as connection:
+        connection.execute(text(f"SET LOCAL sentinel.tenant_ids = '{site.tenant.id}'"))
+        latest = text("SELECT actor FROM audit_log WHERE action = 'user.changed' ORDER BY id DESC")
+        assert connection.execute(latest).scalars().first() == "sentinel"

@@ -273,3 +273,13 @@ def run(site: Site, statement: str) -> list[tuple[Any, ...]]:
 
 def read_assignees(site: Site) -> list[tuple[Any, ...]]:
     return run(site, "SELECT transaction_id, user_id FROM review_assignments")
+
+
+def test_a_filter_that_did_not_look_at_everything_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.review.queue.MAX_LOOKED_UP", 5)
+    site.decided(*(0.6 + i / 100 for i in range(8)), amount=10.0)
+    site.decided(0.95, amount=5_000.0)
+    page = site.person().get("/console/queue?amount_min=1000").text
+    assert "at least 1 wait" in page

@@ -160,3 +160,15 @@ def test_the_palette_finds_pages_by_name_and_by_id_in_the_tenant(site: Site) -> 
         assert link not in olga.get(f"/console/palette?q={typed}").text
     assert "/console/entities/account/C1" in ana.get("/console/palette?q=C1").text
     assert "/console/entities/" not in olga.get("/console/palette?q=C1").text
+
+
+def test_an_export_that_would_be_cut_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(site)
+    person = site.person()
+    assert person.get("/console/search.csv?range=7d").status_code == 200
+    monkeypatch.setattr("console.search.routes.EXPORT_ROWS", 1)
+    refused = person.get("/console/search.csv?range=7d")
+    assert refused.status_code == 422
+    assert "finds more than 1 transactions; choose a shorter time" in refused.text

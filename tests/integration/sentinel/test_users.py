@@ -49,10 +49,10 @@ def test_a_person_is_made_listed_promoted_disabled_and_enabled(
     assert run("users", "list", "--tenant", "acme").output == (
         "ana@acme.example\tAna\tanalyst\tactive\n"
     )
-    run("users", "role", "ana@acme.example", "admin", "--tenant", "acme")
+    run("users", "role", "ana@acme.example", "senior", "--tenant", "acme")
     signed_in = find_session(engine, session)
     assert signed_in is not None
-    assert signed_in.user.scopes == {"review", "score", "admin"}
+    assert signed_in.user.scopes == {"review", "score"}
     run("users", "disable", "ana@acme.example", "--tenant", "acme")
     assert find_session(engine, session) is None
     with pytest.raises(SignInRefused):
@@ -137,3 +137,16 @@ def test_a_tenant_has_a_currency_and_a_time_zone(
         assert refused.exit_code == 1
         assert "must be a" in refused.output
     assert run("tenants", "locale", "acme").exit_code == 2
+
+
+@pytest.mark.usefixtures("ana")
+@pytest.mark.parametrize("command", [("disable",), ("role", "analyst")])
+def test_the_last_administrator_stays_one(
+    run: Callable[..., Result], command: tuple[str, ...]
+) -> None:
+    name, *more = command
+    run("users", "role", "ana@acme.example", "admin", "--tenant", "acme")
+    refused = run("users", name, "ana@acme.example", *more, "--tenant", "acme")
+    assert refused.exit_code == 1
+    assert "administrator" in refused.output
+    assert "\tadmin\t" in run("users", "list", "--tenant", "acme").output

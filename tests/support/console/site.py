@@ -48,11 +48,13 @@ class Person(httpx.Client):
 
     Attributes:
         user: account of the person.
+        token: token of the session.
     """
 
     def __init__(self, url: str, user: User, token: str) -> None:
         super().__init__(base_url=url, cookies={COOKIE: token}, timeout=30, trust_env=False)
         self.user = user
+        self.token = token
         self.csrf = csrf_token(token)
 
     def submit(self, path: str, **fields: Any) -> httpx.Response:
