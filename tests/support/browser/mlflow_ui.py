@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
+_CLICKS = 4
+_DIALOG_MS = 15_000
 
 
 def keep_assistant_closed(page: Page) -> None:
@@ -21,9 +27,14 @@ def open_version(page: Page, tracking_uri: str, name: str, version: int) -> None
 def fill_alias(page: Page, alias: str) -> Locator:
     """On a version's page, open the alias editor and type `alias`; the dialog, not saved yet."""
     aliases = page.get_by_test_id("descriptions-item").filter(has_text="Aliases")
-    # It reads `Add` while the version has no alias, and is a pencil afterwards.
-    aliases.get_by_role("button").click()
     dialog = page.get_by_role("dialog").filter(has_text="alias for model version")
+    # It reads `Add` while the version has no alias, and is a pencil afterwards. While the page is
+    # still loading on a busy machine, a click may be lost.
+    for _ in range(_CLICKS):
+        aliases.get_by_role("button").click()
+        with suppress(PlaywrightTimeoutError):
+            dialog.wait_for(timeout=_DIALOG_MS)
+            break
     field = dialog.get_by_role("combobox")
     field.click()
     field.press_sequentially(alias)
