@@ -117,8 +117,8 @@ def test_generated_calls_of_an_unlinked_route_get_only_documented_replies(
         case.validate_response(response, excluded_checks=[positive_data_acceptance])
 
     call()
-    if path == "/labels":  # no generated event exists
-        assert set(statuses) <= {404, 422}
+    if path == "/labels":  # a generated event may be one that the walks have sent
+        assert set(statuses) <= {201, 404, 422}
         return
     assert set(statuses) <= {200, 422}
     assert statuses[200], statuses

@@ -115,14 +115,15 @@ def test_what_is_younger_than_the_grace_is_not_kept_yet_and_counted_all_the_same
     engine: Engine, make_tenant: MakeTenant, rows: Rows
 ) -> None:
     tenant = make_tenant()
-    old = decision_at(decide(tenant), NOW - GRACE - timedelta(minutes=1))
+    now = datetime.now(UTC)  # NOW is that of the import, minutes ago in a long run
+    old = decision_at(decide(tenant), now - GRACE - timedelta(minutes=1))
     store(engine, old, decide(tenant))
-    fold(engine, tenant)
+    fold(engine, tenant, now)
     assert rows("SELECT sum(d) AS n FROM decision_hours, unnest(decisions) AS d") == [{"n": 1}]
-    late = decision_at(decide(tenant), NOW - GRACE + timedelta(seconds=1))
+    late = decision_at(decide(tenant), now - GRACE + timedelta(seconds=1))
     store(engine, late)
     assert all_time(engine, tenant).total.total() == 3
-    fold(engine, tenant, NOW + GRACE + timedelta(minutes=1))
+    fold(engine, tenant, now + GRACE + timedelta(minutes=1))
     assert rows("SELECT sum(d) AS n FROM decision_hours, unnest(decisions) AS d") == [{"n": 3}]
     assert all_time(engine, tenant).total.total() == 3
 
