@@ -103,7 +103,7 @@ class ApiDependencies:
         async with self._hashing:
             return await self.run(query, *args, **kwargs)
 
-    async def run_elsewhere(
+    async def ask_provider(
         self,
         ask: Callable[Parameters, Result],
         *args: Parameters.args,

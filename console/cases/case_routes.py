@@ -24,7 +24,8 @@ from console.cases.forms import (
     note_text,
     outcome_form,
 )
-from console.cases.routes import CASES, event_type_of
+from console.cases.routes import CASES
+from console.event_types import event_type_of
 from console.event_values import entity_path, shown_entities
 from console.page_route import PageRoute, local_path
 from console.rendering import render
@@ -157,7 +158,7 @@ async def add_entity(
     next: Text = "",
 ) -> Response:
     """Link an entity by kind and key."""
-    event_type = await event_type_of(visitor, dependencies)
+    event_type = await event_type_of(dependencies, visitor.tenant_id)
     typed = {"entity": entity, "key": key}
     attempt = _Attempt(request, visitor, dependencies, number, "entities", typed)
     return await attempt.make(lambda: entity_of(entity, key, event_type), link_entity, back=next)
@@ -277,7 +278,7 @@ async def _page(
         lines=activity_lines(entries)[:PAGE_LINES],
         following=sealed and urlencode({"cursor": sealed}),
         is_first=cursor is None,
-        kinds=entity_kinds(await event_type_of(visitor, dependencies)),
+        kinds=entity_kinds(await event_type_of(dependencies, visitor.tenant_id)),
         priorities=PRIORITIES,
         outcomes=OUTCOMES,
         max_note_length=MAX_NOTE_LENGTH,

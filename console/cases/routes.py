@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from api.dependencies import ApiDependencies, CurrentDependencies
 from console.access import Reviewer, Visitor
 from console.cases.forms import case_form, entity_of, event_ids, note_text
+from console.event_types import event_type_of
 from console.event_values import shown_entities
 from console.formats import utc_now
 from console.page_route import PageRoute
@@ -32,11 +33,8 @@ from persistence.cases.listing import (
     list_open,
 )
 from persistence.cases.opening import Opening, read_opening
-from persistence.event_types import current_event_type
 from persistence.people.users import list_users
 from scoring.errors import InvalidRequest
-from scoring.event_type.fields import EventType
-from scoring.transaction import PAYSIM
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -137,7 +135,7 @@ async def open_case(
         "title": title, "priority": priority, "assignee": assignee, "due_on": due_on, "note": note,
     }  # fmt: skip
     try:
-        event_type = await event_type_of(visitor, dependencies)
+        event_type = await event_type_of(dependencies, visitor.tenant_id)
         contents = Contents(
             event_ids(transaction) if any(transaction) else (),
             [entity_of(entity, key, event_type)] if entity or key else (),
@@ -157,12 +155,6 @@ async def open_case(
 def today_of(visitor: Visitor) -> date:
     """Return the current day in the tenant's time zone."""
     return utc_now().astimezone(ZoneInfo(visitor.signed_in.time_zone)).date()
-
-
-async def event_type_of(visitor: Visitor, dependencies: ApiDependencies) -> EventType:
-    """Return the tenant's event type."""
-    stored = await dependencies.run(current_event_type, visitor.tenant_id)
-    return stored.event_type if stored else PAYSIM
 
 
 async def _new_page(

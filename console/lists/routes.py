@@ -121,8 +121,10 @@ async def list_page(
     value: Annotated[str, Query(max_length=MAX_ENTITY_LENGTH)] = "",
 ) -> Response:
     """Show a list with a page of its entries, or the entry of one entity."""
-    said = {"what": done, "added": added, "replaced": replaced, "value": value}
-    return await show_list(request, visitor, dependencies, name, q=q, before=before, said=said)
+    last_change = {"what": done, "added": added, "replaced": replaced, "value": value}
+    return await show_list(
+        request, visitor, dependencies, name, q=q, before=before, last_change=last_change
+    )
 
 
 @router.post("/console/lists/{name}/remove")
@@ -153,7 +155,7 @@ async def show_list(
     *,
     q: str = "",
     before: int | None = None,
-    said: Mapping[str, object] | None = None,
+    last_change: Mapping[str, object] | None = None,
     problems: dict[str, str] | None = None,
     rows: list[RowProblem] | None = None,
     typed: dict[str, str] | None = None,
@@ -168,7 +170,7 @@ async def show_list(
         name: name of the list.
         q: the only entity that is looked for; empty for every one.
         before: id of the last entry of the page before; None for the first page.
-        said: what was just done, and its numbers.
+        last_change: what was just done, and its numbers.
         problems: what is wrong with the form of one entry, by field.
         rows: what is wrong with pasted or uploaded entries.
         typed: what was typed.
@@ -207,7 +209,7 @@ async def show_list(
         next=page.next,
         q=wanted,
         before=before,
-        said=said or {},
+        last_change=last_change or {},
         problems=problems or {},
         rows=rows or [],
         typed=typed or {},

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from api.dependencies import CurrentDependencies
 from console.access import Reviewer
+from console.event_types import event_type_of
 from console.event_values import entity_path
 from console.navigation import NAVIGATION, Entry
 from console.page_route import PageRoute
 from console.rendering import language_of, render
 from console.search.form import MAX_LENGTH
-from console.search.routes import event_type_of
 from console.strings import translate
 from persistence.cases.facts import find_case
 from persistence.review.event_finding import find_by_id

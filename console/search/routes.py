@@ -15,12 +15,11 @@ from api.dependencies import ApiDependencies, CurrentDependencies
 from api.pagination import MAX_CURSOR_LENGTH
 from api.review.export_lines import csv_of
 from console.access import Reviewer, Visitor
+from console.event_types import event_type_of
 from console.event_values import entity_path, shown_entities
-from console.formats import Formats, utc_now
 from console.page_route import PageRoute
-from console.rendering import language_of, render
+from console.rendering import formats_of, render
 from console.search import form as filters
-from persistence.event_types import current_event_type
 from persistence.people.saved_searches import list_searches, remove_search, save_search
 from persistence.review.event_finding import (
     MAX_COUNTED,
@@ -33,9 +32,7 @@ from persistence.review.event_finding import (
 from persistence.review.event_search import MAX_DAYS
 from persistence.review.search import SearchReader
 from scoring.errors import InvalidRequest
-from scoring.event_type.fields import EventType
 from scoring.policy import OUTCOMES, RISK_BANDS
-from scoring.transaction import PAYSIM
 from web.invalid_fields import invalid_fields
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -45,19 +42,13 @@ PAGE_ROWS = 40
 EXPORT_ROWS = 100_000
 
 
-async def event_type_of(dependencies: ApiDependencies, tenant_id: int) -> EventType:
-    """Return the event type in force of a tenant."""
-    stored = await dependencies.run(current_event_type, tenant_id)
-    return stored.event_type if stored else PAYSIM
-
-
 @router.get(PATH)
 async def search_page(
     request: Request, visitor: Reviewer, dependencies: CurrentDependencies
 ) -> Response:
     """Show the transactions that pass the filters of the address, newest first."""
     event_type = await event_type_of(dependencies, visitor.tenant_id)
-    formats = _formats(request, visitor)
+    formats = formats_of(request, visitor)
     form = filters.read_form(request.query_params, event_type, formats.zone, formats.now)
     saved = await dependencies.run(list_searches, visitor.tenant_id, visitor.signed_in.user.id)
     rows, figures, next_path, found = [], None, None, FoundById()
@@ -112,7 +103,7 @@ async def export(
 ) -> Response:
     """Send the transactions that pass the filters of the address as CSV."""
     event_type = await event_type_of(dependencies, visitor.tenant_id)
-    formats = _formats(request, visitor)
+    formats = formats_of(request, visitor)
     form = filters.read_form(request.query_params, event_type, formats.zone, formats.now)
     if form.search is None:
         raise invalid_fields([((name,), "is not valid") for name in form.problems])
@@ -144,7 +135,7 @@ async def save(
 ) -> Response:
     """Keep the filters of the page under a name."""
     event_type = await event_type_of(dependencies, visitor.tenant_id)
-    formats = _formats(request, visitor)
+    formats = formats_of(request, visitor)
     given = dict(parse_qsl(query))
     form = filters.read_form(given, event_type, formats.zone, formats.now)
     await dependencies.run(
@@ -169,11 +160,6 @@ async def remove(visitor: Reviewer, dependencies: CurrentDependencies, search_id
         actor=visitor.actor,
     )
     return RedirectResponse(PATH, HTTPStatus.SEE_OTHER)
-
-
-def _formats(request: Request, visitor: Visitor) -> Formats:
-    signed_in = visitor.signed_in
-    return Formats(language_of(request), signed_in.currency, signed_in.time_zone, utc_now())
 
 
 def _cursor_key(visitor: Visitor, form: filters.Form) -> tuple[object, ...]:

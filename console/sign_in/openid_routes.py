@@ -37,7 +37,7 @@ async def go_to_provider(
     """Send the browser to the provider; a cookie keeps what has to be the same afterwards."""
     provider, attempt = _provider(dependencies), new_attempt()
     redirect_uri = _redirect_uri(request, dependencies)
-    url = await dependencies.run_elsewhere(provider.authorization_url, redirect_uri, attempt)
+    url = await dependencies.ask_provider(provider.authorization_url, redirect_uri, attempt)
     kept = attempt.document() | {"organisation": organisation, "next": local_path(next_path)}
     response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
     response.set_cookie(
@@ -68,7 +68,7 @@ async def come_back(
     if error or not code:
         raise IdentityRefused(f"The provider did not sign you in: {error or 'it sent no code'}.")
     redirect_uri = _redirect_uri(request, dependencies)
-    email = await dependencies.run_elsewhere(provider.verified_email, redirect_uri, code, attempt)
+    email = await dependencies.ask_provider(provider.verified_email, redirect_uri, code, attempt)
     token = await dependencies.run(sign_in_as, kept["organisation"], email)
     response = RedirectResponse(local_path(kept["next"]), HTTPStatus.SEE_OTHER)
     set_session(request, response, token)
