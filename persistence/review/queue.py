@@ -14,8 +14,10 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Engine,
+    ScalarSelect,
     Select,
     Subquery,
     cast,
@@ -133,22 +135,16 @@ def read_queue(
         after: end of the page before.
     """
     with tenant_transaction(engine, tenant_id) as connection:
-        matched = matching(connection, tenant_id, wanted).cte("matched")
-        page = _page(matched, tenant_id, band, order, limit, after)
-        by_band = (
-            select(matched.c.risk_band, func.count().label("n"))
-            .group_by(matched.c.risk_band)
-            .subquery()
-        )
-        walked = (
-            select(func.json_object_agg(by_band.c.risk_band, by_band.c.n))
-            .select_from(by_band)
-            .scalar_subquery()
-        )
+        # Read once: it is counted, filtered and shown.
+        waiting = _waiting(tenant_id, wanted, None).cte("waiting")
+        passing = waiting
+        if not wanted.is_by_index:
+            passing = _passing(connection, tenant_id, wanted, waiting).cte("passing")
+        page = _page(passing, tenant_id, band, order, limit, after)
         columns = func.json_build_array(page.c.score, page.c.id, page.c.transaction_id)
-        statement = select(walked, select(func.json_agg(columns)).scalar_subquery())
-        counts, rows = connection.execute(statement).one()
-        read = counts if wanted.is_by_index else _lengths(connection, tenant_id, wanted)
+        rows_of_page = select(func.json_agg(columns)).scalar_subquery()
+        statement = select(_by_band(waiting), _by_band(passing), rows_of_page)
+        read, counts, rows = connection.execute(statement).one()
         in_order = sorted(rows or (), key=lambda row: row[:2] if order == "risk" else row[1])
         if order == "risk":
             in_order.reverse()
@@ -173,8 +169,25 @@ def matching(
         wanted: filters.
         since: least id of a prediction, which carries its time; None: from the first one on.
     """
-    ranges = [_range(tenant_id, wanted, band, since) for band in RISK_BANDS]
-    waiting = union_all(*ranges).subquery("waiting")
+    waiting = _waiting(tenant_id, wanted, since).subquery("waiting")
+    return _passing(connection, tenant_id, wanted, waiting)
+
+
+def _waiting(tenant_id: int, wanted: QueueFilter, since: UUID | None) -> CompoundSelect[Any]:
+    return union_all(*(_range(tenant_id, wanted, band, since) for band in RISK_BANDS))
+
+
+def _by_band(rows: CTE) -> ScalarSelect[Any]:
+    """Return the number of rows of each risk band, as an object; None without a row."""
+    counted = (
+        select(rows.c.risk_band, func.count().label("n")).group_by(rows.c.risk_band).subquery()
+    )
+    return select(func.json_object_agg(counted.c.risk_band, counted.c.n)).scalar_subquery()
+
+
+def _passing(
+    connection: Connection, tenant_id: int, wanted: QueueFilter, waiting: CTE | Subquery
+) -> Select[Any]:
     statement = select(waiting.c.id, waiting.c.score, waiting.c.risk_band)
     if wanted.is_by_index:
         return statement
@@ -203,13 +216,6 @@ def matching(
     return statement.select_from(joined).where(*conditions)
 
 
-def _lengths(connection: Connection, tenant_id: int, wanted: QueueFilter) -> dict[str, int]:
-    """Return how many decisions of each band the filters look at."""
-    ranges = {band: _range(tenant_id, wanted, band, None).subquery() for band in RISK_BANDS}
-    counts = [select(func.count()).select_from(one).scalar_subquery() for one in ranges.values()]
-    return dict(zip(ranges, connection.execute(select(*counts)).one(), strict=True))
-
-
 def _range(tenant_id: int, wanted: QueueFilter, band: RiskBand, since: UUID | None) -> Select[Any]:
     columns = [PredictionRow.id, PredictionRow.score, PredictionRow.risk_band]
     if not wanted.is_by_index:
@@ -230,7 +236,7 @@ def _range(tenant_id: int, wanted: QueueFilter, band: RiskBand, since: UUID | No
     return riskiest_first.limit(wanted.most)
 
 
-def _assigned(tenant_id: int, waiting: Subquery, wanted: QueueFilter) -> ColumnElement[bool]:
+def _assigned(tenant_id: int, waiting: CTE | Subquery, wanted: QueueFilter) -> ColumnElement[bool]:
     of_tenant = select(ReviewAssignmentRow.transaction_id).where(
         ReviewAssignmentRow.tenant_id == tenant_id, ReviewAssignmentRow.until.is_(None)
     )
