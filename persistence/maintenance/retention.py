@@ -73,6 +73,14 @@ def delete_labels(connection: Connection, month: Month) -> int:
     ).rowcount
 
 
+def delete_assignments(connection: Connection, month: Month) -> None:
+    """Delete who works on transactions up to a month."""
+    connection.execute(
+        text("DELETE FROM review_assignments WHERE transaction_id < :end"),
+        {"end": month.plus(1).first_id},
+    )
+
+
 def delete_requests(connection: Connection, month: Month) -> int:
     """Delete the requests up to a month that had a key of their own; return how many.
 
