@@ -117,6 +117,7 @@ class Sentinel:
             traces=app.traces,
             openid=settings.openid,
             public_url=settings.public_url,
+            mlflow_public_url=settings.mlflow_public_url,
         )
         self.endpoints = ScoringEndpoints(
             self.dependencies.engine,

@@ -47,6 +47,7 @@ class ApiDependencies:
         key_issuer: issuer of API keys, for administrators in the console.
         openid: provider at which people may sign in; None: with passwords only.
         public_url: address at which people open the console; None: that of each request.
+        mlflow_url: address at which people open MLflow; None: no page leads there.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class ApiDependencies:
         *,
         openid: OpenIdProvider | None = None,
         public_url: str | None = None,
+        mlflow_url: str | None = None,
     ) -> None:
         self.openid = openid
         self.public_url = public_url
+        self.mlflow_url = mlflow_url
         self.auth = auth
         self.cursors = cursors
         self.key_issuer = key_issuer

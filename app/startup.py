@@ -25,6 +25,7 @@ from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import POOL_SIZE, open_database
 from persistence.tenancy import SERVICE_ROLE
+from registry.client.address import browser_address
 from registry.client.factory import open_registry
 from registry.store.model_store import ModelStore
 from scoring.model.booster_locks import BoosterLocks
@@ -80,6 +81,7 @@ def connect(
     traces: Traces,
     openid: tuple[str, str, str, str] | None = None,
     public_url: str | None = None,
+    mlflow_public_url: str | None = None,
 ) -> Dependencies:
     """Connect to Postgres and MLflow, load the production models and start the background loops.
 
@@ -96,6 +98,8 @@ def connect(
         openid: issuer, client id, client secret and name of the provider at which people may sign
             in; None: with passwords only.
         public_url: address at which people open the console; None: that of each request.
+        mlflow_public_url: address at which people open MLflow; None: `tracking_uri`, if a browser
+            can open it.
     """
 
     def pool(name: str, connections: int) -> Engine:
@@ -167,6 +171,7 @@ def connect(
             KeyIssuer(key_secrets[0]),
             openid=OpenIdProvider(*openid) if openid else None,
             public_url=public_url,
+            mlflow_url=mlflow_public_url or browser_address(tracking_uri),
         ),
         metrics=LiveMetrics(
             pools,

@@ -87,6 +87,13 @@ class Settings(BaseSettings):
         description="address at which people open the console, such as https://sentinel.bank; "
         "unset: that of each request",
     )
+    mlflow_public_url: str | None = Field(
+        default=None,
+        # A link of the console: no script, and no login.
+        pattern=r"^https?://[^@\s?#]+$",
+        description="address at which people open MLflow, such as https://mlflow.bank; unset: "
+        "MLFLOW_TRACKING_URI where a browser can open it",
+    )
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect provider of the console; unset: passwords only"
     )

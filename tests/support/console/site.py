@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 NAMES: dict[Role, str] = {"analyst": "Ana Analyst", "senior": "Bo Senior", "admin": "Chris Admin"}
+MLFLOW_URL = "https://mlflow.demo.example"
 _SETUP = Actor("setup")
 
 
@@ -150,6 +151,7 @@ def serving_console(
         lambda name, number: site.registry.get((name, number)),
         KeyIssuer(KEY_SECRET),
         openid=openid,
+        mlflow_url=MLFLOW_URL,
     )
     app = HeadAsGet(ProblemBackstop(create_app(dependencies)))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
