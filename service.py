@@ -118,6 +118,7 @@ class Sentinel:
             openid=settings.openid,
             public_url=settings.public_url,
             mlflow_public_url=settings.mlflow_public_url,
+            proxies=settings.proxies,
         )
         self.endpoints = ScoringEndpoints(
             self.dependencies.engine,

@@ -40,6 +40,7 @@ from serving.history_folder import HistoryFolder
 from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
+from web.client_address import Network
 from web.openid import OpenIdProvider
 
 BACKGROUND_CONNECTIONS = 3
@@ -82,6 +83,7 @@ def connect(
     openid: tuple[str, str, str, str] | None = None,
     public_url: str | None = None,
     mlflow_public_url: str | None = None,
+    proxies: Sequence[Network] | None = None,
 ) -> Dependencies:
     """Connect to Postgres and MLflow, load the production models and start the background loops.
 
@@ -100,6 +102,7 @@ def connect(
         public_url: address at which people open the console; None: that of each request.
         mlflow_public_url: address at which people open MLflow; None: `tracking_uri`, if a browser
             can open it.
+        proxies: networks of the proxies in front of the service; None: they are not known.
     """
 
     def pool(name: str, connections: int) -> Engine:
@@ -171,6 +174,7 @@ def connect(
             KeyIssuer(key_secrets[0]),
             openid=OpenIdProvider(*openid) if openid else None,
             public_url=public_url,
+            proxies=proxies,
             mlflow_url=mlflow_public_url or browser_address(tracking_uri),
         ),
         metrics=LiveMetrics(

@@ -6,6 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -93,6 +94,12 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^@\s?#]+$",
         description="address at which people open MLflow, such as https://mlflow.bank; unset: "
         "MLFLOW_TRACKING_URI where a browser can open it",
+    )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="networks of the proxies in front of the service, such as `10.0.0.0/8`, apart "
+        "by commas: failed sign-ins are limited by the address that they name; 127.0.0.1 where "
+        "there is none; unset: not limited by address",
     )
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect provider of the console; unset: passwords only"
@@ -198,6 +205,23 @@ class Settings(BaseSettings):
         return OpenIdSettings(
             self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret, self.oidc_name
         )
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network] | None:
+        """The networks of the proxies in front of the service; None: they are not known.
+
+        Raises:
+            SettingsError: one is no network.
+        """
+        if not (self.trusted_proxies or "").strip():
+            return None
+        try:
+            return [ip_network(one.strip()) for one in str(self.trusted_proxies).split(",")]
+        except ValueError as error:
+            raise SettingsError(
+                f"SENTINEL_TRUSTED_PROXIES={self.trusted_proxies}: {error}; write networks such as "
+                "10.0.0.0/8,192.168.1.7."
+            ) from error
 
     def create_home(self) -> None:
         """Create the home, and the places that the service and training write to.

@@ -33,7 +33,7 @@ _YEAR_S = 365 * 24 * 60 * 60
 async def settings_page(
     request: Request, visitor: Reviewer, dependencies: CurrentDependencies
 ) -> Response:
-    """Show the person's account, language and sessions; the event type, and what is kept how long."""
+    """Show account, language and sessions, the event type, and what is kept how long."""
     stored = await dependencies.run(current_event_type, visitor.tenant_id)
     return render(
         request,

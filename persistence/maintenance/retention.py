@@ -134,7 +134,7 @@ def drop_month(connection: Connection, month: Month, actor: Actor = OPERATOR) ->
 
 def delete_hours(connection: Connection, month: Month) -> None:
     """Delete the figures of the hours up to a month."""
-    for table in ("decision_hours", "category_hours"):
+    for table in ("decision_hours", "expected_hours", "category_hours"):
         connection.execute(
             text(f"DELETE FROM {table} WHERE hour < :end"),  # noqa: S608 - names of this file
             {"end": month.plus(1).start},

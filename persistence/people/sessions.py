@@ -35,7 +35,7 @@ NOBODY = 0
 _NO_WAIT = text("SET LOCAL synchronous_commit = off")
 _SEEN_EVERY = timedelta(minutes=1)
 _TOKEN_BYTES = 32
-_REFUSED = (
+REFUSED = (
     "The organisation, e-mail or password is not right, or there were too many attempts: after "
     f"{MAX_FAILURES} that failed, none is accepted for {LOCKED // timedelta(minutes=1)} minutes."
 )
@@ -116,11 +116,11 @@ def sign_in(engine: Engine, tenant_slug: str, email: str, password: str) -> str:
     is_right = is_password(found[1] if found else None, password)
     if user is None or not is_right or user.disabled_at is not None or _is_locked(user):
         _record_failure(engine, user)
-        raise SignInRefused(_REFUSED)
+        raise SignInRefused(REFUSED)
     with tenant_transaction(engine, user.tenant_id, actor=actor_of(user)) as connection:
         token = begin_session(connection, user)
     if token is None:
-        raise SignInRefused(_REFUSED)
+        raise SignInRefused(REFUSED)
     return token
 
 
