@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from functools import cached_property
@@ -90,10 +91,9 @@ class Settings(BaseSettings):
     )
     mlflow_public_url: str | None = Field(
         default=None,
-        # A link of the console: no script, and no login.
-        pattern=r"^https?://[^@\s?#]+$",
         description="address at which people open MLflow, such as https://mlflow.bank; unset: "
         "MLFLOW_TRACKING_URI where a browser can open it",
+        repr=False,
     )
     trusted_proxies: str | None = Field(
         default=None,
@@ -205,6 +205,21 @@ class Settings(BaseSettings):
         return OpenIdSettings(
             self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret, self.oidc_name
         )
+
+    @property
+    def mlflow_link(self) -> str | None:
+        """The address at which people open MLflow; None: it is not set.
+
+        Raises:
+            SettingsError: it is no address for a link: a script, or one with a login.
+        """
+        address = (self.mlflow_public_url or "").strip()
+        if address and not re.fullmatch(r"https?://[^@\s?#]+", address):
+            raise SettingsError(
+                f"SENTINEL_MLFLOW_PUBLIC_URL is {shown_url(address)!r}; set it to an http(s):// "
+                "address without a login."
+            )
+        return address or None
 
     @property
     def proxies(self) -> list[IPv4Network | IPv6Network] | None:

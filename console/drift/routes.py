@@ -30,6 +30,8 @@ from scoring.evaluation.reliability import ReliabilityBin, reliability
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 WINDOW_DAYS = 90.0
+ESTIMATED_DAYS = 60
+"""Days with an estimate: half of them are mature."""
 
 
 @router.get("/console/drift")
@@ -99,7 +101,7 @@ async def estimate_part(
     """Show the performance that probabilities let expect; a part that the page loads."""
     zone = ZoneInfo(visitor.signed_in.time_zone)
     today = utc_now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    since = (today - timedelta(days=WINDOW_DAYS)).astimezone(UTC)
+    since = (today - timedelta(days=ESTIMATED_DAYS)).astimezone(UTC)
     until, days = await dependencies.run(read_expected, visitor.tenant_id, since, zone.key)
     deployment = await dependencies.run(read_deployment, visitor.tenant_id)
     try:

@@ -169,12 +169,12 @@ def test_the_settings_say_what_is_kept_how_long_and_what_is_the_oldest(site: Sit
     person = site.person()
     page = person.get("/console/settings").text
     assert "It has not run yet, so nothing was dropped." in page
-    assert not re.search(r"--retain-months</code></td><td>\d", page)
+    assert not re.search(r"--retain-months</span></code></td><td>\d", page)
     long_ago = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
     store(site.engine, decision_at(decide(site.tenant, 0.9), long_ago))
     site.decided(0.8)
     record_job(site.engine, "maintenance")
     page = person.get("/console/settings").text
     assert "It last ran " in page
-    assert re.search(r"--retain-months</code></td><td>2 Jan( 2026)? 03:04</td>", page)
+    assert re.search(r"--retain-months</span></code></td><td>2 Jan( 2026)? 03:04</td>", page)
     assert "A session 30 minutes without a request, 12 hours at most; a link 24 hours" in page

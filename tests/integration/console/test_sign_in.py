@@ -71,8 +71,6 @@ def tried(
         # Who begins the list with other addresses is known by the last one that is no proxy's.
         (PROXY, ["1.1.1.1, 203.0.113.7, 10.1.1.1"], "2.2.2.2, 203.0.113.7", 401),
         (PROXY, ["2001:db8::1", "2001:db8::2"], "2001:db8::3", 401),
-        # Where no proxy is trusted, the list says nothing and the peer is meant.
-        ([], ["203.0.113.7"], "203.0.113.8", 401),
         # Where proxies are not known, nobody is refused for another person's failures.
         (None, ["203.0.113.7"], "203.0.113.7", 303),
     ],
