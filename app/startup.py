@@ -44,7 +44,8 @@ from web.auth import Authenticator
 from web.openid import OpenIdProvider
 
 BACKGROUND_CONNECTIONS = 3
-"""Connections of what runs in the background: aliases, policies, shadow scores, metrics, uploads."""
+"""Connections for aliases, policies, shadow scores, metrics, figures and uploads, for which no
+payment waits."""
 
 
 @dataclass(frozen=True, slots=True)

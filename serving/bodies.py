@@ -16,6 +16,7 @@ from starlette.requests import Request
 from scoring.errors import FieldError, InvalidRequest, invalid_request
 from scoring.event import AnyEvent
 from scoring.event_type.validation import EventValidator
+from scoring.transaction import PAYSIM
 from serving import schemas
 from web.body import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, read_body, read_json
 from web.headers import idempotency_key
@@ -23,6 +24,7 @@ from web.invalid_fields import invalid_fields
 from web.problems import invalid_body
 
 _BATCH = "transactions"
+_PAYSIM = EventValidator(PAYSIM)
 
 
 async def read_event(request: Request, validator: EventValidator | None) -> AnyEvent:
@@ -79,6 +81,7 @@ def event_of(document: dict[str, Any], validator: EventValidator | None) -> AnyE
     """
     if validator is not None:
         return validator.validate(document, _now_us())
+    _PAYSIM.validate(document, _now_us())  # in the words of every event type
     try:
         return schemas.TransactionIn.model_validate(document).to_domain()
     except ValidationError as error:

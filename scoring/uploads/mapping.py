@@ -26,9 +26,9 @@ def suggested(event_type: EventType, columns: Sequence[str]) -> dict[str, str]:
         by_plain_name.setdefault(plain_name(column), column)
     found: dict[str, str] = {}
     for name in targets(event_type):
-        column = name if name in columns else by_plain_name.get(plain_name(name))
-        if column and column not in found.values():
-            found[name] = column
+        alike = name if name in columns else by_plain_name.get(plain_name(name))
+        if alike and alike not in found.values():
+            found[name] = alike
     return found
 
 

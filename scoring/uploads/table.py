@@ -94,9 +94,11 @@ def _lines(file: BinaryIO) -> Iterator[str]:
     # A wrapper that is deleted would close the file.
     text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
     try:
-        yield from text
+        for line in text:  # noqa: UP028 - `yield from` closes what it leaves early
+            yield line
     finally:
-        text.detach()
+        if not text.closed:
+            text.detach()
 
 
 def _separator(head: bytes, expected: set[str]) -> str:

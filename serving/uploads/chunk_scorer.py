@@ -33,7 +33,7 @@ _AGAIN_AFTER_S = 0.2
 
 
 class OutdatedMapping(Exception):
-    """The event type changed after the mapping was confirmed; the message says where they differ."""
+    """The event type changed after the mapping was confirmed; the message says where."""
 
 
 class ChunkScorer:

@@ -149,7 +149,8 @@ class UploadRunner:
         chunks = ChunkScorer(self._scorer, self._assign, job, self._validator(job.tenant_id))
         end = time.monotonic() + TURN_S
         with io.BufferedReader(StoredFile(self._engine, job.tenant_id, job.upload.number)) as file:
-            for rows in batched(self._rows(file, job), CHUNK_ROWS):
+            left = self._rows(cast("BinaryIO", file), job)
+            while rows := list(islice(left, CHUNK_ROWS)):
                 begin = time.monotonic()
                 store_chunk(self._engine, job, chunks.decide(rows))
                 if self.is_stopping or time.monotonic() >= end:
