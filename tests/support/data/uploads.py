@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from io import BytesIO
 from typing import Any, cast
+from uuid import uuid4
 
 from sqlalchemy import Engine
 
 from observability.tracing import Traces
+from persistence.actor import Actor
 from persistence.decisions.writer import DecisionLog
 from persistence.event_types import current_event_type
+from persistence.uploads.steps import start_upload
+from persistence.uploads.storing import store_upload
+from persistence.uploads.work import Chunk, claim_upload, store_chunk
 from scoring.errors import NoModel
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
@@ -66,6 +72,13 @@ def payments(amounts: Iterable[str], *, note: str = "") -> str:
     return "\n".join([HEADER, *lines, ""])
 
 
-def cells(line: Sequence[str], header: Sequence[str]) -> dict[str, str]:
-    """Return the cells of a line by column."""
-    return dict(zip(header, line, strict=True))
+def put_upload(engine: Engine, tenant_id: int) -> None:
+    """Store an upload of two rows, of which one is rejected, with a chunk."""
+    actor = Actor("tests")
+    file = BytesIO(payments(["1", "x"]).encode())
+    number = store_upload(engine, tenant_id, file, "a.csv", (), actor=actor)
+    start_upload(engine, tenant_id, number, {"amount": "amount"}, None, actor=actor)
+    job = claim_upload(engine, uuid4())
+    assert job is not None
+    fault = [2, 3, [["amount", "amount", "must be a number"]]]
+    store_chunk(engine, job, Chunk(1, 2, 1, 0, 1, 0, b"a,b", b"c,d", [fault]))
