@@ -21,6 +21,7 @@ from _bentoml_impl.server.mount import PassiveMount
 from bentoml._internal.context import server_context
 from bentoml._internal.marshal.dispatcher import Optimizer
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
+from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from bentoml.exceptions import BentoMLException
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -30,6 +31,7 @@ from starlette.routing import BaseRoute, Route
 
 from app.management import create_app
 from app.startup import Dependencies
+from app.upload_timeout import UploadTimeout
 from observability.deferred import LoopDeferredQueue
 from observability.tracing import Traces
 from scoring.errors import Overloaded
@@ -143,7 +145,7 @@ class SentinelApp(ServiceAppFactory):
 
     @property
     def middlewares(self) -> list[Middleware]:
-        """`FastPath`, then BentoML's middlewares, with metrics by route template, not by path."""
+        """`FastPath`, then BentoML's middlewares, with metrics by template and time for files."""
         fast_path = Middleware(
             FastPath,
             apis=self._apis,
@@ -153,6 +155,8 @@ class SentinelApp(ServiceAppFactory):
         )
         metrics = Middleware(RequestMetrics, system_paths=SYSTEM_PATHS, traces=self.traces)
         inherited = [m for m in super().middlewares if m.cls is not RunnerTrafficMetricsMiddleware]
+        patient = Middleware(UploadTimeout, timeout=self.timeout)
+        inherited = [patient if m.cls is TimeoutMiddleware else m for m in inherited]
         return [
             fast_path,
             Middleware(HeadAsGet),

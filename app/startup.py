@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -39,12 +40,14 @@ from serving.history import History
 from serving.history_folder import HistoryFolder
 from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer
+from serving.uploads.runner import UploadRunner, assigner
 from web.auth import Authenticator
 from web.client_address import Network
 from web.openid import OpenIdProvider
 
 BACKGROUND_CONNECTIONS = 3
-"""Connections for aliases, policies, shadow scores, metrics and figures; no payment waits."""
+"""Connections for aliases, policies, shadow scores, metrics, figures and uploads, for which no
+payment waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,23 @@ def connect(
     batch_scorer = BatchScorer(
         log, Predictor(locks, History(engine, folder, prepared)), shadow, traces
     )
+    uploads = UploadRunner(
+        background_engine,
+        # Of its own, so that no payment waits for a connection that an upload holds.
+        BatchScorer(
+            DecisionLog(background_engine),
+            Predictor(locks, History(background_engine, folder, prepared)),
+            shadow,
+            traces,
+        ),
+        assigner(
+            alias_follower.assignment,
+            asyncio.get_running_loop(),
+            lambda: uploads.is_stopping,
+        ),
+        alias_follower.validator,
+    )
+    stack.callback(uploads.stop)
     auth = Authenticator(lambda key: verify_key(engine, key, *key_secrets))
     pools = {"score": engine, "background": background_engine, "api": api_engine}
     dependencies = Dependencies(
@@ -193,6 +213,7 @@ def connect(
     drift.start()
     database.start()
     hours.start()
+    uploads.start()
     # A full collection would visit all these objects and stall every caller for 0.12 s every 0.6 s
     # at 64 clients. No collection runs before: it would take 0.14 s to free 279 objects.
     gc.freeze()

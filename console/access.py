@@ -117,6 +117,7 @@ def _visitor(scope: str) -> Callable[[Request, ApiDependencies], Awaitable[Visit
 
 
 Reviewer = Annotated[Visitor, Depends(_visitor("review"))]
+Scorer = Annotated[Visitor, Depends(_visitor("score"))]
 Admin = Annotated[Visitor, Depends(_visitor("admin"))]
 
 

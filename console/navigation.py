@@ -29,6 +29,7 @@ NAVIGATION = (
     Entry("threshold", "/console/threshold", "review"),
     Entry("models", "/console/models", "review"),
     Entry("drift", "/console/drift", "review"),
+    Entry("upload", "/console/uploads", "review"),
     Entry("audit", "/console/audit", "admin"),
     Entry("settings", "/console/settings", "review"),
 )

@@ -29,14 +29,20 @@ MAX_FORM_BYTES = 4 * 1024 * 1024
 
 
 class PageRoute(APIRoute):
-    """A route that answers with pages."""
+    """A route that answers with pages.
+
+    Attributes:
+        max_bytes: largest form that it takes.
+    """
+
+    max_bytes = MAX_FORM_BYTES
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler, whose errors are pages."""
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            limited = Request(request.scope, _limited(request.receive))
+            limited = Request(request.scope, _limited(request.receive, self.max_bytes))
             try:
                 return await handler(limited)
             except SignInNeeded:
@@ -67,16 +73,16 @@ def local_path(path: str | None) -> str:
     return HOME
 
 
-def _limited(receive: Receive) -> Receive:
-    """Return a receiver of a body that raises PayloadTooLarge after MAX_FORM_BYTES."""
+def _limited(receive: Receive, max_bytes: int) -> Receive:
+    """Return a receiver of a body that raises PayloadTooLarge after `max_bytes`."""
     received = 0
 
     async def receive_part() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_FORM_BYTES:
-            raise PayloadTooLarge(f"The form has more than {MAX_FORM_BYTES:,} bytes.")
+        if received > max_bytes:
+            raise PayloadTooLarge(f"The form has more than {max_bytes:,} bytes.")
         return message
 
     return receive_part

@@ -35,6 +35,9 @@ from console.sign_in import openid_routes as openid
 from console.sign_in import routes as sign_in
 from console.threshold import routes as threshold
 from console.transaction import routes as transaction
+from console.uploads import file_routes as upload_files
+from console.uploads import routes as uploads
+from console.uploads import step_routes as upload_steps
 from console.verdicts import routes as verdicts
 from scoring.errors import NotFound
 
@@ -78,6 +81,9 @@ ROUTERS = (
     cases.router,
     case_routes.router,
     file_routes.router,
+    uploads.router,
+    upload_steps.router,
+    upload_files.router,
     settings.router,
     people.router,
     keys.router,

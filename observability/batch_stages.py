@@ -21,7 +21,7 @@ from typing import Any, Literal
 import bentoml
 
 Stage = Literal["batch_wait", "features", "score_explain", "decide", "store"]
-Api = Literal["score", "bulk", "explain"]
+Api = Literal["score", "bulk", "explain", "upload"]
 
 DURATION = bentoml.metrics.Histogram(
     name="sentinel_stage_duration_seconds",

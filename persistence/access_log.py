@@ -17,6 +17,8 @@ from persistence.tables.review import AccessRow
 TRANSACTION_READ = "transaction.read"
 CASE_READ = "case.read"
 CASE_EXPORTED = "case.exported"
+UPLOAD_READ = "upload.read"
+UPLOAD_EXPORTED = "upload.exported"
 SearchAction = Literal["transactions.searched", "transactions.exported"]
 
 
@@ -33,6 +35,11 @@ def account_object(account: str) -> str:
 def case_object(number: int) -> str:
     """Return a case as the object of an entry."""
     return f"cases/{number}"
+
+
+def upload_object(number: int) -> str:
+    """Return an upload as the object of an entry."""
+    return f"uploads/{number}"
 
 
 def log_access(

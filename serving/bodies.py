@@ -10,17 +10,21 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from pydantic import ValidationError
 from starlette.requests import Request
 
 from scoring.errors import FieldError, InvalidRequest, invalid_request
 from scoring.event import AnyEvent
 from scoring.event_type.validation import EventValidator
+from scoring.transaction import PAYSIM
 from serving import schemas
 from web.body import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, read_body, read_json
 from web.headers import idempotency_key
 from web.invalid_fields import invalid_fields
+from web.problems import invalid_body
 
 _BATCH = "transactions"
+_PAYSIM = EventValidator(PAYSIM)
 
 
 async def read_event(request: Request, validator: EventValidator | None) -> AnyEvent:
@@ -63,6 +67,25 @@ async def read_events(request: Request, validator: EventValidator | None) -> lis
     if errors:
         raise invalid_request(errors)
     return events
+
+
+def event_of(document: dict[str, Any], validator: EventValidator | None) -> AnyEvent:
+    """Return the event of a row of a file, by the rules of a request.
+
+    Args:
+        document: value by field name, as JSON has it.
+        validator: validator of the tenant's event type; None where it sends PaySim's.
+
+    Raises:
+        InvalidRequest: it is not valid; names each field.
+    """
+    if validator is not None:
+        return validator.validate(document, _now_us())
+    _PAYSIM.validate(document, _now_us())  # in the words of every event type
+    try:
+        return schemas.TransactionIn.model_validate(document).to_domain()
+    except ValidationError as error:
+        raise invalid_body(error) from error
 
 
 class ToExplain(NamedTuple):

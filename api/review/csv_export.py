@@ -1,6 +1,6 @@
 """Cases as CSV that a spreadsheet opens without running anything.
 
-A cell that begins with one of FORMULA_STARTS is a formula to a spreadsheet, whatever its origin: an
+A cell that begins with `=` or the like is a formula to a spreadsheet, whatever its origin: an
 account, an external_id, a rationale. Such text gets an apostrophe in front, and all text is quoted,
 so that none spills into another cell where the separator is a semicolon
 (https://owasp.org/www-community/attacks/CSV_Injection). Numbers are written as numbers, negative
@@ -18,9 +18,7 @@ from typing import Any
 from persistence.review.cases import Case
 from scoring.event_type.fields import EventType
 from scoring.prediction import Prediction
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
-"""The last four are the full-width forms, which spreadsheets of East Asian locales take too."""
+from scoring.tables.formulas import defused
 
 Column = tuple[str, Callable[[Case], Any]]
 
@@ -46,11 +44,7 @@ _LAST: tuple[Column, ...] = (
 
 def _decided_by(prediction: Prediction) -> str:
     """Return what decided, such as `rule 12 version 3`; empty without rules and lists."""
-    if prediction.ruling is None:
-        return ""
-    kind, number, version = prediction.ruling.verdict.decided_by
-    words = [kind.replace("_", " "), number, *(("version", version) if version else ())]
-    return " ".join(str(word) for word in words if word is not None)
+    return "" if prediction.ruling is None else prediction.ruling.verdict.decided_by.words
 
 
 class CsvExport:
@@ -102,7 +96,7 @@ def _cell(value: Any) -> str | float:  # noqa: ANN401 - whatever a column holds
     if isinstance(value, int | float):
         return value
     text = value.isoformat() if isinstance(value, datetime) else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return defused(text)
 
 
 def _write(rows: Sequence[Sequence[object]]) -> bytes:

@@ -154,7 +154,8 @@ class AuditQuery(_PageQuery):
     action: Action | Absent = Field(
         default=None,
         description="only this, such as key.created, promotion.changed, label.created; of reads "
-        "transaction.read, transactions.searched, transactions.exported, case.read, case.exported",
+        "transaction.read, transactions.searched, transactions.exported, case.read, case.exported, "
+        "upload.read, upload.exported",
     )
     actor: ActorName | Absent = Field(
         default=None,

@@ -16,14 +16,14 @@ NOUNS = (
     *("approval", "assignment", "case", "case_entity", "case_event", "case_note", "challenger"),
     *("event_type", "feedback", "key", "label", "link"),
     *("list", "list_entries", "policy", "promotion", "refusal", "rule", "search", "session"),
-    *("snooze", "tenant", "user"),
+    *("snooze", "tenant", "upload", "user"),
 )
 VERBS = ("created", "changed", "removed")
 ACTIONS = tuple(f"{noun}.{verb}" for noun in NOUNS for verb in VERBS)
 """Actions of changes."""
 READS = (
     *("transaction.read", "transactions.searched", "transactions.exported"),
-    *("case.read", "case.exported"),
+    *("case.read", "case.exported", "upload.read", "upload.exported"),
 )
 """Actions of readings."""
 _IDS = ("tenant_id", "id", "at", "created_at")
@@ -107,7 +107,7 @@ def page_of(object_: str | None) -> str | None:
     kind, _, key = (object_ or "").partition("/")
     if kind == "models" and "/" in key:
         return f"/console/models/{quote(key.rpartition('/')[2], safe='')}"
-    if kind in ("transactions", "rules", "lists", "cases") and key:
+    if kind in ("transactions", "rules", "lists", "cases", "uploads") and key:
         return f"/console/{kind}/{quote(key, safe='')}"
     if kind == "accounts" and key:
         return f"/console/search?{urlencode({'q': key})}"
@@ -132,6 +132,8 @@ def _special(entry: AuditEntry) -> str | None:
             return "user_role"
         if before.get("password_set_at") != after.get("password_set_at"):
             return "user_password"
+    if entry.action == "upload.changed" and before.get("status") != after.get("status"):
+        return f"upload_{after.get('status')}"
     if entry.action == "link.changed":
         return "link_used"
     return None

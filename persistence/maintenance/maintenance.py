@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from psycopg import errors
@@ -55,10 +55,13 @@ from persistence.maintenance.retention import (
     drop_month,
 )
 from persistence.tenancy import OPERATOR, every_tenants_transaction, see_all_tenants
+from persistence.uploads.retention import old_uploads, remove_files
 from scoring.counted import counted
 from scoring.windows.definition import DAY_US
 
 MONTHS_AHEAD = 3
+UPLOAD_DAYS = 30
+"""Days for which the files of an upload are kept after it ended, unless somebody sets others."""
 _HISTORY = f"that are more than {KEPT_US // DAY_US} days older than the newest of their tenant"
 
 _RUN_LOCK = (0x53E47, 1)  # an advisory lock of two numbers; the batch writer's locks have one
@@ -91,6 +94,7 @@ def maintain(
     *,
     retain_months: int | None = None,
     retain_access_months: int | None = None,
+    retain_upload_days: int = UPLOAD_DAYS,
     pause_s: float = PAUSE_S,
     keep_events: bool = False,
     dry_run: bool = False,
@@ -106,6 +110,8 @@ def maintain(
             keys, feedback and labels; at least 1. None keeps everything.
         retain_access_months: number of whole months before this one whose readings in the access
             log are kept; at least 1. None keeps everything.
+        retain_upload_days: number of days for which the files of an upload are kept after it ended;
+            the upload and its decisions stay.
         pause_s: longest time that scoring may wait for one of the short transactions, seconds.
         keep_events: whether past events that no window can see any more are kept.
         dry_run: whether to report the work without doing it.
@@ -119,11 +125,14 @@ def maintain(
     """
     with _translate_errors(), _run_lock(engine, report), engine.connect() as connection:
         work = _plan(connection, now, retain_months, retain_access_months)
+        with every_tenants_transaction(connection):
+            files_before = now - timedelta(days=retain_upload_days)
+            uploads = old_uploads(connection, files_before, now)
         if dry_run:
             old = 0 if keep_events else count_old_events(connection)
             with every_tenants_transaction(connection):
                 ended = count_ended(connection)
-            _preview(work, old, ended, report)
+            _preview(work, old, len(uploads), ended, report)
             return
         if work.move:
             run_within(pause_s, connection, partial(_move, connection, work))
@@ -141,6 +150,11 @@ def maintain(
         old = 0 if keep_events else delete_old_events(connection, actor)
         if old:
             report(f"Deleted {counted(old, 'past event')} of entities {_HISTORY}.")
+        for tenant_id, number in uploads:
+            with every_tenants_transaction(connection, actor):
+                remove_files(connection, tenant_id, number, files_before)
+        if uploads:
+            report(f"Removed the files of {counted(len(uploads), 'upload')}.")
         with every_tenants_transaction(connection, actor):
             ended = delete_ended(connection)
         if any(ended):
@@ -150,7 +164,8 @@ def maintain(
             report(f"Built the index {index}.")
         if work.later:
             report(f"Left {counted(work.later, 'row')} of later months in the default partitions.")
-        if not old and not any(ended) and work == Work((), {}, (), (), work.later):
+        done = old or uploads or any(ended)
+        if not done and work == Work((), {}, (), (), work.later):
             report(
                 f"The partitions of this month and the next {MONTHS_AHEAD} exist; nothing to do."
             )
@@ -234,7 +249,7 @@ def _default_rows(connection: Connection) -> dict[Month, int]:
     return counts
 
 
-def _preview(work: Work, old: int, ended: Ended, report: Report) -> None:
+def _preview(work: Work, old: int, uploads: int, ended: Ended, report: Report) -> None:
     for month, count in sorted(work.move.items()):
         report(f"Would move {counted(count, 'row')} of {month} out of the default partitions.")
     for month in work.make:
@@ -245,9 +260,12 @@ def _preview(work: Work, old: int, ended: Ended, report: Report) -> None:
         report(f"Would drop the access log of {month}.")
     if old:
         report(f"Would delete {counted(old, 'past event')} of entities {_HISTORY}.")
+    if uploads:
+        report(f"Would remove the files of {counted(uploads, 'upload')}.")
     if any(ended):
         report(f"Would delete {ended}.")
-    if not (work.move or work.make or work.drop or work.drop_accesses or old or any(ended)):
+    waits = work.move or work.make or work.drop or work.drop_accesses
+    if not (waits or old or uploads or any(ended)):
         report("Nothing to do.")
 
 

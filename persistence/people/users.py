@@ -24,7 +24,7 @@ SCOPES_OF_ROLE: dict[Role, frozenset[str]] = {
     "senior": frozenset({"review", "score"}),
     "admin": frozenset({"review", "score", "admin"}),
 }
-"""Scopes of API keys that each role has. No page needs a senior analyst's right to score so far."""
+"""Scopes of API keys that each role has. Uploads need the right to score."""
 
 _ADMIN: Role = "admin"
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}")

@@ -15,6 +15,7 @@ from persistence.tables import (
     review,
     rules,
     tenants,
+    uploads,
 )
 from persistence.tables.base import Base
 
@@ -34,4 +35,5 @@ __all__ = [
     "review",
     "rules",
     "tenants",
+    "uploads",
 ]

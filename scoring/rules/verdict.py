@@ -23,6 +23,14 @@ class DecidedBy(NamedTuple):
     id: int | None = None
     version: int | None = None
 
+    @property
+    def words(self) -> str:
+        """How it reads in a table, such as `rule 12 version 3`."""
+        words = [self.kind.replace("_", " "), self.id]
+        if self.version is not None:
+            words += ["version", self.version]
+        return " ".join(str(word) for word in words if word is not None)
+
 
 BY_MODEL = DecidedBy("model")
 

@@ -35,12 +35,14 @@ class Row(NamedTuple):
             missing.
         line: line of the file on which it begins, counted from 1; None in Parquet.
         fault: what is wrong with the row as a whole; None where nothing is.
+        extra: cells of a row that is longer than the header, after those that the header names.
     """
 
     number: int
     cells: Sequence[Any]
     line: int | None = None
     fault: str | None = None
+    extra: Sequence[str] = ()
 
 
 class Layout(NamedTuple):
@@ -65,7 +67,11 @@ class TableFileError(CommandError):
 
 
 def csv_rows(
-    lines: Iterator[str], source: str, expected: Collection[str], plan: Plan
+    lines: Iterator[str],
+    source: str,
+    expected: Collection[str],
+    plan: Plan,
+    separator: str | None = None,
 ) -> Iterator[Row]:
     """Return the rows of CSV.
 
@@ -75,6 +81,7 @@ def csv_rows(
         source: name of what holds them, for errors.
         expected: names of columns, by which the separator is recognised.
         plan: function that finds the columns.
+        separator: separator of the cells; None recognises it.
 
     Raises:
         TableFileError: it is no CSV, or `plan` refuses it.
@@ -85,7 +92,8 @@ def csv_rows(
             raise TableFileError(f"{source} is {what}.")
     if not first_line:
         raise TableFileError(f"{source} is empty.")
-    separator = _separator(first_line, set(expected))
+    if separator is None:
+        separator = _separator(first_line, set(expected))
     # Strict: else a quote that is not closed makes one cell of all the lines below it.
     reader = csv.reader(chain([first_line], lines), delimiter=separator, strict=True)
     try:
@@ -181,7 +189,9 @@ def _csv_row(
     number: int, line: int, cells: list[str], width: int, places: Sequence[int | None]
 ) -> Row:
     fault = None
+    extra = cells[width:]
     if len(cells) != width:
         fault = f"has {counted(len(cells), 'column')}, the header has {width}"
         cells = (cells + [""] * width)[:width]
-    return Row(number, ["" if place is None else cells[place] for place in places], line, fault)
+    placed = ["" if place is None else cells[place] for place in places]
+    return Row(number, placed, line, fault, extra)

@@ -63,6 +63,14 @@ def upgrade() -> None:
     "  [default: keep everything]",
 )
 @click.option(
+    "--retain-upload-days",
+    type=click.IntRange(min=1),
+    default=maintenance.UPLOAD_DAYS,
+    show_default=True,
+    help="Keep the files of an upload for this many days after it ended, and remove them then; the"
+    " upload and its decisions stay.",
+)
+@click.option(
     "--pause",
     type=click.FloatRange(min=0, min_open=True),
     default=PAUSE_S,
@@ -71,7 +79,11 @@ def upgrade() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
 def maintain(
-    retain_months: int | None, retain_access_months: int | None, pause: float, dry_run: bool
+    retain_months: int | None,
+    retain_access_months: int | None,
+    retain_upload_days: int,
+    pause: float,
+    dry_run: bool,
 ) -> None:
     """Make the partitions of the coming months, and drop those past their retention.
 
@@ -85,6 +97,7 @@ def maintain(
             datetime.now(UTC),
             retain_months=retain_months,
             retain_access_months=retain_access_months,
+            retain_upload_days=retain_upload_days,
             pause_s=pause,
             dry_run=dry_run,
             report=click.echo,

@@ -97,6 +97,32 @@ class BatchScorer:
         watch.lap("decide")
         return DecidedBatch(items, watch, errors, list(decisions), list(decisions.values()))
 
+    def store(self, items: Sequence[Item]) -> tuple[list[Outcome], BatchReport]:
+        """Decide one transaction per item and store all in one statement; no reply is rendered.
+
+        Returns:
+            For each item, in order, its stored decision or its error; and the report to write.
+
+        Raises:
+            StoreUnavailable: Postgres did not confirm the commit.
+        """
+        batch = self.decide(items)
+        stored = self._log.write(batch.decisions) if batch.decisions else []
+        outcomes: dict[int, Outcome] = {
+            **batch.errors,
+            **dict(zip(batch.positions, stored, strict=True)),
+        }
+        new = [
+            (items[i], decided)
+            for i, decided in zip(batch.positions, batch.decisions, strict=True)
+            if outcomes[i] is decided
+        ]
+        self._offer_to_shadow(new)
+        batch.watch.lap("store")
+        in_order = [outcomes[i] for i in range(len(items))]
+        predictions = [decided.prediction for _, decided in new]
+        return in_order, self._report("upload", items, batch.watch, in_order, predictions)
+
     def answer(self, batch: DecidedBatch, outcomes: Sequence[Outcome]) -> AnsweredBatch:
         """Answer each item and offer the new decisions to the shadow scorer.
 
@@ -199,7 +225,17 @@ class BatchScorer:
         predictions: Sequence[Prediction],
     ) -> AnsweredBatch:
         """Return the answers with the report that is written after them."""
-        report = BatchReport(
+        return AnsweredBatch(answers, self._report(api, items, watch, answers, predictions))
+
+    def _report(
+        self,
+        api: Api,
+        items: Sequence[Item],
+        watch: Stopwatch,
+        answers: Sequence[object],
+        predictions: Sequence[Prediction],
+    ) -> BatchReport:
+        return BatchReport(
             times=watch.times(api, sum(len(item.transactions) for item in items)),
             origins=[item.origin for item in items],
             tenants=len({item.tenant_id for item in items}),
@@ -208,7 +244,6 @@ class BatchScorer:
             is_stored=api != "explain",
             traces=self._traces,
         )
-        return AnsweredBatch(answers, report)
 
     def _offer_to_shadow(self, stored: Iterable[tuple[Item, Decided]]) -> None:
         """Offer stored decisions of tenants with a challenger to the shadow scorer."""

@@ -7,10 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scoring.columns import FloatArray
+from scoring.tables.written_numbers import NUMBER
 
-# Digits of ASCII with a decimal point, and an exponent. Python's float() also takes `1_000`,
-# full-width digits and `infinity`.
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_NUMBER = rf"^{NUMBER}$"
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -11,15 +11,10 @@ from numpy.typing import NDArray
 
 from scoring.columns import BoolArray, FloatArray, TextColumn
 from scoring.tables.missing_words import MISSING_WORDS
+from scoring.tables.written_numbers import BOOLEANS
 from training.data import columns as arrow_columns
 
 Int64Array = NDArray[np.int64]
-
-BOOLEANS = {
-    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y"), 1.0),
-    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), 0.0),
-}
-"""Value of the words for yes and no, in lower case."""
 
 _COMMA = r"^[+-]?\d*,\d+$"
 _POINT = r"^[+-]?\d*\.\d+$"

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from scoring.columns import FloatArray
+from scoring.tables.written_numbers import BOOLEANS
 from training.data import columns as arrow_columns
-from training.event_types.cells import BOOLEANS, booleans
+from training.event_types.cells import booleans
 
 LABEL_RULE = "0 or 1, true or false, yes or no, ja or nein, oui or non, sí or no, fraud or legit"
 

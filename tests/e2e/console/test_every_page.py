@@ -14,6 +14,7 @@ from tests.support.browser.chromium import browsing
 from tests.support.console.pages import pages
 from tests.support.console.site import Site
 from tests.support.data.rules import put_list, put_rule
+from tests.support.data.uploads import put_upload
 from tools import typescript
 
 pytestmark = pytest.mark.timeout(420)
@@ -31,6 +32,7 @@ def full(site: Site) -> Site:
     put_rule(site.engine, site.tenant.id)
     person = site.person("admin")
     first = pages(lambda path: person.get(path).text)["transaction"].rpartition("/")[2]
+    put_upload(site.engine, site.tenant.id)
     person.submit("/console/cases/new", title="Ring of two", priority="high", transaction=first)
     return site
 
@@ -39,7 +41,7 @@ def full(site: Site) -> Site:
 def addresses(full: Site) -> dict[str, str]:
     person = full.person("admin")
     found = pages(lambda path: person.get(path).text)
-    assert {"transaction", "entity", "case", "list", "rule", "model"} <= set(found)
+    assert {"transaction", "entity", "case", "list", "rule", "model", "upload"} <= set(found)
     return found
 
 
@@ -112,7 +114,7 @@ def test_another_tenant_gets_nothing_of_any_page(full: Site, addresses: dict[str
     for name, address in addresses.items():
         page = stranger.get(address)
         assert page.status_code in {200, 404}, name
-        if name in {"transaction", "case", "list", "rule"}:
+        if name in {"transaction", "case", "list", "rule", "upload"}:
             assert page.status_code == 404, name
         assert f"@{mine}.example" not in page.text, name
         assert "Ring of two" not in page.text, name

@@ -17,6 +17,7 @@ ALWAYS = {
     "threshold": "/console/threshold",
     "models": "/console/models",
     "drift": "/console/drift",
+    "uploads": "/console/uploads",
     "audit": "/console/audit",
     "settings": "/console/settings",
 }
@@ -27,6 +28,7 @@ _OF_ONE = {
     "case": ("cases", r'href="(/console/cases/[0-9]+)"'),
     "list": ("lists", r'href="(/console/lists/[^"?#/]+)"'),
     "rule": ("rules", r'href="(/console/rules/[0-9]+)"'),
+    "upload": ("uploads", r'href="(/console/uploads/[0-9]+)"'),
     "model": ("models", r'href="(/console/models/[^"?#/]+)"'),
 }
 """By name of a page of one thing: the page with a link to it, and the form of the link."""

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.review.csv_export import FORMULA_STARTS, CsvExport
+from api.review.csv_export import CsvExport
 from persistence.review.cases import Case, Feedback
 from scoring.rules.ruling import Ruling
 from scoring.rules.verdict import DecidedBy, Verdict
+from scoring.tables.formulas import FORMULA_STARTS
 from scoring.transaction import PAYSIM
 from tests.support.event_types import an_event_type
 from tests.support.factories import a_decision

@@ -37,6 +37,7 @@ from tests.support.data.people import assign, put_person
 from tests.support.data.policies import set_policy
 from tests.support.data.rules import put_list, put_rule, put_snooze
 from tests.support.data.shadow import a_shadow_score
+from tests.support.data.uploads import put_upload
 from tests.support.event_types import NOW_US, an_event, an_event_type
 from tests.support.factories import a_decision, a_model
 from tests.support.fixture_types import MakeTenant, Rows
@@ -143,6 +144,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         fold_expected(engine, tenant.id)
         contents = Contents([str(decision.transaction_id)], [("account", "C1")], "Seen")
         create_case(engine, tenant.id, CaseForm("Ring"), contents, actor=Actor("tests"))
+        put_upload(engine, tenant.id)
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -245,6 +247,12 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE case_entities SET actor = 'another'",
         "UPDATE case_notes SET text = 'another'",
         "DELETE FROM case_notes",
+        "DELETE FROM uploads",
+        "UPDATE uploads SET sha256 = ''",
+        "UPDATE upload_parts SET content = ''",
+        "UPDATE upload_chunks SET results = ''",
+        "DELETE FROM upload_chunks",
+        "DELETE FROM upload_leases",
         "UPDATE labels SET label = 'legitimate'",
         "DELETE FROM labels",
         "DELETE FROM decision_hours",
@@ -353,6 +361,7 @@ def test_a_row_refused_by_postgres_fails_alone(
         ("DELETE FROM case_events", "case_event.removed"),
         ("DELETE FROM case_entities", "case_entity.removed"),
         ("UPDATE case_notes SET text = 'Another'", "case_note.changed"),
+        ("UPDATE uploads SET reason = 'Another'", "upload.changed"),
         ("UPDATE review_assignments SET at = now() - interval '1 day'", "assignment.changed"),
     ],
 )
@@ -377,8 +386,8 @@ def test_creating_is_audited_in_every_audited_table(
     actions = {
         r["action"] for r in rows("SELECT action FROM audit_log WHERE tenant_id = :t", t=mine)
     }
-    # Using a link sets the password.
-    assert actions - {"link.changed", "user.changed"} == {
+    # Using a link sets the password, and an upload is started.
+    assert actions - {"link.changed", "upload.changed", "user.changed"} == {
         f"{noun}.created"
         for noun in (
             "approval",
@@ -403,6 +412,7 @@ def test_creating_is_audited_in_every_audited_table(
             "session",
             "snooze",
             "tenant",
+            "upload",
             "user",
         )
     }

@@ -1,0 +1,1 @@
+"""Pages of uploads: files of events that are scored."""

@@ -1,0 +1,1 @@
+"""Files of events that people upload: what their cells mean, and the lines that come back."""

@@ -1,0 +1,1 @@
+"""The background work of uploads: their rows are decided as those of a /score/batch are."""
