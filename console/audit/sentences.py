@@ -15,8 +15,8 @@ from persistence.review.audit import AuditEntry
 NOUNS = (
     *("approval", "assignment", "case", "case_entity", "case_event", "case_note", "challenger"),
     *("event_type", "feedback", "key", "label", "link"),
-    *("list", "list_entries", "policy", "promotion", "refusal", "rule", "search", "session"),
-    *("snooze", "tenant", "user"),
+    *("list", "list_entries", "policy", "policy_proposal", "promotion", "refusal", "rule"),
+    *("search", "session", "snooze", "tenant", "user"),
 )
 VERBS = ("created", "changed", "removed")
 ACTIONS = tuple(f"{noun}.{verb}" for noun in NOUNS for verb in VERBS)
@@ -117,6 +117,8 @@ def _special(entry: AuditEntry) -> str | None:
             return "user_role"
         if before.get("password_set_at") != after.get("password_set_at"):
             return "user_password"
+    if entry.action == "policy_proposal.changed" and before.get("status") != after.get("status"):
+        return f"proposal_{after.get('status')}"
     if entry.action == "link.changed":
         return "link_used"
     return None

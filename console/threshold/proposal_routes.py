@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path
+from fastapi import APIRouter, Form, Path, Query
 from sqlalchemy import Connection, Engine
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -39,10 +39,12 @@ _PROBLEMS: dict[type[SentinelError], str] = {
 
 @router.get(f"{PATH}/waiting")
 async def figures(
-    request: Request, visitor: Reviewer, dependencies: CurrentDependencies
+    query: Annotated[ThresholdQuery, Query()],
+    request: Request,
+    visitor: Reviewer,
+    dependencies: CurrentDependencies,
 ) -> Response:
     """Show what the proposed thresholds would have done, as part of the page."""
-    query = ThresholdQuery()
     if "hx-request" not in request.headers:
         return RedirectResponse(PATH, HTTPStatus.SEE_OTHER)
     study = await study_thresholds(dependencies, visitor.tenant_id, query.tuner())

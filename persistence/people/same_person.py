@@ -24,13 +24,17 @@ class Identity:
     Attributes:
         own: names of an account, or of a key and of the account that issued it.
         others: names that a key of the person may have.
+        is_account: whether it is an account, which is unlike any other one.
     """
 
     own: frozenset[str]
     others: frozenset[str]
+    is_account: bool
 
     def is_same_person(self, other: Identity) -> bool:
         """Return whether both are one person, as far as names say."""
+        if self.is_account and other.is_account:
+            return bool(self.own & other.own)
         return bool(self.own & (other.own | other.others) or other.own & self.others)
 
 
@@ -58,7 +62,7 @@ def identity_of(connection: Connection, tenant_id: int, actor: Actor) -> Identit
         if issued is not None and (issued.via or "").startswith(_USER):
             issuer, more = _names(Actor(issued.actor, issued.via))
             own, others = own | issuer, others | more
-    return Identity(own, others)
+    return Identity(own, others, is_account=(actor.via or "").startswith(_USER))
 
 
 def _names(actor: Actor) -> tuple[frozenset[str], frozenset[str]]:

@@ -108,6 +108,9 @@ def test_a_save_makes_a_proposal_that_another_administrator_puts_in_force(
     assert {e["object"] for e in entries} == {"policy"}
     assert entries[1]["after"]["reason"] == "Too many."
     assert entries[2]["after"]["note"] == "Seen the curve."
+    log = other.get("/console/audit").text
+    assert "<strong>Chris Admin</strong> proposed another policy" in log
+    assert "<strong>Dora Admin</strong> approved the proposed policy" in log
 
 
 def seen_of(page: httpx.Response) -> str:
