@@ -145,16 +145,16 @@ def smallest_changes(
     if len(candidates) * forest.leaf_value.size > max_work:
         return "costly"
     matrix = np.tile(row, (len(candidates) + 1, 1))
-    places = [candidate.feature for candidate in candidates]
+    places = np.array([candidate.feature for candidate in candidates], dtype=np.intp)
     matrix[np.arange(len(candidates)), places] = [candidate.value for candidate in candidates]
     batch = model.explain_matrix(matrix)
     if not abs(batch.margins[-1] - prediction.margin) <= TOLERANCE:
         return "not_repeated"
     thresholds = Thresholds(prediction.threshold, prediction.decline_threshold)
-    score = float(batch.scores[-1])
+    *others, score = batch.scores.tolist()
     outcome = thresholds.outcome(score)
     flips: dict[int, list[_Flip]] = {}
-    for candidate, other in zip(candidates, batch.scores.tolist(), strict=False):
+    for candidate, other in zip(candidates, others, strict=True):
         if _differs(outcome, thresholds.outcome(other)):
             move = abs(candidate.value - row[candidate.feature])
             if is_category(model.features, candidate.feature):
@@ -162,30 +162,42 @@ def smallest_changes(
             flip = _Flip(candidate.distance, float(move), other, candidate)
             flips.setdefault(candidate.feature, []).append(flip)
     nearest = sorted((min(found).distance, place) for place, found in flips.items())[:limit]
-    usual, described = prediction.model.usual, model.features.described
+    return [
+        _change(model, prediction, float(row[place]), sorted(flips[place])) for _, place in nearest
+    ]
 
-    def stated(place: int, value: float) -> str:
+
+def _change(model: FraudModel, prediction: Prediction, value: float, flips: list[_Flip]) -> Change:
+    """Return the change of one feature.
+
+    Args:
+        model: version that scored the payment.
+        prediction: decision as it was made.
+        value: feature's value as scored.
+        flips: its values with another outcome, the nearest first.
+    """
+    nearest = flips[0]
+    place = nearest.candidate.feature
+    name = model.features.names[place]
+    if not is_category(model.features, place):
+        flips = flips[:1]
+
+    def stated(other: float) -> str:
         # The value alone: with the others', PaySim's phrases state the fields behind the feature.
-        return phrase(names[place], {names[place]: value}, usual, described)
+        return phrase(name, {name: other}, prediction.model.usual, model.features.described)
 
-    changes = []
-    for distance, place in nearest:
-        found = sorted(flips[place])
-        if not is_category(model.features, place):
-            found = found[:1]
-        values = tuple(flip.candidate.stated_value for flip in found)
-        changes.append(
-            Change(
-                feature=place,
-                values=values,
-                distance=distance,
-                score=found[0].score,
-                outcome=thresholds.outcome(found[0].score),
-                before=stated(place, float(row[place])),
-                after=tuple(stated(place, value) for value in values),
-            )
-        )
-    return changes
+    values = tuple(flip.candidate.stated_value for flip in flips)
+    return Change(
+        feature=place,
+        values=values,
+        distance=nearest.distance,
+        score=nearest.score,
+        outcome=Thresholds(prediction.threshold, prediction.decline_threshold).outcome(
+            nearest.score
+        ),
+        before=stated(value),
+        after=tuple(map(stated, values)),
+    )
 
 
 def is_category(features: ModelFeatures, place: int) -> bool:

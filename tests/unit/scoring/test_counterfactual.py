@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from scoring.counterfactual import Change, smallest_changes
-from scoring.explain.lightgbm_text import read_trees
+from scoring.explain.lightgbm_text import MISSING_ZERO, read_trees
 from scoring.feature_set.model_features import ModelFeatures
 from scoring.model.calibration import SigmoidCalibrator
 from scoring.model.fraud_model import FraudModel
@@ -111,19 +111,18 @@ def is_flip(before: Outcome, after: Outcome) -> bool:
     return RANKS.index(after) < RANKS.index(before)
 
 
-def split_values(model: FraudModel, place: int, zero_as_missing: bool) -> list[float]:
-    trees = read_trees(model.booster.model_to_string())
-    found = {
-        float(threshold)
-        for tree in trees
-        for threshold, feature, by_set in zip(
-            tree.threshold, tree.feature, tree.is_categorical, strict=True
-        )
-        if feature == place and not by_set and abs(threshold) < 1e300
-    }
-    if zero_as_missing and found:  # 0 is an interval of its own
-        found = {one for one in found if abs(one) > 1e-30} | {-1e-30, 1e-30}
-    return sorted(found)
+def split_values(model: FraudModel, place: int) -> list[float]:
+    found: set[float] = set()
+    has_own_zero = False
+    for tree in read_trees(model.booster.model_to_string()):
+        numeric = (tree.feature == place) & ~tree.is_categorical
+        found |= set(tree.threshold[numeric].tolist())
+        has_own_zero |= bool((tree.missing[numeric] == MISSING_ZERO).any())
+    if has_own_zero:  # 0 counts as missing there: an interval of its own
+        zero = float(np.float32(1e-35))
+        found = {one for one in found if abs(one) > zero}
+        found |= {float(np.nextafter(-zero, -np.inf)), zero}
+    return sorted(one for one in found if abs(one) < 1e300)
 
 
 def grid(place: int, splits: list[float]) -> list[float]:
@@ -136,16 +135,14 @@ def grid(place: int, splits: list[float]) -> list[float]:
     return sorted({0.0, *near, *np.linspace(-200, 200, 81).tolist()})
 
 
-def brute_force(
-    model: FraudModel, row: Any, thresholds: Thresholds, zero_as_missing: bool
-) -> dict[int, float]:
+def brute_force(model: FraudModel, row: Any, thresholds: Thresholds) -> dict[int, float]:
     """The distance of the nearest change by feature, over a grid of every feature."""
     (before,) = outcomes(model, row[None], thresholds)
     found: dict[int, float] = {}
     for place in range(len(row)):
         if np.isnan(row[place]):
             continue
-        splits = split_values(model, place, zero_as_missing)
+        splits = split_values(model, place)
         values = [v for v in grid(place, splits) if v != row[place]]
         matrix = np.tile(row, (len(values), 1))
         matrix[:, place] = values
@@ -193,7 +190,7 @@ def test_the_change_is_real_and_nothing_nearer_gives_another_outcome(
     thresholds = Thresholds(review, decline)
     found = smallest_changes(model, prediction, limit=len(row))
     assert isinstance(found, list)
-    expected = brute_force(model, row, thresholds, zero_as_missing)
+    expected = brute_force(model, row, thresholds)
     assert {one.feature: one.distance for one in found} == pytest.approx(expected)
     assert [one.distance for one in found] == sorted(one.distance for one in found)
     for one in found:
@@ -278,3 +275,9 @@ def test_trees_that_are_not_compiled_and_too_much_work_are_reported() -> None:
     prediction = decided(model.as_served(), feature_rows(1)[0], 0.1, None)
     assert smallest_changes(model, prediction) == "not_compiled"
     assert smallest_changes(model.as_served(), prediction, max_work=10) == "costly"
+
+
+def test_what_is_missing_stays_missing() -> None:
+    model = a_random_model(2, 20, 0.15, False)
+    row = np.full(len(features().names), np.nan)
+    assert smallest_changes(model, decided(model, row, 0.4, None)) == []
