@@ -14,8 +14,8 @@ from persistence.people.users import User, create_user
 from persistence.policies import current_policy
 from persistence.tenants import set_four_eyes_policy
 from scoring.policy import CostModel, Policy
-from tests.integration.console.test_threshold import EFFECT, matured, seen, set_policy
 from tests.support.console.site import Person, Site
+from tests.support.console.threshold_page import EFFECT, matured, seen, set_policy
 from tests.support.data.people import put_person
 from tests.support.fixture_types import Rows
 from tests.support.stack import KEY_SECRET

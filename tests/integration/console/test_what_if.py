@@ -15,8 +15,8 @@ from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from scoring.rules.ruling import Ruling
 from scoring.rules.verdict import DecidedBy, Verdict
-from tests.integration.console.test_transaction import page_of, part, store, text_of
 from tests.support.console.site import Site
+from tests.support.console.transaction_page import page_of, part, store, text_of
 from tests.support.data.review import decide
 from tests.support.factories import a_model
 
