@@ -13,6 +13,7 @@ from api.pagination import Cursors
 from persistence.api_keys import KeyIssuer, Principal
 from registry.client.base import RegisteredVersion
 from scoring.errors import Overloaded
+from scoring.model.fraud_model import FraudModel
 from web.auth import Authenticator
 from web.client_address import Network
 from web.failure_limit import FailureLimit
@@ -51,6 +52,8 @@ class ApiDependencies:
         find_version: blocking function that returns a version of a registered model by its number;
             None where MLflow does not have it.
         key_issuer: issuer of API keys, for administrators in the console.
+        loaded_model: function that returns the model of a version by name and number if it is in
+            this process's memory, else None, without I/O.
         openid: provider at which people may sign in; None: with passwords only.
         public_url: address at which people open the console; None: that of each request.
         proxies: networks of the proxies in front of the service, which name the address of who
@@ -67,6 +70,7 @@ class ApiDependencies:
         find_version: Callable[[str, int], RegisteredVersion | None],
         key_issuer: KeyIssuer,
         *,
+        loaded_model: Callable[[str, int], FraudModel | None] = lambda _name, _version: None,
         openid: OpenIdProvider | None = None,
         public_url: str | None = None,
         proxies: Sequence[Network] | None = None,
@@ -80,6 +84,7 @@ class ApiDependencies:
         self.auth = auth
         self.cursors = cursors
         self.key_issuer = key_issuer
+        self.loaded_model = loaded_model
         self._engine = engine
         self._refresh_settings = refresh_settings
         self._find_version = find_version
@@ -88,6 +93,7 @@ class ApiDependencies:
         self._registry = CapacityLimiter(1)  # its own: a registry that hangs holds no query
         self._provider = CapacityLimiter(1)
         self._hashing = CapacityLimiter(1)
+        self._computing = CapacityLimiter(1)
         self._results: SingleFlightCache[Any] = SingleFlightCache(KEEP_RESULT_S, MAX_KEPT_RESULTS)
 
     async def run(
@@ -148,6 +154,15 @@ class ApiDependencies:
         """Run an expensive query that no other request repeats; one at a time."""
         async with self._expensive:
             return await self.run(query)
+
+    async def compute(
+        self,
+        function: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run a computation beside the event loop, one at a time: payments need the other cores."""
+        return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._computing)
 
     async def refresh_settings(self, tenant_id: int) -> None:
         """Put a tenant's policy in force in this process, before anything else is decided."""

@@ -52,7 +52,7 @@ async def write(
     body: BaseModel | None,
     change: Callable[[Connection], BaseModel],
     *,
-    status: int = 200,
+    status: int | Callable[[BaseModel], int] = 200,
 ) -> Response:
     """Make a change in one transaction, once for its Idempotency-Key, and return the reply.
 
@@ -62,7 +62,7 @@ async def write(
         caller: caller, whose tenant's rows change.
         body: validated body; None where the route takes none.
         change: function that makes the change inside a `tenant_transaction` and returns the reply.
-        status: HTTP status of the reply.
+        status: HTTP status of the reply, or function of the reply that returns it.
 
     Raises:
         InvalidRequest: the key is not valid.
@@ -71,7 +71,9 @@ async def write(
     """
 
     def write(connection: Connection) -> Reply:
-        return Reply(status, change(connection).model_dump_json(by_alias=True).encode())
+        made = change(connection)
+        code = status if isinstance(status, int) else status(made)
+        return Reply(code, made.model_dump_json(by_alias=True).encode())
 
     key = idempotency_key(request)
     reply = await dependencies.run(

@@ -11,6 +11,10 @@ from scoring.errors import (
     MalformedRequest,
     NoModel,
     NotStorable,
+    PolicyChanged,
+    ProposalDecided,
+    ProposalWaits,
+    SecondPersonNeeded,
     SentinelError,
 )
 from web.problem_types import NOT_READY, PROBLEM_TYPES, ProblemType, type_uri
@@ -27,6 +31,7 @@ SCORING = (IdempotencyMismatch, NoModel, NotStorable)
 _NAMED = {
     NOT_READY,
     *map(ProblemType.of, (IdempotencyMismatch, InUse, MalformedRequest, NoModel, NotStorable)),
+    *map(ProblemType.of, (SecondPersonNeeded, PolicyChanged, ProposalWaits, ProposalDecided)),
 }
 """Types that share a status with a more general one: a route names those that it can reply with."""
 _BODY_STATUS = 413
@@ -37,6 +42,12 @@ _DETAILS = {
     "not-found": "There is no transaction 01a2097e-2bcb-7929-a0f1-1f1628ac89bd.",
     "in-flight": "The first request with this external_id is being decided.",
     "in-use": "Rule 12 (large transfers) reads the list watched; set it off first.",
+    "second-person-needed": "ruth is who proposed it, so somebody else has to approve it.",
+    "policy-changed": "jane put another policy in force after proposal 3 was made, so it was not"
+    " approved. Propose it again on the policy in force.",
+    "proposal-waits": "Proposal 3 of ruth waits for a second person; it has to be approved or"
+    " refused first.",
+    "proposal-decided": "Proposal 3 was refused by jane already.",
     "unsupported-media": "Content-Encoding is gzip; send the body uncompressed.",
     "too-large": "The body is larger than 65536 bytes; send a smaller one.",
     "invalid-request": "Not valid: amount.",

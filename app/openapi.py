@@ -22,6 +22,7 @@ from api.labels.routes import router as labels_router
 from api.lists.csv_body import CSV, JsonOrCsvBody
 from api.lists.routes import router as lists_router
 from api.models.approval_routes import router as approvals_router
+from api.models.proposal_routes import router as proposals_router
 from api.models.routes import router as models_router
 from api.openapi_responses import named_examples
 from api.request_body import JsonBody
@@ -41,6 +42,7 @@ ROUTERS = (
     event_types_router,
     models_router,
     approvals_router,
+    proposals_router,
     drift_router,
     review_router,
     export_router,

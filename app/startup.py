@@ -192,6 +192,7 @@ def connect(
             alias_follower.refresh_settings,
             model_store.find,
             KeyIssuer(key_secrets[0]),
+            loaded_model=model_store.loaded,
             openid=OpenIdProvider(*openid) if openid else None,
             public_url=public_url,
             proxies=proxies,

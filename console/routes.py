@@ -33,6 +33,7 @@ from console.settings import people_routes as people
 from console.settings import routes as settings
 from console.sign_in import openid_routes as openid
 from console.sign_in import routes as sign_in
+from console.threshold import proposal_routes as threshold_proposals
 from console.threshold import routes as threshold
 from console.transaction import routes as transaction
 from console.uploads import file_routes as upload_files
@@ -73,6 +74,7 @@ ROUTERS = (
     rule_editor.router,
     rule_switch.router,
     threshold.router,
+    threshold_proposals.router,
     models.router,
     overview.router,
     search.router,

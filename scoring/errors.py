@@ -14,6 +14,9 @@
     ├── InFlight                 409
     ├── InUse                    409
     ├── SecondPersonNeeded       409
+    ├── PolicyChanged            409
+    ├── ProposalWaits            409
+    ├── ProposalDecided          409
     ├── PayloadTooLarge          413
     ├── UnsupportedMedia         415  (a body that is not UTF-8, or compressed)
     ├── IdempotencyMismatch      422
@@ -229,12 +232,39 @@ class InUse(SentinelError):
 
 
 class SecondPersonNeeded(SentinelError):
-    """Somebody approves what they promoted themselves."""
+    """Somebody approves what they promoted or proposed themselves."""
 
     status = 409
     code = "second-person-needed"
     title = "A second person has to approve it"
     retry = "No; another person approves it, with a key of their own"
+
+
+class PolicyChanged(SentinelError):
+    """A proposal is based on a policy that is no longer in force."""
+
+    status = 409
+    code = "policy-changed"
+    title = "Another policy came into force meanwhile"
+    retry = "No; look at the policy in force, and propose again"
+
+
+class ProposalWaits(SentinelError):
+    """A tenant's policy is proposed while another proposal waits."""
+
+    status = 409
+    code = "proposal-waits"
+    title = "Another proposal waits for a second person"
+    retry = "Yes, after that proposal is approved or refused"
+
+
+class ProposalDecided(SentinelError):
+    """A proposal is decided that was decided before."""
+
+    status = 409
+    code = "proposal-decided"
+    title = "The proposal is decided already"
+    retry = "No"
 
 
 class PayloadTooLarge(SentinelError):

@@ -11,8 +11,15 @@ from sqlalchemy import Connection, Engine
 from persistence.actor import Actor
 from persistence.deployments.served_versions import ServedVersion, served_versions
 from persistence.policies import TenantPolicy, insert_policy, lock_policies, newest_policy
+from persistence.policy_proposals import (
+    PolicyProposal,
+    asks_for_second_person,
+    close_proposal,
+    insert_proposal,
+    open_proposal,
+)
 from persistence.tenancy import tenant_transaction
-from scoring.errors import NoModel
+from scoring.errors import NoModel, ProposalWaits
 from scoring.policy import Policy
 
 
@@ -35,6 +42,14 @@ class EffectivePolicy:
     actor: str
     production: ServedVersion | None
     reason: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What distinguishes the policy in force from the one before it."""
+        if self.id is not None:
+            return str(self.id)
+        model = self.production.model if self.production else None
+        return f"{model.name}/{model.version}" if model else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +116,8 @@ def change_policy(
     change: Callable[[TenantDeployment], Policy | None],
     actor: Actor,
     reason: str | None = None,
-) -> TenantDeployment:
-    """Replace a tenant's own policy, and return what is in force then.
+) -> TenantDeployment | PolicyProposal:
+    """Replace a tenant's own policy and return what is in force then, or propose it.
 
     Changes of one tenant's policy wait for each other, so that each is applied to the outcome of
     the one before and two that change different numbers both count. A change to what is there
@@ -116,14 +131,60 @@ def change_policy(
             None to withdraw it; what it raises undoes the transaction.
         actor: API key, or person, that changes it.
         reason: reason in the person's words, or None.
+
+    Returns:
+        What is in force; of a tenant that asks for a second person's approval the proposal.
+
+    Raises:
+        ProposalWaits: somebody else's proposal, or another one, waits.
     """
-    lock_policies(connection, tenant_id)
-    deployment = _deployment(connection, tenant_id)
+    deployment = lock_deployment(connection, tenant_id)
     policy = change(deployment)
     if policy == deployment.own_policy:
         return deployment
+    if asks_for_second_person(connection, tenant_id):
+        return _propose(connection, tenant_id, deployment, policy, actor, reason)
     stored = insert_policy(connection, tenant_id, policy, actor.name, reason)
     return replace(deployment, newest_policy=stored)
+
+
+def lock_deployment(connection: Connection, tenant_id: int) -> TenantDeployment:
+    """Return what is in force for a tenant, which no other transaction changes until this one ends.
+
+    Args:
+        connection: connection inside a `tenant_transaction`, which has not read the policy yet.
+        tenant_id: tenant whose policy is about to change.
+    """
+    lock_policies(connection, tenant_id)
+    return _deployment(connection, tenant_id)
+
+
+def _propose(
+    connection: Connection,
+    tenant_id: int,
+    deployment: TenantDeployment,
+    policy: Policy | None,
+    actor: Actor,
+    reason: str | None,
+) -> PolicyProposal:
+    effective = deployment.effective_policy()
+    if policy is None:
+        replace(deployment, newest_policy=None).effective_policy()  # there has to be one
+    waiting = open_proposal(connection, tenant_id)
+    if waiting is not None and waiting.base == effective.key:
+        # A form, or a request without a key, may be sent twice.
+        if (waiting.policy, waiting.proposed_by) == (policy, actor):
+            return waiting
+        raise ProposalWaits(
+            f"Proposal {waiting.id} of {waiting.proposed_by.name} waits for a second person; it has"
+            " to be approved or refused first."
+        )
+    if waiting is not None:
+        close_proposal(connection, tenant_id, waiting.id, "replaced", actor)
+    return insert_proposal(
+        connection, tenant_id, policy, base=effective.key, before=effective.policy,
+        reason=reason, actor=actor,
+    )  # fmt: skip
 
 
 def _deployment(connection: Connection, tenant_id: int) -> TenantDeployment:

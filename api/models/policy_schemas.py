@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from api.written_parts import Reason
+from persistence.policy_proposals import Status
 from scoring.exploration import MAX_SHARE
 from scoring.transaction import MAX_AMOUNT
 from web.schemas import ModelOut, Timestamp
@@ -110,6 +112,9 @@ class PolicyIn(BaseModel):
         default=None,
         description="randomised approvals, off unless you set them; null ends them",
     )
+    reason: Reason | None = Field(
+        default=None, description="why, for the audit log and for who approves it"
+    )
 
 
 class CostModelOut(BaseModel):
@@ -183,3 +188,74 @@ class PolicyOut(BaseModel):
         description="the production version's own, which DELETE /policy goes back to; null without "
         "a production version"
     )
+
+
+class ProposedPolicy(BaseModel):
+    """The numbers of a policy that is proposed, or that was in force then."""
+
+    cost_model: CostModelOut
+    threshold: Threshold
+    high_from: HighFrom
+    decline_from: float | None = Field(
+        description="scores from here on are declined; null: nothing is"
+    )
+    explore: ExploreOut | None = Field(description="randomised approvals; null: there are none")
+
+
+_PROPOSED: JsonDict = {**POLICY_EXAMPLE, "decline_from": None, "explore": None}
+_PROPOSAL: JsonDict = {
+    "id": 3,
+    "status": "open",
+    "policy": {**_PROPOSED, "threshold": 0.05},
+    "before": _PROPOSED,
+    "reason": "Too many false alarms.",
+    "proposed_by": "ruth",
+    "proposed_at": "2026-01-31T12:00:00+00:00",
+    "decided_by": None,
+    "decided_at": None,
+    "note": None,
+    "policy_id": None,
+}
+
+
+class PolicyProposalOut(BaseModel):
+    """A policy that waits for a second person's approval, or waited."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _PROPOSAL})
+
+    id: int
+    status: Status = Field(
+        description="open: it waits; replaced: it was outdated when another one was proposed"
+    )
+    policy: ProposedPolicy | None = Field(
+        description="what is proposed; null: the policy of the version in production again"
+    )
+    before: ProposedPolicy = Field(description="what was in force when it was proposed")
+    reason: str | None = Field(description="in the words of who proposed it")
+    proposed_by: str = Field(description="name of the API key, or of the person")
+    proposed_at: Timestamp
+    decided_by: str | None = Field(description="who approved, refused or replaced it; null: nobody")
+    decided_at: Timestamp | None
+    note: str | None = Field(description="in the words of who decided")
+    policy_id: int | None = Field(description="`id` of the policy that its approval put in force")
+
+
+class PolicyProposalsReply(BaseModel):
+    """The latest proposals, the latest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"four_eyes": True, "proposals": [_PROPOSAL]}}
+    )
+
+    four_eyes: bool = Field(
+        description="a policy is in force only after a second person's approval"
+    )
+    proposals: list[PolicyProposalOut] = Field(description="at most 50; only the first may be open")
+
+
+class DecisionIn(BaseModel):
+    """Why a proposal is approved or refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    note: Reason | None = None

@@ -9,7 +9,14 @@ from typing import Any
 from api.models.effective_policy import EffectivePolicy, TenantDeployment
 from api.models.matured_decisions import DecisionWindow, VersionComparison
 from api.models.pair_tuning import PairTuning
-from api.models.policy_schemas import CostModelOut, ExploreOut, PolicyOut, VersionPolicy
+from api.models.policy_schemas import (
+    CostModelOut,
+    ExploreOut,
+    PolicyOut,
+    PolicyProposalOut,
+    ProposedPolicy,
+    VersionPolicy,
+)
 from api.models.schemas import (
     ApprovalOut,
     ChallengerOut,
@@ -29,6 +36,7 @@ from api.models.threshold_tuning import Tuning
 from persistence.deployments.approvals import Approval, Approvals
 from persistence.deployments.refusals import Refusal
 from persistence.deployments.served_versions import ServedVersion
+from persistence.policy_proposals import PolicyProposal
 from scoring.errors import NoModel
 from scoring.evaluation.bootstrap import Interval
 from scoring.evaluation.comparison import Figures
@@ -42,12 +50,12 @@ from web.schemas import ModelOut, WindowOut
 
 def policy_out(effective: EffectivePolicy) -> PolicyOut:
     """Return the reply of the policy in force."""
-    production, explore = effective.production, effective.policy.explore
+    production = effective.production
     return PolicyOut(
         source="model" if effective.id is None else "tenant",
         **_numbers(effective.policy),
         decline_from=effective.policy.decline_from,
-        explore=ExploreOut(**asdict(explore)) if explore else None,
+        explore=_explore_out(effective.policy),
         id=effective.id,
         since=effective.since,
         actor=effective.actor,
@@ -57,6 +65,33 @@ def policy_out(effective: EffectivePolicy) -> PolicyOut:
         if production
         else None,
     )
+
+
+def proposal_out(proposal: PolicyProposal) -> PolicyProposalOut:
+    """Return the reply of a proposed policy."""
+    return PolicyProposalOut(
+        id=proposal.id,
+        status=proposal.status,
+        policy=_proposed(proposal.policy) if proposal.policy else None,
+        before=_proposed(proposal.before),
+        reason=proposal.reason,
+        proposed_by=proposal.proposed_by.name,
+        proposed_at=proposal.proposed_at,
+        decided_by=proposal.decided_by,
+        decided_at=proposal.decided_at,
+        note=proposal.note,
+        policy_id=proposal.policy_id,
+    )
+
+
+def _proposed(policy: Policy) -> ProposedPolicy:
+    return ProposedPolicy(
+        **_numbers(policy), decline_from=policy.decline_from, explore=_explore_out(policy)
+    )
+
+
+def _explore_out(policy: Policy) -> ExploreOut | None:
+    return ExploreOut(**asdict(policy.explore)) if policy.explore else None
 
 
 def tuner_reply(

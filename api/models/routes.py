@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -22,8 +24,9 @@ from api.idempotency import IDEMPOTENT, REPLAYED_HEADER, write
 from api.models.effective_policy import TenantDeployment, change_policy, read_deployment
 from api.models.pair_tuning import tune_pairs
 from api.models.policy_change import changed_policy
-from api.models.policy_schemas import PolicyIn, PolicyOut
-from api.models.responses import models_reply, policy_out, tuner_reply
+from api.models.policy_schemas import PolicyIn, PolicyOut, PolicyProposalOut
+from api.models.proposal_routes import PROPOSED
+from api.models.responses import models_reply, policy_out, proposal_out, tuner_reply
 from api.models.schemas import MaturedQuery, ModelsReply, TunerQuery, TunerReply
 from api.models.studies import compare_with_challenger, study_thresholds
 from api.openapi_responses import ANYWHERE, WITH_BODY, problems
@@ -31,7 +34,8 @@ from api.request_body import BodyReader, JsonBody
 from persistence.api_keys import Principal
 from persistence.deployments.approvals import read_approvals
 from persistence.deployments.refusals import list_refusals
-from scoring.errors import IdempotencyMismatch, NoModel
+from persistence.policy_proposals import PolicyProposal
+from scoring.errors import IdempotencyMismatch, NoModel, ProposalWaits
 from scoring.policy import Policy
 
 MAX_REFUSALS = MAX_APPROVALS = 50
@@ -57,8 +61,9 @@ async def read_policy(caller: Reviewer, dependencies: CurrentDependencies) -> Po
     operation_id="set_policy",
     summary="Change threshold, band or costs at once",
     responses={
-        **problems(409, *WITH_BODY, *ANYWHERE, NoModel, IdempotencyMismatch),
+        **problems(409, *WITH_BODY, *ANYWHERE, NoModel, ProposalWaits, IdempotencyMismatch),
         200: {"headers": REPLAYED_HEADER},
+        202: PROPOSED,
     },
     openapi_extra=IDEMPOTENT,
     response_model=PolicyOut,
@@ -72,15 +77,17 @@ async def set_policy(
 ) -> Response:
     """Overrides every version's own policy, across promotions, until it is withdrawn.
 
-    Decisions that are stored keep the numbers they were made with. Scope: admin.
+    Decisions that are stored keep the numbers they were made with. Where the tenant asks for four
+    eyes it makes a proposal instead (202), which another person approves. Scope: admin.
     """
     body = await read_change()
     changes = body.model_dump(exclude_unset=True)
+    reason = changes.pop("reason", None)
 
     def change(deployment: TenantDeployment) -> Policy:
         return changed_policy(deployment.effective_policy().policy, changes)
 
-    return await _change_policy(dependencies, request, caller, body, change)
+    return await _change_policy(dependencies, request, caller, body, change, reason)
 
 
 @router.delete(
@@ -88,8 +95,9 @@ async def set_policy(
     operation_id="withdraw_policy",
     summary="Go back to the policy of the version in production",
     responses={
-        **problems(409, *ANYWHERE, NoModel, IdempotencyMismatch),
+        **problems(409, *ANYWHERE, NoModel, ProposalWaits, IdempotencyMismatch),
         200: {"headers": REPLAYED_HEADER},
+        202: PROPOSED,
     },
     openapi_extra=IDEMPOTENT,
     response_model=PolicyOut,
@@ -98,7 +106,10 @@ async def set_policy(
 async def withdraw_policy(
     caller: Admin, dependencies: CurrentDependencies, request: Request
 ) -> Response:
-    """Each version decides by its own policy again. Scope: admin."""
+    """Each version decides by its own policy again.
+
+    Where the tenant asks for four eyes it makes a proposal instead (202). Scope: admin.
+    """
     return await _change_policy(dependencies, request, caller, None, lambda _: None)
 
 
@@ -108,14 +119,24 @@ async def _change_policy(
     caller: Principal,
     body: PolicyIn | None,
     change: Callable[[TenantDeployment], Policy | None],
+    reason: str | None = None,
 ) -> Response:
     """Change the tenant's policy, and put it in force in this process before the reply."""
 
-    def changed(connection: Connection) -> PolicyOut:
-        deployment = change_policy(connection, caller.tenant_id, change, caller.actor)
-        return policy_out(deployment.effective_policy())
+    def changed(connection: Connection) -> PolicyOut | PolicyProposalOut:
+        made = change_policy(connection, caller.tenant_id, change, caller.actor, reason)
+        if isinstance(made, PolicyProposal):
+            return proposal_out(made)
+        return policy_out(made.effective_policy())
 
-    reply = await write(dependencies, request, caller, body, changed)
+    def status(reply: BaseModel) -> int:
+        return HTTPStatus.ACCEPTED if isinstance(reply, PolicyProposalOut) else HTTPStatus.OK
+
+    reply = await write(dependencies, request, caller, body, changed, status=status)
+    if reply.status_code == HTTPStatus.ACCEPTED:
+        proposal = PolicyProposalOut.model_validate_json(bytes(reply.body))
+        reply.headers["Location"] = f"/policy/proposals/{proposal.id}"
+        return reply
     await dependencies.refresh_settings(caller.tenant_id)
     return reply
 

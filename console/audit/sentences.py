@@ -15,8 +15,8 @@ from persistence.review.audit import AuditEntry
 NOUNS = (
     *("approval", "assignment", "case", "case_entity", "case_event", "case_note", "challenger"),
     *("event_type", "feedback", "key", "label", "link"),
-    *("list", "list_entries", "policy", "promotion", "refusal", "rule", "search", "session"),
-    *("snooze", "tenant", "upload", "user"),
+    *("list", "list_entries", "policy", "policy_proposal", "promotion", "refusal", "rule"),
+    *("search", "session", "snooze", "tenant", "upload", "user"),
 )
 VERBS = ("created", "changed", "removed")
 ACTIONS = tuple(f"{noun}.{verb}" for noun in NOUNS for verb in VERBS)
@@ -134,6 +134,8 @@ def _special(entry: AuditEntry) -> str | None:
             return "user_password"
     if entry.action == "upload.changed" and before.get("status") != after.get("status"):
         return f"upload_{after.get('status')}"
+    if entry.action == "policy_proposal.changed" and before.get("status") != after.get("status"):
+        return f"proposal_{after.get('status')}"
     if entry.action == "link.changed":
         return "link_used"
     return None

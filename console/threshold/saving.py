@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from api.models.effective_policy import EffectivePolicy, TenantDeployment, change_policy
+from api.models.effective_policy import TenantDeployment, change_policy
 from console.threshold.proposal import propose
 from persistence.actor import Actor
+from persistence.policy_proposals import PolicyProposal
 from persistence.tenancy import tenant_transaction
 from scoring.policy import Policy
 from web.invalid_fields import invalid_fields
@@ -14,14 +15,6 @@ from web.invalid_fields import invalid_fields
 
 class PolicyMoved(Exception):
     """Another policy came into force since the person saw it."""
-
-
-def policy_key(effective: EffectivePolicy) -> str:
-    """Return what distinguishes the policy in force from the one before it."""
-    if effective.id is not None:
-        return str(effective.id)
-    production = effective.production
-    return f"{production.model.name}/{production.model.version}" if production else ""
 
 
 def save_thresholds(
@@ -33,8 +26,8 @@ def save_thresholds(
     seen: str,
     reason: str,
     actor: Actor,
-) -> TenantDeployment:
-    """Put thresholds in force, and return what is in force then.
+) -> TenantDeployment | PolicyProposal:
+    """Put thresholds in force and return what is in force then, or propose them.
 
     Thresholds that are in force already store nothing, so that a form may be sent twice.
 
@@ -43,7 +36,7 @@ def save_thresholds(
         tenant_id: tenant whose policy changes.
         review_from: percentage from which the model reviews.
         decline_from: percentage from which it declines; empty: it never does.
-        seen: `policy_key` of the policy that the person saw.
+        seen: `EffectivePolicy.key` of the policy that the person saw.
         reason: why, in the person's words.
         actor: person who changes it.
 
@@ -51,6 +44,7 @@ def save_thresholds(
         NoModel: no policy is in force.
         InvalidRequest: a threshold is not valid; names the field.
         PolicyMoved: another policy is in force than the person saw.
+        ProposalWaits: the tenant asks for a second person, and another proposal waits.
     """
 
     def change(deployment: TenantDeployment) -> Policy | None:
@@ -60,7 +54,7 @@ def save_thresholds(
             raise invalid_fields([((name,), "is not a threshold") for name in proposal.problems])
         if proposal.policy == effective.policy:
             return deployment.own_policy
-        if policy_key(effective) != seen:
+        if effective.key != seen:
             raise PolicyMoved
         return proposal.policy
 

@@ -21,6 +21,7 @@ from console.transaction.labels import other_labels
 from console.transaction.score_scale import score_scale
 from console.transaction.similar import similar_events
 from console.transaction.waterfall import waterfall
+from console.transaction.what_if import find_what_if
 from persistence.access_log import transaction_object
 from persistence.cases.links import cases_of_event
 from persistence.entities.events import EntityEvent, decided_at
@@ -40,9 +41,16 @@ MAX_ENTRIES = 20
 
 @router.get("/console/transactions/{transaction_id}")
 async def transaction_page(
-    request: Request, visitor: Reviewer, dependencies: CurrentDependencies, transaction_id: UUID
+    request: Request,
+    visitor: Reviewer,
+    dependencies: CurrentDependencies,
+    transaction_id: UUID,
+    what_if: bool = False,
 ) -> Response:
-    """Show a transaction with its decision as it was made, and what stands around it."""
+    """Show a transaction with its decision as it was made, and what stands around it.
+
+    With `what_if` it shows what would have had to differ also where that takes long.
+    """
     tenant_id = visitor.tenant_id
     case = await dependencies.run(read_case, tenant_id, transaction_id, reader=visitor.actor)
     decided, user = case.decided, visitor.signed_in.user
@@ -66,6 +74,7 @@ async def transaction_page(
         decided_at=decided_at(transaction_id),
         values=shown_values(decided.transaction, formats),
         reasons=reasons(decided.prediction),
+        what_if=await find_what_if(dependencies, decided.prediction, is_asked_for=what_if),
         scale=score_scale(decided.prediction),
         waterfall=waterfall(decided.prediction),
         features=feature_values(decided.prediction, around.earlier, formats),

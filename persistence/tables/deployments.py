@@ -12,9 +12,11 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
+    Index,
     Integer,
     false,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -157,5 +159,55 @@ class PolicyRow(Base):
             " AND (policy->'explore'->>'share')::float8 <= 0.1"
             " AND (policy->'explore'->>'max_amount')::float8 > 0, false)",
             name="explore_in_range",
+        ),
+    )
+
+
+class PolicyProposalRow(Base):
+    """A policy that waits for a second person's approval, or waited; at most one waits."""
+
+    __tablename__ = "policy_proposals"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    policy: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), comment="as in policies; null: each version's own again"
+    )
+    base: Mapped[str] = mapped_column(comment="policy in force that the person saw")
+    before: Mapped[dict[str, Any]] = mapped_column(
+        JSONB, comment="numbers of the policy in force that the person saw"
+    )
+    reason: Mapped[str | None] = mapped_column(comment="in the person's words")
+    actor: Mapped[str] = mapped_column(comment="name of the person or key")
+    via: Mapped[str | None] = mapped_column(comment="account or key, as in the audit log")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    status: Mapped[str] = mapped_column(server_default=text("'open'"))
+    decided_by: Mapped[str | None] = mapped_column(comment="name of the person or key")
+    decided_via: Mapped[str | None] = mapped_column(comment="account or key")
+    decided_at: Mapped[datetime | None]
+    note: Mapped[str | None] = mapped_column(comment="in the words of who decided")
+    policy_id: Mapped[int | None] = mapped_column(
+        BigInteger, comment="policy that its approval made"
+    )
+
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('open', 'approved', 'refused', 'replaced')", name="status_known"
+        ),
+        CheckConstraint(
+            "(status = 'open') = (decided_at IS NULL)"
+            " AND (status = 'open') = (decided_by IS NULL)"
+            " AND (status = 'approved') = (policy_id IS NOT NULL)",
+            name="decided_once",
+        ),
+        CheckConstraint(
+            "status <> 'approved' OR lower(decided_by) <> lower(actor)", name="second_person"
+        ),
+        ForeignKeyConstraint(["tenant_id", "policy_id"], ["policies.tenant_id", "policies.id"]),
+        Index(
+            "uq_policy_proposals_open",
+            "tenant_id",
+            unique=True,
+            postgresql_where=text("status = 'open'"),
         ),
     )

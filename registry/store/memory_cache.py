@@ -49,6 +49,18 @@ class MemoryCache:
             self._residents.move_to_end(digest)
             return self._residents[digest].versions[version]
 
+    def find_number(self, name: str, number: int) -> FraudModel | None:
+        """Return the model of a version by its number, or None; counts as no use.
+
+        Of versions with the same number, the one that was registered last is returned.
+        """
+        with self._lock:
+            found = [v for v in self._digests if (v.name, v.version) == (name, number)]
+            if not found:
+                return None
+            version = max(found, key=lambda one: one.created_ms)
+            return self._residents[self._digests[version]].versions[version]
+
     def share(self, digest: str, version: RegisteredVersion) -> FraudModel | None:
         """Return the model with this digest under a further version, or None if it is absent."""
         with self._lock:

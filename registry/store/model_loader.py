@@ -39,6 +39,10 @@ class ModelLoader:
         """Return the version's model, or None if it is not in memory; counts as a use, no I/O."""
         return self._memory.find(version)
 
+    def loaded(self, name: str, number: int) -> FraudModel | None:
+        """Return the model of a version by its number, or None if it is not in memory; no I/O."""
+        return self._memory.find_number(name, number)
+
     def load(self, version: RegisteredVersion) -> FraudModel:
         """Return the version's model: from memory, else verified from disk or MLflow.
 

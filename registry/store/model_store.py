@@ -127,6 +127,14 @@ class ModelStore:
         """Return the version's model, or None if it is not in memory; counts as a use, no I/O."""
         return self._loader.resident(version)
 
+    def loaded(self, name: str, number: int) -> FraudModel | None:
+        """Return the model of a version by its number, or None if it is not in memory.
+
+        It counts as no use and reads no disk, so that a page that asks for old versions evicts
+        none that decides payments.
+        """
+        return self._loader.loaded(name, number)
+
     def load(self, version: RegisteredVersion) -> FraudModel:
         """Return the version's model: from memory, else verified from disk or MLflow.
 

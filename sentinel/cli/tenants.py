@@ -39,6 +39,8 @@ def list_tenants() -> None:
         for tenant in tenants.list_tenants(engine):
             mode = "test" if tenant.is_test else "live"
             eyes = "\tfour eyes" if tenant.four_eyes else ""
+            if tenant.four_eyes_policy:
+                eyes += "\tfour eyes for thresholds"
             click.echo(f"{tenant.slug}\t{printable(tenant.model_name)}\t{mode}{eyes}")
 
 
@@ -59,20 +61,38 @@ def set_mode(slug: str, mode: str) -> None:
 @tenants_group.command("four-eyes")
 @click.argument("slug")
 @click.argument("state", type=click.Choice(["on", "off"]))
-def set_four_eyes(slug: str, state: str) -> None:
-    """Ask for a second person's approval of the tenant SLUG's model versions, or no longer.
+@click.option(
+    "--for",
+    "subject",
+    type=click.Choice(["versions", "thresholds"]),
+    default="versions",
+    show_default=True,
+    help="What a second person approves.",
+)
+def set_four_eyes(slug: str, state: str, subject: str) -> None:
+    """Ask for a second person's approval of what the tenant SLUG changes, or no longer.
 
-    A version under `production` then serves only once somebody else than the person who promoted
-    it has approved it with POST /models/VERSION/approve; the same holds for a challenger's canary.
-    The version in production goes on. Takes effect within seconds.
+    Of versions: a version under `production` then serves only once somebody else than the person
+    who promoted it has approved it with POST /models/VERSION/approve; the same holds for a
+    challenger's canary. The version in production goes on.
+
+    Of thresholds: a save in the console, PUT /policy and DELETE /policy then make a proposal, which
+    somebody else with the scope `admin` approves or refuses. The policy in force goes on.
+
+    Takes effect within seconds.
     """
+    is_on = state == "on"
     with connected_database() as (engine, _):
-        tenant = tenants.set_four_eyes(engine, slug, state == "on", actor=actor())
-    click.echo(
-        f"Tenant {tenant.slug}: a version serves only after a second person's approval."
-        if tenant.four_eyes
-        else f"Tenant {tenant.slug}: a version serves as soon as it is promoted."
-    )
+        if subject == "thresholds":
+            tenant = tenants.set_four_eyes_policy(engine, slug, is_on, actor=actor())
+        else:
+            tenant = tenants.set_four_eyes(engine, slug, is_on, actor=actor())
+    if subject == "thresholds":
+        when = "after a second person's approval" if is_on else "as soon as they are saved"
+        click.echo(f"Tenant {tenant.slug}: thresholds are in force {when}.")
+    else:
+        when = "only after a second person's approval" if is_on else "as soon as it is promoted"
+        click.echo(f"Tenant {tenant.slug}: a version serves {when}.")
 
 
 @tenants_group.command("locale")

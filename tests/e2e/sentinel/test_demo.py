@@ -102,8 +102,13 @@ def test_the_printed_link_signs_the_administrator_in_once_and_the_queue_is_full(
     with httpx.Client(follow_redirects=True, trust_env=False) as browser:
         assert "Sign in as Dana Admin" in browser.get(link).text
         assert browser.post(link).is_success
-        queue = browser.get(f"http://127.0.0.1:{machine.port}/console/queue")
+        site = f"http://127.0.0.1:{machine.port}"
+        queue = browser.get(f"{site}/console/queue")
+        first = re.findall(r'href="(/console/transactions/[0-9a-f-]+)"', queue.text)[:10]
+        pages = [browser.get(site + path).text for path in first]
     assert queue.text.count("/console/transactions/") >= 10
+    assert any("One feature changed, all others held" in page for page in pages)
+    assert not any("is not loaded here" in page for page in pages)
     assert httpx.post(link, trust_env=False).status_code == 404
     password = read_environment(machine.home / "demo.env")["SENTINEL_DEMO_PASSWORD"]
     form = {"organisation": "demo", "email": "ana@demo.example", "password": password}

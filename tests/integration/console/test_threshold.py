@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from persistence.actor import Actor
 from persistence.api_keys import issue_key
-from persistence.decisions.writer import DecisionLog
-from persistence.policies import current_policy, insert_policy
-from persistence.tenancy import tenant_transaction
+from persistence.policies import current_policy
 from scoring.policy import CostModel, Policy
-from tests.support.console.site import Person, Site
-from tests.support.data.review import decide, say
-from tests.support.factories import decision_at
+from tests.support.console.site import Site
+from tests.support.console.threshold_page import EFFECT, matured, seen, set_policy
 from tests.support.fixture_types import Rows
 from tests.support.stack import KEY_SECRET
-
-SCORES = [0.01 + i / 60 for i in range(57)]
-EFFECT = "/console/threshold/effect"
-
-
-def matured(site: Site, frauds: int) -> None:
-    """Store decisions of 40 days ago of which the highest scores but two were frauds."""
-    moment = datetime.now(UTC) - timedelta(days=40)
-    made = [
-        decision_at(decide(site.tenant, score, amount=100.0), moment + timedelta(seconds=i))
-        for i, score in enumerate(SCORES)
-    ]
-    assert DecisionLog(site.engine).write(made) == made
-    for decision in made[len(made) - frauds - 2 : -2]:
-        say(site.engine, decision, "confirmed_fraud")
-
-
-def set_policy(site: Site, policy: Policy, actor: str = "Bo Senior") -> None:
-    with tenant_transaction(site.engine, site.tenant.id, actor=Actor(actor)) as connection:
-        insert_policy(connection, site.tenant.id, policy, actor)
 
 
 def tuner(site: Site) -> dict[str, Any]:
@@ -61,12 +36,6 @@ def numbers(pair: dict[str, Any]) -> list[float]:
     """Return the figures of GET /tuner in the order of the table."""
     names = "reviews_per_day declines_per_day caught missed false_alarms false_declines net_savings"
     return [pair[name] for name in names.split()]
-
-
-def seen(person: Person, address: str) -> str:
-    found = re.search(r'name="seen" value="([^"]*)"', person.get(address).text)
-    assert found, "there is no form"
-    return found[1]
 
 
 def test_the_figures_are_those_of_the_tuner(site: Site) -> None:

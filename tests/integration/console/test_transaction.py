@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 
@@ -22,6 +21,7 @@ from scoring.prediction import ModelVersion
 from scoring.rules.ruling import Ruling
 from scoring.rules.verdict import DecidedBy, EntryMatch, Verdict
 from tests.support.console.site import Site
+from tests.support.console.transaction_page import page_of, part, store, text_of
 from tests.support.data.own_events import label, put_in_force
 from tests.support.data.review import decide, say
 from tests.support.data.rules import put_list, put_rule
@@ -30,26 +30,6 @@ from tests.support.factories import decision_at
 from tests.support.own_models import a_model_of, features_of
 
 NOW = datetime.now(UTC)
-
-
-def page_of(site: Site, decided: Decided | UUID, who: str = "analyst") -> str:
-    transaction_id = decided if isinstance(decided, UUID) else decided.transaction_id
-    reply = site.person(who).get(f"/console/transactions/{transaction_id}")  # type: ignore[arg-type]
-    assert reply.status_code == 200
-    return reply.text
-
-
-def part(page: str, start: str, end: str = "</section>") -> str:
-    """The part of a page from a heading on."""
-    return page.split(start, 1)[1].split(end, 1)[0]
-
-
-def text_of(page: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
-
-
-def store(site: Site, *decisions: Decided) -> None:
-    assert DecisionLog(site.engine).write(decisions) == list(decisions)
 
 
 def test_the_waterfall_adds_up_to_the_margin_that_is_stored(site: Site) -> None:

@@ -58,6 +58,8 @@ def test_a_loaded_model_has_its_version_and_scores_equally(
     loaded = following.model_store.load(version)
     assert loaded.version is not None
     assert (loaded.version.name, loaded.version.version) == (name, 1)
+    assert following.model_store.loaded(name, 1) is loaded
+    assert following.model_store.loaded(name, 2) is None
     rows = feature_rows(20)
     assert (loaded.margins(rows) == model.margins(rows)).all()
 

@@ -185,6 +185,24 @@ def test_a_tenant_is_put_in_test_mode_and_made_live_again(run: Callable[..., Res
     assert run("tenants", "mode", "acme", "other").exit_code != 0
 
 
+def test_a_tenant_asks_for_four_eyes_of_versions_and_of_thresholds_apart(
+    run: Callable[..., Result],
+) -> None:
+    run("tenants", "create", "acme")
+    asked = run("tenants", "four-eyes", "acme", "on", "--for", "thresholds")
+    assert (
+        asked.output == "Tenant acme: thresholds are in force after a second person's approval.\n"
+    )
+    assert run("tenants", "list").output == "acme\tfraud-acme\tlive\tfour eyes for thresholds\n"
+    asked = run("tenants", "four-eyes", "acme", "on")
+    assert asked.output == "Tenant acme: a version serves only after a second person's approval.\n"
+    both = "acme\tfraud-acme\tlive\tfour eyes\tfour eyes for thresholds\n"
+    assert run("tenants", "list").output == both
+    ended = run("tenants", "four-eyes", "acme", "off", "--for", "thresholds")
+    assert ended.output == "Tenant acme: thresholds are in force as soon as they are saved.\n"
+    assert run("tenants", "list").output == "acme\tfraud-acme\tlive\tfour eyes\n"
+
+
 def test_maintenance_and_backups_are_recorded_and_a_dry_run_is_not(
     run: Callable[..., Result], rows: Rows
 ) -> None:

@@ -26,6 +26,7 @@ from persistence.people.links import create_link, use_link
 from persistence.people.users import Role, User
 from persistence.tenants import Tenant
 from registry.client.base import RegisteredVersion
+from scoring.model.fraud_model import FraudModel
 from scoring.prediction import ModelVersion
 from tests.support.data.people import PASSWORD, put_person
 from tests.support.data.review import decide
@@ -77,6 +78,7 @@ class Site:
         stranger: administrator of `other`.
         registry: versions that MLflow has, by name and number.
         refreshed: tenants whose settings were put in force in the process.
+        models: models in the memory of the process, by name and number.
     """
 
     url: str
@@ -87,6 +89,7 @@ class Site:
     stranger: User
     registry: dict[tuple[str, int], RegisteredVersion] = field(default_factory=dict)
     refreshed: list[int] = field(default_factory=list)
+    models: dict[tuple[str, int], FraudModel] = field(default_factory=dict)
 
     def person(self, who: Role | User = "analyst") -> Person:
         """Return a person who is signed in, over plain HTTP."""
@@ -156,6 +159,7 @@ def serving_console(
         site.refreshed.append,
         lambda name, number: site.registry.get((name, number)),
         KeyIssuer(KEY_SECRET),
+        loaded_model=lambda name, number: site.models.get((name, number)),
         openid=openid,
         proxies=proxies,
         mlflow_url=MLFLOW_URL,

@@ -23,6 +23,7 @@ from persistence.hourly.folding import GRACE, fold_hours
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
 from persistence.people.saved_searches import save_search
+from persistence.policy_proposals import insert_proposal
 from persistence.review.worklist import read_case
 from persistence.tables import Base
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
@@ -120,6 +121,11 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
             approved = ApprovedVersion("fraud-demo", 3, 1_700_000_000_000)
             approve_version(connection, tenant.id, approved, Actor("tests"), None)
+            proposed = Policy.at(0.3, CostModel())
+            insert_proposal(
+                connection, tenant.id, proposed,
+                base="1", before=proposed, reason=None, actor=Actor("tests"),
+            )  # fmt: skip
         read_case(engine, tenant.id, decision.transaction_id, reader=Actor("tests"))
         ShadowLog(engine).write([a_shadow_score(decision)])
         check_drift(engine, tenant.id, last_day(), {ModelVersion("fraud-demo", 1): trained()})
@@ -229,6 +235,10 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE refusals SET reason = ''",
         "UPDATE version_approvals SET actor = ''",
         "DELETE FROM version_approvals",
+        "UPDATE policy_proposals SET policy = NULL",
+        "UPDATE policy_proposals SET actor = ''",
+        "DELETE FROM policy_proposals",
+        "UPDATE tenants SET four_eyes_policy = false",
         "DELETE FROM refusals",
         "UPDATE shadow_scores SET score = 0",
         "DELETE FROM shadow_scores",
@@ -354,6 +364,7 @@ def test_a_row_refused_by_postgres_fails_alone(
         ("UPDATE refusals SET reason = 'another'", "refusal.changed"),
         ("UPDATE version_approvals SET note = 'another'", "approval.changed"),
         ("DELETE FROM version_approvals", "approval.removed"),
+        ("UPDATE policy_proposals SET note = 'another'", "policy_proposal.changed"),
         ("UPDATE users SET role = 'admin'", "user.changed"),
         ("DELETE FROM user_sessions", "session.removed"),
         ("UPDATE sign_in_links SET used_at = now()", "link.changed"),
@@ -405,6 +416,7 @@ def test_creating_is_audited_in_every_audited_table(
             "list",
             "list_entries",
             "policy",
+            "policy_proposal",
             "promotion",
             "refusal",
             "rule",
