@@ -145,7 +145,7 @@ def addresses(client: httpx.Client) -> Iterator[tuple[str, str]]:
     hot = _link(client, f"/console/search?f.nameDest={HOT_PAYEE}", _TRANSACTION)
     yield "transaction of 100,000", hot
     for name, start in _DEEP.items():
-        address: str | None = start
+        address = start
         for _ in range(DEEP):
             address = _found(client, address, _NEXT) or address
         yield name, address

@@ -160,6 +160,7 @@ def sample(engine: Engine, count: int) -> list[Decided]:
 
 
 def make_templates(driver: Connection[Any]) -> None:
+    """Make the temporary table of the transactions and explanations that are repeated."""
     submitted = [from_wire(body) for body in transactions(TEMPLATES)]
     features = PAYSIM_FEATURES.matrix_of(submitted)
     contributions = np.random.default_rng(0).normal(0, 1, features.shape)
