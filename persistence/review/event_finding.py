@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Engine, Uuid, exists, func, literal, select, true
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Engine,
+    Uuid,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+)
 
 from persistence.access_log import account_object, log_access, transaction_object
 from persistence.actor import Actor
-from persistence.review.cases import Case, read_cases
+from persistence.review.cases import Case, predictions_of, read_cases
 from persistence.review.event_ids import ids_of
 from persistence.review.event_looking import Looked, Place, look
 from persistence.review.event_search import EventSearch
-from persistence.review.event_search_sql import predicted
 from persistence.review.search import ID_BYTES, SearchReader
 from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tables.history import EntityEventRow, EntitySegmentRow
@@ -24,7 +35,7 @@ from persistence.tenancy import tenant_transaction
 from persistence.uuid7 import unix_ms_of
 from scoring.event_type.fields import EventType
 
-MAX_COUNTED = 2_000
+MAX_COUNTED = 1_000
 """Transactions that figures of a result are made of, the newest ones of a larger result."""
 
 
@@ -138,19 +149,27 @@ def find_event_ids(
 
 def _figures_of(connection: Connection, tenant_id: int, looked: Looked) -> Figures:
     """Return figures of the newest MAX_COUNTED transactions of a look."""
+    if len(looked) == 0:
+        return Figures(0, looked.end is not None, 0.0, {}, {})
     counted = min(len(looked), MAX_COUNTED)
-    ids = [looked.id_at(index) for index in range(counted)]
-    wanted = func.unnest(literal(ids, ARRAY(Uuid))).table_valued("id").render_derived("found")
+    # The first and the last one leave the months that they are in.
+    ends = [looked.id_at(0), looked.id_at(counted - 1)]
+    ids = cast(literal(looked.as_array(counted)), ARRAY(Uuid))
+    wanted = func.unnest(ids).table_valued(column("id", Uuid)).render_derived("found")
     # LIMIT 1 keeps each part a look-up by index, see `read_cases`.
     event = (
         select(TransactionRow.amount)
-        .where(TransactionRow.tenant_id == tenant_id, TransactionRow.id == wanted.c.id)
+        .where(
+            TransactionRow.tenant_id == tenant_id,
+            TransactionRow.id == wanted.c.id,
+            TransactionRow.id.between(min(ends), max(ends)),
+        )
         .limit(1)
         .lateral("event")
     )
     decision = (
         select(PredictionRow.decision)
-        .where(*predicted(tenant_id, wanted.c.id))
+        .where(*predictions_of(tenant_id, ends), PredictionRow.transaction_id == wanted.c.id)
         .limit(1)
         .lateral("decision")
     )
@@ -174,7 +193,7 @@ def _figures_of(connection: Connection, tenant_id: int, looked: Looked) -> Figur
         .outerjoin(latest, true())
         .group_by(decision.c.decision, latest.c.label)
     )
-    rows = connection.execute(statement).all() if ids else []
+    rows = connection.execute(statement).all()
     outcomes: dict[str, int] = {}
     verdicts: dict[str, int] = {}
     for outcome, verdict, count, _ in rows:

@@ -49,7 +49,7 @@ from persistence.tables.review import FeedbackRow
 
 MAX_IN_ORDER = 40_000
 """Rows in the order of time that one look reads where each is enough to decide."""
-MAX_LOOKED_UP = 8_000
+MAX_LOOKED_UP = 5_000
 """Rows of which one look reads others too, or that are not stored in the order of time."""
 MAX_CANDIDATES = 50_000
 """Decisions in a range of the index; where there are more, they are frequent among all."""
@@ -93,6 +93,11 @@ class Looked:
     def id_at(self, index: int) -> UUID:
         """Return the id of one of the transactions."""
         return UUID(bytes=self.ids[index * ID_BYTES : (index + 1) * ID_BYTES])
+
+    def as_array(self, count: int) -> str:
+        """Return the first ids as the text of an array, which takes a fifth of a list's time."""
+        digits, size = self.ids[: count * ID_BYTES].hex(), 2 * ID_BYTES
+        return f"{{{','.join(digits[i : i + size] for i in range(0, len(digits), size))}}}"
 
     def place_at(self, index: int) -> Place:
         """Return the place after one of the transactions."""
@@ -139,19 +144,21 @@ def _way_of(search: EventSearch) -> Way:
         return "feedback"
     # Most payments are approved, with a low score.
     is_rare = search.outcome not in (None, "approve") or search.band not in (None, "low")
-    by_score = search.score_min is not None or search.score_max is not None
-    return "decisions" if is_rare or by_score else "events"
+    return "decisions" if is_rare or search.score_min is not None else "events"
 
 
 def _by_decisions(
     connection: Connection, tenant_id: int, search: EventSearch, limit: int, before: UUID | None
 ) -> Looked | None:
     """Look among the decisions of a range of the index; None where they are too many."""
+    # Of the key too, this would be a range, of rows that are much wider than entries of the index.
+    is_before = [] if before is None else [(PredictionRow.id < before).is_(True)]
     candidate = (
         select(PredictionRow.id)
         .where(
             *of_decision_by_index(tenant_id, search),
-            *in_time(PredictionRow.__table__.c.id, search, before),
+            *in_time(PredictionRow.__table__.c.id, search, None),
+            *is_before,
         )
         .limit(MAX_CANDIDATES + 1)
         .cte("candidate")
@@ -168,7 +175,11 @@ def _by_decisions(
     )
     decided = (
         select(PredictionRow.transaction_id.label("id"))
-        .where(PredictionRow.tenant_id == tenant_id, PredictionRow.id == newest.c.id)
+        .where(
+            PredictionRow.tenant_id == tenant_id,
+            PredictionRow.id == newest.c.id,
+            *in_time(PredictionRow.__table__.c.id, search, None),
+        )
         .limit(1)
         .lateral("decided")
     )

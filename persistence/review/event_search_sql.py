@@ -93,30 +93,42 @@ def of_decision_by_index(tenant_id: int, search: EventSearch) -> Iterator[Column
 def with_decision(
     tenant_id: int, search: EventSearch, event: FromClause, joined: FromClause
 ) -> FromClause:
-    """Join the decisions that pass to transactions, each by a look-up in its own month."""
+    """Join the decisions that pass to transactions, each by a look-up.
+
+    Args:
+        tenant_id: tenant whose decisions they are.
+        search: filters.
+        event: transactions, with their id.
+        joined: what they are joined to.
+    """
     conditions = list(of_decision(search))
     if not conditions:
         return joined
+    column = PredictionRow.__table__.c.id
+    in_month = in_time(column, search, None)
+    if search.from_ms is None:
+        in_month = _in_millisecond(column, event.c.id)
     decision = (
         select(PredictionRow.id)
-        .where(*predicted(tenant_id, event.c.id), *conditions)
+        .where(
+            PredictionRow.tenant_id == tenant_id,
+            PredictionRow.transaction_id == event.c.id,
+            *in_month,
+            *conditions,
+        )
         .limit(1)
         .lateral("decision")
     )
     return joined.join(decision, true())
 
 
-def predicted(
-    tenant_id: int, transaction_id: ColumnElement[UUID]
-) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of the prediction of a transaction, which has its millisecond."""
-    millisecond = func.left(cast(transaction_id, Text), 13)
-    return (
-        PredictionRow.tenant_id == tenant_id,
-        PredictionRow.transaction_id == transaction_id,
-        PredictionRow.id >= cast(millisecond.concat("-0000-0000-000000000000"), Uuid),
-        PredictionRow.id <= cast(millisecond.concat("-ffff-ffff-ffffffffffff"), Uuid),
-    )
+def _in_millisecond(
+    column: ColumnElement[UUID], other: ColumnElement[UUID]
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions that an id has the millisecond of another one, and so its month."""
+    millisecond = func.left(cast(other, Text), 13)
+    yield column >= cast(millisecond.concat("-0000-0000-000000000000"), Uuid)
+    yield column <= cast(millisecond.concat("-ffff-ffff-ffffffffffff"), Uuid)
 
 
 def with_verdict(
