@@ -11,13 +11,14 @@ results/console.json.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import sys
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import httpx
@@ -26,6 +27,9 @@ from sqlalchemy import Engine
 
 from benchmarks.reporting.environment import commit, machine
 from sentinel.errors import Command
+
+if TYPE_CHECKING:
+    from benchmarks.load.cpu import Meter
 
 RESULTS = Path(__file__).parents[1] / "results" / "console.json"
 _LIMITS_MS = ((1_500_000, 100.0), (15_000_000, 200.0))
@@ -42,6 +46,8 @@ class Timed(NamedTuple):
         fastest_ms: shortest time, milliseconds; other programs take part in it least.
         median_ms: median time.
         p95_ms: time within which 95 % of the requests were answered.
+        cpu_ms: CPU time of Postgres, the application and the client, a request; what other programs
+            do changes it little.
         size_bytes: size of the page.
         rows_scanned: rows of growing tables that Postgres read without an index, a request.
         rows_by_index: entries of indexes that it read.
@@ -51,6 +57,7 @@ class Timed(NamedTuple):
     fastest_ms: float
     median_ms: float
     p95_ms: float
+    cpu_ms: float
     size_bytes: int
     rows_scanned: float
     rows_by_index: float
@@ -72,6 +79,7 @@ def main(rows: int, repetitions: int, only: str, home: Path | None, output: Path
     # Imported here, because the imports take seconds, which `--help` does not need.
     from benchmarks.console.database import open_filled, serving, signed_in
     from benchmarks.console.pages import EXPORTS, addresses
+    from benchmarks.load.cpu import Meter
     from benchmarks.store.comparison import home_or_temporary
     from persistence.engine import open_database
     from persistence.tenancy import SERVICE_ROLE
@@ -83,14 +91,17 @@ def main(rows: int, repetitions: int, only: str, home: Path | None, output: Path
         filled = open_filled(url, rows, console)
         owner = open_database(filled, pool_size=1)
         service = open_database(filled, role=SERVICE_ROLE, pool_size=3)
+        meter = Meter(os.getpid(), folder)
         with serving(service) as address, signed_in(owner, address) as client:
             pages = [page for page in addresses(client) if only in page[0]]
             with console.status("measuring"):
                 timed = {
-                    name: _time(client, path, repetitions, owner, service) for name, path in pages
+                    name: _time(client, path, repetitions, (owner, service), meter)
+                    for name, path in pages
                 }
                 exports = {
-                    name: _time(client, path, 3, owner, service) for name, path in EXPORTS.items()
+                    name: _time(client, path, 3, (owner, service), meter)
+                    for name, path in EXPORTS.items()
                 }
         for engine in (owner, service):
             engine.dispose()
@@ -111,7 +122,7 @@ def main(rows: int, repetitions: int, only: str, home: Path | None, output: Path
 
 
 def _time(
-    client: httpx.Client, path: str, repetitions: int, owner: Engine, service: Engine
+    client: httpx.Client, path: str, repetitions: int, pools: tuple[Engine, Engine], meter: Meter
 ) -> Timed:
     from benchmarks.console.rows_read import rows_read
 
@@ -120,25 +131,31 @@ def _time(
         reply = client.get(path)
         is_slow = perf_counter() - begun > _SLOW_S
     repetitions = 3 if is_slow else repetitions
-    before, times_ms = rows_read(owner, service), []
+    before, times_ms = rows_read(*pools), []
     client.get("/console/settings")  # opens the connections again
+    used = meter.usage()
     for _ in range(repetitions):
         begun = perf_counter()
         reply = client.get(path)
         times_ms.append((perf_counter() - begun) * 1e3)
-    read = rows_read(owner, service).since(before, repetitions)
+    now = meter.usage()
+    cpu_s = now.service_s - used.service_s + now.postgres_s - used.postgres_s
+    read = rows_read(*pools).since(before, repetitions)
     p95_ms = statistics.quantiles(times_ms, n=20, method="inclusive")[-1]
-    times = (min(times_ms), statistics.median(times_ms), p95_ms)
+    times = (min(times_ms), statistics.median(times_ms), p95_ms, cpu_s * 1e3 / repetitions)
     return Timed(*times, len(reply.content), *read, reply.status_code)
 
 
 def _table(timed: dict[str, Timed]) -> Table:
     table = Table("page")
-    for column in ("fastest ms", "median ms", "p95 ms", "kB", "rows scanned", "by index"):
+    for column in (
+        *("fastest ms", "median ms", "p95 ms", "CPU ms"),
+        *("kB", "rows scanned", "by index"),
+    ):
         table.add_column(column, justify="right")
     for name, found in timed.items():
-        times = (f"{one:.1f}" for one in found[:3])
-        rows = (f"{one:,.0f}" for one in found[4:6])
+        times = (f"{one:.1f}" for one in found[:4])
+        rows = (f"{one:,.0f}" for one in found[5:7])
         table.add_row(name, *times, f"{found.size_bytes / 1000:.1f}", *rows)
     return table
 

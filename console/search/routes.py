@@ -28,7 +28,7 @@ from persistence.review.event_finding import (
     find_event_ids,
     find_events,
 )
-from persistence.review.event_looking import Place
+from persistence.review.event_looked import Place
 from persistence.review.event_search import MAX_DAYS
 from persistence.review.search import SearchReader
 from scoring.errors import InvalidRequest

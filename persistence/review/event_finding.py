@@ -25,7 +25,8 @@ from persistence.access_log import account_object, log_access, transaction_objec
 from persistence.actor import Actor
 from persistence.review.cases import Case, predictions_of, read_cases
 from persistence.review.event_ids import ids_of
-from persistence.review.event_looking import Looked, Place, look
+from persistence.review.event_looked import Looked, Place
+from persistence.review.event_looking import look
 from persistence.review.event_search import EventSearch
 from persistence.review.search import ID_BYTES, SearchReader
 from persistence.tables.decisions import PredictionRow, TransactionRow

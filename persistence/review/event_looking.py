@@ -13,8 +13,7 @@ A search is looked for in one of three ways, whichever leads to few rows:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -33,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from persistence.review.event_ids import ids_of, ids_of_external
+from persistence.review.event_looked import Looked, Place, Way, looked_of
 from persistence.review.event_search import EventSearch
 from persistence.review.event_search_sql import (
     ROLES,
@@ -53,57 +53,6 @@ MAX_LOOKED_UP = 5_000
 """Rows of which one look reads others too, or that are not stored in the order of time."""
 MAX_CANDIDATES = 50_000
 """Decisions in a range of the index; where there are more, they are frequent among all."""
-
-Way = Literal["events", "decisions", "feedback"]
-
-
-class Place(NamedTuple):
-    """Where a look ended.
-
-    Attributes:
-        way: how the search is looked for.
-        last: id after which it goes on: of a prediction where the way is by decisions, otherwise
-            of a transaction.
-    """
-
-    way: Way
-    last: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What one look found.
-
-    Attributes:
-        way: how it looked.
-        ids: ids of the transactions, newest first, ID_BYTES each.
-        positions: position of each in the order of the way, likewise.
-        end: where it ended before everything was looked at; None where it found `limit`, or has
-            looked at everything.
-    """
-
-    way: Way
-    ids: bytes
-    positions: bytes
-    end: Place | None
-
-    def __len__(self) -> int:
-        return len(self.ids) // ID_BYTES
-
-    def id_at(self, index: int) -> UUID:
-        """Return the id of one of the transactions."""
-        return UUID(bytes=self.ids[index * ID_BYTES : (index + 1) * ID_BYTES])
-
-    def as_array(self, count: int) -> str:
-        """Return the first ids as the text of an array, which takes a fifth of a list's time."""
-        digits, size = self.ids[: count * ID_BYTES].hex(), 2 * ID_BYTES
-        return f"{{{','.join(digits[i : i + size] for i in range(0, len(digits), size))}}}"
-
-    def place_at(self, index: int) -> Place:
-        """Return the place after one of the transactions."""
-        return Place(
-            self.way, UUID(bytes=self.positions[index * ID_BYTES : (index + 1) * ID_BYTES])
-        )
 
 
 def look(
@@ -198,7 +147,7 @@ def _by_decisions(
     candidates, ids, places, end = connection.execute(statement).one()
     if candidates > MAX_CANDIDATES:
         return None
-    return _looked("decisions", ids, places, end, limit)
+    return looked_of("decisions", ids, places, end, limit)
 
 
 def _by_feedback(
@@ -232,7 +181,7 @@ def _by_feedback(
     last = select(given.c.id).order_by(given.c.id.desc(), given.c.number.desc())
     end = last.offset(MAX_LOOKED_UP - 1).limit(1).scalar_subquery()
     ids, places, end_id = connection.execute(select(*_packed(found), end)).one()
-    return _looked("feedback", ids, places, end_id, limit)
+    return looked_of("feedback", ids, places, end_id, limit)
 
 
 def _by_events(
@@ -283,11 +232,12 @@ def _by_events(
         found = select(only.c.id.label("position"), only.c.id).order_by(only.c.id.desc())
     ids, places = connection.execute(select(*_packed(found))).one()
     if len(ids or b"") // ID_BYTES == limit:
-        return _looked("events", ids, places, None, limit)
+        return looked_of("events", ids, places, None, limit)
     reached = [connection.execute(one).scalar_one_or_none() for one in ends]
     end = max((one for one in reached if one is not None), default=None)
-    looked = _looked("events", ids, places, end, limit)
-    return looked if end is None else _until(looked, end)
+    looked = looked_of("events", ids, places, end, limit)
+    # Another way has not looked there yet.
+    return looked if end is None else looked.until(end)
 
 
 def _ways(
@@ -305,13 +255,6 @@ def _ways(
     return [(event.c[ROLES[str(one.field.role)]] == one.value,) for one in indexed[:1]] or [()]
 
 
-def _until(looked: Looked, end: UUID) -> Looked:
-    """Leave out what is earlier than a place: another way has not looked there yet."""
-    count = sum(looked.id_at(index) >= end for index in range(len(looked)))
-    size = count * ID_BYTES
-    return Looked(looked.way, looked.ids[:size], looked.positions[:size], looked.end)
-
-
 def _packed(found: Select[Any]) -> tuple[ColumnElement[bytes | None], ...]:
     """Return the ids and the positions of a statement, newest first, each in one value.
 
@@ -325,14 +268,6 @@ def _packed(found: Select[Any]) -> tuple[ColumnElement[bytes | None], ...]:
         return select(packing).scalar_subquery()
 
     return packed(rows.c.id), packed(rows.c.position)
-
-
-def _looked(
-    way: Way, ids: bytes | None, positions: bytes | None, end: UUID | None, limit: int
-) -> Looked:
-    is_full = len(ids or b"") // ID_BYTES == limit
-    place = None if end is None or is_full else Place(way, end)
-    return Looked(way, bytes(ids or b""), bytes(positions or b""), place)
 
 
 def _with_event(
