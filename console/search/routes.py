@@ -22,7 +22,6 @@ from console.rendering import formats_of, render
 from console.search import form as filters
 from persistence.people.saved_searches import list_searches, remove_search, save_search
 from persistence.review.event_finding import (
-    MAX_COUNTED,
     FoundById,
     find_by_id,
     find_event_ids,
@@ -92,7 +91,6 @@ async def search_page(
         bands=RISK_BANDS,
         outcomes=OUTCOMES,
         verdicts=filters.VERDICTS,
-        max_counted=MAX_COUNTED,
         max_days=MAX_DAYS,
     )
 

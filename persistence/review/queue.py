@@ -46,7 +46,7 @@ from scoring.transaction import PAYSIM
 
 Order = Literal["risk", "oldest"]
 
-MAX_COUNTED = 50_000
+MAX_COUNTED = 20_000
 """Decisions of a band that are counted by index alone; above, the count says `at least`."""
 MAX_LOOKED_UP = 1_500
 """Decisions of a band that are looked up for a filter."""
