@@ -29,7 +29,7 @@ TENANTS = 8
 MONTHS = 12
 THRESHOLD, HIGH = 0.05, 0.5
 MODEL = "fraud-bench"
-_TEMPLATES = 1000
+TEMPLATES = 1000
 _CHUNK = 50_000
 
 _LOAD = """
@@ -107,13 +107,13 @@ def load(engine: Engine, rows: int, progress: Callable[[int], None]) -> None:
         "threshold": THRESHOLD,
         "high": HIGH,
         "model": MODEL,
-        "templates": _TEMPLATES,
+        "templates": TEMPLATES,
     }
     pooled = engine.raw_connection()
     driver: Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
     driver.execute("SET session_replication_role = replica")
     driver.execute("SET synchronous_commit = off")
-    _make_templates(driver)
+    make_templates(driver)
     for first in range(0, rows, _CHUNK):
         last = min(first + _CHUNK, rows) - 1
         driver.execute(_LOAD, given | {"first": first, "last": last})
@@ -159,8 +159,9 @@ def sample(engine: Engine, count: int) -> list[Decided]:
     return decisions
 
 
-def _make_templates(driver: Connection[Any]) -> None:
-    submitted = [from_wire(body) for body in transactions(_TEMPLATES)]
+def make_templates(driver: Connection[Any]) -> None:
+    """Make the temporary table of the transactions and explanations that are repeated."""
+    submitted = [from_wire(body) for body in transactions(TEMPLATES)]
     features = PAYSIM_FEATURES.matrix_of(submitted)
     contributions = np.random.default_rng(0).normal(0, 1, features.shape)
     driver.execute(

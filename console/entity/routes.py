@@ -23,7 +23,6 @@ from console.lists.entry_form import EXPIRIES, expiry_of
 from console.page_route import PageRoute, local_path
 from console.rendering import render
 from persistence.cases.links import cases_of_entity
-from persistence.entities.events import decided_at
 from persistence.entities.profile import MAX_EVENTS, read_profile
 from persistence.rules.entries import add_entries, remove_entries
 from persistence.rules.memberships import lists_of_entity
@@ -144,7 +143,7 @@ async def _page(
         cases=await dependencies.run(cases_of_entity, visitor.tenant_id, entity, key),
         most=MAX_EVENTS,
         before=before,
-        first=None if profile.first is None else decided_at(profile.first),
+        first=profile.first,
         totals=totals(profile, utc_now()),
         chart=score_chart(profile.events),
         counterparties=counterparties(key, profile.places, profile.event_type, profile.events),

@@ -22,13 +22,12 @@ from console.rendering import formats_of, render
 from console.search import form as filters
 from persistence.people.saved_searches import list_searches, remove_search, save_search
 from persistence.review.event_finding import (
-    MAX_COUNTED,
     FoundById,
-    figures_of,
     find_by_id,
     find_event_ids,
     find_events,
 )
+from persistence.review.event_looked import Place
 from persistence.review.event_search import MAX_DAYS
 from persistence.review.search import SearchReader
 from scoring.errors import InvalidRequest
@@ -51,22 +50,19 @@ async def search_page(
     formats = formats_of(request, visitor)
     form = filters.read_form(request.query_params, event_type, formats.zone, formats.now)
     saved = await dependencies.run(list_searches, visitor.tenant_id, visitor.signed_in.user.id)
-    rows, figures, next_path, found = [], None, None, FoundById()
+    page, next_path, found = None, None, FoundById()
     if form.search is not None:
-        before = _before(dependencies, request, visitor, form)
         page = await dependencies.run(
             find_events,
             visitor.tenant_id,
             form.search,
             limit=PAGE_ROWS,
             reader=visitor.actor,
-            before=before,
+            after=_place(dependencies, request, visitor, form),
         )
-        rows = [(case, shown_entities(case.decided.transaction, formats)) for case in page.entries]
-        figures = await dependencies.run(figures_of, visitor.tenant_id, form.search)
         if page.next is not None:
             key = _cursor_key(visitor, form)
-            cursor = dependencies.cursors.seal([str(page.next)], *key)
+            cursor = dependencies.cursors.seal([page.next.way, str(page.next.last)], *key)
             next_path = f"{PATH}?{urlencode({**form.values, 'cursor': cursor})}"
         if form.search.typed is not None:
             found = await dependencies.run(
@@ -83,8 +79,11 @@ async def search_page(
         status=HTTPStatus.UNPROCESSABLE_ENTITY if form.problems else HTTPStatus.OK,
         form=form,
         fields=[(one, filters.names_of(one)) for one in filters.filterable(event_type)],
-        rows=rows,
-        figures=figures,
+        page=page,
+        rows=[
+            (case, shown_entities(case.decided.transaction, formats))
+            for case in (page.cases if page else ())
+        ],
         next_path=next_path,
         entities=[(kind, entity_path(kind, form.values["q"])) for kind in found.entities],
         saved=saved,
@@ -92,7 +91,6 @@ async def search_page(
         bands=RISK_BANDS,
         outcomes=OUTCOMES,
         verdicts=filters.VERDICTS,
-        max_counted=MAX_COUNTED,
         max_days=MAX_DAYS,
     )
 
@@ -163,15 +161,16 @@ async def remove(visitor: Reviewer, dependencies: CurrentDependencies, search_id
 
 
 def _cursor_key(visitor: Visitor, form: filters.Form) -> tuple[object, ...]:
-    return (visitor.tenant_id, "console search", form.query)
+    return (visitor.tenant_id, "console.search", form.query)
 
 
-def _before(
+def _place(
     dependencies: ApiDependencies, request: Request, visitor: Visitor, form: filters.Form
-) -> UUID | None:
+) -> Place | None:
     cursor = request.query_params.get("cursor")
     if cursor is None:
         return None
     if len(cursor) > MAX_CURSOR_LENGTH:
         raise InvalidRequest("The address of this page of results is not complete.")
-    return UUID(dependencies.cursors.open(cursor, *_cursor_key(visitor, form))[0])
+    way, last = dependencies.cursors.open(cursor, *_cursor_key(visitor, form))
+    return Place(way, UUID(last))

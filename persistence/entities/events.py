@@ -9,12 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, select, text, union
-from sqlalchemy.orm import InstrumentedAttribute
 
 from persistence.labels.history import latest_labels
 from persistence.review.cases import month_of
@@ -29,6 +28,7 @@ MAX_RECENT = 1001
 """Past events of an entity outside of segments that are read."""
 MAX_SEGMENTS = 10
 """Segments of an entity that are read; each has up to 128 past events or a few more."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _RECENT = text(
     f"""
@@ -43,6 +43,16 @@ _SEGMENTS = text(
     WHERE tenant_id = :tenant_id AND entity = :field AND key = :key
     ORDER BY id DESC LIMIT {MAX_SEGMENTS}
     """  # noqa: S608 - a constant
+)
+# The records of segments are not read.
+_FIRST = text(
+    """
+    SELECT least(
+        (SELECT min(time_us) FROM entity_events
+            WHERE tenant_id = :tenant_id AND entity = :field AND key = :key),
+        (SELECT min(since_us) FROM entity_segments
+            WHERE tenant_id = :tenant_id AND entity = :field AND key = :key))
+    """
 )
 # LIMIT 1 keeps each part a look-up by index, and the ends of its month leave one partition.
 _DECISIONS = text(
@@ -151,11 +161,12 @@ def newest_ids(
         limit: most ids.
         before: id of the event before which the ids are; None: the newest.
     """
-    found = set(_newest_of_others(connection, tenant_id, places.others, key))
-    if columns := _columns(places):
-        of_columns = [_newest(tenant_id, column, key, limit, before) for column in columns]
-        either = union(*of_columns).subquery()
-        found.update(connection.execute(select(either.c.id)).scalars())
+    row = TransactionRow
+    conditions = () if before is None else (row.id < before,)
+    found = set(_newest_of_others(connection, tenant_id, places.others, key).ids)
+    of_columns = _of_columns(tenant_id, places, key, row.id.desc(), limit, *conditions)
+    if of_columns is not None:
+        found.update(connection.execute(of_columns).scalars())
     return sorted((one for one in found if before is None or one < before), reverse=True)[:limit]
 
 
@@ -166,9 +177,12 @@ def following_ids(
     key: str,
     *,
     limit: int,
-    after: UUID | None = None,
+    after: UUID,
 ) -> list[UUID]:
-    """Return the ids of an entity's events, the earliest first.
+    """Return the ids of an entity's events that follow one, the earliest first.
+
+    Of an entity that neither pays nor receives, those that follow an event earlier than the newest
+    MAX_RECENT are not known.
 
     Args:
         connection: connection inside a `tenant_transaction`.
@@ -176,14 +190,41 @@ def following_ids(
         places: where its events hold the kind of entity.
         key: the entity, as events have it.
         limit: most ids.
-        after: id of the event after which the ids are; None: the first.
+        after: id of the event after which the ids are.
     """
-    found = set(_newest_of_others(connection, tenant_id, places.others, key))
-    if columns := _columns(places):
-        of_columns = [_earliest(tenant_id, column, key, limit, after) for column in columns]
-        either = union(*of_columns).subquery()
-        found.update(connection.execute(select(either.c.id)).scalars())
-    return sorted(one for one in found if after is None or one > after)[:limit]
+    row = TransactionRow
+    others = _newest_of_others(connection, tenant_id, places.others, key)
+    # Between an event that is earlier than all that was read and those, there may be others.
+    found = set(others.ids) if after >= others.complete_from else set()
+    of_columns = _of_columns(tenant_id, places, key, row.id.asc(), limit, row.id > after)
+    if of_columns is not None:
+        found.update(connection.execute(of_columns).scalars())
+    return sorted(one for one in found if one > after)[:limit]
+
+
+def first_seen(
+    connection: Connection, tenant_id: int, places: EntityPlaces, key: str
+) -> datetime | None:
+    """Return when an entity was seen first; None where it never was.
+
+    Of payers and payees it is the time of the decision. Of other entities it is the event's own
+    time, among the past events that are kept for windows (`persistence.history.retention`).
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose events are read.
+        places: where its events hold the kind of entity.
+        key: the entity, as events have it.
+    """
+    of_columns = _of_columns(tenant_id, places, key, TransactionRow.id.asc(), 1)
+    ids = connection.execute(of_columns).scalars().all() if of_columns is not None else ()
+    times = [decided_at(one) for one in ids]
+    for field in places.others:
+        place = {"tenant_id": tenant_id, "field": field, "key": key}
+        first_us = connection.execute(_FIRST, place).scalar_one()
+        if first_us is not None:
+            times.append(_EPOCH + timedelta(microseconds=first_us))
+    return min(times, default=None)
 
 
 def read_entity_events(
@@ -238,45 +279,62 @@ def _array(ids: Iterable[UUID]) -> str:
     return f"{{{','.join(map(str, ids))}}}"
 
 
-def _columns(places: EntityPlaces) -> list[InstrumentedAttribute[str | None]]:
-    payer = [TransactionRow.name_orig] if places.payer else []
-    return [*payer, *([TransactionRow.name_dest] if places.payee else [])]
-
-
-def _newest(
+def _of_columns(
     tenant_id: int,
-    column: InstrumentedAttribute[str | None],
+    places: EntityPlaces,
     key: str,
+    order: ColumnElement[UUID],
     limit: int,
-    before: UUID | None,
-) -> Select[Any]:
-    conditions: list[ColumnElement[bool]] = [TransactionRow.tenant_id == tenant_id, column == key]
-    if before is not None:
-        conditions.append(TransactionRow.id < before)
-    newest_first = select(TransactionRow.id).order_by(TransactionRow.id.desc())
-    return newest_first.where(*conditions).limit(limit)
+    *conditions: ColumnElement[bool],
+) -> Select[Any] | None:
+    """Return the statement of the events that an entity paid or received; None: it is neither.
+
+    The payer and the payee are two indexes; each gives its first few.
+    """
+    row = TransactionRow
+    columns = [
+        *([row.name_orig] if places.payer else []),
+        *([row.name_dest] if places.payee else []),
+    ]
+    if not columns:
+        return None
+    found = [
+        select(row.id)
+        .where(row.tenant_id == tenant_id, column == key, *conditions)
+        .order_by(order)
+        .limit(limit)
+        for column in columns
+    ]
+    return select(union(*found).subquery().c.id)
 
 
-def _earliest(
-    tenant_id: int,
-    column: InstrumentedAttribute[str | None],
-    key: str,
-    limit: int,
-    after: UUID | None,
-) -> Select[Any]:
-    conditions: list[ColumnElement[bool]] = [TransactionRow.tenant_id == tenant_id, column == key]
-    if after is not None:
-        conditions.append(TransactionRow.id > after)
-    return select(TransactionRow.id).where(*conditions).order_by(TransactionRow.id).limit(limit)
+class _Others(NamedTuple):
+    """Newest past events of fields that name neither the payer nor the payee.
+
+    Attributes:
+        ids: their ids.
+        complete_from: id from which on all of them were read.
+    """
+
+    ids: list[UUID]
+    complete_from: UUID
 
 
 def _newest_of_others(
     connection: Connection, tenant_id: int, fields: Sequence[str], key: str
-) -> list[UUID]:
+) -> _Others:
     found: list[UUID] = []
+    complete_from = UUID(int=0)
     for field in fields:
         place = {"tenant_id": tenant_id, "field": field, "key": key}
-        found += connection.execute(_RECENT, place).scalars()
-        for records, events in connection.execute(_SEGMENTS, place):
-            found += [UUID(bytes=bytes(one)) for one in event_ids(bytes(records), events)]
-    return found
+        recent = list(connection.execute(_RECENT, place).scalars())
+        if len(recent) == MAX_RECENT:
+            complete_from = max(complete_from, min(recent))
+        segments = [
+            [UUID(bytes=bytes(one)) for one in event_ids(bytes(records), events)]
+            for records, events in connection.execute(_SEGMENTS, place)
+        ]
+        if len(segments) == MAX_SEGMENTS:
+            complete_from = max(complete_from, *segments[-1])
+        found += [*recent, *(one for segment in segments for one in segment)]
+    return _Others(found, complete_from)

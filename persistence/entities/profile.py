@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -12,7 +13,7 @@ from persistence.actor import Actor
 from persistence.entities.events import (
     EntityEvent,
     EntityPlaces,
-    following_ids,
+    first_seen,
     newest_ids,
     places_of,
     read_entity_events,
@@ -40,7 +41,7 @@ class EntityProfile:
         places: where its events hold the kind of entity.
         events: newest events, at most MAX_EVENTS.
         has_more: whether there are earlier events than those.
-        first: id of its first event; None without one.
+        first: when it was seen first; None without an event.
         page: page of its events.
         memberships: entries in force of it.
         lists: lists in force of its kind.
@@ -52,7 +53,7 @@ class EntityProfile:
     places: EntityPlaces
     events: tuple[EntityEvent, ...]
     has_more: bool
-    first: UUID | None
+    first: datetime | None
     page: Page[EntityEvent, UUID]
     memberships: tuple[Membership, ...]
     lists: tuple[EntityList, ...]
@@ -99,7 +100,7 @@ def read_profile(
             )
             shown, end = cut(ids_of_page, limit)
             page = Page(read_entity_events(connection, tenant_id, shown), end)
-        first = following_ids(connection, tenant_id, places, key, limit=1)
+        first = first_seen(connection, tenant_id, places, key)
         log_access(
             connection,
             tenant_id,
@@ -115,7 +116,7 @@ def read_profile(
             places=places,
             events=tuple(events),
             has_more=last is not None,
-            first=first[0] if first else None,
+            first=first,
             page=page,
             memberships=tuple(memberships_of(connection, tenant_id, entity, key)),
             lists=tuple(lists_of_entity(connection, tenant_id, entity)),

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, LargeBinary, exists, func, literal, select, true
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Engine,
+    Uuid,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+)
 
 from persistence.access_log import account_object, log_access, transaction_object
 from persistence.actor import Actor
-from persistence.review.cases import Case, Page, cut, read_cases
+from persistence.review.cases import Case, predictions_of, read_cases
+from persistence.review.event_ids import ids_of
+from persistence.review.event_looked import Looked, Place
+from persistence.review.event_looking import look
 from persistence.review.event_search import EventSearch
-from persistence.review.event_search_sql import found_ids, ids_of, known_ids, of_transaction
 from persistence.review.search import ID_BYTES, SearchReader
 from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tables.history import EntityEventRow, EntitySegmentRow
 from persistence.tables.review import FeedbackRow
 from persistence.tenancy import tenant_transaction
+from persistence.uuid7 import unix_ms_of
 from scoring.event_type.fields import EventType
 
-MAX_COUNTED = 2_000
-"""Transactions that figures of a result are made of; a larger result has the newest ones."""
+MAX_COUNTED = 1_000
+"""Transactions that figures of a result are made of, the newest ones of a larger result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,7 @@ class Figures:
 
     Attributes:
         count: number of transactions, at most MAX_COUNTED.
-        is_capped: whether there are, or may be, more than MAX_COUNTED.
+        is_capped: whether there are, or may be, more than were counted.
         amount: sum of their amounts.
         outcomes: number by outcome.
         verdicts: number by latest feedback; `none`: nobody gave any.
@@ -57,6 +72,24 @@ class FoundById:
     entities: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FoundEvents:
+    """A page of the result of a search.
+
+    Attributes:
+        cases: transactions with their decisions and latest feedback, newest first.
+        figures: figures of the whole result; None on a later page.
+        next: where the next page begins; None on the last one.
+        looked_since: time back to which was looked, where the next page looks on from there
+            although this one has not found all that it could show; None: nothing was left out.
+    """
+
+    cases: list[Case]
+    figures: Figures | None
+    next: Place | None
+    looked_since: datetime | None
+
+
 def find_events(
     engine: Engine,
     tenant_id: int,
@@ -64,9 +97,9 @@ def find_events(
     *,
     limit: int,
     reader: Actor,
-    before: UUID | None = None,
-) -> Page[Case, UUID]:
-    """Return a page of transactions with their decisions and latest feedback, newest first.
+    after: Place | None = None,
+) -> FoundEvents:
+    """Return a page of the transactions that pass a search, newest first.
 
     Args:
         engine: pool of connections.
@@ -74,17 +107,21 @@ def find_events(
         search: filters that a transaction has to pass.
         limit: most transactions of the page.
         reader: person that the access log names.
-        before: id of the last transaction of the page before.
+        after: end of the page before.
     """
+    most = limit if after else MAX_COUNTED
     with tenant_transaction(engine, tenant_id) as connection:
-        known = known_ids(connection, tenant_id, search)
-        statement = found_ids(tenant_id, search, known, limit=limit + 1, before=before)
-        ids, last = cut(connection.execute(statement).scalars().all(), limit)
+        looked = look(connection, tenant_id, search, limit=most + 1, after=after)
+        shown = min(len(looked), limit)
+        ids = [looked.id_at(index) for index in range(shown)]
+        figures = None if after else _figures_of(connection, tenant_id, looked)
         cases = read_cases(connection, tenant_id, ids)
         by = SearchReader(reader, "transactions.searched")
-        first = cases[0].decided.transaction_id if cases else None
-        _log(connection, tenant_id, search, by, first, len(cases))
-    return Page(cases, last)
+        _log(connection, tenant_id, search, by, ids[0] if ids else None, len(cases))
+    is_cut = len(looked) > limit
+    place = looked.place_at(limit - 1) if is_cut else looked.end
+    since = None if looked.end is None or is_cut else _time_of(looked.end.last)
+    return FoundEvents(cases, figures, place, since)
 
 
 def find_event_ids(
@@ -92,71 +129,84 @@ def find_event_ids(
 ) -> tuple[bytes, bool]:
     """Return the ids of the newest transactions, and whether more follow; others as `find_events`.
 
-    The ids are ID_BYTES each, as `read_transactions` takes them.
+    It looks until there are no more, however long that takes. The ids are ID_BYTES each, as
+    `read_transactions` takes them.
     """
+    packed, place = bytearray(), None
+    while True:
+        with tenant_transaction(engine, tenant_id) as connection:
+            missing = limit + 1 - len(packed) // ID_BYTES
+            looked = look(connection, tenant_id, search, limit=missing, after=place)
+        packed += looked.ids
+        place = looked.end
+        if place is None:
+            break
+    page = bytes(packed[: limit * ID_BYTES])
+    first = UUID(bytes=page[:ID_BYTES]) if page else None
     with tenant_transaction(engine, tenant_id) as connection:
-        known = known_ids(connection, tenant_id, search)
-        ids = found_ids(tenant_id, search, known, limit=limit + 1).subquery()
-        newest_first = aggregate_order_by(literal(b"", LargeBinary), ids.c.id.desc())
-        packing = func.string_agg(func.uuid_send(ids.c.id), newest_first, type_=LargeBinary)
-        packed = bytes(connection.execute(select(packing)).scalar_one() or b"")
-        page = packed[: limit * ID_BYTES]
-        first = UUID(bytes=page[:ID_BYTES]) if page else None
         _log(connection, tenant_id, search, reader, first, len(page) // ID_BYTES)
     return page, len(page) < len(packed)
 
 
-def figures_of(engine: Engine, tenant_id: int, search: EventSearch) -> Figures:
-    """Return figures of the newest MAX_COUNTED transactions that pass a search."""
-    with tenant_transaction(engine, tenant_id) as connection:
-        known = known_ids(connection, tenant_id, search)
-        ids = (
-            found_ids(tenant_id, search, known, limit=MAX_COUNTED)
-            .cte("found")
-            .prefix_with("MATERIALIZED")
+def _figures_of(connection: Connection, tenant_id: int, looked: Looked) -> Figures:
+    """Return figures of the newest MAX_COUNTED transactions of a look."""
+    if len(looked) == 0:
+        return Figures(0, looked.end is not None, 0.0, {}, {})
+    counted = min(len(looked), MAX_COUNTED)
+    # The first and the last one leave the months that they are in.
+    ends = [looked.id_at(0), looked.id_at(counted - 1)]
+    ids = cast(literal(looked.as_array(counted)), ARRAY(Uuid))
+    wanted = func.unnest(ids).table_valued(column("id", Uuid)).render_derived("found")
+    # LIMIT 1 keeps each part a look-up by index, see `read_cases`.
+    event = (
+        select(TransactionRow.amount)
+        .where(
+            TransactionRow.tenant_id == tenant_id,
+            TransactionRow.id == wanted.c.id,
+            TransactionRow.id.between(min(ends), max(ends)),
         )
-        # LIMIT 1 keeps each part a look-up by index, see `read_cases`.
-        event = (
-            select(TransactionRow.id, TransactionRow.amount)
-            .where(TransactionRow.tenant_id == tenant_id, TransactionRow.id == ids.c.id)
-            .limit(1)
-            .lateral("event")
+        .limit(1)
+        .lateral("event")
+    )
+    decision = (
+        select(PredictionRow.decision)
+        .where(*predictions_of(tenant_id, ends), PredictionRow.transaction_id == wanted.c.id)
+        .limit(1)
+        .lateral("decision")
+    )
+    latest = (
+        select(FeedbackRow.label)
+        .where(FeedbackRow.tenant_id == tenant_id, FeedbackRow.transaction_id == wanted.c.id)
+        .order_by(FeedbackRow.id.desc())
+        .limit(1)
+        .lateral("latest")
+    )
+    statement = (
+        select(
+            decision.c.decision,
+            func.coalesce(latest.c.label, "none"),
+            func.count(),
+            func.coalesce(func.sum(event.c.amount), 0.0),
         )
-        decision = (
-            select(PredictionRow.decision)
-            .where(*of_transaction(tenant_id, search, event.c.id))
-            .limit(1)
-            .lateral("decision")
-        )
-        latest = (
-            select(FeedbackRow.label)
-            .where(FeedbackRow.tenant_id == tenant_id, FeedbackRow.transaction_id == ids.c.id)
-            .order_by(FeedbackRow.id.desc())
-            .limit(1)
-            .lateral("latest")
-        )
-        statement = (
-            select(
-                decision.c.decision,
-                func.coalesce(latest.c.label, "none"),
-                func.count(),
-                func.coalesce(func.sum(event.c.amount), 0.0),
-            )
-            .select_from(ids)
-            .join(event, true())
-            .join(decision, true())
-            .outerjoin(latest, true())
-            .group_by(decision.c.decision, latest.c.label)
-        )
-        rows = connection.execute(statement).all()
+        .select_from(wanted)
+        .join(event, true())
+        .join(decision, true())
+        .outerjoin(latest, true())
+        .group_by(decision.c.decision, latest.c.label)
+    )
+    rows = connection.execute(statement).all()
     outcomes: dict[str, int] = {}
     verdicts: dict[str, int] = {}
     for outcome, verdict, count, _ in rows:
         outcomes[outcome] = outcomes.get(outcome, 0) + count
         verdicts[verdict] = verdicts.get(verdict, 0) + count
-    count = sum(outcomes.values())
+    is_capped = len(looked) > counted or looked.end is not None
     amount = sum(row[3] for row in rows)
-    return Figures(count, count >= MAX_COUNTED, amount, outcomes, verdicts)
+    return Figures(sum(outcomes.values()), is_capped, amount, outcomes, verdicts)
+
+
+def _time_of(id_: UUID) -> datetime:
+    return datetime.fromtimestamp(unix_ms_of(id_) / 1000, UTC)
 
 
 def find_by_id(

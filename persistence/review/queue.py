@@ -1,7 +1,8 @@
 """The queue of people: what waits for a verdict, filtered, in two orders, with a count by band.
 
-What waits is a range of `ix_predictions_decision` for each band. Without filters the index alone
-is read. Filters look up each row of it, so they read the riskiest MAX_LOOKED_UP of a band only.
+What waits is a range of `ix_predictions_decision` for each band, by score, and one of
+`ix_predictions_waiting`, by time. Without filters the indexes alone are read. Filters look up each
+row, so they read the riskiest, or the oldest, MAX_LOOKED_UP of a band only.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    null,
     or_,
     select,
+    text,
     true,
     tuple_,
     union_all,
@@ -37,7 +38,7 @@ from persistence.event_types import newest_event_type
 from persistence.review.assignments import Assignment, assignments_of
 from persistence.review.cases import Case, cut, read_cases
 from persistence.review.worklist import Place
-from persistence.tables.decisions import PredictionRow, TransactionRow
+from persistence.tables.decisions import WAITING, PredictionRow, TransactionRow
 from persistence.tables.review import ReviewAssignmentRow
 from persistence.tenancy import tenant_transaction
 from scoring.policy import RISK_BANDS, Outcome, RiskBand
@@ -45,9 +46,9 @@ from scoring.transaction import PAYSIM
 
 Order = Literal["risk", "oldest"]
 
-MAX_COUNTED = 100_000
+MAX_COUNTED = 20_000
 """Decisions of a band that are counted by index alone; above, the count says `at least`."""
-MAX_LOOKED_UP = 3_000
+MAX_LOOKED_UP = 1_500
 """Decisions of a band that are looked up for a filter."""
 
 
@@ -104,14 +105,12 @@ class QueuePage:
     Attributes:
         entries: decisions in the order that was asked for.
         next: end of the page, after which the next one begins; None on the last page.
-        previous: place after which the page before begins; None where that is the first page.
         counts: number of decisions that pass the filters, by band.
         capped: bands of which not every decision was looked at; their count is a lower bound.
     """
 
     entries: Sequence[QueueEntry]
     next: Place | None
-    previous: Place | None
     counts: Mapping[RiskBand, int]
     capped: frozenset[RiskBand]
 
@@ -138,17 +137,19 @@ def read_queue(
         after: end of the page before.
     """
     with tenant_transaction(engine, tenant_id) as connection:
-        # Read once: it is counted, filtered and shown.
-        waiting = _waiting(tenant_id, wanted, None).cte("waiting")
-        passing = waiting
-        if not wanted.is_by_index:
-            passing = _passing(connection, tenant_id, wanted, waiting).cte("passing")
-        page = _page(passing, tenant_id, band, order, limit, after)
+        if wanted.is_by_index:
+            read = passing = _counted(tenant_id, wanted)
+            first = _ends(tenant_id, wanted, band, order, limit, after)
+        else:
+            # Read once: it is counted, filtered and shown.
+            waiting = _waiting(tenant_id, wanted, None, order).cte("waiting")
+            of_filters = _passing(connection, tenant_id, wanted, waiting).cte("passing")
+            read, passing = _by_band(waiting), _by_band(of_filters)
+            first = _page(of_filters, band, order, limit, after)
+        page = _with_transactions(tenant_id, first)
         columns = func.json_build_array(page.c.score, page.c.id, page.c.transaction_id)
         rows_of_page = select(func.json_agg(columns)).scalar_subquery()
-        before = _before(passing, band, order, limit, after) if after else null()
-        statement = select(_by_band(waiting), _by_band(passing), rows_of_page, before)
-        read, counts, rows, place = connection.execute(statement).one()
+        looked_at, counts, rows = connection.execute(select(read, passing, rows_of_page)).one()
         in_order = sorted(rows or (), key=lambda row: row[:2] if order == "risk" else row[1])
         if order == "risk":
             in_order.reverse()
@@ -158,9 +159,8 @@ def read_queue(
         assignments = assignments_of(connection, tenant_id, ids)
     entries = [QueueEntry(one, assignments.get(one.decided.transaction_id)) for one in cases]
     counted: dict[RiskBand, int] = {one: (counts or {}).get(one, 0) for one in RISK_BANDS}
-    capped = frozenset(one for one in RISK_BANDS if (read or {}).get(one, 0) >= wanted.most)
-    following, previous = (Place(one[0], UUID(one[1])) if one else None for one in (last, place))
-    return QueuePage(entries, following, previous, counted, capped)
+    capped = frozenset(one for one in RISK_BANDS if (looked_at or {}).get(one, 0) >= wanted.most)
+    return QueuePage(entries, Place(last[0], UUID(last[1])) if last else None, counted, capped)
 
 
 def matching(
@@ -174,12 +174,53 @@ def matching(
         wanted: filters.
         since: least id of a prediction, which carries its time; None: from the first one on.
     """
-    waiting = _waiting(tenant_id, wanted, since).subquery("waiting")
+    waiting = _waiting(tenant_id, wanted, since, "risk").subquery("waiting")
     return _passing(connection, tenant_id, wanted, waiting)
 
 
-def _waiting(tenant_id: int, wanted: QueueFilter, since: UUID | None) -> CompoundSelect[Any]:
-    return union_all(*(_range(tenant_id, wanted, band, since) for band in RISK_BANDS))
+def _waiting(
+    tenant_id: int, wanted: QueueFilter, since: UUID | None, order: Order
+) -> CompoundSelect[Any]:
+    return union_all(*(_range(tenant_id, wanted, band, since, order) for band in RISK_BANDS))
+
+
+def _counted(tenant_id: int, wanted: QueueFilter) -> ScalarSelect[Any]:
+    """Return the number of decisions of each band that wait, as `_by_band` does."""
+    counts = []
+    for band in RISK_BANDS:
+        some = _of_band(select(literal(1)), tenant_id, wanted, band).limit(MAX_COUNTED).subquery()
+        counts += [literal(band), select(func.count()).select_from(some).scalar_subquery()]
+    return select(func.json_build_object(*counts)).scalar_subquery()
+
+
+def _ends(
+    tenant_id: int,
+    wanted: QueueFilter,
+    band: RiskBand | None,
+    order: Order,
+    limit: int,
+    after: Place | None,
+) -> Subquery:
+    """Return the first decisions after a place, which each band has at an end of its index."""
+    row = PredictionRow
+    in_order = (row.id.asc(),) if order == "oldest" else (row.score.desc(), row.id.desc())
+    bands = RISK_BANDS if band is None else (band,)
+    ends = []
+    for one in bands:
+        end = _of_band(select(row.id, row.score), tenant_id, wanted, one)
+        if after and order == "oldest":
+            end = end.where(row.id > after.prediction_id)
+        elif after:
+            place = tuple_(literal(after.score), literal(after.prediction_id))
+            # The first condition is a range of the index, whose columns descend.
+            end = end.where(row.score <= after.score, tuple_(row.score, row.id) < place)
+        ends.append(end.order_by(*in_order).limit(limit + 1))
+    merged = union_all(*ends).subquery("merged")
+    columns = merged.c
+    merged_order = (
+        (columns.id.asc(),) if order == "oldest" else (columns.score.desc(), columns.id.desc())
+    )
+    return select(columns.id, columns.score).order_by(*merged_order).limit(limit + 1).subquery()
 
 
 def _by_band(rows: CTE) -> ScalarSelect[Any]:
@@ -221,24 +262,36 @@ def _passing(
     return statement.select_from(joined).where(*conditions)
 
 
-def _range(tenant_id: int, wanted: QueueFilter, band: RiskBand, since: UUID | None) -> Select[Any]:
+def _range(
+    tenant_id: int, wanted: QueueFilter, band: RiskBand, since: UUID | None, order: Order
+) -> Select[Any]:
     columns = [PredictionRow.id, PredictionRow.score, PredictionRow.risk_band]
     if not wanted.is_by_index:
         columns.append(PredictionRow.transaction_id)
     if wanted.rule_id is not None:
         columns.append(PredictionRow.ruling)
-    ranged = select(*columns).where(
+    ranged = _of_band(select(*columns), tenant_id, wanted, band)
+    if since is not None:
+        ranged = ranged.where(PredictionRow.id >= since)
+    # Approvals that nobody has looked at have no index by time.
+    if order == "oldest" and wanted.outcome != "approve":
+        return ranged.order_by(PredictionRow.id).limit(wanted.most)
+    riskiest_first = ranged.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
+    return riskiest_first.limit(wanted.most)
+
+
+def _of_band(
+    columns: Select[Any], tenant_id: int, wanted: QueueFilter, band: RiskBand
+) -> Select[Any]:
+    ranged = columns.where(
         PredictionRow.tenant_id == tenant_id,
         PredictionRow.reviewed.is_(false()),
         PredictionRow.decision == wanted.outcome,
         PredictionRow.risk_band == band,
     )
     if wanted.outcome == "approve":
-        ranged = ranged.where(PredictionRow.approval_probability.is_(None))
-    if since is not None:
-        ranged = ranged.where(PredictionRow.id >= since)
-    riskiest_first = ranged.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
-    return riskiest_first.limit(wanted.most)
+        return ranged.where(PredictionRow.approval_probability.is_(None))
+    return ranged.where(text(WAITING))  # as the index has it
 
 
 def _assigned(tenant_id: int, waiting: CTE | Subquery, wanted: QueueFilter) -> ColumnElement[bool]:
@@ -278,12 +331,7 @@ def _conditions_of_payment(
 
 
 def _page(
-    matched: CTE,
-    tenant_id: int,
-    band: RiskBand | None,
-    order: Order,
-    limit: int,
-    after: Place | None,
+    matched: CTE, band: RiskBand | None, order: Order, limit: int, after: Place | None
 ) -> Subquery:
     rows = select(matched.c.id, matched.c.score).where(of_band(matched.c.risk_band, band))
     if order == "risk":
@@ -295,7 +343,10 @@ def _page(
         rows = rows.order_by(matched.c.id)
         if after:
             rows = rows.where(matched.c.id > after.prediction_id)
-    first = rows.limit(limit + 1).subquery("first")
+    return rows.limit(limit + 1).subquery("first")
+
+
+def _with_transactions(tenant_id: int, first: Subquery) -> Subquery:
     of_prediction = (
         select(PredictionRow.transaction_id)
         .where(PredictionRow.tenant_id == tenant_id, PredictionRow.id == first.c.id)
@@ -307,21 +358,6 @@ def _page(
         .select_from(first.join(of_prediction, true()))
         .subquery("page")
     )
-
-
-def _before(
-    matched: CTE, band: RiskBand | None, order: Order, limit: int, after: Place
-) -> ScalarSelect[Any]:
-    """Return score and id of the place after which the page before begins; none: the first page."""
-    rows = select(matched.c.id, matched.c.score).where(of_band(matched.c.risk_band, band))
-    if order == "risk":
-        end = tuple_(literal(after.score), literal(after.prediction_id))
-        rows = rows.where(tuple_(matched.c.score, matched.c.id) >= end)
-        rows = rows.order_by(matched.c.score, matched.c.id)
-    else:
-        rows = rows.where(matched.c.id <= after.prediction_id).order_by(matched.c.id.desc())
-    place = rows.offset(limit).limit(1).subquery("before")
-    return select(func.json_build_array(place.c.score, place.c.id)).scalar_subquery()
 
 
 def of_band(column: ColumnElement[str], band: RiskBand | None) -> ColumnElement[bool]:

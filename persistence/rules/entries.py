@@ -116,9 +116,7 @@ def add_entries(
             _INSERT, {**place, "actor": actor.name, "entries": orjson.dumps(rows).decode()}
         )
         added += stored.rowcount
-    most = text(
-        "SELECT count(*) FROM list_entries WHERE tenant_id = :tenant_id AND removed_change IS NULL"
-    )
+    most = text("SELECT coalesce(sum(entries), 0) FROM list_counts WHERE tenant_id = :tenant_id")
     if connection.execute(most, place).scalar_one() > MAX_ENTRIES:
         message = f"are too many: all lists together have at most {MAX_ENTRIES:,} entries"
         raise invalid_request([FieldError("entries", message)])

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from persistence.actor import Actor
 from persistence.rules.changes import newest_change, next_change
 from persistence.rules.in_force import LIST_COLUMNS, entity_list, lists_at, rules_at
-from persistence.tables.rules import ListEntryRow, ListRow
+from persistence.tables.rules import ListCountRow, ListEntryRow, ListRow
 from scoring.errors import FieldError, InUse, NotFound, invalid_request
 from scoring.lists.entity_list import EntityList, ListAction
 from scoring.rules.condition import lists_named
@@ -144,16 +144,12 @@ def stored_lists(connection: Connection, tenant_id: int) -> list[StoredList]:
         tenant_id: tenant whose lists are read.
     """
     entries = (
-        select(func.count())
-        .where(
-            ListEntryRow.tenant_id == ListRow.tenant_id,
-            ListEntryRow.list_id == ListRow.id,
-            ListEntryRow.removed_change.is_(None),
-        )
+        select(ListCountRow.entries)
+        .where(ListCountRow.tenant_id == ListRow.tenant_id, ListCountRow.list_id == ListRow.id)
         .scalar_subquery()
     )
     statement = (
-        select(*LIST_COLUMNS, entries, ListRow.actor, ListRow.created_at)
+        select(*LIST_COLUMNS, func.coalesce(entries, 0), ListRow.actor, ListRow.created_at)
         .where(ListRow.tenant_id == tenant_id, ListRow.removed_change.is_(None))
         .order_by(ListRow.name)
     )

@@ -29,6 +29,9 @@ from persistence.tables.base import Base
 FIRED = "ruling ?| ARRAY['fired', 'shadow', 'entries']"
 """Condition of the decisions in which a rule fired, also in shadow, or a list entry matched."""
 
+WAITING = "NOT reviewed AND decision <> 'approve'"
+"""Condition of the decisions that wait for an analyst, or were declined and nobody settled."""
+
 
 class TransactionRow(Base):
     """An event as it was submitted. Money is float64, so that a replay is bit-identical.
@@ -144,6 +147,11 @@ class PredictionRow(Base):
             text("id DESC"),
         ),
         Index("ix_predictions_fired", "tenant_id", "id", postgresql_where=text(FIRED)),
+        Index(
+            "ix_predictions_waiting",
+            *("tenant_id", "decision", "risk_band", "id"),
+            postgresql_where=text(WAITING),
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 

@@ -179,3 +179,15 @@ class ListEntryRow(Base):
             postgresql_where=text("removed_change IS NULL"),
         ),
     )
+
+
+class ListCountRow(Base):
+    """The number of entries of a list, which triggers keep; a list without a row has none."""
+
+    __tablename__ = "list_counts"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    list_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    entries: Mapped[int] = mapped_column(
+        BigInteger, comment="entries in force, expired ones among them"
+    )

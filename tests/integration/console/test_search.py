@@ -122,6 +122,70 @@ def test_pages_have_every_row_once(site: Site) -> None:
         assert first.count(link) + second.count(link) == 1
 
 
+def next_path(page: str) -> str | None:
+    """Return the address of the next page; None on the last one."""
+    before, found, _ = page.partition('" rel="next"')
+    return before.rsplit('href="', 1)[1].replace("&amp;", "&") if found else None
+
+
+@pytest.mark.parametrize("filters", ["amount_max=10", "f.type=DEBIT", "band=low&amount_max=10"])
+def test_a_search_without_an_index_says_how_far_it_looked_and_looks_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch, filters: str
+) -> None:
+    for name in ("MAX_IN_ORDER", "MAX_LOOKED_UP"):
+        monkeypatch.setattr(f"persistence.review.event_looking.{name}", 4)
+    oldest = site.decided(0.01, amount=5.0, type="DEBIT")
+    site.decided(*[0.02] * 9, amount=900.0, type="TRANSFER")
+    person = site.person()
+    page = person.get(f"/console/search?{filters}").text
+    assert "No transaction passes these filters so far." in page
+    assert "Search further back" in page
+    assert "<dt>Sum of amounts</dt>" not in page, "a figure of a part would look like one of all"
+    pages = [page]
+    while path := next_path(pages[-1]):
+        pages.append(person.get(path).text)
+    assert len(pages) == 3
+    assert f"/console/transactions/{oldest[0].transaction_id}" in pages[-1]
+    assert "Search further back" not in pages[-1]
+
+
+def test_figures_of_a_search_that_did_not_look_at_everything_are_a_lower_limit(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.review.event_looking.MAX_IN_ORDER", 6)
+    site.decided(*[0.02] * 5, amount=900.0)
+    site.decided(*[0.02] * 4, amount=5.0)
+    page = site.person().get("/console/search?amount_min=100").text
+    assert "2 or more transactions" in page
+    assert "The figures are of the newest 2." in page
+
+
+@pytest.mark.parametrize("most", [2, 50_000])
+@pytest.mark.parametrize("filters", ["band=high", "outcome=review&score_min=50", "verdict=none"])
+def test_pages_by_decision_have_every_row_once_whichever_way_is_taken(
+    site: Site, monkeypatch: pytest.MonkeyPatch, most: int, filters: str
+) -> None:
+    monkeypatch.setattr("persistence.review.event_looking.MAX_CANDIDATES", most)
+    monkeypatch.setattr("console.search.routes.PAGE_ROWS", 3)
+    decided = site.decided(*[0.9] * 8)
+    person = site.person()
+    pages = [person.get(f"/console/search?{filters}").text]
+    while path := next_path(pages[-1]):
+        pages.append(person.get(path).text)
+    shown = "".join(pages)
+    for one in decided:
+        assert shown.count(f'"/console/transactions/{one.transaction_id}"') == 1
+
+
+def test_an_export_looks_at_everything(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persistence.review.event_looking.MAX_IN_ORDER", 4)
+    (oldest,) = site.decided(0.01, amount=5.0)
+    site.decided(*[0.02] * 9, amount=900.0)
+    reply = site.person().get("/console/search.csv?amount_max=10")
+    rows = list(csv.DictReader(io.StringIO(reply.text)))
+    assert [row["transaction_id"] for row in rows] == [str(oldest.transaction_id)]
+
+
 def test_the_export_has_the_rows_of_the_filters_and_no_formulas(site: Site) -> None:
     _, large = stored(site)
     reply = site.person().get("/console/search.csv?band=high")

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from persistence.policies import CHANNEL
-from persistence.rules.entries import read_entries
+from persistence.rules.entries import add_entries, read_entries
 from persistence.rules.lists import list_named, stored_lists
 from persistence.rules.rules import rule_versions
 from persistence.rules.snoozes import end_snooze, going_on
@@ -119,6 +119,22 @@ def test_two_lists_have_two_names(service_engine: Engine, tenant: Tenant) -> Non
         ("a-trusted-one", 0, ("nameDest",)),
         ("blocked", 2, None),
     ]
+
+
+def test_the_number_of_entries_follows_every_change(
+    service_engine: Engine, tenant: Tenant, rows: Rows
+) -> None:
+    put_list(service_engine, tenant.id, "blocked", ["C1", "C2", "C3"])
+    put_list(service_engine, tenant.id, "other", ["C1"])
+    with tenant_transaction(service_engine, tenant.id, actor=ANALYST) as connection:
+        again = [NewEntry("C1", "once more", None), NewEntry("C4", "new", None)]
+        assert add_entries(connection, tenant.id, "blocked", again, ANALYST) == (1, 1)
+    take_out(service_engine, tenant.id, "blocked", "C2")
+    with tenant_transaction(service_engine, tenant.id) as connection:
+        lists = {one.list.name: one.entries for one in stored_lists(connection, tenant.id)}
+    assert lists == {"blocked": 3, "other": 1}
+    counted = rows("SELECT count(*) AS n FROM list_entries WHERE removed_change IS NULL")
+    assert counted == [{"n": sum(lists.values())}]
 
 
 def test_entries_are_read_by_page_and_by_value(service_engine: Engine, tenant: Tenant) -> None:

@@ -15,7 +15,7 @@ from persistence.maintenance.migrate import alembic_config, upgrade
 from tests.support.factories import a_decision
 from tests.support.fixture_types import MakeTenant, Rows
 
-INDEXES = ("ix_predictions_decision", "ix_predictions_fired")
+INDEXES = ("ix_predictions_decision", "ix_predictions_fired", "ix_predictions_waiting")
 
 
 @pytest.fixture

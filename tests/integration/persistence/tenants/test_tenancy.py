@@ -269,6 +269,8 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "DELETE FROM expected_hours",
         "DELETE FROM category_hours",
         "DELETE FROM hour_counting",
+        "DELETE FROM list_counts",
+        "UPDATE list_counts SET entries = 0",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
         " feedback_id) VALUES (1, uuidv7(), 'escalated', 'analyst', now(), 'me', 1)",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"
