@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from time import time_ns
 
 from sqlalchemy import Engine
 
@@ -80,6 +81,7 @@ def connect(
     traces: Traces,
     openid: tuple[str, str, str, str] | None = None,
     public_url: str | None = None,
+    clock: Callable[[], int] = time_ns,
 ) -> Dependencies:
     """Connect to Postgres and MLflow, load the production models and start the background loops.
 
@@ -96,6 +98,8 @@ def connect(
         openid: issuer, client id, client secret and name of the provider at which people may sign
             in; None: with passwords only.
         public_url: address at which people open the console; None: that of each request.
+        clock: function that returns the time of a decision, nanoseconds since 1970. Only a program
+            that plays back payments gives another one than the machine's; no setting does.
     """
 
     def pool(name: str, connections: int) -> Engine:
@@ -148,7 +152,7 @@ def connect(
     )
     log = DecisionLog(engine)
     batch_scorer = BatchScorer(
-        log, Predictor(locks, History(engine, folder, prepared)), shadow, traces
+        log, Predictor(locks, History(engine, folder, prepared)), shadow, traces, clock
     )
     auth = Authenticator(lambda key: verify_key(engine, key, *key_secrets))
     pools = {"score": engine, "background": background_engine, "api": api_engine}
