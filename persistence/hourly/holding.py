@@ -43,5 +43,6 @@ def figures_held(engine: Engine, tenant_id: int, since: datetime, actor: Actor) 
         any_decision = select(PredictionRow.id).where(PredictionRow.tenant_id == tenant_id).limit(1)
         if connection.execute(any_decision).first() is not None:
             raise ValueError("the tenant has decisions, so its past is what it is")
-        connection.execute(update(HourCountingRow).where(mine).values(decided_until=since))
         yield
+        # Last: a process that looks for the mark would wait for one that is being changed.
+        connection.execute(update(HourCountingRow).where(mine).values(decided_until=since))

@@ -108,7 +108,7 @@ def test_the_models_page_has_the_challenger_beside_the_version_in_production(
     with browsing(tmp_path) as page:
         bank.sign_in(page, "analyst", "/console/models")
         versions = page.get_by_role("region", name="Versions")
-        expect(versions.get_by_role("row", name="Version 1")).to_contain_text("In production")
+        expect(versions.get_by_role("row", name="Version 1")).to_contain_text("Champion")
         expect(versions.get_by_role("row", name="Version 2")).to_contain_text("Challenger")
 
 
