@@ -85,7 +85,9 @@ def fill(stage: Stage, payments: Sequence[Payment]) -> list[Place]:
             stack.enter_context(ConsolePerson(stage.url, email, stage.password))
             for email, *_ in PEOPLE
         )
-        with step(f"Deciding {counted(len(payments), 'payment')} of a fortnight") as detail:
+        days = counted(max(1, round((stage.now - payments[0].at) / timedelta(days=1))), "day")
+        what = f"Deciding {counted(len(payments), 'payment')} of the last {days}"
+        with step(what) as detail:
             rule = workspace.make_rules(dana, names, [one.body for one in payments])
             scored = _decide(stage, payments, detail)
         labels = _report_chargebacks(stage.client, scored, stage.now)

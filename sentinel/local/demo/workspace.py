@@ -11,7 +11,7 @@ from sentinel.local.demo.console_person import ConsolePerson
 from sentinel.local.demo.errors import DemoError
 from sentinel.local.demo.scored import Names, Scored
 
-BLOCKED = "blocked"
+BLOCKED = "known_fraud"
 """Name of the list of blocked entities."""
 _MOST_AT_ONCE = 200
 _MOST_IN_CASE = 100
