@@ -16,8 +16,8 @@ MONTH = 20_000
 """Payments of the simulated month, of which the fortnight is the end."""
 SEED = 11
 """Seed of the month; the demo's model is trained on one of another seed."""
-_HONEST_SHARE = 0.3
-"""Share of the honest payments that are sent: fraud is three times as common as in the month."""
+_HONEST_SHARE = 0.2
+"""Share of the honest payments that are sent: fraud is five times as common as in the month."""
 _HOURS = DAYS * 24
 _MONTH_HOURS = 744
 
