@@ -117,6 +117,8 @@ class Sentinel:
             traces=app.traces,
             openid=settings.openid,
             public_url=settings.public_url,
+            mlflow_public_url=settings.mlflow_link,
+            proxies=settings.proxies,
         )
         self.endpoints = ScoringEndpoints(
             self.dependencies.engine,

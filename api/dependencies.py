@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from anyio import CapacityLimiter, to_thread
@@ -14,6 +14,8 @@ from persistence.api_keys import KeyIssuer, Principal
 from registry.client.base import RegisteredVersion
 from scoring.errors import Overloaded
 from web.auth import Authenticator
+from web.client_address import Network
+from web.failure_limit import FailureLimit
 from web.headers import authorization
 from web.invalid_fields import invalid_fields
 from web.openid import OpenIdProvider
@@ -24,6 +26,10 @@ API_CONNECTIONS = 3
 each other and never keep a payment waiting."""
 KEEP_RESULT_S = 30.0
 """Seconds that the result of an expensive query is used again, such as by a dashboard's refresh."""
+MAX_FAILED_SIGN_INS = 30
+"""Failed sign-ins of a network address after which the process accepts none for a while."""
+FAILED_SIGN_INS_S = 15 * 60.0
+"""Seconds from the first one for which they count."""
 MAX_WAITING_HASHES = 8
 """Sign-ins that wait for the one before."""
 MAX_KEPT_RESULTS = 16
@@ -47,6 +53,9 @@ class ApiDependencies:
         key_issuer: issuer of API keys, for administrators in the console.
         openid: provider at which people may sign in; None: with passwords only.
         public_url: address at which people open the console; None: that of each request.
+        proxies: networks of the proxies in front of the service, which name the address of who
+            signs in; None: they are not known, so that failures are not limited by address.
+        mlflow_url: address at which people open MLflow; None: no page leads there.
     """
 
     def __init__(
@@ -60,9 +69,14 @@ class ApiDependencies:
         *,
         openid: OpenIdProvider | None = None,
         public_url: str | None = None,
+        proxies: Sequence[Network] | None = None,
+        mlflow_url: str | None = None,
     ) -> None:
         self.openid = openid
         self.public_url = public_url
+        self.mlflow_url = mlflow_url
+        self.proxies = proxies
+        self.failed_sign_ins = FailureLimit(MAX_FAILED_SIGN_INS, FAILED_SIGN_INS_S)
         self.auth = auth
         self.cursors = cursors
         self.key_issuer = key_issuer

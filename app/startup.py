@@ -26,6 +26,7 @@ from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import POOL_SIZE, open_database
 from persistence.tenancy import SERVICE_ROLE
+from registry.client.address import browser_address
 from registry.client.factory import open_registry
 from registry.store.model_store import ModelStore
 from scoring.model.booster_locks import BoosterLocks
@@ -40,6 +41,7 @@ from serving.history_folder import HistoryFolder
 from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer
 from web.auth import Authenticator
+from web.client_address import Network
 from web.openid import OpenIdProvider
 
 BACKGROUND_CONNECTIONS = 3
@@ -81,6 +83,8 @@ def connect(
     traces: Traces,
     openid: tuple[str, str, str, str] | None = None,
     public_url: str | None = None,
+    mlflow_public_url: str | None = None,
+    proxies: Sequence[Network] | None = None,
     clock: Callable[[], int] = time_ns,
 ) -> Dependencies:
     """Connect to Postgres and MLflow, load the production models and start the background loops.
@@ -98,6 +102,9 @@ def connect(
         openid: issuer, client id, client secret and name of the provider at which people may sign
             in; None: with passwords only.
         public_url: address at which people open the console; None: that of each request.
+        mlflow_public_url: address at which people open MLflow; None: `tracking_uri`, if a browser
+            can open it.
+        proxies: networks of the proxies in front of the service; None: they are not known.
         clock: function that returns the time of a decision, nanoseconds since 1970. Only a program
             that plays back payments gives another one than the machine's; no setting does.
     """
@@ -171,6 +178,8 @@ def connect(
             KeyIssuer(key_secrets[0]),
             openid=OpenIdProvider(*openid) if openid else None,
             public_url=public_url,
+            proxies=proxies,
+            mlflow_url=mlflow_public_url or browser_address(tracking_uri),
         ),
         metrics=LiveMetrics(
             pools,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -86,6 +88,18 @@ class Settings(BaseSettings):
         default=None,
         description="address at which people open the console, such as https://sentinel.bank; "
         "unset: that of each request",
+    )
+    mlflow_public_url: str | None = Field(
+        default=None,
+        description="address at which people open MLflow, such as https://mlflow.bank; unset: "
+        "MLFLOW_TRACKING_URI where a browser can open it",
+        repr=False,
+    )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="networks of the proxies in front of the service, such as `10.0.0.0/8`, apart "
+        "by commas: failed sign-ins are limited by the address that they name; 127.0.0.1 where "
+        "there is none; unset: not limited by address",
     )
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect provider of the console; unset: passwords only"
@@ -191,6 +205,38 @@ class Settings(BaseSettings):
         return OpenIdSettings(
             self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret, self.oidc_name
         )
+
+    @property
+    def mlflow_link(self) -> str | None:
+        """The address at which people open MLflow; None: it is not set.
+
+        Raises:
+            SettingsError: it is no address for a link: a script, or one with a login.
+        """
+        address = (self.mlflow_public_url or "").strip()
+        if address and not re.fullmatch(r"https?://[^@\s?#]+", address):
+            raise SettingsError(
+                f"SENTINEL_MLFLOW_PUBLIC_URL is {shown_url(address)!r}; set it to an http(s):// "
+                "address without a login."
+            )
+        return address or None
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network] | None:
+        """The networks of the proxies in front of the service; None: they are not known.
+
+        Raises:
+            SettingsError: one is no network.
+        """
+        if not (self.trusted_proxies or "").strip():
+            return None
+        try:
+            return [ip_network(one.strip()) for one in str(self.trusted_proxies).split(",")]
+        except ValueError as error:
+            raise SettingsError(
+                f"SENTINEL_TRUSTED_PROXIES={self.trusted_proxies}: {error}; write networks such as "
+                "10.0.0.0/8,192.168.1.7."
+            ) from error
 
     def create_home(self) -> None:
         """Create the home, and the places that the service and training write to.

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.dependencies import CurrentDependencies
 from console.access import Admin
-from console.audit.sentences import ACTIONS, READS, sentence_of
+from console.audit.sentences import ACTIONS, READS, action_name, sentence_of
 from console.page_route import PageRoute
 from console.rendering import language_of, render
 from persistence.people.users import list_users
@@ -81,7 +81,7 @@ async def audit_page(
         values=values,
         is_reads=is_reads,
         sentences=[sentence_of(entry, language, names) for entry in page.entries],
-        actions=READS if is_reads else ACTIONS,
+        actions={one: action_name(one, language) for one in (READS if is_reads else ACTIONS)},
         people=people,
         next_path=next_path,
     )

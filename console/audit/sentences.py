@@ -87,6 +87,21 @@ def sentence_of(entry: AuditEntry, language: str, people: Mapping[str, str]) -> 
     return Sentence(entry, text, tuple(_changes(entry)))
 
 
+def action_name(action: str, language: str) -> str:
+    """Return an action as people read it, such as `API key: created`.
+
+    Args:
+        action: one of ACTIONS or READS; any other is returned as it is.
+        language: language of the name.
+    """
+    known = texts(language)
+    if f"audit.readings.{action.replace('.', '_')}" in known:
+        return known[f"audit.readings.{action.replace('.', '_')}"]
+    noun, _, verb = action.partition(".")
+    kind, done = known.get(f"audit.kinds.{noun}"), known.get(f"audit.done.{verb}")
+    return f"{kind}: {done}" if kind and done else action
+
+
 def page_of(object_: str | None) -> str | None:
     """Return the address of the page of an object; None where it has none."""
     kind, _, key = (object_ or "").partition("/")

@@ -108,7 +108,8 @@ async def new_page(
     key: str = "",
 ) -> Response:
     """Show the form that opens a case, with the events and the entity that it begins with."""
-    return await _new_page(request, visitor, dependencies, transaction, entity, key)
+    given = event_ids(transaction) if any(transaction) else []
+    return await _new_page(request, visitor, dependencies, given, entity, key)
 
 
 @router.post(f"{CASES}/new")
@@ -130,14 +131,17 @@ async def open_case(
     # The queue's items have the id of the latest feedback after a dot.
     transaction = [*transaction, *(one.partition(".")[0] for one in item)]
     if title is None:
-        return await _new_page(request, visitor, dependencies, transaction, entity, key)
+        given = event_ids(transaction) if any(transaction) else []
+        return await _new_page(request, visitor, dependencies, given, entity, key)
+    given = []
     typed = {
         "title": title, "priority": priority, "assignee": assignee, "due_on": due_on, "note": note,
     }  # fmt: skip
     try:
         event_type = await event_type_of(dependencies, visitor.tenant_id)
+        given = event_ids(transaction) if any(transaction) else []
         contents = Contents(
-            event_ids(transaction) if any(transaction) else (),
+            given,
             [entity_of(entity, key, event_type)] if entity or key else (),
             note_text(note, is_needed=False),
         )
@@ -147,7 +151,7 @@ async def open_case(
         )
     except InvalidRequest as error:
         return await _new_page(
-            request, visitor, dependencies, transaction, entity, key, typed=typed, error=error
+            request, visitor, dependencies, given, entity, key, typed=typed, error=error
         )
     return RedirectResponse(f"{CASES}/{number}", HTTPStatus.SEE_OTHER)
 
@@ -161,14 +165,13 @@ async def _new_page(
     request: Request,
     visitor: Visitor,
     dependencies: ApiDependencies,
-    transaction: list[str],
+    given: list[str],
     entity: str,
     key: str,
     *,
     typed: dict[str, str] | None = None,
     error: InvalidRequest | None = None,
 ) -> Response:
-    given = event_ids(transaction) if any(transaction) else []
     opening: Opening = await dependencies.run(
         read_opening, visitor.tenant_id, given, open_cases=OPEN_CASES
     )

@@ -1,6 +1,9 @@
-"""The page of drift, and its part on calibration, which takes longer."""
+"""The page of drift, and its parts on calibration and on estimated performance."""
 
 from __future__ import annotations
+
+from datetime import UTC, timedelta
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
 from sqlalchemy import Engine
@@ -8,22 +11,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import CurrentDependencies
+from api.models.effective_policy import read_deployment
 from api.models.matured_decisions import DecisionWindow, study_decisions
 from console.access import Reviewer
-from console.drift import values
+from console.drift import estimates, values
+from console.formats import utc_now
 from console.page_route import PageRoute
 from console.rendering import formats_of, render
 from persistence.drift.checks import latest_run
 from persistence.drift.history import shift_history
 from persistence.hourly.counts import SCORE_EDGES
-from persistence.labels.reader import MATURITY_DAYS
-from scoring.errors import NotFound
+from persistence.hourly.expected import read_expected
+from persistence.labels.reader import MATURITY_DAYS, SELECTION_BIAS
+from scoring.errors import NoModel, NotFound
 from scoring.evaluation.drift import SCORE
 from scoring.evaluation.reliability import ReliabilityBin, reliability
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 WINDOW_DAYS = 90.0
+ESTIMATED_DAYS = 60
+"""Days with an estimate: half of them are mature."""
 
 
 @router.get("/console/drift")
@@ -83,6 +91,38 @@ async def calibration_part(
         window=window,
         bins=bins,
         maturity_days=MATURITY_DAYS,
+    )
+
+
+@router.get("/console/drift/estimate")
+async def estimate_part(
+    request: Request, visitor: Reviewer, dependencies: CurrentDependencies
+) -> Response:
+    """Show the performance that probabilities let expect; a part that the page loads."""
+    zone = ZoneInfo(visitor.signed_in.time_zone)
+    today = utc_now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = (today - timedelta(days=ESTIMATED_DAYS)).astimezone(UTC)
+    until, days = await dependencies.run(read_expected, visitor.tenant_id, since, zone.key)
+    deployment = await dependencies.run(read_deployment, visitor.tenant_id)
+    try:
+        costs = deployment.effective_policy().policy.cost_model
+    except NoModel:
+        costs = None
+    maturity = timedelta(days=MATURITY_DAYS)
+    mature, awaited = estimates.parted(days, until, maturity) if until else ([], [])
+    before_labels = estimates.estimate_of(awaited, costs, is_mature=False)
+    is_part = "hx-request" in request.headers
+    return render(
+        request,
+        "drift/estimate.html.j2" if is_part else "drift/estimate_page.html.j2",
+        visitor,
+        until=until,
+        awaited=before_labels,
+        mature=estimates.estimate_of(mature, costs, is_mature=True),
+        bars=estimates.bars_of(before_labels.days) if before_labels else [],
+        figures=estimates.FIGURES,
+        maturity_days=MATURITY_DAYS,
+        selection_bias=SELECTION_BIAS,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
@@ -20,6 +19,7 @@ from console.entity.score_chart import score_chart
 from console.entity.totals import counterparties, totals
 from console.event_values import entity_path
 from console.formats import utc_now
+from console.lists.entry_form import EXPIRIES, expiry_of
 from console.page_route import PageRoute, local_path
 from console.rendering import render
 from persistence.cases.links import cases_of_entity
@@ -34,8 +34,6 @@ from scoring.lists.entry_rows import NewEntry, entity_fault, reason_fault
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 PAGE_EVENTS = 20
-EXPIRIES = ("", "1", "7", "30", "90", "365")
-"""Days after which an entry does not count any more; empty: it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +105,14 @@ def _entry(key: str, wanted: _Wanted) -> NewEntry:
     faults = {
         "value": entity_fault(key),
         "reason": reason_fault(wanted.reason),
-        "days": None if wanted.days in EXPIRIES else f"must be one of {', '.join(EXPIRIES[1:])}",
+        "days": None
+        if wanted.days in EXPIRIES
+        else f"must be one of {', '.join(filter(None, EXPIRIES))}",
     }
     found = [FieldError(field, fault) for field, fault in faults.items() if fault]
     if found:
         raise invalid_request(found)
-    expires_at = utc_now() + timedelta(days=int(wanted.days)) if wanted.days else None
-    return NewEntry(key, wanted.reason, expires_at)
+    return NewEntry(key, wanted.reason, expiry_of(wanted.days, utc_now()))
 
 
 async def _page(
@@ -152,4 +151,5 @@ async def _page(
         faults=faults or {},
         wanted=wanted,
         here=entity_path(entity, key),
+        expiries=EXPIRIES,
     )

@@ -21,7 +21,7 @@ from api.written_parts import Reason
 from console.access import Admin, Reviewer, Visitor
 from console.models.approving import approve
 from console.models.pictures import calibration_picture, cost_picture, precision_picture
-from console.models.versions import ShownVersion, history, shown_versions
+from console.models.versions import ShownVersion, history, mlflow_page, shown_versions
 from console.page_route import PageRoute
 from console.rendering import render
 from persistence.deployments.approvals import read_approvals
@@ -138,6 +138,7 @@ async def _models_page(
         left_out=max(0, len(versions) - MAX_VERSIONS),
         four_eyes=four_eyes,
         deployment=deployment,
+        in_mlflow=mlflow_page(dependencies.mlflow_url, visitor.signed_in.model_name),
         has_comparison=has_comparison,
         **comparison,
     )
@@ -173,6 +174,7 @@ async def _version_page(
         has_approved=visitor.actor.name in {approval.actor for approval in shown.approvals},
         has_pictures=has_pictures,
         problem=problem,
+        in_mlflow=mlflow_page(dependencies.mlflow_url, shown.model.name, shown.model.version),
         **pictures,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import quote
 
 from api.models.effective_policy import TenantDeployment
 from persistence.deployments.approvals import Approval
@@ -61,6 +62,20 @@ class HistoryEntry:
     actor: str
     text: str | None = None
     canary_percent: float | None = None
+
+
+def mlflow_page(address: str | None, model: str, version: int | None = None) -> str | None:
+    """Return the address of a registered model or of a version in MLflow; None without one.
+
+    Args:
+        address: address at which people open MLflow.
+        model: name of the registered model.
+        version: number of the version; None: all of them.
+    """
+    if address is None:
+        return None
+    of_version = "" if version is None else f"/versions/{version}"
+    return f"{address.rstrip('/')}/#/models/{quote(model, safe='')}{of_version}"
 
 
 def shown_versions(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from observability.background_loop import BackgroundLoop
+from persistence.hourly.expected import fold_expected
 from persistence.hourly.folding import fold_hours
 from persistence.outage import Outage
 from persistence.tenants import list_tenants
@@ -56,7 +57,9 @@ class HourFolder:
         """
         for tenant in list_tenants(self._engine):
             while not self._loop.is_stopping:
-                if not fold_hours(self._engine, tenant.id, datetime.now(UTC)):
+                now = datetime.now(UTC)
+                has_more = fold_hours(self._engine, tenant.id, now)
+                if not fold_expected(self._engine, tenant.id) and not has_more:
                     break
 
     def _fold_or_warn(self) -> None:

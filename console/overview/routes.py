@@ -11,16 +11,15 @@ from starlette.responses import Response
 from api.dependencies import CurrentDependencies
 from api.models.effective_policy import read_deployment
 from console.access import Reviewer
+from console.event_types import event_type_of
 from console.formats import utc_now
 from console.overview import values
 from console.overview.values import RANGES, Range
 from console.page_route import PageRoute
 from console.rendering import render
 from persistence.drift.checks import latest_run
-from persistence.event_types import current_event_type
 from persistence.hourly.reading import read_figures
 from scoring.errors import NoModel
-from scoring.transaction import PAYSIM
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -37,8 +36,7 @@ async def overview_page(
     since, step = values.span_of(range, now, zone)
     figures = await dependencies.run(read_figures, tenant_id, since, step, zone.key)
     deployment = await dependencies.run(read_deployment, tenant_id)
-    stored_type = await dependencies.run(current_event_type, tenant_id)
-    event_type = stored_type.event_type if stored_type else PAYSIM
+    event_type = await event_type_of(dependencies, tenant_id)
     try:
         effective = deployment.effective_policy()
     except NoModel:
@@ -55,6 +53,7 @@ async def overview_page(
         figures=figures,
         known=values.known_of(figures.total, policy),
         parts=parts,
+        minutes_late=values.minutes_late(now, zone),
         flagged_bars=values.flagged_bars(parts),
         bins=bins,
         score_bars=values.score_bars(bins, policy),

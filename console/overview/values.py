@@ -27,7 +27,8 @@ MAX_SHOWN_VALUES = 8
 def span_of(range_: Range, now: datetime, zone: ZoneInfo) -> tuple[datetime | None, Step | None]:
     """Return the start of a range and the parts it is cut into; None: all, by its length.
 
-    Days are whole days of the tenant, today's among them.
+    Days are whole days of the tenant, today's among them. Where the zone's offset is not of whole
+    hours, they begin with their first whole hour of UTC, see `minutes_late`.
     """
     if range_ == "all":
         return None, None
@@ -35,7 +36,20 @@ def span_of(range_: Range, now: datetime, zone: ZoneInfo) -> tuple[datetime | No
         return (now - timedelta(hours=24)).replace(minute=0, second=0, microsecond=0), "hour"
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     start = (midnight - timedelta(days=_DAYS[range_] - 1)).astimezone(UTC)
-    return start.replace(minute=0), "day"
+    return start + timedelta(minutes=-start.minute % 60), "day"
+
+
+def minutes_late(moment: datetime, zone: ZoneInfo) -> int:
+    """Return the minutes after which the hours and days of a zone begin in the figures.
+
+    Figures are kept by hours of UTC, and an hour counts as a whole to the hour and the day of its
+    start: in India, 00:30 to 01:30 is the first hour of a day.
+
+    Args:
+        moment: time at which the zone's offset is taken.
+        zone: the tenant's time zone.
+    """
+    return moment.astimezone(UTC).replace(minute=0).astimezone(zone).minute
 
 
 @dataclass(frozen=True, slots=True)

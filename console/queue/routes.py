@@ -50,6 +50,7 @@ async def queue_page(
     names = await dependencies.run(read_display_names, tenant_id)
     people = await dependencies.run(list_users, tenant_id)
     following = _cursor(dependencies, visitor, query, page.next)
+    previous = _cursor(dependencies, visitor, query, page.previous)
     shown_bands = [query.band] if query.band else list(page.counts)
     return render(
         request,
@@ -67,6 +68,7 @@ async def queue_page(
         is_at_least=bool(page.capped.intersection(shown_bands)),
         most=wanted.most,
         next_page=query.address(cursor=following) if following else None,
+        previous_page=query.address(cursor=previous) if query.cursor else None,
         people=[one for one in people if one.disabled_at is None and one.id != user_id],
         since=since,
         known=known.newer,

@@ -12,7 +12,6 @@ from starlette.responses import RedirectResponse, Response
 
 from api.dependencies import ApiDependencies, CurrentDependencies
 from api.rules.changes import make_rule, make_version
-from api.rules.schemas import RuleChangeIn
 from console.access import Admin, Reviewer, Visitor
 from console.page_route import PageRoute
 from console.rendering import render
@@ -110,8 +109,7 @@ async def save_change(
         return await _tried(request, visitor, dependencies, rule_id, form, saving=True)
 
     def save(engine: Engine) -> None:
-        content = form.content()
-        change = RuleChangeIn(version=max(1, form.version), **content.model_dump())
+        change = form.change()
         reason = reason_given(form.reason)
         with tenant_transaction(engine, visitor.tenant_id, actor=visitor.actor) as connection:
             make_version(connection, visitor.tenant_id, rule_id, change, visitor.actor, reason)

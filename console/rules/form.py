@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ValidationError
 
-from api.rules.schemas import RuleIn
+from api.rules.schemas import RuleChangeIn, RuleIn
 from scoring.errors import FieldError, InvalidExpression, InvalidRequest, invalid_request
 from scoring.lists.entry_rows import reason_fault
 from scoring.rules.rule import DEFAULT_PRIORITY, Rule
@@ -78,6 +78,20 @@ class RuleForm(BaseModel):
                     "state": self.state or "shadow",
                     "priority": int(number) if number.isascii() and number.isdigit() else number,
                 }
+            )
+        except ValidationError as error:
+            raise invalid_body(error) from error
+
+    def change(self) -> RuleChangeIn:
+        """Return the rule as a change of the version that the form was made from.
+
+        Raises:
+            InvalidRequest: names each field that is not valid.
+        """
+        content = self.content()
+        try:
+            return RuleChangeIn.model_validate(
+                content.model_dump() | {"version": max(1, self.version)}
             )
         except ValidationError as error:
             raise invalid_body(error) from error

@@ -15,6 +15,7 @@ from console.access import Admin, Visitor
 from console.formats import utc_now
 from console.page_route import PageRoute
 from console.rendering import render
+from console.shown_once import forget_shown, redirect_to_show, values_to_show
 from persistence.api_keys import SCOPES, list_keys, revoke_key
 from persistence.key_names import KEY_START
 from scoring.errors import InvalidRequest
@@ -30,8 +31,10 @@ VALID_DAYS = ("30", "90", "365", "never")
 async def keys_page(
     request: Request, visitor: Admin, dependencies: CurrentDependencies
 ) -> Response:
-    """Show the API keys of the tenant."""
-    return await _page(request, visitor, dependencies)
+    """Show the API keys of the tenant, and once the one that was just issued."""
+    key = values_to_show(request, visitor).get("key")
+    page = await _page(request, visitor, dependencies, key=key)
+    return forget_shown(request, page, PATH)
 
 
 @router.post(PATH)
@@ -43,7 +46,7 @@ async def issue(
     scopes: Annotated[tuple[str, ...], Form()] = (),
     days: Annotated[str, Form()] = "90",
 ) -> Response:
-    """Issue a key and show it, this once."""
+    """Issue a key, which the page shows this once."""
     try:
         if days not in VALID_DAYS:
             raise invalid_fields([(("days",), f"must be one of {', '.join(VALID_DAYS)}")])
@@ -59,7 +62,7 @@ async def issue(
     except InvalidRequest as error:
         typed: dict[str, object] = {"name": name, "scopes": scopes, "days": days}
         return await _page(request, visitor, dependencies, error=error, typed=typed)
-    return await _page(request, visitor, dependencies, key=key)
+    return redirect_to_show(request, visitor, PATH, {"key": key})
 
 
 @router.post(f"{PATH}/{{prefix}}/revoke")

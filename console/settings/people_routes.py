@@ -14,6 +14,7 @@ from api.dependencies import ApiDependencies, CurrentDependencies
 from console.access import Admin, Visitor
 from console.page_route import PageRoute
 from console.rendering import render
+from console.shown_once import forget_shown, redirect_to_show, values_to_show
 from persistence.people import users
 from persistence.people.links import create_link
 from persistence.people.users import ROLES, User
@@ -28,8 +29,12 @@ PATH = "/console/settings/people"
 async def people_page(
     request: Request, visitor: Admin, dependencies: CurrentDependencies
 ) -> Response:
-    """Show the people of the tenant with their roles."""
-    return await _page(request, visitor, dependencies)
+    """Show the people of the tenant with their roles, and once the link that was just made."""
+    shown = values_to_show(request, visitor)
+    page = await _page(
+        request, visitor, dependencies, link=shown.get("link"), invited=shown.get("name")
+    )
+    return forget_shown(request, page, PATH)
 
 
 @router.post(PATH)
@@ -41,7 +46,7 @@ async def add(
     name: Annotated[str, Form()] = "",
     role: Annotated[str, Form()] = "",
 ) -> Response:
-    """Add a person, and show the link with which they choose a password, this once."""
+    """Add a person; the page shows the link with which they choose a password, this once."""
     try:
         user = await dependencies.run(
             users.create_user,
@@ -64,7 +69,7 @@ async def new_link(
     dependencies: CurrentDependencies,
     email: Annotated[str, Form()],
 ) -> Response:
-    """Show a link with which a person chooses another password, this once."""
+    """Make a link with which a person chooses another password; the page shows it this once."""
     user = await dependencies.run(users.find_user, visitor.tenant_id, email)
     return await _with_link(request, visitor, dependencies, user)
 
@@ -147,7 +152,7 @@ async def _with_link(
     token = await dependencies.run(create_link, user, "password", actor=visitor.actor)
     address = dependencies.public_url or str(request.base_url)
     link = f"{address.rstrip('/')}/console/links/{token}"
-    return await _page(request, visitor, dependencies, link=link, invited=user)
+    return redirect_to_show(request, visitor, PATH, {"link": link, "name": user.name})
 
 
 async def _page(
@@ -158,7 +163,7 @@ async def _page(
     error: InvalidRequest | None = None,
     typed: dict[str, str] | None = None,
     link: str | None = None,
-    invited: User | None = None,
+    invited: str | None = None,
 ) -> Response:
     people = await dependencies.run(users.list_users, visitor.tenant_id)
     return render(

@@ -11,11 +11,17 @@ from starlette.responses import RedirectResponse, Response
 
 from api.dependencies import CurrentDependencies
 from console.access import Reviewer
+from console.event_types import in_force
 from console.page_route import PageRoute
 from console.rendering import LANGUAGE_COOKIE, render
 from console.strings import LANGUAGES
 from persistence.event_types import current_event_type
-from scoring.transaction import PAYSIM
+from persistence.history.retention import KEPT_US
+from persistence.monitoring.oldest import read_oldest
+from persistence.people.links import VALID
+from persistence.people.sessions import IDLE, LONGEST
+from persistence.review.assignments import CLAIM
+from scoring.windows.definition import DAY_US
 from web.invalid_fields import invalid_fields
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -27,11 +33,18 @@ _YEAR_S = 365 * 24 * 60 * 60
 async def settings_page(
     request: Request, visitor: Reviewer, dependencies: CurrentDependencies
 ) -> Response:
-    """Show the person's account, language and sessions, and the tenant's event type."""
+    """Show account, language and sessions, the event type, and what is kept how long."""
     stored = await dependencies.run(current_event_type, visitor.tenant_id)
-    event_type = stored.event_type if stored else PAYSIM
     return render(
-        request, "settings/settings.html.j2", visitor, event_type=event_type, stored=stored
+        request,
+        "settings/settings.html.j2",
+        visitor,
+        event_type=in_force(stored),
+        stored=stored,
+        oldest=await dependencies.run(read_oldest, visitor.tenant_id),
+        kept_days=KEPT_US // DAY_US,
+        minutes=[int(one.total_seconds()) // 60 for one in (IDLE, CLAIM)],
+        hours=[int(one.total_seconds()) // 3600 for one in (LONGEST, VALID)],
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from math import ceil
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,12 +22,16 @@ from console.access import (
 from console.page_route import HOME, SIGN_IN, PageRoute, local_path
 from console.rendering import render
 from persistence.people.links import Link, read_link, use_link
-from persistence.people.sessions import SignInRefused, sign_in, sign_out
+from persistence.people.sessions import REFUSED, SignInRefused, sign_in, sign_out
 from scoring.errors import InvalidRequest
+from web.client_address import client_network
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 ORGANISATION_COOKIE = "sentinel_organisation"
+REFUSED_EVERY_S = 0.25
+"""A refusal is sent a whole multiple of this after the request: what differs between an account
+that exists and one that does not is far below it, and holds no connection while it waits."""
 _YEAR_S = 365 * 24 * 60 * 60
 
 
@@ -56,10 +62,12 @@ async def begin_session(
 ) -> Response:
     """Begin a session, or show the form again with what was wrong."""
     await check_not_forged(request, None)
-    target = local_path(next_path)
+    target, began_at = local_path(next_path), anyio.current_time()
     try:
-        token = await dependencies.run_hashing(sign_in, organisation, email, password)
+        token = await _sign_in(request, dependencies, organisation, email, password)
     except SignInRefused as refusal:
+        took = anyio.current_time() - began_at
+        await anyio.sleep_until(began_at + ceil(took / REFUSED_EVERY_S) * REFUSED_EVERY_S)
         return _form(
             request,
             dependencies,
@@ -126,6 +134,24 @@ async def end_session(
     response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
     clear_session(request, response)
     return response
+
+
+async def _sign_in(
+    request: Request, dependencies: ApiDependencies, organisation: str, email: str, password: str
+) -> str:
+    """Return the token of a new session; an address with too many failures gets none."""
+    address = None
+    if dependencies.proxies is not None:
+        address = client_network(request, dependencies.proxies)
+    failed = dependencies.failed_sign_ins
+    if address is not None and failed.is_reached(address):
+        raise SignInRefused(REFUSED)
+    try:
+        return await dependencies.run_hashing(sign_in, organisation, email, password)
+    except SignInRefused:
+        if address is not None:
+            failed.add(address)
+        raise
 
 
 def _form(

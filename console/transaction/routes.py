@@ -13,6 +13,7 @@ from api.dependencies import CurrentDependencies
 from console.access import Reviewer
 from console.entity.score_chart import score_chart
 from console.event_values import entity_path, shown_values
+from console.lists.entry_form import EXPIRIES
 from console.page_route import PageRoute
 from console.rendering import formats_of, render
 from console.transaction.feature_values import feature_values
@@ -79,6 +80,7 @@ async def transaction_page(
         changes=changes.entries,
         readings=readings,
         here=f"/console/transactions/{transaction_id}",
+        expiries=EXPIRIES,
     )
 
 

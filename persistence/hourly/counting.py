@@ -24,11 +24,12 @@ from scoring.event_type.fields import EventType
 LAST_ID = UUID(int=2**128 - 1)
 """End of a span without an end."""
 
-_SPAN = """
+SPAN = """
     FROM predictions p JOIN transactions t ON t.tenant_id = p.tenant_id AND t.id = p.transaction_id
     WHERE p.tenant_id = :tenant_id AND p.id >= :start AND p.id < :end
         AND t.tenant_id = :tenant_id AND t.id >= :start AND t.id < :end
 """
+"""SQL of the decisions of a span, as `p`, and their transactions, as `t`."""
 _KIND = "array_position(CAST(:kinds AS text[]), p.decision || '/' || p.risk_band)"
 _COUNT = text(
     f"""
@@ -37,7 +38,7 @@ _COUNT = text(
         SELECT date_trunc('hour', uuid_extract_timestamp(p.id)) AS hour, {_KIND} - 1 AS kind,
             width_bucket(p.score, CAST(:scores AS float8[])) AS score,
             width_bucket(p.latency_ms, CAST(:latencies AS float8[])) AS latency, t.amount
-        {_SPAN}
+        {SPAN}
     ) AS decided
     GROUP BY GROUPING SETS ((hour, kind), (hour, score), (hour, latency))
     """  # noqa: S608 - constants of this file, here and below
@@ -49,7 +50,7 @@ _COUNT_CATEGORIES = text(
     FROM (
         SELECT date_trunc('hour', uuid_extract_timestamp(p.id)) AS hour, t.fields, t.type,
             p.decision <> 'approve' AS flagged, t.amount
-        {_SPAN}
+        {SPAN}
     ) AS decided
     CROSS JOIN unnest(CAST(:fields AS text[])) AS category (field)
     CROSS JOIN LATERAL (

@@ -78,7 +78,7 @@ def fold_hours(engine: Engine, tenant_id: int, now: datetime) -> bool:
         if (mark := _mark(connection, tenant_id, before)) is None:
             return False
         fields = fields_of(connection, tenant_id)
-        until, has_more = _end(connection, tenant_id, mark.decided_until, before)
+        until, has_more = end_of_next(connection, tenant_id, mark.decided_until, before)
         found = HourCounts()
         if until > mark.decided_until:
             found = count_decisions(connection, tenant_id, fields, mark.decided_until, until)
@@ -127,6 +127,27 @@ def within(
     return merged
 
 
+def end_of_next(
+    connection: Connection, tenant_id: int, since: datetime, before: datetime
+) -> tuple[datetime, bool]:
+    """Return the end of the next decisions, and whether there are more of them.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose decisions they are.
+        since: time up to which decisions are counted.
+        before: time from which they are left.
+    """
+    start = first_id_of(since)
+    given = {"tenant_id": tenant_id, "start": start, "end": first_id_of(before)}
+    nth = connection.execute(_NTH, given | {"limit": MAX_DECISIONS}).scalar_one_or_none()
+    if nth is None:
+        return _to_millisecond(before), False
+    # All of a millisecond are added at once, and at least one is.
+    next_ms = max(unix_ms_of(nth), unix_ms_of(start) + 1)
+    return datetime.fromtimestamp(next_ms / 1000, UTC), True
+
+
 def _mark(connection: Connection, tenant_id: int, before: datetime) -> Row[Any] | None:
     """Return up to where a tenant's figures go, locked; None while another process adds to them.
 
@@ -152,20 +173,6 @@ def _mark(connection: Connection, tenant_id: int, before: datetime) -> Row[Any] 
     new = insert(HourCountingRow).values(tenant_id=tenant_id, decided_until=start)
     connection.execute(new.on_conflict_do_nothing())
     return connection.execute(statement).one_or_none()
-
-
-def _end(
-    connection: Connection, tenant_id: int, since: datetime, before: datetime
-) -> tuple[datetime, bool]:
-    """Return the end of the next decisions, and whether there are more of them."""
-    start = first_id_of(since)
-    given = {"tenant_id": tenant_id, "start": start, "end": first_id_of(before)}
-    nth = connection.execute(_NTH, given | {"limit": MAX_DECISIONS}).scalar_one_or_none()
-    if nth is None:
-        return _to_millisecond(before), False
-    # All of a millisecond are added at once, and at least one is.
-    next_ms = max(unix_ms_of(nth), unix_ms_of(start) + 1)
-    return datetime.fromtimestamp(next_ms / 1000, UTC), True
 
 
 def _to_millisecond(moment: datetime) -> datetime:

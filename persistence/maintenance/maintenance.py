@@ -8,7 +8,8 @@ partition.
 
 Long work takes no such lock and goes page by page: past events that no window sees are deleted
 (`persistence/history/retention.py`), idempotency keys, feedback and labels of an old month are
-deleted before the month is dropped, and afterwards foreign keys are validated
+deleted before the month is dropped, claims, sessions and one-time links are deleted when they have
+ended (`persistence/maintenance/ended.py`), and afterwards foreign keys are validated
 (`persistence/maintenance/foreign_keys.py`) and indexes built that a migration only began
 (`persistence/maintenance/indexes.py`). After a run that was killed, the next run completes the
 work.
@@ -29,6 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from persistence.actor import Actor
 from persistence.errors import translate_errors
 from persistence.history.retention import KEPT_US, count_old_events, delete_old_events
+from persistence.maintenance.ended import Ended, count_ended, delete_ended
 from persistence.maintenance.errors import MaintenanceError
 from persistence.maintenance.foreign_keys import foreign_keys_dropped, unvalidated, validate
 from persistence.maintenance.indexes import build_indexes
@@ -43,6 +45,7 @@ from persistence.maintenance.partitions import (
 )
 from persistence.maintenance.pause import PAUSE_S, run_within
 from persistence.maintenance.retention import (
+    delete_assignments,
     delete_feedback,
     delete_keys,
     delete_labels,
@@ -118,7 +121,9 @@ def maintain(
         work = _plan(connection, now, retain_months, retain_access_months)
         if dry_run:
             old = 0 if keep_events else count_old_events(connection)
-            _preview(work, old, report)
+            with every_tenants_transaction(connection):
+                ended = count_ended(connection)
+            _preview(work, old, ended, report)
             return
         if work.move:
             run_within(pause_s, connection, partial(_move, connection, work))
@@ -136,12 +141,16 @@ def maintain(
         old = 0 if keep_events else delete_old_events(connection, actor)
         if old:
             report(f"Deleted {counted(old, 'past event')} of entities {_HISTORY}.")
+        with every_tenants_transaction(connection, actor):
+            ended = delete_ended(connection)
+        if any(ended):
+            report(f"Deleted {ended}.")
         _validate(connection, report)
         for index in build_indexes(connection):
             report(f"Built the index {index}.")
         if work.later:
             report(f"Left {counted(work.later, 'row')} of later months in the default partitions.")
-        if not old and work == Work((), {}, (), (), work.later):
+        if not old and not any(ended) and work == Work((), {}, (), (), work.later):
             report(
                 f"The partitions of this month and the next {MONTHS_AHEAD} exist; nothing to do."
             )
@@ -225,7 +234,7 @@ def _default_rows(connection: Connection) -> dict[Month, int]:
     return counts
 
 
-def _preview(work: Work, old: int, report: Report) -> None:
+def _preview(work: Work, old: int, ended: Ended, report: Report) -> None:
     for month, count in sorted(work.move.items()):
         report(f"Would move {counted(count, 'row')} of {month} out of the default partitions.")
     for month in work.make:
@@ -236,7 +245,9 @@ def _preview(work: Work, old: int, report: Report) -> None:
         report(f"Would drop the access log of {month}.")
     if old:
         report(f"Would delete {counted(old, 'past event')} of entities {_HISTORY}.")
-    if not (work.move or work.make or work.drop or work.drop_accesses or old):
+    if any(ended):
+        report(f"Would delete {ended}.")
+    if not (work.move or work.make or work.drop or work.drop_accesses or old or any(ended)):
         report("Nothing to do.")
 
 
@@ -274,6 +285,7 @@ def _drop(
     for month in months:
         decisions, keys = delete_keys(connection, month)
         with every_tenants_transaction(connection, actor):
+            delete_assignments(connection, month)
             feedback = delete_feedback(connection, month)
             labels = delete_labels(connection, month)
             keys += delete_requests(connection, month)

@@ -73,6 +73,14 @@ def delete_labels(connection: Connection, month: Month) -> int:
     ).rowcount
 
 
+def delete_assignments(connection: Connection, month: Month) -> None:
+    """Delete who works on transactions up to a month."""
+    connection.execute(
+        text("DELETE FROM review_assignments WHERE transaction_id < :end"),
+        {"end": month.plus(1).first_id},
+    )
+
+
 def delete_requests(connection: Connection, month: Month) -> int:
     """Delete the requests up to a month that had a key of their own; return how many.
 
@@ -126,7 +134,7 @@ def drop_month(connection: Connection, month: Month, actor: Actor = OPERATOR) ->
 
 def delete_hours(connection: Connection, month: Month) -> None:
     """Delete the figures of the hours up to a month."""
-    for table in ("decision_hours", "category_hours"):
+    for table in ("decision_hours", "expected_hours", "category_hours"):
         connection.execute(
             text(f"DELETE FROM {table} WHERE hour < :end"),  # noqa: S608 - names of this file
             {"end": month.plus(1).start},

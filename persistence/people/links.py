@@ -91,7 +91,7 @@ def use_link(engine: Engine, token: str, password: str | None = None) -> str:
         password: password that the person chose; None with a link to sign in.
 
     Raises:
-        LinkGone: it was used, has expired, or there is none.
+        LinkGone: it was used, has expired, there is none, or the account is disabled.
         InvalidRequest: the password is refused; the link can still be used.
     """
     tenant_id = _tenant_of(token)
@@ -116,7 +116,10 @@ def use_link(engine: Engine, token: str, password: str | None = None) -> str:
                 .where(UserRow.tenant_id == tenant_id, UserRow.id == user.id)
                 .values(password_hash=hashed, password_set_at=datetime.now(UTC))
             )
-        return begin_session(connection, user)
+        session = begin_session(connection, user)
+        if session is None:  # disabled since the link was read; nothing of this is kept
+            raise LinkGone(_GONE)
+        return session
 
 
 def _use_up_links(connection: Connection, user: User, *purposes: Purpose) -> None:

@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, case, delete, insert, select, update
+from sqlalchemy import Connection, Engine, case, delete, insert, or_, select, text, update
 from sqlalchemy import func as sql
 
 from persistence.actor import Actor
@@ -29,9 +29,13 @@ MAX_FAILURES = 5
 """Failed sign-ins after which no password is accepted for LOCKED."""
 LOCKED = timedelta(minutes=15)
 
+NOBODY = 0
+"""No tenant and no person has this id."""
+
+_NO_WAIT = text("SET LOCAL synchronous_commit = off")
 _SEEN_EVERY = timedelta(minutes=1)
 _TOKEN_BYTES = 32
-_REFUSED = (
+REFUSED = (
     "The organisation, e-mail or password is not right, or there were too many attempts: after "
     f"{MAX_FAILURES} that failed, none is accepted for {LOCKED // timedelta(minutes=1)} minutes."
 )
@@ -105,20 +109,19 @@ def sign_in(engine: Engine, tenant_slug: str, email: str, password: str) -> str:
     Raises:
         SignInRefused: no session; the message is the same whatever the reason.
     """
+    # Every failure runs the same statements and hashes once, so that each takes the same time.
     tenant_id = _tenant_id(engine, tenant_slug)
-    found = _find(engine, tenant_id, email) if tenant_id is not None else None
-    # Hashed in every case, so that each answer takes the same time.
+    found = _find(engine, NOBODY if tenant_id is None else tenant_id, email)
+    user = found[0] if found else None
     is_right = is_password(found[1] if found else None, password)
-    if found is None:
-        raise SignInRefused(_REFUSED)
-    user = found[0]
-    if user.disabled_at is not None or _is_locked(user):
-        raise SignInRefused(_REFUSED)
-    if not is_right:
+    if user is None or not is_right or user.disabled_at is not None or _is_locked(user):
         _record_failure(engine, user)
-        raise SignInRefused(_REFUSED)
+        raise SignInRefused(REFUSED)
     with tenant_transaction(engine, user.tenant_id, actor=actor_of(user)) as connection:
-        return begin_session(connection, user)
+        token = begin_session(connection, user)
+    if token is None:
+        raise SignInRefused(REFUSED)
+    return token
 
 
 def sign_in_as(engine: Engine, tenant_slug: str, email: str) -> str:
@@ -133,27 +136,38 @@ def sign_in_as(engine: Engine, tenant_slug: str, email: str) -> str:
         SignInRefused: the tenant has no such person, or the account is disabled.
     """
     tenant_id = _tenant_id(engine, tenant_slug)
-    found = _find(engine, tenant_id, email) if tenant_id is not None else None
-    if found is None or found[0].disabled_at is not None:
+    found = _find(engine, NOBODY if tenant_id is None else tenant_id, email)
+    token = None
+    if found is not None:
+        user = found[0]
+        with tenant_transaction(engine, user.tenant_id, actor=actor_of(user)) as connection:
+            token = begin_session(connection, user)
+    if token is None:
         raise SignInRefused(f"The organisation has no account in use with the e-mail {email}.")
-    user = found[0]
-    with tenant_transaction(engine, user.tenant_id, actor=actor_of(user)) as connection:
-        return begin_session(connection, user)
+    return token
 
 
-def begin_session(connection: Connection, user: User) -> str:
-    """Begin a session of a person, and return its token; sessions that are over are removed."""
+def begin_session(connection: Connection, user: User) -> str | None:
+    """Begin a session of a person, and return its token; sessions that are over are removed.
+
+    Returns:
+        None where the account is disabled. Whoever disables it during the transaction waits for
+        its end, and ends the session.
+    """
     now = datetime.now(UTC)
     token = new_token(user.tenant_id)
+    in_use = connection.execute(
+        update(UserRow)
+        .where(UserRow.tenant_id == user.tenant_id, UserRow.id == user.id)
+        .where(UserRow.disabled_at.is_(None))
+        .values(failures=0, locked_until=None)
+    )
+    if not in_use.rowcount:
+        return None
     connection.execute(
         delete(UserSessionRow).where(
             UserSessionRow.tenant_id == user.tenant_id, UserSessionRow.expires_at <= now
         )
-    )
-    connection.execute(
-        update(UserRow)
-        .where(UserRow.tenant_id == user.tenant_id, UserRow.id == user.id)
-        .values(failures=0, locked_until=None)
     )
     connection.execute(
         insert(UserSessionRow).values(
@@ -247,17 +261,30 @@ def _is_locked(user: User) -> bool:
     return user.locked_until is not None and user.locked_until > datetime.now(UTC)
 
 
-def _record_failure(engine: Engine, user: User) -> None:
-    """Count a failed sign-in; the last one of MAX_FAILURES locks the account."""
+def _record_failure(engine: Engine, user: User | None) -> None:
+    """Count a failed sign-in; the last one of MAX_FAILURES locks the account.
+
+    For nobody, and for an account that is locked or disabled, the same statement finds no row.
+
+    Args:
+        engine: pool of connections.
+        user: account with the e-mail; None: there is none.
+    """
+    tenant_id, user_id = (user.tenant_id, user.id) if user else (NOBODY, NOBODY)
+    now = datetime.now(UTC)
     is_last = UserRow.failures + 1 >= MAX_FAILURES
     statement = (
         update(UserRow)
-        .where(UserRow.tenant_id == user.tenant_id, UserRow.id == user.id)
+        .where(UserRow.tenant_id == tenant_id, UserRow.id == user_id)
+        .where(UserRow.disabled_at.is_(None))
+        .where(or_(UserRow.locked_until.is_(None), UserRow.locked_until <= now))
         .values(
             failures=sql.mod(UserRow.failures + 1, MAX_FAILURES),
-            locked_until=case((is_last, datetime.now(UTC) + LOCKED)),
+            locked_until=case((is_last, now + LOCKED)),
         )
     )
     # Not the person: whoever guesses may be somebody else.
-    with tenant_transaction(engine, user.tenant_id) as connection:
+    with tenant_transaction(engine, tenant_id) as connection:
+        # Waiting for the disk would show that a row was written. A crash loses one count at most.
+        connection.execute(_NO_WAIT)
         connection.execute(statement)

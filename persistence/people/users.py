@@ -155,8 +155,10 @@ def disable_user(engine: Engine, tenant_id: int, email: str, *, actor: Actor) ->
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
         found = _found(connection, tenant_id, email)
         _keep_an_administrator(connection, tenant_id, found, "email")
+        disabled = _update(connection, tenant_id, email, disabled_at=sql.now())
+        # With the row locked: no session begins any more that would be left.
         end_sessions_of(connection, tenant_id, found.id)
-        return _update(connection, tenant_id, email, disabled_at=sql.now())
+        return disabled
 
 
 def enable_user(engine: Engine, tenant_id: int, email: str, *, actor: Actor) -> User:

@@ -82,16 +82,20 @@ def claim(
         (ReviewAssignmentRow.user_id == user.id) & ReviewAssignmentRow.until.is_not(None),
     )
     with tenant_transaction(engine, user.tenant_id, actor=actor_of(user)) as connection:
-        if leave is not None:
-            mine = (ReviewAssignmentRow.user_id == user.id, ReviewAssignmentRow.until.is_not(None))
-            connection.execute(_of(user.tenant_id, [leave]).where(*mine))
         _require_transaction(connection, user.tenant_id, transaction_id)
-        values = {"user_id": user.id, "at": now, "until": now + CLAIM}
-        connection.execute(
-            insert(ReviewAssignmentRow)
-            .values(tenant_id=user.tenant_id, transaction_id=transaction_id, **values)
-            .on_conflict_do_update(index_elements=_KEY, set_=values, where=is_free)
-        )
+        # In the order in which verdicts end claims, so that nobody waits in a circle.
+        for one in sorted({transaction_id, leave or transaction_id}):
+            if one == transaction_id:
+                values = {"user_id": user.id, "at": now, "until": now + CLAIM}
+                connection.execute(
+                    insert(ReviewAssignmentRow)
+                    .values(tenant_id=user.tenant_id, transaction_id=transaction_id, **values)
+                    .on_conflict_do_update(index_elements=_KEY, set_=values, where=is_free)
+                )
+            else:
+                is_mine = ReviewAssignmentRow.user_id == user.id
+                is_claim = ReviewAssignmentRow.until.is_not(None)
+                connection.execute(_of(user.tenant_id, [one]).where(is_mine, is_claim))
         return assignments_of(connection, user.tenant_id, [transaction_id])[transaction_id]
 
 
@@ -123,7 +127,7 @@ def assign(
 
 
 def release(connection: Connection, tenant_id: int, transaction_ids: Sequence[UUID]) -> None:
-    """End every claim and assignment of transactions, as a verdict does.
+    """End every claim and assignment of transactions, as feedback does.
 
     Args:
         connection: connection inside a `tenant_transaction`.

@@ -24,6 +24,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    null,
     or_,
     select,
     true,
@@ -103,12 +104,14 @@ class QueuePage:
     Attributes:
         entries: decisions in the order that was asked for.
         next: end of the page, after which the next one begins; None on the last page.
+        previous: place after which the page before begins; None where that is the first page.
         counts: number of decisions that pass the filters, by band.
         capped: bands of which not every decision was looked at; their count is a lower bound.
     """
 
     entries: Sequence[QueueEntry]
     next: Place | None
+    previous: Place | None
     counts: Mapping[RiskBand, int]
     capped: frozenset[RiskBand]
 
@@ -143,8 +146,9 @@ def read_queue(
         page = _page(passing, tenant_id, band, order, limit, after)
         columns = func.json_build_array(page.c.score, page.c.id, page.c.transaction_id)
         rows_of_page = select(func.json_agg(columns)).scalar_subquery()
-        statement = select(_by_band(waiting), _by_band(passing), rows_of_page)
-        read, counts, rows = connection.execute(statement).one()
+        before = _before(passing, band, order, limit, after) if after else null()
+        statement = select(_by_band(waiting), _by_band(passing), rows_of_page, before)
+        read, counts, rows, place = connection.execute(statement).one()
         in_order = sorted(rows or (), key=lambda row: row[:2] if order == "risk" else row[1])
         if order == "risk":
             in_order.reverse()
@@ -155,7 +159,8 @@ def read_queue(
     entries = [QueueEntry(one, assignments.get(one.decided.transaction_id)) for one in cases]
     counted: dict[RiskBand, int] = {one: (counts or {}).get(one, 0) for one in RISK_BANDS}
     capped = frozenset(one for one in RISK_BANDS if (read or {}).get(one, 0) >= wanted.most)
-    return QueuePage(entries, Place(last[0], UUID(last[1])) if last else None, counted, capped)
+    following, previous = (Place(one[0], UUID(one[1])) if one else None for one in (last, place))
+    return QueuePage(entries, following, previous, counted, capped)
 
 
 def matching(
@@ -302,6 +307,21 @@ def _page(
         .select_from(first.join(of_prediction, true()))
         .subquery("page")
     )
+
+
+def _before(
+    matched: CTE, band: RiskBand | None, order: Order, limit: int, after: Place
+) -> ScalarSelect[Any]:
+    """Return score and id of the place after which the page before begins; none: the first page."""
+    rows = select(matched.c.id, matched.c.score).where(of_band(matched.c.risk_band, band))
+    if order == "risk":
+        end = tuple_(literal(after.score), literal(after.prediction_id))
+        rows = rows.where(tuple_(matched.c.score, matched.c.id) >= end)
+        rows = rows.order_by(matched.c.score, matched.c.id)
+    else:
+        rows = rows.where(matched.c.id <= after.prediction_id).order_by(matched.c.id.desc())
+    place = rows.offset(limit).limit(1).subquery("before")
+    return select(func.json_build_array(place.c.score, place.c.id)).scalar_subquery()
 
 
 def of_band(column: ColumnElement[str], band: RiskBand | None) -> ColumnElement[bool]:

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, select
 
 from persistence.actor import Actor
-from persistence.review.assignments import release
 from persistence.review.cases import FEEDBACK_COLUMNS, Feedback, Label, predictions_of
 from persistence.review.worklist import add_feedback
 from persistence.tables.decisions import PredictionRow
@@ -71,10 +70,7 @@ def give_verdicts(
     # In one order, so that two people who decide the same rows wait for each other only once.
     in_order = sorted(verdicts, key=lambda verdict: verdict.transaction_id)
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
-        results = [_give(connection, tenant_id, verdict, actor) for verdict in in_order]
-        if stored := [one.given.transaction_id for one in results if one.is_stored]:
-            release(connection, tenant_id, stored)
-    return results
+        return [_give(connection, tenant_id, verdict, actor) for verdict in in_order]
 
 
 def _give(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, insert, literal, select, tuple_, unio
 from persistence.access_log import TRANSACTION_READ, log_access, transaction_object
 from persistence.actor import Actor
 from persistence.labels.history import label_history
+from persistence.review.assignments import release
 from persistence.review.cases import (
     FEEDBACK_COLUMNS,
     Case,
@@ -145,6 +146,8 @@ def add_feedback(
 ) -> Feedback:
     """Store an analyst's feedback; earlier feedback is kept, the latest counts.
 
+    It ends claims and assignments of the transaction, whoever gives it.
+
     `confirmed_fraud` and `false_positive` settle the case and take it off the worklist;
     `escalated` leaves it there, or puts it back, for somebody else to settle.
 
@@ -181,6 +184,7 @@ def add_feedback(
     # feedback is the latest also sets `reviewed`.
     if not connection.execute(settle).all():
         raise _not_found(transaction_id)
+    release(connection, tenant_id, [transaction_id])
     return Feedback(*connection.execute(store).one())
 
 

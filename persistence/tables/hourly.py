@@ -52,6 +52,20 @@ class CategoryHourRow(Base):
     amount: Mapped[float] = mapped_column(comment="money")
 
 
+class ExpectedHourRow(Base):
+    """Sums over the decisions of an hour with probability p and amount a, by outcome."""
+
+    __tablename__ = "expected_hours"
+
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True, comment="start of the hour, UTC")
+    frauds: Mapped[list[float]] = mapped_column(comment="sum of p")
+    fraud_amounts: Mapped[list[float]] = mapped_column(comment="sum of p a")
+    variances: Mapped[list[float]] = mapped_column(comment="sum of p (1 - p)")
+    variance_amounts: Mapped[list[float]] = mapped_column(comment="sum of p (1 - p) a")
+    variance_squares: Mapped[list[float]] = mapped_column(comment="sum of p (1 - p) a squared")
+
+
 class HourCountingRow(Base):
     """Up to where a tenant's decisions and labels are counted in the hours."""
 
@@ -64,4 +78,7 @@ class HourCountingRow(Base):
     )
     category_values: Mapped[dict[str, Any]] = mapped_column(
         JSONB, server_default=text("'{}'"), comment="values that are counted apart, by field"
+    )
+    expected_until: Mapped[datetime | None] = mapped_column(
+        comment="decisions before are in expected_hours; null: none is"
     )

@@ -49,6 +49,24 @@ def parse_address(tracking_uri: str) -> Address:
     )
 
 
+def browser_address(tracking_uri: str) -> str | None:
+    """Return the address at which a person's browser may open MLflow, without a login.
+
+    Returns:
+        None for a database, and for a server with a name that only the cluster or the network of
+        its containers resolves: one without a dot, or under `.svc` or `.cluster.local`.
+
+    Raises:
+        TrackingUriError: the URI is malformed.
+    """
+    address = parse_address(tracking_uri)
+    host = urlsplit(address.uri).hostname or ""
+    is_inner = host != "localhost" and "." not in host and ":" not in host
+    if not address.is_server or is_inner or host.endswith((".svc", ".cluster.local")):
+        return None
+    return address.uri
+
+
 def _server(uri: str) -> Address:
     parts = urlsplit(uri)
     try:

@@ -1,6 +1,6 @@
 """Model versions on disk: complete downloads only, the five used last of each registered model.
 
-    <root>/<registered model>/<version>-<created_ms>/   the five files and MLmodel
+    <root>/<registered model>/<version>-<created_ms>/   the five files, MLmodel, and their digest
     <root>/<registered model>/production.json           version that serves a start without MLflow
 
 Processes may share a root: a folder is renamed into place and renamed before it is removed.
@@ -37,6 +37,8 @@ KEPT_VERSIONS = 5
 _UNFINISHED = ".unfinished-"
 _ABANDONED_AFTER_S = 3600.0
 _ANY = RegisteredVersion("", 0, 0)
+_VERIFIED = "verified.sha256"
+"""File with the digest that a version's files had when they were verified."""
 _PLAIN_NAME = re.compile(r"[a-z0-9_-]{1,100}")
 
 
@@ -82,6 +84,29 @@ class DiskCache:
                     self._remove(folder)
                     unfinished.rename(folder)
         return folder
+
+    def record_digest(self, folder: Path, model_digest: str) -> None:
+        """Record the digest of a version's verified files, which `check_digest` compares.
+
+        A disk that does not take it leaves the version as usable as it was.
+        """
+        record = folder / _VERIFIED
+        with suppress(OSError):
+            if not record.exists():
+                record.write_text(model_digest)
+
+    def check_digest(self, folder: Path, model_digest: str) -> None:
+        """Compare the digest of a version's files with that of the verified ones.
+
+        Golden rows do not visit every leaf, so a changed digit in a file could go unnoticed. A
+        folder of an earlier release has no record and passes.
+
+        Raises:
+            ModelRefused: the files are not those that were verified.
+        """
+        with suppress(FileNotFoundError):
+            if (folder / _VERIFIED).read_text(errors="replace") != model_digest:
+                raise ModelRefused("the files are not those that were verified")
 
     def discard(self, version: RegisteredVersion) -> None:
         """Remove the version's folder, if it is on disk."""

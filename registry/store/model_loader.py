@@ -76,6 +76,12 @@ class ModelLoader:
 
     def _verified(self, version: RegisteredVersion, folder: Path) -> FraudModel:
         model_digest = digest(folder)
+        self._disk.check_digest(folder, model_digest)
+        model = self._loaded(version, folder, model_digest)
+        self._disk.record_digest(folder, model_digest)
+        return model
+
+    def _loaded(self, version: RegisteredVersion, folder: Path, model_digest: str) -> FraudModel:
         with self._lock_of(model_digest):
             shared = self._memory.share(model_digest, version)
             if shared is not None:

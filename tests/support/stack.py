@@ -267,7 +267,6 @@ def serving(
             "MLFLOW_TRACKING_URI": tracking_uri,
             "SENTINEL_HOME": str(home),
             "SENTINEL_KEY_SECRET": KEY_SECRET.decode(),
-            "SENTINEL_ALIAS_POLL_SECONDS": "0.2",
             "BENTOML_HOME": str(home / "bentoml"),
             **environment,
         },

@@ -85,8 +85,9 @@ def fill(stage: Stage, payments: Sequence[Payment]) -> list[Place]:
             stack.enter_context(ConsolePerson(stage.url, email, stage.password))
             for email, *_ in PEOPLE
         )
-        days = counted(max(1, round((stage.now - payments[0].at) / timedelta(days=1))), "day")
-        what = f"Deciding {counted(len(payments), 'payment')} of the last {days}"
+        days = round((stage.now - payments[0].at) / timedelta(days=1))
+        span = "day" if days <= 1 else f"{days} days"
+        what = f"Deciding {counted(len(payments), 'payment')} of the last {span}"
         with step(what) as detail:
             rule = workspace.make_rules(dana, names, [one.body for one in payments])
             scored = _decide(stage, payments, detail)

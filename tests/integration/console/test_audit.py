@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from console.audit.sentences import ACTIONS, READS, action_name
+from console.strings import LANGUAGES
 from tests.support.console.site import Site
 
 PEOPLE = "/console/settings/people"
@@ -59,3 +61,19 @@ def test_searches_are_among_what_was_read(site: Site) -> None:
     page = site.person("admin").get("/console/audit?log=reads&object=accounts/C7").text
     assert "searched transactions" in page
     assert 'href="/console/search?q=C7"' in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_action_has_a_name_in_every_language(language: str) -> None:
+    names = [action_name(action, language) for action in (*ACTIONS, *READS)]
+    assert len(set(names)) == len(names)
+    assert not set(names) & {*ACTIONS, *READS}
+
+
+def test_the_filter_lists_actions_by_their_names(site: Site) -> None:
+    chris = site.person("admin")
+    assert (
+        '<option value="key.created">API key: created</option>' in chris.get("/console/audit").text
+    )
+    reads = chris.get("/console/audit?log=reads&action=case.read").text
+    assert '<option value="case.read" selected>Case read</option>' in reads

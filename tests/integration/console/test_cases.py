@@ -71,6 +71,21 @@ def test_other_pages_send_events_and_get_the_form_first(site: Site) -> None:
     assert audited(site) == []
 
 
+def test_what_was_typed_is_kept_when_an_id_is_wrong(site: Site) -> None:
+    person = site.person()
+    (event,) = site.decided(0.9)
+    typed = {"title": "Ring", "priority": "high", "due_on": in_days(3), "note": "Seen twice."}
+    for wrong in ("nothing", "x" * 200):
+        ids = [str(event.transaction_id), wrong]
+        refused = person.submit(f"{CASES}/new", **typed, transaction=ids)
+        assert refused.status_code == 422
+        assert "There is a problem: Event " in shown(refused)
+        for kept in ('value="Ring"', f'value="{in_days(3)}"', "Seen twice.</textarea>"):
+            assert kept in refused.text
+        assert '<option value="high" selected>' in refused.text
+    assert audited(site) == []
+
+
 def test_a_case_that_has_the_event_already_is_named_before_another_is_opened(site: Site) -> None:
     person = site.person()
     (event,) = site.decided(0.9)

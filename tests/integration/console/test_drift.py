@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 
+from console.overview.folder import HourFolder
 from persistence.drift.checks import check_drift, latest_run
 from persistence.hourly.counts import SCORE_EDGES
+from persistence.hourly.folding import GRACE, fold_hours
 from scoring.evaluation.drift import SCORE
 from scoring.evaluation.reliability import reliability
+from scoring.policy import CostModel, Policy
 from scoring.prediction import ModelVersion
 from tests.support.console.site import Site
 from tests.support.data.drift import decide, last_day, payments, trained
+from tests.support.data.policies import set_policy
+from tests.support.data.review import decide as decide_one
+from tests.support.data.review import say, store
+from tests.support.factories import decision_at
 
 VERSION = ModelVersion("fraud-demo", 1)
 
@@ -53,3 +63,37 @@ def test_calibration_counts_frauds_by_score_and_leaves_out_what_nobody_knows() -
     assert (low.observed, high.observed) == (1 / 3, 1.0)
     assert low.interval[0] < 1 / 3 < low.interval[1]
     assert high.interval[1] == 1.0
+
+
+def test_the_estimate_is_shown_before_labels_come_and_compared_once_they_have(site: Site) -> None:
+    part = "/console/drift/estimate"
+    person = site.person()
+    assert "Nothing is counted yet" in person.get(part).text
+    set_policy(site.engine, site.tenant.id, Policy.at(0.05, CostModel(100.0, 0.0, 10.0)), "tests")
+    now = datetime.now(UTC)
+    awaited = [decide_one(site.tenant, p, amount=50.0) for p in (0.8, 0.6, 0.02)]
+    matured = [decide_one(site.tenant, p, amount=50.0) for p in (0.9, 0.5, 0.5, 0.04)]
+    store(site.engine, *(decision_at(one, now - timedelta(days=3)) for one in awaited))
+    old = [decision_at(one, now - timedelta(days=40)) for one in matured]
+    store(site.engine, *old)
+    for decided, label in zip(
+        old, ("confirmed_fraud", "confirmed_fraud", "false_positive"), strict=False
+    ):
+        say(site.engine, decided, label)
+    fold_hours(site.engine, site.tenant.id, now + 2 * GRACE)
+    HourFolder(site.engine).fold()
+    page = person.get(part)
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
+    first, second = words.split("Days before, whose labels have come")
+    assert "Of 3 decisions" in first
+    # 1.4 frauds of two reviews: 140 saved, and 0.6 false alarms of 10.
+    for said in ("Frauds caught 1.4", "Frauds missed 0 ", "flagged 70.0%", "Money saved 134"):
+        assert said in first, said
+    assert "Of 4 decisions" in second
+    assert re.search(r"Frauds caught 1\.9 0\.\d to 3 2 Within chance", second), second
+    assert re.search(r"Money saved 179 [\d.]+ to [\d,.]+ 190 Within chance", second), second
+    assert len(page.content) < 40_000
+    fragment = person.get(part, headers={"HX-Request": "true"}).text
+    assert "<html" not in fragment
+    assert "Nothing is counted yet" in site.person(site.stranger).get(part).text
+    assert 'hx-get="/console/drift/estimate"' in person.get("/console/drift").text

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from console.models.versions import mlflow_page
 from persistence.deployments.approvals import ApprovedVersion, approvers
-from persistence.deployments.recording import record_challenger
+from persistence.deployments.recording import record_challenger, record_promotions
 from persistence.deployments.refusals import list_refusals, record_refusal
 from persistence.tenants import set_four_eyes
 from registry.client.base import RegisteredVersion
 from registry.names import PROMOTED_AT_TAG, PROMOTED_BY_TAG
 from scoring.prediction import ModelVersion
-from tests.support.console.site import Site
+from tests.support.console.site import MLFLOW_URL, Site
 from tests.support.data.matured_decisions import (
     Past,
     fraud_model,
@@ -173,3 +174,19 @@ def test_another_tenant_sees_nothing_of_it(site: Site, rows: Rows) -> None:
         assert stranger.get(path).status_code == 404
     assert stranger.submit("/console/models/2/approve").status_code == 404
     assert approvals(rows) == []
+
+
+def test_a_version_leads_to_itself_in_mlflow(site: Site) -> None:
+    record_promotions(site.engine, [site.tenant.id], a_model(version=ModelVersion("fraud-demo", 1)))
+    person = site.person()
+    models = f'href="{MLFLOW_URL}/#/models/fraud-demo'
+    assert f'{models}" rel="external">fraud-demo in MLflow' in person.get("/console/models").text
+    page = person.get("/console/models/1").text
+    assert f'{models}/versions/1" rel="external">This version in MLflow' in page
+
+
+def test_the_address_of_a_model_in_mlflow_has_its_name_as_one_part() -> None:
+    assert mlflow_page(None, "fraud", 1) is None
+    assert mlflow_page("https://m.example/", "a/b c", 2) == (
+        "https://m.example/#/models/a%2Fb%20c/versions/2"
+    )

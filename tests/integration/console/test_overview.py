@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
 from console.overview.folder import HourFolder
+from persistence.actor import Actor
 from persistence.decisions.writer import DecisionLog
 from persistence.hourly.folding import GRACE, fold_hours
+from persistence.tenants import set_locale
 from scoring.policy import CostModel, Policy
 from tests.support.console.site import Site
 from tests.support.data.policies import set_policy
@@ -75,6 +78,26 @@ def test_a_range_leaves_out_what_is_older_but_not_what_waits(site: Site) -> None
         assert f" {count} decisions since" in words
         assert "High 4" in words
     assert person.get("/console/overview?range=5y").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("zone", "minutes"), [("Asia/Kolkata", 30), ("Asia/Kathmandu", 45), ("Europe/Berlin", 0)]
+)
+def test_seven_days_are_seven_days_in_every_zone_and_the_page_says_when_they_begin(
+    site: Site, zone: str, minutes: int
+) -> None:
+    set_locale(site.engine, site.tenant.slug, currency=None, time_zone=zone, actor=Actor("setup"))
+    now = datetime.now(UTC)
+    midnight = now.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = (midnight - timedelta(days=6)).astimezone(UTC) + timedelta(minutes=minutes)
+    for moment in (first - timedelta(seconds=1), first, first + timedelta(days=1)):
+        store(site.engine, decision_at(decide(site.tenant, 0.9), moment))
+    page = site.person().get("/console/overview").text
+    assert f" 2 decisions since {first.astimezone(ZoneInfo(zone)).day} " in text_of(page)
+    assert f"00:{minutes:02}" in text_of(page)
+    assert ("whole hours of UTC" in page) == (minutes > 0)
+    table = page.partition('id="flagged"')[2].partition("</tbody>")[0]
+    assert table.count("<tr><td>") == 7, "a row a day"
 
 
 def test_nothing_is_invented_for_a_tenant_without_decisions(site: Site) -> None:

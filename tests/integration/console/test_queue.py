@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,14 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from persistence.actor import Actor
+from persistence.api_keys import KeyIssuer
 from persistence.decisions.rows import Decided
 from persistence.review.assignments import assign, claim
 from persistence.review.worklist import read_case
 from tests.support.console.site import Person, Site
 from tests.support.data.review import say
+from tests.support.stack import KEY_SECRET
 
 JSON = {"Accept": "application/json"}
 
@@ -113,6 +117,24 @@ def test_the_count_is_of_all_pages_and_every_decision_is_on_one(site: Site) -> N
         pages += 1
     assert found == ids(made)[::-1]
     assert pages == 3
+
+
+@pytest.mark.parametrize("order", ["risk", "oldest"])
+def test_the_page_before_is_the_page_before(site: Site, order: str) -> None:
+    site.decided(*(0.06 + i / 100 for i in range(80)))
+    person = site.person()
+    pages = [person.get(f"/console/queue?order={order}")]
+    while following := re.search(r'href="([^"]*)" rel="next"', pages[-1].text):
+        pages.append(person.get(unescape(following[1])))
+    assert len(pages) == 4
+    page = pages[-1]
+    for expected in pages[-2::-1]:
+        previous = re.search(r'href="([^"]*)" rel="prev"', page.text)
+        assert previous
+        page = person.get(unescape(previous[1]))
+        assert in_order(page) == in_order(expected)
+    assert "cursor" not in str(page.url)
+    assert 'rel="prev"' not in page.text
 
 
 def test_a_verdict_settles_and_can_be_changed_later(site: Site) -> None:
@@ -237,6 +259,25 @@ def test_a_claim_expires_and_is_left_for_the_next(site: Site) -> None:
     assign(site.engine, [first.transaction_id], bo)
     claim(site.engine, second.transaction_id, bo, leave=first.transaction_id)
     assert len(read_assignees(site)) == 2, "what is assigned stays"
+
+
+def test_feedback_through_the_api_ends_claims_and_assignments_too(site: Site) -> None:
+    made = site.decided(0.7, 0.8, 0.9)
+    ana = site.people["analyst"]
+    claim(site.engine, made[0].transaction_id, ana)
+    assign(site.engine, [one.transaction_id for one in made[1:]], ana)
+    key = KeyIssuer(KEY_SECRET).issue(
+        site.engine, site.tenant.id, ("review",), None, name="desk", actor=Actor("setup")
+    )
+    for decided in made[:2]:
+        stored = httpx.post(
+            f"{site.url}/transactions/{decided.transaction_id}/feedback",
+            json={"label": "false_positive", "rationale": "He called."},
+            headers={"Authorization": f"Bearer {key}"},
+            trust_env=False,
+        )
+        assert stored.status_code == 201, stored.text
+    assert read_assignees(site) == [(made[2].transaction_id, ana.id)]
 
 
 def test_an_assignment_is_audited_with_the_person_and_a_claim_is_not(site: Site) -> None:

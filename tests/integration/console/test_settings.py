@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import UTC, datetime
+from http.cookies import SimpleCookie
 
 import pytest
 
+from console.access import COOKIE
 from persistence.api_keys import verify_key
+from persistence.monitoring.job_runs import record_job
 from persistence.people.users import find_user
 from tests.support.console.site import Site
+from tests.support.data.review import decide, store
+from tests.support.factories import decision_at
 from tests.support.stack import KEY_SECRET
 
 PEOPLE, KEYS = "/console/settings/people", "/console/settings/keys"
@@ -43,7 +49,10 @@ def test_only_administrators_see_and_change_people_and_keys(
 def test_a_person_is_added_with_a_link_that_is_shown_once(site: Site) -> None:
     chris = site.person("admin")
     added = chris.submit(PEOPLE, email="Dora@demo.example", name="Dora", role="senior")
-    link = re.search(r'value="(http://[^"]+/console/links/[^"]+)"', added.text)
+    assert (added.status_code, added.headers["location"]) == (303, PEOPLE)
+    shown = chris.get(PEOPLE).text
+    link = re.search(r'value="(http://[^"]+/console/links/[^"]+)"', shown)
+    assert "Give Dora this link" in shown
     assert link
     assert chris.get(html.unescape(link[1])).status_code == 200
     assert "/console/links/" not in chris.get(PEOPLE).text
@@ -84,7 +93,9 @@ def test_an_administrator_of_another_tenant_finds_nobody(site: Site) -> None:
 def test_a_key_is_shown_once_works_and_is_revoked(site: Site) -> None:
     chris = site.person("admin")
     issued = chris.submit(KEYS, name="till", scopes=["score", "review"], days="30")
-    found = re.search(r"sk_([A-Za-z0-9]{10})_[A-Za-z0-9]{40}", issued.text)
+    assert (issued.status_code, issued.headers["location"]) == (303, KEYS)
+    assert "sk_" not in str(issued.headers), "the cookie is encrypted"
+    found = re.search(r"sk_([A-Za-z0-9]{10})_[A-Za-z0-9]{40}", chris.get(KEYS).text)
     assert found
     key, prefix = found[0], found[1]
     principal = verify_key(site.engine, key, KEY_SECRET)
@@ -103,6 +114,33 @@ def test_a_key_is_shown_once_works_and_is_revoked(site: Site) -> None:
     assert verify_key(site.engine, key, KEY_SECRET) is None
     audit = chris.get("/console/audit?action=key.changed").text
     assert "revoked the API key" in audit
+
+
+def test_a_reload_after_a_key_or_a_link_makes_no_other(site: Site) -> None:
+    chris = site.person("admin")
+    chris.submit(KEYS, name="till", scopes=["score"], days="30")
+    assert len(set(re.findall(r"sk_\w{10}_\w{40}", chris.get(KEYS).text))) == 1
+    assert not re.findall(r"sk_\w{10}_\w{40}", chris.get(KEYS).text)
+    chris.submit(f"{PEOPLE}/link", email="ana@demo.example")
+    link = re.search(r'value="(http://[^"]+)"', chris.get(PEOPLE).text)
+    assert link
+    assert 'value="http://' not in chris.get(PEOPLE).text
+    assert chris.get(html.unescape(link[1])).status_code == 200, "the link still works"
+
+
+def test_nobody_else_sees_the_key_and_a_changed_cookie_shows_nothing(site: Site) -> None:
+    chris, again = site.person("admin"), site.person("admin")
+    issued = chris.submit(KEYS, name="till", scopes=["score"], days="30")
+    cookie = SimpleCookie(issued.headers["set-cookie"])["sentinel_shown_once"]
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == (KEYS, True, "strict")
+    other = "A" if cookie.value[-30] != "A" else "B"
+    changed = f"{cookie.value[:-30]}{other}{cookie.value[-29:]}"
+    for person, value in ((again, cookie.value), (chris, changed), (chris, "x"), (chris, "a.b.c")):
+        page = person.get(
+            KEYS, headers={"cookie": f"{COOKIE}={person.token}; sentinel_shown_once={value}"}
+        )
+        assert page.status_code == 200
+        assert 'id="key"' not in page.text
 
 
 @pytest.mark.parametrize(
@@ -125,3 +163,18 @@ def test_a_key_that_is_not_valid_is_refused_on_the_page(
 def test_the_event_type_is_shown(site: Site) -> None:
     page = site.person().get("/console/settings").text
     assert "<code>nameOrig</code>" in page
+
+
+def test_the_settings_say_what_is_kept_how_long_and_what_is_the_oldest(site: Site) -> None:
+    person = site.person()
+    page = person.get("/console/settings").text
+    assert "It has not run yet, so nothing was dropped." in page
+    assert not re.search(r"--retain-months</span></code></td><td>\d", page)
+    long_ago = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    store(site.engine, decision_at(decide(site.tenant, 0.9), long_ago))
+    site.decided(0.8)
+    record_job(site.engine, "maintenance")
+    page = person.get("/console/settings").text
+    assert "It last ran " in page
+    assert re.search(r"--retain-months</span></code></td><td>2 Jan( 2026)? 03:04</td>", page)
+    assert "A session 30 minutes without a request, 12 hours at most; a link 24 hours" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 from mlflow import MlflowClient
@@ -125,6 +126,39 @@ def test_a_damaged_copy_on_disk_is_downloaded_again(
     assert after.production(name) == 1
     assert booster.read_text() == whole
     assert after.refusals == []
+
+
+def test_a_copy_on_disk_of_which_one_digit_changed_is_downloaded_again(
+    publish: Publish, follow: Follow, name: str
+) -> None:
+    publish(name)
+    before = follow()
+    before.read_aliases(name)
+    (booster,) = before.root.glob("*/*/booster.txt")
+    whole = booster.read_text()
+    # Too little for the golden rows to show it.
+    changed = re.sub(r"(leaf_value=\S+?)(\d) ", lambda m: f"{m[1]}{9 - int(m[2])} ", whole, count=1)
+    assert changed != whole
+    booster.write_text(changed)
+    after = follow(root=before.root)
+    assert after.production(name) == 1
+    assert booster.read_text() == whole
+    assert after.refusals == []
+
+
+def test_a_copy_of_a_release_that_recorded_no_digest_is_used(
+    publish: Publish, follow: Follow, away: str, name: str
+) -> None:
+    publish(name)
+    before = follow()
+    before.read_aliases(name)
+    (record,) = before.root.glob("*/*/verified.sha256")
+    record.unlink()
+    after = follow(away, root=before.root)
+    production = after.read_aliases(name).production
+    assert production is not None
+    assert after.model_store.load(production).version is not None
+    assert record.exists()
 
 
 def test_the_five_last_used_versions_and_the_serving_one_stay_on_disk(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from tests.support.data.review import decide
 from tests.support.fixture_types import MakeTenant
 from tests.support.stack import KEY_SECRET
 from web.auth import Authenticator
+from web.client_address import Network
 from web.head import HeadAsGet
 from web.openid import OpenIdProvider
 from web.problems import ProblemBackstop
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 NAMES: dict[Role, str] = {"analyst": "Ana Analyst", "senior": "Bo Senior", "admin": "Chris Admin"}
+MLFLOW_URL = "https://mlflow.demo.example"
 _SETUP = Actor("setup")
 
 
@@ -132,7 +134,11 @@ def site(
 
 @contextmanager
 def serving_console(
-    engine: Engine, port: int, site: Site, openid: OpenIdProvider | None = None
+    engine: Engine,
+    port: int,
+    site: Site,
+    openid: OpenIdProvider | None = None,
+    proxies: Sequence[Network] | None = None,
 ) -> Iterator[str]:
     """Serve the management application in a thread; it acts with the service's role.
 
@@ -141,6 +147,7 @@ def serving_console(
         port: port of the server.
         site: console whose registry the application reads, and which notes refreshed tenants.
         openid: provider at which people may sign in.
+        proxies: networks of the proxies in front of it; None: they are not known.
     """
     dependencies = ApiDependencies(
         engine,
@@ -150,6 +157,8 @@ def serving_console(
         lambda name, number: site.registry.get((name, number)),
         KeyIssuer(KEY_SECRET),
         openid=openid,
+        proxies=proxies,
+        mlflow_url=MLFLOW_URL,
     )
     app = HeadAsGet(ProblemBackstop(create_app(dependencies)))
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")

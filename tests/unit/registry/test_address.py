@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry.client.address import TrackingUriError, parse_address
+from registry.client.address import TrackingUriError, browser_address, parse_address
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,23 @@ def test_another_uri_is_refused_in_a_sentence_without_its_login(uri: str, reason
         parse_address(uri)
     assert "s3cret" not in str(refused.value)
     assert "s3" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("https://bob:s3cret@mlflow.bank.example/ml/", "https://mlflow.bank.example/ml"),
+        ("http://localhost:5000", "http://localhost:5000"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("http://[::1]:5000", "http://[::1]:5000"),
+        ("http://mlflow:5000", None),
+        ("http://mlflow.ml.svc:5000", None),
+        ("http://mlflow.ml.svc.cluster.local", None),
+        ("sqlite:////data/mlflow.db", None),
+        ("postgresql://bob:s3cret@db.bank.example/mlflow", None),
+    ],
+)
+def test_a_browser_opens_a_server_that_it_can_resolve_and_gets_no_login(
+    uri: str, address: str | None
+) -> None:
+    assert browser_address(uri) == address

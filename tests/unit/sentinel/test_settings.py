@@ -49,3 +49,24 @@ def test_a_second_secret_does_not_stand_in_for_the_first(monkeypatch: pytest.Mon
     monkeypatch.delenv("SENTINEL_KEY_SECRET", raising=False)
     with pytest.raises(SettingsError, match="SENTINEL_KEY_SECRET is not set"):
         Settings().resolve_key_secrets()
+
+
+def test_networks_of_proxies_are_read_and_a_wrong_one_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings().proxies is None
+    monkeypatch.setenv("SENTINEL_TRUSTED_PROXIES", "10.0.0.0/8, fd00::1")
+    assert [str(one) for one in Settings().proxies or ()] == ["10.0.0.0/8", "fd00::1/128"]
+    monkeypatch.setenv("SENTINEL_TRUSTED_PROXIES", "10.0.0.1/8")
+    with pytest.raises(SettingsError, match=r"SENTINEL_TRUSTED_PROXIES=10\.0\.0\.1/8: .*host bits"):
+        _ = Settings().proxies
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "https://bob:s3cret@mlflow", "mlflow"])
+def test_a_link_into_mlflow_is_an_address_without_a_login(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("SENTINEL_MLFLOW_PUBLIC_URL", address)
+    with pytest.raises(SettingsError, match="SENTINEL_MLFLOW_PUBLIC_URL is") as refused:
+        _ = Settings().mlflow_link
+    assert "s3cret" not in str(refused.value) + repr(Settings())

@@ -22,8 +22,11 @@ from persistence.engine import OPERATOR_TIMEOUT_S, open_database
 from persistence.maintenance import migrate
 from persistence.maintenance.errors import MaintenanceError
 from persistence.maintenance.maintenance import MONTHS_AHEAD, maintain
+from persistence.people import links
+from persistence.people.sessions import token_digest
+from persistence.review.assignments import assign, claim
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
-from persistence.tenants import create_tenant
+from persistence.tenants import Tenant, create_tenant
 from scoring.errors import NotFound
 from scoring.prediction import ModelVersion
 from sentinel.cli.main import main
@@ -35,6 +38,7 @@ from tests.support.data.partition_months import (
     partition_of,
     starting,
 )
+from tests.support.data.people import put_person
 from tests.support.factories import a_decision, a_model
 from tests.support.fixture_types import Rows
 from tests.support.postgres.row_security import check_row_security
@@ -182,6 +186,42 @@ def test_a_dry_run_lists_the_changes_and_makes_none(
         f"Would drop {THIS.plus(-5)} with its decisions, idempotency keys, feedback and labels.",
     ]
     assert months(engine) == before
+
+
+def test_claims_sessions_and_links_that_have_ended_are_deleted_and_others_stay(
+    owner: Engine, engine: Engine, decide: Callable[..., Decided], rows: Rows
+) -> None:
+    old, *others = decide(THIS.plus(-2)), decide(), decide(), decide()
+    tenant = Tenant(old.tenant_id, "acme", "fraud")
+    ana = put_person(engine, tenant)
+    links.create_link(engine, ana, "sign_in", actor=Actor("setup"))
+    sign_in = links.create_link(engine, ana, "password", actor=Actor("setup"))
+    for decided in (old, *others):
+        claim(engine, decided.transaction_id, ana)
+    assign(engine, [old.transaction_id, others[0].transaction_id], ana)
+    statements = (
+        "UPDATE review_assignments SET until = now() WHERE transaction_id = :claimed",
+        "UPDATE user_sessions SET expires_at = now()",
+        "UPDATE sign_in_links SET expires_at = now() WHERE digest <> :digest",
+    )
+    given = {"claimed": others[1].transaction_id, "digest": token_digest(sign_in)}
+    with tenant_transaction(engine, tenant.id) as connection:
+        for statement in statements:
+            connection.execute(text(statement), given)
+    lines: list[str] = []
+    maintain(owner, NOW, dry_run=True, report=lines.append)
+    said = "1 claim, 1 session and 2 one-time links that had ended."
+    assert f"Would delete {said}" in lines
+    maintain(owner, NOW, report=lines.append)
+    assert f"Deleted {said}" in lines
+    assert rows("SELECT count(*) FROM sign_in_links") == [{"count": 1}]
+    maintain(owner, NOW, retain_months=1)
+    assert rows(
+        "SELECT transaction_id, until IS NULL AS stays FROM review_assignments ORDER BY 1"
+    ) == [
+        {"transaction_id": others[0].transaction_id, "stays": True},
+        {"transaction_id": others[2].transaction_id, "stays": False},
+    ]
 
 
 def test_the_access_log_has_a_retention_of_its_own(

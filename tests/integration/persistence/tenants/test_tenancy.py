@@ -18,6 +18,7 @@ from persistence.deployments.recording import record_challenger, record_promotio
 from persistence.deployments.refusals import record_refusal
 from persistence.drift.checks import check_drift
 from persistence.history.writer import PastEvent, import_history
+from persistence.hourly.expected import fold_expected
 from persistence.hourly.folding import GRACE, fold_hours
 from persistence.idempotency import KeyedRequest, Reply, write_once
 from persistence.labels.writer import store_labels
@@ -139,6 +140,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         with tenant_transaction(engine, tenant.id, actor=Actor("tests")) as connection:
             assign(connection, user, decision.transaction_id)
         fold_hours(engine, tenant.id, datetime.now(UTC) + 2 * GRACE)
+        fold_expected(engine, tenant.id)
         contents = Contents([str(decision.transaction_id)], [("account", "C1")], "Seen")
         create_case(engine, tenant.id, CaseForm("Ring"), contents, actor=Actor("tests"))
         ids.append(tenant.id)
@@ -246,6 +248,7 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE labels SET label = 'legitimate'",
         "DELETE FROM labels",
         "DELETE FROM decision_hours",
+        "DELETE FROM expected_hours",
         "DELETE FROM category_hours",
         "DELETE FROM hour_counting",
         "INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor,"

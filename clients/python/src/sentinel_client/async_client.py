@@ -1,0 +1,135 @@
+"""The client of programs with an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from sentinel_client import calls
+from sentinel_client.calls import Call, Payment, Reply
+from sentinel_client.errors import SentinelClientError, Unreachable
+from sentinel_client.replies import (
+    Decision,
+    Explanation,
+    Feedback,
+    FeedbackLabel,
+    Label,
+    StoredDecision,
+    StoredLabel,
+)
+from sentinel_client.retries import Retries
+
+
+class AsyncClient:
+    """A client of one tenant, whose methods are those of `Client` as coroutines.
+
+    Args:
+        url: address of the service.
+        key: API key.
+        timeout_s: seconds that one attempt may take; the service ends a request after 10.
+        retries: how often a request is repeated.
+        transport: transport of httpx, such as that of `sentinel_client.testing`; None: the network.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout_s: float = 15.0,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._retries = retries or Retries()
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=calls.headers_of(key), timeout=timeout_s, transport=transport
+        )
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def score(self, payment: Payment) -> Decision:
+        """Decide a payment. With an `external_id` the same payment always has the same decision."""
+        return await self._send(calls.score(payment))
+
+    async def score_batch(
+        self, payments: Sequence[Payment], *, key: str | None = None
+    ) -> list[Decision]:
+        """Decide 1 to 1000 payments in order, all or none.
+
+        Args:
+            payments: payments.
+            key: key of the batch as a whole; None: a random one, for this call alone.
+        """
+        return (await self._send(calls.score_batch(payments, key))).results
+
+    async def explain(
+        self, payment: Payment | None = None, *, prediction_id: UUID | str | None = None
+    ) -> Explanation:
+        """Explain a payment, which is not stored, or a stored decision."""
+        return await self._send(calls.explain(payment, prediction_id))
+
+    async def send_labels(self, labels: Sequence[Label]) -> list[StoredLabel]:
+        """Store what 1 to 1000 events turned out to be, all or none."""
+        return (await self._send(calls.send_labels(labels))).labels
+
+    async def give_feedback(
+        self, transaction_id: UUID | str, label: FeedbackLabel, rationale: str
+    ) -> Feedback:
+        """Store what an analyst decided about a payment, and why."""
+        return await self._send(calls.give_feedback(transaction_id, label, rationale))
+
+    async def transactions(self, **filters: Any) -> AsyncIterator[StoredDecision]:  # noqa: ANN401
+        """Yield stored decisions that match the filters of `GET /transactions`, page by page.
+
+        Args:
+            filters: filters by name, such as `account="C1"`; `from_` stands for `from`.
+        """
+        cursor = None
+        while True:
+            page = await self._send(calls.transactions(filters, cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def _send(self, call: Call[Reply]) -> Reply:
+        attempt = 1
+        while True:
+            try:
+                return await self._attempt(call)
+            except SentinelClientError as error:
+                wait_s = self._retries.wait_s(error, attempt)
+                if wait_s is None:
+                    raise
+            await asyncio.sleep(wait_s)
+            attempt += 1
+
+    async def _attempt(self, call: Call[Reply]) -> Reply:
+        try:
+            response = await self._http.request(
+                call.method, call.path, json=call.body, params=call.params, headers=call.headers
+            )
+        except httpx.TransportError as error:
+            raise Unreachable(
+                f"{call.method} {call.path}: {error or type(error).__name__}"
+            ) from error
+        return call.read(response)
