@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from time import time_ns
 
 from sqlalchemy import Engine
 
@@ -87,6 +88,7 @@ def connect(
     public_url: str | None = None,
     mlflow_public_url: str | None = None,
     proxies: Sequence[Network] | None = None,
+    clock: Callable[[], int] = time_ns,
 ) -> Dependencies:
     """Connect to Postgres and MLflow, load the production models and start the background loops.
 
@@ -106,6 +108,8 @@ def connect(
         mlflow_public_url: address at which people open MLflow; None: `tracking_uri`, if a browser
             can open it.
         proxies: networks of the proxies in front of the service; None: they are not known.
+        clock: function that returns the time of a decision, nanoseconds since 1970. Only a program
+            that plays back payments gives another one than the machine's; no setting does.
     """
 
     def pool(name: str, connections: int) -> Engine:
@@ -158,7 +162,7 @@ def connect(
     )
     log = DecisionLog(engine)
     batch_scorer = BatchScorer(
-        log, Predictor(locks, History(engine, folder, prepared)), shadow, traces
+        log, Predictor(locks, History(engine, folder, prepared)), shadow, traces, clock
     )
     uploads = UploadRunner(
         background_engine,

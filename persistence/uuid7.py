@@ -8,17 +8,18 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 
-def new_ids(count: int) -> list[tuple[UUID, UUID]]:
-    """Return pairs of ids, transaction and prediction: UUIDv7 of now, in random order.
+def new_ids(count: int, now_ns: int | None = None) -> list[tuple[UUID, UUID]]:
+    """Return pairs of ids, transaction and prediction: UUIDv7 of one moment, in random order.
 
     All have the same millisecond and so the same month: a prediction and its transaction are kept
     and dropped together.
 
     Args:
         count: number of pairs.
+        now_ns: their moment, nanoseconds since 1970; None is now.
     """
-    now_ns = time_ns()
-    return [(uuid7(nanoseconds=now_ns), uuid7(nanoseconds=now_ns)) for _ in range(count)]
+    at_ns = time_ns() if now_ns is None else now_ns
+    return [(uuid7(nanoseconds=at_ns), uuid7(nanoseconds=at_ns)) for _ in range(count)]
 
 
 def first_id_at(unix_ms: int) -> UUID:

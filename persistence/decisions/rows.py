@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from math import nan
 from operator import attrgetter
@@ -29,6 +29,7 @@ from persistence.tables.decisions import PredictionRow, TransactionRow
 from persistence.tables.deployments import ModelVersionRow
 from persistence.tables.event_types import EventTypeRow
 from persistence.tenancy import every_tenants_transaction, tenant_transaction
+from persistence.uuid7 import unix_ms_of
 from scoring.described_features import DescribedFeatures, described_features
 from scoring.errors import NotFound
 from scoring.event import AnyEvent
@@ -66,7 +67,7 @@ class Decided(NamedTuple):
         transaction: event that was scored.
         prediction: score, explanation and decision of the model.
         latency_ms: time from the request's arrival until the row is sent to Postgres.
-        decided_at: time at which Postgres stored it; None before.
+        decided_at: time at which Postgres stored it, milliseconds after `moment`; None before.
         policy_id: id of the tenant's own policy that decided; None where the version's did.
     """
 
@@ -78,6 +79,11 @@ class Decided(NamedTuple):
     latency_ms: float
     decided_at: datetime | None = None
     policy_id: int | None = None
+
+    @property
+    def moment(self) -> datetime:
+        """Time of the decision, which its ids carry: figures and histories go by it."""
+        return datetime.fromtimestamp(unix_ms_of(self.transaction_id) / 1000, UTC)
 
 
 def body_digest(transaction: AnyEvent) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter, time_ns
 from uuid import UUID
@@ -61,15 +61,22 @@ class BatchScorer:
         predictor: scorer of the items' transactions.
         shadow: scorer that scores stored decisions with the model that did not decide.
         traces: tracer of the process.
+        clock: function that returns the time at which it decides, nanoseconds since 1970.
     """
 
     def __init__(
-        self, log: DecisionLog, predictor: Predictor, shadow: ShadowScorer, traces: Traces
+        self,
+        log: DecisionLog,
+        predictor: Predictor,
+        shadow: ShadowScorer,
+        traces: Traces,
+        clock: Callable[[], int] = time_ns,
     ) -> None:
         self._log = log
         self._predictor = predictor
         self._shadow = shadow
         self._traces = traces
+        self._clock = clock
 
     def score(self, items: Sequence[Item]) -> AnsweredBatch:
         """Decide one transaction per item, store all in one statement and answer each item."""
@@ -85,7 +92,7 @@ class BatchScorer:
         watch = Stopwatch(item.queued_s for item in items)
         errors: dict[int, SentinelError] = {}
         decisions: dict[int, Decided] = {}
-        ids = [new_ids(len(item.transactions)) for item in items]
+        ids = [new_ids(len(item.transactions), self._clock()) for item in items]
         predicted = self._predictor.predict(items, [_moment_ms(own) for own in ids], watch)
         for i, predictions in enumerate(predicted):
             if isinstance(predictions, SentinelError):
@@ -177,7 +184,7 @@ class BatchScorer:
         self, item: Item, watch: Stopwatch, rendered: RenderedReplies
     ) -> list[Decided]:
         """Decide an item part by part and store all of it or nothing."""
-        ids = new_ids(len(item.transactions))
+        ids = new_ids(len(item.transactions), self._clock())
         rows = rows_of(item, _moment_ms(ids))  # raises before a database transaction begins
         decisions: list[Decided] = []
 
@@ -210,7 +217,7 @@ class BatchScorer:
     def explain(self, items: Sequence[Item]) -> AnsweredBatch:
         """Score and explain the items' transactions; stores nothing."""
         watch = Stopwatch(item.queued_s for item in items)
-        now_ms = [time_ns() // 1_000_000] * len(items)
+        now_ms = [self._clock() // 1_000_000] * len(items)
         answers = self._predictor.predict(items, now_ms, watch, are_new=False)
         explained = [answer for answer in answers if not isinstance(answer, SentinelError)]
         predictions = [prediction for answer in explained for prediction in answer]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -24,19 +24,30 @@ from registry.client.base import RegisteredVersion
 from registry.client.rest_client import RestClient
 from registry.names import PRODUCTION, model_name
 from scoring.counted import counted
-from sentinel.known_tenant import KNOWN_TENANT
-from sentinel.local.demo import own_samples, people, samples, state, summary, tenant
+from scoring.transaction import PAYSIM
+from sentinel.local.demo import (
+    given_data,
+    own_samples,
+    people,
+    places,
+    ring,
+    samples,
+    state,
+    summary,
+    tenant,
+    training_run,
+)
 from sentinel.local.demo.errors import DemoError
-from sentinel.local.demo.own_file import EVENT_TYPE, Described, OwnFile, describe
+from sentinel.local.demo.fortnight import Stage, fill
+from sentinel.local.demo.past import Connections, Past
+from sentinel.local.demo.payments import Payment
 from sentinel.local.demo.promotion import promote
 from sentinel.local.mlflow_server import MlflowServer
 from sentinel.local.postgres.embedded import EmbeddedPostgres
 from sentinel.local.processes import Child, Ledger, check_port
 from sentinel.local.terminal import console, step
-from sentinel.sentences import shown
 from sentinel.settings import Settings
 
-_PROJECT = Path(__file__).resolve().parents[3]
 _FREE_BYTES = 1_000_000_000
 _SERVICE_SECONDS = 90.0
 _PASSWORD = "SENTINEL_DEMO_PASSWORD"  # noqa: S105 - the variable's name
@@ -76,8 +87,8 @@ class Demo:
         self._port = port
         self._stack = stack
         self._url = f"http://127.0.0.1:{port}"
-        self._own: Described | None = None
-        self._about = self._look_at_data(data, label, time_column)
+        given = given_data.check(self._home, data, label, time_column)
+        self._own, self._about = given.own, given.about
         trained_on = state.trained_on(self._home)
         self._is_other_data = self._data is not None and trained_on != self._about
         if self._data is None and trained_on and "changing" in trained_on:
@@ -142,20 +153,33 @@ class Demo:
             state.write_environment(self._environment_file, environment)
             self._service = self._start_service()
             mlflow.wait_until_ready()
+        self._payments: list[Payment] = []
         registry = RestClient(mlflow.url_with_login)
         name = model_name(tenant.TENANT)
         version = registry.resolve(name, PRODUCTION)
         self._is_new = version is None
         if not version or self._is_other_data:
-            self._train(version)
+            training_run.train(
+                self._child_environment(),
+                self._home,
+                self._data,
+                version,
+                is_own=self._own is not None,
+            )
             with self._database() as engine:
+                self._began = datetime.now(UTC)
+                now = self._began if self._is_new else None
                 if self._own:
-                    tenant.send_own_events(engine, self._home, self._own)
+                    self._payments = tenant.send_own_events(engine, self._home, self._own, now=now)
                 else:
                     tenant.send_paysim(engine, self._home)
+                    self._payments = ring.with_a_ring(now) if now else []
             # After the event type: a poll of the service reads the types before the versions.
             version = promote(registry, mlflow, name)
             state.remember_data(self._home, self._about)
+        if self._payments:
+            # Its imports run beside the service's first load of the version.
+            self._past = self._start_past()
         self._version = version
 
     def serve(self) -> None:
@@ -188,17 +212,37 @@ class Demo:
         with httpx.Client(
             base_url=self._url, headers=headers, timeout=30, trust_env=False
         ) as client:
-            if self._is_new and not is_own:
-                summary.fill_the_console(client)
+            if self._payments:
+                self._fill(client)
             summary.show_samples(client, scored)
         console.print(f"\nScore {'them' if is_own else 'one'} again", style="bold")
         for sample in scored if is_own else scored[2:3]:
             console.print(samples.curl(environment_file, sample))
         with self._database() as engine:
             link = people.sign_in_link(engine, self._url)
-        mlflow = f"{self._mlflow.url} (user {self._mlflow.login.user}, "
-        mlflow += f"password {self._mlflow.login.password})"
-        summary.show_addresses(self._url, link, self._password, mlflow, environment_file)
+        login = f"user {self._mlflow.login.user}, password {self._mlflow.login.password}"
+        mlflow = self._mlflow.url, login
+        summary.show_addresses(self._url, link, self._password, mlflow, places.kept(self._home))
+
+    def _fill(self, client: httpx.Client) -> None:
+        """Fill the console with the payments of a fortnight, and keep where to look."""
+        own = self._own
+        with closing(self._past), self._database(connections=2) as engine:
+            stage = Stage(
+                self._url,
+                client,
+                engine,
+                self._past,
+                self._password,
+                own.event_type if own else PAYSIM,
+                self._began,
+                RestClient(self._mlflow.url_with_login),
+            )
+            try:
+                places.keep(self._home, fill(stage, self._payments))
+            except httpx.HTTPError as error:
+                reason = samples.reason(error)
+                raise DemoError(f"The service did not take the fortnight: {reason}") from error
 
     def watch(self) -> None:
         """Check the programs until interrupted.
@@ -212,43 +256,10 @@ class Demo:
             self._postgres.check()
             time.sleep(0.5)
 
-    def _look_at_data(
-        self, data: Path | None, label: str | None, time_column: str | None
-    ) -> state.Fingerprint | None:
-        """Check the file before anything starts; return what identifies it."""
-        if time_column is not None and label is None:
-            raise DemoError(
-                f"TIME={time_column} is a column of a file of your own: name the column of its "
-                "labels with LABEL, and the file with DATA."
-            )
-        if self._data is None:
-            if label is not None:
-                raise DemoError(f"LABEL={label} is a column of a file: name the file with DATA.")
-            return None
-        if not self._data.is_file():
-            what = "is a directory" if self._data.is_dir() else "there is no such file"
-            raise DemoError(f"DATA={data}: {what}.")
-        if label is not None:
-            self._own = describe(self._home, OwnFile(self._data, label, time_column))
-            return self._own.fingerprint
-        about = state.fingerprint(self._data)
-        if state.trained_on(self._home) != about:
-            # Imported late: pyarrow takes 0.3 s to load.
-            from training.data.loading import check
-            from training.data.table_file import MissingColumns
-
-            try:
-                check(self._data)
-            except MissingColumns as error:
-                raise DemoError(
-                    f"{error} For columns of your own, name that of the labels with LABEL=column."
-                ) from error
-        return about
-
     @contextmanager
-    def _database(self) -> Iterator[Engine]:
+    def _database(self, connections: int = 1) -> Iterator[Engine]:
         engine = open_database(
-            self._database_url, pool_size=1, statement_timeout_s=OPERATOR_TIMEOUT_S
+            self._database_url, pool_size=connections, statement_timeout_s=OPERATOR_TIMEOUT_S
         )
         try:
             yield engine
@@ -270,51 +281,22 @@ class Demo:
             command,
             log=self._home / "logs" / "service.log",
             environment=self._child_environment(),
-            directory=_PROJECT,
+            directory=training_run.PROJECT,
         )
         self._keep_running(child)
         return child
 
-    def _train(self, production: RegisteredVersion | None) -> None:
-        """Run the training in this terminal, so that its progress is visible and Ctrl-C ends it.
-
-        Args:
-            production: version that is in production so far; None: there is none.
-
-        Raises:
-            DemoError: the training ends with an error.
-        """
-        if production and self._data:
-            as_it_is = "and its event type as they are now" if self._own else "as it is now"
-            console.print(
-                f"{production.name} version {production.version} was not trained on "
-                f"{shown(self._data.name)} {as_it_is}: this trains again, and promotes the new "
-                "version without a comparison.",
-                soft_wrap=True,
-            )
-        command = [sys.executable, "-m", "training", "train", "--tenant", tenant.TENANT]
-        command += ["--data", str(self._data)] if self._data else []
-        command += ["--event-type", str(self._home / EVENT_TYPE)] if self._own else []
-        command += ["--seed", str(tenant.SEED)] if self._own else []
-        training = subprocess.Popen(  # noqa: S603 - our own command
-            command,
-            env={**self._child_environment(), KNOWN_TENANT: tenant.TENANT},
-            cwd=_PROJECT,
-            stdin=subprocess.DEVNULL,
+    def _start_past(self) -> Past:
+        connections = Connections(
+            database_url=self._database_url,
+            tracking_uri=self._mlflow.url_with_login,
+            model_cache=str(self._home / "models"),
+            key_secrets=[secret.decode() for secret in self._key_secrets],
+            key=self._key,
         )
-        try:
-            status = training.wait()
-        finally:
-            training.terminate()
-            training.wait()
-        if status and production and self._data:
-            raise DemoError(
-                f"The training on {shown(self._data.name)} did not succeed. {production.name} "
-                f"version {production.version} is still in production; `make demo` without DATA "
-                "serves it."
-            )
-        if status:
-            raise DemoError("The training did not succeed, so there is nothing to serve.")
+        past = Past(connections, self._home / "logs" / "past.log", self._child_environment())
+        self._stack.callback(past.close)
+        return past
 
     def _child_environment(self) -> dict[str, str]:
         return {
@@ -327,7 +309,7 @@ class Demo:
             "SENTINEL_HOME": str(self._home),
             "SENTINEL_KEY_SECRET": self._key_secrets[0].decode(),
             # Relative, since BentoML expands variables in it, and the path may have a `$`.
-            "BENTOML_HOME": os.path.relpath(self._home / "bentoml", _PROJECT),
+            "BENTOML_HOME": os.path.relpath(self._home / "bentoml", training_run.PROJECT),
         }
 
     def _decides(self, version: RegisteredVersion) -> bool:

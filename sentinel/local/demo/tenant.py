@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import Engine
 
 from persistence import api_keys, tenants
@@ -18,8 +20,9 @@ from scoring.errors import NotFound
 from scoring.event_type.fields import EventType
 from scoring.transaction import PAYSIM
 from sentinel.command_actor import command_actor
-from sentinel.local.demo import own_samples, state
+from sentinel.local.demo import own_payments, own_samples, state
 from sentinel.local.demo.own_file import Described
+from sentinel.local.demo.payments import Payment
 from sentinel.local.demo.promotion import COMMAND
 from sentinel.local.terminal import console, step
 from sentinel.sentences import shown
@@ -72,13 +75,20 @@ def send_paysim(engine: Engine, home: Path) -> None:
     remove_history(engine, tenant.id, command_actor(COMMAND))
 
 
-def send_own_events(engine: Engine, home: Path, described: Described) -> None:
+def send_own_events(
+    engine: Engine, home: Path, described: Described, *, now: datetime | None = None
+) -> list[Payment]:
     """Let the tenant send the events of a file, and give their entities the past of the file.
 
     Args:
         engine: pool of connections, of the owner of the tables.
         home: directory of the demo's state, which gets the events that the demo scores.
         described: the file and its event type.
+        now: time before which the last events of the file are to be decided; None: they are not.
+
+    Returns:
+        The last events of the file, at the times at which they are to be decided. They are not
+        imported.
 
     Raises:
         TrainingError: the file cannot be read.
@@ -96,17 +106,21 @@ def send_own_events(engine: Engine, home: Path, described: Described) -> None:
     _apply(engine, tenant, described.event_type)
     own_samples.keep(home, own_samples.samples(data, chosen))
     remove_history(engine, tenant.id, actor)
+    rows = own_payments.recent(data, chosen) if now else chosen[:0]
+    payments = own_payments.payments(data, rows, now) if now and rows.size else []
     if data.time_us is None or not own_samples.has_entities(data.event_type):
-        return
+        return payments
+    left_out = np.union1d(chosen, rows)
     with step(f"Importing the past events of {source}") as detail:
         count = own_samples.import_past(
-            engine, tenant, data, chosen, actor, lambda rows: detail(f"{counted(rows, 'row')}")
+            engine, tenant, data, left_out, actor, lambda rows: detail(f"{counted(rows, 'row')}")
         )
     console.print(
         f"{counted(count, 'event')} of {source}, those of the {own_samples.HISTORY_DAYS} days "
-        "before its "
-        "last one, are the past of their entities, but for the three that are scored below."
+        "before its last one, are the past of their entities, but for "
+        f"{'those that are' if payments else 'the three that are'} scored below."
     )
+    return payments
 
 
 def _apply(engine: Engine, tenant: Tenant, event_type: EventType) -> None:

@@ -13,6 +13,8 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -86,9 +88,10 @@ def test_demo_env_holds_working_settings_and_is_private(
     }
     assert httpx.get(settings["SENTINEL_URL"] + "/readyz").json()["ready"] is True
     assert httpx.get(settings["MLFLOW_TRACKING_URI"] + "/health").text == "OK"
-    of_the_month = re.search(r"^([0-9,]+) payments scored; [0-9]+ wait", first_run[1], re.M)
-    assert of_the_month is not None, first_run[1]
-    scored = int(of_the_month[1].replace(",", "")) + 4
+    of_the_fortnight = re.search(r"^([0-9,]+) payments scored; [0-9]+ wait", first_run[1], re.M)
+    assert of_the_fortnight is not None, first_run[1]
+    # The samples, and the ring's next payment.
+    scored = int(of_the_fortnight[1].replace(",", "")) + 4 + 1
     with psycopg.connect(settings["DATABASE_URL"]) as connection:
         assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (scored,)
 
@@ -116,6 +119,73 @@ def test_the_printed_link_signs_the_administrator_in_once_and_the_queue_is_full(
         f"http://127.0.0.1:{machine.port}/console/sign-in", data=form, trust_env=False
     )
     assert signed_in.status_code == 303
+
+
+@pytest.fixture(scope="module")
+def placed(first_run: tuple[subprocess.Popen[str], str]) -> dict[str, str]:
+    """Address by the name of a place to look at."""
+    listed = first_run[1].partition("\nWhere to look ")[2].partition("\nCtrl-C")[0]
+    return dict(re.findall(r"^  (\w+) +(http://\S+)", listed, re.M))
+
+
+@pytest.fixture(scope="module")
+def dana(placed: dict[str, str], machine: Machine) -> Iterator[httpx.Client]:
+    """A browser in which the demo's administrator is signed in."""
+    password = read_environment(machine.home / "demo.env")["SENTINEL_DEMO_PASSWORD"]
+    form = {"organisation": "demo", "email": "dana@demo.example", "password": password}
+    with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+        sign_in = f"http://127.0.0.1:{machine.port}/console/sign-in"
+        assert browser.post(sign_in, data=form).is_success
+        assert browser.get(placed["Overview"]).is_success
+        yield browser
+
+
+def test_every_place_to_look_at_is_there(placed: dict[str, str], dana: httpx.Client) -> None:
+    assert len(placed) + 1 <= 10, "with the link that signs in"
+    for name, address in placed.items():
+        assert dana.get(address).status_code == (401 if name == "MLflow" else 200), address
+
+
+@pytest.mark.usefixtures("first_run")
+def test_the_fortnight_was_decided_day_by_day_by_the_model_that_serves(machine: Machine) -> None:
+    statement = (
+        "SELECT uuid_extract_timestamp(id)::date, count(*), count(DISTINCT model_version)"
+        " FROM predictions GROUP BY 1"
+    )
+    with psycopg.connect(read_environment(machine.home / "demo.env")["DATABASE_URL"]) as database:
+        days = database.execute(statement).fetchall()
+        late = database.execute(
+            "SELECT min(occurred_at - uuid_extract_timestamp(transaction_id)), count(*)"
+            " FROM labels WHERE source = 'chargeback'"
+        ).fetchone()
+    assert len(days) == 15
+    assert {versions for *_, versions in days} == {1}
+    assert all(count > 20 for _, count, _ in sorted(days)[1:-1])
+    assert late is not None
+    assert late[0] >= timedelta(days=2)
+    assert late[1] >= 10
+
+
+def test_the_ring_is_blocked_and_its_next_payment_was_declined(
+    placed: dict[str, str], dana: httpx.Client
+) -> None:
+    page = dana.get(placed["Ring"]).text
+    assert "Accounts emptied into two others" in page
+    assert "C7300090027" in page, "whom it pays"
+    declined = dana.get(placed["Declined"]).text
+    assert "Decided by the list" in declined
+    assert "Sam Senior" in declined
+
+
+def test_a_case_is_overdue_another_is_due_and_a_rule_is_in_shadow(
+    placed: dict[str, str], dana: httpx.Client
+) -> None:
+    cases = dana.get(placed["Cases"]).text
+    assert "overdue by 2 days" in cases
+    assert "due in 3 days" in cases
+    rule = dana.get(placed["Rule"]).text
+    assert "Two weeks in shadow first" in rule
+    assert re.search(r"Fired in shadow</dt>\s*<dd[^>]*>[1-9]", rule), rule
 
 
 @pytest.mark.usefixtures("first_run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from sqlalchemy import Engine
 from persistence.event_types import current_event_type
 from persistence.history.reader import EntitySpan, read_history
 from persistence.tenants import Tenant
-from sentinel.local.demo import own_samples, state, tenant
+from sentinel.local.demo import own_payments, own_samples, state, tenant
 from sentinel.local.demo.own_file import OwnFile, describe
 from tests.support.data.event_files import write_csv
 from tests.support.fixture_types import MakeTenant
 
 ROWS = 1000
+NOW = datetime(2026, 11, 27, 13, 42, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -57,6 +59,38 @@ def test_the_events_of_a_file_are_the_past_of_its_entities_but_for_those_that_ar
     assert "The event type first (version 1) is in force for the tenant demo." in output
     assert "997 events of first.csv, those of the 100 days before its last one" in output
     assert state.trained_on(tmp_path) == {"changing": True}, "until a version is promoted"
+
+
+def test_the_last_events_of_a_file_are_decided_at_their_times_and_not_imported(
+    engine: Engine, demo_tenant: Tenant, tmp_path: Path
+) -> None:
+    described = describe(
+        tmp_path, OwnFile(write_csv(tmp_path / "first.csv", payments()), "fraud", None)
+    )
+    decided = tenant.send_own_events(engine, tmp_path, described, now=NOW)
+    assert past(engine, demo_tenant, range(90)) == ROWS - 3 - len(decided)
+    assert 100 < len(decided) <= own_payments.MOST
+    assert NOW - timedelta(days=7, minutes=2) <= decided[0].at
+    times = [datetime.fromisoformat(one.body["when"]) for one in decided]
+    assert {at - one.at for at, one in zip(times, decided, strict=True)} == {
+        times[-1] - decided[-1].at
+    }, "as far apart as in the file"
+    samples = [sample.transaction for sample in own_samples.kept(tmp_path)]
+    assert not [one for one in decided if one.body in samples]
+
+
+def test_events_without_a_time_are_spread_over_a_fortnight(
+    engine: Engine, demo_tenant: Tenant, tmp_path: Path
+) -> None:
+    timeless = {name: cells for name, cells in payments().items() if name != "when"}
+    described = describe(
+        tmp_path, OwnFile(write_csv(tmp_path / "first.csv", timeless), "fraud", None)
+    )
+    decided = tenant.send_own_events(engine, tmp_path, described, now=NOW)
+    assert decided[0].at == NOW - timedelta(days=14)
+    assert len({one.at.date() for one in decided}) >= 14
+    assert decided[-1].at < NOW
+    assert past(engine, demo_tenant, range(90)) == 0
 
 
 def test_another_file_replaces_event_type_and_past(
