@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.pagination import MAX_CURSOR_LENGTH
-from persistence.review.queue import Order, QueueFilter
+from persistence.review.queue_filter import Order, QueueFilter
 from scoring.policy import Outcome, RiskBand
 from scoring.transaction import MAX_AMOUNT
 from web.invalid_fields import invalid_fields

@@ -1,88 +1,45 @@
 """The queue of people: what waits for a verdict, filtered, in two orders, with a count by band.
 
-What waits is a range of `ix_predictions_decision` for each band, by score, and one of
-`ix_predictions_waiting`, by time. Without filters the indexes alone are read. Filters look up each
-row, so they read the riskiest, or the oldest, MAX_LOOKED_UP of a band only.
+Without filters the ends of the indexes alone are read (`queue_filter`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     CTE,
-    ColumnElement,
-    CompoundSelect,
-    Connection,
     Engine,
     ScalarSelect,
     Select,
     Subquery,
-    cast,
-    false,
     func,
     literal,
-    or_,
+    null,
     select,
-    text,
     true,
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import JSONPATH
 
-from persistence.event_types import newest_event_type
 from persistence.review.assignments import Assignment, assignments_of
 from persistence.review.cases import Case, cut, read_cases
+from persistence.review.queue_filter import (
+    MAX_COUNTED,
+    Order,
+    QueueFilter,
+    of_band,
+    passing_of,
+    waiting_in,
+    waiting_of,
+)
 from persistence.review.worklist import Place
-from persistence.tables.decisions import WAITING, PredictionRow, TransactionRow
-from persistence.tables.review import ReviewAssignmentRow
+from persistence.tables.decisions import PredictionRow
 from persistence.tenancy import tenant_transaction
-from scoring.policy import RISK_BANDS, Outcome, RiskBand
-from scoring.transaction import PAYSIM
-
-Order = Literal["risk", "oldest"]
-
-MAX_COUNTED = 20_000
-"""Decisions of a band that are counted by index alone; above, the count says `at least`."""
-MAX_LOOKED_UP = 1_500
-"""Decisions of a band that are looked up for a filter."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueFilter:
-    """What of the queue is shown; None leaves a filter out.
-
-    Attributes:
-        outcome: outcome of the decisions.
-        amount_min: least amount.
-        amount_max: largest amount.
-        entity: an entity of the payment, of whatever kind, as events have it.
-        rule_id: rule that fired live.
-        assignee_id: account of the person to whom it is assigned.
-        is_unassigned: whether it is assigned to nobody.
-    """
-
-    outcome: Outcome = "review"
-    amount_min: float | None = None
-    amount_max: float | None = None
-    entity: str | None = None
-    rule_id: int | None = None
-    assignee_id: int | None = None
-    is_unassigned: bool = False
-
-    @property
-    def is_by_index(self) -> bool:
-        """Whether the index alone answers. It does not know approvals at random."""
-        return self == QueueFilter(self.outcome) and self.outcome != "approve"
-
-    @property
-    def most(self) -> int:
-        """Most decisions of a band that are read."""
-        return MAX_COUNTED if self.is_by_index else MAX_LOOKED_UP
+from scoring.policy import RISK_BANDS, RiskBand
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +62,14 @@ class QueuePage:
     Attributes:
         entries: decisions in the order that was asked for.
         next: end of the page, after which the next one begins; None on the last page.
+        previous: place after which the page before begins; None where that is the first page.
         counts: number of decisions that pass the filters, by band.
         capped: bands of which not every decision was looked at; their count is a lower bound.
     """
 
     entries: Sequence[QueueEntry]
     next: Place | None
+    previous: Place | None
     counts: Mapping[RiskBand, int]
     capped: frozenset[RiskBand]
 
@@ -139,17 +98,27 @@ def read_queue(
     with tenant_transaction(engine, tenant_id) as connection:
         if wanted.is_by_index:
             read = passing = _counted(tenant_id, wanted)
-            first = _ends(tenant_id, wanted, band, order, limit, after)
+            parts = [_band(tenant_id, wanted, one) for one in ([band] if band else RISK_BANDS)]
         else:
             # Read once: it is counted, filtered and shown.
-            waiting = _waiting(tenant_id, wanted, None, order).cte("waiting")
-            of_filters = _passing(connection, tenant_id, wanted, waiting).cte("passing")
+            waiting = waiting_of(tenant_id, wanted, None, order).cte("waiting")
+            of_filters = passing_of(connection, tenant_id, wanted, waiting).cte("passing")
             read, passing = _by_band(waiting), _by_band(of_filters)
-            first = _page(of_filters, band, order, limit, after)
-        page = _with_transactions(tenant_id, first)
+            shown = select(of_filters.c.id, of_filters.c.score)
+            parts = [shown.where(of_band(of_filters.c.risk_band, band))]
+        page = _with_transactions(tenant_id, _Walk(order, after).first(parts, limit + 1))
+        before = (
+            _Walk(order, after, is_back=True)
+            .first(parts, limit + 1)
+            .offset(limit)
+            .limit(1)
+            .subquery()
+        )
+        place = select(func.json_build_array(before.c.score, before.c.id)).scalar_subquery()
         columns = func.json_build_array(page.c.score, page.c.id, page.c.transaction_id)
         rows_of_page = select(func.json_agg(columns)).scalar_subquery()
-        looked_at, counts, rows = connection.execute(select(read, passing, rows_of_page)).one()
+        statement = select(read, passing, rows_of_page, place if after else null())
+        looked_at, counts, rows, previous = connection.execute(statement).one()
         in_order = sorted(rows or (), key=lambda row: row[:2] if order == "risk" else row[1])
         if order == "risk":
             in_order.reverse()
@@ -160,67 +129,23 @@ def read_queue(
     entries = [QueueEntry(one, assignments.get(one.decided.transaction_id)) for one in cases]
     counted: dict[RiskBand, int] = {one: (counts or {}).get(one, 0) for one in RISK_BANDS}
     capped = frozenset(one for one in RISK_BANDS if (looked_at or {}).get(one, 0) >= wanted.most)
-    return QueuePage(entries, Place(last[0], UUID(last[1])) if last else None, counted, capped)
+    following, before_it = (
+        Place(one[0], UUID(one[1])) if one else None for one in (last, previous)
+    )
+    return QueuePage(entries, following, before_it, counted, capped)
 
 
-def matching(
-    connection: Connection, tenant_id: int, wanted: QueueFilter, since: UUID | None = None
-) -> Select[Any]:
-    """Return the statement of what passes the filters: `id`, `score` and `risk_band`.
-
-    Args:
-        connection: connection inside a `tenant_transaction`.
-        tenant_id: tenant whose decisions are read.
-        wanted: filters.
-        since: least id of a prediction, which carries its time; None: from the first one on.
-    """
-    waiting = _waiting(tenant_id, wanted, since, "risk").subquery("waiting")
-    return _passing(connection, tenant_id, wanted, waiting)
-
-
-def _waiting(
-    tenant_id: int, wanted: QueueFilter, since: UUID | None, order: Order
-) -> CompoundSelect[Any]:
-    return union_all(*(_range(tenant_id, wanted, band, since, order) for band in RISK_BANDS))
+def _band(tenant_id: int, wanted: QueueFilter, band: RiskBand) -> Select[Any]:
+    return waiting_in(select(PredictionRow.id, PredictionRow.score), tenant_id, wanted, band)
 
 
 def _counted(tenant_id: int, wanted: QueueFilter) -> ScalarSelect[Any]:
     """Return the number of decisions of each band that wait, as `_by_band` does."""
     counts = []
     for band in RISK_BANDS:
-        some = _of_band(select(literal(1)), tenant_id, wanted, band).limit(MAX_COUNTED).subquery()
+        some = waiting_in(select(literal(1)), tenant_id, wanted, band).limit(MAX_COUNTED).subquery()
         counts += [literal(band), select(func.count()).select_from(some).scalar_subquery()]
     return select(func.json_build_object(*counts)).scalar_subquery()
-
-
-def _ends(
-    tenant_id: int,
-    wanted: QueueFilter,
-    band: RiskBand | None,
-    order: Order,
-    limit: int,
-    after: Place | None,
-) -> Subquery:
-    """Return the first decisions after a place, which each band has at an end of its index."""
-    row = PredictionRow
-    in_order = (row.id.asc(),) if order == "oldest" else (row.score.desc(), row.id.desc())
-    bands = RISK_BANDS if band is None else (band,)
-    ends = []
-    for one in bands:
-        end = _of_band(select(row.id, row.score), tenant_id, wanted, one)
-        if after and order == "oldest":
-            end = end.where(row.id > after.prediction_id)
-        elif after:
-            place = tuple_(literal(after.score), literal(after.prediction_id))
-            # The first condition is a range of the index, whose columns descend.
-            end = end.where(row.score <= after.score, tuple_(row.score, row.id) < place)
-        ends.append(end.order_by(*in_order).limit(limit + 1))
-    merged = union_all(*ends).subquery("merged")
-    columns = merged.c
-    merged_order = (
-        (columns.id.asc(),) if order == "oldest" else (columns.score.desc(), columns.id.desc())
-    )
-    return select(columns.id, columns.score).order_by(*merged_order).limit(limit + 1).subquery()
 
 
 def _by_band(rows: CTE) -> ScalarSelect[Any]:
@@ -231,122 +156,49 @@ def _by_band(rows: CTE) -> ScalarSelect[Any]:
     return select(func.json_object_agg(counted.c.risk_band, counted.c.n)).scalar_subquery()
 
 
-def _passing(
-    connection: Connection, tenant_id: int, wanted: QueueFilter, waiting: CTE | Subquery
-) -> Select[Any]:
-    statement = select(waiting.c.id, waiting.c.score, waiting.c.risk_band)
-    if wanted.is_by_index:
-        return statement
-    joined: Any = waiting
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.rule_id is not None:
-        path = cast("$.fired[*] ? (@[0] == $id)", JSONPATH)
-        variables = func.jsonb_build_object("id", wanted.rule_id)
-        conditions.append(func.jsonb_path_exists(waiting.c.ruling, path, variables))
-    if wanted.assignee_id is not None or wanted.is_unassigned:
-        conditions.append(_assigned(tenant_id, waiting, wanted))
-    of_payment = _conditions_of_payment(connection, tenant_id, wanted)
-    if of_payment:
-        # LIMIT 1 keeps it a look-up by key for each row, in the row's own month.
-        passes = (
-            select(TransactionRow.id)
-            .where(
-                TransactionRow.tenant_id == tenant_id,
-                TransactionRow.id == waiting.c.transaction_id,
-                *of_payment,
-            )
-            .limit(1)
-            .lateral("passes")
-        )
-        joined = waiting.join(passes, true())
-    return statement.select_from(joined).where(*conditions)
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A walk along the queue from a place: to what follows it, or to it and what comes before.
+
+    Attributes:
+        order: order of the queue.
+        place: where the walk begins; None: at the beginning of the queue.
+        is_back: whether it leads to the beginning.
+    """
+
+    order: Order
+    place: Place | None
+    is_back: bool = False
+
+    def first(self, parts: Sequence[Select[Any]], number: int) -> Select[Any]:
+        """Return `id` and `score` of the first rows of the walk through several selections."""
+        ends = [self._in_order(self._from_place(part)).limit(number) for part in parts]
+        merged = union_all(*ends).subquery()
+        return self._in_order(select(merged.c.id, merged.c.score)).limit(number)
+
+    def _from_place(self, part: Select[Any]) -> Select[Any]:
+        if self.place is None:
+            return part
+        id_, score = part.selected_columns.id, part.selected_columns.score
+        if self.order == "oldest":
+            last = self.place.prediction_id
+            return part.where(id_ <= last if self.is_back else id_ > last)
+        end = tuple_(literal(self.place.score), literal(self.place.prediction_id))
+        both = tuple_(score, id_)
+        # The first condition is a range of the index, whose columns descend.
+        if self.is_back:
+            return part.where(score >= self.place.score, both >= end)
+        return part.where(score <= self.place.score, both < end)
+
+    def _in_order(self, part: Select[Any]) -> Select[Any]:
+        id_, score = part.selected_columns.id, part.selected_columns.score
+        columns = (id_,) if self.order == "oldest" else (score, id_)
+        ascends = (self.order == "oldest") != self.is_back
+        return part.order_by(*(one.asc() if ascends else one.desc() for one in columns))
 
 
-def _range(
-    tenant_id: int, wanted: QueueFilter, band: RiskBand, since: UUID | None, order: Order
-) -> Select[Any]:
-    columns = [PredictionRow.id, PredictionRow.score, PredictionRow.risk_band]
-    if not wanted.is_by_index:
-        columns.append(PredictionRow.transaction_id)
-    if wanted.rule_id is not None:
-        columns.append(PredictionRow.ruling)
-    ranged = _of_band(select(*columns), tenant_id, wanted, band)
-    if since is not None:
-        ranged = ranged.where(PredictionRow.id >= since)
-    # Approvals that nobody has looked at have no index by time.
-    if order == "oldest" and wanted.outcome != "approve":
-        return ranged.order_by(PredictionRow.id).limit(wanted.most)
-    riskiest_first = ranged.order_by(PredictionRow.score.desc(), PredictionRow.id.desc())
-    return riskiest_first.limit(wanted.most)
-
-
-def _of_band(
-    columns: Select[Any], tenant_id: int, wanted: QueueFilter, band: RiskBand
-) -> Select[Any]:
-    ranged = columns.where(
-        PredictionRow.tenant_id == tenant_id,
-        PredictionRow.reviewed.is_(false()),
-        PredictionRow.decision == wanted.outcome,
-        PredictionRow.risk_band == band,
-    )
-    if wanted.outcome == "approve":
-        return ranged.where(PredictionRow.approval_probability.is_(None))
-    return ranged.where(text(WAITING))  # as the index has it
-
-
-def _assigned(tenant_id: int, waiting: CTE | Subquery, wanted: QueueFilter) -> ColumnElement[bool]:
-    of_tenant = select(ReviewAssignmentRow.transaction_id).where(
-        ReviewAssignmentRow.tenant_id == tenant_id, ReviewAssignmentRow.until.is_(None)
-    )
-    if wanted.is_unassigned:
-        return waiting.c.transaction_id.not_in(of_tenant)
-    return waiting.c.transaction_id.in_(
-        of_tenant.where(ReviewAssignmentRow.user_id == wanted.assignee_id)
-    )
-
-
-def _conditions_of_payment(
-    connection: Connection, tenant_id: int, wanted: QueueFilter
-) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.amount_min is not None:
-        conditions.append(TransactionRow.amount >= wanted.amount_min)
-    if wanted.amount_max is not None:
-        conditions.append(TransactionRow.amount <= wanted.amount_max)
-    if wanted.entity is not None:
-        # Who pays and who receives have columns whatever the event type calls them.
-        places: list[ColumnElement[Any]] = [
-            TransactionRow.__table__.c.name_orig,
-            TransactionRow.__table__.c.name_dest,
-        ]
-        stored = newest_event_type(connection, tenant_id)
-        kept = (stored.event_type if stored else PAYSIM).kept.values()
-        places += [
-            TransactionRow.fields[field.name].astext
-            for field in kept
-            if field.kind == "entity" and field.role not in ("payer", "payee")
-        ]
-        conditions.append(or_(*(place == wanted.entity for place in places)))
-    return conditions
-
-
-def _page(
-    matched: CTE, band: RiskBand | None, order: Order, limit: int, after: Place | None
-) -> Subquery:
-    rows = select(matched.c.id, matched.c.score).where(of_band(matched.c.risk_band, band))
-    if order == "risk":
-        rows = rows.order_by(matched.c.score.desc(), matched.c.id.desc())
-        if after:
-            end = tuple_(literal(after.score), literal(after.prediction_id))
-            rows = rows.where(tuple_(matched.c.score, matched.c.id) < end)
-    else:
-        rows = rows.order_by(matched.c.id)
-        if after:
-            rows = rows.where(matched.c.id > after.prediction_id)
-    return rows.limit(limit + 1).subquery("first")
-
-
-def _with_transactions(tenant_id: int, first: Subquery) -> Subquery:
+def _with_transactions(tenant_id: int, rows: Select[Any]) -> Subquery:
+    first = rows.subquery("first")
     of_prediction = (
         select(PredictionRow.transaction_id)
         .where(PredictionRow.tenant_id == tenant_id, PredictionRow.id == first.c.id)
@@ -358,8 +210,3 @@ def _with_transactions(tenant_id: int, first: Subquery) -> Subquery:
         .select_from(first.join(of_prediction, true()))
         .subquery("page")
     )
-
-
-def of_band(column: ColumnElement[str], band: RiskBand | None) -> ColumnElement[bool]:
-    """Return the condition of a band; None: every band."""
-    return true() if band is None else column == band

@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Connection, Engine, Uuid, func, literal, select, t
 
 from persistence.review.assignments import Assignment, assignments_of
 from persistence.review.cases import FEEDBACK_COLUMNS, Feedback
-from persistence.review.queue import QueueFilter, matching, of_band
+from persistence.review.queue_filter import QueueFilter, matching, of_band
 from persistence.tables.review import FeedbackRow
 from persistence.tenancy import tenant_transaction
 from scoring.policy import RiskBand

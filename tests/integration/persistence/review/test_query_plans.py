@@ -19,8 +19,9 @@ from persistence.engine import open_database
 from persistence.entities.profile import read_profile
 from persistence.entities.surroundings import read_surroundings
 from persistence.maintenance.partitions import Month, make_months
-from persistence.review.queue import Order, QueueFilter, read_queue
+from persistence.review.queue import read_queue
 from persistence.review.queue_changes import read_changes
+from persistence.review.queue_filter import Order, QueueFilter
 from persistence.review.search import Search, find_transactions
 from persistence.review.worklist import (
     REVIEWS,
