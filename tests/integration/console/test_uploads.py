@@ -477,6 +477,8 @@ def test_maintenance_removes_old_files_and_keeps_the_upload_and_its_decisions(
 ) -> None:
     done, left = started(senior, payments(["1", "x"])), sent(senior, payments(["2"]))
     runner.work()
+    stopped = started(senior, payments(["3"]))
+    senior.submit(f"{stopped}/stop")
     lines: list[str] = []
     maintain(site.engine, datetime.now(UTC) + timedelta(hours=30), report=lines.append)
     assert "Removed the files of 1 upload." in lines
@@ -487,4 +489,6 @@ def test_maintenance_removes_old_files_and_keeps_the_upload_and_its_decisions(
     page = senior.get(done)
     assert "The files were removed" in page.text
     assert facts(site, done).counts.rejected == 1
+    senior.submit(f"{stopped}/continue")
+    assert facts(site, stopped).status == "stopped", "there is no file to go on with"
     assert len(stored(site)) == 1
