@@ -54,7 +54,7 @@ def table(reply: httpx.Response, separator: str = ",") -> list[dict[str, str]]:
 
 
 def stored(site: Site, columns: str = "external_id, amount, name_orig") -> list[Any]:
-    """Return columns of the tenant\'s transactions, in the order of their external ids."""
+    """Return columns of the tenant's transactions, in the order of their external ids."""
     order = "length(external_id), external_id"
     with tenant_transaction(site.engine, site.tenant.id) as connection:
         found = connection.execute(text(f"SELECT {columns} FROM transactions ORDER BY {order}"))  # noqa: S608
