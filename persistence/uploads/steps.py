@@ -119,13 +119,15 @@ def _lock(
     """Lock an upload, so that no chunk of it is stored, and check its status."""
     row = UploadRow
     statement = (
-        select(row.status).where(row.tenant_id == tenant_id, row.number == number).with_for_update()
+        select(row.status, row.removed_at)
+        .where(row.tenant_id == tenant_id, row.number == number)
+        .with_for_update()
     )
-    status = connection.execute(statement).scalar_one_or_none()
-    if status is None:
+    found = connection.execute(statement).one_or_none()
+    if found is None:
         raise NotFound("There is no such upload.")
-    if status not in statuses:
-        raise UploadMoved(status)
+    if found.status not in statuses or found.removed_at is not None:
+        raise UploadMoved(found.status)
 
 
 def _put(connection: Connection, tenant_id: int, number: int, **values: object) -> None:
