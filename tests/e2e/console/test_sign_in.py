@@ -24,7 +24,7 @@ from tests.support.data.people import PASSWORD
 
 def signing_in(site: Site, **changes: str) -> httpx.Response:
     form = {"organisation": "demo", "email": "ana@demo.example", "password": PASSWORD} | changes
-    return httpx.post(f"{site.url}/console/sign-in", data=form, trust_env=False)
+    return httpx.post(f"{site.url}/console/sign-in", data=form, trust_env=False, timeout=30)
 
 
 def change(site: Site, statement: str, **values: Any) -> None:
