@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.ext import Extension
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -17,6 +19,7 @@ from console.formats import Formats, utc_now
 from console.navigation import NAVIGATION
 from console.strings import LANGUAGES, preferred, translate
 
+_INDENTATION = re.compile(r"^[ \t]+", re.MULTILINE)
 LANGUAGE_COOKIE = "sentinel_language"
 PAGE_HEADERS = {
     # Nothing inline and nothing from another host: what somebody smuggles into a page does not run.
@@ -91,6 +94,14 @@ def render(
     return HTMLResponse(content, status, {**PAGE_HEADERS, **(headers or {})})
 
 
+class _WithoutIndentation(Extension):
+    """Leaves the indentation of the templates out of the pages."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
+        """Return the source of a template without the blanks at the beginning of its lines."""
+        return _INDENTATION.sub("", source)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -98,7 +109,7 @@ def _environment() -> Environment:
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
-        lstrip_blocks=True,
+        extensions=[_WithoutIndentation],
     )
     environment.globals["asset"] = asset_url
     return environment

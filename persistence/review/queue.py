@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CTE,
+    ColumnElement,
     Engine,
     ScalarSelect,
     Select,
@@ -97,7 +98,8 @@ def read_queue(
     """
     with tenant_transaction(engine, tenant_id) as connection:
         if wanted.is_by_index:
-            read = passing = _counted(tenant_id, wanted)
+            read: ColumnElement[Any] = _counted(tenant_id, wanted)
+            passing: ColumnElement[Any] = null()
             parts = [_band(tenant_id, wanted, one) for one in ([band] if band else RISK_BANDS)]
         else:
             # Read once: it is counted, filtered and shown.
@@ -119,6 +121,7 @@ def read_queue(
         rows_of_page = select(func.json_agg(columns)).scalar_subquery()
         statement = select(read, passing, rows_of_page, place if after else null())
         looked_at, counts, rows, previous = connection.execute(statement).one()
+        counts = looked_at if wanted.is_by_index else counts
         in_order = sorted(rows or (), key=lambda row: row[:2] if order == "risk" else row[1])
         if order == "risk":
             in_order.reverse()

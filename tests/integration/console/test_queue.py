@@ -319,7 +319,7 @@ def read_assignees(site: Site) -> list[tuple[Any, ...]]:
 def test_a_filter_that_did_not_look_at_everything_says_so(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("persistence.review.queue.MAX_LOOKED_UP", 5)
+    monkeypatch.setattr("persistence.review.queue_filter.MAX_LOOKED_UP", 5)
     site.decided(*(0.6 + i / 100 for i in range(8)), amount=10.0)
     site.decided(0.95, amount=5_000.0)
     page = site.person().get("/console/queue?amount_min=1000").text
