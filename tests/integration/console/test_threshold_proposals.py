@@ -150,7 +150,8 @@ def test_a_person_does_not_approve_what_a_key_with_their_name_proposed(
 def test_a_key_that_a_person_issued_in_the_console_is_that_person(site: Site, second: User) -> None:
     first = site.person("admin")
     issued = first.submit("/console/settings/keys", name="nightly", scopes=["admin"], days="30")
-    (key,) = set(re.findall(r"sk_[0-9a-zA-Z]+_\w{32,}", issued.text))
+    shown = first.get(issued.headers["location"]).text
+    (key,) = set(re.findall(r"sk_[0-9a-zA-Z]+_\w{32,}", shown))
     nightly = Key(site, "nightly", key=key)
     assert propose(first).is_redirect
     assert nightly.ask("POST", "/policy/proposals/1/approve").status_code == 409
