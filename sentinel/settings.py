@@ -75,6 +75,22 @@ class Settings(BaseSettings):
         ge=1,
         description="different models in memory; the least recently used is evicted first",
     )
+    journal_dir: Path | None = Field(
+        default=None,
+        description="folder of decisions that are made while Postgres is away; unset: under home",
+    )
+    journal_max_bytes: int = Field(
+        default=256 << 20,
+        ge=1 << 16,
+        description="largest size of a process's journal; then payments are refused",
+    )
+    journal_key_seconds: float = Field(
+        default=900,
+        ge=0,
+        le=86_400,
+        description="seconds that an API key is valid after its last verification while Postgres "
+        "is away, so the longest that a revoked key still works then",
+    )
     log_format: Literal["json", "text"] | None = Field(
         default=None,
         description="format of the log on stderr; unset: text on a terminal, else JSON",
@@ -172,6 +188,13 @@ class Settings(BaseSettings):
     def model_cache(self) -> Path:
         """The directory of the model versions that this machine has downloaded and verified."""
         return self.home_path / "models"
+
+    @property
+    def journal_path(self) -> Path:
+        """The directory of decisions that are not in Postgres yet."""
+        if self.journal_dir is None:
+            return self.home_path / "journal"
+        return self.journal_dir.expanduser().absolute()
 
     @property
     def openid(self) -> OpenIdSettings | None:
