@@ -223,6 +223,7 @@ class Settings(BaseSettings):
         """
         prepare_home(self.home_path)
         private_directory(self.model_cache)
+        private_directory(self.journal_path)
         if not (self.mlflow_tracking_uri or "").strip():
             private_directory(self.artifact_root)
             private_database(self.home_path / MLFLOW_DATABASE)

@@ -90,6 +90,15 @@ class Drainer:
             self._journal.remove(len(part))
         return len(part)
 
+    def store_record(self, record: Record) -> bool:
+        """Store one record that is in no journal any more; return whether others have its keys.
+
+        Raises:
+            StoreUnavailable: Postgres is away, or a key is in flight.
+            psycopg.Error, DBAPIError: Postgres refuses it.
+        """
+        return bool(self._store_records([record]).others)
+
     def _store(self, part: Sequence[Location]) -> None:
         """Store records in one transaction; where Postgres refuses it, in two."""
         try:

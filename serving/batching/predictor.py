@@ -165,8 +165,8 @@ class Predictor:
             if isinstance(places, SentinelError):
                 answers.append(places)
                 continue
-            errors = [error for i in places if (error := windows[i].error) is not None]
-            answers.append(errors[0] if errors else [predictions[i] for i in places])
+            faults = [fault for i in places if (fault := windows[i].error) is not None]
+            answers.append(faults[0] if faults else [predictions[i] for i in places])
         return answers
 
     def windows_of(
