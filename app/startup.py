@@ -54,6 +54,9 @@ from web.openid import OpenIdProvider
 BACKGROUND_CONNECTIONS = 3
 """Connections for aliases, policies, shadow scores, metrics and figures; no payment waits."""
 
+JOURNAL_CONNECTIONS = 1
+"""Connections that look whether Postgres is back, and drain the journal; closed otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
@@ -177,8 +180,7 @@ def connect(
     if journal is not None:
         stack.callback(journal.close)
     log = JournalledLog(DecisionLog(engine), circuit, journal, alias_follower.journals)
-    # Its only connection is open while Postgres is away or the journal is drained.
-    journal_engine = pool("journal", 1)
+    journal_engine = pool("journal", JOURNAL_CONNECTIONS)
     drainer = None if journal is None else Drainer(journal_engine, journal)
     watcher = StoreWatcher(circuit, drainer, journal_engine, partial(look, database_url))
     stack.callback(watcher.stop)
