@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from persistence.outage import Outage
-from scoring.errors import StoreUnavailable
+from scoring.errors import StoreBusy, StoreUnavailable
 
 logger = logging.getLogger("sentinel.circuit")
 
@@ -62,11 +62,13 @@ class Circuit:
         return str(cause) if self.is_open and cause is not None else None
 
     def open(self, cause: StoreUnavailable) -> None:
-        """Open it, or take note of the latest cause.
+        """Open it, or take note of the latest cause; a statement that took too long leaves it.
 
         Args:
             cause: fault of Postgres.
         """
+        if isinstance(cause, StoreBusy) and not self.is_open:
+            return
         with self._lock:
             was_open, self.is_open = self.is_open, True
             self._cause = cause

@@ -101,7 +101,7 @@ class StoreWatcher:
                 self._drainer.drain_part()
         except StoreUnavailable as error:
             self._engine.dispose()
-            self._circuit.open(error)
+            self._circuit.open(error)  # takes note of the cause
         else:
             self._circuit.close()
 

@@ -23,7 +23,8 @@ from persistence.decisions.rows import Decided
 from persistence.hourly.folding import add_late, hold_marks
 from persistence.idempotency import KeyedRequest
 from persistence.journal.frames import Kind
-from persistence.journal.journal import Journal, Location
+from persistence.journal.journal import Journal
+from persistence.journal.places import Location
 from persistence.journal.records import Record
 from persistence.pipeline.libpq import in_transaction
 from persistence.tables.decisions import IdempotencyKeyRow
@@ -121,7 +122,8 @@ class Drainer:
         try:
             return self._journal.read(location)
         except (ValueError, KeyError, TypeError, OSError):
-            logger.exception("record %d of the journal cannot be read", location.number)
+            path = self._journal.set_bytes_aside(location)
+            logger.exception("a record of the journal cannot be read (%s)", path)
             self.outcomes["refused"] += location.rows
             return None
 

@@ -7,37 +7,21 @@ written again once another has begun, and is removed when every record in it is 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from persistence.journal import files
-from persistence.journal.frames import (
-    FRAME_BYTES,
-    Damage,
-    Frame,
-    Kind,
-    UnreadableSegment,
-    encode,
-    header,
-    read_frame,
-    scan,
-)
-from persistence.journal.records import (
-    Entry,
-    Key,
-    Record,
-    definition,
-    keys_of,
-    read_definition,
-    read_record,
-)
+from persistence.journal.errors import JournalFull, JournalUnwritable
+from persistence.journal.frames import FRAME_BYTES, Kind, encode, header, read_frame
+from persistence.journal.places import Claim, Location
+from persistence.journal.records import Entry, Key, Record, definition, read_record
+from persistence.journal.recovery import Damaged, Recovered, recover
 from scoring.errors import StoreUnavailable
 
 logger = logging.getLogger("sentinel.journal")
@@ -47,64 +31,6 @@ SEGMENT_BYTES = 4 << 20
 records again than one segment has."""
 
 
-class JournalFull(StoreUnavailable):
-    """The journal has reached its size; the payment was not decided."""
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(
-            "Postgres cannot be reached and the journal is full; nothing was decided.",
-            reason=f"The journal is full: it may take {max_bytes} bytes"
-            " (SENTINEL_JOURNAL_MAX_BYTES), and Postgres is away.",
-        )
-
-
-class JournalUnwritable(StoreUnavailable):
-    """The disk of the journal does not take a record; the payment was not decided."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(
-            "Postgres cannot be reached and the journal cannot be written; nothing was decided.",
-            reason=f"The journal cannot be written: {error}.",
-        )
-
-
-class Location(NamedTuple):
-    """Where a record is.
-
-    Attributes:
-        path: segment.
-        start: offset of its frame.
-        end: offset behind its frame.
-        number: number of its frame.
-        kind: what it holds.
-        rows: number of decisions that it stores.
-        decided_at_s: Unix time of its decisions.
-        keys: keys that it claims.
-    """
-
-    path: Path
-    start: int
-    end: int
-    number: int
-    kind: Kind
-    rows: int
-    decided_at_s: float
-    keys: tuple[Key, ...]
-
-
-@dataclass(slots=True)
-class Claim:
-    """A key that a record of this journal claims.
-
-    Attributes:
-        digest: digest of the body.
-        location: where the record is; None while it is being written.
-    """
-
-    digest: bytes
-    location: Location | None = None
-
-
 @dataclass(slots=True)
 class _Pending:
     """Records of one caller that wait to be written."""
@@ -112,16 +38,6 @@ class _Pending:
     entries: Sequence[Entry]
     is_done: bool = False
     error: StoreUnavailable | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Damaged:
-    """Damage that was found when the journal was opened."""
-
-    path: Path
-    start: int
-    end: int
-    is_tail: bool
 
 
 @dataclass(slots=True)
@@ -177,7 +93,7 @@ class Journal:
         self.damaged: list[Damaged] = []
         for folder in self._folders:
             for path in files.segments(folder.path):
-                self._take(path)
+                self._take(path, recover(path))
         self._state.queue = deque(sorted(self._state.queue, key=_order))
 
     def connect(self, changed: Callable[[], None]) -> None:
@@ -310,6 +226,14 @@ class Journal:
         for path in finished:
             self._remove_segment(path)
         self._changed()
+
+    def set_bytes_aside(self, location: Location) -> Path:
+        """Write the bytes of a record that cannot be read to the quarantine."""
+        with location.path.open("rb") as file:
+            file.seek(location.start)
+            content = file.read(location.end - location.start)
+        name = f"{location.number:020d}.damaged"
+        return files.set_aside(location.path.parent, name, content)
 
     def set_aside(self, location: Location, name: str, reason: str) -> Path:
         """Write a record to the quarantine with the reason why Postgres does not have it.
@@ -466,71 +390,15 @@ class Journal:
             if not self._state.queue and not self._state.sizes:
                 self._state.definitions.clear()
 
-    def _take(self, path: Path) -> None:
+    def _take(self, path: Path, recovered: Recovered) -> None:
         """Enter the records of a segment that an earlier process wrote."""
-        content = path.read_bytes()
-        try:
-            found = list(scan(content))
-        except UnreadableSegment:
-            # Of a later release, or damaged at the first bytes: kept as it is, and named.
-            logger.exception("the segment %s cannot be read", path)
-            files.set_aside(path.parent, f"{path.name}.unreadable", content)
-            path.unlink()
-            self.damaged.append(Damaged(path, 0, len(content), is_tail=False))
-            return
-        self._state.left[path] = 0
-        frames = [one for one in found if isinstance(one, Frame)]
-        for damage in (one for one in found if isinstance(one, Damage)):
-            self._set_damage_aside(path, content, damage)
-        self._state.sizes[path] = path.stat().st_size
-        for frame in frames:
-            if frame.kind is Kind.DEFINITION:
-                digest, text = read_definition(frame.payload)
-                self._state.definitions[digest] = text
-        for frame in frames:
-            self._number = max(self._number, frame.number)
-            if frame.kind is not Kind.DEFINITION:
-                self._take_record(path, frame)
-        if not self._state.left[path]:
-            self._forget(path)
-
-    def _take_record(self, path: Path, frame: Frame) -> None:
-        try:
-            record = read_record(frame.number, frame.kind, frame.payload, self._state.definitions)
-        except (KeyError, ValueError, TypeError):
-            logger.exception("record %d of %s cannot be read", frame.number, path)
-            files.set_aside(path.parent, f"{frame.number:020d}.unreadable", frame.payload)
-            self.damaged.append(Damaged(path, frame.start, frame.end, is_tail=False))
-            return
-        keys = keys_of(record.decisions)
-        if record.request is not None:
-            keys[Key(record.tenant_id, record.request.key, is_batch=True)] = record.request.digest
-        decided_at = [d.decided_at.timestamp() for d in record.decisions if d.decided_at]
-        location = Location(
-            path,
-            frame.start,
-            frame.end,
-            frame.number,
-            frame.kind,
-            len(record.decisions),
-            min(decided_at, default=path.stat().st_mtime),
-            tuple(keys),
-        )
-        self._queue(location, keys)
-
-    def _set_damage_aside(self, path: Path, content: bytes, damage: Damage) -> None:
-        """Keep bytes that are no record, and cut them off where nothing follows."""
-        self.damaged.append(Damaged(path, damage.start, damage.end, damage.is_tail))
-        what = "torn" if damage.is_tail else "damaged"
-        logger.warning(
-            "%s bytes %d to %d of %s are set aside", what, damage.start, damage.end, path
-        )
-        name = f"{path.stem}-{damage.start}.{what}"
-        files.set_aside(path.parent, name, content[damage.start : damage.end])
-        if damage.is_tail:
-            with path.open("r+b") as file:
-                file.truncate(damage.start)
-                os.fsync(file.fileno())
+        self.damaged += recovered.damaged
+        self._number = max(self._number, recovered.last_number)
+        if recovered.records:
+            self._state.sizes[path] = recovered.size
+            self._state.definitions |= recovered.definitions
+            for location, digests in recovered.records:
+                self._queue(location, digests)
 
 
 def _order(location: Location) -> tuple[float, int]:

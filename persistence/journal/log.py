@@ -18,7 +18,8 @@ from persistence.circuit import Circuit
 from persistence.decisions.rows import Decided, body_digest
 from persistence.decisions.writer import DecisionLog, KeysRefused, Outcome
 from persistence.idempotency import KeyedRequest, check_digest, in_flight
-from persistence.journal.journal import Claim, Journal
+from persistence.journal.journal import Journal
+from persistence.journal.places import Claim
 from persistence.journal.records import Encoder, Entry, Key
 from persistence.pipeline.libpq import idle
 from scoring.errors import (

@@ -1,4 +1,4 @@
-"""The real service while Postgres is away: a tenant's choice, repeats, kill -9, and the way back."""
+"""The real service without Postgres: a tenant's choice, repeats, kill -9, and the way back."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ import pytest
 
 from persistence.decisions.rows import Decided, body_digest
 from persistence.journal import files
-from persistence.journal.journal import Journal, JournalFull
+from persistence.journal.errors import JournalFull
+from persistence.journal.journal import Journal
 from persistence.journal.records import Encoder, Key, keys_of
 from tests.support.factories import a_decision, a_prediction
 
