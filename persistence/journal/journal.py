@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from persistence.journal import files
+from persistence.journal.contents import Contents
 from persistence.journal.errors import JournalFull, JournalUnwritable
 from persistence.journal.frames import FRAME_BYTES, Kind, encode, header, read_frame
 from persistence.journal.places import Claim, Location
@@ -38,18 +38,6 @@ class _Pending:
     entries: Sequence[Entry]
     is_done: bool = False
     error: StoreUnavailable | None = None
-
-
-@dataclass(slots=True)
-class _State:
-    """What is in the segments; changed under the lock of the journal."""
-
-    queue: deque[Location] = field(default_factory=deque)
-    claims: dict[Key, Claim] = field(default_factory=dict)
-    definitions: dict[str, str] = field(default_factory=dict)
-    sizes: dict[Path, int] = field(default_factory=dict)
-    left: dict[Path, int] = field(default_factory=dict)
-    rows: int = 0
 
 
 def open_journal(root: Path, max_bytes: int) -> Journal | None:
@@ -83,7 +71,7 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._folders = files.lock_all(root)
         self._own = self._folders[0].path
-        self._state = _State()
+        self._contents = Contents()
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._pending: list[_Pending] = []
@@ -94,7 +82,7 @@ class Journal:
         for folder in self._folders:
             for path in files.segments(folder.path):
                 self._take(path, recover(path))
-        self._state.queue = deque(sorted(self._state.queue, key=_order))
+        self._contents.sort()
 
     def connect(self, changed: Callable[[], None]) -> None:
         """Set the function that is called after records came or left, on any thread."""
@@ -103,13 +91,12 @@ class Journal:
     @property
     def waiting(self) -> int:
         """Number of decisions that are not in Postgres yet."""
-        return self._state.rows
+        return self._contents.rows
 
     @property
     def size(self) -> int:
         """Size of all segments."""
-        with self._lock:
-            return sum(self._state.sizes.values())
+        return self._contents.size
 
     @property
     def max_bytes(self) -> int:
@@ -124,8 +111,7 @@ class Journal:
     @property
     def oldest_at_s(self) -> float | None:
         """Unix time of the oldest decision that is not in Postgres yet; None without."""
-        with self._lock:
-            return self._state.queue[0].decided_at_s if self._state.queue else None
+        return self._contents.oldest_at_s
 
     @property
     def quarantined(self) -> int:
@@ -139,25 +125,15 @@ class Journal:
             The claims of those that are taken already. The others are claimed until `append` or
             `release`.
         """
-        taken: dict[Key, Claim] = {}
-        with self._lock:
-            for key, digest in keys:
-                known = self._state.claims.get(key)
-                if known is None:
-                    self._state.claims[key] = Claim(digest)
-                else:
-                    taken[key] = known
-        return taken
+        return self._contents.claim(keys)
 
     def find(self, key: Key) -> Claim | None:
         """Return the claim of a key; None where no record of this journal has it."""
-        return self._state.claims.get(key)
+        return self._contents.find(key)
 
     def release(self, keys: Iterable[Key]) -> None:
         """Give up claims of records that were not appended."""
-        with self._lock:
-            for key in keys:
-                self._state.claims.pop(key, None)
+        self._contents.release(keys)
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write records whose keys are claimed; they are durable on return.
@@ -194,36 +170,15 @@ class Journal:
         frame = read_frame(content, 0)
         if frame is None or frame.number != location.number:
             raise ValueError(f"{location.path.name} is damaged at byte {location.start}")
-        return read_record(frame.number, frame.kind, frame.payload, self._state.definitions)
+        return read_record(frame.number, frame.kind, frame.payload, self._contents.definitions)
 
     def oldest(self, max_rows: int) -> list[Location]:
         """Return the places of the oldest records: some decisions, or one batch."""
-        with self._lock:
-            part: list[Location] = []
-            for location in self._state.queue:
-                if location.kind is Kind.BATCH:
-                    return part or [location]
-                part.append(location)
-                if len(part) == max_rows:
-                    break
-            return part
+        return self._contents.oldest(max_rows)
 
     def remove(self, count: int) -> None:
         """Remove the oldest records, which are in Postgres or set aside."""
-        finished = []
-        with self._lock:
-            state = self._state
-            for _ in range(count):
-                location = state.queue.popleft()
-                state.rows -= location.rows
-                for key in location.keys:
-                    claim = state.claims.get(key)
-                    if claim is not None and claim.location == location:
-                        del state.claims[key]
-                state.left[location.path] -= 1
-                if state.left[location.path] == 0:
-                    finished.append(location.path)
-        for path in finished:
+        for path in self._contents.remove(count):
             self._remove_segment(path)
         self._changed()
 
@@ -248,7 +203,7 @@ class Journal:
             payload = file.read(location.end - location.start - FRAME_BYTES)
         record: dict[str, Any] = orjson.loads(payload)
         text = payload.decode()
-        used = {d: t for d, t in self._state.definitions.items() if d in text}
+        used = {d: t for d, t in self._contents.definitions.items() if d in text}
         document = {
             "reason": reason,
             "number": location.number,
@@ -325,12 +280,9 @@ class Journal:
         placed: Sequence[tuple[Entry, int, int, int]],
         defined: dict[str, str],
     ) -> None:
-        with self._lock:
-            state = self._state
-            state.definitions |= defined
-            state.sizes[writer.path] = writer.size
-            for entry, number, start, end in placed:
-                location = Location(
+        records = [
+            (
+                Location(
                     writer.path,
                     start,
                     end,
@@ -339,70 +291,46 @@ class Journal:
                     entry.rows,
                     entry.decided_at.timestamp(),
                     tuple(entry.keys),
-                )
-                self._queue(location, entry.keys)
-
-    def _queue(self, location: Location, digests: Mapping[Key, bytes]) -> None:
-        state = self._state
-        state.queue.append(location)
-        state.rows += location.rows
-        state.left[location.path] = state.left.get(location.path, 0) + 1
-        for key, digest in digests.items():
-            # Of two records with a key the first answers, which is also the one that is stored.
-            known = state.claims.get(key)
-            if known is None or known.location is None:
-                state.claims[key] = Claim(digest, location)
+                ),
+                entry.keys,
+            )
+            for entry, number, start, end in placed
+        ]
+        self._contents.add(writer.path, writer.size, defined, records)
 
     def _begin_segment(self) -> files.SegmentWriter:
         path = files.segment_path(self._own, self._number + 1)
         self._writer = files.SegmentWriter(path, header())
-        with self._lock:
-            self._state.sizes[path] = self._writer.size
-            self._state.left[path] = 0
+        self._contents.begin(path, self._writer.size)
         return self._writer
 
     def _end_segment(self, writer: files.SegmentWriter) -> None:
         writer.close()
         self._writer = None
-        with self._lock:
-            is_empty = self._state.left.get(writer.path) == 0
-        if is_empty:
+        if self._contents.is_empty(writer.path):
             self._forget(writer.path)
 
     def _remove_segment(self, path: Path) -> None:
-        """Remove a segment without records; one that is written to goes on until it is full."""
+        """Remove a segment in which no record was left, unless one was appended meanwhile."""
         with self._writing:
-            writer = self._writer
-            if writer is not None and writer.path == path:
-                with self._lock:
-                    if self._state.left[path]:
-                        return  # something was appended meanwhile
-                writer.close()
+            if not self._contents.is_empty(path):
+                return
+            if self._writer is not None and self._writer.path == path:
+                self._writer.close()
                 self._writer = None
-        self._forget(path)
+            self._forget(path)
 
     def _forget(self, path: Path) -> None:
         path.unlink(missing_ok=True)
         files.sync_folder(path.parent)
-        with self._lock:
-            self._state.sizes.pop(path, None)
-            self._state.left.pop(path, None)
-            if not self._state.queue and not self._state.sizes:
-                self._state.definitions.clear()
+        self._contents.forget(path)
 
     def _take(self, path: Path, recovered: Recovered) -> None:
         """Enter the records of a segment that an earlier process wrote."""
         self.damaged += recovered.damaged
         self._number = max(self._number, recovered.last_number)
         if recovered.records:
-            self._state.sizes[path] = recovered.size
-            self._state.definitions |= recovered.definitions
-            for location, digests in recovered.records:
-                self._queue(location, digests)
-
-
-def _order(location: Location) -> tuple[float, int]:
-    return location.decided_at_s, location.number
+            self._contents.add(path, recovered.size, recovered.definitions, recovered.records)
 
 
 def _fail(group: Iterable[_Pending], error: StoreUnavailable) -> None:

@@ -11,23 +11,28 @@ the drainer stores an id once (`persistence/journal/drainer.py`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+import threading
+from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import UTC, datetime
 
 from persistence.circuit import Circuit
 from persistence.decisions.rows import Decided, body_digest
-from persistence.decisions.writer import DecisionLog, KeysRefused, Outcome
+from persistence.decisions.writer import DecisionLog, Outcome
 from persistence.idempotency import KeyedRequest, check_digest, in_flight
+from persistence.journal.answers import (
+    all_answered,
+    key_in_flight,
+    key_of,
+    mismatch,
+    repeated_in_batch,
+)
 from persistence.journal.journal import Journal
+from persistence.journal.parts import KeptParts
 from persistence.journal.places import Claim
 from persistence.journal.records import Encoder, Entry, Key
 from persistence.pipeline.libpq import idle
 from scoring.errors import (
-    FieldError,
-    IdempotencyMismatch,
-    InFlight,
     NotStorable,
-    SentinelError,
     StoreUnavailable,
 )
 
@@ -57,14 +62,15 @@ class JournalledLog:
         self._journal = journal
         self._journals = journals
         self._encoder = Encoder()
+        self._updating = threading.Lock()
         self.is_diverted = False
         self.update()
 
     def update(self) -> None:
         """Look again whether Postgres is away or the journal holds records."""
-        # Read in this order: a record comes only while the circuit is open.
-        is_open = self._circuit.is_open
-        self.is_diverted = is_open or (self._journal is not None and self._journal.waiting > 0)
+        with self._updating:
+            has_records = self._journal is not None and self._journal.waiting > 0
+            self.is_diverted = self._circuit.is_open or has_records
 
     def admit(self, tenant_id: int) -> None:
         """Refuse a tenant's request at once where it could only fail.
@@ -137,11 +143,11 @@ class JournalledLog:
             StoreUnavailable: Postgres is away, and the tenant did not choose the journal.
         """
         (tenant_id,) = tenant_ids
-        seen = _Seen(parts)
+        seen = KeptParts(parts)
         if self.is_diverted:
             if (earlier := self._earlier_batch(tenant_id, request)) is not None:
                 return earlier
-            if self._circuit.is_open or (has_keys and self._has_any_key(seen)):
+            if self._circuit.is_open or (has_keys and self._has_anykey_of(seen)):
                 return self._journal_whole(tenant_id, seen, request, self._circuit.error())
         try:
             return self._log.write_whole(
@@ -163,7 +169,7 @@ class JournalledLog:
         assert journal is not None  # noqa: S101 - it holds records
         outcomes: dict[int, Outcome] = {}
         for i, decided in enumerate(batch):
-            key = _key(decided)
+            key = key_of(decided)
             claim = journal.find(key) if key else None
             if claim is not None and (outcome := self._answer(claim, decided)) is not None:
                 outcomes[i] = outcome
@@ -199,18 +205,19 @@ class JournalledLog:
         first_of: dict[Key, int] = {}
         repeated: list[tuple[int, int]] = []
         for i, decided in enumerate(batch):
-            key = _key(decided)
+            key = key_of(decided)
             if key is not None and key in first_of:
                 repeated.append((i, first_of[key]))
                 continue
+            entry = self._encoder.decision(decided, decided_at)
             if key is not None:
                 digest = body_digest(decided.transaction)
                 taken = journal.claim([(key, digest)]).get(key)
                 if taken is not None:
-                    outcomes[i] = self._answer(taken, decided) or _in_flight(decided)
+                    outcomes[i] = self._answer(taken, decided) or key_in_flight(decided)
                     continue
                 first_of[key] = i
-            entries.append((i, self._encoder.decision(decided, decided_at)))
+            entries.append((i, entry))
         try:
             if entries:
                 journal.append([entry for _, entry in entries])
@@ -219,13 +226,13 @@ class JournalledLog:
         else:
             outcomes.update((i, batch[i]._replace(is_journalled=True)) for i, _ in entries)
         for i, first in repeated:
-            outcomes[i] = _repeated(batch[i], batch[first], outcomes[first])
+            outcomes[i] = repeated_in_batch(batch[i], batch[first], outcomes[first])
         return [outcomes[i] for i in range(len(batch))]
 
     def _journal_whole(
         self,
         tenant_id: int,
-        seen: _Seen,
+        seen: KeptParts,
         request: KeyedRequest | None,
         error: StoreUnavailable,
     ) -> list[Decided]:
@@ -246,28 +253,28 @@ class JournalledLog:
                     raise in_flight(request.key)
                 claimed.append(own)
             for i, decided in enumerate(batch):
-                key = _key(decided)
+                key = key_of(decided)
                 if key is not None and key in first_of:
                     first = first_of[key]
-                    answers[i] = _repeated(decided, batch[first], batch[first])
+                    answers[i] = repeated_in_batch(decided, batch[first], batch[first])
                     continue
                 if key is not None:
                     first_of[key] = i
                     taken = journal.claim([(key, body_digest(decided.transaction))]).get(key)
                     if taken is not None:
-                        answers[i] = self._answer(taken, decided) or _in_flight(decided)
+                        answers[i] = self._answer(taken, decided) or key_in_flight(decided)
                         continue
                     claimed.append(key)
                 new.append(i)
                 answers[i] = decided._replace(is_journalled=True)
-            answer = _all_answered([answers[i] for i in range(len(batch))])
-        except SentinelError:
+            answer = all_answered([answers[i] for i in range(len(batch))])
+            decisions = [batch[i] for i in new]
+            entry = self._encoder.batch(decisions, datetime.now(UTC), request, answer)
+        except BaseException:
             journal.release(claimed)
             raise
-        if new or request is not None:
-            decided_at = datetime.now(UTC)
-            decisions = [batch[i] for i in new]
-            journal.append([self._encoder.batch(decisions, decided_at, request, answer)])
+        if decisions or request is not None:
+            journal.append([entry])
         return answer
 
     def _earlier_batch(self, tenant_id: int, request: KeyedRequest | None) -> list[Decided] | None:
@@ -294,18 +301,18 @@ class JournalledLog:
             raise in_flight(request.key)  # earlier records have some; they are drained first
         return [found[id_] for id_ in record.prediction_ids]
 
-    def _has_any_key(self, seen: _Seen) -> bool:
+    def _has_anykey_of(self, seen: KeptParts) -> bool:
         journal = self._journal
         return journal is not None and any(
-            key is not None and journal.find(key) is not None for key in map(_key, seen.all())
+            key is not None and journal.find(key) is not None for key in map(key_of, seen.all())
         )
 
     def _answer(self, claim: Claim, decided: Decided) -> Outcome | None:
         """Return what answers a decision whose key is claimed; None where Postgres has it since."""
         if claim.location is None:
-            return _in_flight(decided)
+            return key_in_flight(decided)
         if claim.digest != body_digest(decided.transaction):
-            return _mismatch(decided)
+            return mismatch(decided)
         assert self._journal is not None  # noqa: S101 - it has the claim
         try:
             record = self._journal.read(claim.location)
@@ -317,78 +324,4 @@ class JournalledLog:
         for earlier in record.decisions:
             if earlier.transaction.external_id == external_id:
                 return earlier
-        return _in_flight(decided)
-
-
-class _Seen:
-    """The parts of a batch, kept as they are computed.
-
-    Args:
-        parts: parts of the batch.
-
-    Attributes:
-        is_broken: whether computing a part failed, so that the batch is not complete.
-    """
-
-    def __init__(self, parts: Iterable[Sequence[Decided]]) -> None:
-        self._parts = iter(parts)
-        self._kept: list[Sequence[Decided]] = []
-        self.is_broken = False
-
-    def replayed(self) -> Iterator[Sequence[Decided]]:
-        """Yield every part, those that were computed before too."""
-        yield from list(self._kept)
-        yield from self._more()
-
-    def all(self) -> list[Decided]:
-        """Return the decisions of all parts."""
-        for _ in self._more():
-            pass
-        return [decided for part in self._kept for decided in part]
-
-    def _more(self) -> Iterator[Sequence[Decided]]:
-        while True:
-            try:
-                part = next(self._parts)
-            except StopIteration:
-                return
-            except BaseException:
-                self.is_broken = True
-                raise
-            self._kept.append(part)
-            yield part
-
-
-def _key(decided: Decided) -> Key | None:
-    external_id = decided.transaction.external_id
-    return None if external_id is None else Key(decided.tenant_id, external_id)
-
-
-def _repeated(decided: Decided, first: Decided, outcome: Outcome) -> Outcome:
-    """Return what answers a decision whose key an earlier one of the same batch has."""
-    if body_digest(decided.transaction) != body_digest(first.transaction):
-        return _mismatch(decided)
-    return outcome._replace(is_journalled=True) if isinstance(outcome, Decided) else outcome
-
-
-def _all_answered(outcomes: Sequence[Outcome]) -> list[Decided]:
-    refused = {i: o for i, o in enumerate(outcomes) if isinstance(o, SentinelError)}
-    if refused:
-        raise KeysRefused(
-            "Nothing was stored.",
-            errors=tuple(FieldError(f"{i}.external_id", o.title) for i, o in refused.items()),
-            are_in_flight=all(isinstance(o, InFlight) for o in refused.values()),
-        )
-    return [outcome for outcome in outcomes if isinstance(outcome, Decided)]
-
-
-def _mismatch(decided: Decided) -> IdempotencyMismatch:
-    external_id = decided.transaction.external_id
-    return IdempotencyMismatch(
-        f"external_id {external_id!r} was used before with another transaction."
-    )
-
-
-def _in_flight(decided: Decided) -> InFlight:
-    external_id = decided.transaction.external_id
-    return InFlight(f"external_id {external_id!r} is being decided; send the request again.")
+        return key_in_flight(decided)

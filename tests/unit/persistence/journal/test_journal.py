@@ -151,3 +151,24 @@ def test_records_of_many_threads_are_all_there_and_in_segments_of_bounded_size(
     assert {d.prediction_id for d in held(again)} == {d.prediction_id for d in decisions}
     again.remove(120)
     assert again.size == 0
+
+
+def test_what_is_appended_while_a_segment_empties_is_kept(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, MAX_BYTES, segment_bytes=5_000)
+    total = 150
+
+    def write() -> None:
+        for i in range(total):
+            add(journal, a_decision(1, external_id=f"order-{i}"))
+
+    drained: list[str] = []
+    with ThreadPoolExecutor(1) as thread:
+        writing = thread.submit(write)
+        while not writing.done() or journal.waiting:
+            part = journal.oldest(3)
+            for at in part:
+                drained += [str(d.transaction.external_id) for d in journal.read(at).decisions]
+            journal.remove(len(part))
+        writing.result()
+    assert drained == [f"order-{i}" for i in range(total)]
+    assert (journal.size, files.segments(tmp_path / "0")) == (0, [])
