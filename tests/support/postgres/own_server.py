@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -45,12 +45,12 @@ class OwnServer:
         """Stop every process of it while the block runs: it listens and does not answer."""
         pids = self._pids()
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            _send(pid, signal.SIGSTOP)
         try:
             yield
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                _send(pid, signal.SIGCONT)
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
@@ -80,3 +80,8 @@ class OwnServer:
         postmaster = int(Path(row[0], "postmaster.pid").read_text().split("\n", 1)[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *map(int, children)]
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # a session that has just ended
+        os.kill(pid, number)
