@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     )
     journal_max_bytes: int = Field(
         default=256 << 20,
-        ge=1 << 16,
+        ge=1 << 20,
         description="largest size of a process's journal; then payments are refused",
     )
     journal_key_seconds: float = Field(

@@ -108,6 +108,8 @@ class Drainer:
                 return
             stored = self._store_records([record for _, record in readable])
         except (psycopg.Error, DBAPIError) as error:
+            if _is_repeated(error):
+                raise KeyInFlight from error
             if len(part) == 1:
                 self._refuse(part[0], str(error).strip().partition("\n")[0])
                 return
@@ -224,6 +226,12 @@ def _keep_batch(
             prediction_ids=[instead.get(id_, id_) for id_ in record.prediction_ids],
         )
     )
+
+
+def _is_repeated(error: Exception) -> bool:
+    """Whether another transaction has just committed a row of the part: its connection broke."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.errors.UniqueViolation)
 
 
 def _name(location: Location, prediction_id: UUID) -> str:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
+from typing import cast
 
 import orjson
 import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from persistence.connection.timeout_connection import TimeoutConnection
+from persistence.decisions.insert_sql import insert_call
 from persistence.decisions.rows import Decided, read_decision
 from persistence.decisions.writer import DecisionLog
+from persistence.engine import open_database
 from persistence.hourly.folding import GRACE, fold_hours
 from persistence.journal import files
 from persistence.journal.journal import Journal
 from persistence.journal.records import Encoder, keys_of
+from persistence.pipeline.libpq import in_transaction
 from scoring.errors import IdempotencyMismatch, StoreUnavailable
 from tests.support.data.journalled import JournalledStore
 from tests.support.data.own_events import CardTenant
@@ -108,6 +114,28 @@ def test_a_batch_whose_commit_was_in_doubt_is_stored_once(
     drain(store)
     assert store.drainer.outcomes == {"known": 2}
     assert len(rows("SELECT id FROM predictions")) == 2
+
+
+def test_a_commit_that_was_in_doubt_and_ends_while_it_is_drained_is_stored_once(
+    database: str, store: JournalledStore, make_tenant: MakeTenant, rows: Rows
+) -> None:
+    decided = a_decision(make_tenant().id)
+    journalled(store.log.write([decided]))
+    other = open_database(database, pool_size=1)
+    with ThreadPoolExecutor(1) as thread, other.connect() as connection:
+        # Another session has stored it and has not committed yet.
+        with connection.begin():
+            connection.exec_driver_sql(f"SET LOCAL sentinel.tenant_ids = '{decided.tenant_id}'")
+            driver = cast("TimeoutConnection", connection.connection.driver_connection)
+            in_transaction(driver, insert_call([decided]))
+            draining = thread.submit(store.drainer.drain_part)
+            sleep(0.5)
+        with pytest.raises(StoreUnavailable):
+            draining.result(10)
+    other.dispose()
+    drain(store)
+    assert store.drainer.outcomes == {"known": 1}
+    assert len(rows("SELECT id FROM predictions")) == 1
 
 
 def test_repeats_are_recognised_while_postgres_is_away_and_after_a_restart(
