@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ import pytest
 
 from persistence.decisions.rows import Decided, body_digest
 from persistence.journal import files
-from persistence.journal.errors import JournalFull
+from persistence.journal.errors import JournalFull, JournalUnwritable
 from persistence.journal.journal import Journal
 from persistence.journal.records import Encoder, Key, keys_of
 from tests.support.factories import a_decision, a_prediction
@@ -172,3 +174,33 @@ def test_what_is_appended_while_a_segment_empties_is_kept(tmp_path: Path) -> Non
         writing.result()
     assert drained == [f"order-{i}" for i in range(total)]
     assert (journal.size, files.segments(tmp_path / "0")) == (0, [])
+
+
+@pytest.mark.parametrize("fails_in", ["write", "sync"])
+def test_what_a_full_disk_did_not_take_is_refused_and_never_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_in: str
+) -> None:
+    journal = Journal(tmp_path, MAX_BYTES)
+    first, lost, second = (a_decision(1, external_id=f"order-{i}") for i in range(3))
+    add(journal, first)
+
+    def write_half(descriptor: int, content: bytes) -> None:
+        os.write(descriptor, content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def no_sync(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        if fails_in == "write":
+            patched.setattr("persistence.journal.files.write_all", write_half)
+        else:
+            patched.setattr("os.fdatasync", no_sync)
+        with pytest.raises(JournalUnwritable, match="cannot be written"):
+            add(journal, lost)
+    assert journal.find(Key(1, "order-1")) is None
+    add(journal, second)
+    journal.close()
+    again = Journal(tmp_path, MAX_BYTES)
+    assert again.damaged == []
+    assert [d.prediction_id for d in held(again)] == [first.prediction_id, second.prediction_id]
