@@ -119,11 +119,16 @@ class Sentinel:
             public_url=settings.public_url,
             mlflow_public_url=settings.mlflow_link,
             proxies=settings.proxies,
+            journal_dir=settings.journal_path,
+            journal_max_bytes=settings.journal_max_bytes,
+            journal_key_seconds=settings.journal_key_seconds,
         )
         self.endpoints = ScoringEndpoints(
             self.dependencies.engine,
             self.dependencies.auth,
             self.dependencies.alias_follower,
+            self.dependencies.log,
+            self.dependencies.store_checks,
             queue=app,
         )
 

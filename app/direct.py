@@ -49,6 +49,8 @@ def scoring_app(dependencies: Dependencies) -> ASGIApp:
         dependencies.engine,
         dependencies.auth,
         dependencies.alias_follower,
+        dependencies.log,
+        dependencies.store_checks,
         _Direct(dependencies.batch_scorer),
     )
     apis = {

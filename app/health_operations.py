@@ -11,11 +11,18 @@ from web.problem_types import NOT_READY
 from web.schemas import Problem
 
 _MODELS = {"fraud-demo": 3}
-_READY = {"ready": True, "checks": {"postgres": "ok", "model": "ok"}, "models": _MODELS}
+_JOURNAL = {"in_use": False, "waiting": 0, "bytes": 0}
+_READY = {
+    "ready": True,
+    "checks": {"postgres": "ok", "model": "ok"},
+    "journal": _JOURNAL,
+    "models": _MODELS,
+}
 _UNREADY = {
     **problem_example(NOT_READY),
     "ready": False,
     "checks": {"postgres": "ok", "model": "No tenant has a model version in production."},
+    "journal": _JOURNAL,
     "models": {},
 }
 _METRICS = """# TYPE sentinel_predictions_total counter
@@ -25,11 +32,20 @@ sentinel_predictions_total{decision="review",model="fraud-demo"} 12.0
 Checks = dict[str, str]
 
 
+class JournalState(BaseModel):
+    """The journal of a process."""
+
+    in_use: bool = Field(description="Postgres is away, and payments are decided all the same")
+    waiting: int | None = Field(description="decisions that are not in Postgres yet")
+    bytes: int | None = Field(description="its size; null where its folder cannot be used")
+
+
 class Ready(BaseModel):
-    """A process that can decide a payment."""
+    """A process that can decide a payment: in Postgres, or in its journal for some tenants."""
 
     ready: bool
     checks: Checks = Field(description="`ok`, or what is wrong, by dependency")
+    journal: JournalState
     models: dict[str, int] = Field(
         description="production version in use, by registered model's name"
     )
@@ -40,12 +56,13 @@ class NotReady(Problem):
 
     ready: bool
     checks: Checks = Field(description="`ok`, or what is wrong, by dependency")
+    journal: JournalState
     models: dict[str, int] = Field(
         description="production version in use, by registered model's name"
     )
 
 
-HEALTH_SCHEMAS = (Ready, NotReady)
+HEALTH_SCHEMAS = (JournalState, Ready, NotReady)
 """Schemas of the replies."""
 
 

@@ -7,6 +7,7 @@ import gc
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import time_ns
 
@@ -18,18 +19,25 @@ from console.overview.folder import HourFolder
 from observability.database_metrics import DatabaseMetrics
 from observability.deployment_metrics import DeploymentMetrics
 from observability.drift_metrics import DriftMetrics
+from observability.journal_metrics import JournalMetrics
 from observability.metrics import EVICTIONS
 from observability.prepared_metrics import PreparedMetrics
 from observability.runtime_metrics import LiveMetrics
 from observability.tracing import Traces
-from persistence.api_keys import KeyIssuer, verify_key
+from persistence.api_keys import KeyIssuer, Principal, verify_key
+from persistence.circuit import Circuit
+from persistence.connection.probe import look
 from persistence.decisions.shadow_scores import ShadowLog
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import POOL_SIZE, open_database
+from persistence.journal.drainer import Drainer
+from persistence.journal.journal import open_journal
+from persistence.journal.log import JournalledLog
 from persistence.tenancy import SERVICE_ROLE
 from registry.client.address import browser_address
 from registry.client.factory import open_registry
 from registry.store.model_store import ModelStore
+from scoring.errors import StoreUnavailable
 from scoring.model.booster_locks import BoosterLocks
 from serving.batching.batch_scorer import BatchScorer
 from serving.batching.inline_scorer import InlineScorer
@@ -37,10 +45,12 @@ from serving.batching.predictor import Predictor
 from serving.deployment.alias_follower import AliasFollower
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.deployment.tenant_settings import TenantSettings
+from serving.health import StoreChecks
 from serving.history import History
 from serving.history_folder import HistoryFolder
 from serving.prepared_entities import PreparedEntities
 from serving.shadow import ShadowScorer
+from serving.store_watcher import StoreWatcher
 from serving.uploads.runner import UploadRunner, assigner
 from web.auth import Authenticator
 from web.client_address import Network
@@ -49,6 +59,9 @@ from web.openid import OpenIdProvider
 BACKGROUND_CONNECTIONS = 3
 """Connections for aliases, policies, shadow scores, metrics, figures and uploads, for which no
 payment waits."""
+
+JOURNAL_CONNECTIONS = 1
+"""Connections that look whether Postgres is back, and drain the journal; closed otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,8 @@ class Dependencies:
         engine: database pool of the payment path.
         auth: verifier of API keys.
         alias_follower: source of the models and the policy that serve each tenant.
+        log: decision log of the payment path.
+        store_checks: checks of Postgres and of the journal.
         batch_scorer: scorer of batches.
         inline_scorer: scorer of single items on the event loop.
         api: what the management routes need.
@@ -68,6 +83,8 @@ class Dependencies:
     engine: Engine
     auth: Authenticator
     alias_follower: AliasFollower
+    log: JournalledLog
+    store_checks: StoreChecks
     batch_scorer: BatchScorer
     inline_scorer: InlineScorer
     api: ApiDependencies
@@ -89,6 +106,9 @@ def connect(
     mlflow_public_url: str | None = None,
     proxies: Sequence[Network] | None = None,
     clock: Callable[[], int] = time_ns,
+    journal_dir: Path,
+    journal_max_bytes: int,
+    journal_key_seconds: float,
 ) -> Dependencies:
     """Connect to Postgres and MLflow, load the production models and start the background loops.
 
@@ -110,14 +130,24 @@ def connect(
         proxies: networks of the proxies in front of the service; None: they are not known.
         clock: function that returns the time of a decision, nanoseconds since 1970. Only a program
             that plays back payments gives another one than the machine's; no setting does.
+        journal_dir: folder of decisions that are made while Postgres is away.
+        journal_max_bytes: largest size of the journal of this process.
+        journal_key_seconds: seconds that an API key is valid without Postgres.
     """
+    circuit = Circuit()
 
-    def pool(name: str, connections: int) -> Engine:
-        engine = open_database(database_url, role=SERVICE_ROLE, pool_size=connections, name=name)
+    def pool(name: str, connections: int, circuit: Circuit | None = None) -> Engine:
+        engine = open_database(
+            database_url,
+            role=SERVICE_ROLE,
+            pool_size=connections,
+            name=name,
+            circuit=circuit,
+        )
         stack.callback(engine.dispose)
         return engine
 
-    engine = pool("score", POOL_SIZE)
+    engine = pool("score", POOL_SIZE, circuit)
     background_engine = pool("background", BACKGROUND_CONNECTIONS)
     api_engine = pool("api", API_CONNECTIONS)
     refusals = RefusalRecorder(background_engine)
@@ -160,9 +190,23 @@ def connect(
         faults=lambda: alias_follower.faults,
         followed_at_s=lambda: alias_follower.followed_at_s,
     )
-    log = DecisionLog(engine)
+    journal = open_journal(journal_dir, journal_max_bytes)
+    if journal is not None:
+        stack.callback(journal.close)
+    log = JournalledLog(DecisionLog(engine), circuit, journal, alias_follower.journals)
+    journal_engine = pool("journal", JOURNAL_CONNECTIONS)
+    drainer = None if journal is None else Drainer(journal_engine, journal)
+    watcher = StoreWatcher(circuit, drainer, journal_engine, partial(look, database_url))
+    stack.callback(watcher.stop)
+    circuit.connect(wake=watcher.wake, changed=log.update)
+    if journal is not None:
+        journal.connect(log.update)
     batch_scorer = BatchScorer(
-        log, Predictor(locks, History(engine, folder, prepared)), shadow, traces, clock
+        log,
+        Predictor(locks, History(engine, folder, prepared), log),
+        shadow,
+        traces,
+        clock,
     )
     uploads = UploadRunner(
         background_engine,
@@ -181,12 +225,16 @@ def connect(
         alias_follower.validator,
     )
     stack.callback(uploads.stop)
-    auth = Authenticator(lambda key: verify_key(engine, key, *key_secrets))
+    auth = Authenticator(
+        partial(_verify, circuit, engine, key_secrets), keep_away_s=journal_key_seconds
+    )
     pools = {"score": engine, "background": background_engine, "api": api_engine}
     dependencies = Dependencies(
         engine=engine,
         auth=auth,
         alias_follower=alias_follower,
+        log=log,
+        store_checks=StoreChecks(engine, circuit, journal),
         batch_scorer=batch_scorer,
         inline_scorer=InlineScorer(batch_scorer, log),
         api=ApiDependencies(
@@ -207,11 +255,13 @@ def connect(
             alias_follower.in_use,
             deployments,
             PreparedMetrics(prepared.usage),
+            JournalMetrics(circuit, journal, drainer),
             drift,
             database,
         ),
     )
     alias_follower.start()
+    watcher.start()
     folder.start()
     prepared.start()
     shadow.start()
@@ -223,3 +273,16 @@ def connect(
     # at 64 clients. No collection runs before: it would take 0.14 s to free 279 objects.
     gc.freeze()
     return dependencies
+
+
+def _verify(
+    circuit: Circuit, engine: Engine, key_secrets: Sequence[bytes], key: str
+) -> Principal | None:
+    """Verify an API key; a fault of Postgres opens the circuit."""
+    if circuit.is_open:
+        raise circuit.error()
+    try:
+        return verify_key(engine, key, *key_secrets)
+    except StoreUnavailable as error:
+        circuit.open(error)
+        raise

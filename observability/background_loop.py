@@ -43,6 +43,7 @@ class BackgroundLoop:
         self._on_stop = on_stop
         self._fault: str | None = None
         self._stopping = threading.Event()
+        self._due = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
@@ -54,19 +55,34 @@ class BackgroundLoop:
         """Start the thread; once only."""
         self._thread.start()
 
+    def wake(self) -> None:
+        """Make the next call now, or right after the one that has begun."""
+        self._due.set()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait inside of a call; return whether `stop` was called meanwhile."""
+        return self._stopping.wait(seconds)
+
     def stop(self) -> None:
         """End the loop; wait for a call that has begun and for `on_stop`."""
         self._stopping.set()
+        self._due.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         if self._runs_at_start:
             self._call(self._step)
-        while not self._stopping.wait(self._interval_s):
+        while not self._is_over():
             self._call(self._step)
         if self._on_stop:
             self._call(self._on_stop)
+
+    def _is_over(self) -> bool:
+        """Wait until the next call is due; return whether there is none."""
+        self._due.wait(self._interval_s)
+        self._due.clear()
+        return self._stopping.is_set()
 
     def _call(self, function: Callable[[], None]) -> None:
         try:

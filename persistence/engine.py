@@ -10,6 +10,7 @@ from typing import cast
 from psycopg.abc import AdaptContext
 from sqlalchemy import Connection, Engine, create_engine, event
 
+from persistence.circuit import Circuit
 from persistence.connection.connector import Connector
 from persistence.connection.session import check_session
 from persistence.connection.settings import STATEMENT_TIMEOUT_S as STATEMENT_TIMEOUT_S
@@ -35,6 +36,7 @@ def open_database(
     role: str | None = None,
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
     name: str | None = None,
+    circuit: Circuit | None = None,
 ) -> Engine:
     """Return a connection pool that opens connections on first use.
 
@@ -46,6 +48,8 @@ def open_database(
         statement_timeout_s: seconds until Postgres cancels a statement; a connection without a
             reply is closed a second later.
         name: name of the pool in the log, where it logs that Postgres is away; None: no log.
+        circuit: circuit of the payment path: while it is open, no connection is opened and no reply
+            is waited for.
 
     Raises:
         DatabaseUrlError: the URL does not name a Postgres database.
@@ -55,7 +59,7 @@ def open_database(
         if role
         else operator_session(statement_timeout_s)
     )
-    connector = Connector(url, settings)
+    connector = Connector(url, settings, circuit)
     engine = create_engine(
         "postgresql+psycopg://",
         poolclass=CountingPool,
@@ -73,9 +77,13 @@ def open_database(
     outage = Outage(logger, f"connections of the pool {name!r}") if name else None
 
     def connect(context: AdaptContext | None) -> TimeoutConnection:
+        if circuit is not None and circuit.is_open:
+            raise circuit.error()
         try:
             connection = connector(context)
         except StoreUnavailable as error:
+            if circuit is not None:
+                circuit.open(error)
             if outage:
                 outage.goes_on(str(error))
             raise

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from persistence.connection.causes import UNREACHABLE, running
-from scoring.errors import StoreUnavailable
+from scoring.errors import StoreBusy, StoreUnavailable
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def translate_errors(detail: str = UNREACHABLE) -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
-        raise StoreUnavailable(
+        raise StoreBusy(
             detail, reason="All database connections of this process are in use."
         ) from error
     except DBAPIError as error:

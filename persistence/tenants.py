@@ -28,6 +28,7 @@ class Tenant:
         is_test: in test mode, where fixed test transactions are answered without a model.
         four_eyes: a model version serves it only after a second person's approval.
         four_eyes_policy: a policy is in force only after a second person's approval.
+        journal: its payments are decided while Postgres is away, and journalled.
     """
 
     id: int
@@ -36,11 +37,12 @@ class Tenant:
     is_test: bool = False
     four_eyes: bool = False
     four_eyes_policy: bool = False
+    journal: bool = False
 
 
 _COLUMNS = (
     *(TenantRow.id, TenantRow.slug, TenantRow.model_name),
-    *(TenantRow.is_test, TenantRow.four_eyes, TenantRow.four_eyes_policy),
+    *(TenantRow.is_test, TenantRow.four_eyes, TenantRow.four_eyes_policy, TenantRow.journal),
 )
 
 
@@ -153,6 +155,21 @@ def set_four_eyes_policy(
     return _update(engine, slug, actor, four_eyes_policy=four_eyes)
 
 
+def set_journal(engine: Engine, slug: str, journal: bool, *, actor: Actor = SERVICE) -> Tenant:
+    """Decide a tenant's payments while Postgres is away, and journal them, or refuse them.
+
+    Args:
+        engine: pool that acts as the tables' owner.
+        slug: slug of the tenant.
+        journal: whether they are journalled.
+        actor: person who changes it.
+
+    Raises:
+        UnknownTenant: there is none.
+    """
+    return _update(engine, slug, actor, journal=journal)
+
+
 def set_locale(
     engine: Engine, slug: str, *, currency: str | None, time_zone: str | None, actor: Actor
 ) -> Tenant:
@@ -190,7 +207,7 @@ def _update(engine: Engine, slug: str, actor: Actor, **values: bool | str) -> Te
     return _found(row, slug)
 
 
-def _found(row: Row[tuple[int, str, str, bool, bool, bool]] | None, slug: str) -> Tenant:
+def _found(row: Row[tuple[int, str, str, bool, bool, bool, bool]] | None, slug: str) -> Tenant:
     if row is None:
         raise UnknownTenant(slug)
     return Tenant(*row)

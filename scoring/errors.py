@@ -23,6 +23,7 @@
     ├── Overloaded               429
     ├── NoModel                  503
     ├── StoreUnavailable         503
+    │   ├── StoreBusy            503  (it is there, and took too long)
     │   ├── SchemaMissing        503
     │   └── StoreMisconfigured   503  (ends a start)
     ├── RegistryUnavailable      503  (in registry/client/base.py)
@@ -334,6 +335,10 @@ class StoreUnavailable(SentinelError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class StoreBusy(StoreUnavailable):
+    """Postgres works, and did not get to a statement in time."""
 
 
 class SchemaMissing(StoreUnavailable):

@@ -75,6 +75,8 @@ class Prediction(NamedTuple):
             was not; None where chance had no part in the decision.
         decline_threshold: score from which the policy declines; None: it declines nothing.
         ruling: what rules and lists made of the transaction; None where the tenant has neither.
+        unread_windows: windows of past events that could not be read, and were missing to the
+            model and to the rules.
     """
 
     score: float
@@ -91,6 +93,7 @@ class Prediction(NamedTuple):
     approval_probability: float | None = None
     decline_threshold: float | None = None
     ruling: Ruling | None = None
+    unread_windows: tuple[str, ...] = ()
 
     def top_features(self, count: int = TOP_FEATURES) -> list[int]:
         """Return the indices of the `count` largest contributions by absolute value, largest first.

@@ -77,6 +77,22 @@ class Settings(BaseSettings):
         ge=1,
         description="different models in memory; the least recently used is evicted first",
     )
+    journal_dir: Path | None = Field(
+        default=None,
+        description="folder of decisions that are made while Postgres is away; unset: under home",
+    )
+    journal_max_bytes: int = Field(
+        default=256 << 20,
+        ge=1 << 20,
+        description="largest size of a process's journal; then payments are refused",
+    )
+    journal_key_seconds: float = Field(
+        default=900,
+        ge=0,
+        le=86_400,
+        description="seconds that an API key is valid after its last verification while Postgres "
+        "is away, so the longest that a revoked key still works then",
+    )
     log_format: Literal["json", "text"] | None = Field(
         default=None,
         description="format of the log on stderr; unset: text on a terminal, else JSON",
@@ -188,6 +204,13 @@ class Settings(BaseSettings):
         return self.home_path / "models"
 
     @property
+    def journal_path(self) -> Path:
+        """The directory of decisions that are not in Postgres yet."""
+        if self.journal_dir is None:
+            return self.home_path / "journal"
+        return self.journal_dir.expanduser().absolute()
+
+    @property
     def openid(self) -> OpenIdSettings | None:
         """How people sign in at an OpenID Connect provider; None: with passwords only.
 
@@ -246,6 +269,7 @@ class Settings(BaseSettings):
         """
         prepare_home(self.home_path)
         private_directory(self.model_cache)
+        private_directory(self.journal_path)
         if not (self.mlflow_tracking_uri or "").strip():
             private_directory(self.artifact_root)
             private_database(self.home_path / MLFLOW_DATABASE)

@@ -15,10 +15,12 @@ from starlette.responses import Response
 from persistence.api_keys import Principal
 from persistence.decisions.batch_keys import batch_request
 from persistence.decisions.rows import Decided, read_decision
+from persistence.journal.log import JournalledLog
 from serving import health, responses
 from serving.batching.item import Item
 from serving.bodies import read_event, read_events, read_explain
 from serving.deployment.alias_follower import AliasFollower
+from serving.health import StoreChecks
 from web.auth import Authenticator
 from web.headers import authorization, idempotency_key
 
@@ -37,21 +39,32 @@ class ScoringEndpoints:
         engine: database pool of the payment path.
         auth: verifier of API keys.
         alias_follower: source of the models and the policy that serve each tenant.
+        log: decision log, which refuses requests at once while Postgres is away.
+        store: checks of Postgres and of the journal.
         queue: queue of the batchable methods `score_batch`, `bulk_batch` and `explain_batch`.
     """
 
     def __init__(
-        self, engine: Engine, auth: Authenticator, alias_follower: AliasFollower, queue: Queue
+        self,
+        engine: Engine,
+        auth: Authenticator,
+        alias_follower: AliasFollower,
+        log: JournalledLog,
+        store: StoreChecks,
+        queue: Queue,
     ) -> None:
         self._engine = engine
         self._auth = auth
         self._alias_follower = alias_follower
+        self._log = log
+        self._store = store
         self._queue = queue
 
     async def score(self, request: Request) -> Response:
         """Decide one transaction: one item of `score_batch`."""
         arrived_s = perf_counter()
         principal = await self._auth.require(authorization(request), "score")
+        self._log.admit(principal.tenant_id)
         event = await read_event(request, self._alias_follower.validator(principal.tenant_id))
         assignment = await self._alias_follower.assignment(principal.tenant_id, event.event_type)
         item = Item(principal.tenant_id, assignment, [event], arrived_s, request.scope["origin"])
@@ -62,6 +75,7 @@ class ScoringEndpoints:
         """Decide up to 1000 transactions: one item of `bulk_batch`."""
         arrived_s = perf_counter()
         principal = await self._auth.require(authorization(request), "score")
+        self._log.admit(principal.tenant_id)
         events = await read_events(request, self._alias_follower.validator(principal.tenant_id))
         key = idempotency_key(request)
         keyed = None if key is None else batch_request(key, events)
@@ -96,7 +110,7 @@ class ScoringEndpoints:
 
     async def readiness(self) -> Response:
         """Return 200 when this process can decide a payment now, else 503 with the reason."""
-        return await to_thread.run_sync(health.report, self._engine, self._alias_follower)
+        return await to_thread.run_sync(health.report, self._store, self._alias_follower)
 
     async def _read_stored(self, reader: Principal, prediction_id: UUID) -> Decided:
         read = partial(

@@ -33,6 +33,8 @@ class RenderedReplies:
 
     def get(self, stored: Decided) -> bytes:
         """Return the reply to a stored decision; renders one that an earlier request stored."""
+        if stored.is_journalled:
+            return _without_latency(stored)
         return self._rendered.get(stored.prediction_id) or _without_latency(stored)
 
 
@@ -96,7 +98,7 @@ def _decision(decided: Decided) -> dict[str, Any]:
     prediction = decided.prediction
     features, contributions = prediction.features, prediction.contributions
     described = prediction.described
-    return {
+    reply = {
         "transaction_id": decided.transaction_id,
         "prediction_id": decided.prediction_id,
         "score": prediction.score,
@@ -118,6 +120,11 @@ def _decision(decided: Decided) -> dict[str, Any]:
         **by_chance(prediction),
         **by_rules(prediction),
     }
+    if prediction.unread_windows:
+        reply["unread_windows"] = prediction.unread_windows
+    if decided.is_journalled:
+        reply["stored"] = "journal"
+    return reply
 
 
 def _without_latency(decided: Decided) -> bytes:

@@ -170,6 +170,16 @@ class ScoreReply(BaseModel):
     decline_threshold: DeclineThreshold = None
     rules: RuleHitsOut | Absent = Field(default=None, description=RULED)
     list_entries: list[EntryMatchOut] | Absent = Field(default=None, description=RULED)
+    unread_windows: list[str] | Absent = Field(
+        default=None,
+        description="windows of past events that could not be read, and were missing to the model"
+        " and to the rules; left out where all were read",
+    )
+    stored: Literal["journal"] | Absent = Field(
+        default=None,
+        description="`journal`: the decision is on the disk of the process, since Postgres is away"
+        " and the tenant chose that; left out where it is in Postgres",
+    )
     latency_ms: float = Field(description="time from the request's arrival to this reply")
 
 

@@ -10,7 +10,7 @@ from time import monotonic
 from anyio import to_thread
 
 from persistence.api_keys import Principal, key_prefix
-from scoring.errors import Forbidden, Unauthenticated
+from scoring.errors import Forbidden, StoreUnavailable, Unauthenticated
 from web.single_flight_cache import SingleFlightCache
 
 KEEP_S = 3.0
@@ -28,14 +28,22 @@ class Authenticator:
         verify: blocking function that looks a key up in Postgres; it returns None for an unknown
             or revoked key.
         now_s: monotonic clock, in seconds.
+        keep_away_s: seconds after its last verification that a key is valid while Postgres cannot
+            be asked; a key that was revoked meanwhile works as long.
     """
 
     def __init__(
         self,
         verify: Callable[[str], Principal | None],
         now_s: Callable[[], float] = monotonic,
+        *,
+        keep_away_s: float = 0.0,
     ) -> None:
         self._verify = verify
+        self._now_s = now_s
+        self._keep_away_s = keep_away_s
+        # Each with the time at which its verification began, the oldest first.
+        self._known: dict[bytes, tuple[Principal, float]] = {}
         self._verified: SingleFlightCache[Principal | None] = SingleFlightCache(
             KEEP_S, MAX_KEYS, refresh_after_s=REFRESH_AFTER_S, now_s=now_s
         )
@@ -63,4 +71,21 @@ class Authenticator:
             return None
         # Cached under a hash, so that a memory dump holds no key.
         fingerprint = hashlib.blake2b(key.encode(), digest_size=16).digest()
-        return await self._verified.get(fingerprint, to_thread.run_sync, self._verify, key)
+        try:
+            return await self._verified.get(fingerprint, self._ask, fingerprint, key)
+        except StoreUnavailable:
+            known = self._known.get(fingerprint)
+            if known is None or self._now_s() - known[1] >= self._keep_away_s:
+                raise
+            return known[0]
+
+    async def _ask(self, fingerprint: bytes, key: str) -> Principal | None:
+        """Verify a key in Postgres, and remember the principal for the time without Postgres."""
+        began_s = self._now_s()
+        principal = await to_thread.run_sync(self._verify, key)
+        self._known.pop(fingerprint, None)
+        if principal is not None:
+            self._known[fingerprint] = principal, began_s
+            if len(self._known) > MAX_KEYS:
+                del self._known[next(iter(self._known))]
+        return principal

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import errors
 
 from persistence.connection.url import Parameters
-from scoring.errors import SchemaMissing, StoreMisconfigured, StoreUnavailable
+from scoring.errors import SchemaMissing, StoreBusy, StoreMisconfigured, StoreUnavailable
 
 UNREACHABLE = "Postgres cannot be reached; try again shortly."
 
@@ -221,7 +221,7 @@ def running(error: psycopg.Error, detail: str) -> StoreUnavailable | None:
                 reason=f"Postgres only reads, as a standby does ({line}).",
             )
         case errors.QueryCanceled() | errors.LockNotAvailable() | errors.TransactionTimeout():
-            return StoreUnavailable(
+            return StoreBusy(
                 "Postgres took too long; try again shortly.",
                 reason=f"Postgres took too long ({line}).",
             )

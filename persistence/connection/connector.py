@@ -12,7 +12,7 @@ from persistence.connection.causes import connecting, unreadable_host
 from persistence.connection.options import settings_in
 from persistence.connection.session import check_session, check_version
 from persistence.connection.settings import SessionSettings
-from persistence.connection.timeout_connection import TimeoutConnection
+from persistence.connection.timeout_connection import TimeoutConnection, Watch
 from persistence.connection.url import parse_url, with_defaults
 from scoring.errors import StoreMisconfigured
 
@@ -29,14 +29,16 @@ class Connector:
     Args:
         url: DATABASE_URL.
         settings: settings of every transaction.
+        watch: what ends a wait for a reply before its time-out; None: nothing does.
 
     Raises:
         DatabaseUrlError: the URL does not name a Postgres database.
     """
 
-    def __init__(self, url: str, settings: SessionSettings) -> None:
+    def __init__(self, url: str, settings: SessionSettings, watch: Watch | None = None) -> None:
         self._parameters = parse_url(url)
         self._settings = settings
+        self._watch = watch
 
     def __call__(self, context: AdaptContext | None = None) -> TimeoutConnection:
         """Return an open, verified connection.
@@ -51,6 +53,7 @@ class Connector:
         """
         try:
             connection, refused = self._open(context)
+            connection.watch = self._watch
             try:
                 connection.timeout_s = _SET_UP_TIMEOUT_S
                 self._set_up(connection, refused)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.abc import RV, PQGen
@@ -22,6 +22,13 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import RowFactory, tuple_row
 
 from persistence.connection.settings import SessionSettings
+
+
+class Watch(Protocol):
+    """What ends a wait before its time-out."""
+
+    def gives_up(self, waited_s: float) -> bool:
+        """Whether a caller that has waited for so many seconds stops waiting."""
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
@@ -36,6 +43,7 @@ class TimeoutConnection(psycopg.Connection[Any]):
         settings: settings of its transactions.
         pooled_settings: statement that each transaction begins with behind a pooler; None where the
             connection has a session of its own.
+        watch: what ends a wait before its time-out; None: nothing does.
     """
 
     def __init__(self, pgconn: PGconn, row_factory: RowFactory[Any] = tuple_row) -> None:
@@ -44,6 +52,7 @@ class TimeoutConnection(psycopg.Connection[Any]):
         self.prepared: set[bytes] = set()
         self.settings: SessionSettings | None = None
         self.pooled_settings: bytes | None = None
+        self.watch: Watch | None = None
 
     def pooled_with(self, settings: bytes) -> None:
         """Begin each transaction with the settings from now on, and prepare no statement.
@@ -82,14 +91,31 @@ class TimeoutConnection(psycopg.Connection[Any]):
         self.pgconn.finish()
         return psycopg.OperationalError(f"Postgres did not answer within {self.timeout_s:g} s")
 
+    def check_wait(self, deadline: float) -> None:
+        """Close the connection where its reply is late, or is not waited for any longer.
+
+        Args:
+            deadline: monotonic time of the time-out.
+
+        Raises:
+            psycopg.OperationalError: the connection is closed.
+        """
+        left_s = deadline - monotonic()
+        if left_s <= 0:
+            raise self.close_after_timeout()
+        waited_s = self.timeout_s - left_s
+        if self.watch is not None and self.watch.gives_up(waited_s):
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"Postgres has not answered for {waited_s:.1f} s")
+
     def _within_timeout(self, gen: PQGen[RV]) -> PQGen[RV]:
         deadline = monotonic() + self.timeout_s
         try:
             events = next(gen)
             while True:
                 ready = yield events
-                if not ready and monotonic() > deadline:
-                    raise self.close_after_timeout()
+                if not ready:
+                    self.check_wait(deadline)
                 events = gen.send(ready)
         except StopIteration as end:
             result: RV = end.value

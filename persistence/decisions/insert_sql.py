@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from operator import attrgetter
 from typing import Any
@@ -29,6 +30,9 @@ from persistence.pipeline.binary_arrays import (
 from persistence.pipeline.libpq import Call, Statement
 from scoring.event_type.event import Event
 from scoring.event_type.records import record_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def _digest(decided: Decided) -> bytes | None:
@@ -128,17 +132,30 @@ def _unnested(columns: Mapping[str, ArrayType]) -> str:
     )
 
 
+_ABSENT = """SELECT prediction_id, has_lock FROM given
+WHERE external_id IS NOT NULL AND prediction_id NOT IN (SELECT prediction_id FROM claimed)"""
+
+
 # The names and types above are constants of this file; every value is a parameter.
 #
 # A row is in flight when another open transaction holds its key. The advisory lock detects that at
 # once; waiting on the unique index would delay the whole batch. The statement returns only the rows
 # that were not stored.
-def _insert(unnested: str, columns: str = "", values: str = "", more: str = "") -> str:
+def _insert(
+    unnested: str,
+    columns: str = "",
+    values: str = "",
+    more: str = "",
+    *,
+    unknown: str = "",
+    created: tuple[str, str] = ("", ""),
+    result: str = _ABSENT,
+) -> str:
     return f"""
 WITH given AS MATERIALIZED (
     SELECT *, external_id IS NULL
         OR pg_try_advisory_xact_lock(hashtextextended(external_id, tenant_id)) AS has_lock
-    FROM (SELECT {unnested}) AS given
+    FROM (SELECT {unnested}) AS given{unknown}
 ), claimed AS (
     INSERT INTO idempotency_keys (tenant_id, key, body_digest, prediction_id)
     SELECT tenant_id, external_id, body_digest, prediction_id
@@ -149,14 +166,13 @@ WITH given AS MATERIALIZED (
     SELECT * FROM given
     WHERE external_id IS NULL OR prediction_id IN (SELECT prediction_id FROM claimed)
 ), stored_transactions AS (
-    INSERT INTO transactions (tenant_id, id, {_TRANSACTION_COLUMNS})
-    SELECT tenant_id, transaction_id, {_TRANSACTION_COLUMNS} FROM fresh
+    INSERT INTO transactions (tenant_id, id, {_TRANSACTION_COLUMNS}{created[0]})
+    SELECT tenant_id, transaction_id, {_TRANSACTION_COLUMNS}{created[1]} FROM fresh
 ), stored_predictions AS (
-    INSERT INTO predictions (tenant_id, id, {_PREDICTION_COLUMNS}{columns})
-    SELECT tenant_id, prediction_id, {_PREDICTION_COLUMNS}{values} FROM fresh
+    INSERT INTO predictions (tenant_id, id, {_PREDICTION_COLUMNS}{columns}{created[0]})
+    SELECT tenant_id, prediction_id, {_PREDICTION_COLUMNS}{values}{created[1]} FROM fresh
 ){more}
-SELECT prediction_id, has_lock FROM given
-WHERE external_id IS NOT NULL AND prediction_id NOT IN (SELECT prediction_id FROM claimed)
+{result}
 """  # noqa: S608
 
 
@@ -171,6 +187,18 @@ OF_EVENTS: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
     "record": (BYTEA, _record),
 }
 """Parameters that INSERT_EVENTS has beside those of INPUT, before the values of the features."""
+
+
+def _created_us(decided: Decided) -> int:
+    """Return the time of a decision of the journal, microseconds since 1970 UTC."""
+    assert decided.decided_at is not None  # noqa: S101 - every record has it
+    return (decided.decided_at - _EPOCH) // _MICROSECOND
+
+
+def _unread_windows(decided: Decided) -> bytes | None:
+    unread = decided.prediction.unread_windows
+    return orjson.dumps(unread) if unread else None
+
 
 _TYPES = {name: kind for name, (kind, _) in INPUT.items()}
 _TYPES_OF_EVENTS = {
@@ -207,9 +235,48 @@ INSERT_EVENTS = Statement(
     (*(kind.oid for kind in _TYPES_OF_EVENTS.values()), FLOAT8.oid, FLOAT8.oid),
 )
 
+_OF_JOURNAL: dict[str, tuple[ArrayType, Callable[[Decided], Any]]] = {
+    "created_us": (BIGINT, _created_us),
+    "unread_windows": (DOCUMENTS, _unread_windows),
+}
+"""Parameters of INSERT_JOURNALLED beside those of INSERT_EVENTS, behind them."""
+
+_TYPES_OF_JOURNAL = {
+    **_TYPES_OF_EVENTS,
+    **{name: kind for name, (kind, _) in _OF_JOURNAL.items()},
+}
+_JOURNALLED_FEATURES, _JOURNALLED_CONTRIBUTIONS = (len(_TYPES_OF_JOURNAL) + i for i in (1, 2))
+
+# A decision whose id is stored already is left out: the connection broke after its commit, or the
+# drainer was killed. The result says of every other one whether it was stored now.
+INSERT_JOURNALLED = Statement(
+    b"insert_journalled",
+    _insert(
+        _unnested(_TYPES_OF_JOURNAL),
+        ", feature_values, contribution_values, unread_windows, drained_at",
+        f", (${_JOURNALLED_FEATURES}::float8[])[first_value:last_value]"
+        f", (${_JOURNALLED_CONTRIBUTIONS}::float8[])[first_value:last_value]"
+        ", unread_windows, now()",
+        _HISTORY,
+        unknown="""
+    WHERE NOT EXISTS (
+        SELECT FROM predictions p
+        WHERE (p.tenant_id, p.id) = (given.tenant_id, given.prediction_id)
+    )""",
+        created=(
+            ", created_at",
+            ", timestamptz 'epoch' + created_us * interval '1 microsecond'",
+        ),
+        result="SELECT prediction_id, has_lock,"
+        " prediction_id IN (SELECT prediction_id FROM fresh) FROM given",
+    ).encode(),
+    (*(kind.oid for kind in _TYPES_OF_JOURNAL.values()), FLOAT8.oid, FLOAT8.oid),
+)
+
 DECISIONS = f"""
 SELECT p.tenant_id, p.id, p.created_at,
     p.{_PREDICTION_COLUMNS.replace(", ", ", p.")}, p.feature_values, p.contribution_values,
+    p.unread_windows,
     t.{_TRANSACTION_COLUMNS.replace(", ", ", t.")},
     (
         SELECT v.features::text FROM model_versions v
@@ -242,6 +309,29 @@ def insert_call(batch: Sequence[Decided]) -> Call:
     parameters = _encoded(INPUT, batch)
     if not any(isinstance(decided.transaction, Event) for decided in batch):
         return INSERT, parameters
+    first, last, *values = _values_of_events(batch)
+    return INSERT_EVENTS, [*parameters, *_encoded(OF_EVENTS, batch), first, last, *values]
+
+
+def journalled_call(batch: Sequence[Decided]) -> Call:
+    """Return the call that stores decisions of the journal that are not stored yet.
+
+    Its result has a row for each of these: id of the prediction, whether its key could be looked
+    at, and whether it was stored.
+    """
+    first, last, *values = _values_of_events(batch)
+    return INSERT_JOURNALLED, [
+        *_encoded(INPUT, batch),
+        *_encoded(OF_EVENTS, batch),
+        first,
+        last,
+        *_encoded(_OF_JOURNAL, batch),
+        *values,
+    ]
+
+
+def _values_of_events(batch: Sequence[Decided]) -> list[bytes]:
+    """Return first and last place of each event's values, and the values of all of them."""
     predictions = [
         decided.prediction if isinstance(decided.transaction, Event) else None for decided in batch
     ]
@@ -249,9 +339,7 @@ def insert_call(batch: Sequence[Decided]) -> Call:
     ends = list(accumulate(counts))
     firsts = [end - count + 1 if count else None for end, count in zip(ends, counts, strict=True)]
     of_events = list(filter(None, predictions))
-    return INSERT_EVENTS, [
-        *parameters,
-        *_encoded(OF_EVENTS, batch),
+    return [
         INTEGER.encode(firsts),
         INTEGER.encode(ends),
         floats(prediction.features for prediction in of_events),

@@ -69,6 +69,7 @@ class Decided(NamedTuple):
         latency_ms: time from the request's arrival until the row is sent to Postgres.
         decided_at: time at which Postgres stored it, milliseconds after `moment`; None before.
         policy_id: id of the tenant's own policy that decided; None where the version's did.
+        is_journalled: whether it is in the journal of this process and not in Postgres yet.
     """
 
     tenant_id: int
@@ -79,6 +80,7 @@ class Decided(NamedTuple):
     latency_ms: float
     decided_at: datetime | None = None
     policy_id: int | None = None
+    is_journalled: bool = False
 
     @property
     def moment(self) -> datetime:
@@ -120,6 +122,7 @@ def decided_from(row: Mapping[str, Any]) -> Decided:
             approval_probability=row["approval_probability"],
             decline_threshold=row["decline_threshold"],
             ruling=_ruling(row),
+            unread_windows=tuple(row.get("unread_windows") or ()),
         ),
         latency_ms=row["latency_ms"],
         decided_at=row["created_at"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,27 +31,25 @@ SPAN = """
         AND t.tenant_id = :tenant_id AND t.id >= :start AND t.id < :end
 """
 """SQL of the decisions of a span, as `p`, and their transactions, as `t`."""
+_AMONG = " AND p.id = ANY(CAST(:ids AS uuid[]))"
 _KIND = "array_position(CAST(:kinds AS text[]), p.decision || '/' || p.risk_band)"
-_COUNT = text(
-    f"""
+_COUNT = f"""
     SELECT hour, kind, score, latency, count(*) AS decisions, coalesce(sum(amount), 0) AS amount
     FROM (
         SELECT date_trunc('hour', uuid_extract_timestamp(p.id)) AS hour, {_KIND} - 1 AS kind,
             width_bucket(p.score, CAST(:scores AS float8[])) AS score,
             width_bucket(p.latency_ms, CAST(:latencies AS float8[])) AS latency, t.amount
-        {SPAN}
+        {SPAN}%s
     ) AS decided
     GROUP BY GROUPING SETS ((hour, kind), (hour, score), (hour, latency))
     """  # noqa: S608 - constants of this file, here and below
-)
-_COUNT_CATEGORIES = text(
-    f"""
+_COUNT_CATEGORIES = f"""
     SELECT hour, field, value, count(*) AS decisions, count(*) FILTER (WHERE flagged) AS flagged,
         coalesce(sum(amount), 0) AS amount
     FROM (
         SELECT date_trunc('hour', uuid_extract_timestamp(p.id)) AS hour, t.fields, t.type,
             p.decision <> 'approve' AS flagged, t.amount
-        {SPAN}
+        {SPAN}%s
     ) AS decided
     CROSS JOIN unnest(CAST(:fields AS text[])) AS category (field)
     CROSS JOIN LATERAL (
@@ -60,7 +59,8 @@ _COUNT_CATEGORIES = text(
     WHERE value IS NOT NULL
     GROUP BY 1, 2, 3 ORDER BY hour, decisions DESC, value
     """  # noqa: S608
-)
+_OF_SPAN = text(_COUNT % ""), text(_COUNT_CATEGORIES % "")
+_OF_SOME = text(_COUNT % _AMONG), text(_COUNT_CATEGORIES % _AMONG)
 
 
 def category_fields(event_type: EventType) -> list[str]:
@@ -75,6 +75,8 @@ def count_decisions(
     fields: list[str],
     since: datetime | None,
     until: datetime | None,
+    *,
+    ids: Sequence[UUID] | None = None,
 ) -> HourCounts:
     """Count a tenant's decisions of a span of time, without their labels.
 
@@ -84,6 +86,7 @@ def count_decisions(
         fields: names of the category fields that are counted.
         since: start of the span, inclusive, to the millisecond; None: there is none.
         until: end of the span, exclusive, likewise.
+        ids: predictions of the span that are counted; None: all of them.
     """
     values: dict[str, Any] = {
         "tenant_id": tenant_id,
@@ -94,10 +97,14 @@ def count_decisions(
         "latencies": list(LATENCY_EDGES_MS),
         "fields": fields,
     }
+    count, count_categories = _OF_SPAN
+    if ids is not None:
+        count, count_categories = _OF_SOME
+        values["ids"] = list(ids)
     found = HourCounts()
     # Both sides of the join are ranges of the same decisions.
     with without(connection, "nestloop"):
-        for hour, kind, score, latency, decisions, amount in connection.execute(_COUNT, values):
+        for hour, kind, score, latency, decisions, amount in connection.execute(count, values):
             counts = found.counts[hour]
             if kind is not None:
                 counts.decisions[kind] = decisions
@@ -107,7 +114,7 @@ def count_decisions(
             else:
                 counts.latencies[latency] = decisions
         if fields:
-            for hour, field, value, *numbers in connection.execute(_COUNT_CATEGORIES, values):
+            for hour, field, value, *numbers in connection.execute(count_categories, values):
                 category: Category = (field, value)
                 found.categories[hour, category] = CategoryCount(*numbers)
     return found

@@ -8,8 +8,10 @@ added in the transaction that moves the mark behind them, so each is added once.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -38,6 +40,11 @@ MAX_DECISIONS = 20_000
 MAX_LABELS = 2_000
 """Labels that one transaction adds."""
 
+_MARK = (
+    HourCountingRow.decided_until,
+    HourCountingRow.labels_until,
+    HourCountingRow.category_values,
+)
 _FIRST = text("SELECT id FROM predictions WHERE tenant_id = :tenant_id ORDER BY id LIMIT 1")
 _NTH = text(
     "SELECT id FROM predictions WHERE tenant_id = :tenant_id AND id >= :start AND id < :end"
@@ -105,6 +112,50 @@ def fold_hours(engine: Engine, tenant_id: int, now: datetime) -> bool:
     return has_more or bool(has_more_labels and last_label is not None)
 
 
+def hold_marks(connection: Connection, tenant_ids: Collection[int]) -> dict[int, Row[Any]]:
+    """Return up to where tenants' figures go; none moves on before the transaction ends.
+
+    Args:
+        connection: connection inside a `tenant_transaction`, before it stores late decisions.
+        tenant_ids: tenants of the decisions.
+    """
+    statement = (
+        select(HourCountingRow.tenant_id, *_MARK)
+        .where(HourCountingRow.tenant_id.in_(tenant_ids))
+        .order_by(HourCountingRow.tenant_id)
+        .with_for_update()
+    )
+    return {row.tenant_id: row for row in connection.execute(statement)}
+
+
+def add_late(
+    connection: Connection, tenant_id: int, mark: Row[Any], prediction_ids: Collection[UUID]
+) -> None:
+    """Add decisions that were stored behind a tenant's mark to the figures of their hours.
+
+    Args:
+        connection: connection of the transaction that stored them and holds the mark.
+        tenant_id: tenant whose decisions they are.
+        mark: result of `hold_marks`.
+        prediction_ids: predictions; those ahead of the mark are left to `fold_hours`.
+    """
+    end = first_id_of(mark.decided_until)
+    late = sorted(id_ for id_ in prediction_ids if id_ < end)
+    if not late:
+        return
+    since = datetime.fromtimestamp(unix_ms_of(late[0]) / 1000, UTC)
+    fields = fields_of(connection, tenant_id)
+    found = count_decisions(connection, tenant_id, fields, since, mark.decided_until, ids=late)
+    values = kept_values(mark.category_values, (name for _, name in found.categories))
+    _add_hours(connection, tenant_id, found.counts)
+    _add_categories(connection, tenant_id, within(found.categories, values))
+    connection.execute(
+        update(HourCountingRow)
+        .where(HourCountingRow.tenant_id == tenant_id)
+        .values(category_values=values)
+    )
+
+
 def fields_of(connection: Connection, tenant_id: int) -> list[str]:
     """Return the category fields of a tenant's event type that are counted."""
     stored = newest_event_type(connection, tenant_id)
@@ -154,13 +205,8 @@ def _mark(connection: Connection, tenant_id: int, before: datetime) -> Row[Any] 
     The first time, that is before the first decision; one that is still to be committed may be
     earlier, unless the first one is older than GRACE.
     """
-    columns = (
-        HourCountingRow.decided_until,
-        HourCountingRow.labels_until,
-        HourCountingRow.category_values,
-    )
     statement = (
-        select(*columns)
+        select(*_MARK)
         .where(HourCountingRow.tenant_id == tenant_id)
         .with_for_update(skip_locked=True)
     )

@@ -25,6 +25,8 @@ from persistence.connection.timeout_connection import TimeoutConnection
 from persistence.pipeline.io_loop import Steps, on_loop, on_thread
 
 _BINARY = 1
+_CHECK_EVERY_S = 0.1
+"""Time without a reply after which the wait may end, as in psycopg's own waits."""
 _LARGE_BYTES = 16_384
 """Size of parameters from which a call is sent at once, so that Postgres starts on it."""
 
@@ -103,6 +105,33 @@ async def round_trip_on_loop(
     """
     steps = _run(connection, statements, calls, meanwhile)
     return await on_loop(steps, connection.pgconn.socket)
+
+
+def in_transaction(connection: TimeoutConnection, call: Call) -> PGresult:
+    """Run a statement in the open transaction of a connection, without preparing it.
+
+    Args:
+        connection: connection with an open transaction.
+        call: statement with its parameters.
+
+    Raises:
+        psycopg.OperationalError: the connection broke, or there was no reply in time; it is closed.
+        psycopg.Error: Postgres refuses the statement.
+    """
+    (result,) = on_thread(_run_unnamed(connection, call), connection.pgconn.socket)
+    return result
+
+
+def _run_unnamed(connection: TimeoutConnection, call: Call) -> Steps[list[PGresult]]:
+    try:
+        connection.pgconn.enter_pipeline_mode()
+        _send_unnamed(connection.pgconn, *call)
+        results = yield from _synchronized(connection, idle)
+    except BaseException:
+        connection.pgconn.finish()
+        raise
+    _raise_failure(results)
+    return results
 
 
 def _recorded(calls: Iterable[Call], sent: list[Call]) -> Iterator[Call]:
@@ -195,9 +224,11 @@ def _await(connection: TimeoutConnection, events: int, deadline: float) -> Steps
     left_s = deadline - monotonic()
     if left_s <= 0:
         raise connection.close_after_timeout()
-    ready = yield events, left_s
+    ready = yield events, min(left_s, _CHECK_EVERY_S)
     if ready & ~POLLOUT:
         connection.pgconn.consume_input()  # raises where the connection is lost
+    elif not ready:
+        connection.check_wait(deadline)
 
 
 def _raise_failure(results: Sequence[PGresult]) -> None:

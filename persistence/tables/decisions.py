@@ -122,6 +122,13 @@ class PredictionRow(Base):
     latency_ms: Mapped[float] = mapped_column(
         comment="from the request's arrival until the row was handed to Postgres"
     )
+    unread_windows: Mapped[list[str] | None] = mapped_column(
+        JSONB(none_as_null=True),
+        comment="windows that could not be read, and were missing; null: all were read",
+    )
+    drained_at: Mapped[datetime | None] = mapped_column(
+        comment="when it came from the journal of a process; null: stored before its reply"
+    )
     reviewed: Mapped[bool] = mapped_column(
         server_default=false(), comment="an analyst has decided; all that ever changes here"
     )

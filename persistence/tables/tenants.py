@@ -38,6 +38,9 @@ class TenantRow(Base):
     four_eyes_policy: Mapped[bool] = mapped_column(
         server_default=false(), comment="a policy is in force only after a second person's approval"
     )
+    journal: Mapped[bool] = mapped_column(
+        server_default=false(), comment="decisions go to a journal while Postgres is away"
+    )
     currency: Mapped[str | None] = mapped_column(comment="ISO 4217; null: not known")
     time_zone: Mapped[str] = mapped_column(
         server_default=text("'UTC'"), comment="IANA name, in which the console shows times"

@@ -25,6 +25,7 @@ from scoring.expressions.nodes import (
     Text,
     Window,
 )
+from scoring.windows.definition import WindowDefinition
 
 SCORE = "score"
 """The model's score in a rule's condition; a field of this name is written `field('score')`."""
@@ -113,17 +114,27 @@ def _form(node: Node) -> tuple[str, int]:
             return f"in_list({list_name!r}, {_text(operand, _OR)})", _ATOM
 
 
+def window_text(definition: WindowDefinition) -> str:
+    """Return the canonical text of a window."""
+    return _window_of(definition, definition.value, definition.where)
+
+
 def _window_text(node: Window) -> str:
-    definition = node.definition
+    value = _text(node.value, _OR) if node.value is not None else None
+    where = _text(node.where, _OR) if node.where is not None else None
+    return _window_of(node.definition, value, where)
+
+
+def _window_of(definition: WindowDefinition, value: str | None, where: str | None) -> str:
     by = [field_text(name) for name in definition.by]
-    parts = [_text(node.value, _OR)] if node.value is not None else []
+    parts = [value] if value is not None else []
     parts.append(f"by={by[0]}" if len(by) == 1 else f"by=[{', '.join(by)}]")
     if definition.window_us is not None:
         parts.append(f"window='{format_duration(definition.window_us)}'")
     if definition.delay_us:
         parts.append(f"delay='{format_duration(definition.delay_us)}'")
-    if node.where is not None:
-        parts.append(f"where={_text(node.where, _OR)}")
+    if where is not None:
+        parts.append(f"where={where}")
     return f"{definition.function}({', '.join(parts)})"
 
 

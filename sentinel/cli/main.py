@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("demo", "demo"),
     "event-types": ("event_types", "event_types_group"),
     "history": ("history", "history_group"),
+    "journal": ("journal", "journal_group"),
     "keys": ("keys", "keys_group"),
     "labels": ("labels", "labels_group"),
     "lists": ("lists", "lists_group"),

@@ -1,4 +1,4 @@
-"""`sentinel tenants`: create and list tenants; test mode, four eyes, currency and time zone."""
+"""`sentinel tenants`: create and list tenants, and set what holds for one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sentinel.cli.connection import actor, connected_database
 
 @click.group("tenants")
 def tenants_group() -> None:
-    """Create and list tenants; set test mode, four eyes, currency and time zone."""
+    """Create and list tenants; set test mode, four eyes, journal, currency and time zone."""
 
 
 @tenants_group.command("create")
@@ -34,14 +34,15 @@ def create_tenant(slug: str, model: str | None, test_mode: bool) -> None:
 
 @tenants_group.command("list")
 def list_tenants() -> None:
-    """List every tenant with its registered model; whether it is live, and asks for four eyes."""
+    """List every tenant with its registered model; whether it is live, four eyes, journal."""
     with connected_database() as (engine, _):
         for tenant in tenants.list_tenants(engine):
             mode = "test" if tenant.is_test else "live"
             eyes = "\tfour eyes" if tenant.four_eyes else ""
             if tenant.four_eyes_policy:
                 eyes += "\tfour eyes for thresholds"
-            click.echo(f"{tenant.slug}\t{printable(tenant.model_name)}\t{mode}{eyes}")
+            journal = "\tjournal" if tenant.journal else ""
+            click.echo(f"{tenant.slug}\t{printable(tenant.model_name)}\t{mode}{eyes}{journal}")
 
 
 @tenants_group.command("mode")
@@ -93,6 +94,26 @@ def set_four_eyes(slug: str, state: str, subject: str) -> None:
     else:
         when = "only after a second person's approval" if is_on else "as soon as it is promoted"
         click.echo(f"Tenant {tenant.slug}: a version serves {when}.")
+
+
+@tenants_group.command("journal")
+@click.argument("slug")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def set_journal(slug: str, state: str) -> None:
+    """Decide the payments of the tenant SLUG while Postgres is away, or refuse them (off).
+
+    With on, a decision goes to a journal on the disk of the process, the reply has
+    `"stored": "journal"`, and Postgres gets it when it is back. A repeat is then recognised only
+    among what the same process has journalled, and windows of past events are missing to the model.
+    Takes effect within seconds, while Postgres is there.
+    """
+    with connected_database() as (engine, _):
+        tenant = tenants.set_journal(engine, slug, state == "on", actor=actor())
+    click.echo(
+        f"Tenant {tenant.slug}: while Postgres is away, decisions go to the journal."
+        if tenant.journal
+        else f"Tenant {tenant.slug}: while Postgres is away, payments are refused (503)."
+    )
 
 
 @tenants_group.command("locale")

@@ -11,6 +11,7 @@ from observability.batch_stages import Api, Stopwatch
 from observability.tracing import Traces
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog, KeysRefused, Outcome
+from persistence.journal.log import JournalledLog
 from persistence.uuid7 import new_ids, unix_ms_of
 from scoring.errors import FieldError, InFlight, InvalidRequest, SentinelError
 from scoring.event import AnyEvent
@@ -66,7 +67,7 @@ class BatchScorer:
 
     def __init__(
         self,
-        log: DecisionLog,
+        log: DecisionLog | JournalledLog,
         predictor: Predictor,
         shadow: ShadowScorer,
         traces: Traces,
@@ -144,10 +145,10 @@ class BatchScorer:
                 answers[i] = outcome
                 continue
             # The log returns a new decision itself; a repeated request has its shadow score.
-            is_new = outcome is decided
+            is_new = outcome is decided or outcome.prediction_id == decided.prediction_id
             answers[i] = Answered([batch.rendered.get(outcome)], not is_new)
             if is_new:
-                new.append((batch.items[i], decided))
+                new.append((batch.items[i], outcome))
         self._offer_to_shadow(new)
         if batch.decisions:
             batch.watch.lap("store")
@@ -191,6 +192,9 @@ class BatchScorer:
         def parts() -> Iterator[list[Decided]]:
             # The rows of a part see those of the parts before, which are not committed yet.
             windows = self._predictor.windows_of(rows, watch)
+            for _, _, error in windows:
+                if error is not None:
+                    raise error
             for start in range(0, len(rows), PART_ROWS):
                 part = slice(start, start + PART_ROWS)
                 predictions = self._predictor.predict_rows(rows[part], windows[part], watch)
@@ -253,10 +257,10 @@ class BatchScorer:
         )
 
     def _offer_to_shadow(self, stored: Iterable[tuple[Item, Decided]]) -> None:
-        """Offer stored decisions of tenants with a challenger to the shadow scorer."""
+        """Offer decisions that Postgres has, of tenants with a challenger, to the shadow scorer."""
         tasks = []
         for item, decided in stored:
-            if item.assignment.deployment.challenger is None:
+            if item.assignment.deployment.challenger is None or decided.is_journalled:
                 continue
             policy, model = item.assignment.policy, decided.prediction.model
             other = item.assignment.shadow_version(model)

@@ -8,6 +8,7 @@ decision; it is busy only for one row's features, explanation and parameters.
 from __future__ import annotations
 
 from persistence.decisions.writer import DecisionLog, Outcome
+from persistence.journal.log import JournalledLog
 from scoring.errors import SentinelError
 from serving.batching.batch_scorer import BatchScorer
 from serving.batching.item import AnsweredBatch, Item
@@ -21,7 +22,7 @@ class InlineScorer:
         log: decision log that stores the decision before the reply.
     """
 
-    def __init__(self, batch_scorer: BatchScorer, log: DecisionLog) -> None:
+    def __init__(self, batch_scorer: BatchScorer, log: DecisionLog | JournalledLog) -> None:
         self._batch_scorer = batch_scorer
         self._log = log
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from observability.batch_stages import Stopwatch
 from scoring.columns import FloatArray
-from scoring.errors import SentinelError
+from scoring.errors import SentinelError, StoreUnavailable
 from scoring.event import AnyEvent
+from scoring.expressions.canonical import window_text
 from scoring.feature_set.history_windows import PastWindows
 from scoring.model.booster_locks import BoosterLocks
 from scoring.model.fraud_model import FraudModel
@@ -23,7 +24,29 @@ from scoring.prediction import Prediction
 from serving.batching.item import Item
 from serving.history import History
 
-_NO_WINDOWS: FloatArray = np.empty(0)
+
+class RowWindows(NamedTuple):
+    """The windows of one event.
+
+    Attributes:
+        values: values of `Row.past`, float64 (windows,); NaN where they could not be read.
+        unread: windows that could not be read and are missing.
+        error: why they could not be read, where the event must not be decided without.
+    """
+
+    values: FloatArray
+    unread: tuple[str, ...] = ()
+    error: StoreUnavailable | None = None
+
+
+class Outage(Protocol):
+    """What decides how a tenant's payments go on while Postgres is away."""
+
+    def allows_missing(self, tenant_id: int, error: StoreUnavailable) -> bool:
+        """Take note of a fault; return whether windows of the tenant's events may be missing."""
+
+
+_NO_WINDOWS = RowWindows(np.empty(0))
 
 
 class Row(NamedTuple):
@@ -101,11 +124,13 @@ class Predictor:
     Args:
         locks: locks of the boosters.
         history: source of the windows of past events.
+        outage: what decides whether windows may be missing while Postgres is away; None: never.
     """
 
-    def __init__(self, locks: BoosterLocks, history: History) -> None:
+    def __init__(self, locks: BoosterLocks, history: History, outage: Outage | None = None) -> None:
         self._locks = locks
         self._history = history
+        self._outage = outage
 
     def predict(
         self,
@@ -135,14 +160,18 @@ class Predictor:
                 rows += own
         windows = self.windows_of(rows, watch, are_new=are_new)
         predictions = self.predict_rows(rows, windows, watch)
-        return [
-            places if isinstance(places, SentinelError) else [predictions[i] for i in places]
-            for places in rows_of_items
-        ]
+        answers: list[list[Prediction] | SentinelError] = []
+        for places in rows_of_items:
+            if isinstance(places, SentinelError):
+                answers.append(places)
+                continue
+            faults = [fault for i in places if (fault := windows[i].error) is not None]
+            answers.append(faults[0] if faults else [predictions[i] for i in places])
+        return answers
 
     def windows_of(
         self, rows: Sequence[Row], watch: Stopwatch, *, are_new: bool = True
-    ) -> list[FloatArray]:
+    ) -> list[RowWindows]:
         """Return the windows of each row, in order; one read for each set of them and tenant.
 
         Args:
@@ -152,7 +181,7 @@ class Predictor:
                 those before it.
 
         Returns:
-            Values of `Row.past` of each row, float64 (windows,).
+            Windows of `Row.past` of each row.
         """
         windows = [_NO_WINDOWS] * len(rows)
         places_by_past: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -163,14 +192,29 @@ class Predictor:
             past, group = rows[places[0]].past, [rows[i].event for i in places]
             assert past is not None  # noqa: S101 - those without are in no group
             watch.lap("decide")
-            found = self._history.windows(tenant_id, past, group, are_new=are_new)
-            for i, of_row in zip(places, np.array(found).T, strict=True):
-                windows[i] = of_row
+            try:
+                found = self._history.windows(tenant_id, past, group, are_new=are_new)
+            except StoreUnavailable as error:
+                unread = self._unread(tenant_id, past, error, are_new=are_new)
+                for i in places:
+                    windows[i] = unread
+            else:
+                for i, of_row in zip(places, np.array(found).T, strict=True):
+                    windows[i] = RowWindows(of_row)
             watch.lap("features")
         return windows
 
+    def _unread(
+        self, tenant_id: int, past: PastWindows, error: StoreUnavailable, *, are_new: bool
+    ) -> RowWindows:
+        """Return the windows of rows whose past could not be read: all missing, or the error."""
+        missing = np.full(len(past.windows), np.nan)
+        if are_new and self._outage is not None and self._outage.allows_missing(tenant_id, error):
+            return RowWindows(missing, tuple(map(window_text, past.windows)))
+        return RowWindows(missing, error=error)
+
     def predict_rows(
-        self, rows: Sequence[Row], windows: Sequence[FloatArray], watch: Stopwatch
+        self, rows: Sequence[Row], windows: Sequence[RowWindows], watch: Stopwatch
     ) -> list[Prediction]:
         """Return a prediction for each row, in order; rows of one model share a matrix.
 
@@ -190,14 +234,16 @@ class Predictor:
                 predicted = [fixed_prediction(r.event) for r in group if is_fixed(r.event)]
             else:
                 watch.lap("decide")
-                predicted = self._predict_with(model, group, [windows[i] for i in places], watch)
+                values = [windows[i].values for i in places]
+                predicted = self._predict_with(model, group, values, watch)
             for i, prediction in zip(places, predicted, strict=True):
-                row = rows[i]
-                predictions[i] = (
-                    row.rules.decide(row.event, prediction, windows[i], row.decided_at_ms)
+                row, (values_of_row, unread, _) = rows[i], windows[i]
+                decided = (
+                    row.rules.decide(row.event, prediction, values_of_row, row.decided_at_ms)
                     if row.rules
                     else prediction
                 )
+                predictions[i] = decided._replace(unread_windows=unread) if unread else decided
             watch.lap("decide")
         return [predictions[i] for i in range(len(rows))]
 

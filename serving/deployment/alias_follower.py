@@ -70,6 +70,7 @@ class AliasFollower:
         self._deployments: dict[int, DeploymentState] = {}
         self._production: dict[str, RegisteredVersion] = {}
         self._live: dict[str, int] = {}
+        self._journalling: frozenset[int] = frozenset()
         self._followed_at_s: float | None = None
         self._bad_shares: dict[str, str] = {}
         self._faults = Faults()
@@ -179,6 +180,14 @@ class AliasFollower:
         """Unix time of the last complete poll of tenants, policies and aliases; None before it."""
         return self._followed_at_s
 
+    def journals(self, tenant_id: int) -> bool:
+        """Whether the tenant's decisions are journalled while Postgres is away."""
+        return tenant_id in self._journalling
+
+    def can_journal(self) -> bool:
+        """Whether some tenant whose payments can be decided chose the journal."""
+        return not self._journalling.isdisjoint(self._deployments)
+
     def can_decide(self) -> bool:
         """Whether the payments of some tenant, or its test transactions, can be decided."""
         return bool(self._deployments)
@@ -214,6 +223,7 @@ class AliasFollower:
             self._unlisted.goes_on(str(error))
             return
         self._unlisted.is_over()
+        self._journalling = frozenset(tenant.id for tenant in tenants if tenant.journal)
         versions_by_name = self._model_store.read_aliases({tenant.model_name for tenant in tenants})
         faults = dict(self._model_store.faults)
         for tenant in tenants:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any, TypedDict
 
 from sentinel.home import private_directory
@@ -144,6 +145,10 @@ async def _decide(
         poll_seconds=3600.0,
         traces=Traces(),
         clock=lambda: now_ns,
+        # Its tenant does not ask for a journal.
+        journal_dir=Path(stack.enter_context(TemporaryDirectory(prefix="sentinel-"))),
+        journal_max_bytes=0,
+        journal_key_seconds=0.0,
     )
     headers = {"Authorization": f"Bearer {connections['key']}"}
     transport = httpx.ASGITransport(scoring_app(dependencies))

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from observability.deployment_metrics import DeploymentMetrics
+from persistence.circuit import Circuit
 from persistence.engine import open_database
 from persistence.tenancy import SERVICE_ROLE
 from persistence.tenants import Tenant, create_tenant
@@ -24,7 +25,7 @@ from serving.deployment import faults as faults_module
 from serving.deployment.alias_follower import AliasFollower
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.deployment.tenant_settings import TenantSettings
-from serving.health import report
+from serving.health import StoreChecks, report
 from tests.support.factories import a_model
 from tests.support.fixture_types import Rows
 from tests.support.stack import Publish
@@ -97,7 +98,7 @@ def test_a_tenant_whose_record_postgres_rejects(
     assert begun == [f"{faulty.model_name} is not followed: {reason}"], "it is logged once"
     assert sum(record.exc_info is not None for record in caplog.records) == 1
 
-    document = json.loads(bytes(report(engine, follower).body))
+    document = json.loads(bytes(report(StoreChecks(engine, Circuit(), None), follower).body))
     assert (document["ready"], document["registry"]) == (True, "ok")
     assert document["faults"] == {faulty.model_name: reason}
     _, _, fault, followed = DeploymentMetrics(

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from persistence.actor import Actor
+from persistence.circuit import Circuit
 from persistence.deployments.refusals import list_refusals
 from persistence.engine import open_database
 from persistence.event_types import apply_event_type
@@ -25,7 +26,7 @@ from scoring.transaction import PAYSIM
 from serving.deployment.alias_follower import AliasFollower
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
 from serving.deployment.tenant_settings import TenantSettings
-from serving.health import report
+from serving.health import StoreChecks, report
 from tests.support.event_types import an_event_type
 from tests.support.factories import a_model
 from tests.support.fixture_types import Rows
@@ -112,7 +113,10 @@ def test_a_version_that_needs_a_field_which_the_event_type_lacks_is_refused(
     assert follower.in_use() == {tenant.model_name: 1}
     fault = f"version 2 is refused for tenant shop: {NEEDS_SHOP}"
     assert follower.faults == {tenant.model_name: fault}
-    assert json.loads(bytes(report(engine, follower).body))["faults"] == follower.faults
+    assert (
+        json.loads(bytes(report(StoreChecks(engine, Circuit(), None), follower).body))["faults"]
+        == follower.faults
+    )
     (refused,) = list_refusals(engine, tenant.id, 10)
     assert (refused.version, refused.reason) == (2, NEEDS_SHOP)
     audited = rows("SELECT count(*) FROM audit_log WHERE action = 'refusal.created'")

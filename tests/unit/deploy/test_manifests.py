@@ -13,7 +13,7 @@ import pytest
 
 from api.dependencies import API_CONNECTIONS
 from app.openapi import document as openapi
-from app.startup import BACKGROUND_CONNECTIONS
+from app.startup import BACKGROUND_CONNECTIONS, JOURNAL_CONNECTIONS
 from persistence.engine import POOL_SIZE
 from scoring import __version__
 from sentinel.cli.main import main
@@ -222,7 +222,7 @@ def test_the_autoscaler_is_annotated_with_the_connections_it_needs(name: str) ->
     scalers = of_kind(documents, "HorizontalPodAutoscaler")
     assert scalers or name != "production"
     for scaler in scalers:
-        a_pod = POOL_SIZE + BACKGROUND_CONNECTIONS + API_CONNECTIONS
+        a_pod = POOL_SIZE + BACKGROUND_CONNECTIONS + API_CONNECTIONS + JOURNAL_CONNECTIONS
         surge = the(documents, "Deployment")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
         ending = 2
         jobs = len(of_kind(documents, "CronJob")) + 1

@@ -12,7 +12,7 @@ from psycopg import errors
 
 from persistence.connection.causes import connecting, running
 from persistence.connection.url import Parameters
-from scoring.errors import SchemaMissing, StoreMisconfigured, StoreUnavailable
+from scoring.errors import SchemaMissing, StoreBusy, StoreMisconfigured, StoreUnavailable
 
 AT = 'connection failed: connection to server at "10.0.0.1", port 5432 failed: '
 PARAMETERS: Parameters = {"host": "db", "port": "5432", "user": "app", "password": "hunter2"}
@@ -119,7 +119,7 @@ def test_of_several_servers_one_that_is_away_may_be_the_right_one() -> None:
             "search_path",
         ),
         (errors.ReadOnlySqlTransaction("cannot execute INSERT"), StoreUnavailable, "only reads"),
-        (errors.QueryCanceled("due to statement timeout"), StoreUnavailable, "took too long"),
+        (errors.QueryCanceled("due to statement timeout"), StoreBusy, "took too long"),
         (errors.DiskFull("could not extend file"), StoreUnavailable, "could not extend file"),
         (
             psycopg.OperationalError("the connection is lost"),

@@ -30,7 +30,8 @@ def test_a_new_home_is_closed_whatever_the_umask(
         os.umask(before)
     assert mode(home) == 0o700
     made = {path.name: mode(path) for path in home.iterdir()}
-    assert made == {"models": 0o700, "mlartifacts": 0o700, "mlflow.db": 0o600}
+    closed = dict.fromkeys(("models", "journal", "mlartifacts"), 0o700)
+    assert made == closed | {"mlflow.db": 0o600}
 
 
 def test_a_home_beside_an_mlflow_server_has_no_mlflow_of_its_own(
@@ -39,7 +40,8 @@ def test_a_home_beside_an_mlflow_server_has_no_mlflow_of_its_own(
     monkeypatch.setenv("SENTINEL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
     Settings().create_home()
-    assert [path.name for path in (tmp_path / "home").iterdir()] == ["models"]
+    made = {path.name for path in (tmp_path / "home").iterdir()}
+    assert made == {"journal", "models"}
 
 
 def test_an_open_home_of_an_earlier_release_is_closed_and_keeps_its_files(tmp_path: Path) -> None:

@@ -52,6 +52,48 @@ def require(authenticator: Authenticator, header: str | None, *scopes: str) -> P
     return anyio.run(ask)
 
 
+def test_without_postgres_a_known_key_is_valid_for_a_while_and_an_unknown_one_is_503() -> None:
+    keys, clock = Keys(a_principal("score")), Clock()
+    is_away = False
+
+    def verify(key: str) -> Principal | None:
+        if is_away:
+            raise StoreUnavailable("away")
+        return keys.verify(key)
+
+    authenticator = Authenticator(verify, clock, keep_away_s=60.0)
+    known, unknown = f"Bearer {KEY}", f"Bearer {KEY}1"
+    assert require(authenticator, known, "score") == keys.answer
+    is_away = True
+    clock.now_s = 59.0
+    assert require(authenticator, known, "score") == keys.answer
+    with pytest.raises(StoreUnavailable):
+        require(authenticator, unknown, "score")
+    with pytest.raises(Forbidden):
+        require(authenticator, known, "admin")
+    clock.now_s = 60.0
+    with pytest.raises(StoreUnavailable):
+        require(authenticator, known, "score")
+
+
+def test_a_key_that_was_revoked_before_postgres_went_away_is_not_known_then() -> None:
+    keys, clock = Keys(a_principal("score")), Clock()
+
+    def verify(key: str) -> Principal | None:
+        if clock.now_s > 20.0:
+            raise StoreUnavailable("away")
+        return keys.verify(key)
+
+    authenticator = Authenticator(verify, clock, keep_away_s=60.0)
+    require(authenticator, f"Bearer {KEY}", "score")
+    keys.answer, clock.now_s = None, 10.0
+    with pytest.raises(Unauthenticated):
+        require(authenticator, f"Bearer {KEY}", "score")
+    clock.now_s = 21.0
+    with pytest.raises(StoreUnavailable):
+        require(authenticator, f"Bearer {KEY}", "score")
+
+
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", KEY, "Bearer x"])
 def test_without_a_bearer_key_the_database_is_not_queried(header: str | None) -> None:
     keys = Keys(a_principal("score"))
