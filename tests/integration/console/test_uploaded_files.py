@@ -181,6 +181,15 @@ def test_a_row_that_is_repeated_counts_once_and_an_id_of_another_event_is_reject
             "The file has 501 columns; at most 500 are taken.",
         ),
         ("a\n" + "1\n" * (MAX_ROWS + 1), f"The file has more than {MAX_ROWS:,} rows. Split it."),
+        ("a,b\n1,2\n" + "1a," * 501, "The file, line 3: the row has 502 cells; at most 500 are"),
+        (
+            "\n\na,b\n1,2\n" + "1" * 64_001,
+            "The file, line 5: the row has more than 64,000 bytes.",
+        ),
+        (
+            'a,b\n1,"2\n3"\n1,"' + "ä\n" * 22_000 + '"',
+            "The file, line 4: the row has more than 64,000 bytes.",
+        ),
         (b"a\n" + b"1" * MAX_SIZE, "at most 20,000,000 are taken. Split it."),
     ],
 )
