@@ -256,7 +256,7 @@ def test_analysts_see_uploads_and_may_not_send_one(site: Site, senior: Person) -
     assert 'type="file"' not in analyst.get("/console/uploads").text
     assert analyst.get(address).status_code == 200
     assert send(analyst, payments(["1"])).status_code == 403
-    for step in ("start", "stop", "continue", "discard"):
+    for step in ("start", "check", "stop", "continue", "discard"):
         assert analyst.submit(f"{address}/{step}").status_code == 403
     forged = senior.post("/console/uploads", files={"file": ("a.csv", b"a\n1")})
     assert forged.status_code == 403
@@ -271,7 +271,7 @@ def test_another_tenant_finds_no_upload_and_none_of_its_files(
     for path in ("", "/progress", "/results.csv", "/rejects.csv", "/file.csv"):
         assert senior.get(f"{address}{path}").status_code == 200
         assert stranger.get(f"{address}{path}").status_code == 404
-    for step in ("start", "stop", "continue", "discard"):
+    for step in ("start", "check", "stop", "continue", "discard"):
         assert stranger.submit(f"{address}/{step}").status_code == 404
     assert "payments.csv" not in stranger.get("/console/uploads").text
     assert sent(stranger, payments(["1"])) == "/console/uploads/1", "numbers are the tenant's own"
