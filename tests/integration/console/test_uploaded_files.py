@@ -248,6 +248,15 @@ def test_an_upload_whose_columns_no_longer_fit_is_to_be_sent_again(
     assert "/continue" not in page
 
 
+def test_a_model_that_does_not_fit_the_events_ends_the_upload_at_once(
+    site: Site, senior: Person, service_engine: Engine
+) -> None:
+    address = started(senior, payments(["1"]))
+    a_runner(service_engine, own_model()).work()
+    assert facts(site, address).status == "failed"
+    assert "/continue" in senior.get(address).text, "another version may fit"
+
+
 def test_a_file_with_two_hundred_columns_has_a_small_page(senior: Person) -> None:
     names = [*HEADER.split(","), *(f"column number {i} of a wide file" for i in range(192))]
     address = sent(senior, ",".join(names) + "\n" + ",".join("1" * len(names)))
