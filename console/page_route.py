@@ -33,16 +33,20 @@ class PageRoute(APIRoute):
 
     Attributes:
         max_bytes: largest form that it takes.
+        too_large: what is said of a larger one.
     """
 
     max_bytes = MAX_FORM_BYTES
+    too_large = f"The form has more than {MAX_FORM_BYTES:,} bytes."
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler, whose errors are pages."""
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            limited = Request(request.scope, _limited(request.receive, self.max_bytes))
+            limited = Request(
+                request.scope, _limited(request.receive, self.max_bytes, self.too_large)
+            )
             try:
                 return await handler(limited)
             except SignInNeeded:
@@ -73,7 +77,7 @@ def local_path(path: str | None) -> str:
     return HOME
 
 
-def _limited(receive: Receive, max_bytes: int) -> Receive:
+def _limited(receive: Receive, max_bytes: int, too_large: str) -> Receive:
     """Return a receiver of a body that raises PayloadTooLarge after `max_bytes`."""
     received = 0
 
@@ -82,7 +86,7 @@ def _limited(receive: Receive, max_bytes: int) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > max_bytes:
-            raise PayloadTooLarge(f"The form has more than {max_bytes:,} bytes.")
+            raise PayloadTooLarge(too_large)
         return message
 
     return receive_part

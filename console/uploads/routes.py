@@ -17,13 +17,13 @@ from console.access import Reviewer, Scorer, Visitor
 from console.event_types import event_type_of
 from console.page_route import PageRoute
 from console.rendering import render
-from console.uploads.mapping_form import CHECKED_ROWS, SHOWN_BAD_ROWS, mapping_form, typed_mapping
+from console.uploads.mapping_form import CHECKED_ROWS, SHOWN_BAD_ROWS, mapping_form
 from persistence.event_types import current_event_type
 from persistence.uploads.facts import Upload, earlier_uploads, list_uploads, read_upload
 from persistence.uploads.files import open_files, rejected_rows
 from persistence.uploads.storing import MAX_OPEN, MAX_ROWS, MAX_SIZE, refused, store_upload
 from scoring.errors import InvalidRequest, PayloadTooLarge
-from scoring.uploads.mapping import targets
+from scoring.uploads.mapping import faults, targets
 
 UPLOADS = "/console/uploads"
 UPLOAD = f"{UPLOADS}/{{number}}"
@@ -41,6 +41,7 @@ class UploadRoute(PageRoute):
     """A route that takes a file."""
 
     max_bytes = MAX_SIZE + _FORM_BYTES
+    too_large = f"The file is larger than {MAX_SIZE // 1_000_000} MB; split it."
 
 
 router = APIRouter(include_in_schema=False, route_class=UploadRoute)
@@ -97,11 +98,7 @@ async def upload_page(
     """Show an upload: its mapping before it starts, then how far it is and what was rejected."""
     upload = await dependencies.run(read_upload, visitor.tenant_id, number)
     if upload.status == "new":
-        query = request.query_params
-        zone = zone_of(visitor, query.get("zone", ""))
-        return await show_mapping(
-            request, visitor, dependencies, upload, typed_mapping(query), zone
-        )
+        return await show_mapping(request, visitor, dependencies, upload, None, "")
     return await _show_upload(request, visitor, dependencies, upload, after)
 
 
@@ -163,6 +160,10 @@ async def _show_upload(
     upload: Upload,
     after: int,
 ) -> Response:
+    outdated = []
+    if upload.status == "failed":
+        event_type = await event_type_of(dependencies, visitor.tenant_id)
+        outdated = faults(event_type, upload.shape.columns, upload.mapping or {})
     rejected = []
     if upload.counts.rejected and upload.has_files:
         rejected = await dependencies.run(
@@ -178,6 +179,7 @@ async def _show_upload(
         "uploads/upload.html.j2",
         visitor,
         upload=upload,
+        may_go_on=upload.status == "stopped" or (upload.status == "failed" and not outdated),
         rejected=rejected[:PAGE_REJECTED],
         after=after,
         following=f"{UPLOADS}/{upload.number}?{urlencode({'after': more})}" if more else None,

@@ -35,8 +35,7 @@ async def start(
     request: Request, visitor: Scorer, dependencies: CurrentDependencies, number: Number
 ) -> Response:
     """Confirm the mapping; the rows are decided in the background."""
-    sent = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    typed, zone = typed_mapping(sent) or {}, zone_of(visitor, sent.get("zone", ""))
+    typed, zone = await _mapping(request, visitor)
     upload = await dependencies.run(read_upload, visitor.tenant_id, number)
     event_type = await event_type_of(dependencies, visitor.tenant_id)
     if upload.status == "new" and faults(event_type, upload.shape.columns, typed):
@@ -50,6 +49,18 @@ async def start(
             HTTPStatus.UNPROCESSABLE_ENTITY,
         )
     return await _step(visitor, dependencies, number, start_upload, typed, zone or None)
+
+
+@router.post(f"{UPLOAD}/check")
+async def check(
+    request: Request, visitor: Scorer, dependencies: CurrentDependencies, number: Number
+) -> Response:
+    """Show what the first rows become by a mapping, which is not stored."""
+    typed, zone = await _mapping(request, visitor)
+    upload = await dependencies.run(read_upload, visitor.tenant_id, number)
+    if upload.status != "new":
+        return RedirectResponse(f"{UPLOADS}/{number}", HTTPStatus.SEE_OTHER)
+    return await show_mapping(request, visitor, dependencies, upload, typed, zone)
 
 
 @router.post(f"{UPLOAD}/stop")
@@ -69,6 +80,12 @@ async def discard(visitor: Scorer, dependencies: CurrentDependencies, number: Nu
     """Remove the file of an upload that was not started."""
     await _step(visitor, dependencies, number, discard_upload)
     return RedirectResponse(UPLOADS, HTTPStatus.SEE_OTHER)
+
+
+async def _mapping(request: Request, visitor: Visitor) -> tuple[dict[str, str], str]:
+    """Return the mapping and the zone of a sent form."""
+    sent = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    return typed_mapping(sent) or {}, zone_of(visitor, sent.get("zone", ""))
 
 
 async def _step(

@@ -1,7 +1,8 @@
 """Uploads: files of events that people send in the console, and what was decided of their rows.
 
-The file and the files that it results in are kept in parts, so that no statement moves more than a
-few hundred kilobytes; docs/decisions/0021-uploads.md has the reasons.
+The file and the files that it results in are kept in parts, so that no statement moves a whole
+file: a part of the first has 256 kB, and one of the others the lines of 50 rows, each of at most
+64 kB before more is added. docs/decisions/0021-uploads.md has the reasons.
 """
 
 from __future__ import annotations

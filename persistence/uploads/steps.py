@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from persistence.actor import Actor
-from persistence.tables.uploads import UploadPartRow, UploadRow
+from persistence.tables.uploads import UploadLeaseRow, UploadPartRow, UploadRow
 from persistence.tenancy import tenant_transaction
 from persistence.uploads.facts import Status, counts_of
 from scoring.errors import NotFound
@@ -61,6 +61,10 @@ def resume_upload(engine: Engine, tenant_id: int, number: int, *, actor: Actor) 
     cleared = {"ended_at": None, "reason": None, "counts": None}
     with tenant_transaction(engine, tenant_id, actor=actor) as connection:
         _move(connection, tenant_id, number, ("failed", "stopped"), "started", **cleared)
+        # Whoever had the upload last may keep it for a while yet; the person waits.
+        lease = UploadLeaseRow
+        of_upload = lease.tenant_id == tenant_id, lease.number == number
+        connection.execute(update(lease).where(*of_upload).values(until=func.now()))
 
 
 def discard_upload(engine: Engine, tenant_id: int, number: int, *, actor: Actor) -> None:
@@ -93,12 +97,21 @@ def end_upload(
         UploadMoved: it is not under way.
     """
     _lock(connection, tenant_id, number, ("started",))
-    counts = counts_of(connection, tenant_id, [number]).get(number)
-    kept = {name: int(getattr(counts, name)) for name in counts.__slots__} if counts else None
+    kept = _counted(connection, tenant_id, number)
     _put(
         connection, tenant_id, number,
         status=status, ended_at=func.now(), reason=reason, counts=kept,
     )  # fmt: skip
+
+
+def recount(connection: Connection, tenant_id: int, number: int) -> None:
+    """Keep the counts of the rows of an upload that has ended; arguments as of `end_upload`."""
+    _put(connection, tenant_id, number, counts=_counted(connection, tenant_id, number))
+
+
+def _counted(connection: Connection, tenant_id: int, number: int) -> dict[str, int] | None:
+    counts = counts_of(connection, tenant_id, [number]).get(number)
+    return {name: int(getattr(counts, name)) for name in counts.__slots__} if counts else None
 
 
 def _move(

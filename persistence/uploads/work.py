@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 
 from persistence.engine import transaction
 from persistence.tables.uploads import UploadChunkRow, UploadLeaseRow, UploadRow
 from persistence.tenancy import SERVICE, see_all_tenants, tenant_transaction
 from persistence.uploads.facts import Status, Upload, find_upload
-from persistence.uploads.steps import UploadMoved, end_upload
+from persistence.uploads.steps import UploadMoved, end_upload, recount
 
 LEASE_S = 60
 """Seconds after which an upload is taken from a process that stored no chunk of it."""
@@ -39,7 +39,7 @@ _CLAIM = text(
 
 
 class LeaseLost(Exception):
-    """Another process has the upload, or a person stopped it."""
+    """Another process has the upload, or it has ended."""
 
 
 class Job(NamedTuple):
@@ -104,30 +104,45 @@ def claim_upload(engine: Engine, holder: UUID) -> Job | None:
         return Job(tenant_id, upload, _next_row(connection, tenant_id, number), holder)
 
 
-def store_chunk(engine: Engine, job: Job, chunk: Chunk) -> None:
-    """Store a chunk and extend the lease.
+def store_chunk(engine: Engine, job: Job, chunk: Chunk) -> bool:
+    """Store a chunk and extend the lease; return whether the upload goes on.
+
+    The rows are decided, so the chunk of an upload that a person has stopped meanwhile is stored
+    and counted too.
 
     Raises:
-        LeaseLost: this process may not decide the rows any more; nothing was stored.
+        LeaseLost: another process has the upload; nothing was stored.
     """
     key = {"tenant_id": job.tenant_id, "number": job.upload.number}
     with tenant_transaction(engine, job.tenant_id) as connection:
-        _extend(connection, job, LEASE_S)
+        status = _status(connection, job)
+        if status not in ("started", "stopped"):
+            raise LeaseLost
+        goes_on = status == "started"
+        _extend(connection, job, LEASE_S if goes_on else 0)
         connection.execute(
             insert(UploadChunkRow)
             .values(**key, **{name: getattr(chunk, name) for name in chunk.__slots__})
             .inline()
         )
+        if not goes_on:
+            recount(connection, job.tenant_id, job.upload.number)
+    return goes_on
 
 
-def release_upload(engine: Engine, job: Job) -> None:
+def release_upload(engine: Engine, job: Job, delay_s: float = 0.0) -> None:
     """Let another process, or this one later, go on with the upload.
+
+    Args:
+        engine: pool that acts as the service.
+        job: the upload.
+        delay_s: seconds until then.
 
     Raises:
         LeaseLost: another process has it already.
     """
     with tenant_transaction(engine, job.tenant_id) as connection:
-        _extend(connection, job, 0)
+        _extend(connection, job, delay_s)
 
 
 def finish_upload(engine: Engine, job: Job, failure: str | None = None) -> None:
@@ -142,25 +157,24 @@ def finish_upload(engine: Engine, job: Job, failure: str | None = None) -> None:
         LeaseLost: this process may not decide the rows any more.
     """
     with tenant_transaction(engine, job.tenant_id) as connection:
-        _extend(connection, job, 0)
         status: Status = "done" if failure is None else "failed"
         try:
             end_upload(connection, job.tenant_id, job.upload.number, status, failure)
         except UploadMoved as error:
             raise LeaseLost from error
+        _extend(connection, job, 0)
 
 
-def _extend(connection: Connection, job: Job, seconds: int) -> None:
-    lease, row = UploadLeaseRow, UploadRow
-    started = (
-        select(row.number)
-        .where(
-            row.tenant_id == job.tenant_id,
-            row.number == job.upload.number,
-            row.status == "started",
-        )
-        .with_for_update(read=True)
-    )
+def _status(connection: Connection, job: Job) -> str:
+    """Return the status of an upload, which nobody changes in the running transaction."""
+    row = UploadRow
+    of_upload = row.tenant_id == job.tenant_id, row.number == job.upload.number
+    statement = select(row.status).where(*of_upload).with_for_update()
+    return connection.execute(statement).scalar_one()
+
+
+def _extend(connection: Connection, job: Job, seconds: float) -> None:
+    lease = UploadLeaseRow
     extended = (
         update(lease)
         .where(
@@ -168,13 +182,10 @@ def _extend(connection: Connection, job: Job, seconds: int) -> None:
             lease.number == job.upload.number,
             lease.holder == job.holder,
         )
-        .values(until=text(f"now() + interval '{seconds} seconds'"))
+        .values(until=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds))
         .returning(lease.number)
     )
-    if (
-        connection.execute(started).one_or_none() is None
-        or connection.execute(extended).one_or_none() is None
-    ):
+    if connection.execute(extended).one_or_none() is None:
         raise LeaseLost
 
 

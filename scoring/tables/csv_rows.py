@@ -57,6 +57,18 @@ class Layout(NamedTuple):
     has_header: bool = True
 
 
+class RowLimits(NamedTuple):
+    """What a row may have at most, so that no row takes much memory.
+
+    Attributes:
+        cells: cells of a row.
+        size: bytes of a row, with the lines that it spans; a line is read no further than this.
+    """
+
+    cells: int
+    size: int
+
+
 Plan = Callable[[Sequence[str], Sequence[str]], Layout]
 """Returns the layout by the names of the columns and the first row below them, which is empty in
 Parquet and at the end of the file."""
@@ -72,6 +84,7 @@ def csv_rows(
     expected: Collection[str],
     plan: Plan,
     separator: str | None = None,
+    limits: RowLimits | None = None,
 ) -> Iterator[Row]:
     """Return the rows of CSV.
 
@@ -82,10 +95,13 @@ def csv_rows(
         expected: names of columns, by which the separator is recognised.
         plan: function that finds the columns.
         separator: separator of the cells; None recognises it.
+        limits: what a row may have at most; None: anything.
 
     Raises:
-        TableFileError: it is no CSV, or `plan` refuses it.
+        TableFileError: it is no CSV, a row goes beyond the limits, or `plan` refuses it.
     """
+    bounded = _Bounded(lines, source, limits) if limits else None
+    lines = bounded or lines
     blank, first_line = _first_line(lines)
     for mark, what in _OTHER_CONTENT.items():
         if first_line.startswith(mark.decode(errors="surrogateescape")):
@@ -97,7 +113,7 @@ def csv_rows(
     # Strict: else a quote that is not closed makes one cell of all the lines below it.
     reader = csv.reader(chain([first_line], lines), delimiter=separator, strict=True)
     try:
-        records = _numbered(reader, blank)
+        records = _numbered(reader, blank, bounded)
         header = next(records)
         names = [name.strip() for name in header[1]]
         if not any(names):
@@ -176,11 +192,56 @@ def _separator(line: str, expected: set[str]) -> str:
     return max(SEPARATORS, key=found)
 
 
-def _numbered(reader: Any, blank: int) -> Iterator[tuple[int, list[str]]]:  # noqa: ANN401 - csv's
+class _Bounded:
+    """Lines of which no row may have more than the limits."""
+
+    def __init__(self, lines: Iterator[str], source: str, limits: RowLimits) -> None:
+        self._lines = lines
+        self._source = source
+        self._limits = limits
+        self._line = 0
+        self._begin = 1
+        self._size = 0
+        self._is_in_table = False  # blank lines before the header are no rows
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._line += 1
+        is_short = line.isascii() or len(line) > self._limits.size
+        self._size += len(line) if is_short else len(line.encode(errors="surrogateescape"))
+        if self._size > self._limits.size:
+            raise self._refused(f"has more than {self._limits.size:,} bytes")
+        if not self._is_in_table:
+            self._is_in_table = bool(line.strip())
+            self._begin = self._line + (0 if self._is_in_table else 1)
+            self._size = self._size if self._is_in_table else 0
+        return line
+
+    def end_row(self, cells: int) -> None:
+        """Check the number of the cells of a row, whose last line was the newest one."""
+        if cells > self._limits.cells:
+            raise self._refused(f"has {cells:,} cells; at most {self._limits.cells} are taken")
+        self._begin = self._line + 1
+        self._size = 0
+
+    def _refused(self, what: str) -> TableFileError:
+        return TableFileError(f"{self._source}, line {self._begin}: the row {what}.")
+
+
+def _numbered(
+    reader: Any,  # noqa: ANN401 - csv's
+    blank: int,
+    bounded: _Bounded | None,
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the records that are not empty, with the line on which each begins."""
     end = 0
     for cells in reader:
         begin, end = end + 1, reader.line_num
+        if bounded:
+            bounded.end_row(len(cells))
         if cells:
             yield blank + begin, cells
 

@@ -7,9 +7,10 @@ without a zone and a number that float64 would change are refused with a reason.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from scoring.event_type.fields import Field
@@ -31,6 +32,10 @@ _TIME = re.compile(
 )
 _EXACT_DIGITS = 15
 """Decimal digits that float64 always keeps."""
+_LEAST_EXACT = sys.float_info.min
+"""Distance from zero below which float64 keeps fewer digits."""
+_NOT_ZERO = re.compile(r"[^eE]*[1-9]", re.ASCII)
+"""Begin of a number that is not zero, whatever its exponent."""
 
 
 class BadCell(ValueError):
@@ -81,11 +86,21 @@ def _number(cell: str) -> object:
             )
         return cell
     value = float(cell)
-    if sum(c.isdigit() for c in cell) > _EXACT_DIGITS and value - value == 0:
-        written = Decimal(cell)
-        if written != Decimal(repr(value)) and written != Decimal(value):
-            raise BadCell(f"has more digits than are stored: it would become {value!r}")
+    has_many_digits = sum(c.isdigit() for c in cell) > _EXACT_DIGITS
+    is_tiny = abs(value) < _LEAST_EXACT and _NOT_ZERO.match(cell) is not None
+    if (has_many_digits or is_tiny) and value - value == 0 and not _is_kept(cell, value):
+        what = "is closer to zero than is" if is_tiny else "has more digits than are"
+        raise BadCell(f"{what} stored: it would become {value!r}")
     return value
+
+
+def _is_kept(cell: str, value: float) -> bool:
+    """Return whether a float is the number that a cell has, or is written like it."""
+    try:
+        written = Decimal(cell)
+    except InvalidOperation:  # an exponent beyond any number's, which only zero keeps
+        return _NOT_ZERO.match(cell) is None
+    return written in (Decimal(repr(value)), Decimal(value))
 
 
 def _is_like_thousands(cell: str) -> bool:

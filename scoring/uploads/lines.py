@@ -1,8 +1,8 @@
 """The lines of the files that an upload results in: what was decided, and what was rejected.
 
 Each repeats the input's cells as they are written there, and adds cells behind them. A cell that a
-spreadsheet would run as a formula gets an apostrophe in front; a number, also a negative one, does
-not.
+spreadsheet would run as a formula gets an apostrophe in front; a number, also a negative one,
+and a word for no value, such as a dash, do not.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scoring.reasons import reasons
 from scoring.rules.verdict import BY_MODEL
 from scoring.tables.csv_rows import Row
 from scoring.tables.formulas import defused
+from scoring.tables.missing_words import is_missing_word
 from scoring.tables.written_numbers import is_number
 from scoring.uploads.row_reader import Fault
 from scoring.uploads.table import Shape
@@ -86,7 +87,7 @@ def decided_by(prediction: Prediction) -> str:
 
 
 def _safe(cell: str) -> str:
-    return cell if is_number(cell) else defused(cell)
+    return cell if is_number(cell) or is_missing_word(cell) else defused(cell)
 
 
 def _line(separator: str, cells: Sequence[Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from scoring.tables.csv_rows import Row
 from scoring.tables.missing_words import is_missing_word
 from scoring.uploads.cells import BadCell, ReadCell, cell_reader
 from scoring.uploads.mapping import EXTERNAL_ID, ColumnOf
+
+logger = logging.getLogger("sentinel.uploads")
 
 Validate = Callable[[dict[str, Any]], AnyEvent]
 """Function from an event as a request has it to the event; raises InvalidRequest."""
@@ -81,8 +84,24 @@ class RowReader:
             derived_id: `external_id` of a row that has none.
 
         Raises:
-            BadRow: it is no event.
+            BadRow: it is no event, or an error that nobody foresaw: it holds up no other row.
         """
+        try:
+            return self._read(row, derived_id)
+        except BadRow:
+            raise
+        except Exception as error:
+            logger.exception("row %d of an upload cannot be read", row.number)
+            raise BadRow(Fault("", "", "cannot be read; the service's log has more")) from error
+
+    def own_id(self, row: Row) -> str | None:
+        """Return the `external_id` that a row has, or None."""
+        if self._id_place is None:
+            return None
+        cell: str = row.cells[self._id_place]
+        return None if is_missing_word(cell) else cell
+
+    def _read(self, row: Row, derived_id: str) -> AnyEvent:
         if row.fault is not None:
             raise BadRow(Fault("", "", row.fault))
         body: dict[str, Any] = {EXTERNAL_ID: self.own_id(row) or derived_id}
@@ -103,13 +122,6 @@ class RowReader:
         if faults:
             raise BadRow(*(self._fault(name, reason) for name, reason in faults.items()))
         return event
-
-    def own_id(self, row: Row) -> str | None:
-        """Return the `external_id` that a row has, or None."""
-        if self._id_place is None:
-            return None
-        cell: str = row.cells[self._id_place]
-        return None if is_missing_word(cell) else cell
 
     def _fault(self, name: str, reason: str) -> Fault:
         return Fault(self._column_of.get(name, ""), name, reason)

@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from scoring.printable import printable
-from scoring.tables.csv_rows import Layout, Row, TableFileError, csv_rows
+from scoring.tables.csv_rows import Layout, Row, RowLimits, TableFileError, csv_rows
 
 SOURCE = "The file"
 MAX_COLUMNS = 500
 MAX_NAME_LENGTH = 256
 """Characters of a column's name."""
+MAX_ROW_BYTES = 64_000
+"""Bytes of a row: many times what the cells of an event need."""
 HEAD_BYTES = 65_536
 """Bytes from which the separator is recognised."""
 
 _SEPARATORS = (",", ";", "\t", "|")
+_LIMITS = RowLimits(MAX_COLUMNS, MAX_ROW_BYTES)
+_HEADER_LIMITS = RowLimits(MAX_ROW_BYTES, MAX_ROW_BYTES)
+"""Limits where `_checked` counts the columns, which has a sentence of its own."""
 _BOM = b"\xef\xbb\xbf"
 _PARQUET = b"PAR1"
 
@@ -66,7 +71,7 @@ def shape_of(file: BinaryIO, expected: Sequence[str]) -> Shape:
         columns = _checked(names)
         return Layout(range(len(names)))
 
-    next(csv_rows(_lines(file), SOURCE, (), plan, separator), None)
+    next(csv_rows(_lines(file), SOURCE, (), plan, separator, _HEADER_LIMITS), None)
     file.seek(0)
     return Shape(separator, head.startswith(_BOM), columns)
 
@@ -79,10 +84,15 @@ def rows_of(file: BinaryIO, separator: str) -> Iterator[Row]:
         separator: separator of the cells.
 
     Raises:
-        TableFileError: a quote is not closed, or text follows one.
+        TableFileError: a quote is not closed, text follows one, or a row has more than MAX_COLUMNS
+            cells or MAX_ROW_BYTES.
     """
     lines = _lines(file)
-    return csv_rows(lines, SOURCE, (), lambda names, _: Layout(range(len(names))), separator)
+    return csv_rows(lines, SOURCE, (), _all_columns, separator, _LIMITS)
+
+
+def _all_columns(names: Sequence[str], _second: Sequence[str]) -> Layout:
+    return Layout(range(len(names)))
 
 
 def plain_name(name: str) -> str:
@@ -94,7 +104,8 @@ def _lines(file: BinaryIO) -> Iterator[str]:
     # A wrapper that is deleted would close the file.
     text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
     try:
-        for line in text:  # noqa: UP028 - `yield from` closes what it leaves early
+        # No further than what is refused anyway, so that a file of one line is not held whole.
+        while line := text.readline(MAX_ROW_BYTES + 1):
             yield line
     finally:
         if not text.closed:

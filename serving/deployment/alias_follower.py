@@ -24,7 +24,12 @@ from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
 from scoring.model.fraud_model import FraudModel
 from serving.deployment.approval_gate import ApprovalGate
-from serving.deployment.assignment import DeploymentState, ModelAssignment, percent_from
+from serving.deployment.assignment import (
+    DeploymentState,
+    ModelAssignment,
+    ModelMisfit,
+    percent_from,
+)
 from serving.deployment.event_type_fit import EventTypeFit
 from serving.deployment.faults import Faults, Retries
 from serving.deployment.recorder import DeploymentRecorder, RefusalRecorder
@@ -106,14 +111,14 @@ class AliasFollower:
         deployment = self._deployments.get(tenant_id)
         misfit = self._misfits.get(tenant_id)
         if deployment is None or (deployment.champion is None and not deployment.is_test):
-            raise NoModel(
-                misfit or "No model version is in production for this tenant; promote one."
-            )
+            if misfit:
+                raise ModelMisfit(misfit)
+            raise NoModel("No model version is in production for this tenant; promote one.")
         champion = None if deployment.champion is None else await self._model(deployment.champion)
         if champion is not None and (misfit := champion.features.misfit(event_type)):
             champion = None
             if not deployment.is_test:
-                raise NoModel(misfit)
+                raise ModelMisfit(misfit)
         canary = None
         if deployment.challenger is not None and deployment.canary_percent > 0:
             try:

@@ -88,6 +88,10 @@ class DeploymentState:
     canary_percent: float
 
 
+class ModelMisfit(NoModel):
+    """The version in production cannot score the tenant's events, until another one is."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelAssignment:
     """The loaded models and the policy that decide one request.

@@ -36,6 +36,10 @@ class OutdatedMapping(Exception):
     """The event type changed after the mapping was confirmed; the message says where."""
 
 
+class StillInFlight(Exception):
+    """Another request decides the events of some rows; what is decided of the others stays."""
+
+
 class ChunkScorer:
     """Decides the rows of one upload; its methods block their thread.
 
@@ -69,13 +73,19 @@ class ChunkScorer:
             lambda body: event_of(body, validator),
         )
 
-    def decide(self, rows: Sequence[Row]) -> Chunk:
+    def decide(self, rows: Sequence[Row], *, may_wait: bool = False) -> Chunk:
         """Decide rows, each by itself: one that is no event does not hold up the others.
+
+        Args:
+            rows: the rows.
+            may_wait: whether the same rows can be decided later where another request decides
+                their events; else such rows are rejected.
 
         Raises:
             NoModel: no version is in production that can decide the tenant's events.
             StoreUnavailable: Postgres did not confirm the commit; the same rows again are decided
                 once.
+            StillInFlight: `may_wait`, and the rows are to be decided later.
         """
         bad: dict[int, tuple[Fault, ...]] = {}
         events: dict[int, AnyEvent] = {}
@@ -87,6 +97,8 @@ class ChunkScorer:
         decided: dict[int, Decided] = {}
         if events:
             found = self._store(list(events.values()))
+            if may_wait and any(isinstance(one, InFlight) for one in found):
+                raise StillInFlight
             for place, outcome in zip(events, found, strict=True):
                 if isinstance(outcome, SentinelError):
                     bad[place] = (self._fault(outcome),)
@@ -99,18 +111,32 @@ class ChunkScorer:
         return f"upload-{self._job.upload.number}-row-{row.number}"
 
     def _store(self, events: Sequence[AnyEvent]) -> Sequence[Decided | SentinelError]:
-        upload, tenant_id = self._job.upload, self._job.tenant_id
+        """Return what became of events; only those that another request decides are sent again."""
+        found: dict[int, Decided | SentinelError] = {}
+        left = list(range(len(events)))
         for attempt in range(_TRIES):
-            assignment = self._assign(tenant_id, self._type)
-            arrived_s = perf_counter()
-            origin = Origin(f"upload-{upload.number}")
-            items = [Item(tenant_id, assignment, [event], arrived_s, origin) for event in events]
-            outcomes, report = self._scorer.store(items)
-            report.write()
-            if attempt == _TRIES - 1 or not any(isinstance(one, InFlight) for one in outcomes):
+            if attempt:
+                sleep(_AGAIN_AFTER_S)
+            found.update(zip(left, self._store_once([events[i] for i in left]), strict=True))
+            left = [i for i in left if isinstance(found[i], InFlight)]
+            if not left:
                 break
-            sleep(_AGAIN_AFTER_S)
+        return [found[i] for i in range(len(events))]
+
+    def _store_once(self, events: Sequence[AnyEvent]) -> Sequence[Decided | SentinelError]:
+        tenant_id = self._job.tenant_id
+        assignment = self._assign(tenant_id, self._type)
+        arrived_s = perf_counter()
+        origin = Origin(f"upload-{self._job.upload.number}")
+        items = [Item(tenant_id, assignment, [event], arrived_s, origin) for event in events]
+        outcomes, report = self._scorer.store(items)
+        report.write()
         return outcomes
+
+    def _was_decided_before(self, one: Decided) -> bool:
+        """Return whether a row was decided before the upload, and not by an earlier try of it."""
+        started_at = self._job.upload.started_at
+        return one.decided_at is not None and (started_at is None or one.decided_at < started_at)
 
     def _fault(self, error: SentinelError) -> Fault:
         if isinstance(error, IdempotencyMismatch | InFlight):
@@ -135,11 +161,7 @@ class ChunkScorer:
             first_row=rows[0].number,
             rows=len(rows),
             rejected=len(bad),
-            # A row with a derived id was decided by this upload, before it was interrupted.
-            repeated=sum(
-                one.decided_at is not None and self._reader.own_id(rows[place]) is not None
-                for place, one in decided.items()
-            ),
+            repeated=sum(map(self._was_decided_before, decided.values())),
             reviewed=outcomes["review"],
             declined=outcomes["decline"],
             results=b"".join(

@@ -10,7 +10,8 @@ import asyncio
 import io
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, BinaryIO, cast
 from uuid import uuid4
@@ -21,6 +22,7 @@ from observability.background_loop import BackgroundLoop
 from persistence.outage import Outage
 from persistence.uploads.files import StoredFile
 from persistence.uploads.work import (
+    Chunk,
     Job,
     LeaseLost,
     claim_upload,
@@ -34,8 +36,10 @@ from scoring.event_type.validation import EventValidator
 from scoring.tables.csv_rows import Row
 from scoring.uploads.table import rows_of
 from serving.batching.batch_scorer import BatchScorer
-from serving.deployment.assignment import ModelAssignment
-from serving.uploads.chunk_scorer import Assign, ChunkScorer, OutdatedMapping
+from serving.deployment.assignment import ModelAssignment, ModelMisfit
+from serving.uploads import stuck
+from serving.uploads.chunk_scorer import Assign, ChunkScorer, OutdatedMapping, StillInFlight
+from serving.uploads.stuck import Later, Waits
 
 logger = logging.getLogger("sentinel.uploads")
 
@@ -81,6 +85,7 @@ class UploadRunner:
         self._validator = validator
         self._rest = rest
         self._holder = uuid4()
+        self._waits = Waits()
         task = "deciding the rows of uploads"
         self._outage = Outage(logger, task)
         self._loop = BackgroundLoop(
@@ -128,8 +133,15 @@ class UploadRunner:
     def _take_turn(self, job: Job) -> None:
         try:
             is_whole = self._decide(job)
-        except (StoreUnavailable, LeaseLost, Stopping):
+        except LeaseLost:
             raise
+        except (StoreUnavailable, Stopping):
+            # Else nobody goes on until the lease is over.
+            with suppress(StoreUnavailable, LeaseLost):
+                release_upload(self._engine, job)
+            raise
+        except Later as later:
+            release_upload(self._engine, job, later.delay_s)
         except NoModel as error:
             finish_upload(self._engine, job, str(error))
         except OutdatedMapping as error:
@@ -152,11 +164,37 @@ class UploadRunner:
             left = self._rows(cast("BinaryIO", file), job)
             while rows := list(islice(left, CHUNK_ROWS)):
                 begin = time.monotonic()
-                store_chunk(self._engine, job, chunks.decide(rows))
+                if not store_chunk(self._engine, job, self._chunk(job, chunks, rows)):
+                    raise LeaseLost
                 if self.is_stopping or time.monotonic() >= end:
                     return False
                 time.sleep(self._rest * (time.monotonic() - begin))
         return True
+
+    def _chunk(self, job: Job, chunks: ChunkScorer, rows: Sequence[Row]) -> Chunk:
+        """Decide rows.
+
+        Raises:
+            Later: they cannot be decided yet.
+            NoModel: no model can decide them, and none did for a while.
+        """
+        upload, first = (job.tenant_id, job.upload.number), rows[0].number
+        waited_s = self._waits.seconds(upload, first)
+        try:
+            chunk = chunks.decide(rows, may_wait=waited_s < stuck.IN_FLIGHT_S)
+        except StillInFlight as error:
+            self._waits.tried(upload, first)
+            raise Later(stuck.IN_FLIGHT_RETRY_S) from error
+        except NoModel as error:
+            # A process that starts, or whose tenant is new, may have no deployment yet.
+            if isinstance(error, ModelMisfit) or waited_s >= stuck.GIVE_UP_S:
+                self._waits.end(upload)
+                raise
+            logger.warning("upload %d of tenant %d waits: %s", upload[1], upload[0], error)
+            self._waits.tried(upload, first)
+            raise Later(stuck.RETRY_S) from error
+        self._waits.end(upload)
+        return chunk
 
     def _rows(self, file: BinaryIO, job: Job) -> Iterator[Row]:
         """Yield the rows that are not decided."""

@@ -1,8 +1,8 @@
 """Add uploads: files of events, what was decided of their rows, and which process decides them.
 
 New tables only; the release before does not read them. What a faulty handler could do with the
-service's rights: remove the parts of a file, which loses no decision. It can change neither a file
-nor what was decided of a row. A change of an upload's status is audited; the chunks are not, since
+service's rights: remove the parts of a file and store others in their place, which loses no
+decision that was made. It cannot change what was decided of a row. A change of an upload's status is audited; the chunks are not, since
 each decision is stored by itself.
 """
 

@@ -181,6 +181,15 @@ def test_a_row_that_is_repeated_counts_once_and_an_id_of_another_event_is_reject
             "The file has 501 columns; at most 500 are taken.",
         ),
         ("a\n" + "1\n" * (MAX_ROWS + 1), f"The file has more than {MAX_ROWS:,} rows. Split it."),
+        ("a,b\n1,2\n" + "1a," * 501, "The file, line 3: the row has 502 cells; at most 500 are"),
+        (
+            "\n\na,b\n1,2\n" + "1" * 64_001,
+            "The file, line 5: the row has more than 64,000 bytes.",
+        ),
+        (
+            'a,b\n1,"2\n3"\n1,"' + "ä\n" * 22_000 + '"',
+            "The file, line 4: the row has more than 64,000 bytes.",
+        ),
         (b"a\n" + b"1" * MAX_SIZE, "at most 20,000,000 are taken. Split it."),
     ],
 )
@@ -197,6 +206,7 @@ def test_a_form_that_is_larger_than_any_file_is_refused(senior: Person) -> None:
     reply = send(senior, b"1" * (MAX_SIZE + 100_000))
     assert reply.status_code == 413
     assert reply.headers["content-type"].startswith("text/html")
+    assert "The file is larger than 20 MB; split it." in reply.text
     assert send(senior, b"", "").status_code == 422
 
 
@@ -214,7 +224,9 @@ def test_a_needed_field_without_a_column_stands_in_the_way_of_a_start(
     assert "<code>amount</code> has the column step, as step has" in twice.text
     unknown = senior.submit(f"{address}/start", **form, **{"f.amount": "nowhere"})
     assert "the file has none named nowhere" in unknown.text
-    checked = senior.get(address, params={**form, "f.amount": "Betrag"})
+    checked = senior.submit(f"{address}/check", **form, **{"f.amount": "Betrag"})
+    assert checked.status_code == 200
+    assert 'formmethod="get"' not in checked.text, "the form's token stays out of addresses"
     assert "The first 2 rows can be scored." in checked.text
     runner.work()
     assert stored(site) == []
@@ -222,6 +234,27 @@ def test_a_needed_field_without_a_column_stands_in_the_way_of_a_start(
     assert done.status_code == 303
     runner.work()
     assert [amount for _, amount, _ in stored(site)] == [1.0, 2.0]
+
+
+def test_an_upload_whose_columns_no_longer_fit_is_to_be_sent_again(
+    site: Site, senior: Person, runner: UploadRunner
+) -> None:
+    address = started(senior, payments(["1"]))
+    put_in_force(site.engine, site.tenant, an_event_type())
+    runner.work()
+    page = senior.get(address).text
+    assert "The event type has changed: " in page
+    assert "send the file again" in page
+    assert "/continue" not in page
+
+
+def test_a_model_that_does_not_fit_the_events_ends_the_upload_at_once(
+    site: Site, senior: Person, service_engine: Engine
+) -> None:
+    address = started(senior, payments(["1"]))
+    a_runner(service_engine, own_model()).work()
+    assert facts(site, address).status == "failed"
+    assert "/continue" in senior.get(address).text, "another version may fit"
 
 
 def test_a_file_with_two_hundred_columns_has_a_small_page(senior: Person) -> None:

@@ -24,7 +24,7 @@ from scoring.model.fraud_model import FraudModel
 from scoring.transaction import PAYSIM
 from serving.batching.batch_scorer import BatchScorer
 from serving.batching.predictor import Predictor
-from serving.deployment.assignment import DeploymentState, ModelAssignment
+from serving.deployment.assignment import DeploymentState, ModelAssignment, ModelMisfit
 from serving.history import History
 from serving.prepared_entities import PreparedEntities
 from serving.uploads.runner import UploadRunner
@@ -54,7 +54,7 @@ def a_runner(engine: Engine, model: FraudModel | None, *, rest: float = 0.0) -> 
         if model is None:
             raise NoModel("No model version is in production for this tenant; promote one.")
         if misfit := model.features.misfit(event_type):
-            raise NoModel(misfit)
+            raise ModelMisfit(misfit)
         return ModelAssignment(DeploymentState(False, None, None, 0.0), model)
 
     def validator(tenant_id: int) -> EventValidator | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from sentinel_client import (
     Client,
     IdempotencyMismatch,
     InFlight,
+    InvalidRequest,
     Label,
     NotFound,
     Overloaded,
@@ -209,6 +211,54 @@ def test_every_page_of_a_list_is_read() -> None:
     client.score_batch([{"external_id": f"p-{i}"} for i in range(120)])
     found = [one.transaction["external_id"] for one in client.transactions()]
     assert found == [f"p-{i}" for i in reversed(range(120))]
+
+
+def test_a_filter_that_is_none_is_left_out_and_one_that_the_fake_lacks_is_refused() -> None:
+    fake = FakeSentinel()
+    client = client_of(fake)
+    client.score(PAYMENT)
+    assert len(list(client.transactions(account=None, external_id="order-1"))) == 1
+    with pytest.raises(InvalidRequest, match="does not have the filter account"):
+        list(client.transactions(account="C1"))
+
+
+def test_an_explanation_of_an_empty_payment_sends_the_payment() -> None:
+    fake = FakeSentinel()
+    client_of(fake).explain({})
+    assert json.loads(fake.requests[0].content) == {"transaction": {}}
+
+
+@pytest.mark.parametrize("url", ["ftp://sentinel", "sentinel", "http://sentinel:port"])
+def test_an_address_that_is_wrong_is_an_error_at_once(url: str) -> None:
+    with pytest.raises(SentinelClientError) as error:
+        Client(url, "a key", retries=Retries(first_s=30, longest_s=30)).score(PAYMENT)
+    assert not isinstance(error.value, Unreachable)
+
+
+@pytest.mark.parametrize("kind", [httpx.DecodingError, httpx.LocalProtocolError])
+def test_what_would_fail_again_is_sent_once(kind: type[httpx.RequestError]) -> None:
+    sent = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        raise kind("broken", request=request)
+
+    transport = httpx.MockTransport(fail)
+    with pytest.raises(SentinelClientError, match="broken"):
+        Client("http://sentinel", "a key", retries=AT_ONCE, transport=transport).score(PAYMENT)
+    assert len(sent) == 1
+
+
+def test_a_decision_has_the_rules_and_the_entries_that_it_met() -> None:
+    scored = client_of(FakeSentinel()).score(PAYMENT).model_dump(mode="json")
+    hits = {"fired": [{"id": 3, "version": 2}], "shadow": [], "snoozed": [], "failed": []}
+    entries = [{"list_id": 1, "entry_id": 5, "field": "nameOrig"}]
+    reply = scored | {"rules": hits, "list_entries": entries}
+    decision = replying(httpx.Response(200, json=reply)).score(PAYMENT)
+    assert decision.rules is not None
+    assert decision.rules.fired[0].id == 3
+    assert decision.list_entries is not None
+    assert decision.list_entries[0].entry_id == 5
 
 
 def test_the_async_client_does_the_same() -> None:

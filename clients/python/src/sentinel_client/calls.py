@@ -66,6 +66,18 @@ class Call(Generic[Reply]):
             ) from error
 
 
+def address_of(url: str) -> httpx.URL:
+    """Return the address of a service.
+
+    Raises:
+        SentinelClientError: it is no URL.
+    """
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise SentinelClientError(f"{url}: {error}") from error
+
+
 def headers_of(key: str) -> dict[str, str]:
     """Return the headers of every request with an API key."""
     return {"Authorization": f"Bearer {key}", "User-Agent": f"sentinel-client/{__version__}"}
@@ -88,7 +100,9 @@ def explain(payment: Payment | None, prediction_id: UUID | str | None) -> Call[E
     """Return the call that explains a payment or a stored decision."""
     if (payment is None) == (prediction_id is None):
         raise ValueError("give a payment or a prediction_id")
-    body = {"transaction": dict(payment)} if payment else {"prediction_id": str(prediction_id)}
+    body: dict[str, Any] = {"prediction_id": str(prediction_id)}
+    if payment is not None:
+        body = {"transaction": dict(payment)}
     return Call("POST", "/explain", Explanation, body)
 
 
@@ -108,8 +122,15 @@ def give_feedback(
 
 
 def transactions(filters: Mapping[str, Any], cursor: str | None) -> Call[DecisionPage]:
-    """Return the call of a page of the search; the filters are those of `GET /transactions`."""
-    given = {"from" if name == "from_" else name: _text(v) for name, v in filters.items()}
+    """Return the call of a page of the search; the filters are those of `GET /transactions`.
+
+    A filter that is None is left out.
+    """
+    given = {
+        "from" if name == "from_" else name: _text(value)
+        for name, value in filters.items()
+        if value is not None
+    }
     return Call("GET", "/transactions", DecisionPage, params=given | _at(cursor))
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from sentinel_client import calls
 from sentinel_client.calls import Call, Payment, Reply
-from sentinel_client.errors import SentinelClientError, Unreachable
+from sentinel_client.errors import SentinelClientError, error_without_reply
 from sentinel_client.replies import (
     Decision,
     Explanation,
@@ -33,7 +33,8 @@ class Client:
     Args:
         url: address of the service.
         key: API key.
-        timeout_s: seconds that one attempt may take; the service ends a request after 10.
+        timeout_s: seconds for each of connecting, sending and every read of an attempt; the service
+            ends a request after 10.
         retries: how often a request is repeated.
         transport: transport of httpx, such as that of `sentinel_client.testing`; None: the network.
     """
@@ -49,7 +50,10 @@ class Client:
     ) -> None:
         self._retries = retries or Retries()
         self._http = httpx.Client(
-            base_url=url, headers=calls.headers_of(key), timeout=timeout_s, transport=transport
+            base_url=calls.address_of(url),
+            headers=calls.headers_of(key),
+            timeout=timeout_s,
+            transport=transport,
         )
 
     def __enter__(self) -> Client:
@@ -127,8 +131,6 @@ class Client:
             response = self._http.request(
                 call.method, call.path, json=call.body, params=call.params, headers=call.headers
             )
-        except httpx.TransportError as error:
-            raise Unreachable(
-                f"{call.method} {call.path}: {error or type(error).__name__}"
-            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise error_without_reply(call.method, call.path, error) from error
         return call.read(response)

@@ -1,20 +1,20 @@
 """Errors by the type of the problem that the API replies with.
 
 SentinelClientError
-├── Unreachable            no reply: the connection failed or timed out
-└── ApiError               a reply that is an error
-├── InvalidRequest     422: `fields` names each field
-│   └── IdempotencyMismatch  422: the key was used before with another payment
-├── Unauthenticated    401
-├── Forbidden          403: the key lacks a scope
-├── NotFound           404
-├── Conflict           409
-│   └── InFlight       409: the first request with the key has no reply yet
-├── TooLarge           413
-├── Overloaded         429
-├── TooSlow            504
-└── ServiceUnavailable 503
-└── NoProductionModel 503
+├── Unreachable                  no reply: the connection failed or timed out
+└── ApiError                     a reply that is an error
+    ├── InvalidRequest           422: `fields` names each field
+    │   └── IdempotencyMismatch  422: the key was used before with another payment
+    ├── Unauthenticated          401
+    ├── Forbidden                403: the key lacks a scope
+    ├── NotFound                 404
+    ├── Conflict                 409
+    │   └── InFlight             409: the first request with the key has no reply yet
+    ├── TooLarge                 413
+    ├── Overloaded               429
+    ├── TooSlow                  504
+    └── ServiceUnavailable       503
+        └── NoProductionModel    503
 """
 
 from __future__ import annotations
@@ -131,6 +131,23 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     503: ServiceUnavailable,
     504: TooSlow,
 }
+
+
+def error_without_reply(
+    method: str, path: str, error: httpx.HTTPError | httpx.InvalidURL
+) -> SentinelClientError:
+    """Return the error of a request without a reply that can be read.
+
+    Args:
+        method: HTTP method of the request.
+        path: path of the request.
+        error: what httpx raised; where the same would happen again, the request is not repeated.
+    """
+    passes = isinstance(error, httpx.TransportError) and not isinstance(
+        error, httpx.UnsupportedProtocol | httpx.LocalProtocolError
+    )
+    kind = Unreachable if passes else SentinelClientError
+    return kind(f"{method} {path}: {str(error) or type(error).__name__}")
 
 
 def error_of(response: httpx.Response) -> ApiError:

@@ -63,6 +63,43 @@ class DecidedBy(_Reply):
     version: int | None = None
 
 
+class RuleVersion(_Reply):
+    """A version of a rule."""
+
+    id: int
+    version: int
+
+
+class RuleHits(_Reply):
+    """What the rules made of a payment, in the order in which they decide.
+
+    Attributes:
+        fired: live rules whose condition is true.
+        shadow: rules in shadow whose condition is true.
+        snoozed: rules whose condition is true, snoozed for an entity of the payment.
+        failed: rules without a value, since a field, a feature or a window is missing.
+    """
+
+    fired: list[RuleVersion] = []
+    shadow: list[RuleVersion] = []
+    snoozed: list[RuleVersion] = []
+    failed: list[RuleVersion] = []
+
+
+class EntryMatch(_Reply):
+    """An entry of a list that a payment matched.
+
+    Attributes:
+        list_id: id of the list.
+        entry_id: id of the entry.
+        field: field whose value it is.
+    """
+
+    list_id: int
+    entry_id: int
+    field: str
+
+
 class _Scored(_Reply):
     score: float
     risk_band: RiskBand
@@ -74,6 +111,8 @@ class _Scored(_Reply):
     approval_probability: float | None = None
     decided_by: DecidedBy | None = None
     decline_threshold: float | None = None
+    rules: RuleHits | None = None
+    list_entries: list[EntryMatch] | None = None
 
 
 class Decision(_Scored):
@@ -90,6 +129,10 @@ class Decision(_Scored):
         base_value: log-odds; added to all contributions it is `margin`.
         margin: log-odds before calibration.
         model: version that scored.
+        decided_by: what decided; None, as `rules` and `list_entries`, where the tenant has no
+            rules, no lists and declines nothing.
+        rules: rules that the payment met.
+        list_entries: entries of lists that it matched.
         latency_ms: milliseconds from the request's arrival to the reply, in the service.
     """
 
@@ -136,6 +179,7 @@ class StoredDecision(_Reply):
 
     Attributes:
         transaction: payment as it was sent, with its `external_id`.
+        decided_by: what decided; None as in a `Decision`.
         undecided: whether no analyst has settled it.
         label: label that counts; None: there is none.
     """
@@ -151,6 +195,7 @@ class StoredDecision(_Reply):
     reasons: list[str]
     model: Model
     undecided: bool
+    decided_by: DecidedBy | None = None
     feedback: Feedback | None = None
     label: str | None = None
 

@@ -7,7 +7,8 @@
     fake.lose_next_reply()       # the payment is decided, the connection breaks
 
 It keeps what it is sent and answers as the API does: the same `external_id` with the same payment
-has the same decision, and with another payment is refused. It validates no field.
+has the same decision, and with another payment is refused. It validates no field, and of
+the filters of a search it has `external_id`.
 """
 
 from __future__ import annotations
@@ -208,6 +209,10 @@ class FakeSentinel:
         return httpx.Response(201, json=body | own)
 
     def _page(self, params: httpx.QueryParams) -> httpx.Response:
+        if unknown := sorted(set(params) - {"external_id", "cursor"}):
+            return _problem(
+                422, "invalid-request", f"The fake does not have the filter {', '.join(unknown)}."
+            )
         wanted = params.get("external_id")
         newest_first = [
             identifier

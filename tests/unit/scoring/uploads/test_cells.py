@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -65,6 +66,24 @@ def test_digits_that_are_grouped_are_refused(cell: str) -> None:
 def test_a_number_that_a_double_would_change_is_refused(cell: str) -> None:
     with pytest.raises(BadCell, match="it would become"):
         read("number", cell)
+
+
+@pytest.mark.parametrize(
+    "cell", ["1e-400", "-1e-400", "1.2345e-320", "1e-9999999999999999999", "5" * 20 + "e-999999"]
+)
+def test_a_number_that_is_too_close_to_zero_is_refused(cell: str) -> None:
+    with pytest.raises(BadCell, match="closer to zero than is stored: it would become"):
+        read("number", cell)
+
+
+@pytest.mark.parametrize("cell", ["0e-400", "-0.0e5", "0e-9999999999999999999", "0e9999999999"])
+def test_zero_is_zero_with_any_exponent(cell: str) -> None:
+    assert read("number", cell) == 0
+
+
+@pytest.mark.parametrize("cell", ["1e9999999999999999999", "-1e400"])
+def test_a_number_that_is_too_large_is_left_to_the_rule_of_the_field(cell: str) -> None:
+    assert abs(cast("float", read("number", cell))) == math.inf
 
 
 @pytest.mark.parametrize("cell", ["1_0", "infinity", "nan0", "0x1", "\uff11"])
