@@ -153,8 +153,8 @@ def _figures_of(connection: Connection, tenant_id: int, looked: Looked) -> Figur
     if len(looked) == 0:
         return Figures(0, looked.end is not None, 0.0, {}, {})
     counted = min(len(looked), MAX_COUNTED)
-    # The first and the last one leave the months that they are in.
-    ends = [looked.id_at(0), looked.id_at(counted - 1)]
+    # The least and the greatest one leave the months that they are in.
+    ends = looked.ends(counted)
     ids = cast(literal(looked.as_array(counted)), ARRAY(Uuid))
     wanted = func.unnest(ids).table_valued(column("id", Uuid)).render_derived("found")
     # LIMIT 1 keeps each part a look-up by index, see `read_cases`.
@@ -163,7 +163,7 @@ def _figures_of(connection: Connection, tenant_id: int, looked: Looked) -> Figur
         .where(
             TransactionRow.tenant_id == tenant_id,
             TransactionRow.id == wanted.c.id,
-            TransactionRow.id.between(min(ends), max(ends)),
+            TransactionRow.id.between(*ends),
         )
         .limit(1)
         .lateral("event")

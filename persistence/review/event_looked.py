@@ -53,6 +53,15 @@ class Looked:
         digits, size = self.ids[: count * ID_BYTES].hex(), 2 * ID_BYTES
         return f"{{{','.join(digits[i : i + size] for i in range(0, len(digits), size))}}}"
 
+    def ends(self, count: int) -> tuple[UUID, UUID]:
+        """Return the least and the greatest of the first ids, of which there is at least one.
+
+        These need not be the first and the last: ids of one millisecond are in random order, so
+        what is in the order of predictions is not quite in that of transactions.
+        """
+        each = [self.ids[at : at + ID_BYTES] for at in range(0, count * ID_BYTES, ID_BYTES)]
+        return UUID(bytes=min(each)), UUID(bytes=max(each))
+
     def place_at(self, index: int) -> Place:
         """Return the place after one of the transactions."""
         return Place(

@@ -9,9 +9,12 @@ import pytest
 
 from persistence.actor import Actor
 from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
 from persistence.review.worklist import add_feedback
 from persistence.tenancy import tenant_transaction
+from persistence.uuid7 import new_ids
 from tests.support.console.site import Person, Site
+from tests.support.data.review import decide
 
 
 def stored(site: Site) -> list[Decided]:
@@ -109,6 +112,19 @@ def test_figures_are_of_the_result(site: Site) -> None:
     assert "<dt>Sum of amounts</dt><dd>9,000</dd>" in page
     assert "<dt>In review</dt><dd>1</dd>" in page
     assert "<dt>Fraud</dt><dd>1</dd>" in page
+
+
+def test_figures_count_every_payment_of_a_batch(site: Site) -> None:
+    """A batch has ids of one millisecond, which are in random order."""
+    batch = [
+        decide(site.tenant, 0.9, amount=10.0)._replace(transaction_id=one, prediction_id=other)
+        for one, other in new_ids(100)
+    ]
+    assert DecisionLog(site.engine).write(batch) == batch
+    page = site.person().get("/console/search?outcome=review").text
+    assert "100 transactions<" in page
+    assert "<dt>Sum of amounts</dt><dd>1,000</dd>" in page
+    assert "<dt>In review</dt><dd>100</dd>" in page
 
 
 def test_pages_have_every_row_once(site: Site) -> None:
