@@ -69,10 +69,11 @@ class Looked:
         )
 
     def until(self, end: UUID) -> Looked:
-        """Return it without what is earlier than an id."""
+        """Return it without what is earlier than an id; where that is anything, it ends there."""
         count = sum(self.id_at(index) >= end for index in range(len(self)))
         size = count * ID_BYTES
-        return Looked(self.way, self.ids[:size], self.positions[:size], self.end)
+        place = self.end if count == len(self) else Place(self.way, end)
+        return Looked(self.way, self.ids[:size], self.positions[:size], place)
 
 
 def looked_of(

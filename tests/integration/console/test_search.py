@@ -193,6 +193,26 @@ def test_pages_by_decision_have_every_row_once_whichever_way_is_taken(
         assert shown.count(f'"/console/transactions/{one.transaction_id}"') == 1
 
 
+def test_an_entity_that_pays_and_is_paid_is_found_once_in_each_part(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it paid is found at once; what it was paid lies behind payments that do not pass."""
+    monkeypatch.setattr("persistence.review.event_looking.MAX_LOOKED_UP", 4)
+    monkeypatch.setattr("persistence.review.event_finding.MAX_COUNTED", 1)
+    monkeypatch.setattr("console.search.routes.PAGE_ROWS", 1)
+    paid = site.decided(*[0.02] * 2, amount=900.0, name_orig="C7", name_dest="C8")
+    received = site.decided(*[0.02] * 3, amount=900.0, name_orig="C8", name_dest="C7")
+    site.decided(*[0.02] * 9, amount=5.0, name_orig="C8", name_dest="C7")
+    person = site.person()
+    pages = [person.get("/console/search?q=C7&amount_min=100").text]
+    while path := next_path(pages[-1]):
+        pages.append(person.get(path).text)
+    links = [f'"/console/transactions/{one.transaction_id}"' for one in paid + received]
+    assert [sum(page.count(link) for page in pages) for link in links] == [1] * 5
+    export = person.get("/console/search.csv?q=C7&amount_min=100").text
+    assert len(export.splitlines()) == 6
+
+
 def test_an_export_looks_at_everything(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persistence.review.event_looking.MAX_IN_ORDER", 4)
     (oldest,) = site.decided(0.01, amount=5.0)
