@@ -222,6 +222,17 @@ def test_an_export_looks_at_everything(site: Site, monkeypatch: pytest.MonkeyPat
     assert [row["transaction_id"] for row in rows] == [str(oldest.transaction_id)]
 
 
+def test_an_export_that_would_take_too_long_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.review.event_looking.MAX_IN_ORDER", 4)
+    monkeypatch.setattr("persistence.review.event_finding.MAX_LOOKING_S", 0.0)
+    site.decided(*[0.02] * 9, amount=900.0)
+    refused = site.person().get("/console/search.csv?amount_max=10")
+    assert refused.status_code == 422
+    assert "choose a shorter time" in refused.text
+
+
 def test_the_export_has_the_rows_of_the_filters_and_no_formulas(site: Site) -> None:
     _, large = stored(site)
     reply = site.person().get("/console/search.csv?band=high")
