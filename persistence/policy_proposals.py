@@ -27,7 +27,7 @@ class PolicyProposal:
     Attributes:
         id: number in the tenant that grows from one to the next.
         policy: proposed policy; None: each version's own is to count again.
-        base: `EffectivePolicy.key` of the policy in force when it was proposed.
+        base: `EffectivePolicy.base_of` it, when it was proposed.
         before: that policy.
         reason: reason in the person's words, or None.
         proposed_by: person or key that proposed it.
@@ -141,7 +141,7 @@ def insert_proposal(
         connection: connection inside a `tenant_transaction` of the same actor.
         tenant_id: tenant whose policy it is to be.
         policy: proposed policy; None: each version's own.
-        base: what distinguishes the policy in force.
+        base: what distinguishes the policy in force, and what else it is based on.
         before: policy in force.
         reason: reason in the person's words, or None.
         actor: person or key that proposes it.

@@ -108,14 +108,14 @@ class Settings(BaseSettings):
     mlflow_public_url: str | None = Field(
         default=None,
         description="address at which people open MLflow, such as https://mlflow.bank; unset: "
-        "MLFLOW_TRACKING_URI where a browser can open it",
+        "MLFLOW_TRACKING_URI where that is this machine, otherwise no links",
         repr=False,
     )
     trusted_proxies: str | None = Field(
         default=None,
-        description="networks of the proxies in front of the service, such as `10.0.0.0/8`, apart "
-        "by commas: failed sign-ins are limited by the address that they name; 127.0.0.1 where "
-        "there is none; unset: not limited by address",
+        description="addresses or networks of the proxies in front of the service and of nothing "
+        "else, such as `10.1.2.3`, apart by commas: failed sign-ins are limited by the address "
+        "that they name; 127.0.0.1 where there is none; unset: not limited by address",
     )
     oidc_issuer: str | None = Field(
         default=None, description="OpenID Connect provider of the console; unset: passwords only"
@@ -257,8 +257,8 @@ class Settings(BaseSettings):
             return [ip_network(one.strip()) for one in str(self.trusted_proxies).split(",")]
         except ValueError as error:
             raise SettingsError(
-                f"SENTINEL_TRUSTED_PROXIES={self.trusted_proxies}: {error}; write networks such as "
-                "10.0.0.0/8,192.168.1.7."
+                f"SENTINEL_TRUSTED_PROXIES={self.trusted_proxies}: {error}; write addresses or "
+                "networks such as 10.1.2.3,192.168.1.0/28."
             ) from error
 
     def create_home(self) -> None:

@@ -32,7 +32,7 @@ def client_network(request: Request, trusted: Sequence[Network]) -> str | None:
     forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     for text in (request.client.host, *reversed(forwarded)):
         try:
-            address = ip_address(text.strip())
+            address = ip_address(_without_port(text.strip()))
         except ValueError:
             return None
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
@@ -41,3 +41,11 @@ def client_network(request: Request, trusted: Sequence[Network]) -> str | None:
             prefix = 32 if address.version == 4 else _IPV6_PREFIX
             return str(ip_network((address, prefix), strict=False))
     return None
+
+
+def _without_port(text: str) -> str:
+    """Return an address without the port and the brackets that some proxies write around it."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    host, colon, _ = text.partition(":")
+    return host if colon and text.count(":") == 1 else text

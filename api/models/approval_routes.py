@@ -59,7 +59,9 @@ async def approve_model(
     Scope: admin.
     """
     body = await read_approval()
-    approved = await version_to_approve(dependencies, caller.model_name, version, caller.actor)
+    approved = await version_to_approve(
+        dependencies, caller.tenant_id, caller.model_name, version, caller.actor
+    )
 
     def approve(connection: Connection) -> ApprovalOut:
         approval = approve_version(connection, caller.tenant_id, approved, caller.actor, body.note)

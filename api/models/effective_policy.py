@@ -51,6 +51,19 @@ class EffectivePolicy:
         model = self.production.model if self.production else None
         return f"{model.name}/{model.version}" if model else ""
 
+    def base_of(self, policy: Policy | None) -> str:
+        """Return what a proposal is based on: whatever else may not change before its approval.
+
+        Args:
+            policy: proposed policy; None withdraws the tenant's own, so that thresholds of the
+                version in production come into force: they are those that the approver sees only
+                as long as that version stays.
+        """
+        if policy is not None or self.id is None or self.production is None:
+            return self.key
+        model = self.production.model
+        return f"{self.key} {model.name}/{model.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class TenantDeployment:
@@ -171,9 +184,9 @@ def _propose(
     if policy is None:
         replace(deployment, newest_policy=None).effective_policy()  # there has to be one
     waiting = open_proposal(connection, tenant_id)
-    if waiting is not None and waiting.base == effective.key:
-        # A form, or a request without a key, may be sent twice.
-        if (waiting.policy, waiting.proposed_by) == (policy, actor):
+    if waiting is not None and waiting.base == effective.base_of(waiting.policy):
+        # A form, or a request without a key, may be sent twice. Another reason is another request.
+        if (waiting.policy, waiting.reason, waiting.proposed_by) == (policy, reason, actor):
             return waiting
         raise ProposalWaits(
             f"Proposal {waiting.id} of {waiting.proposed_by.name} waits for a second person; it has"
@@ -182,7 +195,7 @@ def _propose(
     if waiting is not None:
         close_proposal(connection, tenant_id, waiting.id, "replaced", actor)
     return insert_proposal(
-        connection, tenant_id, policy, base=effective.key, before=effective.policy,
+        connection, tenant_id, policy, base=effective.base_of(policy), before=effective.policy,
         reason=reason, actor=actor,
     )  # fmt: skip
 

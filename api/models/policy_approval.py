@@ -29,7 +29,8 @@ def approve_proposal(
         NotFound: there is no such proposal.
         ProposalDecided: it was refused, replaced, or approved by somebody else.
         SecondPersonNeeded: the approver proposed it.
-        PolicyChanged: another policy than the one that it is based on is in force.
+        PolicyChanged: another policy than the one that it is based on is in force, or of one that
+            withdraws the tenant's own, another version is in production.
     """
     deployment = lock_deployment(connection, tenant_id)
     proposal = find_proposal(connection, tenant_id, proposal_id)
@@ -41,10 +42,13 @@ def approve_proposal(
             f"{actor.name} is who proposed it, so somebody else has to approve it."
         )
     effective = deployment.effective_policy()
-    if effective.key != proposal.base:
+    if effective.base_of(proposal.policy) != proposal.base:
+        what = f"{effective.actor} put another policy in force"
+        if proposal.base.partition(" ")[0] == effective.key:
+            what = "Another version, with other thresholds, went into production"
         raise PolicyChanged(
-            f"{effective.actor} put another policy in force after proposal {proposal.id} was made,"
-            " so it was not approved. Propose it again on the policy in force."
+            f"{what} after proposal {proposal.id} was made, so it was not approved. Propose it"
+            " again on the policy in force."
         )
     stored = insert_policy(connection, tenant_id, proposal.policy, actor.name, proposal.reason)
     return close_proposal(

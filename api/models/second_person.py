@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 
+from sqlalchemy import Engine
+
 from api.dependencies import ApiDependencies
 from persistence.actor import Actor
 from persistence.deployments.approvals import ApprovedVersion
+from persistence.people.same_person import identity_by_name, identity_of
+from persistence.tenancy import tenant_transaction
 from registry.client.base import RegisteredVersion, RegistryUnavailable
 from registry.promoted_by import promoted_by
 from scoring.errors import NotFound, SecondPersonNeeded
-from scoring.model.approval import is_second_person
 
 MAX_VERSION = 2**31 - 1
 """Largest number that Postgres stores of a version."""
@@ -19,16 +22,16 @@ logger = logging.getLogger("sentinel.api")
 
 
 async def version_to_approve(
-    dependencies: ApiDependencies, model_name: str, number: int, actor: Actor, *other_names: str
+    dependencies: ApiDependencies, tenant_id: int, model_name: str, number: int, actor: Actor
 ) -> ApprovedVersion:
     """Return the version that somebody may approve, as MLflow has it.
 
     Args:
         dependencies: what the management routes use.
+        tenant_id: tenant of the approver.
         model_name: name of the tenant's registered model.
         number: number of the version.
         actor: API key, or person, that approves it.
-        other_names: names under which the same person may have promoted it.
 
     Raises:
         NotFound: MLflow has no such version.
@@ -37,12 +40,19 @@ async def version_to_approve(
     """
     found = await _registered(dependencies, model_name, number)
     promoter = promoted_by(found)
-    user = promoter.user if promoter else None
-    if not all(is_second_person(name, user) for name in (actor.name, *other_names)):
-        raise SecondPersonNeeded(
-            f"{actor.name} promoted {found}, so somebody else has to approve it."
-        )
+    if promoter is not None:
+        is_one = await dependencies.run(_is_one_person, tenant_id, promoter.user, actor)
+        if is_one:
+            raise SecondPersonNeeded(
+                f"{actor.name} promoted {found}, so somebody else has to approve it."
+            )
     return ApprovedVersion(found.name, found.version, found.created_ms)
+
+
+def _is_one_person(engine: Engine, tenant_id: int, promoter: str, actor: Actor) -> bool:
+    with tenant_transaction(engine, tenant_id) as connection:
+        approver = identity_of(connection, tenant_id, actor)
+    return approver.is_same_person(identity_by_name(promoter))
 
 
 async def _registered(dependencies: ApiDependencies, name: str, number: int) -> RegisteredVersion:

@@ -17,18 +17,14 @@ async def approve(
 ) -> Approval:
     """Record that a person approves a version; the person's first approval stays.
 
-    A version names who promoted it as MLflow or the operating system does, often by the e-mail or
-    what is before its @, so these are compared as well as the person's name.
-
     Raises:
         NotFound: MLflow has no such version.
         SecondPersonNeeded: the person promoted it.
         RegistryUnavailable: MLflow does not answer.
     """
-    signed_in = visitor.signed_in
-    email = signed_in.user.email
+    model_name = visitor.signed_in.model_name
     approved = await version_to_approve(
-        dependencies, signed_in.model_name, number, visitor.actor, email, email.partition("@")[0]
+        dependencies, visitor.tenant_id, model_name, number, visitor.actor
     )
     return await dependencies.run(_record, visitor.tenant_id, approved, visitor.actor, note)
 

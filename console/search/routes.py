@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
@@ -23,6 +24,7 @@ from console.search import form as filters
 from persistence.people.saved_searches import list_searches, remove_search, save_search
 from persistence.review.event_finding import (
     FoundById,
+    LookedTooLong,
     find_by_id,
     find_event_ids,
     find_events,
@@ -105,13 +107,18 @@ async def export(
     form = filters.read_form(request.query_params, event_type, formats.zone, formats.now)
     if form.search is None:
         raise invalid_fields([((name,), "is not valid") for name in form.problems])
-    ids, has_more = await dependencies.run(
+    find = partial(
         find_event_ids,
-        visitor.tenant_id,
-        form.search,
+        tenant_id=visitor.tenant_id,
+        search=form.search,
         limit=EXPORT_ROWS,
         reader=SearchReader(visitor.actor, "transactions.exported"),
     )
+    try:
+        ids, has_more = await dependencies.run_expensive(find)
+    except LookedTooLong:
+        message = "has more payments to look at than there is time for; choose a shorter time"
+        raise invalid_fields([(("range",), message)]) from None
     if has_more:  # a file that is cut would look complete
         message = f"finds more than {EXPORT_ROWS:,} transactions; choose a shorter time"
         raise invalid_fields([(("range",), message)])

@@ -16,6 +16,7 @@ from console.page_route import PageRoute
 from console.rendering import render
 from console.shown_once import forget_shown, redirect_to_show, values_to_show
 from persistence.people import users
+from persistence.people.four_eyes import asks_for_four_eyes
 from persistence.people.links import create_link
 from persistence.people.users import ROLES, User
 from scoring.errors import Forbidden, InvalidRequest
@@ -47,6 +48,8 @@ async def add(
     role: Annotated[str, Form()] = "",
 ) -> Response:
     """Add a person; the page shows the link with which they choose a password, this once."""
+    if role == "admin":
+        await _refuse_second_self(visitor, dependencies)
     try:
         user = await dependencies.run(
             users.create_user,
@@ -71,6 +74,8 @@ async def new_link(
 ) -> Response:
     """Make a link with which a person chooses another password; the page shows it this once."""
     user = await dependencies.run(users.find_user, visitor.tenant_id, email)
+    if user.role == "admin" and user.id != visitor.signed_in.user.id:
+        await _refuse_second_self(visitor, dependencies)
     return await _with_link(request, visitor, dependencies, user)
 
 
@@ -84,6 +89,8 @@ async def change_role(
 ) -> Response:
     """Give another person another role."""
     _refuse_oneself(visitor, email)
+    if role == "admin":
+        await _refuse_second_self(visitor, dependencies)
     return await _change(
         request,
         visitor,
@@ -131,6 +138,23 @@ def _refuse_oneself(visitor: Visitor, email: str) -> None:
     """Refuse that administrators change their own role or account: another one does it."""
     if email.strip().lower() == visitor.signed_in.user.email:
         raise Forbidden("Nobody changes their own role or account; ask another administrator.")
+
+
+async def _refuse_second_self(visitor: Visitor, dependencies: ApiDependencies) -> None:
+    """Refuse to make an account that could approve what this administrator proposes.
+
+    Whoever gives a link may use it. So where two people have to agree, one administrator neither
+    gives another one a link, nor makes an administrator of somebody whose link they gave before.
+
+    Raises:
+        Forbidden: the tenant asks for four eyes.
+    """
+    if await dependencies.run(asks_for_four_eyes, visitor.tenant_id):
+        raise Forbidden(
+            "Two people have to agree here, so nobody gives another administrator a link, or makes"
+            " somebody an administrator, in the console. An operator does it with"
+            " `sentinel users reset`, `create` and `role`."
+        )
 
 
 async def _change(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from math import ceil
 from typing import Annotated
@@ -11,7 +12,12 @@ from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.dependencies import ApiDependencies, CurrentDependencies
+from api.dependencies import (
+    FAILED_SIGN_INS_S,
+    MAX_FAILED_SIGN_INS,
+    ApiDependencies,
+    CurrentDependencies,
+)
 from console.access import (
     Reviewer,
     check_not_forged,
@@ -22,16 +28,23 @@ from console.access import (
 from console.page_route import HOME, SIGN_IN, PageRoute, local_path
 from console.rendering import render
 from persistence.people.links import Link, read_link, use_link
-from persistence.people.sessions import REFUSED, SignInRefused, sign_in, sign_out
+from persistence.people.sessions import SignInRefused, sign_in, sign_out
 from scoring.errors import InvalidRequest
 from web.client_address import client_network
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
+logger = logging.getLogger("sentinel.console")
+
 ORGANISATION_COOKIE = "sentinel_organisation"
 REFUSED_EVERY_S = 0.25
 """A refusal is sent a whole multiple of this after the request: what differs between an account
 that exists and one that does not is far below it, and holds no connection while it waits."""
+_NETWORK_REFUSED = (
+    f"There were too many attempts from your network: after {MAX_FAILED_SIGN_INS} that failed, none"
+    f" from there is accepted until {FAILED_SIGN_INS_S // 60:.0f} minutes have passed since the"
+    " first. The account is not locked; whoever runs Sentinel sees the network in the log."
+)
 _YEAR_S = 365 * 24 * 60 * 60
 
 
@@ -145,12 +158,19 @@ async def _sign_in(
         address = client_network(request, dependencies.proxies)
     failed = dependencies.failed_sign_ins
     if address is not None and failed.is_reached(address):
-        raise SignInRefused(REFUSED)
+        raise SignInRefused(_NETWORK_REFUSED)
     try:
         return await dependencies.run_hashing(sign_in, organisation, email, password)
     except SignInRefused:
         if address is not None:
             failed.add(address)
+            if failed.is_reached(address):
+                logger.warning(
+                    "no sign-in from %s is accepted: %d failed within %d minutes",
+                    address,
+                    MAX_FAILED_SIGN_INS,
+                    int(FAILED_SIGN_INS_S // 60),
+                )
         raise
 
 

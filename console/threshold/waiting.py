@@ -47,7 +47,7 @@ class Waiting:
         four_eyes: whether a policy is in force only after a second person's approval.
         proposal: proposal that waits; None where none does.
         is_own: whether the person who looks at it proposed it.
-        is_outdated: whether another policy is in force than the one that it is based on.
+        is_outdated: whether another policy, or version, is in force than what it is based on.
         changes: numbers that it changes.
         after: proposed thresholds; those of the version in production where it withdraws the
             tenant's own policy.
@@ -92,7 +92,7 @@ def read_waiting(
         four_eyes,
         proposal,
         is_own=is_own,
-        is_outdated=proposal.base != effective.key,
+        is_outdated=proposal.base != effective.base_of(proposal.policy),
         changes=changed_numbers(proposal.before, after),
         after=after.thresholds,
         latest=proposal,

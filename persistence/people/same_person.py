@@ -2,7 +2,8 @@
 
 What is compared is what the product knows: the name and the e-mail of an account, what is before
 the @ of the e-mail, the name of a key, and the account with which a key was issued in the console.
-Names are compared without case. Two accounts are never one person.
+Names are compared without case. Two accounts are never one person, even where their names are
+alike: of them only the e-mail is compared.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ class Identity:
     Attributes:
         own: names of an account, or of a key and of the account that issued it.
         others: names that a key of the person may have.
-        is_account: whether it is an account, which is unlike any other one.
+        account: e-mail of an account, which is unlike any other one; None: it is none.
     """
 
     own: frozenset[str]
     others: frozenset[str]
-    is_account: bool
+    account: str | None = None
 
     def is_same_person(self, other: Identity) -> bool:
         """Return whether both are one person, as far as names say."""
-        if self.is_account and other.is_account:
-            return bool(self.own & other.own)
+        if self.account is not None and other.account is not None:
+            return self.account == other.account
         return bool(self.own & (other.own | other.others) or other.own & self.others)
 
 
@@ -62,7 +63,20 @@ def identity_of(connection: Connection, tenant_id: int, actor: Actor) -> Identit
         if issued is not None and (issued.via or "").startswith(_USER):
             issuer, more = _names(Actor(issued.actor, issued.via))
             own, others = own | issuer, others | more
-    return Identity(own, others, is_account=(actor.via or "").startswith(_USER))
+    via = actor.via or ""
+    account = via.removeprefix(_USER).casefold() if via.startswith(_USER) else None
+    return Identity(own, others, account)
+
+
+def identity_by_name(name: str) -> Identity:
+    """Return the names of somebody whom another system names, often by an e-mail.
+
+    Args:
+        name: name of a user, as MLflow or the operating system has it.
+    """
+    user = name.casefold()
+    before, at, _ = user.partition("@")
+    return Identity(frozenset({user}), frozenset({before} if at else ()))
 
 
 def _names(actor: Actor) -> tuple[frozenset[str], frozenset[str]]:

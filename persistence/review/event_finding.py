@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -38,6 +39,14 @@ from scoring.event_type.fields import EventType
 
 MAX_COUNTED = 1_000
 """Transactions that figures of a result are made of, the newest ones of a larger result."""
+
+
+MAX_LOOKING_S = 6.0
+"""Time for which ids are looked for; a request has ten seconds, and one part takes up to one."""
+
+
+class LookedTooLong(Exception):
+    """A search has more to look at than it has time for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +134,28 @@ def find_events(
 
 
 def find_event_ids(
-    engine: Engine, tenant_id: int, search: EventSearch, *, limit: int, reader: SearchReader
+    engine: Engine,
+    tenant_id: int,
+    search: EventSearch,
+    *,
+    limit: int,
+    reader: SearchReader,
+    now_s: Callable[[], float] = time.monotonic,
 ) -> tuple[bytes, bool]:
     """Return the ids of the newest transactions, and whether more follow; others as `find_events`.
 
-    It looks until there are no more, however long that takes. The ids are ID_BYTES each, as
-    `read_transactions` takes them.
+    It looks until there are no more. The ids are ID_BYTES each, as `read_transactions` takes them.
+    Whoever asked may be gone long before, with the reply that a request took too long; so it gives
+    up by itself.
+
+    Raises:
+        LookedTooLong: there is more to look at after MAX_LOOKING_S.
     """
     packed, place = bytearray(), None
+    ends_at = now_s() + MAX_LOOKING_S
     while True:
+        if now_s() > ends_at:
+            raise LookedTooLong
         with tenant_transaction(engine, tenant_id) as connection:
             missing = limit + 1 - len(packed) // ID_BYTES
             looked = look(connection, tenant_id, search, limit=missing, after=place)
@@ -153,8 +175,8 @@ def _figures_of(connection: Connection, tenant_id: int, looked: Looked) -> Figur
     if len(looked) == 0:
         return Figures(0, looked.end is not None, 0.0, {}, {})
     counted = min(len(looked), MAX_COUNTED)
-    # The first and the last one leave the months that they are in.
-    ends = [looked.id_at(0), looked.id_at(counted - 1)]
+    # The least and the greatest one leave the months that they are in.
+    ends = looked.ends(counted)
     ids = cast(literal(looked.as_array(counted)), ARRAY(Uuid))
     wanted = func.unnest(ids).table_valued(column("id", Uuid)).render_derived("found")
     # LIMIT 1 keeps each part a look-up by index, see `read_cases`.
@@ -163,7 +185,7 @@ def _figures_of(connection: Connection, tenant_id: int, looked: Looked) -> Figur
         .where(
             TransactionRow.tenant_id == tenant_id,
             TransactionRow.id == wanted.c.id,
-            TransactionRow.id.between(min(ends), max(ends)),
+            TransactionRow.id.between(*ends),
         )
         .limit(1)
         .lateral("event")

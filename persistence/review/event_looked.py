@@ -53,6 +53,15 @@ class Looked:
         digits, size = self.ids[: count * ID_BYTES].hex(), 2 * ID_BYTES
         return f"{{{','.join(digits[i : i + size] for i in range(0, len(digits), size))}}}"
 
+    def ends(self, count: int) -> tuple[UUID, UUID]:
+        """Return the least and the greatest of the first ids, of which there is at least one.
+
+        These need not be the first and the last: ids of one millisecond are in random order, so
+        what is in the order of predictions is not quite in that of transactions.
+        """
+        each = [self.ids[at : at + ID_BYTES] for at in range(0, count * ID_BYTES, ID_BYTES)]
+        return UUID(bytes=min(each)), UUID(bytes=max(each))
+
     def place_at(self, index: int) -> Place:
         """Return the place after one of the transactions."""
         return Place(
@@ -60,10 +69,11 @@ class Looked:
         )
 
     def until(self, end: UUID) -> Looked:
-        """Return it without what is earlier than an id."""
+        """Return it without what is earlier than an id; where that is anything, it ends there."""
         count = sum(self.id_at(index) >= end for index in range(len(self)))
         size = count * ID_BYTES
-        return Looked(self.way, self.ids[:size], self.positions[:size], self.end)
+        place = self.end if count == len(self) else Place(self.way, end)
+        return Looked(self.way, self.ids[:size], self.positions[:size], place)
 
 
 def looked_of(

@@ -231,12 +231,12 @@ def _by_events(
         only = parts[0].subquery("only")
         found = select(only.c.id.label("position"), only.c.id).order_by(only.c.id.desc())
     ids, places = connection.execute(select(*_packed(found))).one()
-    if len(ids or b"") // ID_BYTES == limit:
+    if len(parts) == 1 and len(ids or b"") // ID_BYTES == limit:
         return looked_of("events", ids, places, None, limit)
     reached = [connection.execute(one).scalar_one_or_none() for one in ends]
     end = max((one for one in reached if one is not None), default=None)
     looked = looked_of("events", ids, places, end, limit)
-    # Another way has not looked there yet.
+    # One of the ways has not looked further, and may find rows there that are newer than these.
     return looked if end is None else looked.until(end)
 
 

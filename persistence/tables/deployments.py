@@ -201,7 +201,11 @@ class PolicyProposalRow(Base):
             name="decided_once",
         ),
         CheckConstraint(
-            "status <> 'approved' OR lower(decided_by) <> lower(actor)", name="second_person"
+            "status <> 'approved' OR CASE"
+            " WHEN via LIKE 'user %' AND decided_via LIKE 'user %'"
+            " THEN lower(decided_via) <> lower(via)"
+            " ELSE lower(decided_by) <> lower(actor) END",
+            name="second_person",
         ),
         ForeignKeyConstraint(["tenant_id", "policy_id"], ["policies.tenant_id", "policies.id"]),
         Index(

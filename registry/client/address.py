@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from registry.client.base import MlflowSettingsError
@@ -50,21 +51,25 @@ def parse_address(tracking_uri: str) -> Address:
 
 
 def browser_address(tracking_uri: str) -> str | None:
-    """Return the address at which a person's browser may open MLflow, without a login.
+    """Return the address at which a browser on this machine opens MLflow, without a login.
 
     Returns:
-        None for a database, and for a server with a name that only the cluster or the network of
-        its containers resolves: one without a dot, or under `.svc` or `.cluster.local`.
+        None for a database, and for a server that is not this machine's: its address is the
+        operator's to give, since people of every tenant see the links.
 
     Raises:
         TrackingUriError: the URI is malformed.
     """
     address = parse_address(tracking_uri)
     host = urlsplit(address.uri).hostname or ""
-    is_inner = host != "localhost" and "." not in host and ":" not in host
-    if not address.is_server or is_inner or host.endswith((".svc", ".cluster.local")):
-        return None
-    return address.uri
+    return address.uri if address.is_server and _is_loopback(host) else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _server(uri: str) -> Address:

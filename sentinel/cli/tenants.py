@@ -78,7 +78,9 @@ def set_four_eyes(slug: str, state: str, subject: str) -> None:
     challenger's canary. The version in production goes on.
 
     Of thresholds: a save in the console, PUT /policy and DELETE /policy then make a proposal, which
-    somebody else with the scope `admin` approves or refuses. The policy in force goes on.
+    somebody else with the scope `admin` approves or refuses. The policy in force goes on. A tenant
+    without a policy of its own has each version's thresholds, which come with the version: ask for
+    four eyes of versions, too.
 
     Takes effect within seconds.
     """

@@ -91,7 +91,10 @@ def upgrade() -> None:
             name=op.f("ck_policy_proposals_decided_once"),
         ),
         sa.CheckConstraint(
-            "status <> 'approved' OR lower(decided_by) <> lower(actor)",
+            "status <> 'approved' OR CASE"
+            " WHEN via LIKE 'user %' AND decided_via LIKE 'user %'"
+            " THEN lower(decided_via) <> lower(via)"
+            " ELSE lower(decided_by) <> lower(actor) END",
             name=op.f("ck_policy_proposals_second_person"),
         ),
         sa.ForeignKeyConstraint(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import httpx
 import pytest
 
 from console.models.versions import mlflow_page
@@ -84,6 +86,19 @@ def test_an_approval_is_kept_once_and_needs_no_note(site: Site, rows: Rows) -> N
     for note in ("", "Later."):
         assert admin.submit("/console/models/2/approve", note=note).status_code == 303
     assert [one["note"] for one in approvals(rows)] == [None]
+
+
+@pytest.mark.parametrize("promoter", ["Chris Admin", "CHRIS@demo.example", "chris"])
+def test_a_key_of_who_promoted_a_version_is_refused(site: Site, rows: Rows, promoter: str) -> None:
+    waiting(site, promoter)
+    admin = site.person("admin")
+    issued = admin.submit("/console/settings/keys", name="nightly", scopes=["admin"], days="30")
+    (key,) = set(re.findall(r"sk_[0-9a-zA-Z]+_\w{32,}", admin.get(issued.headers["location"]).text))
+    reply = httpx.post(
+        f"{site.url}/models/2/approve", headers={"Authorization": f"Bearer {key}"}, trust_env=False
+    )
+    assert reply.json()["type"].endswith("second-person-needed")
+    assert approvals(rows) == []
 
 
 @pytest.mark.parametrize("promoter", ["Chris Admin", "CHRIS@demo.example", "chris"])

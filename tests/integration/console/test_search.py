@@ -9,9 +9,12 @@ import pytest
 
 from persistence.actor import Actor
 from persistence.decisions.rows import Decided
+from persistence.decisions.writer import DecisionLog
 from persistence.review.worklist import add_feedback
 from persistence.tenancy import tenant_transaction
+from persistence.uuid7 import new_ids
 from tests.support.console.site import Person, Site
+from tests.support.data.review import decide
 
 
 def stored(site: Site) -> list[Decided]:
@@ -111,6 +114,19 @@ def test_figures_are_of_the_result(site: Site) -> None:
     assert "<dt>Fraud</dt><dd>1</dd>" in page
 
 
+def test_figures_count_every_payment_of_a_batch(site: Site) -> None:
+    """A batch has ids of one millisecond, which are in random order."""
+    batch = [
+        decide(site.tenant, 0.9, amount=10.0)._replace(transaction_id=one, prediction_id=other)
+        for one, other in new_ids(100)
+    ]
+    assert DecisionLog(site.engine).write(batch) == batch
+    page = site.person().get("/console/search?outcome=review").text
+    assert "100 transactions<" in page
+    assert "<dt>Sum of amounts</dt><dd>1,000</dd>" in page
+    assert "<dt>In review</dt><dd>100</dd>" in page
+
+
 def test_pages_have_every_row_once(site: Site) -> None:
     decided = site.decided(*[0.5] * 60)
     person = site.person()
@@ -177,6 +193,26 @@ def test_pages_by_decision_have_every_row_once_whichever_way_is_taken(
         assert shown.count(f'"/console/transactions/{one.transaction_id}"') == 1
 
 
+def test_an_entity_that_pays_and_is_paid_is_found_once_in_each_part(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it paid is found at once; what it was paid lies behind payments that do not pass."""
+    monkeypatch.setattr("persistence.review.event_looking.MAX_LOOKED_UP", 4)
+    monkeypatch.setattr("persistence.review.event_finding.MAX_COUNTED", 1)
+    monkeypatch.setattr("console.search.routes.PAGE_ROWS", 1)
+    paid = site.decided(*[0.02] * 2, amount=900.0, name_orig="C7", name_dest="C8")
+    received = site.decided(*[0.02] * 3, amount=900.0, name_orig="C8", name_dest="C7")
+    site.decided(*[0.02] * 9, amount=5.0, name_orig="C8", name_dest="C7")
+    person = site.person()
+    pages = [person.get("/console/search?q=C7&amount_min=100").text]
+    while path := next_path(pages[-1]):
+        pages.append(person.get(path).text)
+    links = [f'"/console/transactions/{one.transaction_id}"' for one in paid + received]
+    assert [sum(page.count(link) for page in pages) for link in links] == [1] * 5
+    export = person.get("/console/search.csv?q=C7&amount_min=100").text
+    assert len(export.splitlines()) == 6
+
+
 def test_an_export_looks_at_everything(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persistence.review.event_looking.MAX_IN_ORDER", 4)
     (oldest,) = site.decided(0.01, amount=5.0)
@@ -184,6 +220,17 @@ def test_an_export_looks_at_everything(site: Site, monkeypatch: pytest.MonkeyPat
     reply = site.person().get("/console/search.csv?amount_max=10")
     rows = list(csv.DictReader(io.StringIO(reply.text)))
     assert [row["transaction_id"] for row in rows] == [str(oldest.transaction_id)]
+
+
+def test_an_export_that_would_take_too_long_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.review.event_looking.MAX_IN_ORDER", 4)
+    monkeypatch.setattr("persistence.review.event_finding.MAX_LOOKING_S", 0.0)
+    site.decided(*[0.02] * 9, amount=900.0)
+    refused = site.person().get("/console/search.csv?amount_max=10")
+    assert refused.status_code == 422
+    assert "choose a shorter time" in refused.text
 
 
 def test_the_export_has_the_rows_of_the_filters_and_no_formulas(site: Site) -> None:

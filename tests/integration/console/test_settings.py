@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.cookies import SimpleCookie
 
 import pytest
+from sqlalchemy import Engine
 
 from console.access import COOKIE
 from persistence.api_keys import verify_key
 from persistence.monitoring.job_runs import record_job
 from persistence.people.users import find_user
+from persistence.tenants import Tenant, set_four_eyes, set_four_eyes_policy
 from tests.support.console.site import Site
+from tests.support.data.people import put_person
 from tests.support.data.review import decide, store
 from tests.support.factories import decision_at
 from tests.support.stack import KEY_SECRET
@@ -80,6 +84,29 @@ def test_nobody_changes_their_own_role_or_account(site: Site) -> None:
     assert chris.submit(f"{PEOPLE}/role", **mine, role="analyst").status_code == 403
     assert chris.submit(f"{PEOPLE}/disable", **mine).status_code == 403
     assert find_user(site.engine, site.tenant.id, "chris@demo.example").role == "admin"
+
+
+@pytest.mark.parametrize("setting", [set_four_eyes, set_four_eyes_policy])
+def test_where_two_have_to_agree_no_administrator_becomes_another_one(
+    site: Site, setting: Callable[[Engine, str, bool], Tenant]
+) -> None:
+    put_person(site.engine, site.tenant, "Dora Admin", "admin")
+    chris = site.person("admin")
+    dora, ana = {"email": "dora@demo.example"}, {"email": "ana@demo.example"}
+    assert chris.submit(f"{PEOPLE}/link", **dora).status_code == 303
+    setting(site.engine, "demo", True)
+    for path, fields in (
+        (f"{PEOPLE}/link", {"email": "DORA@demo.example"}),
+        (f"{PEOPLE}/role", ana | {"role": "admin"}),
+        (PEOPLE, {"email": "eve@demo.example", "name": "Eve", "role": "admin"}),
+    ):
+        refused = chris.submit(path, **fields)
+        assert refused.status_code == 403
+        assert "sentinel users reset" in refused.text
+    assert "eve@demo.example" not in chris.get(PEOPLE).text
+    assert chris.submit(f"{PEOPLE}/link", **ana).status_code == 303
+    assert chris.submit(f"{PEOPLE}/link", email="chris@demo.example").status_code == 303
+    assert chris.submit(f"{PEOPLE}/role", **ana, role="senior").status_code == 303
 
 
 def test_an_administrator_of_another_tenant_finds_nobody(site: Site) -> None:

@@ -85,3 +85,19 @@ def test_failures_are_limited_by_the_address_that_a_trusted_proxy_names(
     status: int,
 ) -> None:
     assert tried(service_engine, site, free_port(), proxies, addresses, then) == status
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_network_that_is_refused_is_told_so_and_is_logged(
+    service_engine: Engine,
+    site: Site,
+    free_port: Callable[[], int],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serving_console(service_engine, free_port(), site, proxies=PROXY) as url:
+        for place in range(MAX_FAILED_SIGN_INS):
+            reply = try_(url, "no", "203.0.113.7:4711", f"somebody{place}@demo.example")
+            assert "from your network" not in reply.text
+        assert "from your network: after 30 that failed" in try_(url, "no", "203.0.113.7").text
+    logged = [one.getMessage() for one in caplog.records if one.name == "sentinel.console"]
+    assert logged == ["no sign-in from 203.0.113.7/32 is accepted: 30 failed within 15 minutes"]

@@ -10,13 +10,16 @@ import pytest
 
 from persistence.actor import Actor
 from persistence.api_keys import issue_key
+from persistence.deployments.recording import record_promotions
 from persistence.people.users import User, create_user
 from persistence.policies import current_policy
 from persistence.tenants import set_four_eyes_policy
 from scoring.policy import CostModel, Policy
+from scoring.prediction import ModelVersion
 from tests.support.console.site import Person, Site
 from tests.support.console.threshold_page import EFFECT, matured, seen, set_policy
 from tests.support.data.people import put_person
+from tests.support.factories import a_model
 from tests.support.fixture_types import Rows
 from tests.support.stack import KEY_SECRET
 
@@ -177,6 +180,16 @@ def test_people_with_the_same_name_before_the_at_sign_are_two_people(site: Site)
     assert site.person(namesake).submit(f"{PROPOSALS}/1/approve").is_redirect
 
 
+@pytest.mark.usefixtures("second")
+def test_accounts_whose_names_differ_in_case_alone_are_two_people(site: Site) -> None:
+    namesake = create_user(
+        site.engine, site.tenant.id, email="c@elsewhere.example", name="CHRIS admin",
+        role="admin", actor=Actor("setup"),
+    )  # fmt: skip
+    assert propose(site.person("admin")).is_redirect
+    assert site.person(namesake).submit(f"{PROPOSALS}/1/approve").is_redirect
+
+
 def test_a_proposal_whose_base_changed_is_not_approved_and_gives_way(
     site: Site, second: User
 ) -> None:
@@ -189,7 +202,7 @@ def test_a_proposal_whose_base_changed_is_not_approved_and_gives_way(
     assert f"{PROPOSALS}/1/approve" not in page.text
     refused = other.submit(f"{PROPOSALS}/1/approve")
     assert refused.status_code == 409
-    assert "Another policy came into force after it was proposed" in refused.text
+    assert "Another policy, or another version, came into force after" in refused.text
     reply = Key(site, "ruth").ask("POST", "/policy/proposals/1/approve")
     assert reply.json()["type"].endswith("policy-changed")
     assert "Bo Senior put another policy in force" in reply.json()["detail"]
@@ -226,6 +239,18 @@ def test_a_refusal_says_who_and_why_and_is_final(site: Site, second: User) -> No
     assert "Somebody else decided it meanwhile." in refused.text
     assert in_force(site) == OLD
     assert propose(first).is_redirect, "the same thresholds may be proposed again"
+
+
+@pytest.mark.usefixtures("second")
+def test_what_a_person_took_back_nobody_refused(site: Site) -> None:
+    first = site.person("admin")
+    assert propose(first).is_redirect
+    assert first.submit(f"{PROPOSALS}/1/refuse").is_redirect
+    page = first.get("/console/threshold").text
+    assert "Chris Admin took the proposal back." in page
+    assert "refused what" not in page
+    set_four_eyes_policy(site.engine, "demo", False)
+    assert "took the proposal back" not in first.get("/console/threshold").text
 
 
 @pytest.mark.usefixtures("second")
@@ -308,6 +333,31 @@ def test_the_withdrawal_of_a_policy_needs_a_second_person(site: Site, second: Us
     assert other.submit(f"{PROPOSALS}/1/approve").is_redirect
     assert in_force(site) is None
     assert ruth.ask("GET", "/policy").json()["source"] == "model"
+
+
+def test_a_withdrawal_is_not_approved_once_another_version_is_in_production(
+    site: Site, second: User
+) -> None:
+    ruth = Key(site, "ruth")
+    assert ruth.ask("DELETE", "/policy").status_code == 202
+    promoted = a_model(version=ModelVersion("fraud-demo", 2))
+    record_promotions(site.engine, [site.tenant.id], promoted)
+    other = site.person(second)
+    assert "so it cannot be approved" in other.get("/console/threshold").text
+    assert other.submit(f"{PROPOSALS}/1/approve").status_code == 409
+    reply = Key(site, "jane").ask("POST", "/policy/proposals/1/approve")
+    assert reply.json()["type"].endswith("policy-changed")
+    assert "Another version, with other thresholds" in reply.json()["detail"]
+    assert in_force(site) == OLD
+    assert ruth.ask("DELETE", "/policy").json()["id"] == 2, "it is proposed on that version"
+
+
+@pytest.mark.usefixtures("second")
+def test_the_same_change_for_another_reason_is_not_the_same_proposal(site: Site) -> None:
+    ruth = Key(site, "ruth")
+    assert ruth.ask("PUT", "/policy", {"threshold": 0.2, "reason": "Fewer."}).status_code == 202
+    other = ruth.ask("PUT", "/policy", {"threshold": 0.2, "reason": "More."})
+    assert other.json()["type"].endswith("proposal-waits")
 
 
 def test_the_page_with_a_proposal_is_small_and_in_german_too(site: Site, second: User) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from persistence.people.same_person import Identity
+from persistence.people.same_person import Identity, identity_by_name
 
 
 def account(name: str, email: str) -> Identity:
     others = frozenset({email.partition("@")[0]})
-    return Identity(frozenset({name, email}), others, is_account=True)
+    return Identity(frozenset({name, email}), others, email)
 
 
 def key(*names: str) -> Identity:
-    return Identity(frozenset(names), frozenset(), is_account=False)
+    return Identity(frozenset(names), frozenset())
 
 
 CHRIS = account("chris admin", "chris@a.example")
@@ -25,11 +25,18 @@ CHRIS = account("chris admin", "chris@a.example")
         (CHRIS, CHRIS, True),
         (CHRIS, account("chris", "ch@b.example"), False),
         (CHRIS, account("chris other", "chris@b.example"), False),
+        (CHRIS, account("chris admin", "other@a.example"), False),
         (CHRIS, key("chris admin"), True),
         (CHRIS, key("chris@a.example"), True),
         (CHRIS, key("chris"), True),
         (CHRIS, key("nightly", "chris admin", "chris@a.example"), True),
         (CHRIS, key("ruth"), False),
+        (CHRIS, identity_by_name("Chris@A.example"), True),
+        (CHRIS, identity_by_name("chris"), True),
+        (CHRIS, identity_by_name("Chris Admin"), True),
+        (CHRIS, identity_by_name("dora@a.example"), False),
+        (key("chris"), identity_by_name("chris@a.example"), True),
+        (key("nightly", "chris admin", "chris@a.example"), identity_by_name("chris admin"), True),
         (key("ruth"), key("ruth"), True),
         (key("ruth"), key("jane"), False),
         (key("ruth", "chris admin"), key("jane", "chris admin"), True),
