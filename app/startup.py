@@ -125,8 +125,8 @@ def connect(
         openid: issuer, client id, client secret and name of the provider at which people may sign
             in; None: with passwords only.
         public_url: address at which people open the console; None: that of each request.
-        mlflow_public_url: address at which people open MLflow; None: `tracking_uri`, if a browser
-            can open it.
+        mlflow_public_url: address at which people open MLflow; None: `tracking_uri`, if
+            it is on this machine.
         proxies: networks of the proxies in front of the service; None: they are not known.
         clock: function that returns the time of a decision, nanoseconds since 1970. Only a program
             that plays back payments gives another one than the machine's; no setting does.
