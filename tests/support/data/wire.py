@@ -28,7 +28,7 @@ _ADDED = re.compile(
     r'|,"(?:explore|approval_probability|decided_by|decline_from|decline_threshold|false_decline|rules)":null'
     r'|,"reason":null|,"currency":null|,"time_zone":"UTC"'
     r'|,"list_entries":null|,"unknown":0'
-    r'|,"(?:awaits_approval|four_eyes|journal)":false|,"approvals":\[\]|,"registered_ms":null'
+    r'|,"(?:awaits_approval|four_eyes|four_eyes_policy|journal)":false|,"approvals":\[\]|,"registered_ms":null'
     r'|,"pairs":(?:null|\{"current":\{[^{}]*\},"best":\{[^{}]*\},"grid":\[[^\]]*\]\})'
 )
 _ADDED_COLUMNS = ',"approval_probability","decided_by"\r\n'
