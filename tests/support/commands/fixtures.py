@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,8 @@ def preloaded() -> Iterator[list[str]]:
             # A command that comes while the packages are imported waits here.
             listener.listen()
             hidden = ("MLFLOW_", "SENTINEL_", "PYTEST_CURRENT_TEST")
+            # What a shell starts with `&` ignores SIGINT, and so would each command.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
             server = subprocess.Popen(
                 [sys.executable, FOLDER / "preloaded.py", str(listener.fileno())],
                 pass_fds=[listener.fileno()],
@@ -32,6 +35,7 @@ def preloaded() -> Iterator[list[str]]:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            signal.signal(signal.SIGINT, before)
         yield [sys.executable, "-I", "-S", str(FOLDER / "caller.py"), address]
         server.kill()
         server.wait()

@@ -216,12 +216,12 @@ def test_claims_sessions_and_links_that_have_ended_are_deleted_and_others_stay(
     assert f"Deleted {said}" in lines
     assert rows("SELECT count(*) FROM sign_in_links") == [{"count": 1}]
     maintain(owner, NOW, retain_months=1)
-    assert rows(
-        "SELECT transaction_id, until IS NULL AS stays FROM review_assignments ORDER BY 1"
-    ) == [
-        {"transaction_id": others[0].transaction_id, "stays": True},
-        {"transaction_id": others[2].transaction_id, "stays": False},
-    ]
+    found = rows("SELECT transaction_id, until IS NULL AS stays FROM review_assignments")
+    # Ids of one millisecond are in no order.
+    assert {row["transaction_id"]: row["stays"] for row in found} == {
+        others[0].transaction_id: True,
+        others[2].transaction_id: False,
+    }
 
 
 def test_the_access_log_has_a_retention_of_its_own(
