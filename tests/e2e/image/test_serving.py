@@ -136,7 +136,7 @@ def test_the_container_scores_explains_and_stores(system: System) -> None:
 
 def test_the_container_writes_only_to_its_volume_as_its_user(system: System) -> None:
     in_it = system.container.run("sh", "-c", "cd && find . -maxdepth 1 | sort").split()
-    assert in_it == [".", "./bentoml", "./kernel", "./models", "./tmp"]
+    assert in_it == [".", "./bentoml", "./journal", "./kernel", "./models", "./tmp"]
     assert system.container.run("id", "-u") == "10001"
 
 
