@@ -155,8 +155,8 @@ class SentinelApp(ServiceAppFactory):
         )
         metrics = Middleware(RequestMetrics, system_paths=SYSTEM_PATHS, traces=self.traces)
         inherited = [m for m in super().middlewares if m.cls is not RunnerTrafficMetricsMiddleware]
-        patient = Middleware(UploadTimeout, timeout=self.timeout)
-        inherited = [patient if m.cls is TimeoutMiddleware else m for m in inherited]
+        upload_timeout = Middleware(UploadTimeout, timeout=self.timeout)
+        inherited = [upload_timeout if m.cls is TimeoutMiddleware else m for m in inherited]
         return [
             fast_path,
             Middleware(HeadAsGet),

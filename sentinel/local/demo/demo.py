@@ -29,8 +29,6 @@ from sentinel.local.demo import (
     given_data,
     own_samples,
     people,
-    places,
-    ring,
     samples,
     state,
     summary,
@@ -38,8 +36,9 @@ from sentinel.local.demo import (
     training_run,
 )
 from sentinel.local.demo.errors import DemoError
-from sentinel.local.demo.fortnight import Stage, fill
-from sentinel.local.demo.past import Connections, Past
+from sentinel.local.demo.fortnight import places, ring
+from sentinel.local.demo.fortnight.filling import FillContext, fill
+from sentinel.local.demo.fortnight.past import Connections, Past
 from sentinel.local.demo.payments import Payment
 from sentinel.local.demo.promotion import promote
 from sentinel.local.mlflow_server import MlflowServer
@@ -228,7 +227,7 @@ class Demo:
         """Fill the console with the payments of a fortnight, and keep where to look."""
         own = self._own
         with closing(self._past), self._database(connections=2) as engine:
-            stage = Stage(
+            stage = FillContext(
                 self._url,
                 client,
                 engine,

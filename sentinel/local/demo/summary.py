@@ -8,8 +8,8 @@ import httpx
 
 from sentinel.local.demo import samples
 from sentinel.local.demo.errors import DemoError
+from sentinel.local.demo.fortnight.places import Place
 from sentinel.local.demo.people import PEOPLE
-from sentinel.local.demo.places import Place
 from sentinel.local.demo.samples import Sample
 from sentinel.local.demo.tenant import TENANT
 from sentinel.local.terminal import console

@@ -10,10 +10,10 @@ import pytest
 
 from scoring.event_type.fields import EventType, Field
 from scoring.transaction import PAYSIM
-from sentinel.local.demo import places, ring
+from sentinel.local.demo.fortnight import places, ring
+from sentinel.local.demo.fortnight.places import Place
+from sentinel.local.demo.fortnight.scored import Names
 from sentinel.local.demo.payments import DAYS, Payment, last_step
-from sentinel.local.demo.places import Place
-from sentinel.local.demo.scored import Names
 
 NOW = datetime(2026, 3, 5, 13, 42, 7, tzinfo=UTC)
 

@@ -1,8 +1,8 @@
 """Fill the demo's console with a fortnight: payments, late labels, and what people did about them.
 
 Every payment is decided by the version in production through POST /score, at its own time
-(`sentinel/local/demo/past.py`), and never changed afterwards. What people do, they do in the
-console today. Of a file of one's own nothing is made up: no ring is planted.
+(`past.py`), and never changed afterwards. What people do, they do in the console today. No ring is
+planted among the payments of a file of one's own.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from registry.client.base import RegistryReader
 from scoring.counted import counted
 from scoring.event_type.fields import EventType
 from sentinel.command_actor import command_actor
-from sentinel.local.demo import ring, workspace
-from sentinel.local.demo.console_person import ConsolePerson
-from sentinel.local.demo.past import Past
+from sentinel.local.demo.fortnight import ring, workspace
+from sentinel.local.demo.fortnight.console_person import ConsolePerson
+from sentinel.local.demo.fortnight.past import Past
+from sentinel.local.demo.fortnight.places import Place
+from sentinel.local.demo.fortnight.scored import Names, Scored
 from sentinel.local.demo.payments import DAYS, Payment
 from sentinel.local.demo.people import PEOPLE
-from sentinel.local.demo.places import Place
 from sentinel.local.demo.promotion import COMMAND
-from sentinel.local.demo.scored import Names, Scored
 from sentinel.local.demo.tenant import TENANT
 from sentinel.local.terminal import console, step
 from sentinel.operations.drift_monitor import monitor
@@ -44,7 +44,7 @@ _DRIFT_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class FillContext:
     """What filling needs.
 
     Attributes:
@@ -68,31 +68,31 @@ class Stage:
     registry: RegistryReader
 
 
-def fill(stage: Stage, payments: Sequence[Payment]) -> list[Place]:
+def fill(context: FillContext, payments: Sequence[Payment]) -> list[Place]:
     """Decide payments of a fortnight, report labels, let people work; return where to look.
 
     Args:
-        stage: what filling needs.
+        context: what filling needs.
         payments: payments in the order of their times, at least one.
 
     Raises:
         DemoError: a payment is not decided, or the console does not take something.
         httpx.HTTPError: the service does not take the labels.
     """
-    names = Names.of(stage.event_type)
+    names = Names.of(context.event_type)
     with ExitStack() as stack:
         ana, sam, dana = (
-            stack.enter_context(ConsolePerson(stage.url, email, stage.password))
+            stack.enter_context(ConsolePerson(context.url, email, context.password))
             for email, *_ in PEOPLE
         )
-        days = round((stage.now - payments[0].at) / timedelta(days=1))
+        days = round((context.now - payments[0].at) / timedelta(days=1))
         span = "day" if days <= 1 else f"{days} days"
         what = f"Deciding {counted(len(payments), 'payment')} of the last {span}"
         with step(what) as detail:
             rule = workspace.make_rules(dana, names, [one.body for one in payments])
-            scored = _decide(stage, payments, detail)
-        labels = _report_chargebacks(stage.client, scored, stage.now)
-        settled, waiting = workspace.settle((ana, sam), scored, stage.now)
+            scored = _decide(context, payments, detail)
+        labels = _report_chargebacks(context.client, scored, context.now)
+        settled, waiting = workspace.settle((ana, sam), scored, context.now)
         console.print(
             f"{counted(len(scored), 'payment')} scored; {waiting:,} wait for an analyst, "
             f"{settled:,} have a verdict, and {counted(labels, 'chargeback')} arrived later."
@@ -108,9 +108,9 @@ def fill(stage: Stage, payments: Sequence[Payment]) -> list[Place]:
             is_ring = any(one.payment.is_planted for one in scored)
             name, what = ("Ring", "of accounts; follow the graph") if is_ring else ("Blocked", "")
             places.append(Place(name, address, what or "received most of the frauds"))
-        places += _next_of_ring(stage, scored)
-        places.append(_open_cases(stage, ana, sam, scored, names, blocked))
-    _measure_drift(stage)
+        places += _next_of_ring(context, scored)
+        places.append(_open_cases(context, ana, sam, scored, names, blocked))
+    _measure_drift(context)
     places.append(Place("Rule", rule, "in shadow, and what it would have done"))
     matured = f"maturity_days={_MATURED_DAYS}&window_days={DAYS}"
     places.append(
@@ -120,16 +120,16 @@ def fill(stage: Stage, payments: Sequence[Payment]) -> list[Place]:
 
 
 def _decide(
-    stage: Stage, payments: Sequence[Payment], report: Callable[[str], None]
+    context: FillContext, payments: Sequence[Payment], report: Callable[[str], None]
 ) -> list[Scored]:
-    tenant = find_tenant(stage.engine, TENANT)
+    tenant = find_tenant(context.engine, TENANT)
     first = payments[0].at.replace(minute=0, second=0, microsecond=0)
     # The fortnight may begin in a month before the first that has partitions.
-    maintain(stage.engine, first, keep_events=True)
+    maintain(context.engine, first, keep_events=True)
     scored = []
-    with figures_held(stage.engine, tenant.id, first, command_actor(COMMAND)):
+    with figures_held(context.engine, tenant.id, first, command_actor(COMMAND)):
         for number, payment in enumerate(payments):
-            reply = stage.past.score(payment.body, payment.at)
+            reply = context.past.score(payment.body, payment.at)
             decided = reply["transaction_id"], reply["score"], reply["decision"]
             scored.append(Scored(payment, *decided))
             if number % 100 == 0:
@@ -152,12 +152,12 @@ def _report_chargebacks(client: httpx.Client, scored: Sequence[Scored], now: dat
     return len(labels)
 
 
-def _measure_drift(stage: Stage) -> None:
+def _measure_drift(context: FillContext) -> None:
     """Measure the drift of the last week, as `sentinel monitor` does every hour."""
-    owner = find_tenant(stage.engine, TENANT)
+    owner = find_tenant(context.engine, TENANT)
     until = datetime.now(UTC)
     window = Window(until - timedelta(days=_DRIFT_DAYS), until)
-    for _ in monitor(stage.engine, stage.registry, [owner], window):
+    for _ in monitor(context.engine, context.registry, [owner], window):
         pass
 
 
@@ -168,7 +168,7 @@ def _blocked(scored: Sequence[Scored], names: Names) -> str | None:
     return names.commonest([one.payment.body for one in scored if one.payment.is_fraud])
 
 
-def _next_of_ring(stage: Stage, scored: Sequence[Scored]) -> list[Place]:
+def _next_of_ring(context: FillContext, scored: Sequence[Scored]) -> list[Place]:
     """Score the ring's next payment, which the list declines; nothing without a ring."""
     if not any(one.payment.is_planted for one in scored):
         console.print(
@@ -177,13 +177,13 @@ def _next_of_ring(stage: Stage, scored: Sequence[Scored]) -> list[Place]:
         )
         return []
     body = ring.next_payment(datetime.now(UTC))
-    reply = stage.client.post("/score", json=body).raise_for_status().json()
+    reply = context.client.post("/score", json=body).raise_for_status().json()
     page = f"/console/transactions/{reply['transaction_id']}"
     return [Place("Declined", page, "the ring's next payment, by the list of blocked accounts")]
 
 
 def _open_cases(
-    stage: Stage,
+    context: FillContext,
     ana: ConsolePerson,
     sam: ConsolePerson,
     scored: Sequence[Scored],
@@ -191,8 +191,8 @@ def _open_cases(
     blocked: str | None,
 ) -> Place:
     """Open an overdue case and one that is due in days."""
-    tenant = find_tenant(stage.engine, TENANT)
-    ids = {user.email: user.id for user in list_users(stage.engine, tenant.id)}
+    tenant = find_tenant(context.engine, TENANT)
+    ids = {user.email: user.id for user in list_users(context.engine, tenant.id)}
     analyst, senior = (ids[email] for email, *_ in PEOPLE[:2])
     risky = sorted(scored, key=lambda one: -one.score)
     planted = [one for one in scored if one.payment.is_planted]
@@ -211,20 +211,20 @@ def _open_cases(
         title=title,
         priority="high",
         assignee=senior,
-        due=stage.now - timedelta(days=2),
+        due=context.now - timedelta(days=2),
         note=note,
         entities=entities,
     )
     sam.submit(f"{case}/notes", note="Asked the bank that receives; no reply yet.")
     others = [one for one in risky if not one.payment.is_planted]
-    recent = [one for one in others if one.payment.at > stage.now - timedelta(days=3)]
+    recent = [one for one in others if one.payment.at > context.now - timedelta(days=3)]
     workspace.open_case(
         sam,
         (recent or others)[:3],
         title="High scores of the last three days",
         priority="normal",
         assignee=analyst,
-        due=stage.now + timedelta(days=3),
+        due=context.now + timedelta(days=3),
         note="Call the customers before anything is blocked.",
     )
     return Place("Cases", "/console/cases", "two open ones, one of them overdue")

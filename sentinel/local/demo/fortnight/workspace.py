@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from sentinel.local.demo.console_person import ConsolePerson
 from sentinel.local.demo.errors import DemoError
-from sentinel.local.demo.scored import Names, Scored
+from sentinel.local.demo.fortnight.console_person import ConsolePerson
+from sentinel.local.demo.fortnight.scored import Names, Scored
 
 BLOCKED = "known_fraud"
 """Name of the list of blocked entities."""
