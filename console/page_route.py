@@ -33,7 +33,7 @@ class PageRoute(APIRoute):
 
     Attributes:
         max_bytes: largest form that it takes.
-        too_large: what is said of a larger one.
+        too_large: sentence of the error for a larger form.
     """
 
     max_bytes = MAX_FORM_BYTES

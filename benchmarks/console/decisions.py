@@ -69,7 +69,7 @@ WITH made AS MATERIALIZED (
 ), key AS (
     INSERT INTO idempotency_keys (tenant_id, key, body_digest, prediction_id, created_at)
     SELECT %(tenant)s, 'order-' || i, sha256(t::bytea), prediction_id, created FROM row
-), said AS (
+), stored_feedback AS (
     INSERT INTO feedback (tenant_id, transaction_id, label, rationale, actor, created_at)
     SELECT %(tenant)s, transaction_id,
         CASE WHEN label < 0.2 THEN 'confirmed_fraud' ELSE 'false_positive' END,
@@ -82,7 +82,7 @@ INSERT INTO labels (tenant_id, transaction_id, label, source, occurred_at, actor
 SELECT %(tenant)s, transaction_id,
     CASE label WHEN 'confirmed_fraud' THEN 'fraud' ELSE 'legitimate' END, 'analyst', created_at,
     'Ana Analyst', id, created_at
-FROM said
+FROM stored_feedback
 """
 _SECONDARY = text(
     """

@@ -14,7 +14,7 @@ IN_FLIGHT_RETRY_S = 5.0
 IN_FLIGHT_S = 30.0
 """Seconds of such tries after which those rows are rejected."""
 _FORGOTTEN_S = 3 * RETRY_S
-"""Seconds without a try after which a wait begins anew, such as after a person's stop."""
+"""Seconds without a try after which a wait begins again, such as after a person's stop."""
 
 
 class Later(Exception):

@@ -190,7 +190,7 @@ def test_the_counts_that_the_readme_prints_are_the_real_ones() -> None:
     lock = (PROJECT / "requirements/dev.lock").read_text()
     assert int(packages) == len(re.findall(r"(?m)^[A-Za-z0-9]", lock))
     (calls,) = re.findall(r"([\d,]+) generated calls", text)
-    contract = (PROJECT / "tests/e2e/serving/test_contract.py").read_text()
+    contract = (PROJECT / "tests/e2e/http/test_contract.py").read_text()
     assert f"\nEXAMPLES = {calls.replace(',', '_')}\n" in contract
 
 

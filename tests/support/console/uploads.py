@@ -64,3 +64,15 @@ def stored(site: Site, columns: str = "external_id, amount, name_orig") -> list[
 def facts(site: Site, address: str) -> Upload:
     """Return the upload of an address."""
     return read_upload(site.engine, site.tenant.id, int(address.rpartition("/")[2]))
+
+
+def audited(site: Site) -> list[tuple[str, str, Any]]:
+    """Return actor, action and status of each entry of the audit log about uploads."""
+    with tenant_transaction(site.engine, site.tenant.id) as connection:
+        found = connection.execute(
+            text(
+                "SELECT actor, action, after->>'status' FROM audit_log"
+                " WHERE action LIKE 'upload.%' ORDER BY id"
+            )
+        )
+        return [tuple(row) for row in found]

@@ -39,7 +39,7 @@ LONGEST_FIRST = (
     "tests/unit/training/reporting/test_plots.py",
     "tests/e2e/sentinel/test_demo.py",
     "tests/e2e/benchmarks/test_bench.py",
-    "tests/e2e/serving/test_contract.py",
+    "tests/e2e/http/test_contract.py",
     "tests/e2e/deploy/test_rolling_update.py",
     "tests/integration/training/test_train_command.py",
     "tests/integration/training/test_tune.py",

@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine, text
 
 from persistence.tenancy import tenant_transaction
 from persistence.uploads.storing import MAX_ROWS, MAX_SIZE
-from scoring.model.fraud_model import FraudModel
-from scoring.prediction import ModelVersion
 from serving.uploads.runner import UploadRunner
 from tests.support.console.site import Person, Site
-from tests.support.console.uploads import chosen, facts, send, sent, started, stored, table
+from tests.support.console.uploads import audited, chosen, facts, send, sent, started, stored, table
 from tests.support.data.own_events import own_model, put_in_force
 from tests.support.data.uploads import HEADER, a_runner, payments
 from tests.support.event_types import an_event_type
-from tests.support.factories import a_model
-
-
-@pytest.fixture
-def model() -> FraudModel:
-    return a_model(version=ModelVersion("fraud-demo", 1))
-
-
-@pytest.fixture
-def runner(service_engine: Engine, model: FraudModel) -> UploadRunner:
-    return a_runner(service_engine, model)
-
-
-@pytest.fixture
-def senior(site: Site) -> Person:
-    return site.person("senior")
-
-
-def audited(site: Site) -> list[tuple[str, str, Any]]:
-    with tenant_transaction(site.engine, site.tenant.id) as connection:
-        found = connection.execute(
-            text(
-                "SELECT actor, action, after->>'status' FROM audit_log"
-                " WHERE action LIKE 'upload.%' ORDER BY id"
-            )
-        )
-        return [tuple(row) for row in found]
 
 
 def test_two_bad_rows_among_good_ones_are_rejected_with_field_and_reason(

@@ -11,43 +11,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from persistence.maintenance.maintenance import maintain
-from persistence.tenancy import tenant_transaction
 from persistence.uploads.storing import MAX_OPEN
 from persistence.uploads.work import LeaseLost, claim_upload, finish_upload
 from scoring.errors import InFlight, StoreUnavailable
 from scoring.model.fraud_model import FraudModel
-from scoring.prediction import ModelVersion
 from serving.uploads.runner import CHUNK_ROWS, UploadRunner
 from tests.support.console.site import Person, Site
-from tests.support.console.uploads import facts, send, sent, started, stored, table
+from tests.support.console.uploads import audited, facts, send, sent, started, stored, table
 from tests.support.data.uploads import a_runner, payments
-from tests.support.factories import a_model
-
-
-@pytest.fixture
-def model() -> FraudModel:
-    return a_model(version=ModelVersion("fraud-demo", 1))
-
-
-@pytest.fixture
-def runner(service_engine: Engine, model: FraudModel) -> UploadRunner:
-    return a_runner(service_engine, model)
-
-
-@pytest.fixture
-def senior(site: Site) -> Person:
-    return site.person("senior")
-
-
-def audited(site: Site) -> list[tuple[str, str, Any]]:
-    with tenant_transaction(site.engine, site.tenant.id) as connection:
-        found = connection.execute(
-            text(
-                "SELECT actor, action, after->>'status' FROM audit_log"
-                " WHERE action LIKE 'upload.%' ORDER BY id"
-            )
-        )
-        return [tuple(row) for row in found]
 
 
 def leases_are_over(site: Site) -> None:
