@@ -35,9 +35,12 @@ def shown_values(event: AnyEvent, formats: Formats) -> list[ShownValue]:
 
 def shown_entities(event: AnyEvent, formats: Formats) -> list[ShownValue]:
     """Return the entities of an event: first who pays, then who receives, then the others."""
-    entities = [v for v in shown_values(event, formats) if v.entity_path is not None]
+    document = event.document()
+    fields = [one for one in event.event_type.kept.values() if one.entity is not None]
     order = {"payer": 0, "payee": 1}
-    return sorted(entities, key=lambda value: order.get(value.field.role or "", len(order)))
+    fields.sort(key=lambda one: order.get(one.role or "", len(order)))
+    shown = (_shown(one, document.get(one.name), formats) for one in fields)
+    return [value for value in shown if value.entity_path is not None]
 
 
 def entity_path(entity: str, key: str) -> str:

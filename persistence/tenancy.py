@@ -24,6 +24,10 @@ OPERATOR = Actor("sentinel db")
 _ACTOR = "set_config('sentinel.actor', :actor, true), set_config('sentinel.via', :via, true)"
 _SET_ACTOR = text(f"SELECT {_ACTOR}")
 _SET = text(f"SELECT set_config('sentinel.tenant_ids', :tenants, true), {_ACTOR}")
+_SET_AND_REUSE_PLANS = text(
+    f"SELECT set_config('sentinel.tenant_ids', :tenants, true), {_ACTOR},"
+    " set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
 _ALL_TENANTS = (
     "set_config('sentinel.tenant_ids',"
     " (SELECT coalesce(string_agg(id::text, ','), '') FROM tenants), true)"
@@ -33,7 +37,7 @@ _SET_ALL = text(f"SELECT {_ALL_TENANTS}, {_ACTOR}")
 
 @contextmanager
 def tenant_transaction(
-    engine: Engine, *tenant_ids: int, actor: Actor = SERVICE
+    engine: Engine, *tenant_ids: int, actor: Actor = SERVICE, reuses_plans: bool = False
 ) -> Iterator[Connection]:
     """Yield a transaction on the rows of `tenant_ids`; commit unless the block raises.
 
@@ -41,12 +45,17 @@ def tenant_transaction(
         engine: pool that the connection is taken from.
         tenant_ids: tenants whose rows can be read and written.
         actor: actor of the changes in the audit log.
+        reuses_plans: whether a prepared statement keeps one plan for all values. For statements
+            whose look-ups are the same whatever their values: to plan one for every month of
+            decisions takes up to ten times as long as to run it
+            (docs/decisions/0020-console.md).
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     with transaction(engine) as connection:
-        connection.execute(_SET, {"tenants": joined(tenant_ids), **_parameters(actor)})
+        settings = _SET_AND_REUSE_PLANS if reuses_plans else _SET
+        connection.execute(settings, {"tenants": joined(tenant_ids), **_parameters(actor)})
         yield connection
 
 

@@ -10,10 +10,21 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, select, text, union
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Integer,
+    Select,
+    Uuid,
+    bindparam,
+    select,
+    text,
+    union,
+)
 
 from persistence.labels.history import latest_labels
 from persistence.review.cases import month_of
@@ -28,6 +39,7 @@ MAX_RECENT = 1001
 """Past events of an entity outside of segments that are read."""
 MAX_SEGMENTS = 10
 """Segments of an entity that are read; each has up to 128 past events or a few more."""
+_First = Literal["newest", "earliest"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _RECENT = text(
@@ -161,12 +173,10 @@ def newest_ids(
         limit: most ids.
         before: id of the event before which the ids are; None: the newest.
     """
-    row = TransactionRow
-    conditions = () if before is None else (row.id < before,)
     found = set(_newest_of_others(connection, tenant_id, places.others, key).ids)
-    of_columns = _of_columns(tenant_id, places, key, row.id.desc(), limit, *conditions)
-    if of_columns is not None:
-        found.update(connection.execute(of_columns).scalars())
+    found.update(
+        _of_columns(connection, tenant_id, places, key, "newest", limit=limit, beyond=before)
+    )
     return sorted((one for one in found if before is None or one < before), reverse=True)[:limit]
 
 
@@ -192,13 +202,12 @@ def following_ids(
         limit: most ids.
         after: id of the event after which the ids are.
     """
-    row = TransactionRow
     others = _newest_of_others(connection, tenant_id, places.others, key)
     # Between an event that is earlier than all that was read and those, there may be others.
     found = set(others.ids) if after >= others.complete_from else set()
-    of_columns = _of_columns(tenant_id, places, key, row.id.asc(), limit, row.id > after)
-    if of_columns is not None:
-        found.update(connection.execute(of_columns).scalars())
+    found.update(
+        _of_columns(connection, tenant_id, places, key, "earliest", limit=limit, beyond=after)
+    )
     return sorted(one for one in found if one > after)[:limit]
 
 
@@ -216,8 +225,7 @@ def first_seen(
         places: where its events hold the kind of entity.
         key: the entity, as events have it.
     """
-    of_columns = _of_columns(tenant_id, places, key, TransactionRow.id.asc(), 1)
-    ids = connection.execute(of_columns).scalars().all() if of_columns is not None else ()
+    ids = _of_columns(connection, tenant_id, places, key, "earliest", limit=1)
     times = [decided_at(one) for one in ids]
     for field in places.others:
         place = {"tenant_id": tenant_id, "field": field, "key": key}
@@ -280,29 +288,46 @@ def _array(ids: Iterable[UUID]) -> str:
 
 
 def _of_columns(
+    connection: Connection,
     tenant_id: int,
     places: EntityPlaces,
     key: str,
-    order: ColumnElement[UUID],
+    first: _First,
+    *,
     limit: int,
-    *conditions: ColumnElement[bool],
-) -> Select[Any] | None:
-    """Return the statement of the events that an entity paid or received; None: it is neither.
+    beyond: UUID | None = None,
+) -> Sequence[UUID]:
+    """Return ids of events that an entity paid or received; none where it is neither.
 
-    The payer and the payee are two indexes; each gives its first few.
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose events are read.
+        places: where its events hold the kind of entity.
+        key: the entity, as events have it.
+        first: order.
+        limit: most ids of payments, and of receipts.
+        beyond: id after which they are in the order; None: the first ones.
     """
+    if not places.payer and not places.payee:
+        return ()
+    statement = _ids_of_columns(places.payer, places.payee, first, beyond is not None)
+    given = {"tenant_id": tenant_id, "key": key, "limit": limit, "beyond": beyond}
+    return connection.execute(statement, given).scalars().all()
+
+
+@cache
+def _ids_of_columns(payer: bool, payee: bool, first: _First, is_beyond: bool) -> Select[Any]:
+    """Return the statement of `_of_columns`: two indexes, each of which gives its first few."""
     row = TransactionRow
-    columns = [
-        *([row.name_orig] if places.payer else []),
-        *([row.name_dest] if places.payee else []),
-    ]
-    if not columns:
-        return None
+    columns = [*([row.name_orig] if payer else []), *([row.name_dest] if payee else [])]
+    beyond: BindParameter[UUID] = bindparam("beyond", type_=Uuid)
+    after = row.id < beyond if first == "newest" else row.id > beyond
     found = [
         select(row.id)
-        .where(row.tenant_id == tenant_id, column == key, *conditions)
-        .order_by(order)
-        .limit(limit)
+        .where(row.tenant_id == bindparam("tenant_id"), column == bindparam("key"))
+        .where(*([after] if is_beyond else []))
+        .order_by(row.id.desc() if first == "newest" else row.id.asc())
+        .limit(bindparam("limit", type_=Integer))
         for column in columns
     ]
     return select(union(*found).subquery().c.id)

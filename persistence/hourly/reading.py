@@ -86,10 +86,12 @@ _CATEGORIES = text(
     GROUP BY 1, 2
     """
 )
+_COUNTED = (("decisions", ""), ("amounts", "_amounts"))
+"""Columns of which what is settled is subtracted, and the suffix of those."""
 _WAITING_SUMS = ", ".join(
     f"coalesce(sum({column}[{place}] - settled{suffix}[{place}]), 0)"
     for place in _WAITING.values()
-    for column, suffix in (("decisions", ""), ("amounts", "_amounts"))
+    for column, suffix in _COUNTED
 )
 _WAITING_IN_ALL = text(
     f"SELECT {_WAITING_SUMS} FROM decision_hours WHERE tenant_id = :tenant_id"  # noqa: S608
@@ -199,8 +201,11 @@ def read_figures(
             found.total = Counts(*map(list, connection.execute(_TOTALS, given).one()))
             _read_parts(connection, given, found)
             _read_categories(connection, given | {"fields": recent.fields}, found, recent)
+        # Where the span has every hour that is kept, so has the total, which is not read twice.
+        is_whole = bool(start and first and start <= first)
+        _read_waiting(connection, tenant_id, found, recent, found.total if is_whole else None)
+        if start:
             _add_recent(found, recent, start, ZoneInfo(zone))
-        _read_waiting(connection, tenant_id, found, recent)
     return found
 
 
@@ -291,9 +296,28 @@ def _add_recent(found: Figures, recent: _Recent, since: datetime, zone: ZoneInfo
         found.hours_of_week[local.weekday()][local.hour] += counts.total()
 
 
-def _read_waiting(connection: Connection, tenant_id: int, found: Figures, recent: _Recent) -> None:
+def _read_waiting(
+    connection: Connection, tenant_id: int, found: Figures, recent: _Recent, total: Counts | None
+) -> None:
+    """Read what waits, whenever it was decided.
+
+    Args:
+        connection: connection inside a `tenant_transaction`.
+        tenant_id: tenant whose decisions they are.
+        found: figures that get it.
+        recent: what is not among the kept figures.
+        total: all that are kept; None: they are added up.
+    """
     given = {"tenant_id": tenant_id}
-    numbers = iter(connection.execute(_WAITING_IN_ALL, given).one())
+    if total is None:
+        sums = list(connection.execute(_WAITING_IN_ALL, given).one())
+    else:
+        sums = [
+            getattr(total, column)[place - 1] - getattr(total, f"settled{suffix}")[place - 1]
+            for place in _WAITING.values()
+            for column, suffix in _COUNTED
+        ]
+    numbers = iter(sums)
     for band in RISK_BANDS:
         place = _WAITING[band] - 1
         count, amount = int(next(numbers)), next(numbers)

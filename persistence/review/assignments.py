@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     Connection,
     Delete,
     Engine,
+    Select,
     Uuid,
+    bindparam,
     delete,
-    literal,
     or_,
     select,
     true,
@@ -147,7 +150,14 @@ def assignments_of(
         tenant_id: tenant whose transactions they are.
         transaction_ids: ids of the transactions.
     """
-    ids = literal(list(transaction_ids), ARRAY(Uuid))
+    given = {"tenant_id": tenant_id, "ids": list(transaction_ids)}
+    return {row[0]: Assignment(*row) for row in connection.execute(_assignments(), given)}
+
+
+@cache
+def _assignments() -> Select[tuple[UUID, int, str, datetime | None]]:
+    tenant_id: BindParameter[int] = bindparam("tenant_id")
+    ids = bindparam("ids", type_=ARRAY(Uuid))
     # LIMIT 1 keeps both parts look-ups by index, whatever the planner knows of the tables.
     wanted = sql.unnest(ids).table_valued("id").render_derived("wanted_ids")
     held = (
@@ -170,10 +180,9 @@ def assignments_of(
         .limit(1)
         .lateral("person")
     )
-    statement = select(
-        held.c.transaction_id, held.c.user_id, person.c.name, held.c.until
-    ).select_from(wanted.join(held, true()).join(person, true()))
-    return {row[0]: Assignment(*row) for row in connection.execute(statement)}
+    return select(held.c.transaction_id, held.c.user_id, person.c.name, held.c.until).select_from(
+        wanted.join(held, true()).join(person, true())
+    )
 
 
 def _of(tenant_id: int, transaction_ids: Sequence[UUID]) -> Delete:

@@ -49,7 +49,7 @@ from persistence.tables.review import FeedbackRow
 
 MAX_IN_ORDER = 40_000
 """Rows in the order of time that one look reads where each is enough to decide."""
-MAX_LOOKED_UP = 5_000
+MAX_LOOKED_UP = 4_000
 """Rows of which one look reads others too, or that are not stored in the order of time."""
 MAX_CANDIDATES = 50_000
 """Decisions in a range of the index; where there are more, they are frequent among all."""

@@ -96,7 +96,7 @@ def read_queue(
         limit: most decisions of the page.
         after: end of the page before.
     """
-    with tenant_transaction(engine, tenant_id) as connection:
+    with tenant_transaction(engine, tenant_id, reuses_plans=True) as connection:
         if wanted.is_by_index:
             read: ColumnElement[Any] = _counted(tenant_id, wanted)
             passing: ColumnElement[Any] = null()

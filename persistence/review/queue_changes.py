@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Engine, Uuid, func, literal, select, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Connection,
+    Engine,
+    Select,
+    Uuid,
+    bindparam,
+    func,
+    select,
+    true,
+)
 
 from persistence.review.assignments import Assignment, assignments_of
 from persistence.review.cases import FEEDBACK_COLUMNS, Feedback
@@ -52,7 +65,7 @@ def read_changes(
         limit: most ids of newer decisions.
         shown: transactions that the page shows.
     """
-    with tenant_transaction(engine, tenant_id) as connection:
+    with tenant_transaction(engine, tenant_id, reuses_plans=True) as connection:
         newer = newer_in_queue(connection, tenant_id, wanted, band=band, since=since, limit=limit)
         assignments = assignments_of(connection, tenant_id, shown)
         return QueueChanges(newer, assignments, _latest_feedback(connection, tenant_id, shown))
@@ -85,7 +98,15 @@ def newer_in_queue(
 def _latest_feedback(
     connection: Connection, tenant_id: int, shown: Sequence[UUID]
 ) -> Mapping[UUID, Feedback]:
-    ids = func.unnest(literal(list(shown), ARRAY(Uuid)))
+    given = {"tenant_id": tenant_id, "ids": list(shown)}
+    rows = connection.execute(_latest(), given)
+    return {row[0]: Feedback(*row[1:]) for row in rows}
+
+
+@cache
+def _latest() -> Select[Any]:
+    tenant_id: BindParameter[int] = bindparam("tenant_id")
+    ids = func.unnest(bindparam("ids", type_=ARRAY(Uuid)))
     wanted = ids.table_valued("id").render_derived("wanted_ids")
     latest = (
         select(*FEEDBACK_COLUMNS)
@@ -94,7 +115,4 @@ def _latest_feedback(
         .limit(1)
         .lateral("latest")
     )
-    statement = select(wanted.c.id.label("shown_id"), latest).select_from(
-        wanted.join(latest, true())
-    )
-    return {row[0]: Feedback(*row[1:]) for row in connection.execute(statement)}
+    return select(wanted.c.id.label("shown_id"), latest).select_from(wanted.join(latest, true()))
