@@ -93,7 +93,7 @@ def decided_by(
     threshold = prediction.threshold
     if prediction.decision == "decline" and prediction.decline_threshold is not None:
         threshold = prediction.decline_threshold
-    return text("queue.by_model", threshold=formats.percent(threshold))
+    return text("queue.by_model", threshold=formats.percent(threshold, 2))
 
 
 def who_works(assignment: Assignment | None, user_id: int, text: Translate) -> str:
