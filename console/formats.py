@@ -134,7 +134,7 @@ class Formats:
                 format_timedelta(delta, add_direction=True, threshold=1.2, locale=self._locale)
             )
         whole = -(-delta // unit) * unit
-        least = 1.0 if whole == _MINUTE else 2.0
+        least = 1.0 if whole == -_MINUTE else 2.0
         return str(
             format_timedelta(whole, add_direction=True, threshold=least, locale=self._locale)
         )

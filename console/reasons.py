@@ -86,14 +86,14 @@ def _reason(fact: Fact, formats: Formats, *, in_log_odds: bool) -> Reason:
     total = math.fsum(fact.contributions)
     factor = factor_text(total, formats)
     verb = "hardly" if factor == f"{_TIMES}1" else "multiplies" if total > 0 else "divides"
-    joined = translate(language, "reasons.and").join(
+    joined = f" {translate(language, 'reasons.and')} ".join(
         f"{'+' if one > 0 else ''}{formats.number(one, 2)}"
         if in_log_odds
         else factor_text(one, formats)
         for one in fact.contributions
     )
     if in_log_odds:
-        parts = translate(language, "reasons.log_odds", each=joined)
+        parts = f" {translate(language, 'reasons.log_odds', each=joined)}"
     else:
         parts = f" ({joined})" if len(fact.contributions) > 1 else ""
     sentence = translate(language, f"reasons.{verb}", phrase=phrase, factor=factor[1:], parts=parts)
