@@ -62,7 +62,7 @@ def factor_text(contribution: float, formats: Formats) -> str:
         return f"{_TIMES}1"
     sign = _TIMES if contribution > 0 else _DIVIDED
     if size > _MAX_FACTOR:
-        return f"{sign}>{formats.count(int(_MAX_FACTOR))}"
+        return f"{sign}{formats.count(int(_MAX_FACTOR))}+"
     return f"{sign}{formats.number(size, 2 if size < 10 else 0)}"
 
 
@@ -96,8 +96,19 @@ def _reason(fact: Fact, formats: Formats, *, in_log_odds: bool) -> Reason:
         parts = f" {translate(language, 'reasons.log_odds', each=joined)}"
     else:
         parts = f" ({joined})" if len(fact.contributions) > 1 else ""
-    sentence = translate(language, f"reasons.{verb}", phrase=phrase, factor=factor[1:], parts=parts)
+    sentence = translate(
+        language,
+        f"reasons.{verb}",
+        phrase=phrase,
+        factor=_bounded(factor[1:], language),
+        parts=parts,
+    )
     return Reason(phrase, language if fact.statement else "en", factor, sentence, parts)
+
+
+def _bounded(factor: str, language: str) -> str:
+    """Return a factor in a sentence, where one beyond the bound is more than it."""
+    return translate(language, "reasons.more", least=factor[:-1]) if factor[-1] == "+" else factor
 
 
 def _phrase(stated: Statement, formats: Formats) -> str:
