@@ -88,7 +88,7 @@ def test_saving_shows_the_figures_first_and_then_stores_the_rule_with_the_person
         "Chris Admin", "user chris@demo.example", "Chris Admin",
     )  # fmt: skip
     page = admin.get(saved.headers["location"])
-    assert "The rule is saved and in force." in page.text
+    assert "The rule is saved in shadow: it is evaluated" in page.text
 
 
 def test_another_condition_than_the_one_that_was_tried_is_tried_first(site: Site) -> None:

@@ -60,7 +60,7 @@ def test_the_decision_is_shown_as_it_was_made(site: Site) -> None:
         f"Transaction {decided.transaction.amount:,.2f} pay-1",
         "20.0% Medium In review",
         "The score is at or above the threshold for a review.",
-        "review from 5.0% as scored",
+        "review from 5.00% as scored",
         "fraud-demo 1",
         "Calibration turns 28.6% into the score of 20.0%.",
         "nameOrig C1305486145",
