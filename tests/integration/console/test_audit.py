@@ -92,4 +92,5 @@ def test_a_sentence_says_what_happened_and_not_that_a_row_changed(site: Site) ->
     assert "Ana Analyst added C7 to the list blocked" in page
     assert "Ana Analyst opened case 1" in page
     assert "Ana Analyst wrote a note in case 1" in page
-    assert "created the" not in page
+    assert "created the entries" not in page
+    assert "created the note" not in page
