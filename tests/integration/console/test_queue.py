@@ -59,7 +59,9 @@ def test_a_row_says_what_was_decided_why_and_by_what(site: Site) -> None:
     for said in ("90.0%", "High", "1,234.50", "In review", "by the model, from 5.00%"):
         assert said in page
     assert '<a href="/console/entities/account/C17"' in page
-    assert "the model&#39;s odds of fraud by" in page
+    shown = re.search(r'class="reason"><span>([^<]+)</span> <span class="quiet nowrap">(.)', page)
+    assert shown
+    assert shown[2] in "\N{MULTIPLICATION SIGN}\N{DIVISION SIGN}"
 
 
 @pytest.mark.parametrize(
