@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from math import isnan
 from zoneinfo import ZoneInfo
@@ -13,6 +13,17 @@ from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 
 MISSING = "\N{EN DASH}"
+_MINUTE, _HOUR, _DAY, _WEEK = (
+    timedelta(minutes=1),
+    timedelta(hours=1),
+    timedelta(days=1),
+    timedelta(weeks=1),
+)
+_WHOLE = ((_WEEK, 2 * _WEEK), (_DAY, 2 * _DAY), (_HOUR, 2 * _HOUR), (_MINUTE, _MINUTE))
+"""Units of a time that has passed, each with the least time that is counted in it. They are whole:
+60 hours ago is 2 days ago, as on a calendar, not 3."""
+_MONTHS = timedelta(days=36)
+"""Time from which on months are near enough."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,16 @@ class Formats:
     def ago(self, moment: datetime) -> str:
         """Return how far a time is from now, such as `3 minutes ago` or `in 2 hours`."""
         delta = moment - self.now
-        return str(format_timedelta(delta, add_direction=True, threshold=1.2, locale=self._locale))
+        unit = next((unit for unit, least in _WHOLE if least <= -delta < _MONTHS), None)
+        if unit is None:
+            return str(
+                format_timedelta(delta, add_direction=True, threshold=1.2, locale=self._locale)
+            )
+        whole = -(-delta // unit) * unit
+        least = 1.0 if whole == -_MINUTE else 2.0
+        return str(
+            format_timedelta(whole, add_direction=True, threshold=least, locale=self._locale)
+        )
 
 
 def utc_now() -> datetime:

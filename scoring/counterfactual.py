@@ -48,6 +48,8 @@ _ORDER: tuple[Outcome, ...] = ("approve", "review", "decline")
 
 MAX_WORK = 10_000_000
 """Candidates times leaves that are scored while a page waits: 30 ms for 3,000 leaves."""
+MAX_ASKED_WORK = 1_000_000_000
+"""The same while a person waits who asked for it: 3 s by the same measure."""
 NoChanges = Literal["not_compiled", "not_repeated", "costly"]
 """Why changes are not computed: LightGBM alone explains the model, or the model does not give the
 payment the margin that is stored, or it would take more work than is allowed."""

@@ -11,20 +11,60 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from scoring.described_features import DescribedFeatures
 from scoring.prediction import Prediction
+from scoring.statements import Money, Ratio, Statement, statement, word_of
 
 _MAX_FACTOR = 1000.0
 """Larger factors are given as this bound; the log-odds beside them are exact."""
 _MIN_LOG_ODDS = 0.005
 """Smaller contributions change the odds by less than half a percent."""
-_ALIKE = 1.25
-"""Values within this factor of the usual one count as usual."""
 
 
-def _money(value: float) -> str:
-    return f"{value:,.2f}"
+TEXTS = {
+    "whole_balance": "The amount is exactly the payer's whole balance",
+    "not_whole_balance": "The payment does not take exactly the payer's whole balance",
+    "type": "The transaction is a {word}",
+    "amount": "The amount is {amount}",
+    "money": "{value}",
+    "money_above": "{value}, {times} times the usual {usual}",
+    "money_below": "{value}, less than the usual {usual}",
+    "money_usual": "{value}, about the usual {usual}",
+    "payer_negative": "The payer's balance was {value}",
+    "payer_nothing": "The payer held nothing before",
+    "payer_held": "The payer held {value} before",
+    "payer_zero": "The amount is zero and the payer held {value} before",
+    "payer_share": "The amount is {times} times the payer's balance",
+    "receiver_negative": "The receiver's balance was {value}",
+    "receiver_nothing": "The receiver held nothing before",
+    "receiver_some": "The receiver held money before",
+    "receiver_held": "The receiver held {value} before",
+    "receiver_zero": "The amount is zero and the receiver held {value} before",
+    "receiver_share": "The amount is {times} times the receiver's balance",
+    "left": "The payer would be left with {value}",
+    "exceeds": "The amount exceeds the payer's balance by {value}",
+    "merchant": "The receiver is a merchant",
+    "no_merchant": "The receiver is not a merchant",
+    "hour": "It happens in the hour from {word}",
+}
+"""Texts of the statements in English; the console has them in each of its languages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What top features state together.
+
+    Attributes:
+        phrase: what is true, in English.
+        statement: the same before it was put into English; None where there is English only.
+        contributions: contribution of each feature that states it, log-odds.
+    """
+
+    phrase: str
+    statement: Statement | None
+    contributions: tuple[float, ...]
 
 
 def _times(ratio: float) -> str:
@@ -34,30 +74,18 @@ def _times(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
-def _beside_usual(value: float, usual: float | None) -> str:
-    """Return an amount of money, compared with the usual one where that is known and positive."""
-    if usual is None or usual <= 0:
-        return _money(value)
-    if value >= usual * _ALIKE:
-        return f"{_money(value)}, {_times(value / usual)} times the usual {_money(usual)}"
-    likeness = "less than" if value * _ALIKE <= usual else "about"
-    return f"{_money(value)}, {likeness} the usual {_money(usual)}"
-
-
-def _balance(owner: str, value: float, usual: float | None) -> str:
-    if value < 0:
-        return f"The {owner}'s balance was {_money(value)}"
-    if value == 0:
-        return f"The {owner} held nothing before"
-    return f"The {owner} held {_beside_usual(value, usual)} before"
-
-
-def _share(amount: float, balance: float, owner: str) -> str:
-    if balance <= 0:  # The share depends on the amount alone then.
-        return _balance(owner, balance, None)
-    if amount <= 0:
-        return f"The amount is zero and the {owner} held {_money(balance)} before"
-    return f"The amount is {_times(amount / balance)} times the {owner}'s balance"
+def _english(stated: Statement) -> str:
+    shown = {
+        name: _english(value)
+        if isinstance(value, Statement)
+        else f"{value:,.2f}"
+        if isinstance(value, Money)
+        else _times(value)
+        if isinstance(value, Ratio)
+        else value
+        for name, value in stated.values.items()
+    }
+    return TEXTS[stated.key].format(**shown)
 
 
 def phrase(
@@ -74,55 +102,23 @@ def phrase(
         usual: usual values by feature name (`ModelVersion.usual`).
         described: features of the version.
     """
-    value = values[name]
-    if (stated := described.phrase(name, value)) is not None:
-        return stated
-    match name:
-        case "empties_account" | "amount_share" | "balance_left" if values.get("empties_account"):
-            return "The amount is exactly the payer's whole balance"
-        case "type":
-            return f"The transaction is a {_word(name, value, described)}"
-        case "amount":
-            return f"The amount is {_beside_usual(value, usual.get(name))}"
-        case "oldbalance_org":
-            return _balance("payer", value, usual.get(name))
-        case "oldbalance_dest":
-            return _balance("receiver", value, usual.get(name))
-        case "balance_left":
-            return (
-                f"The payer would be left with {_money(value)}"
-                if value >= 0
-                else f"The amount exceeds the payer's balance by {_money(-value)}"
-            )
-        case "amount_share" if _has(values, "amount", "oldbalance_org"):
-            return _share(values["amount"], values["oldbalance_org"], "payer")
-        case "dest_amount_share" if _has(values, "amount", "oldbalance_dest"):
-            return _share(values["amount"], values["oldbalance_dest"], "receiver")
-        case "empties_account":
-            return "The payment does not take exactly the payer's whole balance"
-        case "dest_is_empty" if "oldbalance_dest" in values:
-            balance = values["oldbalance_dest"]
-            return (
-                _balance("receiver", balance, None) if value else "The receiver held money before"
-            )
-        case "dest_is_merchant":
-            return "The receiver is a merchant" if value else "The receiver is not a merchant"
-        case "hour_of_day":
-            return f"It happens in the hour from {_word(name, value, described)}"
-        case _:
-            feature = described.find(name)
-            description = feature.description if feature else name
-            return f"{description[0].upper()}{description[1:]}: {_word(name, value, described)}"
+    return _phrase(name, values, usual, described)[0]
 
 
-def _has(values: Mapping[str, float], *names: str) -> bool:
-    return all(name in values for name in names)
-
-
-def _word(name: str, value: float, described: DescribedFeatures) -> str:
-    """Return the word for a code, or the number."""
+def _phrase(
+    name: str,
+    values: Mapping[str, float],
+    usual: Mapping[str, float],
+    described: DescribedFeatures,
+) -> tuple[str, Statement | None]:
+    if (own := described.phrase(name, values[name])) is not None:
+        return own, None
+    if (stated := statement(name, values, usual, described)) is not None:
+        return _english(stated), stated
     feature = described.find(name)
-    return (feature.display_values if feature else {}).get(value, f"{value:g}")
+    description = feature.description if feature else name
+    word = word_of(name, values[name], described)
+    return f"{description[0].upper()}{description[1:]}: {word}", None
 
 
 def effect(contributions: Sequence[float]) -> str:
@@ -151,16 +147,23 @@ def _log_odds(contribution: float) -> str:
     return f"{contribution:+.1g}" if abs(contribution) < _MIN_LOG_ODDS else f"{contribution:+.2f}"
 
 
-def reasons(prediction: Prediction) -> list[str]:
-    """Return a sentence for each fact that top features state, in the order of the features.
+def facts(prediction: Prediction) -> list[Fact]:
+    """Return what top features state, in the order of the features.
 
-    Features without a contribution have none. The order is that of the largest contribution.
+    Features without a contribution state nothing. The order is that of the largest contribution.
     """
     described, usual = prediction.described, prediction.model.usual
     values = dict(zip(described.names, prediction.features, strict=True))
-    facts: dict[str, list[float]] = {}
+    found: dict[str, Fact] = {}
     for i in prediction.top_features():
-        if prediction.contributions[i] != 0.0:
-            stated = phrase(described.names[i], values, usual, described)
-            facts.setdefault(stated, []).append(prediction.contributions[i])
-    return [f"{stated}, which {effect(shares)}." for stated, shares in facts.items()]
+        contribution = prediction.contributions[i]
+        if contribution != 0.0:
+            words, stated = _phrase(described.names[i], values, usual, described)
+            before = found[words].contributions if words in found else ()
+            found[words] = Fact(words, stated, (*before, contribution))
+    return list(found.values())
+
+
+def reasons(prediction: Prediction) -> list[str]:
+    """Return a sentence for each fact that top features state, as `facts` orders them."""
+    return [f"{one.phrase}, which {effect(one.contributions)}." for one in facts(prediction)]

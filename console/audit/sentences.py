@@ -26,6 +26,10 @@ READS = (
     *("case.read", "case.exported", "upload.read", "upload.exported"),
 )
 """Actions of readings."""
+_SEVERAL = {
+    "list_entries.created": "list_entries_added",
+    "list_entries.removed": "list_entries_taken",
+}
 _IDS = ("tenant_id", "id", "at", "created_at")
 _MAX_SHOWN = 200
 
@@ -81,6 +85,8 @@ def sentence_of(entry: AuditEntry, language: str, people: Mapping[str, str]) -> 
         "object": _object(entry.object, item, people),
         "name": Markup.escape(str(item.get("name") or item.get("email") or "")),
         "label": Markup.escape(_label(item, known)),
+        "value": Markup.escape(str(item.get("value", ""))),
+        "count": Markup.escape(str(item.get("count", ""))),
         "rows": Markup.escape(str((entry.details or {}).get("rows", ""))),
     }
     text = Markup(translate(language, key)).format(**values)  # noqa: S704 - our own texts
@@ -136,6 +142,13 @@ def _special(entry: AuditEntry) -> str | None:
         return f"upload_{after.get('status')}"
     if entry.action == "policy_proposal.changed" and before.get("status") != after.get("status"):
         return f"proposal_{after.get('status')}"
+    if entry.action == "rule.changed" and before.get("state") != after.get("state"):
+        return f"rule_{after.get('state')}"
+    if entry.action == "case.changed" and before.get("status") != after.get("status"):
+        return "case_closed" if after.get("status") == "closed" else "case_reopened"
+    if entry.action in ("list_entries.created", "list_entries.removed"):
+        is_several = (after or before).get("count", 1) != 1
+        return _SEVERAL[entry.action] if is_several else None
     if entry.action == "link.changed":
         return "link_used"
     return None

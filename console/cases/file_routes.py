@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -14,11 +15,11 @@ from console.cases.activity import activity_lines
 from console.cases.routes import CASES
 from console.event_values import shown_values
 from console.page_route import PageRoute
-from console.rendering import render
+from console.reasons import shown_reasons
+from console.rendering import formats_of, render
 from persistence.cases.activity import read_activity
 from persistence.cases.reading import export_case
 from persistence.people.users import list_users
-from scoring.reasons import reasons
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -54,5 +55,5 @@ async def case_file(
         is_cut=len(entries) == MAX_LINES,
         policy=_POLICY,
         values_of=shown_values,
-        reasons_of=reasons,
+        reasons_of=partial(shown_reasons, formats=formats_of(request, visitor), in_log_odds=True),
     )

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from api.dependencies import ApiDependencies, CurrentDependencies
 from console.access import Reviewer, Visitor
 from console.entity.score_chart import score_chart
-from console.entity.totals import counterparties, totals
+from console.entity.totals import MAX_COUNTERPARTIES, counterparties, totals
 from console.event_values import entity_path
 from console.formats import utc_now
 from console.lists.entry_form import EXPIRIES, expiry_of
@@ -134,6 +134,7 @@ async def _page(
         limit=PAGE_EVENTS,
         before=before,
     )
+    others = counterparties(key, profile.places, profile.event_type, profile.events)
     return render(
         request,
         "entity/entity.html.j2",
@@ -146,7 +147,9 @@ async def _page(
         first=profile.first,
         totals=totals(profile, utc_now()),
         chart=score_chart(profile.events),
-        counterparties=counterparties(key, profile.places, profile.event_type, profile.events),
+        counterparties=others[:MAX_COUNTERPARTIES],
+        more_counterparties=max(0, len(others) - MAX_COUNTERPARTIES),
+        paths={one.key: one.path for one in others},
         faults=faults or {},
         wanted=wanted,
         here=entity_path(entity, key),

@@ -81,7 +81,7 @@ def totals(profile: EntityProfile, now: datetime) -> list[Totals]:
 def counterparties(
     key: str, places: EntityPlaces, event_type: EventType, events: Sequence[EntityEvent]
 ) -> list[Counterparty]:
-    """Return the entities that an entity deals with most often, the most frequent first.
+    """Return the entities that an entity deals with, the most frequent first.
 
     Args:
         key: the entity, as events have it.
@@ -114,8 +114,7 @@ def counterparties(
             one.count += 1
             one.amount += event.amount or 0.0
             one.frauds += event.is_fraud
-    ordered = sorted(found.values(), key=lambda one: (-one.count, -one.amount, one.key))
-    return ordered[:MAX_COUNTERPARTIES]
+    return sorted(found.values(), key=lambda one: (-one.count, -one.amount, one.key))
 
 
 def _totals(name: str, events: Sequence[EntityEvent], *, is_least: bool) -> Totals:

@@ -17,6 +17,7 @@ from console.overview import values
 from console.overview.values import RANGES, Range
 from console.page_route import PageRoute
 from console.rendering import render
+from console.threshold.waiting import read_waiting
 from persistence.drift.checks import latest_run
 from persistence.hourly.reading import read_figures
 from scoring.errors import NoModel
@@ -42,6 +43,13 @@ async def overview_page(
     except NoModel:
         effective = None
     policy = effective.policy if effective else None
+    proposed_by = None
+    if effective is not None and visitor.may("admin"):
+        waiting = await dependencies.run(
+            read_waiting, tenant_id, effective=effective, actor=visitor.actor
+        )
+        if waiting.blocks and waiting.proposal is not None and not waiting.is_own:
+            proposed_by = waiting.proposal.proposed_by.name
     parts = values.parts_of(figures, now, zone)
     bins = values.score_bins(figures.total)
     return render(
@@ -51,6 +59,7 @@ async def overview_page(
         range=range,
         ranges=RANGES,
         figures=figures,
+        proposed_by=proposed_by,
         known=values.known_of(figures.total, policy),
         parts=parts,
         minutes_late=values.minutes_late(now, zone),

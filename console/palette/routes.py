@@ -14,9 +14,10 @@ from console.event_types import event_type_of
 from console.event_values import entity_path
 from console.navigation import NAVIGATION, Entry
 from console.page_route import PageRoute
-from console.rendering import language_of, render
+from console.rendering import formats_of, language_of, render
 from console.search.form import MAX_LENGTH
 from console.strings import translate
+from console.typed_amounts import typed_amount
 from persistence.cases.facts import find_case
 from persistence.review.event_finding import find_by_id
 from scoring.errors import NotFound
@@ -45,9 +46,11 @@ async def palette(
         for entry in PAGES
         if visitor.may(entry.scope)
     ]
+    has_amount = False
     options = [("page", text, path) for text, path in pages if typed.lower() in text.lower()]
     if len(typed) >= _SHORTEST_ID:
         event_type = await event_type_of(dependencies, visitor.tenant_id)
+        has_amount = "amount" in event_type.roles
         found = await dependencies.run(
             find_by_id, visitor.tenant_id, typed, event_type, reader=visitor.actor
         )
@@ -57,6 +60,10 @@ async def palette(
         options += [
             ("entity", f"{kind} {typed}", entity_path(kind, typed)) for kind in found.entities
         ]
+    if has_amount and (amount := typed_amount(typed, language)) is not None:
+        shown = formats_of(request, visitor).money(amount)
+        address = f"/console/search?amount_min={amount:.2f}&amount_max={amount:.2f}"
+        options.append(("amount", shown, address))
     if typed.isascii() and typed.isdigit() and len(typed) < _LONGEST_NUMBER:
         with suppress(NotFound):
             case = await dependencies.run(find_case, visitor.tenant_id, int(typed))

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from console.event_values import ShownValue, shown_entities
 from console.formats import Formats
+from console.reasons import Reason, shown_reasons
 from persistence.review.assignments import Assignment
 from persistence.review.cases import Feedback
 from persistence.review.queue import QueueEntry
 from persistence.rules.display_names import DisplayNames
 from scoring.prediction import Prediction
-from scoring.reasons import reasons
 
 Translate = Callable[..., str]
 
@@ -27,7 +27,7 @@ class QueueRow:
         entry: decision and who works on it.
         amount: amount of the payment; None where its event type has none.
         entities: who pays, who receives, and the others.
-        reason: sentence of what moved the score most; None where nothing did.
+        reason: what moved the score most; None where nothing did.
         decided_by: what gave the outcome.
         feedback: latest feedback; None: there is none.
         who: who works on it, in words; empty: nobody.
@@ -36,7 +36,7 @@ class QueueRow:
     entry: QueueEntry
     amount: float | None
     entities: list[ShownValue]
-    reason: str | None
+    reason: Reason | None
     decided_by: str
     feedback: Feedback | None
     who: str
@@ -66,7 +66,7 @@ def queue_row(
     """
     case, prediction = entry.case, entry.case.decided.prediction
     event = case.decided.transaction
-    stated = reasons(prediction)
+    stated = shown_reasons(prediction, formats)
     return QueueRow(
         entry=entry,
         amount=event.amount,
@@ -93,7 +93,7 @@ def decided_by(
     threshold = prediction.threshold
     if prediction.decision == "decline" and prediction.decline_threshold is not None:
         threshold = prediction.decline_threshold
-    return text("queue.by_model", threshold=formats.percent(threshold))
+    return text("queue.by_model", threshold=formats.percent(threshold, 2))
 
 
 def who_works(assignment: Assignment | None, user_id: int, text: Translate) -> str:

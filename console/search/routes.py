@@ -21,6 +21,7 @@ from console.event_values import entity_path, shown_entities
 from console.page_route import PageRoute
 from console.rendering import formats_of, render
 from console.search import form as filters
+from console.typed_amounts import typed_amount
 from persistence.people.saved_searches import list_searches, remove_search, save_search
 from persistence.review.event_finding import (
     FoundById,
@@ -88,6 +89,9 @@ async def search_page(
         ],
         next_path=next_path,
         entities=[(kind, entity_path(kind, form.values["q"])) for kind in found.entities],
+        amount=typed_amount(form.values.get("q", ""), formats.language)
+        if "amount" in event_type.roles
+        else None,
         saved=saved,
         ranges=tuple(filters.RANGES),
         bands=RISK_BANDS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
@@ -24,16 +24,21 @@ from scoring.errors import Forbidden, InvalidRequest
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 PATH = "/console/settings/people"
+Done = Literal["role", "disabled", "enabled"]
+"""What was just done; keys under `settings.done`."""
 
 
 @router.get(PATH)
 async def people_page(
-    request: Request, visitor: Admin, dependencies: CurrentDependencies
+    request: Request,
+    visitor: Admin,
+    dependencies: CurrentDependencies,
+    done: Done | None = None,
 ) -> Response:
     """Show the people of the tenant with their roles, and once the link that was just made."""
     shown = values_to_show(request, visitor)
     page = await _page(
-        request, visitor, dependencies, link=shown.get("link"), invited=shown.get("name")
+        request, visitor, dependencies, done=done, link=shown.get("link"), invited=shown.get("name")
     )
     return forget_shown(request, page, PATH)
 
@@ -98,6 +103,7 @@ async def change_role(
         lambda engine: users.change_role(
             engine, visitor.tenant_id, email, role, actor=visitor.actor
         ),
+        "role",
     )
 
 
@@ -115,6 +121,7 @@ async def disable(
         visitor,
         dependencies,
         lambda engine: users.disable_user(engine, visitor.tenant_id, email, actor=visitor.actor),
+        "disabled",
     )
 
 
@@ -131,6 +138,7 @@ async def enable(
         visitor,
         dependencies,
         lambda engine: users.enable_user(engine, visitor.tenant_id, email, actor=visitor.actor),
+        "enabled",
     )
 
 
@@ -162,12 +170,13 @@ async def _change(
     visitor: Visitor,
     dependencies: ApiDependencies,
     change: Callable[..., User],
+    done: Done,
 ) -> Response:
     try:
         await dependencies.run(change)
     except InvalidRequest as error:
         return await _page(request, visitor, dependencies, error=error)
-    return RedirectResponse(PATH, HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{PATH}?done={done}", HTTPStatus.SEE_OTHER)
 
 
 async def _with_link(
@@ -186,6 +195,7 @@ async def _page(
     *,
     error: InvalidRequest | None = None,
     typed: dict[str, str] | None = None,
+    done: Done | None = None,
     link: str | None = None,
     invited: str | None = None,
 ) -> Response:
@@ -199,6 +209,7 @@ async def _page(
         roles=ROLES,
         error=error,
         typed=typed or {},
+        done=done,
         link=link,
         invited=invited,
     )

@@ -32,6 +32,19 @@ function areKeysUsed() {
   return localStorage.getItem("sentinel.queue.keys") !== "off";
 }
 
+// On a phone the pages lie in one line: the one that is open comes into view.
+document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center", behavior: "instant" });
+
+/** Buttons that copy what is shown once: a link, a key. */
+document.querySelectorAll("[data-copy-of]").forEach((button) => {
+  if (!navigator.clipboard) return;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copyOf).value);
+    notify(button.dataset.copied);
+  });
+});
+
 document.addEventListener("htmx:responseError", (event) => {
   const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
   const detail = page.querySelector("main p")?.textContent.trim();

@@ -78,6 +78,9 @@
     } else {
       delete row.dataset.given;
     }
+    const here = rows.filter((one) => one.dataset.given && one.dataset.given !== "escalated").length;
+    const said = here === 1 ? text.decided_one : fill(text.decided_other, { n: here });
+    document.getElementById("decided-here").textContent = here ? ` · ${said}` : "";
     const isDone = rows.length > 0 && rows.every((one) => one.dataset.given);
     const done = document.getElementById("done");
     done.hidden = !isDone;

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from console.formats import MISSING, Formats
+from console.reasons import feature_text, word_text
 from persistence.review.cases import Case
 from scoring.prediction import Prediction
 
@@ -57,7 +58,9 @@ def feature_values(
         found.append(
             FeatureValue(
                 name=feature.name,
-                description=_capital(feature.description),
+                description=_capital(
+                    feature_text(feature.name, feature.description, formats.language)
+                ),
                 text=_text(prediction, place, value, formats),
                 usual=None if usual is None else formats.number(usual, 2),
                 earlier=span and (formats.number(span[0], 2), formats.number(span[1], 2)),
@@ -83,7 +86,9 @@ def _text(prediction: Prediction, place: int, value: float, formats: Formats) ->
     if isnan(value):
         return MISSING
     word = prediction.described.display_values[place].get(value)
-    return word if word is not None else formats.number(value, 2 if abs(value) >= 1 else 4)
+    if word is not None:
+        return word_text(word, formats.language)
+    return formats.number(value, 2 if abs(value) >= 1 else 4)
 
 
 def _capital(phrase: str) -> str:

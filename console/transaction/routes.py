@@ -15,6 +15,7 @@ from console.entity.score_chart import score_chart
 from console.event_values import entity_path, shown_values
 from console.lists.entry_form import EXPIRIES
 from console.page_route import PageRoute
+from console.reasons import shown_reasons
 from console.rendering import formats_of, render
 from console.transaction.feature_values import feature_values
 from console.transaction.labels import other_labels
@@ -29,7 +30,6 @@ from persistence.entities.surroundings import read_surroundings
 from persistence.review.assignments import claim
 from persistence.review.audit import AuditFilter, read_accesses, read_changes
 from persistence.review.worklist import read_case
-from scoring.reasons import reasons
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -73,7 +73,7 @@ async def transaction_page(
         other=claimed if claimed and claimed.user_id != user.id else None,
         decided_at=decided_at(transaction_id),
         values=shown_values(decided.transaction, formats),
-        reasons=reasons(decided.prediction),
+        reasons=shown_reasons(decided.prediction, formats),
         what_if=await find_what_if(dependencies, decided.prediction, is_asked_for=what_if),
         scale=score_scale(decided.prediction),
         waterfall=waterfall(decided.prediction),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 from api.dependencies import ApiDependencies
-from scoring.counterfactual import MAX_WORK, Change, smallest_changes
+from scoring.counterfactual import MAX_ASKED_WORK, MAX_WORK, Change, smallest_changes
 from scoring.prediction import Prediction
 from scoring.rules.verdict import BY_MODEL
 
@@ -18,7 +17,8 @@ class WhatIf:
 
     Attributes:
         state: `changes`, `none` where no single feature gives another outcome, or why nothing is
-            computed: `by_rule`, `by_list`, `not_loaded`, `not_compiled`, `not_repeated`, `costly`.
+            computed: `by_rule`, `by_list`, `not_loaded`, `not_compiled`, `not_repeated`, `costly`,
+            `too_costly` where a person who waits would wait too long.
         changes: smallest changes, the smallest first.
     """
 
@@ -34,7 +34,7 @@ async def find_what_if(
     Args:
         dependencies: models that the process has in memory.
         prediction: decision as it was made.
-        is_asked_for: whether the person waits for it, however long it takes.
+        is_asked_for: whether the person waits for it, some seconds.
     """
     if prediction.ruling is not None and prediction.ruling.verdict.decided_by != BY_MODEL:
         by = prediction.ruling.verdict.decided_by
@@ -43,8 +43,8 @@ async def find_what_if(
     model = dependencies.loaded_model(version.name, version.version)
     if model is None:
         return WhatIf("not_loaded")
-    max_work = inf if is_asked_for else MAX_WORK
+    max_work = MAX_ASKED_WORK if is_asked_for else MAX_WORK
     found = await dependencies.compute(smallest_changes, model, prediction, max_work=max_work)
     if isinstance(found, str):
-        return WhatIf(found)
+        return WhatIf("too_costly" if found == "costly" and is_asked_for else found)
     return WhatIf("changes" if found else "none", found)

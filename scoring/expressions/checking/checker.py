@@ -136,7 +136,8 @@ class Checker:
             if self.schema.scored is not None:
                 usable += [SCORE, *self.schema.scored.features]
                 what = "field or feature"
-            message = f"There is no {what} {quote(name)}.{did_you_mean(name, usable)}"
+            hint = did_you_mean(name, usable) or self._in_quotes(name)
+            message = f"There is no {what} {quote(name)}.{hint}"
             raise self.error(node, message)
         if field.ignored:
             message = f"{quote(name)} is ignored by the event type, so no event has its value."
@@ -217,6 +218,11 @@ class Checker:
         return Arithmetic(
             operator, self._as_number(node.left, left), self._as_number(node.right, right)
         )
+
+    def _in_quotes(self, name: str) -> str:
+        """Return how a value of a category is written, where the name is one."""
+        known = (field.values or () for field in self.schema.fields.values())
+        return f" A text stands in quotes: '{name}'." if any(name in one for one in known) else ""
 
     def _comparison(self, node: ast.Compare) -> Node:
         parts = [node.left, *node.comparators]

@@ -22,7 +22,7 @@ REFUSED_SYNTAX: dict[type[ast.expr], str] = {
     ast.Slice: "The language has no square brackets after a value.",
     ast.Starred: "The language has no `*` before a value.",
     ast.Subscript: "The language has no square brackets after a value.",
-    ast.Tuple: "The language has no tuples; a comma stands only between arguments.",
+    ast.Tuple: "The language has no tuples; a comma stands only between arguments, in no number.",
     ast.Yield: "The language has no `yield`.",
     ast.YieldFrom: "The language has no `yield`.",
 }

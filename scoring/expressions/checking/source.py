@@ -94,6 +94,10 @@ class Source:
             if found.start() < column <= found.end():
                 message = f"A duration is a text: write '{found[0]}'."
                 return self._error(found.start() + 1, found.end(), message)
+        if self.text[column - 1 : column] == "=":
+            return self._error(
+                column, column, "The expression cannot be read: a comparison is written `==`."
+            )
         if not self.indent < column <= end or (error.lineno or 1) > 1:
             return self._error(end, end, f"The expression cannot be read to its end: {error.msg}.")
         return self._error(column, column, f"The expression cannot be read: {error.msg}.")

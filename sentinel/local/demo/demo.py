@@ -213,6 +213,12 @@ class Demo:
         ) as client:
             if self._payments:
                 self._fill(client)
+            elif places.is_partial(self._home):
+                console.print(
+                    "The fortnight was interrupted while it was filled in, and stays as it is: "
+                    "`make clean`, then `make demo`, makes a whole one.",
+                    style="yellow",
+                )
             summary.show_samples(client, scored)
         console.print(f"\nScore {'them' if is_own else 'one'} again", style="bold")
         for sample in scored if is_own else scored[2:3]:
@@ -237,6 +243,7 @@ class Demo:
                 self._began,
                 RestClient(self._mlflow.url_with_login),
             )
+            places.begin(self._home)
             try:
                 places.keep(self._home, fill(stage, self._payments))
             except httpx.HTTPError as error:

@@ -53,13 +53,13 @@ def test_a_rule_is_tried_saved_in_shadow_and_switched_on(site: Site, tmp_path: P
         expect(page.get_by_text("+1,000").first).to_be_visible()
         expect(page.get_by_role("textbox", name="Name")).to_have_value("Large transfers")
         page.get_by_role("button", name="Save in shadow").click()
-        expect(page.get_by_role("status").first).to_contain_text("saved and in force")
+        expect(page.get_by_role("status").first).to_contain_text("The rule is saved in shadow")
         assert rules_in_force(site).rule_set.rules[0].state == "shadow"
         assert decided_by_rules(site, 0.01, amount=5000.0).prediction.decision == "approve"
         page.get_by_label("Live").check()
         page.get_by_label("Reason").first.fill("It would have caught a fraud")
         page.get_by_role("button", name="Switch").click()
-        expect(page.get_by_text("The rule is switched.")).to_be_visible()
+        expect(page.get_by_text("The rule is live: it decides the next payment.")).to_be_visible()
         expect(page.get_by_text("It would have caught a fraud")).to_be_visible()
         assert decided_by_rules(site, 0.01, amount=5000.0).prediction.decision == "review"
         assert said == []

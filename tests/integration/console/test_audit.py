@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from console.audit.sentences import ACTIONS, READS, action_name
 from console.strings import LANGUAGES
 from tests.support.console.site import Site
+from tests.support.data.rules import put_list
 
 PEOPLE = "/console/settings/people"
 
@@ -77,3 +80,17 @@ def test_the_filter_lists_actions_by_their_names(site: Site) -> None:
     )
     reads = chris.get("/console/audit?log=reads&action=case.read").text
     assert '<option value="case.read" selected>Case read</option>' in reads
+
+
+def test_a_sentence_says_what_happened_and_not_that_a_row_changed(site: Site) -> None:
+    put_list(site.engine, site.tenant.id)
+    ana, chris = site.person(), site.person("admin")
+    ana.submit("/console/entities/account/C7", change="add", list="blocked", reason="Mule")
+    made = ana.submit("/console/cases/new", title="Ring", priority="high", note="Called.")
+    assert made.status_code == 303
+    page = re.sub(r"<[^>]+>", "", chris.get("/console/audit").text)
+    assert "Ana Analyst added C7 to the list blocked" in page
+    assert "Ana Analyst opened case 1" in page
+    assert "Ana Analyst wrote a note in case 1" in page
+    assert "created the entries" not in page
+    assert "created the note" not in page

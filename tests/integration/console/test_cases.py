@@ -226,6 +226,12 @@ def test_a_closed_case_has_its_outcome_takes_notes_only_and_can_be_reopened(site
     assert "reopened the case, which was closed as: Fraud confirmed, 1,250.50" in page
 
 
+def test_only_who_may_read_the_audit_log_is_led_to_it(site: Site) -> None:
+    case = opened(site.person())
+    assert "/console/audit" not in site.person().get(case).text
+    assert "/console/audit?object=cases/1" in site.person("admin").get(case).text
+
+
 def test_every_change_is_audited_with_the_person(site: Site) -> None:
     person = site.person()
     (event,) = site.decided(0.9)

@@ -52,7 +52,7 @@ def test_money_saved_is_that_of_the_cost_model_in_force(site: Site) -> None:
     say(site.engine, alarm, "false_positive")
     say(site.engine, missed, "confirmed_fraud")
     words = text_of(site.person().get("/console/overview").text)
-    assert "1 frauds caught 1,000 593 saved against approving everything" in words
+    assert "1 frauds caught 1,000 in amounts 593 saved against approving everything" in words
     assert "Frauds missed 1 · 1,000 False alarms 1" in words
     assert "Over the 3 of 4 decisions" in words
 

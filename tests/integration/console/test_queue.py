@@ -56,10 +56,12 @@ def test_the_queue_is_in_order_of_risk_or_of_age(site: Site) -> None:
 def test_a_row_says_what_was_decided_why_and_by_what(site: Site) -> None:
     site.decided(0.9, amount=1234.5, name_orig="C17", name_dest="M4")
     page = site.person().get("/console/queue").text
-    for said in ("90.0%", "High", "1,234.50", "In review", "by the model, from 5.0%"):
+    for said in ("90.0%", "High", "1,234.50", "In review", "by the model, from 5.00%"):
         assert said in page
     assert '<a href="/console/entities/account/C17"' in page
-    assert "the model&#39;s odds of fraud by" in page
+    shown = re.search(r'class="reason"><span>([^<]+)</span> <span class="quiet nowrap">(.)', page)
+    assert shown
+    assert shown[2] in "\N{MULTIPLICATION SIGN}\N{DIVISION SIGN}"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_rule_is_tried_in_money_before_it_is_saved(site: Site) -> None:
     rows = dict(
         re.findall(r'<th scope="row">([^<]+)</th>.*?class="number">([^<]+)</td></tr>', shown.text)
     )
-    assert rows["Alerts"] == "+2"
+    assert rows["Reviews"] == "+2"
     assert rows["Frauds caught"] == "+1"
     assert rows["False alarms"] == "+1"
     assert rows["Saved against approving all"] == "+995", "a fraud of 1,000 less an alarm of 5"
@@ -88,7 +88,7 @@ def test_saving_shows_the_figures_first_and_then_stores_the_rule_with_the_person
         "Chris Admin", "user chris@demo.example", "Chris Admin",
     )  # fmt: skip
     page = admin.get(saved.headers["location"])
-    assert "The rule is saved and in force." in page.text
+    assert "The rule is saved in shadow: it is evaluated" in page.text
 
 
 def test_another_condition_than_the_one_that_was_tried_is_tried_first(site: Site) -> None:
@@ -281,3 +281,25 @@ def test_pages_of_rules_have_every_text_in_each_language(site: Site, language: s
         assert (page.status_code, f'<html lang="{language}">' in page.text) == (200, True)
         assert len(page.content) < 40_000
     assert admin.submit("/console/rules/1/try", **LARGE).status_code == 200
+
+
+def test_a_saved_rule_says_whether_it_decides(site: Site) -> None:
+    promote(site)
+    site.decided(0.01, amount=5000.0)
+    dora = site.person("admin")
+    for state, said in (("shadow", "it decides nothing"), ("live", "it decides the next payment")):
+        form = {**LARGE, "name": f"Large {state}"}
+        shown = dora.submit("/console/rules/try", **form)
+        made = dora.submit("/console/rules/new", **form, tried=tried(shown), state=state)
+        page = dora.get(made.headers["location"]).text
+        status = re.search(r'role="status">([^<]+)</p>', page)
+        assert status
+        assert said in status[1]
+
+
+def test_a_rule_that_would_change_nothing_is_not_called_chance(site: Site) -> None:
+    promote(site)
+    site.decided(0.9, amount=5000.0)  # which the model reviews anyway
+    shown = site.person("analyst").submit("/console/rules/try", **LARGE)
+    assert "It would have changed nothing" in shown.text
+    assert "may well be chance" not in shown.text

@@ -283,3 +283,14 @@ def test_an_export_that_would_be_cut_is_refused(
     refused = person.get("/console/search.csv?range=7d")
     assert refused.status_code == 422
     assert "finds more than 1 transactions; choose a shorter time" in refused.text
+
+
+def test_an_amount_among_the_ids_leads_to_the_payments_of_that_amount(site: Site) -> None:
+    decided = stored(site)
+    ana = site.person()
+    page = ana.get("/console/search?q=9,000.00").text
+    assert "Search for payments of 9,000.00 instead" in page
+    assert found(ana, "amount_min=9000.00&amount_max=9000.00", decided) == ["large-1"]
+    assert "instead" not in ana.get("/console/search?q=C404").text
+    options = ana.get("/console/palette?q=9,000").text
+    assert 'href="/console/search?amount_min=9000.00&amp;amount_max=9000.00"' in options

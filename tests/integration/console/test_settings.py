@@ -205,3 +205,33 @@ def test_the_settings_say_what_is_kept_how_long_and_what_is_the_oldest(site: Sit
     assert "It last ran " in page
     assert re.search(r"--retain-months</span></code></td><td>2 Jan( 2026)? 03:04</td>", page)
     assert "A session 30 minutes without a request, 12 hours at most; a link 24 hours" in page
+
+
+def test_a_key_is_revoked_after_a_question_that_says_what_follows(site: Site) -> None:
+    chris = site.person("admin")
+    chris.submit(KEYS, name="till", scopes=["score"], days="30")
+    page = chris.get(KEYS).text
+    asked = re.search(r'<details class="sure"><summary>Revoke.*?</details>', page, re.DOTALL)
+    assert asked
+    assert "A revoked key never works again." in asked[0]
+    assert "/revoke" in asked[0], "the button is inside, so one click opens the question alone"
+    assert page.count("/revoke") == page.count('<details class="sure">')
+    assert "sends payments and learns their decisions" in page
+    assert "There are none yet." in page, "webhooks"
+
+
+def test_disabling_asks_first_and_says_what_was_done(site: Site) -> None:
+    chris = site.person("admin")
+    page = chris.get(PEOPLE).text
+    assert page.count("/people/disable") == page.count('<details class="sure">') > 0
+    done = chris.submit(f"{PEOPLE}/disable", email="ana@demo.example")
+    assert "The account is disabled" in chris.get(done.headers["location"]).text
+    done = chris.submit(f"{PEOPLE}/enable", email="ana@demo.example")
+    assert "The account is in use again." in chris.get(done.headers["location"]).text
+
+
+def test_a_refusal_speaks_to_a_person_and_not_of_keys(site: Site) -> None:
+    refused = site.person("analyst").get("/console/audit")
+    assert refused.status_code == 403
+    assert "<h1>Your account may not do this</h1>" in refused.text
+    assert "API key" not in refused.text

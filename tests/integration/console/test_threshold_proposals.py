@@ -368,3 +368,17 @@ def test_the_page_with_a_proposal_is_small_and_in_german_too(site: Site, second:
     page = other.get("/console/threshold")
     assert "Wartet auf eine zweite Person" in page.text
     assert len(page.content) < 40_000
+
+
+def test_the_overview_of_the_second_person_names_what_waits(site: Site, second: User) -> None:
+    site.decided(0.9)
+    propose(site.person("admin"))
+    said = "A change of the thresholds that Chris Admin proposed waits"
+    assert said in site.person(second).get("/console/overview").text
+    assert said not in site.person("admin").get("/console/overview").text
+    assert said not in site.person("analyst").get("/console/overview").text
+
+
+def test_a_page_without_matured_decisions_leads_to_younger_ones(site: Site, second: User) -> None:
+    page = site.person(second).get(EFFECT).text
+    assert 'href="?maturity_days=4&amp;window_days=90"' in page

@@ -57,10 +57,10 @@ def test_the_decision_is_shown_as_it_was_made(site: Site) -> None:
     (decided,) = site.decided(0.2, external_id="pay-1")
     page = text_of(page_of(site, decided))
     for shown in (
-        "Transaction pay-1",
+        f"Transaction {decided.transaction.amount:,.2f} pay-1",
         "20.0% Medium In review",
         "The score is at or above the threshold for a review.",
-        "review from 5.0% as scored",
+        "review from 5.00% as scored",
         "fraud-demo 1",
         "Calibration turns 28.6% into the score of 20.0%.",
         "nameOrig C1305486145",
@@ -130,6 +130,14 @@ def test_the_verdict_form_names_the_latest_feedback_that_was_seen(site: Site) ->
     said = text_of(part(page, "Verdicts and labels"))
     assert said.count("The customer denied it.") == said.count(earlier.rationale) == 1
     assert said.count("analyst") == 2, "feedback is not repeated as a label"
+
+
+def test_after_a_verdict_the_page_leads_on_to_the_queue(site: Site) -> None:
+    (decided,) = site.decided(0.2)
+    assert "Go on in the queue" not in page_of(site, decided)
+    say(site.engine, decided, "confirmed_fraud")
+    onward = part(page_of(site, decided), 'id="verdict"')
+    assert re.search(r'<a href="/console/queue">Go on in the queue</a>', onward)
 
 
 def test_labels_are_shown_with_their_sources(site: Site) -> None:

@@ -103,3 +103,12 @@ def test_a_large_version_is_searched_when_a_person_asks(
     assert link == f"/console/transactions/{decided.transaction_id}?what_if=true#what-if"
     reply = site.person().get(link)
     assert "give the model a milder outcome" in what_if(reply.text)
+
+
+def test_a_version_that_is_too_large_is_not_searched_even_when_asked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided, _ = scored(site)
+    monkeypatch.setattr("console.transaction.what_if.MAX_ASKED_WORK", 10)
+    reply = site.person().get(f"/console/transactions/{decided.transaction_id}?what_if=true")
+    assert "too large to be searched" in what_if(reply.text)

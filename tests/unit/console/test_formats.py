@@ -66,3 +66,19 @@ def test_a_time_is_in_the_tenants_zone() -> None:
     assert EURO.time(NOW) == "27 Nov. 11:30"
     assert YEN.time(datetime(2025, 12, 31, 20, 0, tzinfo=UTC)) == "1 Jan 05:00"
     assert PLAIN.time(datetime(2025, 12, 31, 20, 0, tzinfo=UTC)) == "31 Dec 2025 20:00"
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [
+        (timedelta(seconds=63), "1 minute ago"),
+        (timedelta(minutes=119), "119 minutes ago"),
+        (timedelta(hours=47), "47 hours ago"),
+        (timedelta(hours=61), "2 days ago"),
+        (timedelta(days=9), "9 days ago"),
+        (timedelta(days=13, hours=20), "13 days ago"),
+        (timedelta(days=27), "3 weeks ago"),
+    ],
+)
+def test_a_time_that_has_passed_is_in_whole_units(passed: timedelta, text: str) -> None:
+    assert PLAIN.ago(NOW - passed) == text

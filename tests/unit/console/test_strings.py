@@ -8,6 +8,7 @@ from string import Formatter
 import pytest
 
 from console.strings import FOLDER, LANGUAGES, preferred, texts, translate
+from scoring.errors import SentinelError
 
 CONSOLE = FOLDER.parent
 _USED = re.compile(r"""\bt\(\s*["']([a-z_.0-9]+)["']\s*[,)]""")
@@ -75,3 +76,13 @@ def test_a_language_is_a_name_in_the_settings(language: str) -> None:
 )
 def test_the_browsers_languages_choose(header: str | None, language: str) -> None:
     assert preferred(header) == language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_error_has_a_title_for_people_in_every_language(language: str) -> None:
+    def codes(error: type[SentinelError]) -> set[str]:
+        return {error.code}.union(*(codes(one) for one in error.__subclasses__()))
+
+    known = texts(language)
+    assert {code for code in codes(SentinelError) if f"error.titles.{code}" not in known} == set()
+    assert "API" not in known["error.titles.forbidden"]

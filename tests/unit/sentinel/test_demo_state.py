@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sentinel.local.demo.fortnight import places
 from sentinel.local.demo.state import read_environment, write_environment
 
 
@@ -22,3 +23,13 @@ def test_settings_read_back_equal_from_the_file_and_from_a_shell(tmp_path: Path,
     sourced = f'. {shlex.quote(str(path))}; printf %s "$NAME"'
     done = subprocess.run(["sh", "-c", sourced], capture_output=True, check=True)
     assert done.stdout == os.fsencode(text)
+
+
+def test_a_fortnight_that_was_interrupted_is_known_in_the_next_run(tmp_path: Path) -> None:
+    assert not places.is_partial(tmp_path)
+    places.begin(tmp_path)
+    assert places.is_partial(tmp_path)
+    assert places.kept(tmp_path) == places.ALWAYS
+    places.keep(tmp_path, [places.Place("Queue", "/console/queue", "3 payments that wait")])
+    assert not places.is_partial(tmp_path)
+    assert [one.what for one in places.kept(tmp_path)] == ["3 payments that wait"]

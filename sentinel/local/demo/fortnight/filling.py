@@ -99,7 +99,7 @@ def fill(context: FillContext, payments: Sequence[Payment]) -> list[Place]:
         )
         places = [
             Place("Overview", "/console/overview?range=30d", "the fortnight by day and by hour"),
-            Place("Queue", "/console/queue", f"{waiting:,} payments that wait"),
+            Place("Queue", "/console/queue", "payments that wait"),
         ]
         blocked = _blocked(scored, names)
         if blocked is not None:

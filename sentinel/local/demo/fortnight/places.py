@@ -34,6 +34,19 @@ ALWAYS = (
 """Pages of a demo that has filled none."""
 
 
+def begin(home: Path) -> None:
+    """Note in the demo's home that a fortnight is being filled in, until `keep` says where."""
+    write_private(home / _PLACES, "null\n")
+
+
+def is_partial(home: Path) -> bool:
+    """Return whether filling began in an earlier run and did not end."""
+    try:
+        return json.loads((home / _PLACES).read_text()) is None
+    except (FileNotFoundError, ValueError):
+        return False
+
+
 def keep(home: Path, places: Sequence[Place]) -> None:
     """Write the places into the demo's home."""
     write_private(home / _PLACES, json.dumps([asdict(place) for place in places]) + "\n")

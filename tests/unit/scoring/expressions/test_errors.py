@@ -14,6 +14,12 @@ from tests.support.expressions.errors import error_of
         ("1 + «TX_AMUONT»", "There is no field `TX_AMUONT`. Did you mean `TX_AMOUNT`?"),
         ("«tx_amount» > 1", "There is no field `tx_amount`. Did you mean `TX_AMOUNT`?"),
         ("«zzz» > 1", "There is no field `zzz`."),
+        ("CHANNEL == «web»", "There is no field `web`. A text stands in quotes: 'web'."),
+        ("CHANNEL «=» 'web'", "The expression cannot be read: a comparison is written `==`."),
+        (
+            "«TX_AMOUNT > 1,000»",
+            "The language has no tuples; a comma stands only between arguments, in no number.",
+        ),
         ("«field('zzz')» > 1", "There is no field `zzz`."),
         (
             "«TX_FRAUD» == 1",
