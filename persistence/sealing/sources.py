@@ -15,6 +15,13 @@ _NUMBER = (("id", "integer"),)
 
 SOURCES: tuple[Source, ...] = (
     Source(
+        kind="expiry",
+        table="seal_expiries",
+        key=_ID,
+        record=("id", "month", "retain_months", "actor", "at"),
+        stamp="r.at",
+    ),
+    Source(
         kind="audit",
         table="audit_log",
         key=_ID,
@@ -147,15 +154,9 @@ SOURCES: tuple[Source, ...] = (
             *("amount_lost", "actor", "feedback_id", "created_at"),
         ),
     ),
-    Source(
-        kind="expiry",
-        table="seal_expiries",
-        key=_ID,
-        record=("id", "month", "retain_months", "actor", "at"),
-        stamp="r.at",
-    ),
 )
-"""In the order in which a pass seals them: what a decision refers to comes first."""
+"""In the order in which a pass seals them. Expiries come first: a decision that is stored after its
+month was dropped has a later leaf than the statement, so it is no part of what should be gone."""
 
 NOT_SEALED = {
     "predictions": {"reviewed"},

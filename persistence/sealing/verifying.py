@@ -147,9 +147,7 @@ class _Heads:
             return
         origin = f"{self._verifier.name}/{self._slug}"
         if (head.origin, head.size) != (origin, frontier.size):
-            yield Problem(
-                leaf.position, f"head {path}", f"is one of {head.origin}, {head.size} leaves"
-            )
+            yield Problem(leaf.position, f"head {path}", f"is of {head.origin}, {head.size} leaves")
         elif head.root != frontier.root() and not self._is_broken:
             self._is_broken = True  # every later root differs as well
             yield Problem(

@@ -108,3 +108,16 @@ def end_what_ends(engine: Engine, tenant_id: int) -> None:
             "UPDATE lists SET removed_change = :c WHERE tenant_id = :t",
         ):
             connection.execute(text(statement), given | {"c": change})
+
+
+def put_sealed(engine: Engine, tenant_id: int) -> None:
+    """Put a row into each table of the sealed log, of a log that holds nothing."""
+    with tenant_transaction(engine, tenant_id, actor=ACTOR) as connection:
+        for statement in (
+            "INSERT INTO seal_leaves VALUES (:t, 0, 'decision', 1, '', '', '')",
+            "INSERT INTO seal_nodes VALUES (:t, 8, 0, '')",
+            "INSERT INTO seal_heads VALUES (:t, 1, '', now())",
+            "INSERT INTO seal_expiries (tenant_id, month, retain_months, actor)"
+            " VALUES (:t, '2026-01', 1, 'tests')",
+        ):
+            connection.execute(text(statement), {"t": tenant_id})
