@@ -46,7 +46,7 @@ def test_a_pass_seals_what_is_new_and_a_full_pass_what_came_late(
 
 
 def test_many_rows_are_sealed_page_by_page_with_pauses_between(
-    engine: Engine, make_tenant: MakeTenant, log: SealedLog
+    engine: Engine, make_tenant: MakeTenant, log: SealedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant = make_tenant()
     DecisionLog(engine).write([a_decision(tenant.id) for _ in range(700)])
