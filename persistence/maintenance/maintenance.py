@@ -8,7 +8,7 @@ partition.
 
 Long work takes no such lock and goes page by page: past events that no window sees are deleted
 (`persistence/history/retention.py`), what is about to be dropped is stated in the sealed log
-(`persistence/sealing/expiry.py`), idempotency keys, feedback and labels of an old month are
+(`persistence/maintenance/sealed.py`), idempotency keys, feedback and labels of an old month are
 deleted before the month is dropped, claims, sessions and one-time links are deleted when they have
 ended (`persistence/maintenance/ended.py`), and afterwards foreign keys are validated
 (`persistence/maintenance/foreign_keys.py`) and indexes built that a migration only began
@@ -55,7 +55,7 @@ from persistence.maintenance.retention import (
     drop_accesses,
     drop_month,
 )
-from persistence.sealing.expiry import state_expiry
+from persistence.maintenance.sealed import state_expiry
 from persistence.tenancy import OPERATOR, every_tenants_transaction, see_all_tenants
 from persistence.uploads.retention import old_uploads, remove_files
 from scoring.counted import counted

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from persistence.maintenance.partitions import Month
+from persistence.maintenance.sealed import EXPIRING
 from persistence.sealing.expiry import Expiry, month_of_key
-from persistence.sealing.sources import EXPIRING
 from persistence.sealing.stored_tree import StoredLeaf
 from persistence.sealing.verdict import Problem
 

@@ -165,6 +165,3 @@ NOT_SEALED = {
 
 BY_FORM = {(source.kind, source.form): source for source in SOURCES}
 """Source by kind and form."""
-
-EXPIRING = ("decision", "feedback", "label")
-"""Kinds of rows that retention deletes with the month of their transaction."""
