@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, text
 
 from persistence.engine import transaction
 from persistence.monitoring.job_runs import record_job
-from persistence.sealing.errors import SealError
+from persistence.sealing.errors import SealError, SealingStopped
 from persistence.sealing.head_files import HeadFiles
 from persistence.sealing.notes import Head, Signer, Verifier
 from persistence.sealing.source import PRINTING, Source
@@ -47,6 +47,7 @@ _RUN_LOCK = (0x53E47, 2)  # beside that of maintenance
 _SKEW = timedelta(minutes=1)
 
 Pause = Callable[[float], object]
+"""`pause(seconds)` waits, and returns something true where the process has to end."""
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class Sealer:
         self._pause = pause
         self._places: dict[tuple[int, str], _Place] = {}
         self._frontiers: dict[int, Frontier] = {}
+        self._begun = time.monotonic()
         self._head_at: dict[int, float] = {}
         self._exported: dict[int, int] = {}
 
@@ -108,10 +110,10 @@ class Sealer:
 
         Raises:
             SealError: a tree is shorter than an exported head, or differs from it.
+            SealingStopped: `pause` returned something true.
             StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is
                 missing.
         """
-        at = now or datetime.now(UTC)
         with _run_lock(self._engine) as is_mine:
             if not is_mine:
                 return None
@@ -123,7 +125,7 @@ class Sealer:
                 sealed += self._seal_kind(source, tenants, faults, full=full)
             for tenant in tenants:
                 with _kept(faults, tenant):
-                    self._export(tenant, at, is_due=full)
+                    self._export(tenant, now, is_due=full)
             if faults:
                 raise SealError(" ".join(map(str, faults.values())))
             record_job(self._engine, "sealing", at=begun)
@@ -162,7 +164,8 @@ class Sealer:
             if len(page) < PAGE_ROWS:
                 return sealed
             after = page[-1][0]
-            self._pause(time.monotonic() - begun)
+            if self._pause(time.monotonic() - begun):
+                raise SealingStopped
 
     def _append(
         self, tenant: Tenant, source: Source, rows: Sequence[tuple[str, list[str | None]]]
@@ -181,17 +184,19 @@ class Sealer:
                 frontier = StoredTree(connection, tenant.id, tenant.slug).frontier()
             append_leaves(connection, tenant.id, frontier, leaves, salts)
         self._frontiers[tenant.id] = frontier
+        self._export(tenant, None, is_due=False)
 
-    def _export(self, tenant: Tenant, at: datetime, *, is_due: bool) -> None:
+    def _export(self, tenant: Tenant, now: datetime | None, *, is_due: bool) -> None:
         """Sign and export a tenant's head where it has grown, and the last one is old enough.
 
         Raises:
             SealError: the tree is shorter than the last exported head, or differs from it.
         """
-        last_at = self._head_at.get(tenant.id)
-        if not is_due and last_at is not None and time.monotonic() - last_at < HEAD_S:
+        last_at = self._head_at.get(tenant.id, self._begun)
+        if not is_due and time.monotonic() - last_at < HEAD_S:
             return
-        sizes = self._files.sizes(tenant.slug) if last_at is None else []
+        is_first = tenant.id not in self._exported
+        sizes = self._files.sizes(tenant.slug) if is_first else []
         exported = sizes[-1] if sizes else self._exported.get(tenant.id, 0)
         with tenant_transaction(self._engine, tenant.id) as connection:
             tree = StoredTree(connection, tenant.id, tenant.slug)
@@ -202,10 +207,11 @@ class Sealer:
             if frontier is None or frontier.size != size:
                 frontier = tree.frontier()
         if exported < size:
+            at = now or datetime.now(UTC)
             head = Head(self._signer.origin(tenant.slug), size, frontier.root(), at)
             self._files.write(tenant.slug, size, self._signer.sign(head))
             self._record(tenant, size)
-        elif last_at is None and size:
+        elif is_first and size:
             self._record(tenant, size)
         self._exported[tenant.id] = size
         self._head_at[tenant.id] = time.monotonic()
@@ -218,7 +224,10 @@ class Sealer:
                 f"The sealed log of {tenant.slug!r} has {size} leaves, and the head {path} has"
                 f" {head_size}: its end is missing. {advice}"
             )
-        head = Verifier(self._signer.verifier).open(self._files.read(tenant.slug, head_size))
+        try:
+            head = Verifier(self._signer.verifier).open(self._files.read(tenant.slug, head_size))
+        except SealError as error:
+            raise SealError(f"The head {path} cannot be used: {error}. {advice}") from error
         if root_of(head_size, tree.subtree) != head.root:
             raise SealError(
                 f"The sealed log of {tenant.slug!r} differs from the head {path}. {advice}"

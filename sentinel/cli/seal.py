@@ -9,7 +9,7 @@ import time
 import click
 
 from persistence.engine import OPERATOR_TIMEOUT_S
-from persistence.sealing.errors import SealError
+from persistence.sealing.errors import SealError, SealingStopped
 from persistence.sealing.head_files import HeadFiles
 from persistence.sealing.sealer import FULL_S, Sealer
 from scoring.counted import counted
@@ -82,6 +82,8 @@ def run(once: bool) -> None:
                 if sealer.run(full=is_full) is not None and is_full:
                     full_at = begun
                 now = ""
+            except SealingStopped:
+                return
             except (SealError, StoreUnavailable) as error:
                 now = str(error)
             if now and now != fault:
@@ -91,7 +93,10 @@ def run(once: bool) -> None:
 
 
 def _once(sealer: Sealer) -> None:
-    sealed = sealer.run(full=True)
+    try:
+        sealed = sealer.run(full=True)
+    except SealingStopped:
+        raise click.exceptions.Exit(128 + signal.SIGTERM) from None
     if sealed is None:
         raise click.ClickException("Another process is sealing; stop it, or leave it to do so.")
     click.echo(f"Sealed {counted(sealed, 'row')}.")
