@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import click
 import psutil
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from benchmarks.load.cpu import Meter
 from benchmarks.store.data import load, sample
@@ -105,6 +105,14 @@ def _throughput(engine: Engine, home: Path, signer: Signer, files: HeadFiles) ->
         return float(own + postgres) / rows * 1e6
 
     sealing_us = timed("sealing", lambda: sealer.run(full=True))
+    with engine.connect() as connection:
+        size = connection.execute(
+            text(
+                "SELECT (pg_total_relation_size('seal_leaves')"
+                " + pg_total_relation_size('seal_nodes')) / (SELECT count(*) FROM seal_leaves)"
+            )
+        ).scalar_one()
+    click.echo(f"the sealed log takes {size} bytes a row")
     timed("a full pass that finds nothing", lambda: sealer.run(full=True))
     verifier = Verifier(signer.verifier)
 
@@ -136,12 +144,19 @@ def _pairs(owner: Engine, url: str, sealer: int, blocks: int, size: int, sealing
             log.write([decided])
         return Block((process_time() - own) / size * 1e6, (perf_counter() - begun) / size * 1e6)
 
+    def sealed() -> int:
+        with owner.connect() as connection:
+            count = text("SELECT count(*) FROM seal_leaves WHERE kind = 'decision'")
+            return int(connection.execute(count).scalar_one())
+
     block(is_sealing=True)
     pairs = []
+    before = sealed()
     for number in range(blocks):
         order = (True, False) if number % 2 else (False, True)
         found = {is_sealing: block(is_sealing) for is_sealing in order}
         pairs.append((found[False], found[True]))
+    click.echo(f"{sealed() - before} of {2 * blocks * size} decisions were sealed meanwhile")
     for name in Block._fields:
         ratios = [getattr(on, name) / getattr(off, name) for off, on in pairs]
         off = statistics.median(getattr(pair[0], name) for pair in pairs)

@@ -46,6 +46,12 @@ FULL_S = 3600.0
 _RUN_LOCK = (0x53E47, 2)  # beside that of maintenance
 _SKEW = timedelta(minutes=1)
 
+_ADVICE = "Nothing more of it is signed; run `sentinel verify`, and see docs/sealed-log.md."
+_NEWEST_HEAD = text("SELECT coalesce(max(size), 0) FROM seal_heads WHERE tenant_id = :tenant_id")
+_RECORD_HEAD = text(
+    "INSERT INTO seal_heads VALUES (:tenant_id, :size, :note, :at) ON CONFLICT DO NOTHING"
+)
+
 Pause = Callable[[float], object]
 """`pause(seconds)` waits, and returns something true where the process has to end."""
 
@@ -195,12 +201,14 @@ class Sealer:
         last_at = self._head_at.get(tenant.id, self._begun)
         if not is_due and time.monotonic() - last_at < HEAD_S:
             return
-        is_first = tenant.id not in self._exported
-        sizes = self._files.sizes(tenant.slug) if is_first else []
-        exported = sizes[-1] if sizes else self._exported.get(tenant.id, 0)
         with tenant_transaction(self._engine, tenant.id) as connection:
             tree = StoredTree(connection, tenant.id, tenant.slug)
             size = size_of(connection, tenant.id)
+            exported = connection.execute(_NEWEST_HEAD, {"tenant_id": tenant.id}).scalar_one()
+            # The folder is listed where another process, or a killed one, exported the last head.
+            if self._exported.get(tenant.id) != exported:
+                exported = max(self._files.sizes(tenant.slug), default=0)
+                self._record(connection, tenant, exported)
             if exported:
                 self._check(tenant, exported, size, tree)
             frontier = self._frontiers.get(tenant.id)
@@ -210,41 +218,40 @@ class Sealer:
             at = now or datetime.now(UTC)
             head = Head(self._signer.origin(tenant.slug), size, frontier.root(), at)
             self._files.write(tenant.slug, size, self._signer.sign(head))
-            self._record(tenant, size)
-        elif is_first and size:
-            self._record(tenant, size)
+            with tenant_transaction(self._engine, tenant.id) as connection:
+                self._record(connection, tenant, size)
         self._exported[tenant.id] = size
         self._head_at[tenant.id] = time.monotonic()
 
     def _check(self, tenant: Tenant, head_size: int, size: int, tree: StoredTree) -> None:
         path = self._files.path(tenant.slug, head_size)
-        advice = "Nothing more of it is signed; run `sentinel verify`, and see docs/sealed-log.md."
         if size < head_size:
             raise SealError(
                 f"The sealed log of {tenant.slug!r} has {size} leaves, and the head {path} has"
-                f" {head_size}: its end is missing. {advice}"
+                f" {head_size}: its end is missing. {_ADVICE}"
             )
-        try:
-            head = Verifier(self._signer.verifier).open(self._files.read(tenant.slug, head_size))
-        except SealError as error:
-            raise SealError(f"The head {path} cannot be used: {error}. {advice}") from error
+        head = self._opened(tenant, head_size, self._files.read(tenant.slug, head_size))
         if root_of(head_size, tree.subtree) != head.root:
             raise SealError(
-                f"The sealed log of {tenant.slug!r} differs from the head {path}. {advice}"
+                f"The sealed log of {tenant.slug!r} differs from the head {path}. {_ADVICE}"
             )
 
-    def _record(self, tenant: Tenant, size: int) -> None:
-        """Keep the exported head of a size in Postgres, for proofs."""
+    def _record(self, connection: Connection, tenant: Tenant, size: int) -> None:
+        """Keep the exported head of a size in Postgres, for proofs; nothing where there is none."""
+        if not size:
+            return
         note = self._files.read(tenant.slug, size)
-        head = Verifier(self._signer.verifier).open(note)
-        with tenant_transaction(self._engine, tenant.id) as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO seal_heads VALUES (:tenant_id, :size, :note, :at)"
-                    " ON CONFLICT DO NOTHING"
-                ),
-                {"tenant_id": tenant.id, "size": size, "note": note, "at": head.at},
-            )
+        head = self._opened(tenant, size, note)
+        connection.execute(
+            _RECORD_HEAD, {"tenant_id": tenant.id, "size": size, "note": note, "at": head.at}
+        )
+
+    def _opened(self, tenant: Tenant, size: int, note: str) -> Head:
+        try:
+            return Verifier(self._signer.verifier).open(note)
+        except SealError as error:
+            path = self._files.path(tenant.slug, size)
+            raise SealError(f"The head {path} cannot be used: {error}. {_ADVICE}") from error
 
     @contextmanager
     def _reading(self, *tenant_ids: int) -> Iterator[Connection]:

@@ -82,6 +82,7 @@ def test_another_process_goes_on_where_one_ended(
     for sealer in (one, another, one, another):
         DecisionLog(engine).write([a_decision(tenant.id)])
         assert sealer.run(full=False) >= 1
+    assert log.seal() == 0
     assert (log.verify().problems, log.verify().waiting) == ([], 0)
 
 
