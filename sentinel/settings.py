@@ -93,6 +93,14 @@ class Settings(BaseSettings):
         description="seconds that an API key is valid after its last verification while Postgres "
         "is away, so the longest that a revoked key still works then",
     )
+    seal_key: Path | None = Field(
+        default=None,
+        description="file of the key that signs the heads of the sealed logs; unset: under home",
+    )
+    seal_heads: Path | None = Field(
+        default=None,
+        description="folder that the signed heads are exported to; unset: under home",
+    )
     log_format: Literal["json", "text"] | None = Field(
         default=None,
         description="format of the log on stderr; unset: text on a terminal, else JSON",
@@ -209,6 +217,20 @@ class Settings(BaseSettings):
         if self.journal_dir is None:
             return self.home_path / "journal"
         return self.journal_dir.expanduser().absolute()
+
+    @property
+    def seal_key_path(self) -> Path:
+        """The file of the key that signs the heads of the sealed logs."""
+        if self.seal_key is None:
+            return self.home_path / "seal.key"
+        return self.seal_key.expanduser().absolute()
+
+    @property
+    def seal_heads_path(self) -> Path:
+        """The folder of the exported heads."""
+        if self.seal_heads is None:
+            return self.home_path / "heads"
+        return self.seal_heads.expanduser().absolute()
 
     @property
     def openid(self) -> OpenIdSettings | None:

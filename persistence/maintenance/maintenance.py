@@ -7,7 +7,8 @@ table that has a default partition, and the default partition stores decisions w
 partition.
 
 Long work takes no such lock and goes page by page: past events that no window sees are deleted
-(`persistence/history/retention.py`), idempotency keys, feedback and labels of an old month are
+(`persistence/history/retention.py`), what is about to be dropped is stated in the sealed log
+(`persistence/maintenance/sealed.py`), idempotency keys, feedback and labels of an old month are
 deleted before the month is dropped, claims, sessions and one-time links are deleted when they have
 ended (`persistence/maintenance/ended.py`), and afterwards foreign keys are validated
 (`persistence/maintenance/foreign_keys.py`) and indexes built that a migration only began
@@ -54,6 +55,7 @@ from persistence.maintenance.retention import (
     drop_accesses,
     drop_month,
 )
+from persistence.maintenance.sealed import state_expiry
 from persistence.tenancy import OPERATOR, every_tenants_transaction, see_all_tenants
 from persistence.uploads.retention import old_uploads, remove_files
 from scoring.counted import counted
@@ -143,7 +145,10 @@ def maintain(
         for month in work.make:
             report(f"Created the partitions of {month}.")
         if work.drop:
-            _drop(connection, work.drop, pause_s, report, actor)
+            assert retain_months is not None  # noqa: S101 - else `_plan` has no month to drop
+            for month in work.drop:
+                state_expiry(connection, month, retain_months, actor, now)
+                _drop(connection, month, pause_s, report, actor)
         for month in work.drop_accesses:
             run_within(pause_s, connection, partial(drop_accesses, connection, month))
             report(f"Dropped the access log of {month}.")
@@ -294,28 +299,23 @@ def _move(connection: Connection, work: Work) -> None:
 
 
 def _drop(
-    connection: Connection,
-    months: tuple[Month, ...],
-    pause_s: float,
-    report: Report,
-    actor: Actor,
+    connection: Connection, month: Month, pause_s: float, report: Report, actor: Actor
 ) -> None:
-    for month in months:
-        decisions, keys = delete_keys(connection, month)
-        with every_tenants_transaction(connection, actor):
-            delete_assignments(connection, month)
-            feedback = delete_feedback(connection, month)
-            labels = delete_labels(connection, month)
-            keys += delete_requests(connection, month)
-        late = run_within(pause_s, connection, partial(drop_month, connection, month, actor))
-        with every_tenants_transaction(connection):
-            keys += delete_late_keys(connection, month)
-        report(
-            f"Dropped {month}: {counted(decisions, 'decision')}, "
-            f"{counted(keys, 'idempotency key')},"
-            f" {counted(feedback + late[0], 'entry', 'entries')} of feedback,"
-            f" {counted(labels + late[1], 'label')}."
-        )
+    decisions, keys = delete_keys(connection, month)
+    with every_tenants_transaction(connection, actor):
+        delete_assignments(connection, month)
+        feedback = delete_feedback(connection, month)
+        labels = delete_labels(connection, month)
+        keys += delete_requests(connection, month)
+    late = run_within(pause_s, connection, partial(drop_month, connection, month, actor))
+    with every_tenants_transaction(connection):
+        keys += delete_late_keys(connection, month)
+    report(
+        f"Dropped {month}: {counted(decisions, 'decision')}, "
+        f"{counted(keys, 'idempotency key')},"
+        f" {counted(feedback + late[0], 'entry', 'entries')} of feedback,"
+        f" {counted(labels + late[1], 'label')}."
+    )
 
 
 def _validate(connection: Connection, report: Report) -> None:

@@ -15,24 +15,26 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from persistence.engine import transaction
 from persistence.tables.operations import JobRunRow
 
-Job = Literal["maintenance", "monitor", "backup_dump", "backup_base"]
+Job = Literal["maintenance", "monitor", "backup_dump", "backup_base", "sealing"]
 
 
-def record_job(engine: Engine, job: Job) -> None:
-    """Record that a job has just ended without an error.
+def record_job(engine: Engine, job: Job, *, at: datetime | None = None) -> None:
+    """Record that a job has ended without an error.
 
     Args:
         engine: pool whose role owns the tables.
         job: job that ended.
+        at: time of it; None is now. For sealing, all that was stored before has been sealed.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
-    statement = upsert(JobRunRow).values(job=job)
+    succeeded_at = func.now() if at is None else at
+    statement = upsert(JobRunRow).values(job=job, succeeded_at=succeeded_at)
     with transaction(engine) as connection:
         connection.execute(
             statement.on_conflict_do_update(
-                index_elements=[JobRunRow.job], set_={"succeeded_at": func.now()}
+                index_elements=[JobRunRow.job], set_={"succeeded_at": succeeded_at}
             )
         )
 

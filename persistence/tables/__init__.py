@@ -14,6 +14,7 @@ from persistence.tables import (
     people,
     review,
     rules,
+    sealing,
     tenants,
     uploads,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "people",
     "review",
     "rules",
+    "sealing",
     "tenants",
     "uploads",
 ]

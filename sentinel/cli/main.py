@@ -19,11 +19,14 @@ COMMANDS = {
     "labels": ("labels", "labels_group"),
     "lists": ("lists", "lists_group"),
     "monitor": ("monitor", "monitor_drift"),
+    "prove": ("prove", "prove_decision"),
     "replay": ("replay", "replay_decision"),
     "rules": ("rules", "rules_group"),
+    "seal": ("seal", "seal_group"),
     "stop": ("demo", "stop"),
     "tenants": ("tenants", "tenants_group"),
     "users": ("users", "users_group"),
+    "verify": ("verify", "verify_logs"),
 }
 """Module of `sentinel/cli/` and its command object, by command name."""
 LOCAL = ("demo", "event-types", "history", "stop")

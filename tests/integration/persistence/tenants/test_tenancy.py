@@ -37,6 +37,7 @@ from tests.support.data.own_events import decisions_of, put_in_force
 from tests.support.data.people import assign, put_person
 from tests.support.data.policies import set_policy
 from tests.support.data.rules import put_list, put_rule, put_snooze
+from tests.support.data.sealed import put_sealed
 from tests.support.data.shadow import a_shadow_score
 from tests.support.data.uploads import put_upload
 from tests.support.event_types import NOW_US, an_event, an_event_type
@@ -151,6 +152,7 @@ def fill(engine: Engine, make_tenant: MakeTenant) -> tuple[int, int]:
         contents = Contents([str(decision.transaction_id)], [("account", "C1")], "Seen")
         create_case(engine, tenant.id, CaseForm("Ring"), contents, actor=Actor("tests"))
         put_upload(engine, tenant.id)
+        put_sealed(engine, tenant.id)
         ids.append(tenant.id)
     return ids[0], ids[1]
 
@@ -265,6 +267,14 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "DELETE FROM upload_leases",
         "UPDATE labels SET label = 'legitimate'",
         "DELETE FROM labels",
+        "INSERT INTO seal_leaves (tenant_id, position, kind, form, key, commitment)"
+        " VALUES (1, 0, 'decision', 1, '', '')",
+        "UPDATE seal_leaves SET salt = NULL",
+        "DELETE FROM seal_leaves",
+        "UPDATE seal_nodes SET hash = ''",
+        "DELETE FROM seal_heads",
+        "INSERT INTO seal_expiries (tenant_id, month, retain_months, actor)"
+        " VALUES (1, '2026-01', 1, 'me')",
         "DELETE FROM decision_hours",
         "DELETE FROM expected_hours",
         "DELETE FROM category_hours",

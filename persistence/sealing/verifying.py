@@ -1,0 +1,244 @@
+"""Verify a tenant's sealed log from its rows, its leaves and the exported heads.
+
+Leaves are read by position, a page at a time, so that memory does not grow with the log. Each row's
+commitment is computed from the row, each root from the leaves; what a head signed is what an
+attacker who may write every table cannot make.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from sqlalchemy import Connection, Engine, text
+
+from persistence.sealing.errors import SealError
+from persistence.sealing.expiry import Expiry, expiries
+from persistence.sealing.gone import Gone
+from persistence.sealing.head_files import HeadFiles
+from persistence.sealing.implied import implied_problems
+from persistence.sealing.notes import Verifier
+from persistence.sealing.source import PRINTING
+from persistence.sealing.sources import BY_FORM, SOURCES
+from persistence.sealing.stored_tree import StoredLeaf, find_leaf, read_leaves, size_of
+from persistence.sealing.verdict import Problem, Verdict
+from persistence.tenancy import tenant_transaction
+from persistence.tenants import list_tenants
+from scoring.counted import counted
+from scoring.sealing.leaf import commit_row
+from scoring.sealing.tree import Frontier, hash_leaf
+
+PAGE_ROWS = 1000
+LATE = timedelta(hours=2)
+"""Time after which a stored row without a leaf is a fault: a full pass of sealing runs hourly."""
+
+Progress = Callable[[int, int], None]
+"""`progress(rows, all)`: called after each page."""
+
+
+def logs(engine: Engine, files: HeadFiles) -> dict[str, int | None]:
+    """Return the tenants that have heads or leaves, by slug; None: the database has none such."""
+    found: dict[str, int | None] = dict.fromkeys(files.slugs())
+    for tenant in list_tenants(engine):
+        with tenant_transaction(engine, tenant.id) as connection:
+            if tenant.slug in found or size_of(connection, tenant.id):
+                found[tenant.slug] = tenant.id
+    return dict(sorted(found.items()))
+
+
+def verify(
+    engine: Engine,
+    slug: str,
+    tenant_id: int | None,
+    files: HeadFiles,
+    verifier: Verifier,
+    *,
+    least_months: int | None = None,
+    progress: Progress = lambda _rows, _all: None,
+) -> Verdict:
+    """Verify a tenant's log.
+
+    Args:
+        engine: pool whose role may read the tables.
+        slug: slug of the tenant.
+        tenant_id: tenant of that slug in the database; None: there is none.
+        files: folder of the exported heads.
+        verifier: public key of the heads.
+        least_months: whole months that retention has to have kept; None: what it stated.
+        progress: function that is called after each page.
+
+    Raises:
+        StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
+    """
+    verdict = Verdict(slug)
+    heads = _Heads(slug, files, verifier)
+    if tenant_id is None:
+        verdict.add([Problem(0, "the whole log", heads.missing("there is no such tenant"))])
+        return verdict
+    with tenant_transaction(engine, tenant_id) as connection:
+        size = size_of(connection, tenant_id)
+        statements = _statements(connection, tenant_id)
+    gone = Gone(statements, least_months)
+    frontier = Frontier()
+    for start in range(0, size, PAGE_ROWS):
+        with tenant_transaction(engine, tenant_id) as connection:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            connection.execute(PRINTING)
+            leaves = read_leaves(connection, tenant_id, start, min(start + PAGE_ROWS, size))
+            contents = _contents(connection, tenant_id, leaves)
+        for leaf in leaves:
+            if leaf.position != frontier.size:
+                break
+            verdict.add(_row_problems(leaf, contents, gone, verdict))
+            frontier.append(hash_leaf(leaf.leaf(slug).data()))
+            verdict.add(heads.at(frontier, leaf, gone))
+        progress(frontier.size, size)
+        if frontier.size != min(start + PAGE_ROWS, size):
+            verdict.add([Problem(frontier.size, f"leaf {frontier.size}", "is missing")])
+            break
+    expired, problems = gone.judge()
+    verdict.expired = expired
+    verdict.add(problems)
+    verdict.add(heads.behind(frontier.size))
+    verdict.head_size, verdict.head_at = heads.size, heads.newest_at
+    verdict.unproven = max(0, size - heads.size)
+    with tenant_transaction(engine, tenant_id) as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        verdict.add(_unsealed(connection, tenant_id, verdict, size))
+        verdict.add(
+            Problem(size, row, what) for row, what in implied_problems(connection, tenant_id)
+        )
+    return verdict
+
+
+class _Heads:
+    """The heads of a tenant, compared one by one as the tree grows."""
+
+    def __init__(self, slug: str, files: HeadFiles, verifier: Verifier) -> None:
+        self._slug = slug
+        self._files = files
+        self._verifier = verifier
+        self._sizes = files.sizes(slug)
+        self._next = 0
+        self._is_broken = False
+        self._begin: StoredLeaf | None = None
+        self.size = self._sizes[-1] if self._sizes else 0
+        self.newest_at = None
+        if self._sizes:
+            try:
+                self.newest_at = verifier.open(files.read(slug, self.size)).at
+            except SealError:
+                self.newest_at = None  # `at` or `behind` reports it
+
+    def at(self, frontier: Frontier, leaf: StoredLeaf, gone: Gone) -> Iterator[Problem]:
+        """Compare the tree, which now ends with a leaf, with the head of its size, if any."""
+        if self._begin is None:
+            self._begin = leaf
+        if self._next >= len(self._sizes) or frontier.size != self._sizes[self._next]:
+            return
+        begin, self._begin = self._begin, None
+        self._next += 1
+        path = self._files.path(self._slug, frontier.size)
+        try:
+            head = self._verifier.open(self._files.read(self._slug, frontier.size))
+        except SealError as error:
+            yield Problem(leaf.position, f"head {path}", str(error))
+            return
+        origin = f"{self._verifier.name}/{self._slug}"
+        if (head.origin, head.size) != (origin, frontier.size):
+            yield Problem(leaf.position, f"head {path}", f"is of {head.origin}, {head.size} leaves")
+        elif head.root != frontier.root() and not self._is_broken:
+            self._is_broken = True  # every later root differs as well
+            yield Problem(
+                begin.position,
+                f"{begin.kind} {begin.key}",
+                f"or a later row up to leaf {leaf.position}, {leaf.kind} {leaf.key}, differs from"
+                f" what the head {path} sealed",
+            )
+        elif not self._is_broken:
+            gone.saw_head(head.at)
+
+    def behind(self, size: int) -> Iterator[Problem]:
+        """Yield a problem where a head has more leaves than the database."""
+        if self.size > size:
+            yield Problem(size, f"leaf {size}", self.missing(f"the log ends with leaf {size - 1}"))
+        elif not self._sizes and size:
+            yield Problem(0, "the whole log", "has no head")
+
+    def missing(self, reason: str) -> str:
+        """Return what is missing."""
+        path = self._files.path(self._slug, self.size)
+        return (
+            f"is missing: the head {path} has {counted(self.size, 'leaf', 'leaves')}, and {reason}"
+        )
+
+
+def _statements(connection: Connection, tenant_id: int) -> list[tuple[Expiry, int | None]]:
+    """Return the statements of what expired, with the positions of their leaves."""
+    found = []
+    for expiry in expiries(connection, tenant_id):
+        leaf = find_leaf(connection, tenant_id, "expiry", expiry.key)
+        found.append((expiry, leaf and leaf.position))
+    return found
+
+
+def _contents(
+    connection: Connection, tenant_id: int, leaves: list[StoredLeaf]
+) -> dict[tuple[str, str], list[str | None]]:
+    """Return the content of the rows of leaves by kind and key."""
+    keys: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for leaf in leaves:
+        keys[leaf.kind, leaf.form].append(leaf.key)
+    return {
+        (kind, key): content
+        for (kind, form), of_form in keys.items()
+        if (kind, form) in BY_FORM
+        for key, content in BY_FORM[kind, form].read(connection, tenant_id, of_form).items()
+    }
+
+
+def _row_problems(
+    leaf: StoredLeaf,
+    contents: dict[tuple[str, str], list[str | None]],
+    gone: Gone,
+    verdict: Verdict,
+) -> Iterator[Problem]:
+    """Yield what is wrong with the row of a leaf."""
+    name = f"{leaf.kind} {leaf.key}"
+    source = BY_FORM.get((leaf.kind, leaf.form))
+    content = contents.get((leaf.kind, leaf.key))
+    if source is None:
+        yield Problem(leaf.position, name, f"has the form {leaf.form}, which this release lacks")
+    elif content is None:
+        if problem := gone.saw_none(leaf):
+            yield problem
+    elif leaf.salt is None:
+        gone.saw_row(leaf)
+        if problem := gone.without_salt(leaf):
+            yield problem
+    elif commit_row(leaf.salt, source.fields(content)) != leaf.commitment:
+        yield Problem(leaf.position, name, "is not as it was sealed")
+    else:
+        verdict.rows += 1
+        gone.saw_row(leaf)
+        if leaf.kind == "expiry":
+            gone.saw_statement(leaf.key)
+
+
+def _unsealed(
+    connection: Connection, tenant_id: int, verdict: Verdict, size: int
+) -> Iterator[Problem]:
+    """Count the rows without a leaf; yield a problem for each kind that sealing passed over."""
+    for source in SOURCES:
+        count, _ = source.unsealed(connection, tenant_id)
+        verdict.waiting += count
+        if not count or source.stamp is None or verdict.head_at is None:
+            continue
+        late, key = source.unsealed(connection, tenant_id, verdict.head_at - LATE)
+        if late:
+            yield Problem(
+                size,
+                f"{source.kind} {key}",
+                f"has no leaf ({late} such), although it was stored long before the newest head",
+            )
