@@ -55,6 +55,7 @@ class Proxy:
         self._open: list[socket.socket] = []
         self._flowing = threading.Event()
         self._flowing.set()
+        self._accepts = True
         self._swallow_replies_to: bytes | None = None
         self._lock = threading.Lock()
         self._traffic: Traffic | None = None
@@ -90,9 +91,23 @@ class Proxy:
         finally:
             self._flowing.set()
 
+    @contextlib.contextmanager
+    def refused(self) -> Iterator[None]:
+        """Cut every connection and each new one while the block runs."""
+        self._accepts = False
+        self.cut()
+        try:
+            yield
+        finally:
+            self._accepts = True
+
     def cut_before_reply(self, to: bytes) -> None:
         """Swallow Postgres's next reply to what contains `to`, and cut the line in its place."""
         self._swallow_replies_to = to
+
+    def disarm(self) -> None:
+        """Cut no reply that `cut_before_reply` has asked for and that has not come."""
+        self._swallow_replies_to = None
 
     def cut(self, abruptly: bool = False) -> None:
         """Cut every connection; abruptly: with a reset, as by a process that is killed."""
@@ -111,8 +126,16 @@ class Proxy:
                 client, _ = self._listener.accept()
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 server = socket.socket(socket.AF_UNIX)
-                server.connect(self._socket)
+                try:
+                    if not self._accepts:
+                        raise ConnectionRefusedError
+                    server.connect(self._socket)
+                except OSError:  # Postgres is away
+                    client.close()
+                    server.close()
+                    continue
                 with self._lock:
+                    self._open = [end for end in self._open if end.fileno() >= 0]
                     self._open += [client, server]
                 _Line(self, client, server).start()
 
@@ -127,6 +150,7 @@ class _Line:
         self._pending = b""
         self._started = False
         self._doomed = False
+        self._ended: set[str] = set()
 
     def start(self) -> None:
         for pump in (self._upstream, self._downstream):
@@ -141,7 +165,7 @@ class _Line:
                     self._doomed = True
                 self._read(data)
                 self._server.sendall(data)
-        self._close(self._server)
+        self._end("upstream", self._server)
 
     def _downstream(self) -> None:
         with contextlib.suppress(OSError):
@@ -153,12 +177,16 @@ class _Line:
                     self._proxy.cut()
                     return
                 self._client.sendall(data)
-        self._close(self._client)
+        self._end("downstream", self._client)
 
-    @staticmethod
-    def _close(end: socket.socket) -> None:
+    def _end(self, direction: str, other: socket.socket) -> None:
+        """End the other direction too; when both have ended, give their descriptors back."""
         with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            other.shutdown(socket.SHUT_RDWR)
+        self._ended.add(direction)
+        if len(self._ended) == 2:
+            self._client.close()
+            self._server.close()
 
     def _read(self, data: bytes) -> None:
         """Take whole messages off the stream; the ones before the login carry no type."""
