@@ -115,7 +115,7 @@ def _suffer(
     clients, stop = run_clients(shared, TENANTS, given.seed, given.clients, given.pause)
     began_s = time.monotonic()
     try:
-        faults.run(schedule)
+        faults.run(schedule, given.minutes)
         time.sleep(max(0.0, began_s + given.minutes * 60 - time.monotonic()))
     finally:
         stop()
@@ -128,7 +128,9 @@ def _suffer(
     for client in clients:
         client.repeat_answered()
     world.stop_service()
-    return sum(faults.done.values())
+    count = sum(faults.done.values())
+    print(f"{count} of {len(schedule)} faults were carried out.", flush=True)
+    return count
 
 
 def _report(folder: Path, name: str, faults: int) -> int:

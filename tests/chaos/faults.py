@@ -22,6 +22,8 @@ from tests.chaos.world import VERSIONS, World
 
 SKEW_S = 900
 """How far the clock moves, in seconds."""
+RECOVERY_S = 2.0
+"""Shortest time between two lasting faults, in seconds, where the one before took longer."""
 _THRESHOLDS = (0.02, 0.05, 0.1, 0.3)
 
 
@@ -50,13 +52,20 @@ class Faults:
         self.done: dict[str, int] = {}
         self.left_out: dict[str, str] = {}
 
-    def run(self, schedule: Sequence[Fault]) -> None:
+    def run(self, schedule: Sequence[Fault], minutes: float) -> None:
         """Carry out the schedule; return when the last fault is over.
+
+        Where the machine is slow, faults come later, and the last ones are left out.
+
+        Args:
+            schedule: faults in order of time.
+            minutes: length of the run.
 
         Raises:
             Exception: a fault could not be ended, so the system did not come back.
         """
         self._began_s = time.monotonic()
+        self._end_s = minutes * 60
         groups = (
             [fault for fault in schedule if fault.kind not in INSTANT],
             [fault for fault in schedule if fault.kind in INSTANT],
@@ -70,19 +79,24 @@ class Faults:
             raise self._failures[0]
 
     def _follow(self, schedule: Sequence[Fault]) -> None:
+        free_s = 0.0
         try:
             for fault in schedule:
-                late_s = self._began_s + fault.at_s - time.monotonic()
-                if self._failures:
+                due_s = max(fault.at_s, free_s)
+                if due_s + fault.seconds > self._end_s or self._failures:
                     return
-                time.sleep(max(0.0, late_s))
+                time.sleep(max(0.0, due_s - self._now_s()))
                 self._carry_out(fault)
+                free_s = self._now_s() + RECOVERY_S * (fault.kind not in INSTANT)
         except BaseException as error:  # noqa: BLE001 - raised by `run`
             self._failures.append(error)
 
+    def _now_s(self) -> float:
+        return time.monotonic() - self._began_s
+
     def _carry_out(self, fault: Fault) -> None:
         carry_out: Callable[[Fault], None] = getattr(self, f"_{fault.kind}")
-        at_s = time.monotonic() - self._began_s
+        at_s = self._now_s()
         self._log.note(time.time(), "fault", fault=fault.kind, seconds=fault.seconds)
         self._shared.faults.append(fault.kind)
         try:
@@ -96,7 +110,7 @@ class Faults:
         finally:
             self._shared.faults.remove(fault.kind)
         self.done[fault.kind] = self.done.get(fault.kind, 0) + 1
-        took_s = time.monotonic() - self._began_s - at_s
+        took_s = self._now_s() - at_s
         self._log.note(time.time(), "fault over", fault=fault.kind)
         self._show(f"{at_s:7.1f} s  {fault.kind.replace('_', ' ')}, {took_s:.1f} s")
 

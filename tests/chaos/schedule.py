@@ -22,8 +22,8 @@ LASTING = {
     "line_stalled": (0.2, 5.0),
     "mlflow_killed": (0.5, 5.0),
     "mlflow_stopped": (0.5, 5.0),
-    "clock_forward": (1.0, 5.0),
-    "clock_back": (1.0, 5.0),
+    "clock_forward": (2.5, 6.0),
+    "clock_back": (2.5, 6.0),
 }
 """Faults of which one at a time is in force, with the shortest and longest time, in seconds."""
 INSTANT = (
@@ -50,7 +50,7 @@ class Fault:
 
     Attributes:
         at_s: time since the beginning at which it is due; it comes later if the one before takes
-            longer.
+            longer (`tests/chaos/faults.py`).
         kind: name, of LASTING or INSTANT.
         seconds: how long it lasts.
         choice: number that decides what the kind leaves open, such as the tenant.

@@ -114,9 +114,9 @@ class Proxy:
         with self._lock:
             doomed, self._open = self._open, []
         for end in doomed:
-            if abruptly:
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it has ended by itself
+                if abruptly:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
