@@ -140,7 +140,7 @@ def _report(folder: Path, name: str, faults: int) -> int:
     checked = check(attempts, tables)
     print(f"\nChecked {name} in {time.monotonic() - began_s:.0f} s:")
     print(*summary(attempts, checked, faults, len(tables.rows)), sep="\n")
-    print(*findings_shown(checked), sep="\n")
+    print(*findings_shown(attempts, checked), sep="\n")
     return int(bool(checked.findings))
 
 

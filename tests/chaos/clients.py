@@ -37,7 +37,7 @@ class Shared:
         keys: API key by tenant.
         stopping: set when clients shall end.
         faults: names of the faults in force, in order of their beginning.
-        own_types_served: cleared while a release runs that knows no own event types.
+        own_types_served: cleared before and while a release runs that knows no own event types.
     """
 
     def __init__(self, url: str, log: HistoryLog, keys: dict[str, str]) -> None:
@@ -184,6 +184,8 @@ class Client(threading.Thread):
         wait_s = 0.0
         internal = 0
         while True:
+            if self._tenant.own_type:
+                self._shared.own_types_served.wait()
             attempt, retry_after_s = self._exchange(
                 http or self._own, operation, route, payments, key
             )

@@ -46,13 +46,18 @@ def summary(attempts: Sequence[Attempt], checked: Checked, faults: int, rows: in
     return [f"{name:22} {value}" for name, value in lines]
 
 
-def findings_shown(checked: Checked) -> list[str]:
+def findings_shown(attempts: Sequence[Attempt], checked: Checked) -> list[str]:
     """Return the first findings of each kind, as lines."""
     lines = []
+    began = min((attempt.sent for attempt in attempts), default=0.0)
+    answered = {attempt.number: attempt.got - began for attempt in attempts}
     for kind in KINDS:
         of_kind = [finding for finding in checked.findings if finding.kind == kind]
         for finding in of_kind[:_SHOWN]:
-            where = f" (line {finding.number} of the history)" if finding.number else ""
+            where = ""
+            if finding.number:
+                at_s = answered[finding.number]
+                where = f" (line {finding.number} of the history, after {at_s:.1f} s)"
             lines.append(f"{kind}: {finding.tenant} {finding.mark}: {finding.sentence}{where}")
         if len(of_kind) > _SHOWN:
             lines.append(f"{kind}: and {len(of_kind) - _SHOWN} more")

@@ -125,6 +125,14 @@ class Evidence:
             for other in self._of_id[answer.attempt.tenant, external_id]
         )
 
+    def has_new_id(self, attempt: Attempt, place: int) -> bool:
+        """Whether only the operation of a request has sent the id of one of its payments."""
+        external_id = idempotency_id(attempt, place)
+        if external_id is None:
+            return True
+        others = self._of_id[attempt.tenant, external_id]
+        return all(other.operation == attempt.operation for other in others)
+
     def has_other_payment(self, attempt: Attempt) -> bool:
         """Whether an external id of a request was sent with another payment too by its end."""
         for place, payment in enumerate(attempt.payments):

@@ -396,3 +396,12 @@ def test_windows_that_are_named_as_unread_are_not_compared(run: SmallRun) -> Non
     checked = run.check()
     assert checked.findings == []
     assert checked.windows["not read, and named so"] == 4
+
+
+def test_a_batch_of_the_journal_may_lack_a_payment_whose_id_was_used(run: SmallRun) -> None:
+    (row,) = run.pay()
+    fresh, other = run.payment(), row.body | {"nameDest": "other", "amount": 1.0}
+    stored = run.store("alpha", fresh, 57)
+    run.ask("alpha", [fresh, other], [], status=0)
+    assert stored.prediction_id
+    assert run.found() == set()
