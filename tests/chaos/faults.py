@@ -137,6 +137,7 @@ class Faults:
         self._shared.own_types_served.clear()
         self._world.stop_service()
         self._world.start_service(earlier=True)
+        self._world.wait_until_tenant_is_served(TENANTS[0])  # it compiles its kernels first
         time.sleep(fault.seconds)
         self._world.stop_service()
         self._world.start_service()

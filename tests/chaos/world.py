@@ -34,7 +34,7 @@ from tools import faketime
 VERSIONS = 2
 """Model versions of each tenant, between which the alias moves."""
 _POSTGRES_MB, _JOURNAL_MB = 4096, 64
-_READY_S = 90.0
+_READY_S = 180.0
 
 
 class World:
@@ -222,8 +222,12 @@ class World:
     def wait_until_served(self) -> None:
         """Wait until a payment of every tenant is decided and the journal is empty."""
         for tenant in TENANTS:
-            self.service.child.wait_until(partial(self._serves, tenant), _READY_S)
+            self.wait_until_tenant_is_served(tenant)
         self.service.child.wait_until(lambda: self.waiting_in_journal() == 0, _READY_S)
+
+    def wait_until_tenant_is_served(self, tenant: RunTenant) -> None:
+        """Wait until a payment of a tenant is decided."""
+        self.service.child.wait_until(partial(self._serves, tenant), _READY_S)
 
     def _serves(self, tenant: RunTenant) -> bool:
         body = Payments(0, tenant.own_type, PROBES).next(external_id=False)
