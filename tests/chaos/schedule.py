@@ -39,7 +39,8 @@ FIRST_S = 3.0
 """Time of undisturbed payments at the beginning, in seconds."""
 GAP_S = (2.0, 5.0)
 """Shortest and longest time between two lasting faults, in seconds."""
-INSTANT_GAP_S = (1.0, 4.0)
+INSTANT_GAP_S = (2.0, 8.0)
+"""The same between two instant ones: more would leave Postgres no time to be used again."""
 QUIET_S = 3.0
 """Time without a new fault at the end, in seconds."""
 

@@ -38,7 +38,9 @@ def duplicated(evidence: Evidence) -> Iterator[Finding]:
     for (tenant, mark), rows in evidence.rows.items():
         if len(rows) > 1 and not mark.startswith(f"p-{PROBES}-"):
             sentence = f"A payment has {len(rows)} rows: {_ids(rows)}."
-            yield Finding("duplicated", sentence, tenant, mark)
+            sent = evidence.sent.get((tenant, mark), [])
+            number = sent[min(1, len(sent) - 1)].attempt.number if sent else 0
+            yield Finding("duplicated", sentence, tenant, mark, number)
         for row in rows:
             if row.external_id is not None:
                 of_id.setdefault((tenant, row.external_id), []).append(row)

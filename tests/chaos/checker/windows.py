@@ -29,6 +29,10 @@ MOST_OPEN = 8
 """Payments of which it is open whether a window saw them, up to which all sets are tried."""
 
 
+_SHOWN = 4
+"""Possible values that a finding names."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Event:
     """A stored card payment, and when it was committed.
@@ -126,11 +130,15 @@ class Windows:
                 if value == computed:
                     return
                 possible.append(computed)
+        known = ", ".join(sorted({repr(one) for one in possible[:_SHOWN]}))
+        more = f" or one of {len(possible)} values" if len(possible) > _SHOWN else ""
         sentence = (
-            f"{name} of {event.row.prediction_id} is {value!r}; by the payments committed before"
-            f" it is {' or '.join(sorted({repr(one) for one in possible}))}."
+            f"{name} of {event.row.prediction_id} is {value!r}; by the payments committed before,"
+            f" it is {known}{more}."
         )
-        yield Finding("wrong windows", sentence, event.row.tenant, mark_of(event.row.body))
+        mark = mark_of(event.row.body)
+        number = self._evidence.sent[event.row.tenant, mark][0].attempt.number
+        yield Finding("wrong windows", sentence, event.row.tenant, mark, number)
 
     def miscounted(self) -> Iterator[Finding]:
         """Find stored payments that the past of an entity does not have once."""
