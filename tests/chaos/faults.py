@@ -206,6 +206,10 @@ class Faults:
         """Let Postgres commit a batch and cut the line before the service learns of it."""
         self._world.proxy.cut_before_reply(b"\0insert")
 
+    def _statements_forgotten(self, _: Fault) -> None:
+        """Have Postgres forget prepared statements, as behind a pooler that resets sessions."""
+        self._world.proxy.forget_statements()
+
     def _sessions_terminated(self, _: Fault) -> None:
         if any(fault.startswith("postgres") for fault in self._shared.faults):
             return  # it may not answer

@@ -31,6 +31,7 @@ INSTANT = (
     "connections_reset",
     "reply_of_commit_cut",
     "sessions_terminated",
+    "statements_forgotten",
     "alias_moved",
     "policy_changed",
 )

@@ -18,6 +18,11 @@ from urllib.parse import parse_qs, urlsplit
 
 _START = 196608  # protocol 3.0; 3.2 and later differ in the lower half
 _BUFFER = 1 << 16
+_IDLE = b"Z\0\0\0\5I"
+"""Postgres's last message while it waits for a client that is in no transaction."""
+_FORGET = b"Q\0\0\0\x13DEALLOCATE ALL\0"
+_FORGOTTEN = b"C\0\0\0\x13DEALLOCATE ALL\0" + _IDLE
+_FORGET_S = 5.0
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class Proxy:
         port = self._listener.getsockname()[1]
         self.url = f"postgresql://{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}{parts.path}"
         self._open: list[socket.socket] = []
+        self._lines: list[_Line] = []
         self._flowing = threading.Event()
         self._flowing.set()
         self._accepts = True
@@ -101,6 +107,15 @@ class Proxy:
         finally:
             self._accepts = True
 
+    def forget_statements(self) -> None:
+        """Have every session forget its prepared statements before its next transaction.
+
+        A pooler does so when it gives a session to another client.
+        """
+        with self._lock:
+            for line in self._lines:
+                line.forgets = True
+
     def cut_before_reply(self, to: bytes) -> None:
         """Swallow Postgres's next reply to what contains `to`, and cut the line in its place."""
         self._swallow_replies_to = to
@@ -137,7 +152,9 @@ class Proxy:
                 with self._lock:
                     self._open = [end for end in self._open if end.fileno() >= 0]
                     self._open += [client, server]
-                _Line(self, client, server).start()
+                    self._lines = [line for line in self._lines if not line.has_ended]
+                    self._lines.append(line := _Line(self, client, server))
+                line.start()
 
 
 class _Line:
@@ -151,6 +168,16 @@ class _Line:
         self._started = False
         self._doomed = False
         self._ended: set[str] = set()
+        self._is_idle = False
+        self._forgotten = threading.Event()
+        self._forgotten.set()
+        self.forgets = False
+        """Whether the session is to forget its statements before its next transaction."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no byte will come in either direction."""
+        return len(self._ended) == 2
 
     def start(self) -> None:
         for pump in (self._upstream, self._downstream):
@@ -164,6 +191,12 @@ class _Line:
                 if marker is not None and marker in data:
                     self._doomed = True
                 self._read(data)
+                if self.forgets and self._is_idle:
+                    self.forgets = False
+                    self._forgotten.clear()
+                    self._server.sendall(_FORGET)
+                    self._forgotten.wait(_FORGET_S)
+                self._is_idle = False
                 self._server.sendall(data)
         self._end("upstream", self._server)
 
@@ -176,6 +209,12 @@ class _Line:
                     self._proxy.swallowed.set()
                     self._proxy.cut()
                     return
+                if not self._forgotten.is_set():
+                    while _FORGOTTEN not in data and (more := self._server.recv(_BUFFER)):
+                        data += more
+                    data = data.replace(_FORGOTTEN, b"", 1)
+                    self._forgotten.set()
+                self._is_idle = data.endswith(_IDLE) or not data
                 self._client.sendall(data)
         self._end("downstream", self._client)
 
@@ -184,7 +223,7 @@ class _Line:
         with contextlib.suppress(OSError):
             other.shutdown(socket.SHUT_RDWR)
         self._ended.add(direction)
-        if len(self._ended) == 2:
+        if self.has_ended:
             self._client.close()
             self._server.close()
 
