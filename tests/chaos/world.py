@@ -157,6 +157,7 @@ class World:
             home,
             self.port,
             directory=self.earlier.directory if earlier else PROJECT,
+            start_s=_READY_S,
             **environment,
         )
         self.service: Service = self._serving.enter_context(running)
