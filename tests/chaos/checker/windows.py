@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from math import inf, isnan
 
 from scoring.windows.definition import WindowDefinition
@@ -130,15 +130,42 @@ class Windows:
                 if value == computed:
                     return
                 possible.append(computed)
+        mark = mark_of(event.row.body)
+        number = self._evidence.sent[event.row.tenant, mark][0].attempt.number
+        if other := self._other_tenant(definition, event, [*surely, *open_]):
+            sentence = (
+                f"{name} of {event.row.prediction_id} is {value!r}, which counts payments of"
+                f" {other} too."
+            )
+            yield Finding("crossed", sentence, event.row.tenant, mark, number)
+            return
         known = ", ".join(sorted({repr(one) for one in possible[:_SHOWN]}))
         more = f" or one of {len(possible)} values" if len(possible) > _SHOWN else ""
         sentence = (
             f"{name} of {event.row.prediction_id} is {value!r}; by the payments committed before,"
             f" it is {known}{more}."
         )
-        mark = mark_of(event.row.body)
-        number = self._evidence.sent[event.row.tenant, mark][0].attempt.number
         yield Finding("wrong windows", sentence, event.row.tenant, mark, number)
+
+    def _other_tenant(
+        self, definition: WindowDefinition, event: _Event, own: Sequence[_Event]
+    ) -> str | None:
+        """Return the tenant whose payments of the same entity explain a window with the own ones.
+
+        Args:
+            definition: window.
+            event: payment whose window it is.
+            own: payments of its tenant that the window may have seen.
+        """
+        (field,) = definition.by
+        value = event.row.features[_name_of(definition)]
+        for (tenant, of_field, key), events in self._by_entity.items():
+            is_same = of_field == field and key == str(event.row.body[field])
+            if is_same and tenant != event.row.tenant:
+                theirs = [one for one in events if one.asked < event.answered]
+                if value == _value(definition, event, [*own, *theirs]):
+                    return tenant
+        return None
 
     def miscounted(self) -> Iterator[Finding]:
         """Find stored payments that the past of an entity does not have once."""
@@ -173,6 +200,11 @@ def _value(definition: WindowDefinition, event: _Event, seen: Sequence[_Event]) 
     return None if isnan(value) else value
 
 
+def _name_of(definition: WindowDefinition) -> str:
+    return next(name for name, one in _definitions().items() if one == definition)
+
+
+@cache
 def _definitions() -> dict[str, WindowDefinition]:
     definitions = features_of(WINDOWS, CARDS).windows
     return dict(zip(WINDOWS, definitions, strict=True))

@@ -296,7 +296,7 @@ def _fail(status: int) -> Callable[[SmallRun], None]:
         ("crossed", _show_anothers),
         ("crossed", _store_for_another),
         ("wrong windows", _miss_a_window),
-        ("wrong windows", _count_anothers),
+        ("crossed", _count_anothers),
         ("wrong windows", _keep_twice),
         ("wrong windows", _forget_the_past),
         ("mixed", _mix_versions),
