@@ -33,7 +33,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-unit test-history check chromium prometheus pgbouncer typescript screens screenshots bench bench-store bench-console bench-history bench-quality image test-image up lock clean
+.PHONY: help install demo test test-unit test-history chaos check chromium prometheus pgbouncer faketime typescript screens screenshots bench bench-store bench-console bench-history bench-quality image test-image up lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test-history: $(INSTALLED) ## Replay EVENTS=100000 payments, of DATA=handbook.pa
 	@case "$${EVENTS:-100000}" in *[!0-9]*|0*) \
 		echo "EVENTS is a number of payments, such as EVENTS=100000, not '$$EVENTS'." >&2; exit 2;; esac; \
 	HISTORY_EVENTS="$${EVENTS:-100000}" HISTORY_DATA="$$DATA" $(PY) -m pytest -q --timeout=0 tests/e2e/serving/test_stored_features.py
+
+chaos: $(INSTALLED) faketime ## Kill, stop, cut and fill while clients pay, then check every answer; SEED=1 MINUTES=5 (docs/reliability.md)
+	@$(PY) -m tests.chaos --seed "$(or $(SEED),1)" --minutes "$(or $(MINUTES),5)"
 
 check: $(INSTALLED) ## Lint, check formatting, types, imports between the packages and the lock files
 	@$(PY) -m ruff check .
@@ -74,6 +77,10 @@ typescript: | $(PY)
 
 pgbouncer: | $(PY)
 	@$(PY) -m tools.pgbouncer || true
+
+# Without it, the chaos runs leave the clock as it is, and say so.
+faketime: | $(PY)
+	@$(PY) -m tools.faketime || true
 
 screens: $(INSTALLED) chromium ## Take the screenshots of docs/lifecycle.md again; needs a running demo
 	@$(PY) -m tests.e2e.browser.screenshots

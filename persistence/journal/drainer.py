@@ -51,6 +51,13 @@ class KeyInFlight(StoreUnavailable):
         super().__init__("An open transaction holds an external_id of the journal.")
 
 
+class StatementsForgotten(StoreUnavailable):
+    """A session no longer has the statements prepared on it; they are tried again on another."""
+
+    def __init__(self) -> None:
+        super().__init__("Postgres has forgotten the prepared statements of a session.")
+
+
 class _Stored(NamedTuple):
     """What became of the decisions of a part.
 
@@ -83,7 +90,8 @@ class Drainer:
         """Store the oldest records, and remove them from the journal; return how many there were.
 
         Raises:
-            StoreUnavailable: Postgres is away, or a key is in flight; nothing was removed.
+            StoreUnavailable: Postgres is away or has forgotten prepared statements, or a key is in
+                flight; nothing was removed.
         """
         part = self._journal.oldest(PART_ROWS)
         if part:
@@ -110,6 +118,8 @@ class Drainer:
         except (psycopg.Error, DBAPIError) as error:
             if _is_repeated(error):
                 raise KeyInFlight from error
+            if isinstance(_cause(error), psycopg.errors.InvalidSqlStatementName):
+                raise StatementsForgotten from error
             if len(part) == 1:
                 self._refuse(part[0], str(error).strip().partition("\n")[0])
                 return
@@ -230,8 +240,11 @@ def _keep_batch(
 
 def _is_repeated(error: Exception) -> bool:
     """Whether another transaction has just committed a row of the part: its connection broke."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, psycopg.errors.UniqueViolation)
+    return isinstance(_cause(error), psycopg.errors.UniqueViolation)
+
+
+def _cause(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _name(location: Location, prediction_id: UUID) -> str:

@@ -254,9 +254,10 @@ def serving(
     port: int,
     *,
     directory: Path = PROJECT,
+    start_s: float = 60,
     **environment: str,
 ) -> Iterator[Service]:
-    """Run `bentoml serve` until the block ends; ready when it accepts requests."""
+    """Run `bentoml serve` until the block ends; it accepts requests after `start_s` at most."""
     child = Child(
         "the service",
         [sys.executable, "-m", "bentoml", "serve", "service:Sentinel", "--port", str(port)],
@@ -282,7 +283,7 @@ def serving(
             except httpx.TransportError:
                 return False
 
-        child.wait_until(alive, 60)
+        child.wait_until(alive, start_s)
         yield service
 
 

@@ -26,6 +26,7 @@ class OwnServer:
         self._postgres = EmbeddedPostgres(home)
         self.url = self._postgres.start()
         migrate.upgrade(self.url)
+        self._data = Path(self._value("current_setting('data_directory')"))
 
     def stop(self) -> None:
         """Stop it; nothing listens any more."""
@@ -35,10 +36,30 @@ class OwnServer:
         """Start it again, with what it had stored."""
         assert self._postgres.start() == self.url
 
+    def is_running(self) -> bool:
+        """Whether its first process lives."""
+        return self._postgres.is_running()
+
+    def kill(self) -> None:
+        """Kill its first process with SIGKILL; the others end when they notice."""
+        _send(self._postmaster(), signal.SIGKILL)
+
+    def kill_session(self) -> None:
+        """Kill a session with SIGKILL, upon which Postgres ends all of them and recovers."""
+        _send(
+            int(
+                self._value(
+                    "coalesce(max(pid), 0) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                    " AND backend_type = 'client backend'"
+                )
+            ),
+            signal.SIGKILL,
+        )
+
     def execute(self, statement: str) -> None:
         """Run a statement as the superuser."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -73,15 +94,23 @@ class OwnServer:
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
 
-    def _pids(self) -> list[int]:
+    def _value(self, expression: str) -> str:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            row = connection.execute("SELECT current_setting('data_directory')").fetchone()
+            row = connection.execute(f"SELECT {expression}").fetchone()
         assert row is not None
-        postmaster = int(Path(row[0], "postmaster.pid").read_text().split("\n", 1)[0])
+        return str(row[0])
+
+    def _postmaster(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def _pids(self) -> list[int]:
+        postmaster = self._postmaster()
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *map(int, children)]
 
 
 def _send(pid: int, number: signal.Signals) -> None:
+    if not pid:  # kill(0) would be every process of the caller's group
+        return
     with suppress(ProcessLookupError):  # a session that has just ended
         os.kill(pid, number)

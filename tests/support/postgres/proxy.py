@@ -18,6 +18,11 @@ from urllib.parse import parse_qs, urlsplit
 
 _START = 196608  # protocol 3.0; 3.2 and later differ in the lower half
 _BUFFER = 1 << 16
+_IDLE = b"Z\0\0\0\5I"
+"""Postgres's last message while it waits for a client that is in no transaction."""
+_FORGET = b"Q\0\0\0\x13DEALLOCATE ALL\0"
+_FORGOTTEN = b"C\0\0\0\x13DEALLOCATE ALL\0" + _IDLE
+_FORGET_S = 5.0
 
 
 @dataclass(slots=True)
@@ -53,8 +58,10 @@ class Proxy:
         port = self._listener.getsockname()[1]
         self.url = f"postgresql://{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}{parts.path}"
         self._open: list[socket.socket] = []
+        self._lines: list[_Line] = []
         self._flowing = threading.Event()
         self._flowing.set()
+        self._accepts = True
         self._swallow_replies_to: bytes | None = None
         self._lock = threading.Lock()
         self._traffic: Traffic | None = None
@@ -90,18 +97,41 @@ class Proxy:
         finally:
             self._flowing.set()
 
+    @contextlib.contextmanager
+    def refused(self) -> Iterator[None]:
+        """Cut every connection and each new one while the block runs."""
+        self._accepts = False
+        self.cut()
+        try:
+            yield
+        finally:
+            self._accepts = True
+
+    def forget_statements(self) -> None:
+        """Have every session forget its prepared statements before its next transaction.
+
+        A pooler does so when it gives a session to another client.
+        """
+        with self._lock:
+            for line in self._lines:
+                line.forgets = True
+
     def cut_before_reply(self, to: bytes) -> None:
         """Swallow Postgres's next reply to what contains `to`, and cut the line in its place."""
         self._swallow_replies_to = to
+
+    def disarm(self) -> None:
+        """Cut no reply that `cut_before_reply` has asked for and that has not come."""
+        self._swallow_replies_to = None
 
     def cut(self, abruptly: bool = False) -> None:
         """Cut every connection; abruptly: with a reset, as by a process that is killed."""
         with self._lock:
             doomed, self._open = self._open, []
         for end in doomed:
-            if abruptly:
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it has ended by itself
+                if abruptly:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
@@ -111,10 +141,20 @@ class Proxy:
                 client, _ = self._listener.accept()
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 server = socket.socket(socket.AF_UNIX)
-                server.connect(self._socket)
+                try:
+                    if not self._accepts:
+                        raise ConnectionRefusedError
+                    server.connect(self._socket)
+                except OSError:  # Postgres is away
+                    client.close()
+                    server.close()
+                    continue
                 with self._lock:
+                    self._open = [end for end in self._open if end.fileno() >= 0]
                     self._open += [client, server]
-                _Line(self, client, server).start()
+                    self._lines = [line for line in self._lines if not line.has_ended]
+                    self._lines.append(line := _Line(self, client, server))
+                line.start()
 
 
 class _Line:
@@ -127,6 +167,17 @@ class _Line:
         self._pending = b""
         self._started = False
         self._doomed = False
+        self._ended: set[str] = set()
+        self._is_idle = False
+        self._forgotten = threading.Event()
+        self._forgotten.set()
+        self.forgets = False
+        """Whether the session is to forget its statements before its next transaction."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no byte will come in either direction."""
+        return len(self._ended) == 2
 
     def start(self) -> None:
         for pump in (self._upstream, self._downstream):
@@ -140,8 +191,14 @@ class _Line:
                 if marker is not None and marker in data:
                     self._doomed = True
                 self._read(data)
+                if self.forgets and self._is_idle:
+                    self.forgets = False
+                    self._forgotten.clear()
+                    self._server.sendall(_FORGET)
+                    self._forgotten.wait(_FORGET_S)
+                self._is_idle = False
                 self._server.sendall(data)
-        self._close(self._server)
+        self._end("upstream", self._server)
 
     def _downstream(self) -> None:
         with contextlib.suppress(OSError):
@@ -152,13 +209,23 @@ class _Line:
                     self._proxy.swallowed.set()
                     self._proxy.cut()
                     return
+                if not self._forgotten.is_set():
+                    while _FORGOTTEN not in data and (more := self._server.recv(_BUFFER)):
+                        data += more
+                    data = data.replace(_FORGOTTEN, b"", 1)
+                    self._forgotten.set()
+                self._is_idle = data.endswith(_IDLE) or not data
                 self._client.sendall(data)
-        self._close(self._client)
+        self._end("downstream", self._client)
 
-    @staticmethod
-    def _close(end: socket.socket) -> None:
+    def _end(self, direction: str, other: socket.socket) -> None:
+        """End the other direction too; when both have ended, give their descriptors back."""
         with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            other.shutdown(socket.SHUT_RDWR)
+        self._ended.add(direction)
+        if self.has_ended:
+            self._client.close()
+            self._server.close()
 
     def _read(self, data: bytes) -> None:
         """Take whole messages off the stream; the ones before the login carry no type."""

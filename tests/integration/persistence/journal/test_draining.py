@@ -30,6 +30,7 @@ from tests.support.data.own_events import CardTenant
 from tests.support.event_types import an_event_type
 from tests.support.factories import a_decision, a_prediction, decision_at, write_whole
 from tests.support.fixture_types import MakeTenant, Rows
+from tests.support.postgres.proxy import Proxy
 
 NOW = datetime.now(UTC)
 
@@ -232,6 +233,27 @@ def test_a_key_that_is_in_flight_is_tried_again(
             store.drainer.drain_part()
     drain(store)
     assert store.drainer.outcomes == {"stored": 1}
+
+
+def test_a_record_is_tried_again_where_postgres_has_forgotten_prepared_statements(
+    database: str, make_tenant: MakeTenant, tmp_path: Path, rows: Rows
+) -> None:
+    tenant = make_tenant()
+    with Proxy(database) as proxy:
+        store = JournalledStore(proxy.url, tmp_path)
+        store.circuit.open(StoreUnavailable("away"))
+        for _ in range(8):  # psycopg prepares what it has executed five times
+            journalled(store.log.write([a_decision(tenant.id)]))
+            assert store.drainer.drain_part() == 1
+        journalled(store.log.write([a_decision(tenant.id)]))
+        proxy.forget_statements()
+        with pytest.raises(StoreUnavailable, match="forgotten"):
+            store.drainer.drain_part()
+        drain(store)
+        assert store.drainer.outcomes == {"stored": 9}
+        store.close()
+    assert files.quarantined(tmp_path / "0") == []
+    assert len(rows("SELECT id FROM predictions")) == 9
 
 
 def test_late_decisions_are_in_the_figures_of_their_hour(

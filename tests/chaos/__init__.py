@@ -1,0 +1,1 @@
+"""Faults against real processes while clients pay, and a checker of what they were answered."""

@@ -1,0 +1,1 @@
+"""The schedule and the checker of the chaos runs."""
