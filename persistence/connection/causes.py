@@ -225,6 +225,12 @@ def running(error: psycopg.Error, detail: str) -> StoreUnavailable | None:
                 "Postgres took too long; try again shortly.",
                 reason=f"Postgres took too long ({line}).",
             )
+        case errors.InvalidSqlStatementName():
+            return StoreBusy(
+                "Postgres has forgotten its prepared statements; try again shortly.",
+                reason=f"Postgres has forgotten its prepared statements ({line}): a pooler between"
+                " Postgres and this process resets sessions.",
+            )
     if not isinstance(error, psycopg.OperationalError):
         return None
     return StoreUnavailable(detail, reason=f"{detail.rstrip('.')} ({line}).")

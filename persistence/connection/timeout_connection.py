@@ -71,8 +71,18 @@ class TimeoutConnection(psycopg.Connection[Any]):
         super().set_autocommit(value)
 
     def wait(self, gen: PQGen[RV], *args: Any, **named: Any) -> RV:  # noqa: ANN401 - psycopg's
-        """Wait as psycopg does, which resumes its generators every 0.1 s even without a reply."""
-        return super().wait(self._within_timeout(gen), *args, **named)
+        """Wait as psycopg does, which resumes its generators every 0.1 s even without a reply.
+
+        Raises:
+            psycopg.errors.InvalidSqlStatementName: Postgres has forgotten the statements that this
+                connection prepared; they are prepared again when they are next used.
+        """
+        try:
+            return super().wait(self._within_timeout(gen), *args, **named)
+        except psycopg.errors.InvalidSqlStatementName:
+            # A pooler that resets sessions drops them. psycopg would go on to use their names.
+            self._prepared.clear()
+            raise
 
     def _exec_command(self, command: Any, *args: Any, **named: Any) -> PQGen[Any]:  # noqa: ANN401 - psycopg's
         """Run a command of psycopg's own; after its BEGIN put the settings in force."""
