@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from app.startup import Dependencies
 from observability.tracing import Traces
+from serving.admission import Admission
 from serving.batching.batch_scorer import BatchScorer
 from serving.batching.item import AnsweredBatch, Item
 from serving.endpoints import ScoringEndpoints
@@ -58,4 +59,4 @@ def scoring_app(dependencies: Dependencies) -> ASGIApp:
         "/score/batch": endpoints.score_many,
         "/explain": endpoints.explain,
     }
-    return FastPath(Starlette(), apis, Traces(), timeout_s=_TIMEOUT_S, max_in_flight=1)
+    return FastPath(Starlette(), apis, Traces(), timeout_s=_TIMEOUT_S, admission=Admission(1))

@@ -1,0 +1,159 @@
+"""The HTTP protocol of a worker's connections: uvicorn's, which refuses at small cost.
+
+A request that one too many are in flight for is refused here, as soon as it is parsed, with bytes
+that are prepared: no task, no middleware, no JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from uvicorn.config import HTTP_PROTOCOLS, Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.server import ServerState
+
+from app.draining import DrainingProtocol, is_draining
+from observability.request_id import HEADER, request_id
+from serving.admission import MAX_RETRY_AFTER_S, Admission
+from web.problems import problem_response
+from web.request_body import SMALL_BYTES
+from web.request_metrics import count_request
+
+MAX_HELD = 4096
+"""Refusals that are held at a time, each of which holds a connection; more are sent at once."""
+
+
+class _Answered:
+    """Stands for the cycle of a request that no application sees."""
+
+    response_started = response_complete = True
+    message_event = asyncio.Event()
+
+
+class ServiceProtocol(DrainingProtocol):
+    """One connection.
+
+    Args:
+        config, server_state, app_state, _loop: as of uvicorn's protocol.
+        admission: limit of the scoring requests in flight.
+        paths: paths of the scoring routes.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        admission: Admission,
+        paths: Collection[str],
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._admission = admission
+        self._paths = paths
+        self._refused: tuple[str, bytes] | None = None
+        self._refusal: asyncio.TimerHandle | None = None
+        self._next_refusal_s = 0.0
+
+    def on_headers_complete(self) -> None:
+        """Refuse the request, or start to answer it."""
+        self._end_hold()
+        path = self.url.decode("ascii", "replace")
+        if path in self._paths and self._is_plain():
+            if not self._admission.enter():
+                self._refused = path, request_id(self.headers).encode()
+                self.cycle = _Answered()  # type: ignore[assignment]
+                return
+            self.scope["admitted"] = True  # type: ignore[typeddict-unknown-key]
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the request is received, and answer it if it is refused.
+
+        A client that comes again earlier than Retry-After asks is answered as late as it should
+        have come, so that it cannot turn refusals into more requests.
+        """
+        if self._refused is None:
+            super().on_message_complete()
+            return
+        wait_s = self._next_refusal_s - self.loop.time()
+        if wait_s <= 0 or self._admission.held >= MAX_HELD:
+            self._send_refusal()
+        else:
+            self._admission.held += 1
+            self._refusal = self.loop.call_later(wait_s, self._end_hold)
+
+    def _end_hold(self) -> None:
+        """Send the refusal that is held, if there is one."""
+        if self._refusal is not None:
+            self._forget_hold()
+            self._send_refusal()
+
+    def _forget_hold(self) -> None:
+        if self._refusal is not None:
+            self._refusal.cancel()
+            self._refusal = None
+            self._admission.held -= 1
+
+    def _send_refusal(self) -> None:
+        assert self._refused is not None  # noqa: S101 - one is refused
+        (path, identifier), self._refused = self._refused, None
+        retry_after_s = self._admission.retry_after_s
+        self._next_refusal_s = self.loop.time() + retry_after_s
+        lines = [_HEADS[retry_after_s]]
+        for name, value in self.server_state.default_headers:
+            lines += [name, b": ", value, b"\r\n"]
+        lines += [HEADER, b": ", identifier, b"\r\n\r\n", _BODY]
+        self.transport.write(b"".join(lines))
+        count_request(path, HTTPStatus.TOO_MANY_REQUESTS, 0.0)
+        self.on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._forget_hold()
+        super().connection_lost(exc)
+
+    def _is_plain(self) -> bool:
+        """Whether the request is an ordinary one on a connection where no other is in flight."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        if self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+            return False
+        if is_draining(self.server_state):
+            return False
+        for name, value in self.headers:
+            if name == b"content-length":
+                if int(value) > SMALL_BYTES:
+                    return False
+            elif name in {b"transfer-encoding", b"expect"}:
+                return False
+        return True
+
+
+def use_protocol(admission: Admission, paths: Collection[str]) -> None:
+    """Make servers that are created from now on in this process speak `ServiceProtocol`.
+
+    Args:
+        admission: limit of the scoring requests in flight.
+        paths: paths of the scoring routes.
+    """
+    # BentoML creates uvicorn's configuration, which looks the protocol up by this name.
+    HTTP_PROTOCOLS["auto"] = partial(ServiceProtocol, admission=admission, paths=paths)  # type: ignore[assignment]
+
+
+def _head(retry_after_s: int) -> bytes:
+    error = HTTPException(HTTPStatus.TOO_MANY_REQUESTS)
+    headers = problem_response(error).headers
+    headers["retry-after"] = str(retry_after_s)
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers.raw)
+    return STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + lines
+
+
+_HEADS = {seconds: _head(seconds) for seconds in range(1, MAX_RETRY_AFTER_S + 1)}
+_BODY = bytes(problem_response(HTTPException(HTTPStatus.TOO_MANY_REQUESTS)).body)

@@ -1,0 +1,136 @@
+"""The limit of scoring requests in flight, which is lower while there is an overload.
+
+Up to `max_in_flight` requests nothing is refused, so a burst waits and is served. One more begins
+an overload: then every request in flight makes the others wait without a gain, because batches of a
+few dozen decide nearly as many payments a second as larger ones. So the limit follows the latency
+of what is admitted: it is as high as keeps that within `TOLERANCE` times the latency of a request
+that is alone. docs/decisions/0023-overload.md has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from time import perf_counter
+
+TOLERANCE = 4.0
+"""Highest mean latency in an overload, as a multiple of that of a request that is alone."""
+FIRST_LIMIT = 64
+"""Limit at the beginning of the first overload of a process."""
+MIN_LIMIT = 16
+WINDOW_S = 0.1
+"""Time over which the mean latency is taken, and after which the limit is set again."""
+CALM_S = 1.0
+"""Time without a refusal after which an overload is over."""
+REFUSALS_PER_S = 1000
+"""Refusals that take a few per cent of a core; Retry-After grows where there are more."""
+MAX_RETRY_AFTER_S = 5
+_GROWTH = 1 / 16
+_LARGEST_CUT = 0.7
+_NEW_SAMPLE = 1 / 32
+"""Weight of a new sample in the latency of a request that is alone."""
+
+
+class Admission:
+    """Counts the requests in flight and refuses those that are too many.
+
+    Attributes:
+        limit: number of requests in flight from which one more is refused.
+        in_flight: number of requests that were admitted and are not answered yet.
+        held: number of refusals that are held back.
+        retry_after_s: whole seconds after which a refused client may ask again, 1 to
+            MAX_RETRY_AFTER_S.
+
+    Args:
+        max_in_flight: limit while there is no overload.
+        now_s: monotonic clock, in seconds.
+    """
+
+    def __init__(self, max_in_flight: int, now_s: Callable[[], float] = perf_counter) -> None:
+        self.limit = max_in_flight
+        self.in_flight = 0
+        self.held = 0
+        self.retry_after_s = 1
+        self._refusals = 0
+        self._counting_since_s = 0.0
+        self._max_in_flight = max_in_flight
+        self._now_s = now_s
+        self._is_alone = False
+        self._alone_s: float | None = None
+        self._overload_limit = min(FIRST_LIMIT, max_in_flight)
+        self._overload_began_s: float | None = None
+        self._refused_s = 0.0
+        self._window_began_s = 0.0
+        self._total_s = 0.0
+        self._samples = 0
+
+    def enter(self) -> bool:
+        """Admit a request, which has to `leave`, or return False: it is refused."""
+        if self.in_flight >= self.limit and not self._is_over():
+            self._refuse()
+            return False
+        self._is_alone = self.in_flight == 0
+        self.in_flight += 1
+        return True
+
+    def leave(self, arrived_s: float | None) -> None:
+        """Count a request that was admitted as answered.
+
+        Args:
+            arrived_s: time at which it arrived, by the clock; None: its latency does not count, for
+                example because it holds many payments.
+        """
+        self.in_flight -= 1
+        if arrived_s is None:
+            return
+        now_s = self._now_s()
+        if self._overload_began_s is None:
+            if self._is_alone and self.in_flight == 0:
+                self._learn(now_s - arrived_s)
+        elif arrived_s >= self._overload_began_s:
+            self._total_s += now_s - arrived_s
+            self._samples += 1
+            if now_s - self._window_began_s >= WINDOW_S:
+                self._adjust(now_s)
+
+    def _refuse(self) -> None:
+        now_s = self._refused_s = self._now_s()
+        if self._overload_began_s is None:
+            self._overload_began_s = self._counting_since_s = now_s
+            self.limit = self._overload_limit
+            self._begin_window(now_s)
+        self._refusals += 1
+        if now_s - self._counting_since_s >= 1.0:
+            # Clients that come again after so many seconds are so many times as many a second.
+            clients = self._refusals / (now_s - self._counting_since_s) * self.retry_after_s
+            wanted = ceil(clients / REFUSALS_PER_S)
+            self.retry_after_s = min(max(1, wanted), MAX_RETRY_AFTER_S)
+            self._counting_since_s, self._refusals = now_s, 0
+
+    def _is_over(self) -> bool:
+        """Whether an overload is over, which ends it."""
+        if self._overload_began_s is None or self._now_s() - self._refused_s < CALM_S:
+            return False
+        self._overload_began_s = None
+        self.limit = self._max_in_flight
+        self.retry_after_s, self._refusals = 1, 0
+        return True
+
+    def _learn(self, alone_s: float) -> None:
+        if self._alone_s is None:
+            self._alone_s = alone_s
+        self._alone_s += (alone_s - self._alone_s) * _NEW_SAMPLE
+
+    def _adjust(self, now_s: float) -> None:
+        """Set the limit by the mean latency of the window."""
+        if self._alone_s is not None:
+            ratio = self._alone_s * TOLERANCE * self._samples / self._total_s
+            change = _GROWTH if ratio >= 1 else max(ratio, _LARGEST_CUT) - 1
+            limit = max(MIN_LIMIT, self.limit + round(self.limit * change))
+            self._overload_limit = self.limit = min(limit, self._max_in_flight)
+        self._begin_window(now_s)
+
+    def _begin_window(self, now_s: float) -> None:
+        self._window_began_s = now_s
+        self._total_s = 0.0
+        self._samples = 0

@@ -1,0 +1,141 @@
+"""The limit of requests in flight follows the latency while there is an overload."""
+
+from __future__ import annotations
+
+from serving.admission import (
+    CALM_S,
+    FIRST_LIMIT,
+    MAX_RETRY_AFTER_S,
+    MIN_LIMIT,
+    REFUSALS_PER_S,
+    TOLERANCE,
+    WINDOW_S,
+    Admission,
+)
+
+ALONE_S = 0.001
+MAX = 1024
+
+
+class Clock:
+    """A clock that the tests move."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def an_admission() -> tuple[Admission, Clock]:
+    """Return one that knows the latency of a request that is alone."""
+    clock = Clock()
+    admission = Admission(MAX, clock)
+    for _ in range(100):
+        answer_one(admission, clock, ALONE_S)
+    return admission, clock
+
+
+def answer_one(admission: Admission, clock: Clock, took_s: float) -> None:
+    assert admission.enter()
+    arrived_s = clock.now_s
+    clock.now_s += took_s
+    admission.leave(arrived_s)
+
+
+def overload(admission: Admission) -> None:
+    """Fill it, and let those that were admitted before leave."""
+    while admission.enter():
+        pass
+    while admission.in_flight:
+        admission.leave(None)
+
+
+def serve(admission: Admission, clock: Clock, took_s: float, windows: int) -> None:
+    """Serve requests of a latency for some windows, while one more is refused in each."""
+    for _ in range(windows):
+        arrived_s = clock.now_s
+        while admission.enter():
+            pass
+        clock.now_s += max(took_s, WINDOW_S)
+        while admission.in_flight:
+            admission.leave(clock.now_s - took_s if clock.now_s - took_s > arrived_s else arrived_s)
+
+
+def test_nothing_is_refused_up_to_the_largest_number_in_flight() -> None:
+    admission, _ = an_admission()
+    assert [admission.enter() for _ in range(MAX)] == [True] * MAX
+    assert admission.limit == MAX
+    assert not admission.enter()
+
+
+def test_an_overload_lowers_the_limit_until_the_backlog_is_served() -> None:
+    admission, _ = an_admission()
+    for _ in range(MAX):
+        admission.enter()
+    assert not admission.enter()
+    assert admission.limit == FIRST_LIMIT
+    for _ in range(MAX - FIRST_LIMIT):
+        admission.leave(None)
+        assert not admission.enter()
+    admission.leave(None)
+    assert admission.enter()
+
+
+def test_the_limit_falls_while_requests_take_too_long_and_grows_while_they_do_not() -> None:
+    admission, clock = an_admission()
+    overload(admission)
+    serve(admission, clock, ALONE_S * TOLERANCE * 1.3, 3)
+    assert MIN_LIMIT < admission.limit < FIRST_LIMIT
+    serve(admission, clock, ALONE_S * TOLERANCE * 10, 20)
+    assert admission.limit == MIN_LIMIT
+    serve(admission, clock, ALONE_S * TOLERANCE * 0.8, 200)
+    assert admission.limit == MAX
+
+
+def test_requests_from_before_the_overload_do_not_count() -> None:
+    admission, clock = an_admission()
+    long_ago_s = clock.now_s - 3
+    overload(admission)
+    clock.now_s += WINDOW_S * 2
+    admission.enter()
+    admission.leave(long_ago_s)
+    assert admission.limit == FIRST_LIMIT
+
+
+def test_the_overload_is_over_after_a_time_without_a_refusal() -> None:
+    admission, clock = an_admission()
+    overload(admission)
+    for _ in range(FIRST_LIMIT):
+        assert admission.enter()
+    assert not admission.enter()
+    clock.now_s += CALM_S
+    assert admission.enter()
+    assert admission.limit == MAX
+
+
+def test_without_a_latency_to_compare_with_the_limit_stays() -> None:
+    clock = Clock()
+    admission = Admission(MAX, clock)
+    overload(admission)
+    serve(admission, clock, 0.5, 5)
+    assert admission.limit == FIRST_LIMIT
+
+
+def test_more_clients_are_asked_to_wait_longer() -> None:
+    admission, clock = an_admission()
+    overload(admission)
+    while admission.enter():
+        pass
+    assert admission.retry_after_s == 1
+    # Three times as many clients as may be refused in a second; each obeys Retry-After.
+    clients = 3 * REFUSALS_PER_S
+    for _ in range(10):
+        each_s = admission.retry_after_s / clients
+        for _ in range(clients):
+            clock.now_s += each_s
+            assert not admission.enter()
+    assert admission.retry_after_s == 3
+    for _ in range(100 * REFUSALS_PER_S):
+        clock.now_s += 1 / (50 * REFUSALS_PER_S)
+        admission.enter()
+    assert admission.retry_after_s == MAX_RETRY_AFTER_S
