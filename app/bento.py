@@ -39,6 +39,7 @@ from serving.admission import Admission
 from serving.batching.item import Item
 from serving.batching.worker_thread import WorkerThread
 from serving.fast_path import Api, FastPath
+from serving.rate_limits import RateLimits
 from web.head import HeadAsGet
 from web.problems import ProblemBackstop
 from web.request_metrics import RequestMetrics
@@ -85,12 +86,15 @@ class SentinelApp(ServiceAppFactory):
 
     Attributes:
         traces: tracer of the process, off until the service starts it.
+        admission: limit of the scoring requests in flight.
+        rate_limits: limits of payments a second, which the service connects.
     """
 
     def __init__(self, service: bentoml.Service[Any], is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self.traces = Traces()
         self.admission = Admission(self.max_concurrency)
+        self.rate_limits = RateLimits()
         self._apis: dict[str, Api] = {}
         self._batch_sizes: dict[str, Any] = {}
         self._latest_size = dict.fromkeys(self.dispatchers, 1)

@@ -15,6 +15,7 @@ from serving.batching.batch_scorer import BatchScorer
 from serving.batching.item import AnsweredBatch, Item
 from serving.endpoints import ScoringEndpoints
 from serving.fast_path import FastPath
+from serving.rate_limits import RateLimits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -52,6 +53,7 @@ def scoring_app(dependencies: Dependencies) -> ASGIApp:
         dependencies.alias_follower,
         dependencies.log,
         dependencies.store_checks,
+        RateLimits(),
         _Direct(dependencies.batch_scorer),
     )
     apis = {

@@ -1,10 +1,10 @@
 """End a worker without a broken connection: every request that reaches it is answered.
 
 uvicorn closes its socket and every idle connection as soon as it is asked to end. A request that a
-client sends at that moment on such a connection, or in the backlog of the socket, is answered with a
-reset. So a worker first goes on for a while: it takes connections and requests as before, and the
-last reply of each connection has `Connection: close`. An idle connection ends after the time after
-which it ends anyway. Then the socket is closed, with no connection left in its backlog.
+client sends at that moment on such a connection, or in the backlog of the socket, is answered with
+a reset. So a worker first goes on for a while: it takes connections and requests as before, and the
+last reply of each connection has `Connection: close`. Then the socket is closed, with no connection
+left in its backlog, and after it what is still idle.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from uvicorn.server import ServerState
 
 from app.supervisor import KEEPS_SOCKET
 
-DRAIN_S = 5.0
-"""Longest time in which connections are taken after the request to end: the time after which an
-idle connection is closed. The requests that are then in flight are answered, too."""
+DRAIN_S = 10.0
+"""Longest time in which connections are taken after the request to end. The requests that are then
+in flight, which take 10 s at most, are answered, too; the supervisor kills the worker after 30."""
 QUIET_S = 0.2
 """Time without any connection after which none is expected."""
 LAST_REQUEST_S = 1.0

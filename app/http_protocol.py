@@ -1,16 +1,16 @@
 """The HTTP protocol of a worker's connections: uvicorn's, which refuses at small cost.
 
-A request that one too many are in flight for is refused here, as soon as it is parsed, with bytes
-that are prepared: no task, no middleware, no JSON.
+A scoring request for which there is no room, or whose caller has reached a limit, is refused here
+as soon as its headers are read, with bytes that are prepared: no task, no middleware, no JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from uvicorn.config import HTTP_PROTOCOLS, Config
@@ -19,13 +19,32 @@ from uvicorn.server import ServerState
 
 from app.draining import DrainingProtocol, is_draining
 from observability.request_id import HEADER, request_id
+from scoring.errors import RateLimited
 from serving.admission import MAX_RETRY_AFTER_S, Admission
+from serving.rate_limits import RateLimits
+from web.headers import caller_of
 from web.problems import problem_response
 from web.request_body import SMALL_BYTES
 from web.request_metrics import count_request
 
 MAX_HELD = 4096
 """Refusals that are held at a time, each of which holds a connection; more are sent at once."""
+
+
+class _Refusal(NamedTuple):
+    """A prepared reply: its head without date and id, its body, and its Retry-After."""
+
+    head: bytes
+    body: bytes
+    retry_after_s: int
+
+
+class _Refused(NamedTuple):
+    """The request of a connection that is refused: its path, its id and the reply to it."""
+
+    path: str
+    identifier: bytes
+    reply: _Refusal
 
 
 class _Answered:
@@ -41,6 +60,7 @@ class ServiceProtocol(DrainingProtocol):
     Args:
         config, server_state, app_state, _loop: as of uvicorn's protocol.
         admission: limit of the scoring requests in flight.
+        rates: limits of payments a second.
         paths: paths of the scoring routes.
     """
 
@@ -52,12 +72,14 @@ class ServiceProtocol(DrainingProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         admission: Admission,
+        rates: RateLimits,
         paths: Collection[str],
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._admission = admission
+        self._rates = rates
         self._paths = paths
-        self._refused: tuple[str, bytes] | None = None
+        self._refused: _Refused | None = None
         self._refusal: asyncio.TimerHandle | None = None
         self._next_refusal_s = 0.0
 
@@ -65,12 +87,10 @@ class ServiceProtocol(DrainingProtocol):
         """Refuse the request, or start to answer it."""
         self._end_hold()
         path = self.url.decode("ascii", "replace")
-        if path in self._paths and self._is_plain():
-            if not self._admission.enter():
-                self._refused = path, request_id(self.headers).encode()
-                self.cycle = _Answered()  # type: ignore[assignment]
-                return
-            self.scope["admitted"] = True  # type: ignore[typeddict-unknown-key]
+        if path in self._paths and self._is_plain() and (refusal := self._refusal_now()):
+            self._refused = _Refused(path, request_id(self.headers).encode(), refusal)
+            self.cycle = _Answered()  # type: ignore[assignment]
+            return
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -89,6 +109,17 @@ class ServiceProtocol(DrainingProtocol):
             self._admission.held += 1
             self._refusal = self.loop.call_later(wait_s, self._end_hold)
 
+    def _refusal_now(self) -> _Refusal | None:
+        """Return the reply to a request that is refused; None admits it."""
+        caller = caller_of(self.headers)
+        if error := self._rates.refusal(caller):
+            return _of_rate(error)
+        tenant_id = self._rates.tenant_id(caller)
+        if not self._admission.enter(tenant_id):
+            return _BUSY[self._admission.retry_after_s]
+        self.scope["admitted"] = tenant_id  # type: ignore[typeddict-unknown-key]
+        return None
+
     def _end_hold(self) -> None:
         """Send the refusal that is held, if there is one."""
         if self._refusal is not None:
@@ -103,13 +134,12 @@ class ServiceProtocol(DrainingProtocol):
 
     def _send_refusal(self) -> None:
         assert self._refused is not None  # noqa: S101 - one is refused
-        (path, identifier), self._refused = self._refused, None
-        retry_after_s = self._admission.retry_after_s
-        self._next_refusal_s = self.loop.time() + retry_after_s
-        lines = [_HEADS[retry_after_s]]
+        (path, identifier, reply), self._refused = self._refused, None
+        self._next_refusal_s = self.loop.time() + reply.retry_after_s
+        lines = [reply.head]
         for name, value in self.server_state.default_headers:
             lines += [name, b": ", value, b"\r\n"]
-        lines += [HEADER, b": ", identifier, b"\r\n\r\n", _BODY]
+        lines += [HEADER, b": ", identifier, b"\r\n\r\n", reply.body]
         self.transport.write(b"".join(lines))
         count_request(path, HTTPStatus.TOO_MANY_REQUESTS, 0.0)
         self.on_response_complete()
@@ -136,24 +166,33 @@ class ServiceProtocol(DrainingProtocol):
         return True
 
 
-def use_protocol(admission: Admission, paths: Collection[str]) -> None:
+def use_protocol(admission: Admission, rates: RateLimits, paths: Collection[str]) -> None:
     """Make servers that are created from now on in this process speak `ServiceProtocol`.
 
     Args:
         admission: limit of the scoring requests in flight.
+        rates: limits of payments a second.
         paths: paths of the scoring routes.
     """
     # BentoML creates uvicorn's configuration, which looks the protocol up by this name.
-    HTTP_PROTOCOLS["auto"] = partial(ServiceProtocol, admission=admission, paths=paths)  # type: ignore[assignment]
+    protocol = partial(ServiceProtocol, admission=admission, rates=rates, paths=paths)
+    HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment]
 
 
-def _head(retry_after_s: int) -> bytes:
-    error = HTTPException(HTTPStatus.TOO_MANY_REQUESTS)
-    headers = problem_response(error).headers
-    headers["retry-after"] = str(retry_after_s)
-    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers.raw)
-    return STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + lines
+def _prepared(error: Exception, retry_after_s: int) -> _Refusal:
+    response = problem_response(error)
+    response.headers["retry-after"] = str(retry_after_s)
+    lines = (name + b": " + value + b"\r\n" for name, value in response.raw_headers)
+    head = STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + b"".join(lines)
+    return _Refusal(head, bytes(response.body), retry_after_s)
 
 
-_HEADS = {seconds: _head(seconds) for seconds in range(1, MAX_RETRY_AFTER_S + 1)}
-_BODY = bytes(problem_response(HTTPException(HTTPStatus.TOO_MANY_REQUESTS)).body)
+@lru_cache(maxsize=1024)
+def _of_rate(error: RateLimited) -> _Refusal:
+    return _prepared(error, int(error.headers["Retry-After"]))
+
+
+_BUSY = {
+    seconds: _prepared(HTTPException(HTTPStatus.TOO_MANY_REQUESTS), seconds)
+    for seconds in range(1, MAX_RETRY_AFTER_S + 1)
+}

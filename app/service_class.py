@@ -25,7 +25,7 @@ class SentinelService(bentoml.Service[Any]):
 
         self.inject_config()
         factory = SentinelApp(self, is_main=is_main)
-        use_protocol(factory.admission, factory.scoring_paths)
+        use_protocol(factory.admission, factory.rate_limits, factory.scoring_paths)
         drain_before_shutdown()
         app: Starlette = factory()
         # A path with an extra slash gets 404, not a redirect that no document describes.

@@ -50,6 +50,7 @@ class Admission:
         self.limit = max_in_flight
         self.in_flight = 0
         self.held = 0
+        self._in_flight_of: dict[int | None, int] = {}
         self.retry_after_s = 1
         self._refusals = 0
         self._counting_since_s = 0.0
@@ -64,23 +65,41 @@ class Admission:
         self._total_s = 0.0
         self._samples = 0
 
-    def enter(self) -> bool:
-        """Admit a request, which has to `leave`, or return False: it is refused."""
+    def enter(self, tenant_id: int | None = None) -> bool:
+        """Admit a request, which has to `leave`, or return False: it is refused.
+
+        In an overload, a tenant that has less than its share in flight is admitted all the same:
+        the share is the limit divided by the tenants that have requests in flight.
+
+        Args:
+            tenant_id: tenant of the request; None: it is not known, as of all strangers together.
+        """
+        own = self._in_flight_of.get(tenant_id, 0)
         if self.in_flight >= self.limit and not self._is_over():
-            self._refuse()
-            return False
+            is_overload = self._overload_began_s is not None
+            tenants = len(self._in_flight_of) + (own == 0)
+            if not is_overload or own >= self.limit // tenants:
+                self._refuse()
+                return False
         self._is_alone = self.in_flight == 0
         self.in_flight += 1
+        self._in_flight_of[tenant_id] = own + 1
         return True
 
-    def leave(self, arrived_s: float | None) -> None:
+    def leave(self, arrived_s: float | None, tenant_id: int | None = None) -> None:
         """Count a request that was admitted as answered.
 
         Args:
             arrived_s: time at which it arrived, by the clock; None: its latency does not count, for
                 example because it holds many payments.
+            tenant_id: tenant that it entered with.
         """
         self.in_flight -= 1
+        own = self._in_flight_of[tenant_id] - 1
+        if own:
+            self._in_flight_of[tenant_id] = own
+        else:
+            del self._in_flight_of[tenant_id]
         if arrived_s is None:
             return
         now_s = self._now_s()

@@ -100,7 +100,8 @@ class FastPath:
         """Return the API's response, or the problem that describes its error."""
         if request.method != "POST":
             return problem_response(HTTPException(405, headers={"Allow": "POST"}))
-        if "admitted" not in request.scope and not self._admission.enter():
+        tenant_id = request.scope.get("admitted")
+        if "admitted" not in request.scope and not self._admission.enter(tenant_id):
             return problem_response(HTTPException(429))
         timer = asyncio.timeout(self._timeout_s)
         try:
@@ -118,7 +119,8 @@ class FastPath:
                 logger.warning("%s: %s", request.url.path, error)
             return problem_response(error)
         finally:
-            self._admission.leave(arrived_s if request.scope["path"] == SINGLE else None)
+            is_single = request.scope["path"] == SINGLE
+            self._admission.leave(arrived_s if is_single else None, tenant_id)
 
 
 def _with_header(send: Send, header: tuple[bytes, bytes]) -> Send:

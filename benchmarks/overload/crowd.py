@@ -31,14 +31,14 @@ class Crowd:
     """Clients of one tenant.
 
     Attributes:
-        name: name of the clients in the results.
         endpoint: route that they call.
         clients: number of connections, each with one request in flight.
+        pause_s: pause of a client between a reply and its next request.
     """
 
-    name: str
     endpoint: Endpoint
     clients: int
+    pause_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ async def _run(
     clients: list[_Client] = []
     for crowd, answers in zip(crowds, found, strict=True):
         requests = itertools.cycle([crowd.endpoint.request(body) for body in bodies])
-        opened = [_Client(requests, answers) for _ in range(crowd.clients)]
+        opened = [_Client(requests, answers, crowd.pause_s) for _ in range(crowd.clients)]
         for group in _groups(opened):
             await asyncio.gather(*(_open(loop, client, crowd.endpoint) for client in group))
         clients += opened
@@ -133,9 +133,10 @@ async def _open(loop: asyncio.AbstractEventLoop, client: _Client, endpoint: Endp
 class _Client(asyncio.Protocol):
     """One connection, with one request in flight."""
 
-    def __init__(self, requests: itertools.cycle[bytes], answers: Answers) -> None:
+    def __init__(self, requests: itertools.cycle[bytes], answers: Answers, pause_s: float) -> None:
         self._requests = requests
         self._answers = answers
+        self._pause_s = pause_s
         self._head = b""
         self._missing = 0
         self._is_stopped = False
@@ -146,6 +147,8 @@ class _Client(asyncio.Protocol):
 
     def send(self) -> None:
         """Send the next request."""
+        if self._is_stopped:
+            return
         self._sent_s = perf_counter()
         self._transport.write(next(self._requests))
 
@@ -172,9 +175,12 @@ class _Client(asyncio.Protocol):
             self._missing = end + len(_HEAD_END) + int(length[1] if length else 0) - len(data)
         if not self._missing:
             self._count()
-            self.send()
+            if self._pause_s:
+                asyncio.get_running_loop().call_later(self._pause_s, self.send)
+            else:
+                self.send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         if not self._is_stopped:
             self._answers.closed += 1
 

@@ -20,6 +20,7 @@ from app.http_protocol import ServiceProtocol
 from observability.tracing import Traces
 from serving.admission import Admission
 from serving.fast_path import FastPath
+from serving.rate_limits import RateLimits
 from tests.support.load import request
 from web.request_body import SMALL_BYTES
 
@@ -38,6 +39,7 @@ class Server:
 
     def __init__(self) -> None:
         self.admission = Admission(1)
+        self.rates = RateLimits()
         self.received = 0
         self.go = asyncio.Event()
 
@@ -60,7 +62,11 @@ class Server:
         config = Config(app, log_config=None, timeout_keep_alive=5)
         config.load()
         make = partial(
-            ServiceProtocol, config, ServerState(), {}, admission=self.admission, paths=apis
+            ServiceProtocol,
+            *(config, ServerState(), {}),
+            admission=self.admission,
+            rates=self.rates,
+            paths=apis,
         )
         server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
         async with server:

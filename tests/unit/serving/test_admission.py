@@ -139,3 +139,26 @@ def test_more_clients_are_asked_to_wait_longer() -> None:
         clock.now_s += 1 / (50 * REFUSALS_PER_S)
         admission.enter()
     assert admission.retry_after_s == MAX_RETRY_AFTER_S
+
+
+def test_in_an_overload_a_tenant_below_its_share_is_admitted_and_one_above_is_not() -> None:
+    admission, _ = an_admission()
+    while admission.enter(1):
+        pass
+    while admission.in_flight > FIRST_LIMIT:
+        admission.leave(None, 1)
+    assert not admission.enter(1)
+    assert [admission.enter(2) for _ in range(FIRST_LIMIT)].count(True) == FIRST_LIMIT // 2
+    # The tenant that floods gives up what it has too much, and gets its share again.
+    for _ in range(FIRST_LIMIT // 2 + 1):
+        assert not admission.enter(1)
+        admission.leave(None, 1)
+    assert admission.enter(1)
+    assert not admission.enter(1)
+
+
+def test_one_tenant_alone_has_the_whole_limit() -> None:
+    admission, _ = an_admission()
+    overload(admission)
+    assert [admission.enter(1) for _ in range(FIRST_LIMIT)] == [True] * FIRST_LIMIT
+    assert not admission.enter(1)
