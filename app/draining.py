@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from uvicorn import Server
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from app.slow_requests import TimedProtocol
 from app.supervisor import KEEPS_SOCKET
 
 DRAIN_S = 10.0
@@ -39,7 +39,7 @@ def drain_before_shutdown() -> None:
     Server.shutdown = _drain_and_shut_down  # type: ignore[method-assign]
 
 
-class DrainingProtocol(HttpToolsProtocol):
+class DrainingProtocol(TimedProtocol):
     """A connection whose last reply says so while the server drains."""
 
     def on_headers_complete(self) -> None:

@@ -1,7 +1,8 @@
 """The HTTP protocol of a worker's connections: uvicorn's, which refuses at small cost.
 
-A scoring request for which there is no room, or whose caller has reached a limit, is refused here
-as soon as its headers are read, with bytes that are prepared: no task, no middleware, no JSON.
+A scoring request counts from the time at which it is received whole, so that slow clients take no
+room from others. If there is none, or its caller has reached a limit, it is refused here, with
+bytes that are prepared: no task, no middleware, no JSON.
 """
 
 from __future__ import annotations
@@ -79,29 +80,51 @@ class ServiceProtocol(DrainingProtocol):
         self._admission = admission
         self._rates = rates
         self._paths = paths
+        self._arriving: str | None = None
+        self._body = bytearray()
         self._refused: _Refused | None = None
         self._refusal: asyncio.TimerHandle | None = None
         self._next_refusal_s = 0.0
 
     def on_headers_complete(self) -> None:
-        """Refuse the request, or start to answer it."""
+        """Wait for the body of a scoring request, or start to answer another one."""
         self._end_hold()
         path = self.url.decode("ascii", "replace")
-        if path in self._paths and self._is_plain() and (refusal := self._refusal_now()):
-            self._refused = _Refused(path, request_id(self.headers).encode(), refusal)
-            self.cycle = _Answered()  # type: ignore[assignment]
-            return
-        super().on_headers_complete()
+        if path in self._paths and self._is_plain():
+            self._arriving = path
+            self._body = bytearray()
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Receive a part of the body."""
+        if self._arriving is None:
+            super().on_body(body)
+        else:
+            self._body += body
 
     def on_message_complete(self) -> None:
-        """Note that the request is received, and answer it if it is refused.
+        """Start to answer a scoring request that is received, or refuse it."""
+        if self._arriving is None:
+            super().on_message_complete()
+            return
+        path, self._arriving = self._arriving, None
+        if refusal := self._refusal_now():
+            self.waits_since_s = None
+            self._refused = _Refused(path, request_id(self.headers).encode(), refusal)
+            self.cycle = _Answered()  # type: ignore[assignment]
+            self._refuse()
+        else:
+            super().on_headers_complete()
+            super().on_body(self._body)
+            super().on_message_complete()
+
+    def _refuse(self) -> None:
+        """Send the refusal, or hold it.
 
         A client that comes again earlier than Retry-After asks is answered as late as it should
         have come, so that it cannot turn refusals into more requests.
         """
-        if self._refused is None:
-            super().on_message_complete()
-            return
         wait_s = self._next_refusal_s - self.loop.time()
         if wait_s <= 0 or self._admission.held >= MAX_HELD:
             self._send_refusal()

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from app import slow_requests
 from app.http_protocol import ServiceProtocol
 from observability.tracing import Traces
 from serving.admission import Admission
@@ -93,6 +94,10 @@ class Connection:
         headers = dict(line.lower().split(": ", 1) for line in head[1:-1])
         body = await self._reader.readexactly(int(headers["content-length"]))
         return int(head[0].split(" ")[1]), headers, body
+
+    async def is_closed(self) -> bool:
+        """Whether nothing more comes."""
+        return await self._reader.read() == b""
 
     def close(self) -> None:
         self._writer.close()
@@ -192,6 +197,63 @@ def test_a_client_that_leaves_while_its_refusal_is_held_is_forgotten() -> None:
         hasty.close()
         while server.admission.held:
             await asyncio.sleep(0.001)
+
+    while_one_is_in_flight(run)
+
+
+def test_a_request_counts_when_it_is_received_whole() -> None:
+    async def run(server: Server, port: int) -> None:
+        server.go.set()
+        while server.admission.in_flight:
+            await asyncio.sleep(0.001)
+        slow = await Connection.open(port)
+        slow.send(POST[:-1])
+        await asyncio.sleep(0.05)
+        assert server.admission.in_flight == 0
+        other = await Connection.open(port)
+        other.send(POST)
+        assert (await other.receive())[0] == 200
+        slow.send(POST[-1:])
+        assert (await slow.receive())[0] == 200
+        for one in (slow, other):
+            one.close()
+
+    while_one_is_in_flight(run)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /sco", POST[:-10], POST[:-1]], ids=["nothing", "line", "head", "body"]
+)
+def test_a_request_that_does_not_arrive_in_time_is_408_and_its_connection_ends(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slow_requests, "ARRIVAL_S", 0.2)
+    monkeypatch.setattr(slow_requests, "_STEP_S", 0.05)
+
+    async def run(server: Server, port: int) -> None:
+        slow = await Connection.open(port)
+        slow.send(sent)
+        assert (await slow.receive())[0] == 408
+        assert await slow.is_closed()
+        assert server.received == 1
+
+    while_one_is_in_flight(run)
+
+
+def test_a_connection_that_waits_for_its_next_request_or_its_reply_is_not_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slow_requests, "ARRIVAL_S", 0.1)
+    monkeypatch.setattr(slow_requests, "_STEP_S", 0.02)
+
+    async def run(_: Server, port: int) -> None:
+        idle = await Connection.open(port)
+        idle.send(request("POST", "/elsewhere", b"{}"))
+        await idle.receive()
+        await asyncio.sleep(0.3)
+        idle.send(request("POST", "/elsewhere", b"{}"))
+        assert (await idle.receive())[2] == b"below"
+        idle.close()
 
     while_one_is_in_flight(run)
 
