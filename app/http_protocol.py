@@ -8,6 +8,7 @@ bytes that are prepared: no task, no middleware, no JSON.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Collection
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -122,8 +123,8 @@ class ServiceProtocol(DrainingProtocol):
     def _refuse(self) -> None:
         """Send the refusal, or hold it.
 
-        A client that comes again earlier than Retry-After asks is answered as late as it should
-        have come, so that it cannot turn refusals into more requests.
+        A client that comes again much earlier than Retry-After asks is answered about when it
+        should have come, so that it cannot turn refusals into more requests.
         """
         wait_s = self._next_refusal_s - self.loop.time()
         if wait_s <= 0 or self._admission.held >= MAX_HELD:
@@ -158,7 +159,9 @@ class ServiceProtocol(DrainingProtocol):
     def _send_refusal(self) -> None:
         assert self._refused is not None  # noqa: S101 - one is refused
         (path, identifier, reply), self._refused = self._refused, None
-        self._next_refusal_s = self.loop.time() + reply.retry_after_s
+        # Not the whole time for everyone, so that those who were refused together come apart.
+        share = 0.5 + random.random() / 2  # noqa: S311 - the number needs no secrecy
+        self._next_refusal_s = self.loop.time() + reply.retry_after_s * share
         lines = [reply.head]
         for name, value in self.server_state.default_headers:
             lines += [name, b": ", value, b"\r\n"]

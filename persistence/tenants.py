@@ -116,6 +116,14 @@ def find_tenant(engine: Engine, slug: str) -> Tenant:
     return _found(row, slug)
 
 
+def limits_of(engine: Engine, tenant_id: int) -> TenantLimits:
+    """Return the limits of a tenant's payments a second."""
+    statement = select(TenantRow.payments_per_second, TenantRow.key_payments_per_second)
+    with tenant_transaction(engine, tenant_id) as connection:
+        row = connection.execute(statement.where(TenantRow.id == tenant_id)).one()
+    return TenantLimits(*row)
+
+
 def set_test_mode(engine: Engine, slug: str, is_test: bool, *, actor: Actor = SERVICE) -> Tenant:
     """Put the tenant with that slug in test mode, or make it live.
 

@@ -314,6 +314,7 @@ class RateLimited(Overloaded):
 
     code = "rate-limited"
     title = "More payments a second than are allowed"
+    retry = "Yes, after Retry-After, and fewer a second; nothing was decided or stored"
 
     def __init__(self, detail: str, *, headers: Mapping[str, str]) -> None:
         super().__init__(detail)

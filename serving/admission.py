@@ -21,7 +21,8 @@ MIN_LIMIT = 16
 WINDOW_S = 0.1
 """Time over which the mean latency is taken, and after which the limit is set again."""
 CALM_S = 1.0
-"""Time without a refusal after which an overload is over."""
+"""Time without a refusal, beyond Retry-After, after which an overload is over. Clients that obey it
+come again in that time: if all were admitted then, they would be as many as before."""
 REFUSALS_PER_S = 1000
 """Refusals that take a few per cent of a core; Retry-After grows where there are more."""
 MAX_RETRY_AFTER_S = 5
@@ -128,7 +129,9 @@ class Admission:
 
     def _is_over(self) -> bool:
         """Whether an overload is over, which ends it."""
-        if self._overload_began_s is None or self._now_s() - self._refused_s < CALM_S:
+        if self._overload_began_s is None or self.held:
+            return False
+        if self._now_s() - self._refused_s < CALM_S + self.retry_after_s:
             return False
         self._overload_began_s = None
         self.limit = self._max_in_flight
@@ -141,10 +144,13 @@ class Admission:
         self._alone_s += (alone_s - self._alone_s) * _NEW_SAMPLE
 
     def _adjust(self, now_s: float) -> None:
-        """Set the limit by the mean latency of the window."""
+        """Set the limit by the mean latency of the window, which was reached if it is to grow."""
+        if self._is_over():
+            return
         if self._alone_s is not None:
             ratio = self._alone_s * TOLERANCE * self._samples / self._total_s
-            change = _GROWTH if ratio >= 1 else max(ratio, _LARGEST_CUT) - 1
+            growth = _GROWTH if self._refused_s >= self._window_began_s else 0.0
+            change = growth if ratio >= 1 else max(ratio, _LARGEST_CUT) - 1
             limit = max(MIN_LIMIT, self.limit + round(self.limit * change))
             self._overload_limit = self.limit = min(limit, self._max_in_flight)
         self._begin_window(now_s)

@@ -152,7 +152,7 @@ def test_a_client_that_comes_again_at_once_is_answered_when_it_should_have_come(
         begun_s = perf_counter()
         hasty.send(POST)
         assert (await hasty.receive())[0] == 429
-        assert perf_counter() - begun_s > 0.9
+        assert perf_counter() - begun_s > 0.4
         hasty.close()
 
     while_one_is_in_flight(run)
@@ -168,7 +168,7 @@ def test_a_hasty_client_is_admitted_at_once_when_there_is_room() -> None:
         await asyncio.sleep(0.05)
         hasty.send(POST)
         assert (await hasty.receive())[0] == 200
-        assert perf_counter() - begun_s < 0.9
+        assert perf_counter() - begun_s < 0.4
         hasty.close()
 
     while_one_is_in_flight(run)

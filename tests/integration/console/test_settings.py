@@ -15,7 +15,8 @@ from console.access import COOKIE
 from persistence.api_keys import verify_key
 from persistence.monitoring.job_runs import record_job
 from persistence.people.users import find_user
-from persistence.tenants import Tenant, set_four_eyes, set_four_eyes_policy
+from persistence.tenants import Tenant, set_four_eyes, set_four_eyes_policy, set_limits
+from scoring.tenant import TenantLimits
 from tests.support.console.site import Site
 from tests.support.data.people import put_person
 from tests.support.data.review import decide, store
@@ -205,3 +206,12 @@ def test_the_settings_say_what_is_kept_how_long_and_what_is_the_oldest(site: Sit
     assert "It last ran " in page
     assert re.search(r"--retain-months</span></code></td><td>2 Jan( 2026)? 03:04</td>", page)
     assert "A session 30 minutes without a request, 12 hours at most; a link 24 hours" in page
+
+
+def test_the_page_of_keys_shows_the_limits_of_payments_a_second(site: Site) -> None:
+    chris = site.person("admin")
+    assert "payments a second" not in chris.get(KEYS).text
+    set_limits(site.engine, site.tenant.slug, TenantLimits(tenant=5000, key=50))
+    shown = chris.get(KEYS).text
+    assert "All keys together may send 5,000 payments a second" in shown
+    assert "Each key may send 50 payments a second" in shown

@@ -108,9 +108,41 @@ def test_the_overload_is_over_after_a_time_without_a_refusal() -> None:
     for _ in range(FIRST_LIMIT):
         assert admission.enter()
     assert not admission.enter()
-    clock.now_s += CALM_S
+    clock.now_s += CALM_S + admission.retry_after_s - 0.01
+    assert not admission.enter()
+    clock.now_s += CALM_S + admission.retry_after_s
     assert admission.enter()
     assert admission.limit == MAX
+
+
+def test_the_overload_goes_on_while_refusals_are_held() -> None:
+    admission, clock = an_admission()
+    overload(admission)
+    admission.held = 1
+    clock.now_s += 10
+    for _ in range(FIRST_LIMIT):
+        assert admission.enter()
+    assert not admission.enter()
+
+
+def test_the_overload_is_over_too_when_requests_end_and_none_was_refused() -> None:
+    admission, clock = an_admission()
+    overload(admission)
+    clock.now_s += CALM_S + admission.retry_after_s
+    answer_one(admission, clock, ALONE_S)
+    assert admission.limit == MAX
+
+
+def test_a_limit_that_is_not_reached_does_not_grow() -> None:
+    admission, clock = an_admission()
+    overload(admission)
+    limits = []
+    for _ in range(8):
+        clock.now_s += WINDOW_S
+        answer_one(admission, clock, ALONE_S)
+        limits.append(admission.limit)
+    # In the first window it was reached.
+    assert set(limits) == {limits[0]}
 
 
 def test_without_a_latency_to_compare_with_the_limit_stays() -> None:
