@@ -20,8 +20,8 @@ class SentinelService(bentoml.Service[Any]):
     def to_asgi(self, is_main: bool = True) -> Starlette:
         """Return the ASGI application; called once a worker."""
         from app.bento import SentinelApp
-        from app.draining import drain_before_shutdown
-        from app.http_protocol import use_protocol
+        from app.connections.draining import drain_before_shutdown
+        from app.connections.protocol import use_protocol
 
         self.inject_config()
         factory = SentinelApp(self, is_main=is_main)

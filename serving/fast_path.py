@@ -49,7 +49,8 @@ class FastPath:
         traces: tracer of the process.
         timeout_s: seconds after which a request is cancelled (504).
         admission: limit of the requests to these paths that run at a time; one more is refused
-            (429), here unless the connection's protocol has asked for it (`app/http_protocol.py`).
+            (429), here unless the protocol of the connection has done so
+            (`app/connections/protocol.py`).
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from uvicorn.config import HTTP_PROTOCOLS, Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
-from app.draining import DrainingProtocol, is_draining
+from app.connections.draining import DrainingProtocol, is_draining
 from observability.request_id import HEADER, request_id
 from scoring.errors import RateLimited
 from serving.admission import MAX_RETRY_AFTER_S, Admission
@@ -117,7 +117,7 @@ class ServiceProtocol(DrainingProtocol):
             self._refuse()
         else:
             super().on_headers_complete()
-            super().on_body(self._body)
+            super().on_body(bytes(self._body))
             super().on_message_complete()
 
     def _refuse(self) -> None:

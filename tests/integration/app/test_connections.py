@@ -16,8 +16,8 @@ from starlette.responses import Response
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from app import slow_requests
-from app.http_protocol import ServiceProtocol
+from app.connections import slow_requests
+from app.connections.protocol import ServiceProtocol
 from observability.tracing import Traces
 from serving.admission import Admission
 from serving.fast_path import FastPath

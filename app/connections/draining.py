@@ -19,7 +19,7 @@ from functools import partial
 from uvicorn import Server
 from uvicorn.server import ServerState
 
-from app.slow_requests import TimedProtocol
+from app.connections.slow_requests import TimedProtocol
 from app.supervisor import KEEPS_SOCKET
 
 DRAIN_S = 10.0
