@@ -23,9 +23,10 @@ WINDOW_S = 0.1
 CALM_S = 1.0
 """Time without a refusal, beyond Retry-After, after which an overload is over. Clients that obey it
 come again in that time: if all were admitted then, they would be as many as before."""
-REFUSALS_PER_S = 1000
-"""Refusals that take a few per cent of a core; Retry-After grows where there are more."""
-MAX_RETRY_AFTER_S = 5
+REFUSED_PER_ANSWERED = 0.4
+"""Refusals for each request that is answered; Retry-After grows where there are more. A refusal
+costs a fifth of an answer or less, so these take 8 % of what the process can do."""
+MAX_RETRY_AFTER_S = 10
 _GROWTH = 1 / 16
 _LARGEST_CUT = 0.7
 _NEW_SAMPLE = 1 / 32
@@ -54,6 +55,7 @@ class Admission:
         self._in_flight_of: dict[int | None, int] = {}
         self.retry_after_s = 1
         self._refusals = 0
+        self._answered = 0
         self._counting_since_s = 0.0
         self._max_in_flight = max_in_flight
         self._now_s = now_s
@@ -96,6 +98,7 @@ class Admission:
             tenant_id: tenant that it entered with.
         """
         self.in_flight -= 1
+        self._answered += 1
         own = self._in_flight_of[tenant_id] - 1
         if own:
             self._in_flight_of[tenant_id] = own
@@ -116,16 +119,19 @@ class Admission:
     def _refuse(self) -> None:
         now_s = self._refused_s = self._now_s()
         if self._overload_began_s is None:
-            self._overload_began_s = self._counting_since_s = now_s
+            self._overload_began_s = now_s
             self.limit = self._overload_limit
+            self._begin_counting(now_s)
             self._begin_window(now_s)
         self._refusals += 1
-        if now_s - self._counting_since_s >= 1.0:
-            # Clients that come again after so many seconds are so many times as many a second.
-            clients = self._refusals / (now_s - self._counting_since_s) * self.retry_after_s
-            wanted = ceil(clients / REFUSALS_PER_S)
+        counted_s = now_s - self._counting_since_s
+        if counted_s >= self.retry_after_s:
+            # In as long as they were asked to wait, each client was refused once.
+            clients = self._refusals / counted_s * self.retry_after_s
+            allowed = self._answered / counted_s * REFUSED_PER_ANSWERED
+            wanted = ceil(clients / allowed) if allowed else MAX_RETRY_AFTER_S
             self.retry_after_s = min(max(1, wanted), MAX_RETRY_AFTER_S)
-            self._counting_since_s, self._refusals = now_s, 0
+            self._begin_counting(now_s)
 
     def _is_over(self) -> bool:
         """Whether an overload is over, which ends it."""
@@ -135,7 +141,7 @@ class Admission:
             return False
         self._overload_began_s = None
         self.limit = self._max_in_flight
-        self.retry_after_s, self._refusals = 1, 0
+        self.retry_after_s = 1
         return True
 
     def _learn(self, alone_s: float) -> None:
@@ -154,6 +160,10 @@ class Admission:
             limit = max(MIN_LIMIT, self.limit + round(self.limit * change))
             self._overload_limit = self.limit = min(limit, self._max_in_flight)
         self._begin_window(now_s)
+
+    def _begin_counting(self, now_s: float) -> None:
+        self._counting_since_s = now_s
+        self._refusals = self._answered = 0
 
     def _begin_window(self, now_s: float) -> None:
         self._window_began_s = now_s

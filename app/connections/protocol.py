@@ -160,8 +160,9 @@ class ServiceProtocol(DrainingProtocol):
         assert self._refused is not None  # noqa: S101 - one is refused
         (path, identifier, reply), self._refused = self._refused, None
         # Not the whole time for everyone, so that those who were refused together come apart.
-        share = 0.5 + random.random() / 2  # noqa: S311 - the number needs no secrecy
-        self._next_refusal_s = self.loop.time() + reply.retry_after_s * share
+        share = 0.75 + random.random() / 4  # noqa: S311 - the number needs no secrecy
+        wait_s = min(reply.retry_after_s, MAX_RETRY_AFTER_S) * share
+        self._next_refusal_s = self.loop.time() + wait_s
         lines = [reply.head]
         for name, value in self.server_state.default_headers:
             lines += [name, b": ", value, b"\r\n"]

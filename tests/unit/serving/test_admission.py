@@ -7,7 +7,6 @@ from serving.admission import (
     FIRST_LIMIT,
     MAX_RETRY_AFTER_S,
     MIN_LIMIT,
-    REFUSALS_PER_S,
     TOLERANCE,
     WINDOW_S,
     Admission,
@@ -153,24 +152,37 @@ def test_without_a_latency_to_compare_with_the_limit_stays() -> None:
     assert admission.limit == FIRST_LIMIT
 
 
+def ask_and_answer(admission: Admission, clock: Clock, clients: int, answered_per_s: int) -> None:
+    """Let clients that obey Retry-After ask for some seconds, while requests are answered."""
+    due = 0.0
+    for _ in range(12):
+        wait_s = admission.retry_after_s
+        for _ in range(clients):
+            clock.now_s += wait_s / clients
+            assert not admission.enter()
+            due += answered_per_s * wait_s / clients
+            while due >= 1:
+                due -= 1
+                admission.leave(None)
+                assert admission.enter()
+
+
 def test_more_clients_are_asked_to_wait_longer() -> None:
     admission, clock = an_admission()
     overload(admission)
     while admission.enter():
         pass
     assert admission.retry_after_s == 1
-    # Three times as many clients as may be refused in a second; each obeys Retry-After.
-    clients = 3 * REFUSALS_PER_S
-    for _ in range(10):
-        each_s = admission.retry_after_s / clients
-        for _ in range(clients):
-            clock.now_s += each_s
-            assert not admission.enter()
-    assert admission.retry_after_s == 3
-    for _ in range(100 * REFUSALS_PER_S):
-        clock.now_s += 1 / (50 * REFUSALS_PER_S)
-        admission.enter()
+    ask_and_answer(admission, clock, clients=1200, answered_per_s=1000)
+    assert admission.retry_after_s in {3, 4}
+    ask_and_answer(admission, clock, clients=1200, answered_per_s=200)
     assert admission.retry_after_s == MAX_RETRY_AFTER_S
+    ask_and_answer(admission, clock, clients=600, answered_per_s=200)
+    assert admission.retry_after_s in {8, 9}
+    ask_and_answer(admission, clock, clients=6000, answered_per_s=200)
+    assert admission.retry_after_s == MAX_RETRY_AFTER_S
+    ask_and_answer(admission, clock, clients=300, answered_per_s=1000)
+    assert admission.retry_after_s == 1
 
 
 def test_in_an_overload_a_tenant_below_its_share_is_admitted_and_one_above_is_not() -> None:
