@@ -4,7 +4,8 @@ Up to `max_in_flight` requests nothing is refused, so a burst waits and is serve
 an overload: then every request in flight makes the others wait without a gain, because batches of a
 few dozen decide nearly as many payments a second as larger ones. So the limit follows the latency
 of what is admitted: it is as high as keeps that within `TOLERANCE` times the latency of a request
-that is alone. docs/decisions/0023-overload.md has the measurements.
+that is alone, but never so low that batches are small. docs/decisions/0023-overload.md has the
+measurements.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from time import perf_counter
 
 TOLERANCE = 4.0
 """Highest mean latency in an overload, as a multiple of that of a request that is alone."""
-FIRST_LIMIT = 64
+FIRST_LIMIT = 128
 """Limit at the beginning of the first overload of a process."""
-MIN_LIMIT = 16
+MIN_LIMIT = 64
+"""Lowest limit, whatever the latency: 64 clients get nine tenths of the goodput of 256, 16 clients
+two thirds (docs/performance.md, medium model)."""
 WINDOW_S = 0.1
 """Time over which the mean latency is taken, and after which the limit is set again."""
 CALM_S = 1.0
