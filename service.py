@@ -123,12 +123,14 @@ class Sentinel:
             journal_max_bytes=settings.journal_max_bytes,
             journal_key_seconds=settings.journal_key_seconds,
         )
+        app.rate_limits.follow(self.dependencies.alias_follower.limits)
         self.endpoints = ScoringEndpoints(
             self.dependencies.engine,
             self.dependencies.auth,
             self.dependencies.alias_follower,
             self.dependencies.log,
             self.dependencies.store_checks,
+            app.rate_limits,
             queue=app,
         )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import bentoml
@@ -35,9 +35,11 @@ from app.upload_timeout import UploadTimeout
 from observability.deferred import LoopDeferredQueue
 from observability.tracing import Traces
 from scoring.errors import Overloaded
+from serving.admission import Admission
 from serving.batching.item import Item
 from serving.batching.worker_thread import WorkerThread
 from serving.fast_path import Api, FastPath
+from serving.rate_limits import RateLimits
 from web.head import HeadAsGet
 from web.problems import ProblemBackstop
 from web.request_metrics import RequestMetrics
@@ -84,11 +86,15 @@ class SentinelApp(ServiceAppFactory):
 
     Attributes:
         traces: tracer of the process, off until the service starts it.
+        admission: limit of the scoring requests in flight.
+        rate_limits: limits of payments a second, which the service connects.
     """
 
     def __init__(self, service: bentoml.Service[Any], is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self.traces = Traces()
+        self.admission = Admission(self.max_concurrency)
+        self.rate_limits = RateLimits()
         self._apis: dict[str, Api] = {}
         self._batch_sizes: dict[str, Any] = {}
         self._latest_size = dict.fromkeys(self.dispatchers, 1)
@@ -151,7 +157,7 @@ class SentinelApp(ServiceAppFactory):
             apis=self._apis,
             traces=self.traces,
             timeout_s=self.timeout,
-            max_in_flight=self.max_concurrency,
+            admission=self.admission,
         )
         metrics = Middleware(RequestMetrics, system_paths=SYSTEM_PATHS, traces=self.traces)
         inherited = [m for m in super().middlewares if m.cls is not RunnerTrafficMetricsMiddleware]
@@ -164,6 +170,11 @@ class SentinelApp(ServiceAppFactory):
             metrics,
             *inherited,
         ]
+
+    @property
+    def scoring_paths(self) -> Collection[str]:
+        """The paths of the scoring routes, once the process is connected."""
+        return self._apis.keys()
 
     async def readyz(self, _: Request) -> Response:
         """Return 200 when this process can decide a payment now, else 503."""

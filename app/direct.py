@@ -10,10 +10,12 @@ from starlette.applications import Starlette
 
 from app.startup import Dependencies
 from observability.tracing import Traces
+from serving.admission import Admission
 from serving.batching.batch_scorer import BatchScorer
 from serving.batching.item import AnsweredBatch, Item
 from serving.endpoints import ScoringEndpoints
 from serving.fast_path import FastPath
+from serving.rate_limits import RateLimits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -51,6 +53,7 @@ def scoring_app(dependencies: Dependencies) -> ASGIApp:
         dependencies.alias_follower,
         dependencies.log,
         dependencies.store_checks,
+        RateLimits(),
         _Direct(dependencies.batch_scorer),
     )
     apis = {
@@ -58,4 +61,4 @@ def scoring_app(dependencies: Dependencies) -> ASGIApp:
         "/score/batch": endpoints.score_many,
         "/explain": endpoints.explain,
     }
-    return FastPath(Starlette(), apis, Traces(), timeout_s=_TIMEOUT_S, max_in_flight=1)
+    return FastPath(Starlette(), apis, Traces(), timeout_s=_TIMEOUT_S, admission=Admission(1))

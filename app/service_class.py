@@ -20,9 +20,14 @@ class SentinelService(bentoml.Service[Any]):
     def to_asgi(self, is_main: bool = True) -> Starlette:
         """Return the ASGI application; called once a worker."""
         from app.bento import SentinelApp
+        from app.connections.draining import drain_before_shutdown
+        from app.connections.protocol import use_protocol
 
         self.inject_config()
-        app: Starlette = SentinelApp(self, is_main=is_main)()
+        factory = SentinelApp(self, is_main=is_main)
+        use_protocol(factory.admission, factory.rate_limits, factory.scoring_paths)
+        drain_before_shutdown()
+        app: Starlette = factory()
         # A path with an extra slash gets 404, not a redirect that no document describes.
         app.router.redirect_slashes = False
         return app

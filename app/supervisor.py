@@ -12,6 +12,9 @@ import tempfile
 
 from bentoml._internal.utils.circus import Arbiter
 
+KEEPS_SOCKET = "SENTINEL_KEEPS_SOCKET"
+"""Variable of workers whose socket other workers use after them: those of `--reload`."""
+
 _bentoml_init = Arbiter.__init__
 
 
@@ -33,5 +36,9 @@ def _private_init(self: Arbiter, *arguments: object, **options: object) -> None:
         place = f"ipc://{folder.name}/"
     options |= {"endpoint": f"{place}control", "pubsub_endpoint": f"{place}events"}
     _bentoml_init(self, *arguments, **options)
+    if folder:
+        for watcher in self.iter_watchers():
+            # Each starts its worker with a copy of the environment that it made before.
+            watcher.env[KEEPS_SOCKET] = "1"
     if folder:
         self.exit_stack.callback(folder.cleanup)

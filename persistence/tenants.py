@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import available_timezones
 
 from babel.numbers import is_currency
@@ -14,7 +15,7 @@ from persistence.engine import transaction
 from persistence.tables.tenants import TenantRow
 from persistence.tenancy import SERVICE, tenant_transaction
 from scoring.errors import FieldError, InvalidRequest, UnknownTenant
-from scoring.tenant import is_slug, model_name_problem
+from scoring.tenant import TenantLimits, is_slug, model_name_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Tenant:
         four_eyes: a model version serves it only after a second person's approval.
         four_eyes_policy: a policy is in force only after a second person's approval.
         journal: its payments are decided while Postgres is away, and journalled.
+        payments_per_second: most payments that a process takes of it a second; None: no limit.
+        key_payments_per_second: the same of each of its API keys.
     """
 
     id: int
@@ -38,11 +41,20 @@ class Tenant:
     four_eyes: bool = False
     four_eyes_policy: bool = False
     journal: bool = False
+    payments_per_second: int | None = None
+    key_payments_per_second: int | None = None
+
+    @property
+    def limits(self) -> TenantLimits | None:
+        """The limits of payments a second; None without any."""
+        limits = TenantLimits(self.payments_per_second, self.key_payments_per_second)
+        return None if limits == TenantLimits() else limits
 
 
 _COLUMNS = (
     *(TenantRow.id, TenantRow.slug, TenantRow.model_name),
     *(TenantRow.is_test, TenantRow.four_eyes, TenantRow.four_eyes_policy, TenantRow.journal),
+    *(TenantRow.payments_per_second, TenantRow.key_payments_per_second),
 )
 
 
@@ -102,6 +114,14 @@ def find_tenant(engine: Engine, slug: str) -> Tenant:
     with transaction(engine) as connection:
         row = connection.execute(select(*_COLUMNS).where(TenantRow.slug == slug)).one_or_none()
     return _found(row, slug)
+
+
+def limits_of(engine: Engine, tenant_id: int) -> TenantLimits:
+    """Return the limits of a tenant's payments a second."""
+    statement = select(TenantRow.payments_per_second, TenantRow.key_payments_per_second)
+    with tenant_transaction(engine, tenant_id) as connection:
+        row = connection.execute(statement.where(TenantRow.id == tenant_id)).one()
+    return TenantLimits(*row)
 
 
 def set_test_mode(engine: Engine, slug: str, is_test: bool, *, actor: Actor = SERVICE) -> Tenant:
@@ -170,6 +190,29 @@ def set_journal(engine: Engine, slug: str, journal: bool, *, actor: Actor = SERV
     return _update(engine, slug, actor, journal=journal)
 
 
+def set_limits(
+    engine: Engine, slug: str, limits: TenantLimits, *, actor: Actor = SERVICE
+) -> Tenant:
+    """Limit the payments a second of a tenant and of each of its API keys, in each process.
+
+    Args:
+        engine: pool that acts as the tables' owner.
+        slug: slug of the tenant.
+        limits: limits that hold from now on.
+        actor: person who changes it.
+
+    Raises:
+        UnknownTenant: there is none.
+    """
+    return _update(
+        engine,
+        slug,
+        actor,
+        payments_per_second=limits.tenant,
+        key_payments_per_second=limits.key,
+    )
+
+
 def set_locale(
     engine: Engine, slug: str, *, currency: str | None, time_zone: str | None, actor: Actor
 ) -> Tenant:
@@ -198,7 +241,7 @@ def set_locale(
     return _update(engine, slug, actor, **{name: v for name, v in values.items() if v})
 
 
-def _update(engine: Engine, slug: str, actor: Actor, **values: bool | str) -> Tenant:
+def _update(engine: Engine, slug: str, actor: Actor, **values: bool | str | int | None) -> Tenant:
     statement = (
         update(TenantRow).where(TenantRow.slug == slug).values(**values).returning(*_COLUMNS)
     )
@@ -207,7 +250,7 @@ def _update(engine: Engine, slug: str, actor: Actor, **values: bool | str) -> Te
     return _found(row, slug)
 
 
-def _found(row: Row[tuple[int, str, str, bool, bool, bool, bool]] | None, slug: str) -> Tenant:
+def _found(row: Row[Any] | None, slug: str) -> Tenant:
     if row is None:
         raise UnknownTenant(slug)
     return Tenant(*row)

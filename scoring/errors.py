@@ -21,6 +21,7 @@
     ├── UnsupportedMedia         415  (a body that is not UTF-8, or compressed)
     ├── IdempotencyMismatch      422
     ├── Overloaded               429
+    │   └── RateLimited          429  (names the limit)
     ├── NoModel                  503
     ├── StoreUnavailable         503
     │   ├── StoreBusy            503  (it is there, and took too long)
@@ -47,7 +48,7 @@ library's errors are translated into ours where it is called, by its `translate_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -302,6 +303,22 @@ class Overloaded(SentinelError):
     code = "overloaded"
     title = "Too busy"
     retry = "Yes, after Retry-After; nothing was decided or stored"
+
+
+class RateLimited(Overloaded):
+    """A caller sends more payments a second than its tenant or its key may.
+
+    Attributes:
+        headers: headers of the reply: Retry-After and those that name the limit.
+    """
+
+    code = "rate-limited"
+    title = "More payments a second than are allowed"
+    retry = "Yes, after Retry-After, and fewer a second; nothing was decided or stored"
+
+    def __init__(self, detail: str, *, headers: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.headers = headers
 
 
 class NoModel(SentinelError):

@@ -1,15 +1,29 @@
-"""The form of a tenant's slug and of the name of its registered model."""
+"""The form of a tenant's slug and of the name of its registered model, and its limits."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 import unicodedata
+from dataclasses import dataclass
 
 SLUG_FORM = r"[a-z][a-z0-9-]{1,39}"
 """2 to 40 lower-case letters, digits and dashes, a letter first; the same in Postgres's check."""
 
 _SLUG = re.compile(SLUG_FORM)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """The payments a second that one process takes of a tenant.
+
+    Attributes:
+        tenant: payments of all its API keys; None: no limit.
+        key: payments of each API key; None: no limit.
+    """
+
+    tenant: int | None = None
+    key: int | None = None
 
 
 def is_slug(text: str) -> bool:

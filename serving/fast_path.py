@@ -20,6 +20,7 @@ from starlette.responses import Response
 from observability.request_id import HEADER, Origin, request_id
 from observability.tracing import Traces
 from scoring.errors import SentinelError
+from serving.admission import Admission
 from web.problems import problem_response
 from web.request_body import RequestBody
 from web.request_metrics import count_request
@@ -33,6 +34,9 @@ CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that disconnected. No client receives it; in the metrics it
 distinguishes a disconnect from an error of the service."""
 
+SINGLE = "/score"
+"""Path whose requests hold one payment each, so that their latencies are alike."""
+
 Api = Callable[[Request], Awaitable[Response]]
 
 
@@ -44,8 +48,9 @@ class FastPath:
         apis: API of each path (`/score`: `Sentinel.score`); start-up fills the mapping after this.
         traces: tracer of the process.
         timeout_s: seconds after which a request is cancelled (504).
-        max_in_flight: largest number of requests to these paths that run at a time; one more is
-            rejected (429).
+        admission: limit of the requests to these paths that run at a time; one more is refused
+            (429), here unless the protocol of the connection has done so
+            (`app/connections/protocol.py`).
     """
 
     def __init__(
@@ -54,14 +59,13 @@ class FastPath:
         apis: Mapping[str, Api],
         traces: Traces,
         timeout_s: float,
-        max_in_flight: int,
+        admission: Admission,
     ) -> None:
         self._app = app
         self._apis = apis
         self._traces = traces
         self._timeout_s = timeout_s
-        self._max_in_flight = max_in_flight
-        self._in_flight = 0
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request to an API's path, or pass it on."""
@@ -83,7 +87,7 @@ class FastPath:
         if self._traces.on:
             span = self._traces.begin_request(method, path, scope["headers"], identifier, arrived_s)
         scope["origin"] = Origin(identifier, span)
-        response = await self._answer(api, Request(scope, body.receive))
+        response = await self._answer(api, Request(scope, body.receive), arrived_s)
         response.raw_headers.append(id_header)
         try:
             await response(scope, receive, send if body.is_received else body.send)
@@ -93,13 +97,13 @@ class FastPath:
                 self._traces.end_request(span, response.status_code)
         await body.finish()
 
-    async def _answer(self, api: Api, request: Request) -> Response:
+    async def _answer(self, api: Api, request: Request, arrived_s: float) -> Response:
         """Return the API's response, or the problem that describes its error."""
         if request.method != "POST":
             return problem_response(HTTPException(405, headers={"Allow": "POST"}))
-        if self._in_flight >= self._max_in_flight:
+        tenant_id = request.scope.get("admitted")
+        if "admitted" not in request.scope and not self._admission.enter(tenant_id):
             return problem_response(HTTPException(429))
-        self._in_flight += 1
         timer = asyncio.timeout(self._timeout_s)
         try:
             async with timer:
@@ -116,7 +120,8 @@ class FastPath:
                 logger.warning("%s: %s", request.url.path, error)
             return problem_response(error)
         finally:
-            self._in_flight -= 1
+            is_single = request.scope["path"] == SINGLE
+            self._admission.leave(arrived_s if is_single else None, tenant_id)
 
 
 def _with_header(send: Send, header: tuple[bytes, bytes]) -> Send:

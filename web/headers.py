@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from starlette.requests import Request
 
@@ -27,6 +28,22 @@ def authorization(request: Request) -> str | None:
     if len(values) > 1:
         raise Unauthenticated("Send one Authorization header.")
     return values[0] if values else None
+
+
+def caller(request: Request) -> int:
+    """Return a hash of the Authorization header, which tells callers apart; no header is 0.
+
+    Python's hash of bytes has a key of its process, so nobody can make two headers collide.
+    """
+    return caller_of(request.scope["headers"])
+
+
+def caller_of(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return what `caller` does, from the headers of an ASGI scope."""
+    for name, value in headers:
+        if name == b"authorization":
+            return hash(value)
+    return 0
 
 
 def idempotency_key(request: Request) -> str | None:

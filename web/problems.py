@@ -18,6 +18,7 @@ from scoring.errors import (
     FieldError,
     InvalidRequest,
     MalformedRequest,
+    RateLimited,
     SentinelError,
 )
 from web.invalid_fields import invalid_fields
@@ -60,6 +61,8 @@ def problem_response(error: Exception) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
         if error.status in RETRY_STATUSES:
             headers["Retry-After"] = str(RETRY_AFTER_S)
+            if isinstance(error, RateLimited):
+                headers |= error.headers
         elif error.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
             headers["Accept-Encoding"] = "identity"
         body = _body(error.code, error.title, error.status, error.detail, error.errors)

@@ -18,6 +18,7 @@ from console.rendering import render
 from console.shown_once import forget_shown, redirect_to_show, values_to_show
 from persistence.api_keys import SCOPES, list_keys, revoke_key
 from persistence.key_names import KEY_START
+from persistence.tenants import limits_of
 from scoring.errors import InvalidRequest
 from web.invalid_fields import invalid_fields
 
@@ -84,12 +85,14 @@ async def _page(
     key: str | None = None,
 ) -> Response:
     keys = await dependencies.run(list_keys, visitor.tenant_id)
+    limits = await dependencies.run(limits_of, visitor.tenant_id)
     return render(
         request,
         "settings/keys.html.j2",
         visitor,
         status=error.status if error else HTTPStatus.OK,
         keys=keys,
+        limits=limits,
         scopes=SCOPES,
         valid_days=VALID_DAYS,
         error=error,

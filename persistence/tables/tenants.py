@@ -41,12 +41,22 @@ class TenantRow(Base):
     journal: Mapped[bool] = mapped_column(
         server_default=false(), comment="decisions go to a journal while Postgres is away"
     )
+    payments_per_second: Mapped[int | None] = mapped_column(
+        comment="most payments a second and process; null: no limit"
+    )
+    key_payments_per_second: Mapped[int | None] = mapped_column(
+        comment="the same of each API key; null: no limit"
+    )
     currency: Mapped[str | None] = mapped_column(comment="ISO 4217; null: not known")
     time_zone: Mapped[str] = mapped_column(
         server_default=text("'UTC'"), comment="IANA name, in which the console shows times"
     )
 
-    __table_args__ = (CheckConstraint(f"slug ~ '^{SLUG_FORM}$'", name="slug_form"),)
+    __table_args__ = (
+        CheckConstraint(f"slug ~ '^{SLUG_FORM}$'", name="slug_form"),
+        CheckConstraint("payments_per_second > 0", name="payments_per_second_positive"),
+        CheckConstraint("key_payments_per_second > 0", name="key_payments_per_second_positive"),
+    )
 
 
 class ApiKeyRow(Base):

@@ -7,12 +7,13 @@ import click
 from persistence import tenants
 from registry.names import model_name
 from scoring.printable import printable
+from scoring.tenant import TenantLimits
 from sentinel.cli.connection import actor, connected_database
 
 
 @click.group("tenants")
 def tenants_group() -> None:
-    """Create and list tenants; set test mode, four eyes, journal, currency and time zone."""
+    """Create and list tenants; set test mode, four eyes, journal, limits and locale."""
 
 
 @tenants_group.command("create")
@@ -116,6 +117,40 @@ def set_journal(slug: str, state: str) -> None:
         if tenant.journal
         else f"Tenant {tenant.slug}: while Postgres is away, payments are refused (503)."
     )
+
+
+@tenants_group.command("limits")
+@click.argument("slug")
+@click.option(
+    "--tenant",
+    "per_tenant",
+    type=click.IntRange(min=0),
+    help="Payments a second of the whole tenant; 0: no limit.",
+)
+@click.option(
+    "--key",
+    "per_key",
+    type=click.IntRange(min=0),
+    help="Payments a second of each of its API keys; 0: no limit.",
+)
+def set_limits(slug: str, per_tenant: int | None, per_key: int | None) -> None:
+    """Limit the payments a second of the tenant SLUG, or show its limits.
+
+    A payment over a limit is refused (429) with the time after which to send it again. What may be
+    sent in a second may also be sent at once. Each service process counts by itself: with three,
+    a tenant may send up to three times as many. Takes effect within seconds.
+    """
+    with connected_database() as (engine, _):
+        tenant = tenants.find_tenant(engine, slug)
+        if per_tenant is not None or per_key is not None:
+            limits = TenantLimits(
+                tenant.payments_per_second if per_tenant is None else per_tenant or None,
+                tenant.key_payments_per_second if per_key is None else per_key or None,
+            )
+            tenant = tenants.set_limits(engine, slug, limits, actor=actor())
+    of_tenant = tenant.payments_per_second or "no limit"
+    of_key = tenant.key_payments_per_second or "no limit"
+    click.echo(f"Tenant {slug}, payments a second and process: {of_tenant}; each key: {of_key}.")
 
 
 @tenants_group.command("locale")

@@ -23,6 +23,7 @@ from scoring.errors import ModelRefused, NoModel, SentinelError
 from scoring.event_type.fields import EventType
 from scoring.event_type.validation import EventValidator
 from scoring.model.fraud_model import FraudModel
+from scoring.tenant import TenantLimits
 from serving.deployment.approval_gate import ApprovalGate
 from serving.deployment.assignment import (
     DeploymentState,
@@ -76,6 +77,7 @@ class AliasFollower:
         self._production: dict[str, RegisteredVersion] = {}
         self._live: dict[str, int] = {}
         self._journalling: frozenset[int] = frozenset()
+        self._limits: Mapping[int, TenantLimits] = {}
         self._followed_at_s: float | None = None
         self._bad_shares: dict[str, str] = {}
         self._faults = Faults()
@@ -189,6 +191,10 @@ class AliasFollower:
         """Whether the tenant's decisions are journalled while Postgres is away."""
         return tenant_id in self._journalling
 
+    def limits(self, tenant_id: int) -> TenantLimits | None:
+        """Return the limits of the tenant's payments a second, or None without any."""
+        return self._limits.get(tenant_id)
+
     def can_journal(self) -> bool:
         """Whether some tenant whose payments can be decided chose the journal."""
         return not self._journalling.isdisjoint(self._deployments)
@@ -229,6 +235,7 @@ class AliasFollower:
             return
         self._unlisted.is_over()
         self._journalling = frozenset(tenant.id for tenant in tenants if tenant.journal)
+        self._limits = {tenant.id: tenant.limits for tenant in tenants if tenant.limits}
         versions_by_name = self._model_store.read_aliases({tenant.model_name for tenant in tenants})
         faults = dict(self._model_store.faults)
         for tenant in tenants:

@@ -15,7 +15,8 @@ from console.access import COOKIE
 from persistence.api_keys import verify_key
 from persistence.monitoring.job_runs import record_job
 from persistence.people.users import find_user
-from persistence.tenants import Tenant, set_four_eyes, set_four_eyes_policy
+from persistence.tenants import Tenant, set_four_eyes, set_four_eyes_policy, set_limits
+from scoring.tenant import TenantLimits
 from tests.support.console.site import Site
 from tests.support.data.people import put_person
 from tests.support.data.review import decide, store
@@ -235,3 +236,12 @@ def test_a_refusal_speaks_to_a_person_and_not_of_keys(site: Site) -> None:
     assert refused.status_code == 403
     assert "<h1>Your account may not do this</h1>" in refused.text
     assert "API key" not in refused.text
+
+
+def test_the_page_of_keys_shows_the_limits_of_payments_a_second(site: Site) -> None:
+    chris = site.person("admin")
+    assert "payments a second" not in chris.get(KEYS).text
+    set_limits(site.engine, site.tenant.slug, TenantLimits(tenant=5000, key=50))
+    shown = chris.get(KEYS).text
+    assert "All keys together may send 5,000 payments a second" in shown
+    assert "Each key may send 50 payments a second" in shown

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from observability.tracing import Traces
 from scoring.errors import Overloaded, StoreUnavailable
+from serving.admission import Admission
 from serving.fast_path import CLIENT_CLOSED_REQUEST, FastPath
 from web.problems import MEDIA_TYPE
 from web.request_metrics import REQUESTS
@@ -25,7 +26,7 @@ async def below(_scope: Any, _receive: Any, send: Any) -> None:
 
 
 def a_fast_path(api: Api, *, timeout_s: float = 5, max_in_flight: int = 2) -> FastPath:
-    return FastPath(below, {"/api": api}, Traces(), timeout_s, max_in_flight)
+    return FastPath(below, {"/api": api}, Traces(), timeout_s, Admission(max_in_flight))
 
 
 async def call(

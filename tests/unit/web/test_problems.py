@@ -15,6 +15,7 @@ from scoring.errors import (
     FieldError,
     InvalidRequest,
     Overloaded,
+    RateLimited,
     SchemaMissing,
     StoreUnavailable,
     Unauthenticated,
@@ -146,3 +147,12 @@ def test_a_database_without_the_schema_names_the_command_that_helps() -> None:
     assert json.loads(problem_response(SchemaMissing()).body)["detail"] == (
         "The database lacks this release's schema; run `sentinel db upgrade`."
     )
+
+
+def test_a_reached_limit_is_named_in_the_headers_of_the_problem() -> None:
+    limit = {"Retry-After": "7", "RateLimit": '"key";r=0;t=7'}
+    response = problem_response(RateLimited("Too many.", headers=limit))
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "7"
+    assert response.headers["ratelimit"] == '"key";r=0;t=7'
+    assert json.loads(response.body)["type"] == "urn:sentinel:problem:rate-limited"

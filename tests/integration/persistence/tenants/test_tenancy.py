@@ -241,6 +241,7 @@ def test_a_row_cannot_refer_to_another_tenants_row(engine: Engine, make_tenant: 
         "UPDATE policy_proposals SET actor = ''",
         "DELETE FROM policy_proposals",
         "UPDATE tenants SET four_eyes_policy = false",
+        "UPDATE tenants SET payments_per_second = NULL",
         "DELETE FROM refusals",
         "UPDATE shadow_scores SET score = 0",
         "DELETE FROM shadow_scores",

@@ -1,0 +1,225 @@
+"""The HTTP protocol of a worker's connections: uvicorn's, which refuses at small cost.
+
+A scoring request counts from the time at which it is received whole, so that slow clients take no
+room from others. If there is none, or its caller has reached a limit, it is refused here, with
+bytes that are prepared: no task, no middleware, no JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Collection
+from functools import lru_cache, partial
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from starlette.exceptions import HTTPException
+from uvicorn.config import HTTP_PROTOCOLS, Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.server import ServerState
+
+from app.connections.draining import DrainingProtocol, is_draining
+from observability.request_id import HEADER, request_id
+from scoring.errors import RateLimited
+from serving.admission import MAX_RETRY_AFTER_S, Admission
+from serving.rate_limits import RateLimits
+from web.headers import caller_of
+from web.problems import problem_response
+from web.request_body import SMALL_BYTES
+from web.request_metrics import count_request
+
+MAX_HELD = 4096
+"""Refusals that are held at a time, each of which holds a connection; more are sent at once."""
+
+
+class _Refusal(NamedTuple):
+    """A prepared reply: its head without date and id, its body, and its Retry-After."""
+
+    head: bytes
+    body: bytes
+    retry_after_s: int
+
+
+class _Refused(NamedTuple):
+    """The request of a connection that is refused: its path, its id and the reply to it."""
+
+    path: str
+    identifier: bytes
+    reply: _Refusal
+
+
+class _Answered:
+    """Stands for the cycle of a request that no application sees."""
+
+    response_started = response_complete = True
+    message_event = asyncio.Event()
+
+
+class ServiceProtocol(DrainingProtocol):
+    """One connection.
+
+    Args:
+        config, server_state, app_state, _loop: as of uvicorn's protocol.
+        admission: limit of the scoring requests in flight.
+        rates: limits of payments a second.
+        paths: paths of the scoring routes.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        admission: Admission,
+        rates: RateLimits,
+        paths: Collection[str],
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._admission = admission
+        self._rates = rates
+        self._paths = paths
+        self._arriving: str | None = None
+        self._body = bytearray()
+        self._refused: _Refused | None = None
+        self._refusal: asyncio.TimerHandle | None = None
+        self._next_refusal_s = 0.0
+
+    def on_headers_complete(self) -> None:
+        """Wait for the body of a scoring request, or start to answer another one."""
+        self._end_hold()
+        path = self.url.decode("ascii", "replace")
+        if path in self._paths and self._is_plain():
+            self._arriving = path
+            self._body = bytearray()
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Receive a part of the body."""
+        if self._arriving is None:
+            super().on_body(body)
+        else:
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        """Start to answer a scoring request that is received, or refuse it."""
+        if self._arriving is None:
+            super().on_message_complete()
+            return
+        path, self._arriving = self._arriving, None
+        if refusal := self._refusal_now():
+            self.waits_since_s = None
+            self._refused = _Refused(path, request_id(self.headers).encode(), refusal)
+            self.cycle = _Answered()  # type: ignore[assignment]
+            self._refuse()
+        else:
+            super().on_headers_complete()
+            super().on_body(bytes(self._body))
+            super().on_message_complete()
+
+    def _refuse(self) -> None:
+        """Send the refusal, or hold it.
+
+        A client that comes again much earlier than Retry-After asks is answered about when it
+        should have come, so that it cannot turn refusals into more requests.
+        """
+        wait_s = self._next_refusal_s - self.loop.time()
+        if wait_s <= 0 or self._admission.held >= MAX_HELD:
+            self._send_refusal()
+        else:
+            self._admission.held += 1
+            self._refusal = self.loop.call_later(wait_s, self._end_hold)
+
+    def _refusal_now(self) -> _Refusal | None:
+        """Return the reply to a request that is refused; None admits it."""
+        caller = caller_of(self.headers)
+        if error := self._rates.refusal(caller):
+            return _of_rate(error)
+        tenant_id = self._rates.tenant_id(caller)
+        if not self._admission.enter(tenant_id):
+            return _BUSY[self._admission.retry_after_s]
+        self.scope["admitted"] = tenant_id  # type: ignore[typeddict-unknown-key]
+        return None
+
+    def _end_hold(self) -> None:
+        """Send the refusal that is held, if there is one."""
+        if self._refusal is not None:
+            self._forget_hold()
+            self._send_refusal()
+
+    def _forget_hold(self) -> None:
+        if self._refusal is not None:
+            self._refusal.cancel()
+            self._refusal = None
+            self._admission.held -= 1
+
+    def _send_refusal(self) -> None:
+        assert self._refused is not None  # noqa: S101 - one is refused
+        (path, identifier, reply), self._refused = self._refused, None
+        # Not the whole time for everyone, so that those who were refused together come apart.
+        share = 0.75 + random.random() / 4  # noqa: S311 - the number needs no secrecy
+        wait_s = min(reply.retry_after_s, MAX_RETRY_AFTER_S) * share
+        self._next_refusal_s = self.loop.time() + wait_s
+        lines = [reply.head]
+        for name, value in self.server_state.default_headers:
+            lines += [name, b": ", value, b"\r\n"]
+        lines += [HEADER, b": ", identifier, b"\r\n\r\n", reply.body]
+        self.transport.write(b"".join(lines))
+        count_request(path, HTTPStatus.TOO_MANY_REQUESTS, 0.0)
+        self.on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._forget_hold()
+        super().connection_lost(exc)
+
+    def _is_plain(self) -> bool:
+        """Whether the request is an ordinary one on a connection where no other is in flight."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        if self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+            return False
+        if is_draining(self.server_state):
+            return False
+        for name, value in self.headers:
+            if name == b"content-length":
+                if int(value) > SMALL_BYTES:
+                    return False
+            elif name in {b"transfer-encoding", b"expect"}:
+                return False
+        return True
+
+
+def use_protocol(admission: Admission, rates: RateLimits, paths: Collection[str]) -> None:
+    """Make servers that are created from now on in this process speak `ServiceProtocol`.
+
+    Args:
+        admission: limit of the scoring requests in flight.
+        rates: limits of payments a second.
+        paths: paths of the scoring routes.
+    """
+    # BentoML creates uvicorn's configuration, which looks the protocol up by this name.
+    protocol = partial(ServiceProtocol, admission=admission, rates=rates, paths=paths)
+    HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment]
+
+
+def _prepared(error: Exception, retry_after_s: int) -> _Refusal:
+    response = problem_response(error)
+    response.headers["retry-after"] = str(retry_after_s)
+    lines = (name + b": " + value + b"\r\n" for name, value in response.raw_headers)
+    head = STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + b"".join(lines)
+    return _Refusal(head, bytes(response.body), retry_after_s)
+
+
+@lru_cache(maxsize=1024)
+def _of_rate(error: RateLimited) -> _Refusal:
+    return _prepared(error, int(error.headers["Retry-After"]))
+
+
+_BUSY = {
+    seconds: _prepared(HTTPException(HTTPStatus.TOO_MANY_REQUESTS), seconds)
+    for seconds in range(1, MAX_RETRY_AFTER_S + 1)
+}

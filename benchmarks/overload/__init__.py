@@ -1,0 +1,1 @@
+"""What a service answers while more clients ask than it can serve."""
