@@ -51,13 +51,6 @@ class KeyInFlight(StoreUnavailable):
         super().__init__("An open transaction holds an external_id of the journal.")
 
 
-class StatementsForgotten(StoreUnavailable):
-    """A session no longer has the statements prepared on it; they are tried again on another."""
-
-    def __init__(self) -> None:
-        super().__init__("Postgres has forgotten the prepared statements of a session.")
-
-
 class _Stored(NamedTuple):
     """What became of the decisions of a part.
 
@@ -118,8 +111,6 @@ class Drainer:
         except (psycopg.Error, DBAPIError) as error:
             if _is_repeated(error):
                 raise KeyInFlight from error
-            if isinstance(_cause(error), psycopg.errors.InvalidSqlStatementName):
-                raise StatementsForgotten from error
             if len(part) == 1:
                 self._refuse(part[0], str(error).strip().partition("\n")[0])
                 return

@@ -36,9 +36,6 @@ INSTANT = (
     "policy_changed",
 )
 """Faults that last no time; they also come while another one lasts."""
-NOT_WITHSTOOD = frozenset({"statements_forgotten"})
-"""Faults that the service does not withstand yet (docs/reliability.md): only a run that names them
-with `--only` has them."""
 FIRST_S = 3.0
 """Time of undisturbed payments at the beginning, in seconds."""
 GAP_S = (2.0, 5.0)

@@ -1,4 +1,4 @@
-"""Connections whose prepared statements Postgres has forgotten, as a pooler that resets sessions does."""
+"""Connections whose prepared statements Postgres has forgotten, as behind some poolers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from persistence.engine import open_database, transaction
 from persistence.tenancy import SERVICE_ROLE, tenant_transaction
 from scoring.errors import StoreBusy
-from tests.support.persistence.tenants import MakeTenant
+from tests.support.fixture_types import MakeTenant
 from tests.support.postgres.proxy import Proxy
 
 READ = text("SELECT count(*) FROM predictions WHERE tenant_id = :tenant_id")
