@@ -20,7 +20,9 @@ class SentinelService(bentoml.Service[Any]):
     def to_asgi(self, is_main: bool = True) -> Starlette:
         """Return the ASGI application; called once a worker."""
         from app.bento import SentinelApp
+        from app.dispatcher_clock import use_monotonic_clock
 
+        use_monotonic_clock()
         self.inject_config()
         app: Starlette = SentinelApp(self, is_main=is_main)()
         # A path with an extra slash gets 404, not a redirect that no document describes.

@@ -1,4 +1,4 @@
-"""The real service while its Postgres is killed, only reads, and is replaced by its standby.
+"""The real service while it is killed, its clock is moved, and its Postgres fails in each way.
 
 Two tenants send payments all the time: one chose the journal, the other did not.
 """
@@ -22,6 +22,7 @@ from persistence.api_keys import issue_key
 from persistence.engine import open_database
 from persistence.tenants import create_tenant, set_journal
 from tests.support.factories import a_body
+from tests.support.moved_clock import MovedClock
 from tests.support.payments import PaymentClients, stored_decisions
 from tests.support.postgres.own_server import OwnServer, several
 from tests.support.stack import KEY_SECRET, Service, publisher, serving
@@ -40,6 +41,7 @@ class Store(NamedTuple):
         standby: standby, without which the primary confirms no commit.
         service: running service.
         keys: API keys by the tenants' names.
+        clock: wall clock of the service.
         started_in_s: time from the start of the service's process until it was ready.
     """
 
@@ -47,6 +49,7 @@ class Store(NamedTuple):
     standby: OwnServer
     service: Service
     keys: dict[str, str]
+    clock: MovedClock
     started_in_s: float
 
 
@@ -83,7 +86,10 @@ def store(
             publish(f"fraud-{slug}")
         began_s = time.monotonic()
         url = several(primary, standby)
-        service = stack.enter_context(serving(url, mlflow_server, home, free_port()))
+        clock = MovedClock(home / "clock")
+        service = stack.enter_context(
+            serving(url, mlflow_server, home, free_port(), **clock.environment)
+        )
         service.wait_until_ready()
         started_in_s = time.monotonic() - began_s
         service.child.wait_until(
@@ -92,7 +98,7 @@ def store(
             ),
             30,
         )
-        yield Store(primary, standby, service, keys, started_in_s)
+        yield Store(primary, standby, service, keys, clock, started_in_s)
 
 
 class Load(NamedTuple):
@@ -179,6 +185,18 @@ def test_a_killed_worker_is_replaced_at_once(store: Store) -> None:
         load.rejects.wait_for(20, 60)
         # A start has the supervisor's own imports in it, and a replacement has not.
         assert load.rejects.longest_gap_s(killed_s) < store.started_in_s + 2.0
+    check_rows(store, store.primary, load)
+
+
+def test_a_clock_that_is_moved_refuses_and_delays_nothing(store: Store) -> None:
+    with under_load(store) as load:
+        for hours in (2, -2, 5, 0):
+            store.clock.move(hours * 3600)
+            moved_s = time.monotonic()
+            load.rejects.wait_for(100, 30)
+            assert load.rejects.longest_gap_s(moved_s) < 1.0 * SLOW
+    assert not load.rejects.refusals()
+    assert not load.journals.refusals()
     check_rows(store, store.primary, load)
 
 
