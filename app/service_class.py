@@ -22,7 +22,9 @@ class SentinelService(bentoml.Service[Any]):
         from app.bento import SentinelApp
         from app.connections.draining import drain_before_shutdown
         from app.connections.protocol import use_protocol
+        from app.dispatcher_clock import use_monotonic_clock
 
+        use_monotonic_clock()
         self.inject_config()
         factory = SentinelApp(self, is_main=is_main)
         use_protocol(factory.admission, factory.rate_limits, factory.scoring_paths)

@@ -198,7 +198,14 @@ def connect(
     drainer = None if journal is None else Drainer(journal_engine, journal)
     watcher = StoreWatcher(circuit, drainer, journal_engine, partial(look, database_url))
     stack.callback(watcher.stop)
-    circuit.connect(wake=watcher.wake, changed=log.update)
+
+    def changed() -> None:
+        log.update()
+        if not circuit.is_open:  # what the other pools are connected to may have been replaced
+            background_engine.dispose()
+            api_engine.dispose()
+
+    circuit.connect(wake=watcher.wake, changed=changed)
     if journal is not None:
         journal.connect(log.update)
     batch_scorer = BatchScorer(

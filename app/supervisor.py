@@ -14,6 +14,9 @@ from bentoml._internal.utils.circus import Arbiter
 
 KEEPS_SOCKET = "SENTINEL_KEEPS_SOCKET"
 """Variable of workers whose socket other workers use after them: those of `--reload`."""
+CHECK_EVERY_S = 0.25
+"""Time between two looks at the workers. With BentoML's 10 s a killed worker was missed for up to
+14 s (docs/decisions/0022-journal.md)."""
 
 _bentoml_init = Arbiter.__init__
 
@@ -34,6 +37,7 @@ def _private_init(self: Arbiter, *arguments: object, **options: object) -> None:
     if options.get("plugins"):
         folder = tempfile.TemporaryDirectory(prefix="sentinel-supervisor-")
         place = f"ipc://{folder.name}/"
+    options["check_delay"] = CHECK_EVERY_S
     options |= {"endpoint": f"{place}control", "pubsub_endpoint": f"{place}events"}
     _bentoml_init(self, *arguments, **options)
     if folder:

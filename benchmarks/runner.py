@@ -28,7 +28,7 @@ from sentinel.local.processes import ProcessError
 
 SETTLING_S = 0.5
 """Seconds after a resume in which background work, such as polling MLflow, catches up."""
-PHASES: tuple[Phase, ...] = ("score", "batch", "burst")
+PHASES: tuple[Phase, ...] = ("score", "open", "batch", "burst")
 """All rounds of a phase come before the next phase: batches and bursts make the tables larger, and
 an INSERT into those took a tenth longer."""
 FAILURES = (

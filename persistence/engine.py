@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import cast
 
 from psycopg.abc import AdaptContext
-from sqlalchemy import Connection, Engine, create_engine, event
+from psycopg.errors import ReadOnlySqlTransaction
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 
 from persistence.circuit import Circuit
 from persistence.connection.connector import Connector
@@ -91,8 +92,18 @@ def open_database(
             outage.is_over()
         return connection
 
+    event.listen(engine, "handle_error", _forget_reading_server)
     event.listen(engine, "do_connect", lambda _d, _r, _args, named: connect(named["context"]))
     return engine
+
+
+def _forget_reading_server(context: ExceptionContext) -> None:
+    """Close the pool's connections to a server that only reads: another one may be the primary.
+
+    After a failover the former primary may answer for as long as a connection stays open.
+    """
+    if isinstance(context.original_exception, ReadOnlySqlTransaction):
+        context.is_disconnect = True
 
 
 @contextmanager

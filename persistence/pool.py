@@ -1,12 +1,22 @@
-"""A connection pool that counts its checkouts and the time callers wait."""
+"""A connection pool that counts its checkouts and the time callers wait.
+
+SQLAlchemy's pools measure ages and waits on the wall clock: once it is set back, each connection
+seems older than the latest fault and is opened again at each checkout, and a wait lasts as much
+longer. So its two modules get the monotonic clock here.
+"""
 
 from __future__ import annotations
 
-from time import perf_counter, time
+from time import monotonic, perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool, base
+from sqlalchemy.util import queue
+
+vars(base)["time"] = SimpleNamespace(time=monotonic)
+vars(queue)["_time"] = monotonic
 
 _RECYCLE_MARGIN_S = 1.0
 
@@ -62,7 +72,7 @@ class CountingPool(QueuePool):
         except IndexError:
             return False
         since = latest.starttime
-        is_fresh = self._recycle < 0 or time() - since < self._recycle - _RECYCLE_MARGIN_S
+        is_fresh = self._recycle < 0 or monotonic() - since < self._recycle - _RECYCLE_MARGIN_S
         return latest.dbapi_connection is not None and is_fresh and since > self._invalidate_time
 
     def recreate(self) -> CountingPool:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter, process_time
-from typing import cast
+from typing import Protocol, cast
 
 import uvloop
 
@@ -146,7 +146,7 @@ class _Load:
         self._open = self._clients
         self._start_s = perf_counter()
         connections = [
-            await loop.create_connection(lambda: _Client(self), host, port)
+            await loop.create_connection(lambda: Connection(self), host, port)
             for _ in range(self._clients)
         ]
         try:
@@ -169,8 +169,16 @@ class _Load:
             client_cpu_ms=(client_after_s - client_before_s) * each_ms,
         )
 
-    def answered(self, sent_s: float) -> bool:
-        """Record a reply; return whether its client sends another request."""
+    def connected(self, connection: Connection) -> None:
+        """Send the first request of a client."""
+        connection.send(perf_counter())
+
+    def answered(self, connection: Connection, sent_s: float) -> None:
+        """Record a reply, and send the client's next request unless the load ends."""
+        if self._goes_on(sent_s):
+            connection.send(perf_counter())
+
+    def _goes_on(self, sent_s: float) -> bool:
         now_s = perf_counter()
         self._answered += 1
         if not self._begin_s:
@@ -195,21 +203,40 @@ class _Load:
             self._done.set_exception(LoadError(message))
 
 
-class _Client(asyncio.Protocol):
+class Load(Protocol):
+    """What decides when a connection sends, and takes its replies."""
+
+    @property
+    def requests(self) -> Iterator[bytes]:
+        """The bytes of the requests, in turn."""
+
+    def connected(self, connection: Connection) -> None:
+        """Take note of a new connection."""
+
+    def answered(self, connection: Connection, since_s: float) -> None:
+        """Take the reply to the request that was sent with a time."""
+
+    def fail(self, message: str) -> None:
+        """End with an error."""
+
+
+class Connection(asyncio.Protocol):
     """One connection, with at most one request in flight."""
 
-    def __init__(self, load: _Load) -> None:
+    def __init__(self, load: Load) -> None:
         self._load = load
         self._head = b""
         self._missing = 0
         self._waits = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Report the connection to its load."""
         # uvloop's transport has the interface of asyncio.Transport but is no subclass.
         self._transport = cast("asyncio.Transport", transport)
-        self._send()
+        self._load.connected(self)
 
     def data_received(self, data: bytes) -> None:
+        """Take a part of a reply; report the reply once it is complete."""
         if self._missing:
             self._missing -= len(data)
         else:
@@ -226,14 +253,19 @@ class _Client(asyncio.Protocol):
             self._missing = end + len(_HEAD_END) + int(length[1]) - len(data)
         if not self._missing:
             self._waits = False
-            if self._load.answered(self._sent_s):
-                self._send()
+            self._load.answered(self, self._since_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End the load where a reply is still missing."""
         if self._waits:
             self._load.fail(f"The service closed the connection ({exc or 'no reason given'}).")
 
-    def _send(self) -> None:
+    def send(self, since_s: float) -> None:
+        """Send the next request.
+
+        Args:
+            since_s: time at which its latency begins.
+        """
         self._waits = True
-        self._sent_s = perf_counter()
+        self._since_s = since_s
         self._transport.write(next(self._load.requests))

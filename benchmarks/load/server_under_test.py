@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
@@ -12,9 +13,10 @@ from typing import Literal
 import httpx
 import psutil
 
-from benchmarks.config import Plan
+from benchmarks.config import OPEN_LOOP_SYSTEMS, Plan
 from benchmarks.load.clients import Endpoint, LoadResult, run_load
 from benchmarks.load.cpu import Meter, family
+from benchmarks.load.open_loop import run_open_load
 from benchmarks.load.testbed import Testbed
 from benchmarks.models import Prepared
 from benchmarks.systems.catalogue import SYSTEMS, Launch, System
@@ -31,7 +33,7 @@ BURST_S = 6.0
 BURST_SYSTEMS = ("sentinel", "sentinel_stock_wait")
 
 Figures = dict[str, float]
-Phase = Literal["score", "batch", "burst"]
+Phase = Literal["score", "open", "batch", "burst"]
 
 
 class ServerUnderTest:
@@ -69,6 +71,7 @@ class ServerUnderTest:
             self.ready_s = statistics.median(starts)
         testbed.own(self.child)
         self._meter = Meter(self.child.identity[0], testbed.home)
+        self._rates: defaultdict[int, list[float]] = defaultdict(list)
 
     def cells(self, phase: Phase) -> list[tuple[str, Callable[[], Figures]]]:
         """Return the measurements of a phase by the name of their load."""
@@ -81,6 +84,9 @@ class ServerUnderTest:
             given = plan.batches if self.system.main else ()
             return [(f"batch_{rows}", partial(self._batch, rows)) for rows in given]
         is_first = self.size == plan.sizes[0]
+        if phase == "open":
+            given = plan.open_percents if is_first and self.name in OPEN_LOOP_SYSTEMS else ()
+            return [(f"open_{percent}", partial(self._open, percent)) for percent in given]
         if is_first and self.name in BURST_SYSTEMS and set(BURST_SYSTEMS) <= set(plan.systems):
             return [("score_c1_after_burst", self._inline_after_burst)]
         return []
@@ -132,7 +138,19 @@ class ServerUnderTest:
 
     def _score(self, clients: int, seconds: float | None = None) -> Figures:
         wire = self.system.wire
-        return self._measured(wire.score_path, wire.bodies(None), clients, 1, seconds)
+        figures = self._measured(wire.score_path, wire.bodies(None), clients, 1, seconds)
+        self._rates[clients].append(figures["requests_per_s"])
+        return figures
+
+    def _open(self, percent: int) -> Figures:
+        """Measure the open loop at a share of what the closed loop reached so far."""
+        wire, seconds = self.system.wire, self._plan.seconds
+        capacity = max(statistics.median(rates) for rates in self._rates.values())
+        rate = capacity * percent / 100
+        endpoint = self._endpoint(wire.score_path)
+        bodies, usage = wire.bodies(None), self._meter.usage
+        load = run_open_load(endpoint, bodies, rate, seconds, usage, seconds * WARM_UP)
+        return _figures(load, 1) | {"offered_per_s": rate}
 
     def _batch(self, rows: int) -> Figures:
         wire = self.system.wire
@@ -146,7 +164,7 @@ class ServerUnderTest:
     def _measured(
         self, path: str, bodies: list[bytes], clients: int, rows: int, seconds: float | None = None
     ) -> Figures:
-        endpoint = Endpoint("127.0.0.1", self._launch.port, path, self._launch.headers)
+        endpoint = self._endpoint(path)
         seconds = seconds or self._plan.seconds
         items, batches = self._batched()
         load = run_load(endpoint, bodies, clients, seconds, self._meter.usage, seconds * WARM_UP)
@@ -155,6 +173,9 @@ class ServerUnderTest:
             now = self._batched()
             figures["mean_batch"] = (now[0] - items) / max(1.0, now[1] - batches)
         return figures
+
+    def _endpoint(self, path: str) -> Endpoint:
+        return Endpoint("127.0.0.1", self._launch.port, path, self._launch.headers)
 
     def _batched(self) -> tuple[float, float]:
         """Return the items and batches of /score since the service started, from its metric."""

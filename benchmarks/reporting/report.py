@@ -188,6 +188,8 @@ def load(cell: str) -> str:
     kind, _, rest = cell.partition("_")
     if kind == "batch":
         return f"batches of {rest}"
+    if kind == "open":
+        return f"open loop, {rest} %"
     if rest == "c1_after_burst":
         return "1 client after 64"
     return f"{rest[1:]} client{'s' if rest != 'c1' else ''}"

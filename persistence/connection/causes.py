@@ -220,6 +220,11 @@ def running(error: psycopg.Error, detail: str) -> StoreUnavailable | None:
                 "Postgres only reads; try again shortly.",
                 reason=f"Postgres only reads, as a standby does ({line}).",
             )
+        case errors.DiskFull():
+            return StoreUnavailable(
+                "Postgres has no space left; try again shortly.",
+                reason=f"The disk of Postgres is full ({line}): make room there.",
+            )
         case errors.QueryCanceled() | errors.LockNotAvailable() | errors.TransactionTimeout():
             return StoreBusy(
                 "Postgres took too long; try again shortly.",

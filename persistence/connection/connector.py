@@ -10,6 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 from persistence.connection.causes import connecting, unreadable_host
 from persistence.connection.options import settings_in
+from persistence.connection.servers import answering_first
 from persistence.connection.session import check_session, check_version
 from persistence.connection.settings import SessionSettings
 from persistence.connection.timeout_connection import TimeoutConnection, Watch
@@ -19,6 +20,8 @@ from scoring.errors import StoreMisconfigured
 _SET_UP_TIMEOUT_S = 5.0
 """Longest wait for a reply while a connection is set up: a pooler accepts clients for which it has
 no server connection."""
+_CHOICE_S = 1.0
+"""Time in which one of several servers has to answer, before they are tried one after another."""
 _REPLY_GRACE_S = 1.0
 """Time that Postgres has to report a statement_timeout before the connection is closed."""
 
@@ -69,7 +72,7 @@ class Connector:
 
     def _open(self, context: AdaptContext | None) -> tuple[TimeoutConnection, str | None]:
         """Return a connection, and the value of `options` where a pooler refused it."""
-        parameters = with_defaults(self._parameters)
+        parameters = answering_first(with_defaults(self._parameters), _CHOICE_S)
         try:
             return TimeoutConnection.connect(make_conninfo(**parameters), context=context), None
         except psycopg.OperationalError as error:

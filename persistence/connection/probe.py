@@ -15,10 +15,9 @@ from psycopg.pq import ConnStatus, ExecStatus, PGconn, PollingStatus
 from psycopg.pq.abc import PGconn as AnyPGconn
 
 from persistence.connection.causes import connecting
+from persistence.connection.servers import EVENTS, answering_first
 from persistence.connection.url import parse_url, with_defaults
 from scoring.errors import StoreUnavailable
-
-_EVENTS = {PollingStatus.READING: POLLIN, PollingStatus.WRITING: POLLOUT}
 
 
 def look(url: str, within_s: float) -> StoreUnavailable | None:
@@ -28,10 +27,12 @@ def look(url: str, within_s: float) -> StoreUnavailable | None:
         url: DATABASE_URL.
         within_s: time for all of it, seconds.
     """
+    deadline = monotonic() + within_s
     parameters = parse_url(url)
-    pgconn = PGconn.connect_start(make_conninfo(**with_defaults(parameters)).encode())
+    asked = answering_first(with_defaults(parameters), within_s)
+    pgconn = PGconn.connect_start(make_conninfo(**asked).encode())
     try:
-        _ask(pgconn, monotonic() + within_s)
+        _ask(pgconn, deadline)
     except psycopg.Error as error:
         return connecting(error, parameters)
     finally:
@@ -42,8 +43,8 @@ def look(url: str, within_s: float) -> StoreUnavailable | None:
 def _ask(pgconn: AnyPGconn, deadline: float) -> None:
     if pgconn.status != ConnStatus.BAD:
         pgconn.nonblocking = 1
-        while (status := PollingStatus(pgconn.connect_poll())) in _EVENTS:
-            _wait(pgconn, _EVENTS[status], deadline)
+        while (status := PollingStatus(pgconn.connect_poll())) in EVENTS:
+            _wait(pgconn, EVENTS[status], deadline)
     if pgconn.status != ConnStatus.OK:
         raise psycopg.OperationalError(pgconn.error_message.decode(errors="replace"))
     pgconn.send_query(b"SELECT 1")

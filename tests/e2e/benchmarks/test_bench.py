@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.config import OPEN_LOOP_SYSTEMS
 from benchmarks.reporting.report import BEGIN, END, PICTURE, refresh
 from tests.support.paths import PROJECT
 
@@ -55,12 +56,23 @@ def test_every_system_is_measured_under_every_load(results: dict[str, Any]) -> N
     for name, of_size in results["systems"].items():
         cells = of_size["tiny"]
         wanted = {"score_c1", "score_c64"} | ({"batch_1000"} if name != "insert_only" else set())
+        if name in OPEN_LOOP_SYSTEMS:
+            wanted |= {"open_25", "open_50", "open_75"}
         assert wanted <= set(cells), name
         for cell, row in cells.items():
             assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"], (name, cell)
             assert row["requests_per_s"] > 0, (name, cell)
             assert row["client_cpu_ms"] > 0, (name, cell)
     assert results["systems"]["sentinel"]["tiny"]["score_c64"]["mean_batch"] > 1.5
+
+
+def test_the_open_loop_offers_a_share_of_the_systems_own_capacity(results: dict[str, Any]) -> None:
+    for name in OPEN_LOOP_SYSTEMS:
+        cells = results["systems"][name]["tiny"]
+        capacity = max(cells[f"score_c{clients}"]["requests_per_s"] for clients in (1, 64))
+        for percent in (25, 50, 75):
+            offered = cells[f"open_{percent}"]["offered_per_s"]
+            assert offered == pytest.approx(capacity * percent / 100, rel=1e-3), (name, percent)
 
 
 def test_every_ratio_of_the_targets_is_a_positive_number(results: dict[str, Any]) -> None:

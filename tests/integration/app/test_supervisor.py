@@ -1,4 +1,4 @@
-"""No other user reaches the sockets by which BentoML's supervisor takes commands."""
+"""BentoML's supervisor: nobody else reaches its sockets, and it looks at its workers often."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ def test_the_sockets_are_inside_the_supervisors_own_process() -> None:
     assert supervisor.endpoint == "inproc://supervisor-control"
     assert supervisor.pubsub_endpoint == "inproc://supervisor-events"
     assert supervisor.ctrl.endpoint == supervisor.endpoint
+
+
+def test_a_worker_that_has_ended_is_noticed_within_a_second() -> None:
+    assert create_standalone_arbiter([]).ctrl.check_delay < 1000  # milliseconds
 
 
 def test_with_a_reloader_the_sockets_lie_in_a_directory_of_the_user_alone() -> None:

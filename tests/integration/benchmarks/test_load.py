@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from benchmarks.load.clients import Endpoint, LoadError, LoadResult, Usage, run_load
+from benchmarks.load.open_loop import due_times, run_open_load
 
 
 @contextmanager
@@ -77,3 +79,37 @@ def test_a_server_that_hangs_up_ends_the_load() -> None:
         with pytest.raises(LoadError, match="closed the connection"):
             drive(server.server_address[1], clients=1)
         server.shutdown()
+
+
+def drive_open(port: int, rate: float, seconds: float, connections: int = 8) -> LoadResult:
+    endpoint = Endpoint("127.0.0.1", port, "/score", {})
+    return run_open_load(
+        endpoint, [b"{}"], rate, seconds, lambda: Usage(0.0, 0.0), 0.05, connections
+    )
+
+
+def test_the_open_loop_sends_what_is_due_however_many_connections_there_are() -> None:
+    with answering(lambda: ok(b"x")) as port:
+        result = drive_open(port, 200.0, 0.5)
+    assert len(result.latencies_ms) == sum(at_s >= 0.05 for at_s in due_times(200.0, 0.55))
+
+
+def test_a_stall_is_in_the_latency_of_every_request_that_was_due_meanwhile() -> None:
+    """A closed loop with one client would see one slow reply among hundreds."""
+    stalls = iter([0.0] * 20 + [0.3])
+
+    def reply() -> list[bytes]:
+        time.sleep(next(stalls, 0.0))
+        return ok(b"x")
+
+    with answering(reply) as port:
+        result = drive_open(port, 200.0, 0.6, connections=1)
+    slow = [latency for latency in result.latencies_ms if latency > 100]
+    assert len(slow) > 20
+    assert max(slow) > 290
+
+
+def test_a_refusal_ends_the_open_loop_and_is_quoted() -> None:
+    refused = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\n\r\nlater"
+    with answering(lambda: [refused]) as port, pytest.raises(LoadError, match=r"503.*later"):
+        drive_open(port, 100.0, 0.2)

@@ -20,6 +20,7 @@ from registry.store.background_loads import BackgroundLoads
 from tests.support.factories import a_model
 from tests.support.registry.followed_store import Follow, Following
 from tests.support.registry.mlflow_gateway import Gateway, Reply, gateway
+from tests.support.small_disk import needs_mount, small_disk
 from tests.support.stack import Publish
 
 Change = Callable[[str, Reply], Reply]
@@ -262,6 +263,26 @@ def test_a_full_disk(
     assert serving(following, faulty, sound) == [2, 2]
     assert following.model_store.faults == {}
     assert '"version": 2' in (following.root / faulty / "production.json").read_text()
+
+
+@needs_mount
+def test_a_version_that_the_disk_does_not_take_is_loaded_once_there_is_room(
+    publish: Publish, pair: tuple[Following, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.store.background_loads._FIRST_DELAY_S", 0.0)
+    following, faulty, sound = pair
+    folder = following.root / faulty
+    with small_disk(folder, 4_000) as disk:
+        with disk.full():
+            publish(faulty, a_model(1))
+            assert serving(following, faulty, sound) == [1, 1]
+            assert "No space left on device" in following.model_store.faults[faulty]
+            assert [path.name for path in folder.iterdir()] == ["filler"]
+        for _ in range(20):
+            if serving(following, faulty, sound) == [2, 1]:
+                break
+        assert serving(following, faulty, sound) == [2, 1]
+        assert following.model_store.faults == {}
 
 
 def test_a_file_in_the_place_of_a_version_is_replaced(

@@ -7,30 +7,47 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from persistence.maintenance import migrate
+from sentinel.local.postgres.binaries import reachable_binaries
 from sentinel.local.postgres.embedded import EmbeddedPostgres
+from sentinel.local.postgres.os_account import open_path, postgres_account
 
 
 class OwnServer:
-    """A migrated Postgres at a socket of its own.
+    """A migrated Postgres at a socket of its own, or a standby of another one.
 
     Attributes:
         url: URL of its superuser; the same after a restart.
     """
 
-    def __init__(self, home: Path) -> None:
-        """Start it with an empty database of this release's schema."""
+    def __init__(self, home: Path, primary: OwnServer | None = None) -> None:
+        """Start it with an empty database of this release's schema, or as a standby.
+
+        Args:
+            home: folder of its files.
+            primary: server whose changes it streams until it is promoted.
+        """
         self._postgres = EmbeddedPostgres(home)
+        if primary is not None:
+            _back_up(primary.url, home / "postgres")
         self.url = self._postgres.start()
-        migrate.upgrade(self.url)
+        if primary is None:
+            migrate.upgrade(self.url)
         self._data = Path(self._value("current_setting('data_directory')"))
 
     def stop(self) -> None:
         """Stop it; nothing listens any more."""
         self._postgres.stop()
+
+    def kill(self) -> None:
+        """Kill every process of it at once, as a machine that loses its power does."""
+        for pid in self._pids():
+            _send(pid, signal.SIGKILL)
 
     def start(self) -> None:
         """Start it again, with what it had stored."""
@@ -107,6 +124,30 @@ class OwnServer:
         postmaster = self._postmaster()
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *map(int, children)]
+
+
+def several(*servers: OwnServer) -> str:
+    """Return the URL that names several servers, in order, with the login of the first."""
+    parts = urlsplit(servers[0].url)
+    places = [conninfo_to_dict(server.url) for server in servers]
+    query = {name: ",".join(str(place[name]) for place in places) for name in ("host", "port")}
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def _back_up(url: str, root: Path) -> None:
+    """Copy a running server's files, with what makes the copy its standby; 1 s."""
+    root.mkdir(mode=0o700)
+    account = postgres_account(root)
+    account.give(root)
+    password = root / "password"
+    password.write_text(f"{conninfo_to_dict(url)['password']}\n")
+    password.chmod(0o600)
+    account.give(password)
+    open_path(root, account)
+    program = reachable_binaries(account) / "pg_basebackup"
+    options = ["-D", str(root / "data"), "-d", url, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+    done = account.run([str(program), *options])
+    assert done.returncode == 0, done.stderr
 
 
 def _send(pid: int, number: signal.Signals) -> None:
