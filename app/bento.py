@@ -30,6 +30,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.management import create_app
+from app.open_paths import ClosedPaths, OpenPaths
 from app.startup import Dependencies
 from app.upload_timeout import UploadTimeout
 from observability.deferred import LoopDeferredQueue
@@ -84,11 +85,13 @@ class SentinelApp(ServiceAppFactory):
 
     Attributes:
         traces: tracer of the process, off until the service starts it.
+        open_paths: whether metrics and documentation are served; the service sets it.
     """
 
     def __init__(self, service: bentoml.Service[Any], is_main: bool) -> None:
         super().__init__(service, is_main=is_main)
         self.traces = Traces()
+        self.open_paths = OpenPaths()
         self._apis: dict[str, Api] = {}
         self._batch_sizes: dict[str, Any] = {}
         self._latest_size = dict.fromkeys(self.dispatchers, 1)
@@ -162,6 +165,7 @@ class SentinelApp(ServiceAppFactory):
             Middleware(HeadAsGet),
             Middleware(ProblemBackstop),
             metrics,
+            Middleware(ClosedPaths, open_paths=self.open_paths),
             *inherited,
         ]
 

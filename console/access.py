@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -40,7 +40,7 @@ class Visitor:
     """
 
     signed_in: SignedIn
-    token: str
+    token: str = field(repr=False)
 
     @property
     def tenant_id(self) -> int:

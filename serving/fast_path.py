@@ -23,6 +23,7 @@ from scoring.errors import SentinelError
 from web.problems import problem_response
 from web.request_body import RequestBody
 from web.request_metrics import count_request
+from web.security_headers import SECURITY_HEADERS, missing_headers
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -76,7 +77,7 @@ class FastPath:
         body = RequestBody(scope, receive, send)
         if api is None:
             scope["origin"] = Origin(identifier)
-            await self._app(scope, body.receive, _with_header(body.send, id_header))
+            await self._app(scope, body.receive, _with_headers(body.send, id_header))
             await body.finish()
             return
         span = None
@@ -84,7 +85,7 @@ class FastPath:
             span = self._traces.begin_request(method, path, scope["headers"], identifier, arrived_s)
         scope["origin"] = Origin(identifier, span)
         response = await self._answer(api, Request(scope, body.receive))
-        response.raw_headers.append(id_header)
+        response.raw_headers += (id_header, *SECURITY_HEADERS)
         try:
             await response(scope, receive, send if body.is_received else body.send)
         finally:
@@ -119,12 +120,13 @@ class FastPath:
             self._in_flight -= 1
 
 
-def _with_header(send: Send, header: tuple[bytes, bytes]) -> Send:
-    """Return a `send` that adds a header to the response."""
+def _with_headers(send: Send, id_header: tuple[bytes, bytes]) -> Send:
+    """Return a `send` that adds the request's id and the security headers to the response."""
 
-    async def send_with_header(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), header]
+            headers = message.get("headers", ())
+            message["headers"] = [*headers, id_header, *missing_headers(headers)]
         await send(message)
 
-    return send_with_header
+    return send_with_headers

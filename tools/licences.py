@@ -2,7 +2,7 @@
 
     python -m tools.licences
 
-It reads the metadata of the packages that are installed, so it runs in an environment of `dev.lock`.
+It reads the metadata of installed packages, so it runs in an environment of `dev.lock`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ WEAK = re.compile(r"LGPL|LESSER GENERAL|MPL|MOZILLA|EPL|CDDL", re.IGNORECASE)
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==", re.MULTILINE)
 _HEAD = """# Licences
 
-The licence of each Python package of the lock files, as its metadata names it. `python -m tools.licences` writes this page;
-`tests/unit/tools/test_licences.py` fails while it is not current, and at a licence that would reach Sentinel's own code
-(GPL, AGPL), restrict its use, or is not known. "Serving" marks what the image holds; the rest trains, tests or builds. What
-the console's pages load is in `console/static/vendor`, each with its licence.
+The licence of each Python package of the lock files, as its metadata names it.
+`python -m tools.licences` writes this page; `tests/unit/tools/test_licences.py` fails while it is
+not current, and at a licence that would reach Sentinel's own code (GPL, AGPL), restrict its use, or
+is not known. "Serving" marks what the image holds; the rest trains, tests or builds. What the
+console's pages load is in `console/static/vendor`, each with its licence.
 
 Copyleft for the package's own files (LGPL, MPL) is in {weak}.
 Sentinel installs them unchanged, from the registry.
@@ -86,7 +87,7 @@ def _pinned(lock: str) -> list[str]:
 
 
 def _licence(package: str, described: metadata.PackageMetadata) -> str:
-    """Return the licence of a package: its expression, else its classifiers, else its first line."""
+    """Return the licence of a package: its expression, else its classifiers, else a line."""
     fields = described.json
     expression = str(fields.get("license_expression", ""))
     classifiers = [
@@ -101,4 +102,4 @@ def _licence(package: str, described: metadata.PackageMetadata) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(licences()))
-    print(f"wrote {PAGE.relative_to(PROJECT)}")  # noqa: T201
+    print(f"wrote {PAGE.relative_to(PROJECT)}")

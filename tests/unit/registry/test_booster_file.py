@@ -17,7 +17,6 @@ from registry.verify.booster_file import check_booster
 from scoring.errors import ModelRefused
 from tests.support.factories import a_booster, feature_rows
 
-
 CHANGED = a_booster(trees=2).model_to_string()
 
 
