@@ -24,9 +24,9 @@ MAX_LEAF_VALUE = 1e6
 """Largest distance of a leaf's log-odds from 0: sums of trees stay far from overflow, which gives
 contributions that are no numbers."""
 MAX_STEPS = 2_000_000
-"""Splits on the way to each leaf, of all leaves together, which compiling for explanations takes time
-for: 17 s for 3.2 million (100 trees of 255 leaves, each one long chain), 10 s for the 0.3 million of
-500 ordinary trees of 63 leaves. Training makes at most 512 trees of 31 leaves."""
+"""Splits on the way to each leaf, of all leaves together, which compiling for explanations takes
+time for: 17 s for 3.2 million (100 trees of 255 leaves, each one long chain), 10 s for the 0.3
+million of 500 ordinary trees of 63 leaves. Training makes at most 512 trees of 31 leaves."""
 
 _FLOAT = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _FINITE = re.compile(rf"{_FLOAT}(?: {_FLOAT})*", re.ASCII)

@@ -1,7 +1,7 @@
 """Check what follows the trees of a booster file: importances and the parameters of the training.
 
-They decide nothing, but LightGBM reads them when it loads the file: a line that is no parameter is a
-segmentation fault (4.6.0), so each has to be one that it writes.
+They decide nothing, but LightGBM reads them when it loads the file: a line that is no parameter is
+a segmentation fault (4.6.0), so each has to be one that it writes.
 """
 
 from __future__ import annotations

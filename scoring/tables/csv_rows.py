@@ -63,7 +63,7 @@ class RowLimits(NamedTuple):
     Attributes:
         cells: cells of a row.
         size: bytes of a row, with the lines that it spans; a line is read no further than this.
-        blank_lines: lines of the file that are no row. They are skipped, but 20 MB of them take 30 s.
+        blank_lines: lines of the file that are no row. They are skipped; 20 MB take 30 s.
     """
 
     cells: int
@@ -238,7 +238,8 @@ class _Bounded:
         self._blank_lines += 1
         if self._blank_lines > self._limits.blank_lines:
             raise TableFileError(
-                f"{self._source} has more than {self._limits.blank_lines:,} blank lines; remove them."
+                f"{self._source} has more than {self._limits.blank_lines:,} blank lines; "
+                "remove them."
             )
 
     def _refused(self, what: str) -> TableFileError:

@@ -40,7 +40,7 @@ def header_line(shape: Shape, added: Sequence[str]) -> bytes:
     taken = {*names, *shape.columns}
     for name in added:
         while name in taken:
-            name = f"sentinel_{name}"  # noqa: PLW2901 - once for a file that came back, and again
+            name = f"sentinel_{name}"
         names.append(name)
     return begin.encode() + _line(shape.separator, names)
 
