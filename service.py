@@ -103,6 +103,9 @@ class Sentinel:
 
         reach_loopback_directly()
         settings = Settings()
+        app.open_paths.docs = settings.docs
+        app.open_paths.metrics = settings.metrics
+        app.open_paths.metrics_token = settings.metrics_token
         self.resources = ExitStack()
         if settings.otlp_endpoint:
             self.resources.callback(app.traces.start(__version__))

@@ -30,6 +30,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.management import create_app
+from app.open_paths import ClosedPaths, OpenPaths
 from app.startup import Dependencies
 from app.upload_timeout import UploadTimeout
 from observability.deferred import LoopDeferredQueue
@@ -88,6 +89,7 @@ class SentinelApp(ServiceAppFactory):
         traces: tracer of the process, off until the service starts it.
         admission: limit of the scoring requests in flight.
         rate_limits: limits of payments a second, which the service connects.
+        open_paths: whether metrics and documentation are served; the service sets it.
     """
 
     def __init__(self, service: bentoml.Service[Any], is_main: bool) -> None:
@@ -95,6 +97,7 @@ class SentinelApp(ServiceAppFactory):
         self.traces = Traces()
         self.admission = Admission(self.max_concurrency)
         self.rate_limits = RateLimits()
+        self.open_paths = OpenPaths()
         self._apis: dict[str, Api] = {}
         self._batch_sizes: dict[str, Any] = {}
         self._latest_size = dict.fromkeys(self.dispatchers, 1)
@@ -168,6 +171,7 @@ class SentinelApp(ServiceAppFactory):
             Middleware(HeadAsGet),
             Middleware(ProblemBackstop),
             metrics,
+            Middleware(ClosedPaths, open_paths=self.open_paths),
             *inherited,
         ]
 

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from api.openapi_responses import named_examples, problem, problem_example
-from web.problem_types import NOT_READY
+from scoring.errors import Unauthenticated
+from web.problem_types import NOT_READY, ProblemType
 from web.schemas import Problem
 
 _MODELS = {"fraud-demo": 3}
@@ -111,7 +112,13 @@ HEALTH: dict[str, Any] = {
         },
     ),
     "/metrics": _operation(
-        "metrics", "Prometheus metrics", {"200": _text("in Prometheus's text format", _METRICS)}
+        "metrics",
+        "Prometheus metrics",
+        {
+            "200": _text("in Prometheus's text format", _METRICS),
+            # Where SENTINEL_METRICS_TOKEN is set.
+            "401": problem(ProblemType.of(Unauthenticated)),
+        },
     ),
 }
 """Path items by path."""

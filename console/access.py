@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -40,7 +40,7 @@ class Visitor:
     """
 
     signed_in: SignedIn
-    token: str
+    token: str = field(repr=False)
 
     @property
     def tenant_id(self) -> int:
@@ -83,13 +83,21 @@ async def check_not_forged(request: Request, token: str | None) -> None:
     if request.method in _SAFE:
         return
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and _host_of(origin) != request.headers.get("host"):
         raise Forbidden("The request comes from another site.")
     if token is None:
         return
     sent = request.headers.get(CSRF_HEADER) or str((await request.form()).get(CSRF_FIELD, ""))
     if not hmac.compare_digest(sent.encode(), csrf_token(token).encode()):
         raise Forbidden("The page is from another session. Reload it and try again.")
+
+
+def _host_of(origin: str) -> str | None:
+    """Return the host and port of an origin; None for a text that is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 async def current_visitor(request: Request, dependencies: ApiDependencies) -> Visitor | None:

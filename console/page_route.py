@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 
 from console.access import SignInNeeded
 from console.rendering import render
-from scoring.errors import MalformedRequest, PayloadTooLarge, SentinelError
+from scoring.errors import MalformedRequest, PayloadTooLarge, SentinelError, UnsupportedMedia
+from web.body import is_utf_8
 from web.problem_types import RETRY_AFTER_S, RETRY_STATUSES
 from web.problems import invalid_parameters
 
@@ -48,6 +49,7 @@ class PageRoute(APIRoute):
                 request.scope, _limited(request.receive, self.max_bytes, self.too_large)
             )
             try:
+                _refuse_other_charset(request)
                 return await handler(limited)
             except SignInNeeded:
                 return _to_sign_in(request)
@@ -90,6 +92,18 @@ def _limited(receive: Receive, max_bytes: int, too_large: str) -> Receive:
         return message
 
     return receive_part
+
+
+def _refuse_other_charset(request: Request) -> None:
+    """Refuse a form in a charset that no browser sends for these pages.
+
+    Python has some, such as `unicode_escape`, that make text which UTF-8 cannot hold.
+
+    Raises:
+        UnsupportedMedia: the Content-Type names one.
+    """
+    if not is_utf_8(request.headers.get("content-type", "").encode("latin-1")):
+        raise UnsupportedMedia("The form is in another charset; send it as UTF-8.")
 
 
 def _unreadable(error: HTTPException) -> SentinelError:

@@ -10,7 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from persistence.connection.causes import UNREACHABLE, running
-from scoring.errors import StoreBusy, StoreUnavailable
+from scoring.errors import InvalidRequest, StoreBusy, StoreUnavailable
+
+_NOT_STORABLE = "A text has a character that cannot be stored, such as NUL; remove it."
 
 
 @contextmanager
@@ -27,6 +29,8 @@ def translate_errors(detail: str = UNREACHABLE) -> Iterator[None]:
         StoreUnavailable: the connection broke, or Postgres does not run the statement.
         SchemaMissing: this release's schema is missing.
         StoreMisconfigured: a privilege or a setting must be changed first.
+        InvalidRequest: a text has a character that Postgres cannot hold. A route that names the
+            field refuses it earlier; this is what is left.
     """
     try:
         yield
@@ -37,11 +41,16 @@ def translate_errors(detail: str = UNREACHABLE) -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.Error) and (found := running(error.orig, detail)):
             raise found from error
+        if isinstance(error.orig, psycopg.DataError) and error.orig.sqlstate is None:
+            # psycopg refuses NUL, the only text that UTF-8 has and Postgres has not.
+            raise InvalidRequest(_NOT_STORABLE) from error
         if error.connection_invalidated:
             raise StoreUnavailable(
                 "The connection to Postgres broke; try again shortly."
             ) from error
         raise
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(_NOT_STORABLE) from error
     except psycopg.Error as error:
         if found := running(error, detail):
             raise found from error

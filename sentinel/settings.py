@@ -23,6 +23,9 @@ from sentinel.home import (
     private_directory,
 )
 
+_SECRETS = ("metrics_token",)
+"""Settings whose value no error may quote; other secrets can have any value."""
+
 
 class OpenIdSettings(NamedTuple):
     """How the console reaches an OpenID Connect provider.
@@ -38,6 +41,10 @@ class OpenIdSettings(NamedTuple):
     client_id: str
     client_secret: str
     name: str
+
+    def __repr__(self) -> str:
+        """Return the values but the secret."""
+        return f"OpenIdSettings(issuer={self.issuer!r}, client_id={self.client_id!r})"
 
 
 class SettingsError(CommandError):
@@ -108,6 +115,16 @@ class Settings(BaseSettings):
     log_level: Literal["info", "warning", "error"] = Field(
         default="info", description="lowest level that is logged; batches are logged at info"
     )
+    docs: bool = Field(
+        default=True, description="whether /docs and /openapi.json are served; false: 404"
+    )
+    metrics: bool = Field(default=True, description="whether /metrics is served; false: 404")
+    metrics_token: str | None = Field(
+        default=None,
+        min_length=16,
+        description="token that a scrape of /metrics has to send; unset: none",
+        repr=False,
+    )
     public_url: str | None = Field(
         default=None,
         description="address at which people open the console, such as https://sentinel.bank; "
@@ -152,9 +169,11 @@ class Settings(BaseSettings):
             first = error.errors(include_url=False)[0]
             name = str(first["loc"][0])
             variable = name if name.isupper() else f"SENTINEL_{name.upper()}"
-            raise SettingsError(
-                f"{variable} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
-            ) from error
+            is_secret = name in _SECRETS
+            given = "not valid" if is_secret else repr(first["input"])
+            message = f"{variable} is {given}: {first['msg'][0].lower()}{first['msg'][1:]}."
+            # The cause holds the value.
+            raise SettingsError(message) from (None if is_secret else error)
 
     @cached_property
     def home_path(self) -> Path:

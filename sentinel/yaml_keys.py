@@ -21,8 +21,27 @@ _FLOAT_TAG = "tag:yaml.org,2002:float"
 _FLOAT_BEGINS = list("-+.0123456789")
 
 
+_MAX_NODES = 200_000
+"""Values of a document, each counted as often as its aliases repeat it; 500 fields have 5,000."""
+
+
 class UniqueKeys(ShallowLoader):
     """A safe loader; of a key that is given twice, PyYAML's takes the last in silence."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Return the document's node.
+
+        Raises:
+            ComposerError: its aliases repeat so much that nobody could read all of it in time.
+        """
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and _expanded(node, {}) > _MAX_NODES:
+            raise yaml.composer.ComposerError(
+                None,
+                None,
+                f"it has more than {_MAX_NODES:,} values, with those that aliases repeat",
+            )
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping.
@@ -30,13 +49,35 @@ class UniqueKeys(ShallowLoader):
         Raises:
             ConstructorError: a key is given twice.
         """
-        keys = [key.value for key, _ in node.value]
+        seen: set[str] = set()
         for key, _ in node.value:
-            if keys.count(key.value) > 1:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # PyYAML refuses a key that is a list or a mapping
+            if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{key.value} is given twice", key.start_mark
                 )
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return the number of a node's values, with those that its aliases repeat.
+
+    Args:
+        node: node of a document.
+        known: numbers of the nodes that were counted, by identity; 0 for one that is being counted,
+            so that a node inside itself ends.
+    """
+    if id(node) not in known:
+        known[id(node)] = 0
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        known[id(node)] = 1 + sum(_expanded(part, known) for part in parts)
+    return known[id(node)]
 
 
 class QuotedNumbers(yaml.SafeDumper):

@@ -24,6 +24,7 @@ from serving.admission import Admission
 from web.problems import problem_response
 from web.request_body import RequestBody
 from web.request_metrics import count_request
+from web.security_headers import SECURITY_HEADERS, missing_headers
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -80,7 +81,7 @@ class FastPath:
         body = RequestBody(scope, receive, send)
         if api is None:
             scope["origin"] = Origin(identifier)
-            await self._app(scope, body.receive, _with_header(body.send, id_header))
+            await self._app(scope, body.receive, _with_headers(body.send, id_header))
             await body.finish()
             return
         span = None
@@ -88,7 +89,7 @@ class FastPath:
             span = self._traces.begin_request(method, path, scope["headers"], identifier, arrived_s)
         scope["origin"] = Origin(identifier, span)
         response = await self._answer(api, Request(scope, body.receive), arrived_s)
-        response.raw_headers.append(id_header)
+        response.raw_headers += (id_header, *SECURITY_HEADERS)
         try:
             await response(scope, receive, send if body.is_received else body.send)
         finally:
@@ -124,12 +125,13 @@ class FastPath:
             self._admission.leave(arrived_s if is_single else None, tenant_id)
 
 
-def _with_header(send: Send, header: tuple[bytes, bytes]) -> Send:
-    """Return a `send` that adds a header to the response."""
+def _with_headers(send: Send, id_header: tuple[bytes, bytes]) -> Send:
+    """Return a `send` that adds the request's id and the security headers to the response."""
 
-    async def send_with_header(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), header]
+            headers = message.get("headers", ())
+            message["headers"] = [*headers, id_header, *missing_headers(headers)]
         await send(message)
 
-    return send_with_header
+    return send_with_headers

@@ -84,10 +84,14 @@ def _check_headers(headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> No
         elif name == b"content-encoding":
             if value.strip().lower() not in {b"", b"identity"}:
                 raise UnsupportedMedia("The body is compressed; send it without Content-Encoding.")
-        elif name == b"content-type" and value != b"application/json":
-            charset = _CHARSET.search(value)
-            if charset is not None and charset[1].lower() not in _UTF_8:
-                raise UnsupportedMedia("The body is in another charset; send JSON as UTF-8.")
+        elif name == b"content-type" and value != b"application/json" and not is_utf_8(value):
+            raise UnsupportedMedia("The body is in another charset; send JSON as UTF-8.")
+
+
+def is_utf_8(content_type: bytes) -> bool:
+    """Return whether a Content-Type names no other charset than UTF-8."""
+    charset = _CHARSET.search(content_type)
+    return charset is None or charset[1].lower() in _UTF_8
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:

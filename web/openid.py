@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -56,9 +56,9 @@ class SignInAttempt:
         verifier: secret of PKCE, which the provider has the hash of.
     """
 
-    state: str
-    nonce: str
-    verifier: str
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
 
     def document(self) -> dict[str, str]:
         """Return the attempt as JSON values."""

@@ -26,6 +26,7 @@ from scoring.lists.entry_rows import (
 from scoring.tables.csv_rows import (
     Layout,
     Row,
+    RowLimits,
     TableFileError,
     csv_rows,
     lacks,
@@ -36,6 +37,7 @@ from web.body import MAX_BATCH_BODY_BYTES, read_bytes
 CSV = "text/csv"
 MAX_ROWS = 10_000
 """Rows of a CSV body; a larger table is a file for `sentinel lists`."""
+_LIMITS = RowLimits(cells=100, size=64_000, blank_lines=MAX_ROWS)
 MAX_ERRORS = 20
 """Rows whose errors a reply names, the first ones."""
 
@@ -153,7 +155,7 @@ def _rows(body: bytes, columns: Sequence[str], needed: int) -> Iterator[Row]:
         return Layout(places_by_name("The body", columns, names))
 
     text = body.decode("utf-8-sig", errors="surrogateescape")
-    return csv_rows(StringIO(text, newline=""), "The body", columns, plan)
+    return csv_rows(StringIO(text, newline=""), "The body", columns, plan, limits=_LIMITS)
 
 
 def _field_errors(row: Row, error: BadEntry) -> Iterator[FieldError]:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from persistence.review.cases import Case
+from scoring.counted import counted
 from scoring.event_type.fields import EventType
 from scoring.prediction import Prediction
 from scoring.tables.formulas import defused
@@ -77,6 +78,15 @@ class CsvExport:
         It has as many cells as a row, so that a strict reader takes the file; the first is no UUID.
         """
         first = f"more rows follow: repeat with cursor={cursor}"
+        return _write([[first, *[""] * (len(self.names) - 1)]])
+
+    def gone(self, rows: int) -> bytes:
+        """Return the line after the last row of an export whose rows were removed meanwhile.
+
+        Args:
+            rows: number of those rows.
+        """
+        first = f"{counted(rows, 'row')} of this export were removed while it was sent: retention"
         return _write([[first, *[""] * (len(self.names) - 1)]])
 
     def _row(self, case: Case) -> list[str | float]:

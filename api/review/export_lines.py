@@ -37,7 +37,7 @@ async def csv_of(
     stored_type = await dependencies.run(current_event_type, tenant_id)
     export = CsvExport(stored_type.event_type if stored_type else PAYSIM)
     rest = range(part_bytes, len(ids), part_bytes)
-    return _lines(export, first, rest, read, next_cursor)
+    return _lines(export, first, rest, read, len(ids) // ID_BYTES, next_cursor)
 
 
 async def _lines(
@@ -45,6 +45,7 @@ async def _lines(
     first: list[Case],
     starts: Iterable[int],
     read: Callable[[int], Awaitable[list[Case]]],
+    expected: int,
     next_cursor: str | None,
 ) -> AsyncIterator[bytes]:
     """Yield an export page by page; no connection is held in between.
@@ -54,11 +55,17 @@ async def _lines(
         first: cases of the first page.
         starts: beginnings of the other pages.
         read: reader of the page that begins there.
+        expected: number of rows that the search found.
         next_cursor: cursor of the rows after the last page.
     """
     yield export.header()
     yield export.lines(first)
+    missing = expected - len(first)
     for start in starts:
-        yield export.lines(await read(start))
+        cases = await read(start)
+        missing -= len(cases)
+        yield export.lines(cases)
+    if missing:
+        yield export.gone(missing)
     if next_cursor is not None:
         yield export.more(next_cursor)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, timedelta
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,7 +40,7 @@ async def drift_page(
     request: Request,
     visitor: Reviewer,
     dependencies: CurrentDependencies,
-    version: int | None = None,
+    version: Annotated[int, Query(ge=1, le=2**31 - 1)] | None = None,
     feature: str | None = None,
 ) -> Response:
     """Show how far features and score are from training, and one of them in detail."""

@@ -116,8 +116,8 @@ async def list_page(
     q: Annotated[str, Query(max_length=MAX_ENTITY_LENGTH)] = "",
     before: Annotated[int | None, Query(ge=1, le=_MAX_ID)] = None,
     done: str = "",
-    added: Annotated[int, Query(ge=0)] = 0,
-    replaced: Annotated[int, Query(ge=0)] = 0,
+    added: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    replaced: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     value: Annotated[str, Query(max_length=MAX_ENTITY_LENGTH)] = "",
 ) -> Response:
     """Show a list with a page of its entries, or the entry of one entity."""

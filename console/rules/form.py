@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from api.rules.schemas import RuleChangeIn, RuleIn
 from scoring.errors import FieldError, InvalidExpression, InvalidRequest, invalid_request
@@ -34,7 +35,7 @@ class RuleForm(BaseModel):
     action: str = "review"
     priority: str = str(DEFAULT_PRIORITY)
     state: str = ""
-    version: int = 0
+    version: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     reason: str = ""
     days: str = ""
     tried: str = ""

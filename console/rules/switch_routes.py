@@ -37,7 +37,7 @@ async def switch_rule(
     dependencies: CurrentDependencies,
     rule_id: RuleId,
     state: Annotated[str, Form()] = "",
-    version: Annotated[int, Form()] = 0,
+    version: Annotated[int, Form(ge=0, le=2**31 - 1)] = 0,
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Put a rule live, in shadow or off, with a reason."""

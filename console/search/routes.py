@@ -8,7 +8,7 @@ from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Path
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -159,7 +159,11 @@ async def save(
 
 
 @router.post(f"{PATH}/saved/{{search_id}}/remove")
-async def remove(visitor: Reviewer, dependencies: CurrentDependencies, search_id: int) -> Response:
+async def remove(
+    visitor: Reviewer,
+    dependencies: CurrentDependencies,
+    search_id: Annotated[int, Path(ge=1, le=2**31 - 1)],
+) -> Response:
     """Remove a saved search."""
     await dependencies.run(
         remove_search,

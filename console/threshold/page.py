@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from anyio import to_thread
@@ -28,6 +28,7 @@ from scoring.policy import Policy, Thresholds
 
 PATH = "/console/threshold"
 EFFECT = f"{PATH}/effect"
+_Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class ThresholdQuery(MaturedQuery):
@@ -35,9 +36,9 @@ class ThresholdQuery(MaturedQuery):
 
     review_from: str | None = Field(default=None, max_length=40)
     decline_from: str | None = Field(default=None, max_length=40)
-    saved: int | None = None
-    proposed: int | None = None
-    refused: int | None = None
+    saved: _Number | None = None
+    proposed: _Number | None = None
+    refused: _Number | None = None
 
     def tuner(self) -> TunerQuery:
         """Return the query of the study."""

@@ -12,8 +12,10 @@ from api.dependencies import ApiDependencies, CurrentDependencies
 from console.access import Reviewer
 from console.page_route import PageRoute
 from console.uploads.routes import UPLOAD, Number
+from persistence.uploads.facts import Upload
 from persistence.uploads.files import Result, open_files, read_lines, read_part
-from scoring.uploads.lines import REJECT_COLUMNS, RESULT_COLUMNS, header_line
+from scoring.errors import NotFound
+from scoring.uploads.lines import REJECT_COLUMNS, RESULT_COLUMNS, header_line, removed_line
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -24,8 +26,7 @@ async def results(visitor: Reviewer, dependencies: CurrentDependencies, number: 
     upload = await dependencies.run(
         open_files, visitor.tenant_id, number, reader=visitor.actor, file="results"
     )
-    header = header_line(upload.shape, RESULT_COLUMNS)
-    lines = _lines(dependencies, visitor.tenant_id, number, "results", header)
+    lines = _lines(dependencies, visitor.tenant_id, upload, "results")
     return _csv(lines, f"upload-{number}-results.csv")
 
 
@@ -35,8 +36,7 @@ async def rejects(visitor: Reviewer, dependencies: CurrentDependencies, number: 
     upload = await dependencies.run(
         open_files, visitor.tenant_id, number, reader=visitor.actor, file="rejects"
     )
-    header = header_line(upload.shape, REJECT_COLUMNS)
-    lines = _lines(dependencies, visitor.tenant_id, number, "rejects", header)
+    lines = _lines(dependencies, visitor.tenant_id, upload, "rejects")
     return _csv(lines, f"upload-{number}-rejects.csv")
 
 
@@ -44,7 +44,10 @@ async def rejects(visitor: Reviewer, dependencies: CurrentDependencies, number: 
 async def original(
     visitor: Reviewer, dependencies: CurrentDependencies, number: Number
 ) -> Response:
-    """Send the file as it was uploaded, byte by byte."""
+    """Send the file as it was uploaded, byte by byte.
+
+    A file that is removed meanwhile breaks off: it has no place for a line of ours.
+    """
     await dependencies.run(
         open_files, visitor.tenant_id, number, reader=visitor.actor, file="original"
     )
@@ -53,13 +56,20 @@ async def original(
 
 
 async def _lines(
-    dependencies: ApiDependencies, tenant_id: int, number: int, which: Result, header: bytes
+    dependencies: ApiDependencies, tenant_id: int, upload: Upload, which: Result
 ) -> AsyncIterator[bytes]:
     """Yield the lines of a file; no connection is held in between."""
-    yield header
+    added = RESULT_COLUMNS if which == "results" else REJECT_COLUMNS
+    yield header_line(upload.shape, added)
     after: int | None = 0
     while after is not None:
-        lines, after = await dependencies.run(read_lines, tenant_id, number, which, after)
+        try:
+            lines, after = await dependencies.run(
+                read_lines, tenant_id, upload.number, which, after
+            )
+        except NotFound:
+            yield removed_line(upload.shape, added)
+            return
         yield lines
 
 

@@ -6,11 +6,11 @@ import io
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from persistence.access_log import UPLOAD_EXPORTED, UPLOAD_READ, log_access, upload_object
 from persistence.actor import Actor
-from persistence.tables.uploads import UploadChunkRow, UploadPartRow
+from persistence.tables.uploads import UploadChunkRow, UploadPartRow, UploadRow
 from persistence.tenancy import tenant_transaction
 from persistence.uploads.facts import Upload, find_upload
 from scoring.errors import NotFound
@@ -64,13 +64,20 @@ class StoredFile(io.RawIOBase):
 
 
 def read_part(engine: Engine, tenant_id: int, number: int, part: int) -> bytes:
-    """Return a part of an uploaded file; empty behind the last one."""
+    """Return a part of an uploaded file; empty behind the last one.
+
+    Raises:
+        NotFound: the file was removed.
+    """
     row = UploadPartRow
     statement = select(row.content).where(
         row.tenant_id == tenant_id, row.number == number, row.part == part
     )
     with tenant_transaction(engine, tenant_id) as connection:
-        return connection.execute(statement).scalar_one_or_none() or b""
+        found = connection.execute(statement).scalar_one_or_none()
+        if found is None:
+            _check_files(connection, tenant_id, number)
+        return found or b""
 
 
 def read_lines(
@@ -87,6 +94,9 @@ def read_lines(
 
     Returns:
         Lines, and `after` of the next call; None where these are the last ones.
+
+    Raises:
+        NotFound: the files were removed, maybe since the call before, so that none are left.
     """
     row = UploadChunkRow
     statement = select(row.first_row, getattr(row, which)).where(
@@ -97,6 +107,7 @@ def read_lines(
     statement = statement.order_by(row.first_row).limit(LINES_AT_ONCE)
     with tenant_transaction(engine, tenant_id) as connection:
         found = connection.execute(statement).all()
+        _check_files(connection, tenant_id, number)
     lines = b"".join(content for _, content in found)
     return lines, found[-1][0] if len(found) == LINES_AT_ONCE else None
 
@@ -123,6 +134,16 @@ def open_files(
         action, details = (UPLOAD_EXPORTED, {"file": file}) if file else (UPLOAD_READ, None)
         log_access(connection, tenant_id, reader, action, upload_object(number), details)
         return upload
+
+
+def _check_files(connection: Connection, tenant_id: int, number: int) -> None:
+    """Check that an upload has its files; asked behind the reading, that nothing is missed."""
+    row = UploadRow
+    has_files = select(row.removed_at.is_(None)).where(
+        row.tenant_id == tenant_id, row.number == number
+    )
+    if not connection.execute(has_files).scalar_one_or_none():
+        raise NotFound("The files of the upload were removed.")
 
 
 def rejected_rows(

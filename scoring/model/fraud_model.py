@@ -29,6 +29,7 @@ from scoring.prediction import ModelVersion, Prediction, ScoredBatch
 
 MODEL_FILES = ("booster.txt", "calibrator.json", "policy.json", "features.json", "golden.json")
 GOLDEN_TOLERANCE = 1e-9
+_MAX_DIGITS = 20
 
 Parsed = TypeVar("Parsed")
 
@@ -289,11 +290,29 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(
+            path.read_bytes(), parse_int=_integer, parse_float=_finite, parse_constant=_finite
+        )
     except ValueError as error:
         raise ModelRefused(f"{path.name} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ModelRefused(f"{path.name} is not JSON: it is nested too deep") from error
     if not isinstance(value, dict):
         raise ModelRefused(f"{path.name} is not a JSON object")
+    return value
+
+
+def _integer(text: str) -> int:
+    """Return an integer that float64 can hold, which is what follows for each."""
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"an integer has {len(text)} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value - value != 0:
+        raise ValueError(f"{text[:20]} is no finite number")
     return value
 
 
@@ -322,7 +341,7 @@ def _read_features(document: Mapping[str, Any]) -> ModelFeatures:
         except InvalidRequest as error:
             faults = "; ".join(f"{one.field}: {one.message}" for one in error.errors)
             raise ModelRefused(f"features.json: {faults or error.detail}") from error
-    if tuple(document.get("names", ())) != features.names:
+    if document.get("names") != list(features.names):
         raise ModelRefused("features.json lists other features than it defines")
     return features
 
@@ -330,7 +349,7 @@ def _read_features(document: Mapping[str, Any]) -> ModelFeatures:
 def _read_booster(path: Path, names: Sequence[str]) -> lgb.Booster:
     try:
         booster = lgb.Booster(model_file=path)
-    except lgb.basic.LightGBMError as error:
+    except (lgb.basic.LightGBMError, ValueError) as error:
         raise ModelRefused(f"booster.txt does not load: {error}") from error
     if booster.feature_name() != list(names):
         raise ModelRefused("booster.txt was trained on other features than features.json lists")

@@ -58,15 +58,17 @@ class Layout(NamedTuple):
 
 
 class RowLimits(NamedTuple):
-    """What a row may have at most, so that no row takes much memory.
+    """What a row may have at most, so that no row takes much memory, and no file much time.
 
     Attributes:
         cells: cells of a row.
         size: bytes of a row, with the lines that it spans; a line is read no further than this.
+        blank_lines: lines of the file that are no row. They are skipped; 20 MB take 30 s.
     """
 
     cells: int
     size: int
+    blank_lines: int
 
 
 Plan = Callable[[Sequence[str], Sequence[str]], Layout]
@@ -202,6 +204,7 @@ class _Bounded:
         self._line = 0
         self._begin = 1
         self._size = 0
+        self._blank_lines = 0
         self._is_in_table = False  # blank lines before the header are no rows
 
     def __iter__(self) -> Iterator[str]:
@@ -218,14 +221,26 @@ class _Bounded:
             self._is_in_table = bool(line.strip())
             self._begin = self._line + (0 if self._is_in_table else 1)
             self._size = self._size if self._is_in_table else 0
+            if not self._is_in_table:
+                self._count_blank()
         return line
 
     def end_row(self, cells: int) -> None:
-        """Check the number of the cells of a row, whose last line was the newest one."""
+        """Check the number of the cells of a row, whose last line was the newest one; 0: no row."""
+        if not cells:
+            self._count_blank()
         if cells > self._limits.cells:
             raise self._refused(f"has {cells:,} cells; at most {self._limits.cells} are taken")
         self._begin = self._line + 1
         self._size = 0
+
+    def _count_blank(self) -> None:
+        self._blank_lines += 1
+        if self._blank_lines > self._limits.blank_lines:
+            raise TableFileError(
+                f"{self._source} has more than {self._limits.blank_lines:,} blank lines; "
+                "remove them."
+            )
 
     def _refused(self, what: str) -> TableFileError:
         return TableFileError(f"{self._source}, line {self._begin}: the row {what}.")

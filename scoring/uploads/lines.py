@@ -29,15 +29,34 @@ _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 def header_line(shape: Shape, added: Sequence[str]) -> bytes:
-    """Return the first line of a file; a name that the input has already is `sentinel_` and it.
+    """Return the first line of a file; before a name that is there already comes `sentinel_`.
 
     Args:
         shape: how the input is written.
         added: names of the columns behind those of the input.
     """
-    names = [f"sentinel_{name}" if name in shape.columns else name for name in added]
     begin = _BOM if shape.has_bom else ""
-    return begin.encode() + _line(shape.separator, [_safe(n) for n in shape.columns] + names)
+    names = [_safe(name) for name in shape.columns]
+    taken = {*names, *shape.columns}
+    for name in added:
+        while name in taken:
+            name = f"sentinel_{name}"
+        names.append(name)
+    return begin.encode() + _line(shape.separator, names)
+
+
+def removed_line(shape: Shape, added: Sequence[str]) -> bytes:
+    """Return the last line of a file whose rest was removed while it was sent.
+
+    It has as many cells as a row, so that a strict reader takes the file.
+
+    Args:
+        shape: how the input is written.
+        added: names of the columns behind those of the input.
+    """
+    first = "the rows from here on were removed, since the time that files are kept is over"
+    others = len(shape.columns) + len(added) - 1
+    return _line(shape.separator, [first, *[""] * others])
 
 
 def result_line(

@@ -17,12 +17,14 @@ MAX_NAME_LENGTH = 256
 """Characters of a column's name."""
 MAX_ROW_BYTES = 64_000
 """Bytes of a row: many times what the cells of an event need."""
+MAX_BLANK_LINES = 100_000
+"""Blank lines of a file: one for each row of the longest file, as a wrong line end makes them."""
 HEAD_BYTES = 65_536
 """Bytes from which the separator is recognised."""
 
 _SEPARATORS = (",", ";", "\t", "|")
-_LIMITS = RowLimits(MAX_COLUMNS, MAX_ROW_BYTES)
-_HEADER_LIMITS = RowLimits(MAX_ROW_BYTES, MAX_ROW_BYTES)
+_LIMITS = RowLimits(MAX_COLUMNS, MAX_ROW_BYTES, MAX_BLANK_LINES)
+_HEADER_LIMITS = RowLimits(MAX_ROW_BYTES, MAX_ROW_BYTES, MAX_BLANK_LINES)
 """Limits where `_checked` counts the columns, which has a sentence of its own."""
 _BOM = b"\xef\xbb\xbf"
 _PARQUET = b"PAR1"
@@ -84,8 +86,8 @@ def rows_of(file: BinaryIO, separator: str) -> Iterator[Row]:
         separator: separator of the cells.
 
     Raises:
-        TableFileError: a quote is not closed, text follows one, or a row has more than MAX_COLUMNS
-            cells or MAX_ROW_BYTES.
+        TableFileError: a quote is not closed, text follows one, a row has more than MAX_COLUMNS
+            cells or MAX_ROW_BYTES, or there are more than MAX_BLANK_LINES.
     """
     lines = _lines(file)
     return csv_rows(lines, SOURCE, (), _all_columns, separator, _LIMITS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import configparser
 import io
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sentinel.home import private_database, write_private
@@ -25,7 +25,7 @@ class MlflowLogin:
     """User and password of an MLflow server."""
 
     user: str
-    password: str
+    password: str = field(repr=False)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -146,7 +146,7 @@ class Faults:
     # Postgres
 
     def _postgres_killed(self, fault: Fault) -> None:
-        self._world.server.kill()
+        self._world.server.kill_first_process()
         time.sleep(fault.seconds)
         self._world.server.start()
 

@@ -18,7 +18,7 @@ import pytest
 from tests.support.factories import a_body
 from tests.support.system import System
 
-LARGE = b"x" * 5_000_000
+LARGE = b"x" * 10_000_000
 PROBLEM = "application/problem+json"
 
 
@@ -78,6 +78,44 @@ def test_a_client_that_sends_all_before_it_reads_gets_the_reply(
         result, content_type = error.code, error.headers["content-type"]
     assert result == status
     assert status == 200 or content_type == PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/score", 200),
+        ("POST", "/score", 401),
+        ("GET", "/score", 405),
+        ("GET", "/queue", 401),
+        ("GET", "/queue", 200),
+        ("GET", "/nowhere", 404),
+        ("GET", "/livez", 200),
+        ("GET", "/readyz", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/docs", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/static_content/swagger-ui.css", 200),
+        ("GET", "/console/sign-in", 200),
+        ("GET", "/console/queue", 303),
+        ("GET", "/console/nowhere", 404),
+    ],
+)
+def test_every_reply_has_the_security_headers(
+    system: System, method: str, path: str, status: int
+) -> None:
+    key = {401: "", 200: system.key if method == "POST" else system.review_key}.get(status, "")
+    body = a_body() if method == "POST" else None
+    reply = system.service.client.request(
+        method, path, json=body, headers={"Authorization": f"Bearer {key}"} if key else {}
+    )
+    assert reply.status_code == status
+    for name in ("x-content-type-options", "cache-control", "referrer-policy"):
+        assert len(reply.headers.get_list(name)) == 1, name
+    (policy,) = reply.headers.get_list("content-security-policy")
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-inline" not in policy.replace("style-src 'self' 'unsafe-inline'", "")
 
 
 def connect(system: System) -> http.client.HTTPConnection:

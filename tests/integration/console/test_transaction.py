@@ -23,6 +23,7 @@ from scoring.rules.verdict import DecidedBy, EntryMatch, Verdict
 from tests.support.console.site import Site
 from tests.support.console.transaction_page import page_of, part, store, text_of
 from tests.support.data.own_events import label, put_in_force
+from tests.support.data.people import assign
 from tests.support.data.review import decide, say
 from tests.support.data.rules import put_list, put_rule
 from tests.support.event_types import NOW_US, an_event, an_event_type
@@ -254,3 +255,15 @@ def test_whoever_opens_what_waits_holds_it_and_the_next_person_is_told(site: Sit
     path = f"/console/transactions/{decided.transaction_id}"
     assert "is looking at this too" not in site.person("analyst").get(path).text
     assert "Ana Analyst is looking at this too." in site.person("senior").get(path).text
+
+
+def test_a_transaction_that_was_assigned_and_is_in_a_case_has_its_page(site: Site) -> None:
+    (decided,) = site.decided(0.9)
+    transaction_id = decided.transaction_id
+    with tenant_transaction(site.engine, site.tenant.id) as connection:
+        assign(connection, site.people["senior"], transaction_id)
+    person = site.person("admin")
+    person.submit("/console/cases/new", title="A ring", priority="high", transaction=transaction_id)
+    page = person.get(f"/console/transactions/{transaction_id}")
+    assert page.status_code == 200
+    assert "assignment" in page.text, "the audit entry is shown"

@@ -57,7 +57,7 @@ class OwnServer:
         """Whether its first process lives."""
         return self._postgres.is_running()
 
-    def kill(self) -> None:
+    def kill_first_process(self) -> None:
         """Kill its first process with SIGKILL; the others end when they notice."""
         _send(self._postmaster(), signal.SIGKILL)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.review.csv_export import CsvExport
+from api.review.export_lines import _lines
 from persistence.review.cases import Case, Feedback
 from scoring.rules.ruling import Ruling
 from scoring.rules.verdict import DecidedBy, Verdict
@@ -99,3 +101,19 @@ def test_a_fields_name_is_neither_a_formula_nor_the_name_of_another_column() -> 
     assert "=1+1" not in header
     assert len(set(header)) == len(header)
     assert {"event.score", "score", "event.decision", "decision"} <= set(header)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_an_export_whose_rows_retention_removed_meanwhile_says_how_many(kept: int) -> None:
+    async def read(_start: int) -> list[Case]:
+        return [a_case()][: max(0, kept - 1)]
+
+    async def export() -> bytes:
+        lines = _lines(EXPORT, [a_case()][:kept], [1], read, expected=2)
+        return b"".join([part async for part in lines])
+
+    rows = list(csv.reader(io.StringIO(asyncio.run(export()).decode(), newline="")))
+    assert len(rows) == 1 + kept + (kept < 2)
+    assert {len(row) for row in rows} == {len(EXPORT.names)}
+    missing = {0: "2 rows", 1: "1 row"}.get(kept)
+    assert rows[-1][0].startswith(f"{missing} of this export were removed") is (kept < 2)

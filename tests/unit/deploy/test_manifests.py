@@ -14,6 +14,7 @@ import pytest
 from api.dependencies import API_CONNECTIONS
 from app.openapi import document as openapi
 from app.startup import BACKGROUND_CONNECTIONS, JOURNAL_CONNECTIONS
+from console.uploads.routes import UploadRoute
 from persistence.engine import POOL_SIZE
 from scoring import __version__
 from sentinel.cli.main import main
@@ -190,6 +191,13 @@ def test_callers_reach_every_documented_route_and_neither_health_nor_metrics(nam
 
     routes = set(json.loads(openapi())["paths"])
     assert {route for route in routes if not reached(route)} == INSIDE
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_ingress_lets_through_the_largest_body_that_a_route_takes(name: str) -> None:
+    annotations = the(render(f"overlays/{name}"), "Ingress")["metadata"]["annotations"]
+    size = annotations["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert UploadRoute.max_bytes <= int(size.removesuffix("m")) << 20 < 2 * UploadRoute.max_bytes
 
 
 def test_production_is_reached_by_tls_alone() -> None:

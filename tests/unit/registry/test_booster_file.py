@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry.verify.booster_file import check_booster
 from scoring.errors import ModelRefused
 from tests.support.factories import a_booster, feature_rows
+
+CHANGED = a_booster(trees=2).model_to_string()
 
 
 @pytest.fixture
@@ -105,6 +110,27 @@ def change(pattern: str, new: str) -> Callable[[str], str]:
         (change(r"split_feature=\S+", "split_feature=11"), "a feature that does not exist"),
         (change(r"leaf_value=\S+ ", "leaf_value="), "leaf_value has the wrong length"),
         (change("num_class=1", "num_class=2"), "more than one output"),
+        (change("num_leaves=15", "num_leaves=1_5"), "num_leaves is not numbers as LightGBM"),
+        (
+            change(r"split_feature=\S+", "split_feature=\N{ARABIC-INDIC DIGIT ONE}"),
+            "is not numbers",
+        ),
+        (change(r"internal_value=\S+", "internal_value=abc"), "internal_value is not numbers"),
+        (change(r"leaf_value=\S+", "leaf_value=nan"), "leaf_value is not numbers"),
+        (change(r"leaf_value=\S+", "leaf_value=1e400"), "beyond"),
+        (change(r"leaf_value=\S+", "leaf_value=1e300"), "beyond"),
+        (change(r"leaf_count=\S+", "leaf_count=0"), "not the rows of its children"),
+        (change(r"leaf_count=\S+", "leaf_count=-5"), "a number of rows is negative"),
+        (change(r"decision_type=\S+", "decision_type=-2"), "decision_type is out of range"),
+        (change("left_child=", "left_child=1 2\nleft_child="), "given twice"),
+        (change("left_child=", "\nleft_child="), "no field"),
+        (change("left_child=", "left_child=\r"), "ends a line"),
+        (change("num_cat=0", "num_cat=0\nlinear=1"), "a field that is not taken"),
+        (lambda t: t.replace("label_index", "num_class=1\nlabel_index"), "given twice"),
+        (lambda t: t.replace("[boosting: gbdt]", "left_child=1"), "follows the trees"),
+        (lambda t: t.replace("max_feature_idx=10", "max_feature_idx=99999999"), "features; 1 to"),
+        (lambda t: t + "[" * 2**20, "follows the trees"),
+        (lambda t: t + "pandas_categorical:" + "[" * 10_000, "follows the trees"),
     ],
 )
 def test_an_inconsistent_booster_is_refused(
@@ -113,3 +139,43 @@ def test_an_inconsistent_booster_is_refused(
     assert resized(text) == text, "the untouched file would pass"
     with pytest.raises(ModelRefused, match=re.escape(sentence)):
         check(tmp_path / "booster.txt", damage(text))
+
+
+def test_trees_that_are_too_deep_to_explain_are_refused(tmp_path: Path, text: str) -> None:
+    splits = range(2_100)
+    arrays = {
+        "split_feature": [0 for _ in splits],
+        "split_gain": [1 for _ in splits],
+        "threshold": list(splits),
+        "decision_type": [2 for _ in splits],
+        "left_child": [~split for split in splits],
+        "right_child": [*splits[1:], ~len(splits)],
+        "leaf_value": [0.1 for _ in range(len(splits) + 1)],
+        "leaf_weight": [1 for _ in range(len(splits) + 1)],
+        "leaf_count": [1 for _ in range(len(splits) + 1)],
+        "internal_value": [0 for _ in splits],
+        "internal_weight": [1 for _ in splits],
+        "internal_count": [len(splits) + 1 - split for split in splits],
+    }
+    lines = [f"{name}={' '.join(map(str, values))}\n" for name, values in arrays.items()]
+    chain = (
+        f"num_leaves={len(splits) + 1}\nnum_cat=0\n{''.join(lines)}is_linear=0\nshrinkage=1\n\n\n"
+    )
+    deep = re.sub(r"(?<=Tree=0\n).*?\n\n\n", chain, text, count=1, flags=re.DOTALL)
+    with pytest.raises(ModelRefused, match="too large"):
+        check(tmp_path / "booster.txt", resized(deep))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_file_with_any_part_changed_is_accepted_or_refused_in_a_sentence(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    start = data.draw(st.integers(0, len(CHANGED)))
+    end = data.draw(st.integers(start, min(len(CHANGED), start + 6)))
+    put_in = data.draw(st.sampled_from(["", "9", "-", " ", "\n", "=", "e", ".", "nan", "_", "\0"]))
+    with suppress(ModelRefused):
+        check(
+            tmp_path_factory.getbasetemp() / "changed.txt",
+            resized(CHANGED[:start] + put_in + CHANGED[end:]),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,43 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "gone.yaml").endswith("gone.yaml cannot be read: No such file or "
                                                     "directory.")  # fmt: skip
     assert "cannot be read" in refusal(tmp_path)
+
+
+FIELDS = "name: cards\nfields:\n"
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 9)}]\n" for i in range(20)
+)
+MERGES = "".join(
+    f"b{i}: &b{i} {{<<: [{','.join([f'*b{i - 1}'] * 9)}]}}\n" if i else "b0: &b0 {k: 1}\n"
+    for i in range(15)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (BOMB + "name: cards\nfields: {c: {kind: category, values: *u}}", "values, with those"),
+        (MERGES, "values, with those"),
+        ("name: cards\nfields: &a {f: *a}", "fields.f.f is not known"),
+        ("&a [*a]", "is a list"),
+        ("- " * 5_000, "is not YAML"),
+        ("[" * 100_000, "brackets are open"),
+        ("".join(" " * i + "a:\n" for i in range(1_400)), "is not YAML"),
+        ('{"a":' * 100_000, "is not YAML"),
+        ("name: a\nname: b\nfields: {}", "name is given twice"),
+        ('{"name": "a", "name": "b"}', "name is given twice"),
+        ("? [a, b]\n: 1\n", "is not YAML"),
+        ("!!python/object/apply:os.system [id]", "could not determine a constructor"),
+        (FIELDS + "  f: {kind: number, min: " + "9" * 5_000 + "}", "is not YAML"),
+        (FIELDS + "  f: {kind: number, min: .nan}", "must be a finite number"),
+        (FIELDS + '  "\\uD800": {kind: number}', "is not"),
+        (FIELDS + '  "a\\0": {kind: number}', "is not"),
+        (FIELDS + "".join(f"  f{i}: {{}}\n" for i in range(6_000)), "1 to 500 fields"),
+    ],
+)
+def test_a_hostile_file_is_refused_soon(file: Path, content: str, message: str) -> None:
+    file.write_text(content)
+    begin_s = time.process_time()
+    with pytest.raises(EventTypeFileError, match=message):
+        read_event_type(file)
+    assert time.process_time() - begin_s < 5, "the names of 6,000 fields took 1 s, squared"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from sentinel.settings import Settings, SettingsError
@@ -23,11 +25,24 @@ def test_one_mlflow_holds_runs_and_models(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_secret_is_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in (
         *("DATABASE_URL", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "SENTINEL_KEY_SECRET"),
-        "SENTINEL_SECOND_KEY_SECRET",
+        *("SENTINEL_SECOND_KEY_SECRET", "SENTINEL_METRICS_TOKEN", "SENTINEL_OIDC_CLIENT_SECRET"),
+        *("SENTINEL_OIDC_ISSUER", "SENTINEL_OIDC_CLIENT_ID"),
         "OTEL_EXPORTER_OTLP_ENDPOINT",
     ):
         monkeypatch.setenv(variable, "http://bob:s3cret@host")
-    assert "s3cret" not in repr(Settings()) + str(Settings())
+    monkeypatch.setenv("SENTINEL_OIDC_ISSUER", "https://id.bank")
+    monkeypatch.setenv("SENTINEL_OIDC_CLIENT_ID", "sentinel")
+    assert "s3cret" not in repr(Settings()) + str(Settings()) + repr(Settings().openid)
+
+
+def test_a_token_that_is_too_short_is_refused_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SENTINEL_METRICS_TOKEN", "s3cret")
+    with pytest.raises(SettingsError, match="SENTINEL_METRICS_TOKEN is not valid") as error:
+        Settings()
+    shown = "".join(traceback.format_exception(error.value))
+    assert "s3cret" not in shown
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -62,7 +62,7 @@ class FillContext:
     client: httpx.Client
     engine: Engine
     past: Past
-    password: str
+    password: str = field(repr=False)
     event_type: EventType
     now: datetime
     registry: RegistryReader

@@ -10,10 +10,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from console.uploads import file_routes
 from persistence.maintenance.maintenance import maintain
+from persistence.uploads.files import read_part
 from persistence.uploads.storing import MAX_OPEN
 from persistence.uploads.work import LeaseLost, claim_upload, finish_upload
-from scoring.errors import InFlight, StoreUnavailable
+from scoring.errors import InFlight, NotFound, StoreUnavailable
 from scoring.model.fraud_model import FraudModel
 from serving.uploads.runner import CHUNK_ROWS, UploadRunner
 from tests.support.console.site import Person, Site
@@ -290,3 +292,24 @@ def test_maintenance_removes_old_files_and_keeps_the_upload_and_its_decisions(
     senior.submit(f"{stopped}/continue")
     assert facts(site, stopped).status == "stopped", "there is no file to go on with"
     assert len(stored(site)) == 1
+
+
+def test_a_download_from_which_rows_are_removed_meanwhile_does_not_look_complete(
+    site: Site, senior: Person, runner: UploadRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = started(senior, payments(["1", "2", "x"]))
+    number = int(done.rpartition("/")[2])
+    runner.work()
+    whole = table(senior.get(f"{done}/results.csv"))
+    read = file_routes.read_lines
+
+    def removed_first(*arguments: Any) -> Any:
+        maintain(site.engine, datetime.now(UTC) + timedelta(days=31))
+        return read(*arguments)
+
+    monkeypatch.setattr(file_routes, "read_lines", removed_first)
+    (row,) = table(senior.get(f"{done}/results.csv"))
+    assert row.keys() == whole[0].keys()
+    assert "were removed" in next(iter(row.values()))
+    with pytest.raises(NotFound):
+        read_part(site.engine, site.tenant.id, number, 0)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 import shap
@@ -173,3 +174,34 @@ def test_each_transaction_is_decided_by_its_own_policy() -> None:
     assert (lenient.threshold, strict.threshold, own.threshold) == (0.01, 0.9, 0.05)
     assert (lenient.decision, strict.decision) == ("review", "approve")
     assert lenient.margin == strict.margin == own.margin
+
+
+@pytest.mark.parametrize("name", [name for name in MODEL_FILES if name.endswith(".json")])
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, '{"a":' * 100_000, "null", "NaN", '{"a": 1e400}', '{"a": 1' + "0" * 400 + "}"],
+    ids=lambda content: content[:8],
+)
+def test_a_hostile_json_file_is_refused(saved: Path, name: str, content: str) -> None:
+    (saved / name).write_text(content)
+    with pytest.raises(ModelRefused, match=name.replace(".", r"\.")):
+        FraudModel.load(saved)
+
+
+@pytest.mark.parametrize("names", [None, True, 7, "amount", [[]], {}])
+def test_names_of_features_that_are_no_list_of_them_are_refused(saved: Path, names: Any) -> None:
+    edit(saved / "features.json", lambda v: v.update(names=names))
+    with pytest.raises(ModelRefused, match="features"):
+        FraudModel.load(saved)
+
+
+def test_a_pickle_in_place_of_a_file_is_never_loaded(saved: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "ran"
+    class_ = f"cos\nsystem\n(S'touch {trace}'\ntR."
+    for name in MODEL_FILES:
+        whole = (saved / name).read_bytes()
+        (saved / name).write_text(class_)
+        with pytest.raises((ModelRefused, lgb.basic.LightGBMError)):
+            FraudModel.load(saved)
+        (saved / name).write_bytes(whole)
+    assert not trace.exists()
