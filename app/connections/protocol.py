@@ -28,6 +28,7 @@ from web.headers import caller_of
 from web.problems import problem_response
 from web.request_body import SMALL_BYTES
 from web.request_metrics import count_request
+from web.security_headers import missing_headers
 
 MAX_HELD = 4096
 """Refusals that are held at a time, each of which holds a connection; more are sent at once."""
@@ -209,7 +210,8 @@ def use_protocol(admission: Admission, rates: RateLimits, paths: Collection[str]
 def _prepared(error: Exception, retry_after_s: int) -> _Refusal:
     response = problem_response(error)
     response.headers["retry-after"] = str(retry_after_s)
-    lines = (name + b": " + value + b"\r\n" for name, value in response.raw_headers)
+    headers = (*response.raw_headers, *missing_headers(response.raw_headers))
+    lines = (name + b": " + value + b"\r\n" for name, value in headers)
     head = STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + b"".join(lines)
     return _Refusal(head, bytes(response.body), retry_after_s)
 

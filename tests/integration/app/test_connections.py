@@ -274,6 +274,7 @@ def test_unusual_requests_are_refused_too(sent: bytes) -> None:
         second.send(sent)
         status, headers, body = await second.receive()
         assert (status, headers["retry-after"]) == (429, "1")
+        assert headers["x-content-type-options"] == "nosniff"
         assert json.loads(body)["type"] == "urn:sentinel:problem:overloaded"
         assert server.received == 1
         second.close()
