@@ -109,7 +109,7 @@ def test_an_export_whose_rows_retention_removed_meanwhile_says_how_many(kept: in
         return [a_case()][: max(0, kept - 1)]
 
     async def export() -> bytes:
-        lines = _lines(EXPORT, [a_case()][:kept], [1], read, expected=2)
+        lines = _lines(EXPORT, [a_case()][:kept], [1], read, 2, None)
         return b"".join([part async for part in lines])
 
     rows = list(csv.reader(io.StringIO(asyncio.run(export()).decode(), newline="")))
