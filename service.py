@@ -24,7 +24,7 @@ from starlette.responses import Response
 from app.import_blocker import UNUSED_PACKAGES, blocked_imports
 from app.listening import explain_bind_errors
 from app.service_class import SentinelService
-from app.supervisor import close_control_ports
+from app.supervisor import prepare_supervisor
 from app.usage_tracking import disable_usage_tracking
 from observability.logging import set_up as set_up_log
 from registry.client.factory import check_tracking_uri
@@ -86,7 +86,7 @@ class Sentinel:
                 check_database_url(url)
         except Exception as error:
             raise BentoMLException(sentence(error)) from error
-        close_control_ports()
+        prepare_supervisor()
         explain_bind_errors()
 
     def open(self, app: SentinelApp) -> None:

@@ -1,16 +1,22 @@
-"""Close the network ports of the process that supervises the workers.
+"""The process that supervises the workers: its network ports are closed, its clock is monotonic.
 
 `bentoml serve` supervises its workers with circus, and BentoML binds circus's two ZeroMQ sockets,
 which need no login, to ports of 127.0.0.1. Over the first, `{"command": "add", "properties":
 {"cmd": ...}}` starts any program: every user of the machine could run commands as the service. No
 setting of BentoML 1.4 moves these sockets, so this changes the arguments of its class.
+
+circus looks at the workers at times of tornado's loop, which are those of the wall clock. After
+that was set back by 15 minutes, no look came for 15 minutes, and a killed worker was not replaced
+(`make chaos`, `clock_back` before `worker_killed`).
 """
 
 from __future__ import annotations
 
 import tempfile
+from time import monotonic
 
 from bentoml._internal.utils.circus import Arbiter
+from tornado.ioloop import IOLoop
 
 KEEPS_SOCKET = "SENTINEL_KEEPS_SOCKET"
 """Variable of workers whose socket other workers use after them: those of `--reload`."""
@@ -21,14 +27,19 @@ CHECK_EVERY_S = 0.25
 _bentoml_init = Arbiter.__init__
 
 
-def close_control_ports() -> None:
-    """Bind the supervisor's sockets inside its own process instead of on ports.
+def prepare_supervisor() -> None:
+    """Close the ports of the supervisors that are created afterwards, and set their clock.
 
-    It works for supervisors that are created afterwards. The process of `bentoml serve --reload`
-    that watches the files has to connect, so with it they are Unix sockets in a directory that
-    only their owner may enter.
+    Their sockets are bound inside of their process instead of on ports. The process of `bentoml
+    serve --reload` that watches the files has to connect, so with it they are Unix sockets in a
+    directory that only their owner may enter.
     """
     Arbiter.__init__ = _private_init
+    IOLoop.time = _monotonic  # type: ignore[method-assign]
+
+
+def _monotonic(_: IOLoop) -> float:
+    return monotonic()
 
 
 def _private_init(self: Arbiter, *arguments: object, **options: object) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
+import time
 from pathlib import Path
 
 import pytest
 from bentoml._internal.utils.circus import Arbiter, create_standalone_arbiter
+from circus.util import AsyncPeriodicCallback
+from tornado.ioloop import IOLoop
 
-from app.supervisor import close_control_ports
+from app.supervisor import prepare_supervisor
 
 
 @pytest.fixture(autouse=True)
 def closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Arbiter, "__init__", Arbiter.__init__)  # restored after the test
-    close_control_ports()
-    close_control_ports()
+    monkeypatch.setattr(IOLoop, "time", IOLoop.time)
+    prepare_supervisor()
+    prepare_supervisor()
 
 
 def test_the_sockets_are_inside_the_supervisors_own_process() -> None:
@@ -27,6 +32,28 @@ def test_the_sockets_are_inside_the_supervisors_own_process() -> None:
 
 def test_a_worker_that_has_ended_is_noticed_within_a_second() -> None:
     assert create_standalone_arbiter([]).ctrl.check_delay < 1000  # milliseconds
+
+
+def test_a_clock_that_is_set_back_delays_no_look_at_the_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[float] = []
+
+    def look() -> None:
+        looks.append(time.monotonic())
+
+    async def supervise() -> None:
+        caller = AsyncPeriodicCallback(look, 10)
+        caller.start()
+        while not looks:
+            await asyncio.sleep(0.01)
+        set_back = time.time() - 900
+        monkeypatch.setattr(time, "time", lambda: set_back)
+        while len(looks) < 5:
+            await asyncio.sleep(0.01)
+        caller.stop()
+
+    asyncio.run(asyncio.wait_for(supervise(), 10))
 
 
 def test_with_a_reloader_the_sockets_lie_in_a_directory_of_the_user_alone() -> None:
