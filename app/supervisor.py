@@ -38,7 +38,7 @@ def prepare_supervisor() -> None:
     IOLoop.time = _monotonic  # type: ignore[method-assign]
 
 
-def _monotonic(_: IOLoop) -> float:
+def _monotonic(self: IOLoop) -> float:  # noqa: ARG001 - as in the class
     return monotonic()
 
 
