@@ -58,7 +58,12 @@ def main(arguments: Sequence[str]) -> int:
     if given.check:
         return _report(given.check, f"the run in {given.check}", 0)
     faults = schedule(given.seed, given.minutes)
-    kinds = set(given.only.split(",")) if given.only else {*LASTING, *INSTANT}
+    known = {*LASTING, *INSTANT}
+    kinds = (
+        {one.strip().replace(" ", "_") for one in given.only.split(",")} if given.only else known
+    )
+    if unknown := kinds - known:
+        parser.error(f"--only: no fault {', '.join(sorted(unknown))}; {', '.join(sorted(known))}")
     faults = [fault for fault in faults if fault.kind in kinds]
     if given.schedule:
         print(*map(_line, faults), sep="\n")
@@ -141,6 +146,9 @@ def _report(folder: Path, name: str, faults: int) -> int:
     print(f"\nChecked {name} in {time.monotonic() - began_s:.0f} s:")
     print(*summary(attempts, checked, faults, len(tables.rows)), sep="\n")
     print(*findings_shown(attempts, checked), sep="\n")
+    if not any(attempt.decisions for attempt in attempts):
+        print("No payment was answered, so nothing was shown.")
+        return 1
     return int(bool(checked.findings))
 
 

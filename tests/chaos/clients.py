@@ -76,6 +76,10 @@ class Client(threading.Thread):
         self._answered: deque[tuple[str, list[dict[str, Any]], str | None]] = deque(
             maxlen=_REMEMBERED
         )
+        # Not repeated before the journal is drained: until then, another process may decide again.
+        self._journalled: deque[tuple[str, list[dict[str, Any]], str | None]] = deque(
+            maxlen=_REMEMBERED
+        )
         self.failure: BaseException | None = None
 
     def run(self) -> None:
@@ -96,7 +100,7 @@ class Client(threading.Thread):
     def repeat_answered(self) -> None:
         """Send everything that it remembers once more, after the run."""
         with self._http() as self._own:
-            for route, payments, key in list(self._answered):
+            for route, payments, key in [*self._answered, *self._journalled]:
                 self._send(self._operation("again"), route, payments, key)
 
     def _http(self) -> httpx.Client:
@@ -201,8 +205,9 @@ class Client(threading.Thread):
             self._shared.seen[self._tenant.slug].extend(
                 decision["transaction_id"] for decision in attempt.decisions
             )
-            if not any("stored" in decision for decision in attempt.decisions):
-                self._answered.append((route, payments, key))
+            is_journalled = any("stored" in decision for decision in attempt.decisions)
+            remembered = self._journalled if is_journalled else self._answered
+            remembered.append((route, payments, key))
 
     def _exchange(
         self,

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+_TRIES = 50
+
 
 class CannotMount(Exception):
     """This process may mount nothing: it is not root, or its container forbids it."""
@@ -37,21 +39,25 @@ class SmallDisk:
 
         Raises:
             CannotMount: it is a plain folder.
+            RuntimeError: it cannot be filled, or not be given back its size.
         """
         if not self._is_mounted:
             raise CannotMount
-        self._resize(self._used())
+        # What is written in between makes it larger than it may become.
+        if not any(self._resize(self._used()) for _ in range(_TRIES)):
+            raise RuntimeError(f"{self.path} cannot be made as small as what it holds")
         try:
             yield
         finally:
-            self._resize(self._size)
+            if not self._resize(self._size):
+                raise RuntimeError(f"{self.path} does not get its size back")
 
     def _used(self) -> int:
         status = os.statvfs(self.path)
         return (status.f_blocks - status.f_bfree) * status.f_frsize
 
-    def _resize(self, size: int) -> None:
-        _run("mount", "-o", f"remount,size={max(size, 4096)}", str(self.path))
+    def _resize(self, size: int) -> bool:
+        return _run("mount", "-o", f"remount,size={max(size, 4096)}", str(self.path))
 
 
 def _run(*command: str) -> bool:
