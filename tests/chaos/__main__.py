@@ -59,9 +59,8 @@ def main(arguments: Sequence[str]) -> int:
         return _report(given.check, f"the run in {given.check}", 0)
     faults = schedule(given.seed, given.minutes)
     known = {*LASTING, *INSTANT}
-    kinds = (
-        {one.strip().replace(" ", "_") for one in given.only.split(",")} if given.only else known
-    )
+    named = (given.only or ",".join(known)).split(",")
+    kinds = {one.strip().replace(" ", "_") for one in named}
     if unknown := kinds - known:
         parser.error(f"--only: no fault {', '.join(sorted(unknown))}; {', '.join(sorted(known))}")
     faults = [fault for fault in faults if fault.kind in kinds]

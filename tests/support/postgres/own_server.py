@@ -35,7 +35,7 @@ class OwnServer:
         self._postgres = EmbeddedPostgres(home)
         if primary is not None:
             _back_up(primary.url, home / "postgres")
-        self.url = self._postgres.start()
+        self.url: str = self._postgres.start()
         if primary is None:
             migrate.upgrade(self.url)
         self._data = Path(self._value("current_setting('data_directory')"))
