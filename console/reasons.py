@@ -57,7 +57,8 @@ def shown_reasons(
 
 def factor_text(contribution: float, formats: Formats) -> str:
     """Return what a contribution does to the odds: times 93, divided by 1.24."""
-    size = math.exp(abs(contribution))
+    # Beyond the bound no power is needed, and one of some contributions would overflow.
+    size = math.exp(min(abs(contribution), 100.0))
     if size < _MIN_FACTOR:
         return f"{_TIMES}1"
     sign = _TIMES if contribution > 0 else _DIVIDED

@@ -18,7 +18,7 @@ from web.repeated_names import refuse_repeated_members, refuse_repeated_names
 MAX_BODY_BYTES = 64 * 1024
 MAX_BATCH_BODY_BYTES = 2 * 1024 * 1024
 
-_CHARSET = re.compile(rb"""(?i:;\s*charset\s*=\s*["']?([^\s;"']*))""")
+_CHARSET = re.compile(rb"""(?i:;\s*charset\*?\s*=\s*["']?([^\s;"]*?)["']?(?=[\s;"]|$))""")
 _UTF_8 = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -90,8 +90,8 @@ def _check_headers(headers: Iterable[tuple[bytes, bytes]], max_bytes: int) -> No
 
 def is_utf_8(content_type: bytes) -> bool:
     """Return whether a Content-Type names no other charset than UTF-8."""
-    charset = _CHARSET.search(content_type)
-    return charset is None or charset[1].lower() in _UTF_8
+    # Of several, readers differ in which one they take.
+    return all(name.lower() in _UTF_8 for name in _CHARSET.findall(content_type))
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:

@@ -37,7 +37,7 @@ from web.body import MAX_BATCH_BODY_BYTES, read_bytes
 CSV = "text/csv"
 MAX_ROWS = 10_000
 """Rows of a CSV body; a larger table is a file for `sentinel lists`."""
-_LIMITS = RowLimits(cells=100, size=64_000, blank_lines=MAX_ROWS)
+_LIMITS = RowLimits(cells=100, size=64_000, blank_lines=MAX_ROWS + 1)
 MAX_ERRORS = 20
 """Rows whose errors a reply names, the first ones."""
 

@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any
 
 from persistence.review.cases import Case
-from scoring.counted import counted
 from scoring.event_type.fields import EventType
 from scoring.prediction import Prediction
 from scoring.tables.formulas import defused
@@ -86,7 +85,7 @@ class CsvExport:
         Args:
             rows: number of those rows.
         """
-        first = f"{counted(rows, 'row')} of this export were removed while it was sent: retention"
+        first = f"rows removed: {rows} by retention, while this export was sent"
         return _write([[first, *[""] * (len(self.names) - 1)]])
 
     def _row(self, case: Case) -> list[str | float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
@@ -28,6 +29,7 @@ from persistence.rules.entries import add_entries, remove_entries
 from persistence.rules.memberships import lists_of_entity
 from persistence.tenancy import tenant_transaction
 from scoring.errors import FieldError, InvalidRequest, NotFound, invalid_request
+from scoring.event_type.fields import EventType
 from scoring.lists.entry_rows import NewEntry, entity_fault, reason_fault
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -149,9 +151,27 @@ async def _page(
         chart=score_chart(profile.events),
         counterparties=others[:MAX_COUNTERPARTIES],
         more_counterparties=max(0, len(others) - MAX_COUNTERPARTIES),
-        paths={one.key: one.path for one in others},
+        party_path=partial(_party_path, profile.event_type, {one.path for one in others}),
         faults=faults or {},
         wanted=wanted,
         here=entity_path(entity, key),
         expiries=EXPIRIES,
     )
+
+
+def _party_path(
+    event_type: EventType, known: Collection[str], role: Literal["payer", "payee"], key: str | None
+) -> str | None:
+    """Return the address of who paid or received; None where it is no counterparty.
+
+    Args:
+        event_type: event type in force.
+        known: addresses of the counterparties.
+        role: side of the payment.
+        key: entity on that side; None: nobody.
+    """
+    field = event_type.kept.get(event_type.roles.get(role, ""))
+    if field is None or field.entity is None or key is None:
+        return None
+    path = entity_path(field.entity, key)
+    return path if path in known else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -15,7 +16,7 @@ from console.entity.score_chart import score_chart
 from console.event_values import entity_path, shown_values
 from console.lists.entry_form import EXPIRIES
 from console.page_route import PageRoute
-from console.reasons import shown_reasons
+from console.reasons import factor_text, shown_reasons
 from console.rendering import formats_of, render
 from console.transaction.feature_values import feature_values
 from console.transaction.labels import other_labels
@@ -74,6 +75,7 @@ async def transaction_page(
         decided_at=decided_at(transaction_id),
         values=shown_values(decided.transaction, formats),
         reasons=shown_reasons(decided.prediction, formats),
+        factor=partial(factor_text, formats=formats),
         what_if=await find_what_if(dependencies, decided.prediction, is_asked_for=what_if),
         scale=score_scale(decided.prediction),
         waterfall=waterfall(decided.prediction),

@@ -12,7 +12,6 @@ MAX_STEPS = 14
 """Contributions with a step of their own; the smaller ones are one step together."""
 _VISIBLE = 0.008
 """Share of the width below which a step cannot be seen."""
-_LARGEST = 100.0
 _MARGIN = 0.06
 """Share of the width that stays empty at both ends."""
 
@@ -40,11 +39,6 @@ class Step:
     width: float
     start_at: float
     end_at: float
-
-    @property
-    def factor(self) -> float:
-        """Factor by which it changes the odds, at least 1: it divides them where negative."""
-        return math.exp(min(abs(self.contribution), _LARGEST))
 
 
 @dataclass(frozen=True, slots=True)

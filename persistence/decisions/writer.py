@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import suppress
 from uuid import UUID
 
 import psycopg
@@ -123,18 +124,23 @@ class DecisionLog:
         It blocks while a connection is opened, unless `has_free_connection`. A thread handles
         repeated keys and errors.
         """
+        absent: PGresult | None = None
         try:
             with driver_connection(self._engine) as connection:
-                _, absent = await round_trip_on_loop(
-                    connection, _STATEMENTS, insert_calls([decided]), meanwhile
-                )
-                if not absent.ntuples:
-                    return decided
-                (outcome,) = await asyncio.to_thread(_outcomes, connection, [decided], [absent])
-                return outcome
-        except psycopg.Error:
-            (outcome,) = await asyncio.to_thread(self.write, [decided], meanwhile)
-            return outcome
+                # What Postgres has forgotten, `write` prepares again.
+                with suppress(psycopg.errors.InvalidSqlStatementName):
+                    _, absent = await round_trip_on_loop(
+                        connection, _STATEMENTS, insert_calls([decided]), meanwhile
+                    )
+                if absent is not None:
+                    if not absent.ntuples:
+                        return decided
+                    (outcome,) = await asyncio.to_thread(_outcomes, connection, [decided], [absent])
+                    return outcome
+        except psycopg.Error as error:
+            logger.debug("a decision is stored again on a thread: %s", error)
+        (outcome,) = await asyncio.to_thread(self.write, [decided], meanwhile)
+        return outcome
 
     def write_whole(
         self,

@@ -65,7 +65,7 @@ def read_changes(
         limit: most ids of newer decisions.
         shown: transactions that the page shows.
     """
-    with tenant_transaction(engine, tenant_id, reuses_plans=True) as connection:
+    with tenant_transaction(engine, tenant_id) as connection:
         newer = newer_in_queue(connection, tenant_id, wanted, band=band, since=since, limit=limit)
         assignments = assignments_of(connection, tenant_id, shown)
         return QueueChanges(newer, assignments, _latest_feedback(connection, tenant_id, shown))

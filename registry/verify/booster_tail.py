@@ -14,8 +14,8 @@ MAX_BYTES = 1024 * 1024
 _SECTIONS = re.compile(
     rb"end of trees\n"
     rb"(?:\nfeature_importances:\n(?:[^\n=]+=\d+\n)*)?"
-    rb"(?:\nparameters:\n(?:\[\w+: [^\n\[\]]*\]\n)*\nend of parameters\n)?"
-    rb"(?:\npandas_categorical:null)?\n*"
+    rb"(?:\nparameters:\n(?:\[\w+: (?:[^\n\[\]]|\[[^\n\[\]]*\])*\]\n)*\nend of parameters\n)?"
+    rb"(?:\npandas_categorical:(?:null|\[\]))?\n*"
 )
 
 

@@ -17,8 +17,9 @@ MAX_NAME_LENGTH = 256
 """Characters of a column's name."""
 MAX_ROW_BYTES = 64_000
 """Bytes of a row: many times what the cells of an event need."""
-MAX_BLANK_LINES = 100_000
-"""Blank lines of a file: one for each row of the longest file, as a wrong line end makes them."""
+MAX_BLANK_LINES = 100_001
+"""Blank lines of a file: one for each row of the longest file and for its header, as a wrong line
+end makes them."""
 HEAD_BYTES = 65_536
 """Bytes from which the separator is recognised."""
 

@@ -17,6 +17,9 @@ MAX_DEPTH = 100
 _LINE_BREAKS_AND_TABS = str.maketrans("\n\r\t\f", "    ")
 _MAX_QUOTED = 60
 _DURATIONS = re.compile(r"\b[0-9]+[smhd]\b")
+_COMPARISONS = re.compile(r"[<>=!]+")
+_MEANT = {"=": "`==`", "=>": "`>=`", "=<": "`<=`", "<>": "`!=`", "===": "`==`"}
+"""How a comparison is written that other languages write so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,11 @@ class Source:
             if found.start() < column <= found.end():
                 message = f"A duration is a text: write '{found[0]}'."
                 return self._error(found.start() + 1, found.end(), message)
-        if self.text[column - 1 : column] == "=":
-            return self._error(
-                column, column, "The expression cannot be read: a comparison is written `==`."
-            )
+        for found in _COMPARISONS.finditer(self.text):
+            meant = _MEANT.get(found[0])
+            if meant and found.start() < column <= found.end():
+                message = f"The expression cannot be read: a comparison is written {meant}."
+                return self._error(found.start() + 1, found.end(), message)
         if not self.indent < column <= end or (error.lineno or 1) > 1:
             return self._error(end, end, f"The expression cannot be read to its end: {error.msg}.")
         return self._error(column, column, f"The expression cannot be read: {error.msg}.")

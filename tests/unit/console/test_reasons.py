@@ -61,3 +61,9 @@ def test_a_feature_of_another_event_type_keeps_its_own_description(language: str
     assert feature_text("amount", "spent at the till", language) == "spent at the till"
     assert feature_text("velocity", "payments of a day", language) == "payments of a day"
     assert word_text("TRANSFER", language) == "TRANSFER"
+
+
+def test_a_contribution_of_any_size_has_a_factor() -> None:
+    assert factor_text(1e6, ENGLISH) == "\N{MULTIPLICATION SIGN}1,000+"
+    assert factor_text(-1e6, ENGLISH) == "\N{DIVISION SIGN}1,000+"
+    assert factor_text(0.0, ENGLISH) == "\N{MULTIPLICATION SIGN}1"

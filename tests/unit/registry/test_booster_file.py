@@ -141,6 +141,23 @@ def test_an_inconsistent_booster_is_refused(
         check(tmp_path / "booster.txt", damage(text))
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda t: t.replace("pandas_categorical:null", "pandas_categorical:[]"),
+        lambda t: t.replace(
+            "[boosting: gbdt]", "[boosting: gbdt]\n[interaction_constraints: [0,1],[2]]"
+        ),
+    ],
+    ids=["trained from a table", "with constraints"],
+)
+def test_what_lightgbm_writes_behind_the_trees_is_taken(
+    tmp_path: Path, text: str, written: Callable[[str], str]
+) -> None:
+    assert written(text) != text
+    check(tmp_path / "booster.txt", written(text))
+
+
 def test_trees_that_are_too_deep_to_explain_are_refused(tmp_path: Path, text: str) -> None:
     splits = range(2_100)
     arrays = {

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from scoring.errors import InvalidRequest, MalformedRequest, PayloadTooLarge, UnsupportedMedia
 from serving.schemas import BatchRequest, ExplainRequest, TransactionIn
 from tests.support.factories import a_body
-from web.body import read_body
+from web.body import is_utf_8, read_body
 
 
 def read(
@@ -61,6 +61,19 @@ def test_a_compressed_body_is_refused_before_it_is_read(coding: str) -> None:
 )
 def test_a_body_is_read_as_json_whatever_its_media_type(content_type: str) -> None:
     assert read(BODY, content_type=content_type) == read(BODY)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "charset=utf-8; charset=unicode_escape",
+        'x="; charset=utf-8;"; charset=unicode_escape',
+        "charset*=utf-8''unicode_escape",
+        "charset='utf-16'",
+    ],
+)
+def test_no_reader_finds_another_charset_in_what_is_taken(named: str) -> None:
+    assert not is_utf_8(f"multipart/form-data; boundary=b; {named}".encode())
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "latin-1", '"ISO-8859-1"', "x"])

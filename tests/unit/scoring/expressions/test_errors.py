@@ -16,6 +16,9 @@ from tests.support.expressions.errors import error_of
         ("«zzz» > 1", "There is no field `zzz`."),
         ("CHANNEL == «web»", "There is no field `web`. A text stands in quotes: 'web'."),
         ("CHANNEL «=» 'web'", "The expression cannot be read: a comparison is written `==`."),
+        ("TX_AMOUNT «=>» 1000", "The expression cannot be read: a comparison is written `>=`."),
+        ("TX_AMOUNT «=<» 1000", "The expression cannot be read: a comparison is written `<=`."),
+        ("TX_AMOUNT «<>» 1000", "The expression cannot be read: a comparison is written `!=`."),
         (
             "«TX_AMOUNT > 1,000»",
             "The language has no tuples; a comma stands only between arguments, in no number.",
