@@ -67,6 +67,10 @@ class Proxy:
         self._swallow_replies_to: bytes | None = None
         self._lock = threading.Lock()
         self._traffic: Traffic | None = None
+        self.taken = 0
+        """Number of connections that clients have opened."""
+        self.delay_s = 0.0
+        """Time after which what Postgres sends goes on to the client."""
         self.swallowed = threading.Event()
         """Set when `cut_before_reply` has cut."""
 
@@ -147,6 +151,7 @@ class Proxy:
             self._forward(client)
 
     def _forward(self, client: socket.socket) -> None:
+        self.taken += 1
         server: socket.socket | None = None
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -214,6 +219,7 @@ class _Line:
         with contextlib.suppress(OSError):
             while data := self._server.recv(_BUFFER):
                 self._proxy._flowing.wait()
+                sleep(self._proxy.delay_s)
                 if self._doomed:
                     self._proxy._swallow_replies_to = None
                     self._proxy.swallowed.set()
