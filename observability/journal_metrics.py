@@ -51,6 +51,11 @@ class JournalMetrics(Collector):
             "Files with records that Postgres does not have and that nobody has looked at",
             journal.quarantined,
         )
+        yield _gauge(
+            "journal_kept",
+            "Decisions that stay, as neither Postgres nor the quarantine takes them",
+            journal.kept,
+        )
         drained = CounterMetricFamily(
             "sentinel_journal_drained",
             "Decisions that left the journal, by what became of them",

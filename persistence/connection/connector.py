@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 
 from persistence.connection.causes import connecting, unreadable_host
 from persistence.connection.options import settings_in
-from persistence.connection.servers import answering_first
+from persistence.connection.servers import open_first
 from persistence.connection.session import check_session, check_version
 from persistence.connection.settings import SessionSettings
 from persistence.connection.timeout_connection import TimeoutConnection, Watch
@@ -72,7 +72,9 @@ class Connector:
 
     def _open(self, context: AdaptContext | None) -> tuple[TimeoutConnection, str | None]:
         """Return a connection, and the value of `options` where a pooler refused it."""
-        parameters = answering_first(with_defaults(self._parameters), _CHOICE_S)
+        parameters = with_defaults(self._parameters)
+        if (pgconn := open_first(parameters, _CHOICE_S)) is not None:
+            return TimeoutConnection.of(pgconn, context), None
         try:
             return TimeoutConnection.connect(make_conninfo(**parameters), context=context), None
         except psycopg.OperationalError as error:

@@ -15,7 +15,7 @@ from psycopg.pq import ConnStatus, ExecStatus, PGconn, PollingStatus
 from psycopg.pq.abc import PGconn as AnyPGconn
 
 from persistence.connection.causes import connecting
-from persistence.connection.servers import EVENTS, answering_first
+from persistence.connection.servers import EVENTS, open_first
 from persistence.connection.url import parse_url, with_defaults
 from scoring.errors import StoreUnavailable
 
@@ -25,14 +25,19 @@ def look(url: str, within_s: float) -> StoreUnavailable | None:
 
     Args:
         url: DATABASE_URL.
-        within_s: time for all of it, seconds.
+        within_s: time for all of it, seconds; with several servers, time of the choice among them,
+            and then of the statement.
     """
-    deadline = monotonic() + within_s
     parameters = parse_url(url)
-    asked = answering_first(with_defaults(parameters), within_s)
-    pgconn = PGconn.connect_start(make_conninfo(**asked).encode())
+    asked = with_defaults(parameters)
+    began_s = monotonic()
+    pgconn = open_first(asked, within_s)
+    if pgconn is None:
+        if monotonic() - began_s >= within_s:
+            return connecting(psycopg.OperationalError("timeout expired"), parameters)
+        pgconn = PGconn.connect_start(make_conninfo(**asked).encode())
     try:
-        _ask(pgconn, deadline)
+        _ask(pgconn, monotonic() + within_s)
     except psycopg.Error as error:
         return connecting(error, parameters)
     finally:

@@ -2,7 +2,7 @@
 
 libpq tries the servers one after another and gives each `connect_timeout`, at least 2 s. After the
 machine of the first one is gone, each new connection would wait as long. So all are asked at once,
-and the one that accepts decisions is tried first.
+and the connection to the one that accepts decisions is used.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ _PREFERENCE_S = 0.1
 both accept decisions, every process chooses the same."""
 
 
-def answering_first(parameters: Parameters, within_s: float) -> Parameters:
-    """Return the parameters with the server first that is what `target_session_attrs` asks for.
+def open_first(parameters: Parameters, within_s: float) -> AnyPGconn | None:
+    """Return an open connection to the first server that `target_session_attrs` asks for.
 
     Args:
         parameters: connection parameters, Sentinel's defaults among them.
-        within_s: longest wait, seconds; if none answers by then, the order stays.
+        within_s: longest wait, seconds.
+
+    Returns:
+        A connection that does not block; None where one server is named, or none answers in time.
     """
     servers = _servers(parameters)
     if len(servers) < 2:
-        return parameters
-    chosen = _race([parameters | server for server in servers], within_s)
-    if not chosen:
-        return parameters
-    servers.insert(0, servers.pop(chosen))
-    return parameters | {name: ",".join(s[name] for s in servers) for name in servers[0]}
+        return None
+    pgconn = _race([parameters | server for server in servers], within_s)
+    if pgconn is not None:
+        pgconn.nonblocking = 1
+    return pgconn
 
 
 def _servers(parameters: Parameters) -> list[Parameters]:
@@ -57,35 +59,35 @@ def _servers(parameters: Parameters) -> list[Parameters]:
     return [{name: part[i] for name, part in parts.items()} for i in range(count)]
 
 
-def _race(candidates: list[Parameters], within_s: float) -> int | None:
-    """Return the number of the first candidate that answers, the earlier ones being preferred."""
+def _race(candidates: list[Parameters], within_s: float) -> AnyPGconn | None:
+    """Return the connection of the first that answers, the earlier ones being preferred."""
     began_s = monotonic()
     pending: dict[int, AnyPGconn] = {}
     events: dict[int, int] = {}
-    answered: list[int] = []
+    answered: dict[int, AnyPGconn] = {}
     try:
         for number, candidate in enumerate(candidates):
             pgconn = PGconn.connect_start(make_conninfo(**candidate).encode())
             pending[number] = pgconn
             events[number] = POLLOUT
-        while (left_s := began_s + within_s - monotonic()) > 0:
-            is_preferred = bool(answered) and min(answered) < min(pending, default=len(candidates))
+        while pending and (left_s := began_s + within_s - monotonic()) > 0:
+            is_preferred = bool(answered) and min(answered) < min(pending)
             if is_preferred or (answered and monotonic() - began_s > _PREFERENCE_S):
-                return min(answered)
-            if not pending:
-                return None
+                break
             for number in _ready(pending, events, _PREFERENCE_S if answered else left_s):
                 pgconn = pending[number]
                 status = PollingStatus(pgconn.connect_poll())
                 if pgconn.status != ConnStatus.BAD and status in EVENTS:
                     events[number] = EVENTS[status]
                     continue
+                del pending[number]
                 if status == PollingStatus.OK:
-                    answered.append(number)
-                pending.pop(number).finish()
-        return min(answered, default=None)
+                    answered[number] = pgconn
+                else:
+                    pgconn.finish()
+        return answered.pop(min(answered)) if answered else None
     finally:
-        for pgconn in pending.values():
+        for pgconn in (*pending.values(), *answered.values()):
             pgconn.finish()
 
 

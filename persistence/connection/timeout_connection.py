@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import psycopg
-from psycopg.abc import RV, PQGen
+from psycopg.abc import RV, AdaptContext, PQGen
+from psycopg.adapt import AdaptersMap
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import RowFactory, tuple_row
@@ -53,6 +54,19 @@ class TimeoutConnection(psycopg.Connection[Any]):
         self.settings: SessionSettings | None = None
         self.pooled_settings: bytes | None = None
         self.watch: Watch | None = None
+
+    @classmethod
+    def of(cls, pgconn: PGconn, context: AdaptContext | None) -> Self:
+        """Return an open connection of libpq as `connect` returns one.
+
+        Args:
+            pgconn: connection that does not block.
+            context: psycopg's adapters of the connection.
+        """
+        connection = cls(pgconn)
+        if context is not None:
+            connection._adapters = AdaptersMap(context.adapters)
+        return connection
 
     def pooled_with(self, settings: bytes) -> None:
         """Begin each transaction with the settings from now on, and prepare no statement.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from persistence.journal.frames import Kind
@@ -17,13 +18,16 @@ class Contents:
 
     Attributes:
         rows: number of decisions.
+        kept_rows: number of those that `remove` has kept.
         definitions: texts that records refer to, by digest.
     """
 
     def __init__(self) -> None:
         self.rows = 0
+        self.kept_rows = 0
         self.definitions: dict[str, str] = {}
         self._queue: deque[Location] = deque()
+        self._kept: dict[Location, None] = {}
         self._claims: dict[Key, Claim] = {}
         self._sizes: dict[Path, int] = {}
         self._left: dict[Path, int] = {}
@@ -39,7 +43,8 @@ class Contents:
     def oldest_at_s(self) -> float | None:
         """Unix time of the oldest decision; None without."""
         with self._lock:
-            return self._queue[0].decided_at_s if self._queue else None
+            times = [one.decided_at_s for one in (*islice(self._queue, 1), *islice(self._kept, 1))]
+        return min(times, default=None)
 
     def claim(self, keys: Iterable[tuple[Key, bytes]]) -> dict[Key, Claim]:
         """Claim keys; return the claims of those that are taken already."""
@@ -114,21 +119,47 @@ class Contents:
                     break
             return part
 
-    def remove(self, count: int) -> list[Path]:
-        """Remove the oldest records; return the segments in which none is left."""
+    def remove(self, count: int, kept: Collection[Location] = ()) -> list[Path]:
+        """Remove the oldest records; return the segments in which none is left.
+
+        Args:
+            count: number of records.
+            kept: those among them that stay in the journal, behind which the others go on.
+        """
         finished = []
         with self._lock:
             for _ in range(count):
                 location = self._queue.popleft()
-                self.rows -= location.rows
-                for key in location.keys:
-                    claim = self._claims.get(key)
-                    if claim is not None and claim.location == location:
-                        del self._claims[key]
-                self._left[location.path] -= 1
-                if self._left[location.path] == 0:
+                if location in kept:
+                    self._kept[location] = None
+                    self.kept_rows += location.rows
+                elif self._finish(location):
                     finished.append(location.path)
         return finished
+
+    def remove_kept(self, location: Location) -> list[Path]:
+        """Remove a record that `remove` has kept; return its segment where none is left."""
+        with self._lock:
+            del self._kept[location]
+            self.kept_rows -= location.rows
+            return [location.path] if self._finish(location) else []
+
+    def requeue(self, location: Location) -> None:
+        """Put a record that `remove` has kept in front of the others."""
+        with self._lock:
+            del self._kept[location]
+            self.kept_rows -= location.rows
+            self._queue.appendleft(location)
+
+    def _finish(self, location: Location) -> bool:
+        """Give up the keys of a record; return whether none is left in its segment."""
+        self.rows -= location.rows
+        for key in location.keys:
+            claim = self._claims.get(key)
+            if claim is not None and claim.location == location:
+                del self._claims[key]
+        self._left[location.path] -= 1
+        return self._left[location.path] == 0
 
     def is_empty(self, path: Path) -> bool:
         """Whether a segment has no record."""

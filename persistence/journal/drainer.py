@@ -2,7 +2,8 @@
 
 A record is removed from the journal after its commit. A process that is killed in between looks at
 it again and finds its id stored. What Postgres refuses is set aside with the reason, so that it
-holds up nothing.
+holds up nothing. Where the quarantine does not take it, it stays in the journal, and the records
+behind it go on.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from persistence.decisions.insert_sql import journalled_call
 from persistence.decisions.rows import Decided
 from persistence.hourly.folding import add_late, hold_marks
 from persistence.idempotency import KeyedRequest
-from persistence.journal.frames import Kind
 from persistence.journal.journal import Journal
 from persistence.journal.places import Location
+from persistence.journal.quarantine import Aside, Refusals
 from persistence.journal.records import Record
 from persistence.pipeline.libpq import in_transaction
 from persistence.tables.decisions import IdempotencyKeyRow
@@ -78,6 +79,7 @@ class Drainer:
         self._engine = engine
         self._journal = journal
         self.outcomes: Counter[str] = Counter()
+        self._refusals = Refusals(journal, self.outcomes)
 
     def drain_part(self) -> int:
         """Store the oldest records, and remove them from the journal; return how many there were.
@@ -86,11 +88,20 @@ class Drainer:
             StoreUnavailable: Postgres is away or has forgotten prepared statements, or a key is in
                 flight; nothing was removed.
         """
+        self._refusals.try_when_due()
         part = self._journal.oldest(PART_ROWS)
         if part:
-            self._store(part)
-            self._journal.remove(len(part))
+            try:
+                self._store(part)
+            except BaseException:
+                self._refusals.forget(part)  # Postgres may take it when the part is repeated
+                raise
+            self._journal.remove(len(part), self._refusals.kept)
         return len(part)
+
+    def try_kept_again(self) -> None:
+        """Set aside what has stayed in the journal, as far as the quarantine takes it now."""
+        self._refusals.try_again()
 
     def store_record(self, record: Record) -> bool:
         """Store one record that is in no journal any more; return whether others have its keys.
@@ -102,21 +113,24 @@ class Drainer:
         return bool(self._store_records([record]).others)
 
     def _store(self, part: Sequence[Location]) -> None:
+        """Store records; what cannot be read is set aside."""
+        readable = [(at, record) for at in part if (record := self._read(at)) is not None]
+        if readable:
+            self._store_read(readable)
+
+    def _store_read(self, readable: Sequence[tuple[Location, Record]]) -> None:
         """Store records in one transaction; where Postgres refuses it, in two."""
         try:
-            readable = [(at, record) for at in part if (record := self._read(at)) is not None]
-            if not readable:
-                return
             stored = self._store_records([record for _, record in readable])
         except (psycopg.Error, DBAPIError) as error:
             if _is_repeated(error):
                 raise KeyInFlight from error
-            if len(part) == 1:
-                self._refuse(part[0], str(error).strip().partition("\n")[0])
+            if len(readable) == 1:
+                self._refuse(*readable[0], str(error).strip().partition("\n")[0])
                 return
-            middle = len(part) // 2
-            self._store(part[:middle])
-            self._store(part[middle:])
+            middle = len(readable) // 2
+            self._store_read(readable[:middle])
+            self._store_read(readable[middle:])
             return
         for location, record in readable:
             self._count(location, record, stored)
@@ -124,11 +138,12 @@ class Drainer:
     def _read(self, location: Location) -> Record | None:
         try:
             return self._journal.read(location)
-        except (ValueError, KeyError, TypeError, OSError):
-            path = self._journal.set_bytes_aside(location)
-            logger.exception("a record of the journal cannot be read (%s)", path)
-            self.outcomes["refused"] += location.rows
-            return None
+        except OSError as error:
+            self._refusals.keep(location, error)
+        except (ValueError, KeyError, TypeError):
+            logger.exception("record %d of %s cannot be read", location.number, location.path)
+            self._refusals.set_aside(location, Aside("refused", location.rows))
+        return None
 
     def _store_records(self, records: Sequence[Record]) -> _Stored:
         decisions = [decided for record in records for decided in record.decisions]
@@ -153,32 +168,34 @@ class Drainer:
         return stored
 
     def _count(self, location: Location, record: Record, stored: _Stored) -> None:
+        superseded = []
         for decided in record.decisions:
-            if decided.prediction_id in stored.now:
-                self.outcomes["stored"] += 1
-            elif decided.prediction_id in stored.others:
-                self.outcomes["superseded"] += 1
-                external_id = decided.transaction.external_id
-                self._journal.set_aside(
-                    location,
-                    _name(location, decided.prediction_id),
-                    f"Another decision answers external_id {external_id!r}: its key was claimed in"
-                    " Postgres before, or by another process.",
-                )
+            if decided.prediction_id in stored.others:
+                superseded.append(decided)
             else:
-                self.outcomes["known"] += 1
+                is_new = decided.prediction_id in stored.now
+                self.outcomes["stored" if is_new else "known"] += 1
+        if superseded:
+            ids = [decided.prediction_id for decided in superseded]
+            aside = Aside("superseded", len(ids), ids, _superseded(superseded))
+            self._refusals.set_aside(location, aside)
 
-    def _refuse(self, location: Location, reason: str) -> None:
-        record = self._read(location)
-        if record is None:
-            return
-        path = self._journal.set_aside(
-            location,
-            _name(location, record.prediction_ids[0]),
-            f"Postgres refuses it: {reason}",
-        )
-        logger.warning("Postgres refuses a record of the journal (%s): %s", path, reason)
-        self.outcomes["refused"] += location.rows
+    def _refuse(self, location: Location, record: Record, reason: str) -> None:
+        logger.warning("Postgres refuses record %d of the journal: %s", location.number, reason)
+        ids = [decided.prediction_id for decided in record.decisions] or record.prediction_ids
+        reason = f"Postgres refuses it: {reason}"
+        self._refusals.set_aside(location, Aside("refused", location.rows, ids, reason))
+
+
+def _superseded(decisions: Sequence[Decided]) -> str:
+    """Return why Postgres has others in place of these decisions of a record."""
+    ids = [d.transaction.external_id for d in decisions if d.transaction.external_id is not None]
+    more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+    what = f"external_id {ids[0]!r}{more}" if ids else "the key of the batch"
+    return (
+        f"Another decision answers {what}: the key was claimed in Postgres before, or by another"
+        " process."
+    )
 
 
 def _insert(connection: Connection, decisions: Sequence[Decided]) -> _Stored:
@@ -236,8 +253,3 @@ def _is_repeated(error: Exception) -> bool:
 
 def _cause(error: Exception) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
-
-
-def _name(location: Location, prediction_id: UUID) -> str:
-    kind = "batch" if location.kind is Kind.BATCH else "decision"
-    return f"{location.number:020d}-{prediction_id}.{kind}.json"

@@ -16,6 +16,16 @@ class JournalFull(StoreUnavailable):
         )
 
 
+class QuarantineFull(OSError):
+    """The quarantine has reached its size; the record stays in the journal."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(
+            f"it is full, as it may have {max_bytes} bytes; run `sentinel journal drain"
+            " --quarantined`, or move its files to another place"
+        )
+
+
 class JournalUnwritable(StoreUnavailable):
     """The disk of the journal does not take a record; the payment was not decided."""
 

@@ -16,10 +16,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from persistence.journal.errors import QuarantineFull
+
 SUFFIX = ".journal"
 QUARANTINE = "quarantine"
 TORN = ".torn"
 """Suffix of the end of a write that no reply waited for any more."""
+QUARANTINE_BYTES = 64 << 20
+"""Size of the quarantines of a machine. With the journal's 256 MB it fits the volume of the base
+deployment, 384 MB."""
 _LOCK = "lock"
 _MOST_FOLDERS = 1024
 
@@ -122,11 +127,54 @@ def set_aside(folder: Path, name: str, content: bytes) -> Path:
     try:
         write_all(descriptor, content)
         os.fsync(descriptor)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()  # a part of it takes room from the journal
+        raise
     finally:
         os.close(descriptor)
     unfinished.replace(path)
     sync_folder(directory)
     return path
+
+
+def aside_bytes(root: Path) -> int:
+    """Return the size of all files that were set aside, torn tails among them."""
+    return sum(total_bytes((path / QUARANTINE).glob("*")) for path in folders(root))
+
+
+class Quarantine:
+    """Writes files to the quarantine up to a size; one thread at a time.
+
+    Args:
+        root: folder of all journals of this machine.
+        max_bytes: largest size of all files that were set aside.
+    """
+
+    def __init__(self, root: Path, max_bytes: int) -> None:
+        self._root = root
+        self._max_bytes = max_bytes
+        self._used = aside_bytes(root)
+
+    def write(self, folder: Path, name: str, content: bytes) -> Path:
+        """Write a file, durable on return; one of the same name is replaced.
+
+        Args:
+            folder: folder of a process.
+            name: name of the file.
+            content: content of the file.
+
+        Raises:
+            QuarantineFull: there is no room.
+            OSError: the disk does not take it.
+        """
+        if self._used + len(content) > self._max_bytes:
+            self._used = aside_bytes(self._root)  # an operator may have removed some
+            if self._used + len(content) > self._max_bytes:
+                raise QuarantineFull(self._max_bytes)
+        path = set_aside(folder, name, content)
+        self._used += len(content)
+        return path
 
 
 def sync_folder(path: Path) -> None:

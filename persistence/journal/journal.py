@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -61,12 +62,20 @@ class Journal:
         root: folder of all journals of this machine.
         max_bytes: largest size of all segments.
         segment_bytes: size from which a new segment begins.
+        quarantine_bytes: largest size of what is set aside.
 
     Raises:
         OSError: the folder cannot be read or written.
     """
 
-    def __init__(self, root: Path, max_bytes: int, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self,
+        root: Path,
+        max_bytes: int,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        quarantine_bytes: int = files.QUARANTINE_BYTES,
+    ) -> None:
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
         self._folders = files.lock_all(root)
@@ -83,6 +92,7 @@ class Journal:
             for path in files.segments(folder.path):
                 self._take(path, recover(path))
         self._contents.sort()
+        self._quarantine = files.Quarantine(root, quarantine_bytes)
 
     def connect(self, changed: Callable[[], None]) -> None:
         """Set the function that is called after records came or left, on any thread."""
@@ -112,6 +122,11 @@ class Journal:
     def oldest_at_s(self) -> float | None:
         """Unix time of the oldest decision that is not in Postgres yet; None without."""
         return self._contents.oldest_at_s
+
+    @property
+    def kept(self) -> int:
+        """Number of decisions that neither Postgres nor the quarantine has taken."""
+        return self._contents.kept_rows
 
     @property
     def quarantined(self) -> int:
@@ -176,27 +191,50 @@ class Journal:
         """Return the places of the oldest records: some decisions, or one batch."""
         return self._contents.oldest(max_rows)
 
-    def remove(self, count: int) -> None:
-        """Remove the oldest records, which are in Postgres or set aside."""
-        for path in self._contents.remove(count):
+    def remove(self, count: int, kept: Collection[Location] = ()) -> None:
+        """Remove the oldest records, which are in Postgres or set aside.
+
+        Args:
+            count: number of records.
+            kept: those among them that are neither, and stay until `remove_kept`.
+        """
+        for path in self._contents.remove(count, kept):
             self._remove_segment(path)
         self._changed()
 
+    def remove_kept(self, location: Location) -> None:
+        """Remove a record that `remove` has kept and that is set aside now."""
+        for path in self._contents.remove_kept(location):
+            self._remove_segment(path)
+        self._changed()
+
+    def requeue(self, location: Location) -> None:
+        """Put a record that `remove` has kept in front of the others."""
+        self._contents.requeue(location)
+
     def set_bytes_aside(self, location: Location) -> Path:
-        """Write the bytes of a record that cannot be read to the quarantine."""
+        """Write the bytes of a record that cannot be read to the quarantine.
+
+        Raises:
+            OSError: the quarantine is full, or the disk does not take them.
+        """
         with location.path.open("rb") as file:
             file.seek(location.start)
             content = file.read(location.end - location.start)
         name = f"{location.number:020d}.damaged"
-        return files.set_aside(location.path.parent, name, content)
+        return self._quarantine.write(location.path.parent, name, content)
 
-    def set_aside(self, location: Location, name: str, reason: str) -> Path:
-        """Write a record to the quarantine with the reason why Postgres does not have it.
+    def set_aside(self, location: Location, prediction_ids: Sequence[UUID], reason: str) -> Path:
+        """Write a record to the quarantine, as one file, with the reason.
 
         Args:
             location: where the record is.
-            name: name of the file.
+            prediction_ids: decisions of the record that Postgres does not have.
             reason: sentence.
+
+        Raises:
+            OSError: the quarantine is full, or the disk does not take it.
+            ValueError: the record cannot be read any more.
         """
         with location.path.open("rb") as file:
             file.seek(location.start + FRAME_BYTES)
@@ -206,13 +244,15 @@ class Journal:
         used = {d: t for d, t in self._contents.definitions.items() if d in text}
         document = {
             "reason": reason,
+            "prediction_ids": prediction_ids,
             "number": location.number,
             "kind": location.kind.name.lower(),
             "record": record,
             "definitions": used,
         }
         content = orjson.dumps(document, option=orjson.OPT_INDENT_2)
-        return files.set_aside(location.path.parent, name, content)
+        name = f"{location.number:020d}-{prediction_ids[0]}.{document['kind']}.json"
+        return self._quarantine.write(location.path.parent, name, content)
 
     def close(self) -> None:
         """Close the files and give the folders to another process."""

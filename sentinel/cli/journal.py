@@ -103,15 +103,21 @@ def drain(quarantined: bool) -> None:
                 counts = ", ".join(f"{n} {what}" for what, n in sorted(drainer.outcomes.items()))
                 click.echo(f"Drained: {counts or 'nothing to do'}.")
                 if quarantined:
-                    for tried in try_again(root, drainer):
-                        left = left or tried.fault is not None
+                    for tried in try_again(root, drainer.store_record):
                         click.echo(f"{tried.path.name}: {tried.fault or 'stored'}")
+                    drainer.try_kept_again()
+                if journal.waiting:
+                    left = True
+                    click.echo(
+                        f"{journal.waiting} decisions stay in the journal, since Postgres does not"
+                        " take them and the quarantine is full or cannot be written."
+                    )
             finally:
                 engine.dispose()
     finally:
         journal.close()
     aside = sum(len(files.quarantined(path)) for path in files.folders(root))
-    if aside and not quarantined:
+    if aside:
         left = True
         click.echo(f"{aside} records are in quarantine, each with its reason.")
     if left:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from psycopg.rows import dict_row
 
 from scoring.windows.records import event_ids
 from tests.chaos.payments import FEATURES
-from tests.chaos.tables import SUPERSEDED, TWICE, Row, Tables
+from tests.chaos.tables import TWICE, Row, Tables
 
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ROWS = """
 SELECT n.slug, t.external_id, t.id::text AS transaction_id, p.id::text AS prediction_id,
     t.step, t.type, t.amount, t.name_orig, t.oldbalance_org, t.name_dest, t.oldbalance_dest,
@@ -125,8 +123,5 @@ def _set_aside(path: Path) -> dict[str, str]:
     """Return the reason by prediction of a file of the quarantine, or by its name without one."""
     if path.suffix != ".json":
         return {path.name: "damaged bytes"}
-    content = path.read_text()
-    reason = str(json.loads(content)["reason"])
-    # A decision that another one supersedes has a file of its own; a refusal is of a whole record.
-    ids = _ID.findall(path.name if SUPERSEDED in reason else content)
-    return dict.fromkeys(ids, reason)
+    document = json.loads(path.read_text())
+    return dict.fromkeys(document["prediction_ids"], str(document["reason"]))

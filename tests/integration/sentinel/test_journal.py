@@ -104,3 +104,17 @@ def test_a_refused_record_is_stored_once_its_cause_is_gone(
     assert run("journal", "drain", "--quarantined").exit_code == 0
     assert [row["id"] for row in rows("SELECT id FROM predictions")] == [decided.prediction_id]
     assert files.quarantined(tmp_path / "0") == []
+
+
+def test_a_record_for_which_the_quarantine_has_no_place_ends_drain_with_1_and_stays(
+    run: Callable[..., Result], make_tenant: MakeTenant, tmp_path: Path
+) -> None:
+    journal_of(tmp_path, a_decision(make_tenant().id)._replace(policy_id=7_000)).close()
+    obstacle = tmp_path / "0" / files.QUARANTINE
+    obstacle.touch()  # so that no folder can be made there
+    kept = run("journal", "drain")
+    assert (kept.exit_code, "1 decisions stay in the journal" in kept.output) == (1, True)
+    obstacle.unlink()
+    refused = run("journal", "drain")
+    assert (refused.exit_code, "1 refused" in refused.output) == (1, True)
+    assert "1 records are in quarantine" in refused.output

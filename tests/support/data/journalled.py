@@ -11,6 +11,7 @@ from persistence.connection.probe import look
 from persistence.decisions.writer import DecisionLog
 from persistence.engine import open_database
 from persistence.journal.drainer import Drainer
+from persistence.journal.files import QUARANTINE_BYTES
 from persistence.journal.journal import Journal
 from persistence.journal.log import JournalledLog
 from persistence.tenancy import SERVICE_ROLE
@@ -25,6 +26,7 @@ class JournalledStore:
         root: folder of the journal.
         journals: whether a tenant chose the journal.
         max_bytes: largest size of the journal.
+        quarantine_bytes: largest size of what is set aside.
     """
 
     def __init__(
@@ -33,11 +35,12 @@ class JournalledStore:
         root: Path,
         journals: Callable[[int], bool] = lambda _: True,
         max_bytes: int = 1 << 22,
+        quarantine_bytes: int = QUARANTINE_BYTES,
     ) -> None:
         self.circuit = Circuit()
         self.engine = open_database(url, role=SERVICE_ROLE, circuit=self.circuit)
         self.journal_engine = open_database(url, role=SERVICE_ROLE, pool_size=1)
-        self.journal = Journal(root, max_bytes)
+        self.journal = Journal(root, max_bytes, quarantine_bytes=quarantine_bytes)
         self.log = JournalledLog(DecisionLog(self.engine), self.circuit, self.journal, journals)
         self.drainer = Drainer(self.journal_engine, self.journal)
         self.watcher = StoreWatcher(

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from time import sleep
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,6 +24,7 @@ _IDLE = b"Z\0\0\0\5I"
 _FORGET = b"Q\0\0\0\x13DEALLOCATE ALL\0"
 _FORGOTTEN = b"C\0\0\0\x13DEALLOCATE ALL\0" + _IDLE
 _FORGET_S = 5.0
+_ACCEPT_AGAIN_S = 0.05
 
 
 @dataclass(slots=True)
@@ -65,6 +67,10 @@ class Proxy:
         self._swallow_replies_to: bytes | None = None
         self._lock = threading.Lock()
         self._traffic: Traffic | None = None
+        self.taken = 0
+        """Number of connections that clients have opened."""
+        self.delay_s = 0.0
+        """Time after which what Postgres sends goes on to the client."""
         self.swallowed = threading.Event()
         """Set when `cut_before_reply` has cut."""
 
@@ -136,25 +142,34 @@ class Proxy:
             end.close()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
+        while self._listener.fileno() >= 0:
+            try:
                 client, _ = self._listener.accept()
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                server = socket.socket(socket.AF_UNIX)
-                try:
-                    if not self._accepts:
-                        raise ConnectionRefusedError
-                    server.connect(self._socket)
-                except OSError:  # Postgres is away
-                    client.close()
-                    server.close()
-                    continue
-                with self._lock:
-                    self._open = [end for end in self._open if end.fileno() >= 0]
-                    self._open += [client, server]
-                    self._lines = [line for line in self._lines if not line.has_ended]
-                    self._lines.append(line := _Line(self, client, server))
-                line.start()
+            except OSError:  # no descriptor is free, the client has gone, or the listener is closed
+                sleep(_ACCEPT_AGAIN_S)
+                continue
+            self._forward(client)
+
+    def _forward(self, client: socket.socket) -> None:
+        self.taken += 1
+        server: socket.socket | None = None
+        try:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if not self._accepts:
+                raise ConnectionRefusedError
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._socket)
+        except OSError:  # Postgres is away, the client is, or no descriptor is free
+            client.close()
+            if server is not None:
+                server.close()
+            return
+        with self._lock:
+            self._open = [end for end in self._open if end.fileno() >= 0]
+            self._open += [client, server]
+            self._lines = [line for line in self._lines if not line.has_ended]
+            self._lines.append(line := _Line(self, client, server))
+        line.start()
 
 
 class _Line:
@@ -204,6 +219,7 @@ class _Line:
         with contextlib.suppress(OSError):
             while data := self._server.recv(_BUFFER):
                 self._proxy._flowing.wait()
+                sleep(self._proxy.delay_s)
                 if self._doomed:
                     self._proxy._swallow_replies_to = None
                     self._proxy.swallowed.set()

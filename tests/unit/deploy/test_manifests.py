@@ -16,6 +16,7 @@ from app.openapi import document as openapi
 from app.startup import BACKGROUND_CONNECTIONS, JOURNAL_CONNECTIONS
 from console.uploads.routes import UploadRoute
 from persistence.engine import POOL_SIZE
+from persistence.journal.files import QUARANTINE_BYTES
 from scoring import __version__
 from sentinel.cli.main import main
 from sentinel.settings import Settings
@@ -70,6 +71,15 @@ def test_an_overlay_has_everything_the_service_needs(name: str) -> None:
     assert wanted | {"CronJob", "NetworkPolicy"} <= kinds
     if name == "production":
         assert {"HorizontalPodAutoscaler", "PodDisruptionBudget"} <= kinds
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_volume_of_the_journal_holds_the_journal_and_its_quarantine(name: str) -> None:
+    spec = the(render(f"overlays/{name}"), "Deployment")["spec"]["template"]["spec"]
+    (size,) = (v["emptyDir"]["sizeLimit"] for v in spec["volumes"] if v["name"] == "journal")
+    assert size.endswith("Mi")
+    wanted = Settings.model_fields["journal_max_bytes"].default + QUARANTINE_BYTES
+    assert int(size.removesuffix("Mi")) << 20 >= wanted
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

@@ -90,3 +90,4 @@ def test_the_metrics_say_what_waits_and_what_became_of_the_rest(
     assert values["sentinel_journal_drained_total", "stored"] == 3
     assert values["sentinel_journal_drained_total", "refused"] == 0
     assert values["sentinel_journal_quarantined",] == 0
+    assert values["sentinel_journal_kept",] == 0

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import resource
+import socket
+from time import sleep
+from urllib.parse import urlsplit
+
 import psycopg
 import pytest
 
@@ -27,4 +32,18 @@ def test_new_connections_are_refused_while_the_block_runs_and_taken_after_it(dat
             with pytest.raises(psycopg.OperationalError):
                 psycopg.connect(proxy.url)
         with psycopg.connect(proxy.url) as session:
+            assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_connection_that_cannot_be_taken_ends_no_later_one(database: str) -> None:
+    with Proxy(database) as proxy, socket.socket() as client:
+        place = urlsplit(proxy.url)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))  # so accept fails: EMFILE
+        try:
+            client.connect((str(place.hostname), int(place.port or 0)))
+            sleep(0.2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with psycopg.connect(proxy.url, connect_timeout=5) as session:
             assert session.execute("SELECT 1").fetchone() == (1,)

@@ -13,6 +13,7 @@ from persistence.connection.connector import Connector
 from persistence.connection.probe import look
 from persistence.connection.settings import service_session
 from scoring.errors import StoreUnavailable
+from tests.support.postgres.proxy import Proxy
 
 
 @pytest.fixture
@@ -46,6 +47,36 @@ def test_a_first_server_that_refuses_is_passed_over(database: str) -> None:
     url = behind(port, database)
     assert look(url, 0.4) is None
     Connector(url, service_session())().close()
+
+
+def test_a_connection_is_one_login(database: str, silent_port: int) -> None:
+    """A role or a server with few connections has none for a second one."""
+    with Proxy(database) as proxy:
+        url = behind(silent_port, proxy.url)
+        connection = Connector(url, service_session())()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert connection.pgconn.nonblocking
+        connection.close()
+        assert proxy.taken == 1
+        assert look(url, 1.0) is None
+        assert proxy.taken == 2
+
+
+def test_the_choice_of_a_server_takes_no_time_from_the_statement(
+    database: str, silent_port: int
+) -> None:
+    with Proxy(database) as proxy:
+        proxy.delay_s = 0.65  # three replies to the login, one to the statement
+        url = make_conninfo(behind(silent_port, proxy.url), sslmode="disable", gssencmode="disable")
+        assert look(url, 2.4) is None
+
+
+def test_servers_that_hang_are_waited_for_once(silent_port: int) -> None:
+    url = f"postgresql://u@/d?host=127.0.0.1,127.0.0.1&port={silent_port},{silent_port}"
+    began_s = monotonic()
+    fault = look(url, 1.0)
+    assert "in time" in str(fault)
+    assert monotonic() - began_s < 1.7
 
 
 def test_without_any_server_the_error_names_each(silent_port: int) -> None:

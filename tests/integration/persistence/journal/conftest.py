@@ -1,4 +1,4 @@
-"""A server of the test's own, and two tenants whose decisions it stores."""
+"""A log with a journal; a server of the test's own, and two tenants whose decisions it stores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scoring.errors import StoreUnavailable
+from tests.support.data.journalled import JournalledStore
 from tests.support.data.two_tenants import TwoTenants
 from tests.support.postgres.own_server import OwnServer
 
@@ -27,3 +29,12 @@ def tenants(server: OwnServer, tmp_path: Path) -> Iterator[TwoTenants]:
     assert not tenants.decide().is_journalled
     yield tenants
     tenants.store.close()
+
+
+@pytest.fixture
+def store(database: str, tmp_path: Path) -> Iterator[JournalledStore]:
+    """A log whose circuit is open: nothing looks after Postgres."""
+    store = JournalledStore(database, tmp_path)
+    store.circuit.open(StoreUnavailable("away"))
+    yield store
+    store.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,15 +33,6 @@ from tests.support.fixture_types import MakeTenant, Rows
 from tests.support.postgres.proxy import Proxy
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def store(database: str, tmp_path: Path) -> Iterator[JournalledStore]:
-    """A log whose circuit is open: nothing looks after Postgres."""
-    store = JournalledStore(database, tmp_path)
-    store.circuit.open(StoreUnavailable("away"))
-    yield store
-    store.close()
 
 
 def drain(store: JournalledStore) -> None:
