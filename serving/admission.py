@@ -172,3 +172,29 @@ class Admission:
         self._window_began_s = now_s
         self._total_s = 0.0
         self._samples = 0
+
+
+class Place:
+    """The place of a request that was admitted, which is left once, whoever leaves it first.
+
+    Args:
+        admission: limit that the request entered.
+        tenant_id: tenant that it entered with.
+    """
+
+    __slots__ = ("_admission", "_is_left", "_tenant_id")
+
+    def __init__(self, admission: Admission, tenant_id: int | None) -> None:
+        self._admission = admission
+        self._tenant_id = tenant_id
+        self._is_left = False
+
+    def leave(self, arrived_s: float | None = None) -> None:
+        """Count the request as answered, if it was not before.
+
+        Args:
+            arrived_s: time at which it arrived; None: its latency does not count.
+        """
+        if not self._is_left:
+            self._is_left = True
+            self._admission.leave(arrived_s, self._tenant_id)

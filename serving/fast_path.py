@@ -20,7 +20,7 @@ from starlette.responses import Response
 from observability.request_id import HEADER, Origin, request_id
 from observability.tracing import Traces
 from scoring.errors import SentinelError
-from serving.admission import Admission
+from serving.admission import Admission, Place
 from web.problems import problem_response
 from web.request_body import RequestBody
 from web.request_metrics import count_request
@@ -102,9 +102,11 @@ class FastPath:
         """Return the API's response, or the problem that describes its error."""
         if request.method != "POST":
             return problem_response(HTTPException(405, headers={"Allow": "POST"}))
-        tenant_id = request.scope.get("admitted")
-        if "admitted" not in request.scope and not self._admission.enter(tenant_id):
-            return problem_response(HTTPException(429))
+        place: Place | None = request.scope.get("place")
+        if place is None:
+            if not self._admission.enter():
+                return problem_response(HTTPException(429))
+            place = Place(self._admission, None)
         timer = asyncio.timeout(self._timeout_s)
         try:
             async with timer:
@@ -122,7 +124,7 @@ class FastPath:
             return problem_response(error)
         finally:
             is_single = request.scope["path"] == SINGLE
-            self._admission.leave(arrived_s if is_single else None, tenant_id)
+            place.leave(arrived_s if is_single else None)
 
 
 def _with_headers(send: Send, id_header: tuple[bytes, bytes]) -> Send:

@@ -15,14 +15,15 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
+from uvicorn._types import ASGI3Application
 from uvicorn.config import HTTP_PROTOCOLS, Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.connections.draining import DrainingProtocol, is_draining
 from observability.request_id import HEADER, request_id
 from scoring.errors import RateLimited
-from serving.admission import MAX_RETRY_AFTER_S, Admission
+from serving.admission import MAX_RETRY_AFTER_S, Admission, Place
 from serving.rate_limits import RateLimits
 from web.headers import caller_of
 from web.problems import problem_response
@@ -84,6 +85,7 @@ class ServiceProtocol(DrainingProtocol):
         self._paths = paths
         self._arriving: str | None = None
         self._body = bytearray()
+        self._place: Place | None = None
         self._refused: _Refused | None = None
         self._refusal: asyncio.TimerHandle | None = None
         self._next_refusal_s = 0.0
@@ -117,7 +119,10 @@ class ServiceProtocol(DrainingProtocol):
             self.cycle = _Answered()  # type: ignore[assignment]
             self._refuse()
         else:
-            super().on_headers_complete()
+            try:
+                super().on_headers_complete()
+            finally:
+                self._leave_unstarted()
             super().on_body(bytes(self._body))
             super().on_message_complete()
 
@@ -142,8 +147,29 @@ class ServiceProtocol(DrainingProtocol):
         tenant_id = self._rates.tenant_id(caller)
         if not self._admission.enter(tenant_id):
             return _BUSY[self._admission.retry_after_s]
-        self.scope["admitted"] = tenant_id  # type: ignore[typeddict-unknown-key]
+        self._place = Place(self._admission, tenant_id)
+        self.scope["place"] = self._place  # type: ignore[typeddict-unknown-key]
         return None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Start to answer a request; when its task ends, however it ends, its place is left."""
+        place, self._place = self._place, None
+        if place is None:
+            super()._start_asgi_task(cycle, app)
+            return
+
+        def end(task: asyncio.Task[None]) -> None:
+            self.tasks.discard(task)
+            place.leave()
+
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(end)
+        self.tasks.add(task)
+
+    def _leave_unstarted(self) -> None:
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
 
     def _end_hold(self) -> None:
         """Send the refusal that is held, if there is one."""
@@ -182,6 +208,8 @@ class ServiceProtocol(DrainingProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             return False
         if self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+            return False
+        if self.parser.should_upgrade():
             return False
         if is_draining(self.server_state):
             return False

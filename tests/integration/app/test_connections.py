@@ -14,6 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.connections import slow_requests
@@ -101,6 +102,10 @@ class Connection:
 
     def close(self) -> None:
         self._writer.close()
+
+    def abort(self) -> None:
+        """End the connection with a reset."""
+        self._writer.transport.abort()
 
 
 Run = Callable[[Server, int], Awaitable[None]]
@@ -278,5 +283,76 @@ def test_unusual_requests_are_refused_too(sent: bytes) -> None:
         assert json.loads(body)["type"] == "urn:sentinel:problem:overloaded"
         assert server.received == 1
         second.close()
+
+    while_one_is_in_flight(run)
+
+
+UPGRADE = request("POST", "/score", b"{}", Connection="Upgrade", Upgrade="websocket")
+
+
+def test_a_request_to_become_a_websocket_takes_no_room_for_good() -> None:
+    async def run(server: Server, port: int) -> None:
+        server.go.set()
+        while server.admission.in_flight:
+            await asyncio.sleep(0.001)
+        for _ in range(3):
+            upgrading = await Connection.open(port)
+            upgrading.send(UPGRADE)
+            assert (await upgrading.receive())[0] in {400, 403}
+            upgrading.close()
+        assert server.admission.in_flight == 0
+        other = await Connection.open(port)
+        other.send(POST)
+        assert (await other.receive())[0] == 200
+        other.close()
+
+    while_one_is_in_flight(run)
+
+
+def test_a_request_that_never_reaches_the_application_leaves_its_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run(server: Server, port: int) -> None:
+        server.go.set()
+        while server.admission.in_flight:
+            await asyncio.sleep(0.001)
+
+        async def fail(*_: object) -> None:
+            raise RuntimeError
+
+        monkeypatch.setattr(FastPath, "__call__", fail)
+        stopped = await Connection.open(port)
+        stopped.send(POST)
+        assert (await stopped.receive())[0] == 500
+        await asyncio.sleep(0.01)
+        assert server.admission.in_flight == 0
+        monkeypatch.undo()
+
+        monkeypatch.setattr(HttpToolsProtocol, "on_headers_complete", failing)
+        broken = await Connection.open(port)
+        broken.send(POST)
+        assert (await broken.receive())[0] == 400
+        assert server.admission.in_flight == 0
+        monkeypatch.undo()
+        for one in (stopped, broken):
+            one.close()
+
+    while_one_is_in_flight(run)
+
+
+def failing(*_: object) -> None:
+    raise RuntimeError
+
+
+def test_a_connection_that_ends_before_its_request_is_started_leaves_its_room() -> None:
+    async def run(server: Server, port: int) -> None:
+        server.go.set()
+        while server.admission.in_flight:
+            await asyncio.sleep(0.001)
+        gone = await Connection.open(port)
+        gone.send(POST)
+        gone.abort()
+        await asyncio.sleep(0.05)
+        assert server.admission.in_flight == 0
 
     while_one_is_in_flight(run)
