@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import ceil
 from time import monotonic
+from typing import NamedTuple
 
 from persistence.api_keys import Principal
 from scoring.errors import RateLimited
@@ -23,6 +24,37 @@ _POLICY = b"ratelimit-policy"
 _REMAINING = b"ratelimit"
 
 Headers = list[tuple[bytes, bytes]]
+
+
+class ReachedLimit(NamedTuple):
+    """A limit that a caller has reached.
+
+    Attributes:
+        name: `tenant` or `key`.
+        rate: payments a second that it allows.
+        policy: all limits of the caller, as in the header RateLimit-Policy.
+        retry_after_s: whole seconds after which a payment may be sent.
+    """
+
+    name: str
+    rate: int
+    policy: str
+    retry_after_s: int
+
+    def error(self) -> RateLimited:
+        """Return the error of a payment over the limit.
+
+        Each is another one: an exception that is raised again and again keeps every traceback.
+        """
+        whose = "The tenant" if self.name == "tenant" else "The API key"
+        return RateLimited(
+            f"{whose} may send {self.rate} payments a second, and has sent more.",
+            headers={
+                "Retry-After": str(self.retry_after_s),
+                "RateLimit-Policy": self.policy,
+                "RateLimit": f'"{self.name}";r=0;t={self.retry_after_s}',
+            },
+        )
 
 
 class RateLimits:
@@ -47,7 +79,7 @@ class RateLimits:
 
         Args:
             principal: caller.
-            fingerprint: hash of its Authorization header, by which `refusal` finds it again.
+            fingerprint: hash of its Authorization header, by which `reached` finds it again.
 
         Raises:
             RateLimited: one of its limits is reached; nothing was counted.
@@ -60,8 +92,8 @@ class RateLimits:
         limits = self._limits_of(principal.tenant_id)
         if limits is None:
             return []
-        if error := self._reached(limits, principal):
-            raise error
+        if reached := self._reached(limits, principal):
+            raise reached.error()
         self._count(limits, principal, 1)
         return self._headers(limits, principal)
 
@@ -73,8 +105,8 @@ class RateLimits:
         self._count(limits, principal, payments)
         return self._headers(limits, principal)
 
-    def refusal(self, fingerprint: int) -> RateLimited | None:
-        """Return the error of a caller whose limit is reached, before it is authenticated.
+    def reached(self, fingerprint: int) -> ReachedLimit | None:
+        """Return the limit that a caller has reached, before it is authenticated.
 
         Args:
             fingerprint: hash of its Authorization header.
@@ -90,13 +122,13 @@ class RateLimits:
         principal = self._callers.get(fingerprint)
         return None if principal is None else principal.tenant_id
 
-    def _reached(self, limits: TenantLimits, principal: Principal) -> RateLimited | None:
+    def _reached(self, limits: TenantLimits, principal: Principal) -> ReachedLimit | None:
         now_s = self._now_s()
         for name, state, rate in _limits(limits, principal):
             early_s = self._due_s.get(state, now_s) + 1 / rate - BURST_S - now_s
             # A whole interval is added up from parts, whose rounding may not refuse anyone.
             if early_s > 1e-9:
-                return _error(name, rate, _policy(limits), ceil(early_s))
+                return ReachedLimit(name, rate, _policy(limits), ceil(early_s))
         return None
 
     def _count(self, limits: TenantLimits, principal: Principal, payments: int) -> None:
@@ -134,16 +166,3 @@ def _limits(limits: TenantLimits, principal: Principal) -> list[tuple[str, str, 
 def _policy(limits: TenantLimits) -> str:
     of = {"tenant": limits.tenant, "key": limits.key}
     return ", ".join(f'"{name}";q={rate};w=1' for name, rate in of.items() if rate is not None)
-
-
-@lru_cache(maxsize=1024)
-def _error(name: str, rate: int, policy: str, retry_after_s: int) -> RateLimited:
-    whose = "The tenant" if name == "tenant" else "The API key"
-    return RateLimited(
-        f"{whose} may send {rate} payments a second, and has sent more.",
-        headers={
-            "Retry-After": str(retry_after_s),
-            "RateLimit-Policy": policy,
-            "RateLimit": f'"{name}";r=0;t={retry_after_s}',
-        },
-    )

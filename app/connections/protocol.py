@@ -22,9 +22,8 @@ from uvicorn.server import ServerState
 
 from app.connections.draining import DrainingProtocol, is_draining
 from observability.request_id import HEADER, request_id
-from scoring.errors import RateLimited
 from serving.admission import MAX_RETRY_AFTER_S, Admission, Place
-from serving.rate_limits import RateLimits
+from serving.rate_limits import RateLimits, ReachedLimit
 from web.headers import caller_of
 from web.problems import problem_response
 from web.request_body import SMALL_BYTES
@@ -142,8 +141,8 @@ class ServiceProtocol(DrainingProtocol):
     def _refusal_now(self) -> _Refusal | None:
         """Return the reply to a request that is refused; None admits it."""
         caller = caller_of(self.headers)
-        if error := self._rates.refusal(caller):
-            return _of_rate(error)
+        if reached := self._rates.reached(caller):
+            return _of_rate(reached)
         tenant_id = self._rates.tenant_id(caller)
         if not self._admission.enter(tenant_id):
             return _BUSY[self._admission.retry_after_s]
@@ -245,8 +244,8 @@ def _prepared(error: Exception, retry_after_s: int) -> _Refusal:
 
 
 @lru_cache(maxsize=1024)
-def _of_rate(error: RateLimited) -> _Refusal:
-    return _prepared(error, int(error.headers["Retry-After"]))
+def _of_rate(reached: ReachedLimit) -> _Refusal:
+    return _prepared(reached.error(), reached.retry_after_s)
 
 
 _BUSY = {
