@@ -42,7 +42,8 @@ class Admission:
     Attributes:
         limit: number of requests in flight from which one more is refused.
         in_flight: number of requests that were admitted and are not answered yet.
-        held: number of refusals that are held back.
+        held: number of refusals for an overload that are held back, which then goes on.
+        held_for_rate: number of refusals for a rate that are held back.
         retry_after_s: whole seconds after which a refused client may ask again, 1 to
             MAX_RETRY_AFTER_S.
 
@@ -55,6 +56,7 @@ class Admission:
         self.limit = max_in_flight
         self.in_flight = 0
         self.held = 0
+        self.held_for_rate = 0
         self._in_flight_of: dict[int | None, int] = {}
         self.retry_after_s = 1
         self._refusals = 0

@@ -35,18 +35,20 @@ MAX_HELD = 4096
 
 
 class _Refusal(NamedTuple):
-    """A prepared reply: its head without date and id, its body, and its Retry-After."""
+    """A prepared reply: its head without date and id, its body, Retry-After, and the reason."""
 
     head: bytes
     body: bytes
     retry_after_s: int
+    is_overload: bool
 
 
 class _Refused(NamedTuple):
-    """The request of a connection that is refused: its path, its id and the reply to it."""
+    """The request that is refused: its path, its id, the hash of its caller and the reply to it."""
 
     path: str
     identifier: bytes
+    caller: int
     reply: _Refusal
 
 
@@ -88,6 +90,7 @@ class ServiceProtocol(DrainingProtocol):
         self._refused: _Refused | None = None
         self._refusal: asyncio.TimerHandle | None = None
         self._next_refusal_s = 0.0
+        self._refused_caller: int | None = None
 
     def on_headers_complete(self) -> None:
         """Wait for the body of a scoring request, or start to answer another one."""
@@ -112,11 +115,12 @@ class ServiceProtocol(DrainingProtocol):
             super().on_message_complete()
             return
         path, self._arriving = self._arriving, None
-        if refusal := self._refusal_now():
+        caller = caller_of(self.headers)
+        if refusal := self._refusal_now(caller):
             self.waits_since_s = None
-            self._refused = _Refused(path, request_id(self.headers).encode(), refusal)
+            identifier = request_id(self.headers).encode()
             self.cycle = _Answered()  # type: ignore[assignment]
-            self._refuse()
+            self._refuse(_Refused(path, identifier, caller, refusal))
         else:
             try:
                 super().on_headers_complete()
@@ -125,22 +129,30 @@ class ServiceProtocol(DrainingProtocol):
             super().on_body(bytes(self._body))
             super().on_message_complete()
 
-    def _refuse(self) -> None:
+    def _refuse(self, refused: _Refused) -> None:
         """Send the refusal, or hold it.
 
         A client that comes again much earlier than Retry-After asks is answered about when it
-        should have come, so that it cannot turn refusals into more requests.
+        should have come, so that it cannot turn refusals into more requests. Its connection may be
+        a proxy's, which uses it for others too: they do not wait for it.
         """
+        self._refused = refused
         wait_s = self._next_refusal_s - self.loop.time()
-        if wait_s <= 0 or self._admission.held >= MAX_HELD:
+        held = self._admission.held + self._admission.held_for_rate
+        if refused.caller != self._refused_caller or wait_s <= 0 or held >= MAX_HELD:
             self._send_refusal()
         else:
-            self._admission.held += 1
+            self._count_held(refused, 1)
             self._refusal = self.loop.call_later(wait_s, self._end_hold)
 
-    def _refusal_now(self) -> _Refusal | None:
+    def _count_held(self, refused: _Refused, change: int) -> None:
+        if refused.reply.is_overload:
+            self._admission.held += change
+        else:
+            self._admission.held_for_rate += change
+
+    def _refusal_now(self, caller: int) -> _Refusal | None:
         """Return the reply to a request that is refused; None admits it."""
-        caller = caller_of(self.headers)
         if reached := self._rates.reached(caller):
             return _of_rate(reached)
         tenant_id = self._rates.tenant_id(caller)
@@ -178,13 +190,14 @@ class ServiceProtocol(DrainingProtocol):
 
     def _forget_hold(self) -> None:
         if self._refusal is not None:
+            assert self._refused is not None  # noqa: S101 - one is held
             self._refusal.cancel()
             self._refusal = None
-            self._admission.held -= 1
+            self._count_held(self._refused, -1)
 
     def _send_refusal(self) -> None:
         assert self._refused is not None  # noqa: S101 - one is refused
-        (path, identifier, reply), self._refused = self._refused, None
+        (path, identifier, self._refused_caller, reply), self._refused = self._refused, None
         # Not the whole time for everyone, so that those who were refused together come apart.
         share = 0.75 + random.random() / 4  # noqa: S311 - the number needs no secrecy
         wait_s = min(reply.retry_after_s, MAX_RETRY_AFTER_S) * share
@@ -234,21 +247,21 @@ def use_protocol(admission: Admission, rates: RateLimits, paths: Collection[str]
     HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment]
 
 
-def _prepared(error: Exception, retry_after_s: int) -> _Refusal:
+def _prepared(error: Exception, retry_after_s: int, *, is_overload: bool) -> _Refusal:
     response = problem_response(error)
     response.headers["retry-after"] = str(retry_after_s)
     headers = (*response.raw_headers, *missing_headers(response.raw_headers))
     lines = (name + b": " + value + b"\r\n" for name, value in headers)
     head = STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + b"".join(lines)
-    return _Refusal(head, bytes(response.body), retry_after_s)
+    return _Refusal(head, bytes(response.body), retry_after_s, is_overload)
 
 
 @lru_cache(maxsize=1024)
 def _of_rate(reached: ReachedLimit) -> _Refusal:
-    return _prepared(reached.error(), reached.retry_after_s)
+    return _prepared(reached.error(), reached.retry_after_s, is_overload=False)
 
 
 _BUSY = {
-    seconds: _prepared(HTTPException(HTTPStatus.TOO_MANY_REQUESTS), seconds)
+    seconds: _prepared(HTTPException(HTTPStatus.TOO_MANY_REQUESTS), seconds, is_overload=True)
     for seconds in range(1, MAX_RETRY_AFTER_S + 1)
 }

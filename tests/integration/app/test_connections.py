@@ -20,6 +20,8 @@ from uvicorn.server import ServerState
 from app.connections import slow_requests
 from app.connections.protocol import ServiceProtocol
 from observability.tracing import Traces
+from persistence.api_keys import Principal
+from scoring.tenant import TenantLimits
 from serving.admission import Admission
 from serving.fast_path import FastPath
 from serving.rate_limits import RateLimits
@@ -356,3 +358,47 @@ def test_a_connection_that_ends_before_its_request_is_started_leaves_its_room() 
         assert server.admission.in_flight == 0
 
     while_one_is_in_flight(run)
+
+
+def posted_by(caller: str) -> bytes:
+    return request("POST", "/score", b"{}", Authorization=caller)
+
+
+def test_another_caller_on_a_shared_connection_does_not_wait_for_the_hasty_one() -> None:
+    async def run(_: Server, port: int) -> None:
+        shared = await Connection.open(port)
+        began_s = perf_counter()
+        for caller in ("one", "other", "one"):
+            shared.send(posted_by(caller))
+            assert (await shared.receive())[0] == 429
+        assert perf_counter() - began_s < 0.4
+        shared.send(posted_by("one"))
+        assert (await shared.receive())[0] == 429
+        assert perf_counter() - began_s > 0.4
+        shared.close()
+
+    while_one_is_in_flight(run)
+
+
+def test_a_refusal_for_a_rate_that_is_held_is_none_of_an_overload() -> None:
+    async def run(server: Server, port: int) -> None:
+        server.rates.follow(lambda _: TenantLimits(tenant=1))
+        server.rates.take(a_principal(), hash(b"limited"))
+        limited = await Connection.open(port)
+        limited.send(posted_by("limited"))
+        _, _, body = await limited.receive()
+        assert json.loads(body)["type"] == "urn:sentinel:problem:rate-limited"
+        limited.send(posted_by("limited"))
+        while not server.admission.held_for_rate:
+            await asyncio.sleep(0.001)
+        assert server.admission.held == 0
+        limited.close()
+        while server.admission.held_for_rate:
+            await asyncio.sleep(0.001)
+        assert server.admission.held == 0
+
+    while_one_is_in_flight(run)
+
+
+def a_principal() -> Principal:
+    return Principal(1, "demo", "fraud-demo", "a", "a", frozenset({"score"}), None)
