@@ -21,6 +21,8 @@ from observability.request_id import HEADER, Origin, request_id
 from observability.tracing import Traces
 from scoring.errors import SentinelError
 from serving.admission import Admission, Place
+from serving.rate_limits import RateLimits
+from web.headers import caller
 from web.problems import problem_response
 from web.request_body import RequestBody
 from web.request_metrics import count_request
@@ -52,6 +54,7 @@ class FastPath:
         admission: limit of the requests to these paths that run at a time; one more is refused
             (429), here unless the protocol of the connection has done so
             (`app/connections/protocol.py`).
+        rates: limits of payments a second, by which the tenants of callers are known.
     """
 
     def __init__(
@@ -61,12 +64,14 @@ class FastPath:
         traces: Traces,
         timeout_s: float,
         admission: Admission,
+        rates: RateLimits,
     ) -> None:
         self._app = app
         self._apis = apis
         self._traces = traces
         self._timeout_s = timeout_s
         self._admission = admission
+        self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request to an API's path, or pass it on."""
@@ -104,13 +109,21 @@ class FastPath:
             return problem_response(HTTPException(405, headers={"Allow": "POST"}))
         place: Place | None = request.scope.get("place")
         if place is None:
-            if not self._admission.enter():
-                return problem_response(HTTPException(429))
-            place = Place(self._admission, None)
+            fingerprint = caller(request)
+            if reached := self._rates.reached(fingerprint):
+                return problem_response(reached.error())
+            tenant_id = self._rates.tenant_id(fingerprint)
+            if not self._admission.enter(tenant_id):
+                response = problem_response(HTTPException(429))
+                response.headers["Retry-After"] = str(self._admission.retry_after_s)
+                return response
+            place = Place(self._admission, tenant_id)
         timer = asyncio.timeout(self._timeout_s)
+        # Only decisions set the limit: errors are faster, or as slow as what has failed.
+        decided_since_s = None
         try:
             async with timer:
-                return await api(request)
+                response = await api(request)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except Exception as error:
@@ -122,9 +135,12 @@ class FastPath:
             elif error.status >= 500:
                 logger.warning("%s: %s", request.url.path, error)
             return problem_response(error)
+        else:
+            if response.status_code == 200 and request.scope["path"] == SINGLE:
+                decided_since_s = arrived_s
+            return response
         finally:
-            is_single = request.scope["path"] == SINGLE
-            place.leave(arrived_s if is_single else None)
+            place.leave(decided_since_s)
 
 
 def _with_headers(send: Send, id_header: tuple[bytes, bytes]) -> Send:

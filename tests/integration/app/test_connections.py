@@ -62,7 +62,7 @@ class Server:
             await Response("below")(_scope, _receive, send)
 
         apis = {"/score": self.answer}
-        app = FastPath(below, apis, Traces(), 5, self.admission)
+        app = FastPath(below, apis, Traces(), 5, self.admission, self.rates)
         config = Config(app, log_config=None, timeout_keep_alive=5)
         config.load()
         make = partial(
