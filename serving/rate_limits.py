@@ -3,7 +3,8 @@
 The generic cell rate algorithm (ITU-T I.371) keeps one number for each limit: the time at which a
 caller that sends at the highest rate would be due. A caller may be early by BURST_S, so it may send
 what it is allowed in that time at once. A request with many payments is taken if one may be, and
-its other payments make the next request due later.
+its other payments make the next request due later: never by more than one such request, since one
+that arrived at the same time is not taken after it. A limit that is changed begins without debt.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class RateLimits:
         self._now_s = now_s
         self._limits_of: Callable[[int], TenantLimits | None] = _none
         self._callers: dict[int, Principal] = {}
-        self._due_s: dict[str, float] = {}
+        self._due: dict[str, tuple[int, float]] = {}
 
     def follow(self, limits_of: Callable[[int], TenantLimits | None]) -> None:
         """Use a function that returns the limits of a tenant from now on."""
@@ -98,10 +99,17 @@ class RateLimits:
         return self._headers(limits, principal)
 
     def take_more(self, principal: Principal, payments: int) -> Headers:
-        """Count further payments of a request that was taken; return the headers of the reply."""
+        """Count further payments of a request that was taken; return the headers of the reply.
+
+        Raises:
+            RateLimited: since it was taken, another request has used up one of its limits; only its
+                first payment is counted.
+        """
         limits = self._limits_of(principal.tenant_id)
         if limits is None:
             return []
+        if payments and (reached := self._reached(limits, principal, further=0)):
+            raise reached.error()
         self._count(limits, principal, payments)
         return self._headers(limits, principal)
 
@@ -122,10 +130,12 @@ class RateLimits:
         principal = self._callers.get(fingerprint)
         return None if principal is None else principal.tenant_id
 
-    def _reached(self, limits: TenantLimits, principal: Principal) -> ReachedLimit | None:
+    def _reached(
+        self, limits: TenantLimits, principal: Principal, further: int = 1
+    ) -> ReachedLimit | None:
         now_s = self._now_s()
         for name, state, rate in _limits(limits, principal):
-            early_s = self._due_s.get(state, now_s) + 1 / rate - BURST_S - now_s
+            early_s = self._due_s(state, rate, now_s) + further / rate - BURST_S - now_s
             # A whole interval is added up from parts, whose rounding may not refuse anyone.
             if early_s > 1e-9:
                 return ReachedLimit(name, rate, _policy(limits), ceil(early_s))
@@ -133,16 +143,22 @@ class RateLimits:
 
     def _count(self, limits: TenantLimits, principal: Principal, payments: int) -> None:
         now_s = self._now_s()
-        if len(self._due_s) >= MAX_CALLERS:
-            self._due_s = {key: due_s for key, due_s in self._due_s.items() if due_s > now_s}
+        if len(self._due) >= MAX_CALLERS:
+            self._due = {key: due for key, due in self._due.items() if due[1] > now_s}
         for _, state, rate in _limits(limits, principal):
-            self._due_s[state] = max(self._due_s.get(state, now_s), now_s) + payments / rate
+            due_s = max(self._due_s(state, rate, now_s), now_s) + payments / rate
+            self._due[state] = (rate, due_s)
+
+    def _due_s(self, state: str, rate: int, now_s: float) -> float:
+        """Return when the next payment is due; what was sent under another rate is forgotten."""
+        of_rate, due_s = self._due.get(state, (rate, now_s))
+        return due_s if of_rate == rate else now_s
 
     def _headers(self, limits: TenantLimits, principal: Principal) -> Headers:
         now_s = self._now_s()
         items = []
         for name, state, rate in _limits(limits, principal):
-            used_s = max(0.0, self._due_s.get(state, now_s) - now_s)
+            used_s = max(0.0, self._due_s(state, rate, now_s) - now_s)
             remaining = max(0, int((BURST_S - used_s) * rate + 1e-6))
             items.append(f'"{name}";r={remaining};t={ceil(used_s)}')
         return [(_POLICY, _policy(limits).encode()), (_REMAINING, ", ".join(items).encode())]
