@@ -30,6 +30,8 @@ REFUSED_PER_ANSWERED = 0.4
 """Refusals for each request that is answered; Retry-After grows where there are more. A refusal
 costs a fifth of an answer or less, so these take 8 % of what the process can do."""
 MAX_RETRY_AFTER_S = 10
+OVERLOAD = "overload"
+RATE = "rate"
 _GROWTH = 1 / 16
 _LARGEST_CUT = 0.7
 _NEW_SAMPLE = 1 / 32
@@ -44,6 +46,7 @@ class Admission:
         in_flight: number of requests that were admitted and are not answered yet.
         held: number of refusals for an overload that are held back, which then goes on.
         held_for_rate: number of refusals for a rate that are held back.
+        refused: number of requests that were refused, for OVERLOAD and for RATE.
         retry_after_s: whole seconds after which a refused client may ask again, 1 to
             MAX_RETRY_AFTER_S.
 
@@ -57,6 +60,7 @@ class Admission:
         self.in_flight = 0
         self.held = 0
         self.held_for_rate = 0
+        self.refused = {OVERLOAD: 0, RATE: 0}
         self._in_flight_of: dict[int | None, int] = {}
         self.retry_after_s = 1
         self._refusals = 0

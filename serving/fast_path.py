@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ from starlette.responses import Response
 
 from observability.request_id import HEADER, Origin, request_id
 from observability.tracing import Traces
-from scoring.errors import SentinelError
-from serving.admission import Admission, Place
+from scoring.errors import RateLimited, SentinelError
+from serving.admission import OVERLOAD, RATE, Admission, Place
 from serving.rate_limits import RateLimits
 from web.headers import caller
 from web.problems import problem_response
@@ -98,7 +99,9 @@ class FastPath:
         try:
             await response(scope, receive, send if body.is_received else body.send)
         finally:
-            count_request(path, response.status_code, perf_counter() - arrived_s)
+            is_refusal = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            took_s = None if is_refusal else perf_counter() - arrived_s
+            count_request(path, response.status_code, took_s)
             if span is not None:
                 self._traces.end_request(span, response.status_code)
         await body.finish()
@@ -111,9 +114,11 @@ class FastPath:
         if place is None:
             fingerprint = caller(request)
             if reached := self._rates.reached(fingerprint):
+                self._admission.refused[RATE] += 1
                 return problem_response(reached.error())
             tenant_id = self._rates.tenant_id(fingerprint)
             if not self._admission.enter(tenant_id):
+                self._admission.refused[OVERLOAD] += 1
                 response = problem_response(HTTPException(429))
                 response.headers["Retry-After"] = str(self._admission.retry_after_s)
                 return response
@@ -134,6 +139,8 @@ class FastPath:
                 logger.exception("%s failed", request.url.path)
             elif error.status >= 500:
                 logger.warning("%s: %s", request.url.path, error)
+            elif error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                self._admission.refused[RATE if isinstance(error, RateLimited) else OVERLOAD] += 1
             return problem_response(error)
         else:
             if response.status_code == 200 and request.scope["path"] == SINGLE:

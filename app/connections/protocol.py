@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 from app.connections.draining import DrainingProtocol, is_draining
 from observability.request_id import HEADER, request_id
-from serving.admission import MAX_RETRY_AFTER_S, Admission, Place
+from serving.admission import MAX_RETRY_AFTER_S, OVERLOAD, RATE, Admission, Place
 from serving.rate_limits import RateLimits, ReachedLimit
 from web.headers import caller_of
 from web.problems import problem_response
@@ -40,7 +40,7 @@ class _Refusal(NamedTuple):
     head: bytes
     body: bytes
     retry_after_s: int
-    is_overload: bool
+    reason: str
 
 
 class _Refused(NamedTuple):
@@ -146,7 +146,7 @@ class ServiceProtocol(DrainingProtocol):
             self._refusal = self.loop.call_later(wait_s, self._end_hold)
 
     def _count_held(self, refused: _Refused, change: int) -> None:
-        if refused.reply.is_overload:
+        if refused.reply.reason == OVERLOAD:
             self._admission.held += change
         else:
             self._admission.held_for_rate += change
@@ -207,7 +207,8 @@ class ServiceProtocol(DrainingProtocol):
             lines += [name, b": ", value, b"\r\n"]
         lines += [HEADER, b": ", identifier, b"\r\n\r\n", reply.body]
         self.transport.write(b"".join(lines))
-        count_request(path, HTTPStatus.TOO_MANY_REQUESTS, 0.0)
+        self._admission.refused[reply.reason] += 1
+        count_request(path, HTTPStatus.TOO_MANY_REQUESTS, None)
         self.on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -247,21 +248,21 @@ def use_protocol(admission: Admission, rates: RateLimits, paths: Collection[str]
     HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment]
 
 
-def _prepared(error: Exception, retry_after_s: int, *, is_overload: bool) -> _Refusal:
+def _prepared(error: Exception, retry_after_s: int, reason: str) -> _Refusal:
     response = problem_response(error)
     response.headers["retry-after"] = str(retry_after_s)
     headers = (*response.raw_headers, *missing_headers(response.raw_headers))
     lines = (name + b": " + value + b"\r\n" for name, value in headers)
     head = STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + b"".join(lines)
-    return _Refusal(head, bytes(response.body), retry_after_s, is_overload)
+    return _Refusal(head, bytes(response.body), retry_after_s, reason)
 
 
 @lru_cache(maxsize=1024)
 def _of_rate(reached: ReachedLimit) -> _Refusal:
-    return _prepared(reached.error(), reached.retry_after_s, is_overload=False)
+    return _prepared(reached.error(), reached.retry_after_s, RATE)
 
 
 _BUSY = {
-    seconds: _prepared(HTTPException(HTTPStatus.TOO_MANY_REQUESTS), seconds, is_overload=True)
+    seconds: _prepared(HTTPException(HTTPStatus.TOO_MANY_REQUESTS), seconds, OVERLOAD)
     for seconds in range(1, MAX_RETRY_AFTER_S + 1)
 }

@@ -27,6 +27,7 @@ from serving.fast_path import FastPath
 from serving.rate_limits import RateLimits
 from tests.support.load import request
 from web.request_body import SMALL_BYTES
+from web.request_metrics import LATENCY
 
 POST = request("POST", "/score", b"{}", X_Request_ID="one")
 """Paths and bodies mean nothing here: the application answers each request alike."""
@@ -113,6 +114,13 @@ class Connection:
 Run = Callable[[Server, int], Awaitable[None]]
 
 
+def durations() -> float:
+    """Return how many durations of /score were observed."""
+    samples = [s for metric in LATENCY.collect() for s in metric.samples]
+    counts = [s for s in samples if s.name.endswith("_count")]
+    return sum(s.value for s in counts if s.labels == {"route": "/score"})
+
+
 def while_one_is_in_flight(run: Run) -> None:
     """Run a test while a request of another connection is in flight, then let it be answered."""
 
@@ -136,14 +144,17 @@ def while_one_is_in_flight(run: Run) -> None:
 def test_one_request_too_many_is_refused_and_the_application_does_not_see_it() -> None:
     async def run(server: Server, port: int) -> None:
         second = await Connection.open(port)
+        before = durations()
         second.send(POST)
         status, headers, body = await second.receive()
+        assert durations() == before
         assert status == 429
         assert headers["retry-after"] == "1"
         assert headers["content-type"] == "application/problem+json"
         assert headers["x-request-id"] == "one"
         assert json.loads(body)["type"] == "urn:sentinel:problem:overloaded"
         assert server.received == 1
+        assert server.admission.refused == {"overload": 1, "rate": 0}
         second.send(request("POST", "/elsewhere", b"{}"))
         assert (await second.receive())[2] == b"below"
         second.close()
@@ -388,6 +399,7 @@ def test_a_refusal_for_a_rate_that_is_held_is_none_of_an_overload() -> None:
         limited.send(posted_by("limited"))
         _, _, body = await limited.receive()
         assert json.loads(body)["type"] == "urn:sentinel:problem:rate-limited"
+        assert server.admission.refused == {"overload": 0, "rate": 1}
         limited.send(posted_by("limited"))
         while not server.admission.held_for_rate:
             await asyncio.sleep(0.001)

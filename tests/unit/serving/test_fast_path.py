@@ -13,13 +13,13 @@ from starlette.responses import Response
 
 from observability.tracing import Traces
 from persistence.api_keys import Principal
-from scoring.errors import InvalidRequest, Overloaded, StoreUnavailable
+from scoring.errors import InvalidRequest, Overloaded, RateLimited, StoreUnavailable
 from scoring.tenant import TenantLimits
-from serving.admission import Admission
+from serving.admission import OVERLOAD, RATE, Admission
 from serving.fast_path import CLIENT_CLOSED_REQUEST, SINGLE, FastPath
 from serving.rate_limits import RateLimits
 from web.problems import MEDIA_TYPE
-from web.request_metrics import REQUESTS
+from web.request_metrics import LATENCY, REQUESTS
 
 Api = Callable[[Request], Awaitable[Response]]
 
@@ -171,6 +171,7 @@ def test_a_request_enters_with_its_tenant_and_gets_the_retry_after_of_the_overlo
             admission.retry_after_s = 7
             status, headers, _ = await call(fast_path, key=b"flood")
             assert (status, headers["retry-after"]) == (429, "7")
+            assert admission.refused == {OVERLOAD: 2, RATE: 0}
             group.start_soon(call, fast_path, "/api", "POST", b"quiet")
             await anyio.wait_all_tasks_blocked()
             assert admission.in_flight == 3, "the quiet tenant has its share"
@@ -183,10 +184,12 @@ def test_a_request_enters_with_its_tenant_and_gets_the_retry_after_of_the_overlo
 def test_a_caller_over_its_rate_is_refused_before_the_api() -> None:
     rates = RateLimits()
     rates.follow(lambda _: TenantLimits(tenant=1))
-    fast_path = FastPath(below, {"/api": answers}, Traces(), 5, Admission(2), rates)
+    admission = Admission(2)
+    fast_path = FastPath(below, {"/api": answers}, Traces(), 5, admission, rates)
     known(rates, b"a key", 1)
     status, headers, _ = anyio.run(call, fast_path)
     assert (status, headers["ratelimit"]) == (429, '"tenant";r=0;t=1')
+    assert admission.refused == {OVERLOAD: 0, RATE: 1}
 
 
 @pytest.mark.parametrize(
@@ -213,3 +216,28 @@ def test_only_the_latency_of_a_decision_sets_the_limit(
     fast_path = FastPath(below, {SINGLE: api}, Traces(), 5, Admission(1), RateLimits())
     anyio.run(call, fast_path, SINGLE)
     assert [latency is not None for latency in latencies] == [counts]
+
+
+def observed() -> float:
+    """Return how many durations of the path were observed."""
+    samples = [s for metric in LATENCY.collect() for s in metric.samples]
+    return sum(
+        s.value for s in samples if s.labels == {"route": "/api"} and s.name.endswith("_count")
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(Overloaded("Full."), OVERLOAD), (RateLimited("Too many.", headers={}), RATE)],
+)
+def test_a_refusal_is_counted_by_its_reason_and_has_no_duration(
+    error: Exception, reason: str
+) -> None:
+    admission = Admission(2)
+    fast_path = FastPath(below, {"/api": raises(error)}, Traces(), 5, admission, RateLimits())
+    before = observed()
+    anyio.run(call, fast_path)
+    assert admission.refused == {OVERLOAD: 0, RATE: 0, reason: 1}
+    assert observed() == before
+    anyio.run(call, a_fast_path(answers))
+    assert observed() == before + 1
