@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 from uvicorn.config import Config
@@ -18,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.connections import slow_requests
+from app.connections.draining import _close_listening
 from app.connections.protocol import ServiceProtocol
 from observability.tracing import Traces
 from persistence.api_keys import Principal
@@ -414,3 +417,14 @@ def test_a_refusal_for_a_rate_that_is_held_is_none_of_an_overload() -> None:
 
 def a_principal() -> Principal:
     return Principal(1, "demo", "fraud-demo", "a", "a", frozenset({"score"}), None)
+
+
+def test_a_socket_that_another_worker_has_shut_down_ends_no_drain() -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listening.getsockname())
+    ending = uvicorn.Server(Config(FastPath, log_config=None))
+    ending.servers = []
+    with listening, client:
+        (waiting,) = _close_listening(ending, [listening])
+        waiting.close()
+        assert _close_listening(ending, [listening]) == []
