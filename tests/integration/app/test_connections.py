@@ -254,7 +254,12 @@ def test_a_request_that_does_not_arrive_in_time_is_408_and_its_connection_ends(
     async def run(server: Server, port: int) -> None:
         slow = await Connection.open(port)
         slow.send(sent)
-        assert (await slow.receive())[0] == 408
+        status, headers, _ = await slow.receive()
+        assert status == 408
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        identifier = headers["x-request-id"]
+        assert identifier == "one" if sent == POST[:-1] else len(identifier) == 32
         assert await slow.is_closed()
         assert server.received == 1
 
