@@ -10,46 +10,39 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Collection
-from functools import lru_cache, partial
+from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
-from starlette.exceptions import HTTPException
 from uvicorn._types import ASGI3Application
 from uvicorn.config import HTTP_PROTOCOLS, Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.connections.draining import DrainingProtocol, is_draining
+from app.connections.refusals import OF_OVERLOAD, Refusal, Refused, of_rate
 from observability.request_id import HEADER, request_id
-from serving.admission import MAX_RETRY_AFTER_S, OVERLOAD, RATE, Admission, Place
-from serving.rate_limits import RateLimits, ReachedLimit
+from serving.admission import MAX_RETRY_AFTER_S, OVERLOAD, Admission, Place
+from serving.rate_limits import RateLimits
 from web.headers import caller_of
-from web.problems import problem_response
 from web.request_body import SMALL_BYTES
 from web.request_metrics import count_request
-from web.security_headers import missing_headers
 
 MAX_HELD = 4096
 """Refusals that are held at a time, each of which holds a connection; more are sent at once."""
 
-
-class _Refusal(NamedTuple):
-    """A prepared reply: its head without date and id, its body, Retry-After, and the reason."""
-
-    head: bytes
-    body: bytes
-    retry_after_s: int
-    reason: str
+MAX_ARRIVING_BYTES = 64 * 1024 * 1024
+"""Bytes of bodies that are not whole yet, of all connections: they have not been authenticated."""
 
 
-class _Refused(NamedTuple):
-    """The request that is refused: its path, its id, the hash of its caller and the reply to it."""
+class ArrivingBodies:
+    """The bodies of all connections that are not whole yet.
 
-    path: str
-    identifier: bytes
-    caller: int
-    reply: _Refusal
+    Attributes:
+        total: bytes that they have together.
+    """
+
+    total = 0
 
 
 class _Answered:
@@ -67,6 +60,7 @@ class ServiceProtocol(DrainingProtocol):
         admission: limit of the scoring requests in flight.
         rates: limits of payments a second.
         paths: paths of the scoring routes.
+        arriving: bodies of all connections of the process.
     """
 
     def __init__(
@@ -79,15 +73,17 @@ class ServiceProtocol(DrainingProtocol):
         admission: Admission,
         rates: RateLimits,
         paths: Collection[str],
+        arriving: ArrivingBodies,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._admission = admission
         self._rates = rates
         self._paths = paths
-        self._arriving: str | None = None
+        self._arriving = arriving
+        self._awaited: str | None = None
         self._body = bytearray()
         self._place: Place | None = None
-        self._refused: _Refused | None = None
+        self._refused: Refused | None = None
         self._refusal: asyncio.TimerHandle | None = None
         self._next_refusal_s = 0.0
         self._refused_caller: int | None = None
@@ -97,39 +93,53 @@ class ServiceProtocol(DrainingProtocol):
         self._end_hold()
         path = self.url.decode("ascii", "replace")
         if path in self._paths and self._is_plain():
-            self._arriving = path
-            self._body = bytearray()
+            self._awaited = path
         else:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Receive a part of the body."""
-        if self._arriving is None:
+        if self._awaited is None:
             super().on_body(body)
-        else:
-            self._body += body
+            return
+        self._body += body
+        self._arriving.total += len(body)
+        if self._arriving.total > MAX_ARRIVING_BYTES:
+            # From here on it is answered as one that is not plain, which takes room.
+            self._awaited = None
+            super().on_headers_complete()
+            super().on_body(bytes(self._take_body()))
 
     def on_message_complete(self) -> None:
         """Start to answer a scoring request that is received, or refuse it."""
-        if self._arriving is None:
+        if self._awaited is None:
             super().on_message_complete()
             return
-        path, self._arriving = self._arriving, None
+        path, self._awaited = self._awaited, None
+        body = self._take_body()
         caller = caller_of(self.headers)
         if refusal := self._refusal_now(caller):
             self.waits_since_s = None
             identifier = request_id(self.headers).encode()
             self.cycle = _Answered()  # type: ignore[assignment]
-            self._refuse(_Refused(path, identifier, caller, refusal))
+            self._refuse(Refused(path, identifier, caller, refusal))
         else:
             try:
                 super().on_headers_complete()
             finally:
-                self._leave_unstarted()
-            super().on_body(bytes(self._body))
+                if self._place is not None:
+                    # Its task was not started.
+                    self._place.leave()
+                    self._place = None
+            super().on_body(bytes(body))
             super().on_message_complete()
 
-    def _refuse(self, refused: _Refused) -> None:
+    def _take_body(self) -> bytearray:
+        body, self._body = self._body, bytearray()
+        self._arriving.total -= len(body)
+        return body
+
+    def _refuse(self, refused: Refused) -> None:
         """Send the refusal, or hold it.
 
         A client that comes again much earlier than Retry-After asks is answered about when it
@@ -145,19 +155,19 @@ class ServiceProtocol(DrainingProtocol):
             self._count_held(refused, 1)
             self._refusal = self.loop.call_later(wait_s, self._end_hold)
 
-    def _count_held(self, refused: _Refused, change: int) -> None:
+    def _count_held(self, refused: Refused, change: int) -> None:
         if refused.reply.reason == OVERLOAD:
             self._admission.held += change
         else:
             self._admission.held_for_rate += change
 
-    def _refusal_now(self, caller: int) -> _Refusal | None:
+    def _refusal_now(self, caller: int) -> Refusal | None:
         """Return the reply to a request that is refused; None admits it."""
         if reached := self._rates.reached(caller):
-            return _of_rate(reached)
+            return of_rate(reached)
         tenant_id = self._rates.tenant_id(caller)
         if not self._admission.enter(tenant_id):
-            return _BUSY[self._admission.retry_after_s]
+            return OF_OVERLOAD[self._admission.retry_after_s]
         self._place = Place(self._admission, tenant_id)
         self.scope["place"] = self._place  # type: ignore[typeddict-unknown-key]
         return None
@@ -176,11 +186,6 @@ class ServiceProtocol(DrainingProtocol):
         task = self.loop.create_task(cycle.run_asgi(app))
         task.add_done_callback(end)
         self.tasks.add(task)
-
-    def _leave_unstarted(self) -> None:
-        if self._place is not None:
-            self._place.leave()
-            self._place = None
 
     def _end_hold(self) -> None:
         """Send the refusal that is held, if there is one."""
@@ -214,6 +219,7 @@ class ServiceProtocol(DrainingProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._forget_hold()
+        self._take_body()
         super().connection_lost(exc)
 
     def _is_plain(self) -> bool:
@@ -244,25 +250,11 @@ def use_protocol(admission: Admission, rates: RateLimits, paths: Collection[str]
         paths: paths of the scoring routes.
     """
     # BentoML creates uvicorn's configuration, which looks the protocol up by this name.
-    protocol = partial(ServiceProtocol, admission=admission, rates=rates, paths=paths)
+    protocol = partial(
+        ServiceProtocol,
+        admission=admission,
+        rates=rates,
+        paths=paths,
+        arriving=ArrivingBodies(),
+    )
     HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment]
-
-
-def _prepared(error: Exception, retry_after_s: int, reason: str) -> _Refusal:
-    response = problem_response(error)
-    response.headers["retry-after"] = str(retry_after_s)
-    headers = (*response.raw_headers, *missing_headers(response.raw_headers))
-    lines = (name + b": " + value + b"\r\n" for name, value in headers)
-    head = STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + b"".join(lines)
-    return _Refusal(head, bytes(response.body), retry_after_s, reason)
-
-
-@lru_cache(maxsize=1024)
-def _of_rate(reached: ReachedLimit) -> _Refusal:
-    return _prepared(reached.error(), reached.retry_after_s, RATE)
-
-
-_BUSY = {
-    seconds: _prepared(HTTPException(HTTPStatus.TOO_MANY_REQUESTS), seconds, OVERLOAD)
-    for seconds in range(1, MAX_RETRY_AFTER_S + 1)
-}
