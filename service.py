@@ -99,6 +99,7 @@ class Sentinel:
             import lightgbm  # noqa: F401
             import numba.np.arraymath  # noqa: F401
         from app.startup import connect
+        from observability.admission_metrics import AdmissionMetrics
         from serving.endpoints import ScoringEndpoints
 
         reach_loopback_directly()
@@ -127,6 +128,12 @@ class Sentinel:
             journal_key_seconds=settings.journal_key_seconds,
         )
         app.rate_limits.follow(self.dependencies.alias_follower.limits)
+        admission = app.admission
+        self.dependencies.metrics.add(
+            AdmissionMetrics(
+                lambda: admission.in_flight, lambda: admission.limit, lambda: admission.refused
+            )
+        )
         self.endpoints = ScoringEndpoints(
             self.dependencies.engine,
             self.dependencies.auth,

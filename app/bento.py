@@ -161,6 +161,7 @@ class SentinelApp(ServiceAppFactory):
             traces=self.traces,
             timeout_s=self.timeout,
             admission=self.admission,
+            rates=self.rate_limits,
         )
         metrics = Middleware(RequestMetrics, system_paths=SYSTEM_PATHS, traces=self.traces)
         inherited = [m for m in super().middlewares if m.cls is not RunnerTrafficMetricsMiddleware]

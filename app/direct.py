@@ -47,13 +47,14 @@ def scoring_app(dependencies: Dependencies) -> ASGIApp:
     Args:
         dependencies: parts of the process, as `connect` makes them.
     """
+    rates = RateLimits()
     endpoints = ScoringEndpoints(
         dependencies.engine,
         dependencies.auth,
         dependencies.alias_follower,
         dependencies.log,
         dependencies.store_checks,
-        RateLimits(),
+        rates,
         _Direct(dependencies.batch_scorer),
     )
     apis = {
@@ -61,4 +62,6 @@ def scoring_app(dependencies: Dependencies) -> ASGIApp:
         "/score/batch": endpoints.score_many,
         "/explain": endpoints.explain,
     }
-    return FastPath(Starlette(), apis, Traces(), timeout_s=_TIMEOUT_S, admission=Admission(1))
+    return FastPath(
+        Starlette(), apis, Traces(), timeout_s=_TIMEOUT_S, admission=Admission(1), rates=rates
+    )

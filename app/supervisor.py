@@ -8,6 +8,8 @@ setting of BentoML 1.4 moves these sockets, so this changes the arguments of its
 circus looks at the workers at times of tornado's loop, which are those of the wall clock. After
 that was set back by 15 minutes, no look came for 15 minutes, and a killed worker was not replaced
 (`make chaos`, `clock_back` before `worker_killed`).
+
+BentoML gives a worker a day to end: one that hung would keep its service from ending.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ KEEPS_SOCKET = "SENTINEL_KEEPS_SOCKET"
 CHECK_EVERY_S = 0.25
 """Time between two looks at the workers. With BentoML's 10 s a killed worker was missed for up to
 14 s (docs/decisions/0022-journal.md)."""
+KILL_AFTER_S = 30.0
+"""Time from the request to a worker to end until it is killed. It takes requests for 11 s at most
+(`app/connections/draining.py`), answers them in 10 s and stores its shadow scores in 5 s."""
 
 _bentoml_init = Arbiter.__init__
 
 
 def prepare_supervisor() -> None:
-    """Close the ports of the supervisors that are created afterwards, and set their clock.
+    """Set the ports, times and clock of the supervisors that are created afterwards.
 
     Their sockets are bound inside of their process instead of on ports. The process of `bentoml
     serve --reload` that watches the files has to connect, so with it they are Unix sockets in a
@@ -51,8 +56,9 @@ def _private_init(self: Arbiter, *arguments: object, **options: object) -> None:
     options["check_delay"] = CHECK_EVERY_S
     options |= {"endpoint": f"{place}control", "pubsub_endpoint": f"{place}events"}
     _bentoml_init(self, *arguments, **options)
-    if folder:
-        for watcher in self.iter_watchers():
+    for watcher in self.iter_watchers():
+        watcher.graceful_timeout = KILL_AFTER_S
+        if folder:
             # Each starts its worker with a copy of the environment that it made before.
             watcher.env[KEEPS_SOCKET] = "1"
     if folder:

@@ -37,6 +37,10 @@ class LiveMetrics:
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
 
+    def add(self, collector: Collector) -> None:
+        """Export the metrics of a further collector."""
+        self._registry.register(collector)
+
     def exposition(self) -> str:
         """Return the metrics in Prometheus's text format."""
         return generate_latest(self._registry).decode()

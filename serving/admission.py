@@ -30,6 +30,8 @@ REFUSED_PER_ANSWERED = 0.4
 """Refusals for each request that is answered; Retry-After grows where there are more. A refusal
 costs a fifth of an answer or less, so these take 8 % of what the process can do."""
 MAX_RETRY_AFTER_S = 10
+OVERLOAD = "overload"
+RATE = "rate"
 _GROWTH = 1 / 16
 _LARGEST_CUT = 0.7
 _NEW_SAMPLE = 1 / 32
@@ -42,7 +44,9 @@ class Admission:
     Attributes:
         limit: number of requests in flight from which one more is refused.
         in_flight: number of requests that were admitted and are not answered yet.
-        held: number of refusals that are held back.
+        held: number of refusals for an overload that are held back, which then goes on.
+        held_for_rate: number of refusals for a rate that are held back.
+        refused: number of requests that were refused, for OVERLOAD and for RATE.
         retry_after_s: whole seconds after which a refused client may ask again, 1 to
             MAX_RETRY_AFTER_S.
 
@@ -55,6 +59,8 @@ class Admission:
         self.limit = max_in_flight
         self.in_flight = 0
         self.held = 0
+        self.held_for_rate = 0
+        self.refused = {OVERLOAD: 0, RATE: 0}
         self._in_flight_of: dict[int | None, int] = {}
         self.retry_after_s = 1
         self._refusals = 0
@@ -172,3 +178,29 @@ class Admission:
         self._window_began_s = now_s
         self._total_s = 0.0
         self._samples = 0
+
+
+class Place:
+    """The place of a request that was admitted, which is left once, whoever leaves it first.
+
+    Args:
+        admission: limit that the request entered.
+        tenant_id: tenant that it entered with.
+    """
+
+    __slots__ = ("_admission", "_is_left", "_tenant_id")
+
+    def __init__(self, admission: Admission, tenant_id: int | None) -> None:
+        self._admission = admission
+        self._tenant_id = tenant_id
+        self._is_left = False
+
+    def leave(self, arrived_s: float | None = None) -> None:
+        """Count the request as answered, if it was not before.
+
+        Args:
+            arrived_s: time at which it arrived; None: its latency does not count.
+        """
+        if not self._is_left:
+            self._is_left = True
+            self._admission.leave(arrived_s, self._tenant_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ from starlette.responses import Response
 
 from observability.request_id import HEADER, Origin, request_id
 from observability.tracing import Traces
-from scoring.errors import SentinelError
-from serving.admission import Admission
+from scoring.errors import RateLimited, SentinelError
+from serving.admission import OVERLOAD, RATE, Admission, Place
+from serving.rate_limits import RateLimits
+from web.headers import caller
 from web.problems import problem_response
 from web.request_body import RequestBody
 from web.request_metrics import count_request
@@ -52,6 +55,7 @@ class FastPath:
         admission: limit of the requests to these paths that run at a time; one more is refused
             (429), here unless the protocol of the connection has done so
             (`app/connections/protocol.py`).
+        rates: limits of payments a second, by which the tenants of callers are known.
     """
 
     def __init__(
@@ -61,12 +65,14 @@ class FastPath:
         traces: Traces,
         timeout_s: float,
         admission: Admission,
+        rates: RateLimits,
     ) -> None:
         self._app = app
         self._apis = apis
         self._traces = traces
         self._timeout_s = timeout_s
         self._admission = admission
+        self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request to an API's path, or pass it on."""
@@ -93,7 +99,9 @@ class FastPath:
         try:
             await response(scope, receive, send if body.is_received else body.send)
         finally:
-            count_request(path, response.status_code, perf_counter() - arrived_s)
+            is_refusal = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+            took_s = None if is_refusal else perf_counter() - arrived_s
+            count_request(path, response.status_code, took_s)
             if span is not None:
                 self._traces.end_request(span, response.status_code)
         await body.finish()
@@ -102,13 +110,25 @@ class FastPath:
         """Return the API's response, or the problem that describes its error."""
         if request.method != "POST":
             return problem_response(HTTPException(405, headers={"Allow": "POST"}))
-        tenant_id = request.scope.get("admitted")
-        if "admitted" not in request.scope and not self._admission.enter(tenant_id):
-            return problem_response(HTTPException(429))
+        place: Place | None = request.scope.get("place")
+        if place is None:
+            fingerprint = caller(request)
+            if reached := self._rates.reached(fingerprint):
+                self._admission.refused[RATE] += 1
+                return problem_response(reached.error())
+            tenant_id = self._rates.tenant_id(fingerprint)
+            if not self._admission.enter(tenant_id):
+                self._admission.refused[OVERLOAD] += 1
+                response = problem_response(HTTPException(429))
+                response.headers["Retry-After"] = str(self._admission.retry_after_s)
+                return response
+            place = Place(self._admission, tenant_id)
         timer = asyncio.timeout(self._timeout_s)
+        # Only decisions set the limit: errors are faster, or as slow as what has failed.
+        decided_since_s = None
         try:
             async with timer:
-                return await api(request)
+                response = await api(request)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except Exception as error:
@@ -119,10 +139,15 @@ class FastPath:
                 logger.exception("%s failed", request.url.path)
             elif error.status >= 500:
                 logger.warning("%s: %s", request.url.path, error)
+            elif error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                self._admission.refused[RATE if isinstance(error, RateLimited) else OVERLOAD] += 1
             return problem_response(error)
+        else:
+            if response.status_code == 200 and request.scope["path"] == SINGLE:
+                decided_since_s = arrived_s
+            return response
         finally:
-            is_single = request.scope["path"] == SINGLE
-            self._admission.leave(arrived_s if is_single else None, tenant_id)
+            place.leave(decided_since_s)
 
 
 def _with_headers(send: Send, id_header: tuple[bytes, bytes]) -> Send:

@@ -3,7 +3,8 @@
 The generic cell rate algorithm (ITU-T I.371) keeps one number for each limit: the time at which a
 caller that sends at the highest rate would be due. A caller may be early by BURST_S, so it may send
 what it is allowed in that time at once. A request with many payments is taken if one may be, and
-its other payments make the next request due later.
+its other payments make the next request due later: never by more than one such request, since one
+that arrived at the same time is not taken after it. A limit that is changed begins without debt.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import ceil
 from time import monotonic
+from typing import NamedTuple
 
 from persistence.api_keys import Principal
 from scoring.errors import RateLimited
@@ -25,6 +27,37 @@ _REMAINING = b"ratelimit"
 Headers = list[tuple[bytes, bytes]]
 
 
+class ReachedLimit(NamedTuple):
+    """A limit that a caller has reached.
+
+    Attributes:
+        name: `tenant` or `key`.
+        rate: payments a second that it allows.
+        policy: all limits of the caller, as in the header RateLimit-Policy.
+        retry_after_s: whole seconds after which a payment may be sent.
+    """
+
+    name: str
+    rate: int
+    policy: str
+    retry_after_s: int
+
+    def error(self) -> RateLimited:
+        """Return the error of a payment over the limit.
+
+        Each is another one: an exception that is raised again and again keeps every traceback.
+        """
+        whose = "The tenant" if self.name == "tenant" else "The API key"
+        return RateLimited(
+            f"{whose} may send {self.rate} payments a second, and has sent more.",
+            headers={
+                "Retry-After": str(self.retry_after_s),
+                "RateLimit-Policy": self.policy,
+                "RateLimit": f'"{self.name}";r=0;t={self.retry_after_s}',
+            },
+        )
+
+
 class RateLimits:
     """Counts payments against the limits of their tenants; for one event loop.
 
@@ -36,7 +69,7 @@ class RateLimits:
         self._now_s = now_s
         self._limits_of: Callable[[int], TenantLimits | None] = _none
         self._callers: dict[int, Principal] = {}
-        self._due_s: dict[str, float] = {}
+        self._due: dict[str, tuple[int, float]] = {}
 
     def follow(self, limits_of: Callable[[int], TenantLimits | None]) -> None:
         """Use a function that returns the limits of a tenant from now on."""
@@ -47,7 +80,7 @@ class RateLimits:
 
         Args:
             principal: caller.
-            fingerprint: hash of its Authorization header, by which `refusal` finds it again.
+            fingerprint: hash of its Authorization header, by which `reached` finds it again.
 
         Raises:
             RateLimited: one of its limits is reached; nothing was counted.
@@ -60,21 +93,28 @@ class RateLimits:
         limits = self._limits_of(principal.tenant_id)
         if limits is None:
             return []
-        if error := self._reached(limits, principal):
-            raise error
+        if reached := self._reached(limits, principal):
+            raise reached.error()
         self._count(limits, principal, 1)
         return self._headers(limits, principal)
 
     def take_more(self, principal: Principal, payments: int) -> Headers:
-        """Count further payments of a request that was taken; return the headers of the reply."""
+        """Count further payments of a request that was taken; return the headers of the reply.
+
+        Raises:
+            RateLimited: since it was taken, another request has used up one of its limits; only its
+                first payment is counted.
+        """
         limits = self._limits_of(principal.tenant_id)
         if limits is None:
             return []
+        if payments and (reached := self._reached(limits, principal, further=0)):
+            raise reached.error()
         self._count(limits, principal, payments)
         return self._headers(limits, principal)
 
-    def refusal(self, fingerprint: int) -> RateLimited | None:
-        """Return the error of a caller whose limit is reached, before it is authenticated.
+    def reached(self, fingerprint: int) -> ReachedLimit | None:
+        """Return the limit that a caller has reached, before it is authenticated.
 
         Args:
             fingerprint: hash of its Authorization header.
@@ -90,27 +130,35 @@ class RateLimits:
         principal = self._callers.get(fingerprint)
         return None if principal is None else principal.tenant_id
 
-    def _reached(self, limits: TenantLimits, principal: Principal) -> RateLimited | None:
+    def _reached(
+        self, limits: TenantLimits, principal: Principal, further: int = 1
+    ) -> ReachedLimit | None:
         now_s = self._now_s()
         for name, state, rate in _limits(limits, principal):
-            early_s = self._due_s.get(state, now_s) + 1 / rate - BURST_S - now_s
+            early_s = self._due_s(state, rate, now_s) + further / rate - BURST_S - now_s
             # A whole interval is added up from parts, whose rounding may not refuse anyone.
             if early_s > 1e-9:
-                return _error(name, rate, _policy(limits), ceil(early_s))
+                return ReachedLimit(name, rate, _policy(limits), ceil(early_s))
         return None
 
     def _count(self, limits: TenantLimits, principal: Principal, payments: int) -> None:
         now_s = self._now_s()
-        if len(self._due_s) >= MAX_CALLERS:
-            self._due_s = {key: due_s for key, due_s in self._due_s.items() if due_s > now_s}
+        if len(self._due) >= MAX_CALLERS:
+            self._due = {key: due for key, due in self._due.items() if due[1] > now_s}
         for _, state, rate in _limits(limits, principal):
-            self._due_s[state] = max(self._due_s.get(state, now_s), now_s) + payments / rate
+            due_s = max(self._due_s(state, rate, now_s), now_s) + payments / rate
+            self._due[state] = (rate, due_s)
+
+    def _due_s(self, state: str, rate: int, now_s: float) -> float:
+        """Return when the next payment is due; what was sent under another rate is forgotten."""
+        of_rate, due_s = self._due.get(state, (rate, now_s))
+        return due_s if of_rate == rate else now_s
 
     def _headers(self, limits: TenantLimits, principal: Principal) -> Headers:
         now_s = self._now_s()
         items = []
         for name, state, rate in _limits(limits, principal):
-            used_s = max(0.0, self._due_s.get(state, now_s) - now_s)
+            used_s = max(0.0, self._due_s(state, rate, now_s) - now_s)
             remaining = max(0, int((BURST_S - used_s) * rate + 1e-6))
             items.append(f'"{name}";r={remaining};t={ceil(used_s)}')
         return [(_POLICY, _policy(limits).encode()), (_REMAINING, ", ".join(items).encode())]
@@ -134,16 +182,3 @@ def _limits(limits: TenantLimits, principal: Principal) -> list[tuple[str, str, 
 def _policy(limits: TenantLimits) -> str:
     of = {"tenant": limits.tenant, "key": limits.key}
     return ", ".join(f'"{name}";q={rate};w=1' for name, rate in of.items() if rate is not None)
-
-
-@lru_cache(maxsize=1024)
-def _error(name: str, rate: int, policy: str, retry_after_s: int) -> RateLimited:
-    whose = "The tenant" if name == "tenant" else "The API key"
-    return RateLimited(
-        f"{whose} may send {rate} payments a second, and has sent more.",
-        headers={
-            "Retry-After": str(retry_after_s),
-            "RateLimit-Policy": policy,
-            "RateLimit": f'"{name}";r=0;t={retry_after_s}',
-        },
-    )

@@ -79,14 +79,16 @@ def _series(route: str, status: int) -> tuple[Any, Any]:
     return REQUESTS.labels(route=route, status=str(status)), LATENCY.labels(route=route)
 
 
-def count_request(route: str, status: int, duration_s: float) -> None:
+def count_request(route: str, status: int, duration_s: float | None) -> None:
     """Count a request that was answered.
 
     Args:
         route: template of the route, never the raw path.
         status: HTTP status of the reply.
-        duration_s: seconds from the arrival to the last byte of the reply.
+        duration_s: seconds from the arrival to the last byte of the reply; None: they do not count,
+            as those of a refusal, which would make the decisions look faster.
     """
     counter, histogram = _series(route, status)
     counter.inc()
-    histogram.observe(duration_s)
+    if duration_s is not None:
+        histogram.observe(duration_s)

@@ -24,7 +24,8 @@ from app.supervisor import KEEPS_SOCKET
 
 DRAIN_S = 10.0
 """Longest time in which connections are taken after the request to end. The requests that are then
-in flight, which take 10 s at most, are answered, too; the supervisor kills the worker after 30."""
+in flight, which take 10 s at most, are answered, too, before the supervisor kills the worker
+(`KILL_AFTER_S` in `app/supervisor.py`)."""
 QUIET_S = 0.2
 """Time without any connection after which none is expected."""
 LAST_REQUEST_S = 1.0
@@ -87,11 +88,13 @@ def _close_listening(server: Server, sockets: Sequence[socket.socket]) -> list[s
     waiting = []
     for listening in sockets:
         listening.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
+        # None waits (BlockingIOError), or another worker has shut the socket down before.
+        with contextlib.suppress(OSError):
             while True:
                 waiting.append(listening.accept()[0])
         # The supervisor has the socket open, too: closing it here would not close it.
-        listening.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
     for listener in server.servers:
         listener.close()
     return waiting

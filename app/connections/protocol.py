@@ -10,44 +10,39 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Collection
-from functools import lru_cache, partial
+from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
-from starlette.exceptions import HTTPException
+from uvicorn._types import ASGI3Application
 from uvicorn.config import HTTP_PROTOCOLS, Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.connections.draining import DrainingProtocol, is_draining
+from app.connections.refusals import OF_OVERLOAD, Refusal, Refused, of_rate
 from observability.request_id import HEADER, request_id
-from scoring.errors import RateLimited
-from serving.admission import MAX_RETRY_AFTER_S, Admission
+from serving.admission import MAX_RETRY_AFTER_S, OVERLOAD, Admission, Place
 from serving.rate_limits import RateLimits
 from web.headers import caller_of
-from web.problems import problem_response
 from web.request_body import SMALL_BYTES
 from web.request_metrics import count_request
-from web.security_headers import missing_headers
 
 MAX_HELD = 4096
 """Refusals that are held at a time, each of which holds a connection; more are sent at once."""
 
-
-class _Refusal(NamedTuple):
-    """A prepared reply: its head without date and id, its body, and its Retry-After."""
-
-    head: bytes
-    body: bytes
-    retry_after_s: int
+MAX_ARRIVING_BYTES = 64 * 1024 * 1024
+"""Bytes of bodies that are not whole yet, of all connections: they have not been authenticated."""
 
 
-class _Refused(NamedTuple):
-    """The request of a connection that is refused: its path, its id and the reply to it."""
+class ArrivingBodies:
+    """The bodies of all connections that are not whole yet.
 
-    path: str
-    identifier: bytes
-    reply: _Refusal
+    Attributes:
+        total: bytes that they have together.
+    """
+
+    total = 0
 
 
 class _Answered:
@@ -65,6 +60,7 @@ class ServiceProtocol(DrainingProtocol):
         admission: limit of the scoring requests in flight.
         rates: limits of payments a second.
         paths: paths of the scoring routes.
+        arriving: bodies of all connections of the process.
     """
 
     def __init__(
@@ -77,73 +73,119 @@ class ServiceProtocol(DrainingProtocol):
         admission: Admission,
         rates: RateLimits,
         paths: Collection[str],
+        arriving: ArrivingBodies,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._admission = admission
         self._rates = rates
         self._paths = paths
-        self._arriving: str | None = None
+        self._arriving = arriving
+        self._awaited: str | None = None
         self._body = bytearray()
-        self._refused: _Refused | None = None
+        self._place: Place | None = None
+        self._refused: Refused | None = None
         self._refusal: asyncio.TimerHandle | None = None
         self._next_refusal_s = 0.0
+        self._refused_caller: int | None = None
 
     def on_headers_complete(self) -> None:
         """Wait for the body of a scoring request, or start to answer another one."""
         self._end_hold()
         path = self.url.decode("ascii", "replace")
         if path in self._paths and self._is_plain():
-            self._arriving = path
-            self._body = bytearray()
+            self._awaited = path
         else:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Receive a part of the body."""
-        if self._arriving is None:
+        if self._awaited is None:
             super().on_body(body)
-        else:
-            self._body += body
+            return
+        self._body += body
+        self._arriving.total += len(body)
+        if self._arriving.total > MAX_ARRIVING_BYTES:
+            # From here on it is answered as one that is not plain, which takes room.
+            self._awaited = None
+            super().on_headers_complete()
+            super().on_body(bytes(self._take_body()))
 
     def on_message_complete(self) -> None:
         """Start to answer a scoring request that is received, or refuse it."""
-        if self._arriving is None:
+        if self._awaited is None:
             super().on_message_complete()
             return
-        path, self._arriving = self._arriving, None
-        if refusal := self._refusal_now():
+        path, self._awaited = self._awaited, None
+        body = self._take_body()
+        caller = caller_of(self.headers)
+        if refusal := self._refusal_now(caller):
             self.waits_since_s = None
-            self._refused = _Refused(path, request_id(self.headers).encode(), refusal)
+            identifier = request_id(self.headers).encode()
             self.cycle = _Answered()  # type: ignore[assignment]
-            self._refuse()
+            self._refuse(Refused(path, identifier, caller, refusal))
         else:
-            super().on_headers_complete()
-            super().on_body(bytes(self._body))
+            try:
+                super().on_headers_complete()
+            finally:
+                if self._place is not None:
+                    # Its task was not started.
+                    self._place.leave()
+                    self._place = None
+            super().on_body(bytes(body))
             super().on_message_complete()
 
-    def _refuse(self) -> None:
+    def _take_body(self) -> bytearray:
+        body, self._body = self._body, bytearray()
+        self._arriving.total -= len(body)
+        return body
+
+    def _refuse(self, refused: Refused) -> None:
         """Send the refusal, or hold it.
 
         A client that comes again much earlier than Retry-After asks is answered about when it
-        should have come, so that it cannot turn refusals into more requests.
+        should have come, so that it cannot turn refusals into more requests. Its connection may be
+        a proxy's, which uses it for others too: they do not wait for it.
         """
+        self._refused = refused
         wait_s = self._next_refusal_s - self.loop.time()
-        if wait_s <= 0 or self._admission.held >= MAX_HELD:
+        held = self._admission.held + self._admission.held_for_rate
+        if refused.caller != self._refused_caller or wait_s <= 0 or held >= MAX_HELD:
             self._send_refusal()
         else:
-            self._admission.held += 1
+            self._count_held(refused, 1)
             self._refusal = self.loop.call_later(wait_s, self._end_hold)
 
-    def _refusal_now(self) -> _Refusal | None:
+    def _count_held(self, refused: Refused, change: int) -> None:
+        if refused.reply.reason == OVERLOAD:
+            self._admission.held += change
+        else:
+            self._admission.held_for_rate += change
+
+    def _refusal_now(self, caller: int) -> Refusal | None:
         """Return the reply to a request that is refused; None admits it."""
-        caller = caller_of(self.headers)
-        if error := self._rates.refusal(caller):
-            return _of_rate(error)
+        if reached := self._rates.reached(caller):
+            return of_rate(reached)
         tenant_id = self._rates.tenant_id(caller)
         if not self._admission.enter(tenant_id):
-            return _BUSY[self._admission.retry_after_s]
-        self.scope["admitted"] = tenant_id  # type: ignore[typeddict-unknown-key]
+            return OF_OVERLOAD[self._admission.retry_after_s]
+        self._place = Place(self._admission, tenant_id)
+        self.scope["place"] = self._place  # type: ignore[typeddict-unknown-key]
         return None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Start to answer a request; when its task ends, however it ends, its place is left."""
+        place, self._place = self._place, None
+        if place is None:
+            super()._start_asgi_task(cycle, app)
+            return
+
+        def end(task: asyncio.Task[None]) -> None:
+            self.tasks.discard(task)
+            place.leave()
+
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(end)
+        self.tasks.add(task)
 
     def _end_hold(self) -> None:
         """Send the refusal that is held, if there is one."""
@@ -153,13 +195,14 @@ class ServiceProtocol(DrainingProtocol):
 
     def _forget_hold(self) -> None:
         if self._refusal is not None:
+            assert self._refused is not None  # noqa: S101 - one is held
             self._refusal.cancel()
             self._refusal = None
-            self._admission.held -= 1
+            self._count_held(self._refused, -1)
 
     def _send_refusal(self) -> None:
         assert self._refused is not None  # noqa: S101 - one is refused
-        (path, identifier, reply), self._refused = self._refused, None
+        (path, identifier, self._refused_caller, reply), self._refused = self._refused, None
         # Not the whole time for everyone, so that those who were refused together come apart.
         share = 0.75 + random.random() / 4  # noqa: S311 - the number needs no secrecy
         wait_s = min(reply.retry_after_s, MAX_RETRY_AFTER_S) * share
@@ -169,12 +212,14 @@ class ServiceProtocol(DrainingProtocol):
             lines += [name, b": ", value, b"\r\n"]
         lines += [HEADER, b": ", identifier, b"\r\n\r\n", reply.body]
         self.transport.write(b"".join(lines))
-        count_request(path, HTTPStatus.TOO_MANY_REQUESTS, 0.0)
+        self._admission.refused[reply.reason] += 1
+        count_request(path, HTTPStatus.TOO_MANY_REQUESTS, None)
         self.on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._forget_hold()
+        self._take_body()
         super().connection_lost(exc)
 
     def _is_plain(self) -> bool:
@@ -182,6 +227,8 @@ class ServiceProtocol(DrainingProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             return False
         if self.parser.get_method() != b"POST" or not self.parser.should_keep_alive():
+            return False
+        if self.parser.should_upgrade():
             return False
         if is_draining(self.server_state):
             return False
@@ -203,25 +250,11 @@ def use_protocol(admission: Admission, rates: RateLimits, paths: Collection[str]
         paths: paths of the scoring routes.
     """
     # BentoML creates uvicorn's configuration, which looks the protocol up by this name.
-    protocol = partial(ServiceProtocol, admission=admission, rates=rates, paths=paths)
+    protocol = partial(
+        ServiceProtocol,
+        admission=admission,
+        rates=rates,
+        paths=paths,
+        arriving=ArrivingBodies(),
+    )
     HTTP_PROTOCOLS["auto"] = protocol  # type: ignore[assignment]
-
-
-def _prepared(error: Exception, retry_after_s: int) -> _Refusal:
-    response = problem_response(error)
-    response.headers["retry-after"] = str(retry_after_s)
-    headers = (*response.raw_headers, *missing_headers(response.raw_headers))
-    lines = (name + b": " + value + b"\r\n" for name, value in headers)
-    head = STATUS_LINE[HTTPStatus.TOO_MANY_REQUESTS] + b"".join(lines)
-    return _Refusal(head, bytes(response.body), retry_after_s)
-
-
-@lru_cache(maxsize=1024)
-def _of_rate(error: RateLimited) -> _Refusal:
-    return _prepared(error, int(error.headers["Retry-After"]))
-
-
-_BUSY = {
-    seconds: _prepared(HTTPException(HTTPStatus.TOO_MANY_REQUESTS), seconds)
-    for seconds in range(1, MAX_RETRY_AFTER_S + 1)
-}

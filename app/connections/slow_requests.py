@@ -7,20 +7,26 @@ connections of the process are looked at, since a timer for each request would c
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from observability.request_id import HEADER, request_id
+from web.security_headers import SECURITY_HEADERS
 
 ARRIVAL_S = 10.0
 """Longest time from the first byte of a request, or from the opening of its connection, to the end
 of its head, and of a scoring request to its end."""
 _STEP_S = 1.0
 _TOO_SLOW = b"The request did not arrive in time."
-_REPLY = (
-    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\n"
-    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_TOO_SLOW), _TOO_SLOW)
+_HEADERS = (
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"content-length", b"%d" % len(_TOO_SLOW)),
+    (b"connection", b"close"),
+    *SECURITY_HEADERS,
 )
 
 
@@ -60,8 +66,15 @@ class TimedProtocol(HttpToolsProtocol):
             return
         if self.cycle is None or self.cycle.response_complete:
             self.waits_since_s = None
-            self.transport.write(_REPLY)
+            self._reply_too_slow()
             self.transport.close()
+
+    def _reply_too_slow(self) -> None:
+        identifier = request_id(self.headers or ()).encode()
+        headers = (*self.server_state.default_headers, (HEADER, identifier), *_HEADERS)
+        lines = (name + b": " + value + b"\r\n" for name, value in headers)
+        head = STATUS_LINE[HTTPStatus.REQUEST_TIMEOUT] + b"".join(lines)
+        self.transport.write(head + b"\r\n" + _TOO_SLOW)
 
 
 def _close_slow(state: ServerState, loop: asyncio.AbstractEventLoop) -> None:

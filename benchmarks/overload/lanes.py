@@ -39,7 +39,8 @@ class Lanes:
     Args:
         testbed: Postgres and MLflow.
         registered: registered model of both tenants.
-        tree: project whose service it is; one from before the limits has no lane `fairness`.
+        tree: project whose service it is; one from before the limits of tenants ignores them, so
+            `fairness` measures it beside a flood without a limit.
     """
 
     def __init__(self, testbed: Testbed, registered: str, tree: Path) -> None:

@@ -10,6 +10,9 @@ from scoring.printable import printable
 from scoring.tenant import TenantLimits
 from sentinel.cli.connection import actor, connected_database
 
+_PAYMENTS_PER_SECOND = click.IntRange(0, 2**31 - 1)
+"""What Postgres's integers hold."""
+
 
 @click.group("tenants")
 def tenants_group() -> None:
@@ -124,13 +127,13 @@ def set_journal(slug: str, state: str) -> None:
 @click.option(
     "--tenant",
     "per_tenant",
-    type=click.IntRange(min=0),
+    type=_PAYMENTS_PER_SECOND,
     help="Payments a second of the whole tenant; 0: no limit.",
 )
 @click.option(
     "--key",
     "per_key",
-    type=click.IntRange(min=0),
+    type=_PAYMENTS_PER_SECOND,
     help="Payments a second of each of its API keys; 0: no limit.",
 )
 def set_limits(slug: str, per_tenant: int | None, per_key: int | None) -> None:

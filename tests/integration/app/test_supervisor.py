@@ -8,11 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from bentoml._internal.utils.circus import Arbiter, create_standalone_arbiter
+from bentoml.serving import create_watcher
 from circus.util import AsyncPeriodicCallback
 from tornado.ioloop import IOLoop
 
-from app.supervisor import prepare_supervisor
+from app.connections.draining import DRAIN_S, LAST_REQUEST_S
+from app.supervisor import KILL_AFTER_S, prepare_supervisor
+from tests.support.paths import PROJECT
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +36,18 @@ def test_the_sockets_are_inside_the_supervisors_own_process() -> None:
 
 def test_a_worker_that_has_ended_is_noticed_within_a_second() -> None:
     assert create_standalone_arbiter([]).ctrl.check_delay < 1000  # milliseconds
+
+
+def test_a_worker_that_does_not_end_is_killed_after_it_could_answer_and_before_its_pod_is() -> None:
+    watcher = create_watcher("worker", ["-c", ""])
+    create_standalone_arbiter([watcher])
+    answers_s, stores_s = 10, 5
+    assert watcher.graceful_timeout == KILL_AFTER_S
+    assert DRAIN_S + LAST_REQUEST_S + answers_s + stores_s < KILL_AFTER_S
+    manifest = yaml.safe_load((PROJECT / "deploy/kubernetes/base/deployment.yaml").read_text())
+    pod = manifest["spec"]["template"]["spec"]
+    pause_s = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pause_s + KILL_AFTER_S < pod["terminationGracePeriodSeconds"]
 
 
 def test_a_clock_that_is_set_back_delays_no_look_at_the_workers(

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from observability.admission_metrics import AdmissionMetrics
 from observability.prepared_metrics import PreparedMetrics
 from observability.runtime_metrics import LiveMetrics
 from persistence.engine import open_database
@@ -80,6 +81,17 @@ def test_the_past_events_that_are_prepared_are_metrics() -> None:
     usage = (3, 120_000_000)
     assert value(live, "sentinel_prepared_entities") == 3
     assert value(live, "sentinel_prepared_bytes") == 120_000_000
+
+
+def test_the_requests_in_flight_their_limit_and_the_refusals_are_metrics() -> None:
+    live = LiveMetrics({}, dict)
+    refused = {"overload": 0, "rate": 0}
+    live.add(AdmissionMetrics(lambda: 12, lambda: 64, lambda: refused))
+    assert value(live, "sentinel_requests_in_flight") == 12
+    assert value(live, "sentinel_requests_limit") == 64
+    assert value(live, 'sentinel_requests_refused_total{reason="overload"}') == 0
+    refused["rate"] += 2
+    assert value(live, 'sentinel_requests_refused_total{reason="rate"}') == 2
 
 
 def test_the_memory_and_cpu_of_the_process_are_metrics() -> None:

@@ -38,4 +38,8 @@ def test_limits_are_set_one_by_one_shown_audited_and_removed(
         for row in audited
     ]
     assert limits[-3:] == [(500, None), (500, 50), (None, 50)]
-    assert run("--tenant", "-1").exit_code == 2
+    for option in ("--tenant", "--key"):
+        for number in ("-1", "3000000000"):
+            refused = run(option, number)
+            assert refused.exit_code == 2
+            assert f"{number} is not in the range 0<=x<=2147483647" in refused.output

@@ -124,6 +124,14 @@ def test_the_overload_goes_on_while_refusals_are_held() -> None:
     assert not admission.enter()
 
 
+def test_refusals_for_a_rate_that_are_held_do_not_keep_the_overload_going() -> None:
+    admission, clock = an_admission()
+    overload(admission)
+    admission.held_for_rate = 1
+    clock.now_s += 10
+    assert [admission.enter() for _ in range(MAX)] == [True] * MAX
+
+
 def test_the_overload_is_over_too_when_requests_end_and_none_was_refused() -> None:
     admission, clock = an_admission()
     overload(admission)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from traceback import walk_tb
+
 import pytest
 
 from persistence.api_keys import Principal
@@ -106,11 +108,53 @@ def test_a_batch_is_taken_whole_and_what_comes_after_it_waits() -> None:
 
 def test_a_caller_that_was_seen_before_is_refused_by_its_header_alone() -> None:
     rates, clock = limits_of(tenant=1)
-    assert rates.refusal(7) is None
+    assert rates.reached(7) is None
     assert rates.tenant_id(7) is None
     rates.take(a_principal(), 7)
     assert rates.tenant_id(7) == 1
-    assert rates.refusal(7) is not None
-    assert rates.refusal(8) is None
+    assert rates.reached(7) is not None
+    assert rates.reached(8) is None
     clock.now_s += 1
-    assert rates.refusal(7) is None, "asking counts nothing"
+    assert rates.reached(7) is None, "asking counts nothing"
+
+
+def test_each_refusal_is_another_error_so_that_no_traceback_grows() -> None:
+    rates, _ = limits_of(tenant=1)
+    rates.take(a_principal(), 7)
+    errors = []
+    for _ in range(3):
+        with pytest.raises(RateLimited) as raised:
+            rates.take(a_principal(), 7)
+        errors.append(raised.value)
+    assert len({id(error) for error in errors}) == 3
+    assert [len(list(walk_tb(error.__traceback__))) for error in errors] == [2, 2, 2]
+
+
+def test_batches_that_arrive_at_once_owe_no_more_than_one_of_them() -> None:
+    rates, clock = limits_of(tenant=10)
+    for _ in range(10):
+        rates.take(a_principal(), 7)
+    counted = 0
+    for _ in range(10):
+        try:
+            rates.take_more(a_principal(), 999)
+        except RateLimited:
+            continue
+        counted += 1
+    assert counted == 1
+    clock.now_s += 101
+    assert taken(rates, a_principal(), 1) == 1
+
+
+def test_a_limit_that_is_changed_begins_without_debt() -> None:
+    clock, limits = Clock(), [TenantLimits(tenant=10, key=10)]
+    rates = RateLimits(clock)
+    rates.follow(lambda _: limits[-1])
+    rates.take(a_principal(), 7)
+    rates.take_more(a_principal(), 999)
+    assert taken(rates, a_principal(), 1) == 0
+    limits.append(TenantLimits(tenant=100_000, key=100_000))
+    assert rates.reached(7) is None
+    assert taken(rates, a_principal(), 1000) == 1000
+    limits.append(TenantLimits(tenant=10))
+    assert taken(rates, a_principal(), 100) == 10
