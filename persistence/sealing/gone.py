@@ -65,12 +65,6 @@ class Gone:
         self._missing[place] = first, count + 1
         return None
 
-    def without_salt(self, leaf: StoredLeaf) -> Problem | None:
-        """Return a problem where a row that is there has lost its salt, and is not about to go."""
-        if leaf.kind in EXPIRING and self._covering(leaf.kind, month_of_key(leaf.key)):
-            return None
-        return Problem(leaf.position, f"{leaf.kind} {leaf.key}", "has lost the salt of its leaf")
-
     def judge(self) -> tuple[int, list[Problem]]:
         """Return how many rows have expired, and a problem for each month that has not."""
         expired = 0

@@ -96,3 +96,22 @@ def test_a_decision_that_comes_after_its_month_was_dropped_goes_with_the_next_ru
     verdict = log.verify()
     assert (verdict.problems, verdict.expired) == ([], 5)
     assert late.tenant_id > 0
+
+
+def test_a_decision_that_was_edited_is_not_hidden_by_a_statement_that_its_month_is_about_to_go(
+    old: list[Decided], log: SealedLog, database: str
+) -> None:
+    edited = old[1].prediction_id
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE seal_leaves SET salt = NULL WHERE key = %s", [str(edited)])
+        connection.execute("UPDATE predictions SET score = 0.01 WHERE id = %s", [edited])
+        connection.execute(
+            "INSERT INTO seal_expiries (tenant_id, month, retain_months, actor, at)"
+            " VALUES (%s, %s, 3, 'sentinel db', %s)",
+            [old[0].tenant_id, str(OLD), NOW],
+        )
+    log.seal()
+    (problem,) = log.verify().problems
+    assert problem.row == f"decision {edited}"
+    assert "has lost the salt of its leaf, or dropping its month was not finished" in problem.what
