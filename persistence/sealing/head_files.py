@@ -7,9 +7,13 @@ one. The name of a file is the size of its tree, so names are in the order of ti
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from persistence.sealing.errors import SealError
+
+_NAME = re.compile(r"(?!0{20})[0-9]{20}")
+"""Name of a head: its size, which is at least 1, in 20 digits."""
 
 
 class HeadFiles:
@@ -35,10 +39,17 @@ class HeadFiles:
 
     def sizes(self, slug: str) -> list[int]:
         """Return the sizes of a tenant's heads, ascending."""
+        return sorted(int(name) for name in self._names(slug) if _NAME.fullmatch(name))
+
+    def strays(self, slug: str) -> list[str]:
+        """Return the names of a tenant's files that look like a head's and are none, sorted."""
+        return sorted(
+            name for name in self._names(slug) if name.isdigit() and not _NAME.fullmatch(name)
+        )
+
+    def _names(self, slug: str) -> list[str]:
         folder = self.root / slug
-        if not folder.is_dir():
-            return []
-        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
     def read(self, slug: str, size: int) -> str:
         """Return the note of a head.

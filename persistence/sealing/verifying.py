@@ -80,6 +80,7 @@ def verify(
         size = size_of(connection, tenant_id)
         statements = _statements(connection, tenant_id)
     gone = Gone(statements, least_months)
+    verdict.add(heads.strays())
     frontier = Frontier()
     for start in range(0, size, PAGE_ROWS):
         with tenant_transaction(engine, tenant_id) as connection:
@@ -159,9 +160,16 @@ class _Heads:
         elif not self._is_broken:
             gone.saw_head(head.at)
 
+    def strays(self) -> Iterator[Problem]:
+        """Yield a problem for each file that has the name of no head."""
+        for name in self._files.strays(self._slug):
+            path = self._files.root / self._slug / name
+            what = "is passed over: the name of a head is its number of leaves in 20 digits"
+            yield Problem(0, f"file {path}", what)
+
     def behind(self, size: int) -> Iterator[Problem]:
-        """Yield a problem where a head has more leaves than the database."""
-        if self.size > size:
+        """Yield a problem where a head was not compared: it has more leaves than were read."""
+        if self._next < len(self._sizes):
             yield Problem(size, f"leaf {size}", self.missing(f"the log ends with leaf {size - 1}"))
         elif not self._sizes and size:
             yield Problem(0, "the whole log", "has no head")

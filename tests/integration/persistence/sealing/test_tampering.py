@@ -259,6 +259,23 @@ def test_a_head_of_another_log_or_key_does_not_count(
     assert "signature is not valid" in first(log.verify()).what
 
 
+@pytest.mark.parametrize("name", ["0", "00000000000000000000", "{size}", "\u0665", "0{size:020d}"])
+def test_a_file_beside_the_heads_is_named_and_switches_off_no_head(
+    engine: Engine, tenant: Tenant, log: SealedLog, tamper: Tamper, name: str
+) -> None:
+    decided = a_decision(tenant.id)
+    DecisionLog(engine).write([decided])
+    log.seal()
+    (size,) = log.files.sizes("demo")
+    stray = log.files.root / "demo" / name.format(size=size)
+    stray.write_text(log.files.read("demo", size))
+    (problem,) = log.verify().problems
+    assert problem.row == f"file {stray}"
+    key = str(decided.prediction_id)
+    tamper("UPDATE seal_leaves SET commitment = sha256('other') WHERE key = %s", key)
+    assert any("differs from what the head" in problem.what for problem in log.verify().problems)
+
+
 def test_a_key_that_gains_a_scope_without_an_entry_in_the_audit_log_is_named(
     decided: Decided, log: SealedLog, tamper: Tamper
 ) -> None:
