@@ -2,6 +2,9 @@
 
 The audit log is sealed, so a row that differs from it was changed past its triggers. What the log
 does not have cannot be compared: the hash of a key, its secret, and when it was last used.
+
+A key that the log does not have is a fault whatever its own time says: whoever puts it in sets that
+as well. A key from before the audit log (migration 0002) is in it once it is renamed or revoked.
 """
 
 from __future__ import annotations
@@ -18,12 +21,11 @@ _KEYS = """
             AND a.object = 'keys/' || k.prefix AND a.action LIKE 'key.%'
         ORDER BY a.id DESC LIMIT 1
     ) AS e ON true
-    WHERE k.tenant_id = :tenant_id AND CASE WHEN e.after IS NULL
-        THEN k.created_at > (SELECT min(at) FROM audit_log WHERE tenant_id = :tenant_id)
-        ELSE (
+    WHERE k.tenant_id = :tenant_id AND (
+        e.after IS NULL OR (
             coalesce(e.after->>'name', k.name), e.after->'scopes',
             (e.after->>'expires_at')::timestamptz, (e.after->>'revoked_at')::timestamptz
-        ) IS DISTINCT FROM (k.name, to_jsonb(k.scopes), k.expires_at, k.revoked_at) END
+        ) IS DISTINCT FROM (k.name, to_jsonb(k.scopes), k.expires_at, k.revoked_at))
     UNION ALL
     SELECT 'key ' || substr(object, 6), 'is missing, and the audit log does not have its removal'
     FROM (

@@ -288,6 +288,20 @@ def test_a_key_that_gains_a_scope_without_an_entry_in_the_audit_log_is_named(
     assert "does not have its removal" in first(log.verify()).what
 
 
+def test_a_key_that_was_put_in_is_named_however_old_it_says_that_it_is(
+    decided: Decided, log: SealedLog, tamper: Tamper
+) -> None:
+    for prefix, created_at in (("ABCDEFGHIJ", "now"), ("abcdefghij", "2001-01-01")):
+        tamper(
+            "INSERT INTO api_keys (prefix, tenant_id, digest, scopes, name, created_at)"
+            " VALUES (%s, %s, '', ARRAY['admin'], %s, %s)",
+            *(prefix, decided.tenant_id, prefix, created_at),
+        )
+    problems = log.verify().problems
+    assert [problem.row for problem in problems] == ["key ABCDEFGHIJ", "key abcdefghij"]
+    assert {problem.what for problem in problems} == {"is in the table and not in the audit log"}
+
+
 def test_a_proposal_a_tenants_switch_and_a_review_mark_are_compared_with_sealed_rows(
     decided: Decided, log: SealedLog, tamper: Tamper
 ) -> None:
