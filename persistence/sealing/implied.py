@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DataError
 
 _KEYS = """
     SELECT 'key ' || k.prefix AS row, CASE WHEN e.after IS NULL
@@ -78,4 +79,11 @@ def implied_problems(connection: Connection, tenant_id: int) -> Iterator[tuple[s
         tenant_id: tenant whose tables are compared.
     """
     for statement in (_KEYS, _PROPOSALS, _TENANT, _REVIEWED):
-        yield from connection.execute(text(statement), {"tenant_id": tenant_id}).tuples()
+        try:
+            with connection.begin_nested():
+                found = connection.execute(text(statement), {"tenant_id": tenant_id}).tuples().all()
+        except DataError as error:
+            # Whoever puts in an entry can put in text that is no number or time.
+            yield "the audit log", f"has an entry that cannot be read: {error.orig}".strip()
+        else:
+            yield from found

@@ -78,7 +78,8 @@ def verify(
         return verdict
     with tenant_transaction(engine, tenant_id) as connection:
         size = size_of(connection, tenant_id)
-        statements = _statements(connection, tenant_id)
+        statements, problems = _statements(connection, tenant_id)
+    verdict.add(problems)
     gone = Gone(statements, least_months)
     verdict.add(heads.strays())
     frontier = Frontier()
@@ -182,13 +183,21 @@ class _Heads:
         )
 
 
-def _statements(connection: Connection, tenant_id: int) -> list[tuple[Expiry, int | None]]:
-    """Return the statements of what expired, with the positions of their leaves."""
-    found = []
-    for expiry in expiries(connection, tenant_id):
-        leaf = find_leaf(connection, tenant_id, "expiry", expiry.key)
-        found.append((expiry, leaf and leaf.position))
-    return found
+def _statements(
+    connection: Connection, tenant_id: int
+) -> tuple[list[tuple[Expiry, int | None]], list[Problem]]:
+    """Return the statements of what expired with the positions of their leaves, and problems."""
+
+    def position(key: str) -> int | None:
+        leaf = find_leaf(connection, tenant_id, "expiry", key)
+        return None if leaf is None else leaf.position
+
+    found, unreadable = expiries(connection, tenant_id)
+    problems = [
+        Problem(position(key) or 0, f"expiry {key}", "states no month, or no time")
+        for key in unreadable
+    ]
+    return [(expiry, position(expiry.key)) for expiry in found], problems
 
 
 def _contents(
@@ -197,11 +206,12 @@ def _contents(
     """Return the content of the rows of leaves by kind and key."""
     keys: dict[tuple[str, int], list[str]] = defaultdict(list)
     for leaf in leaves:
-        keys[leaf.kind, leaf.form].append(leaf.key)
+        source = BY_FORM.get((leaf.kind, leaf.form))
+        if source is not None and source.is_key(leaf.key):
+            keys[leaf.kind, leaf.form].append(leaf.key)
     return {
         (kind, key): content
         for (kind, form), of_form in keys.items()
-        if (kind, form) in BY_FORM
         for key, content in BY_FORM[kind, form].read(connection, tenant_id, of_form).items()
     }
 
@@ -218,6 +228,8 @@ def _row_problems(
     content = contents.get((leaf.kind, leaf.key))
     if source is None:
         yield Problem(leaf.position, name, f"has the form {leaf.form}, which this release lacks")
+    elif not source.is_key(leaf.key):
+        yield Problem(leaf.position, name, "has a key that no row can have")
     elif content is None:
         if problem := gone.saw_none(leaf):
             yield problem
