@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, text
@@ -21,6 +20,7 @@ from persistence.monitoring.job_runs import record_job
 from persistence.sealing.errors import SealError, SealingStopped
 from persistence.sealing.head_files import HeadFiles
 from persistence.sealing.notes import Head, Signer, Verifier
+from persistence.sealing.place import Place
 from persistence.sealing.source import PRINTING, Source
 from persistence.sealing.sources import SOURCES
 from persistence.sealing.stored_tree import (
@@ -36,12 +36,12 @@ from scoring.sealing.leaf import Leaf, commit_row
 from scoring.sealing.tree import Frontier, root_of
 
 PAGE_ROWS = 1000
-SETTLED_S = 10.0
-"""Seconds for which rows below the newest one are still looked for."""
 HEAD_S = 60.0
 """Seconds between two heads of a tenant, at least."""
 FULL_S = 3600.0
 """Seconds between two passes over all rows."""
+RETRY_S = 300.0
+"""Seconds after which a tenant is tried again whose log cannot be continued."""
 
 _RUN_LOCK = (0x53E47, 2)  # beside that of maintenance
 _SKEW = timedelta(minutes=1)
@@ -54,31 +54,6 @@ _RECORD_HEAD = text(
 
 Pause = Callable[[float], object]
 """`pause(seconds)` waits, and returns something true where the process has to end."""
-
-
-@dataclass(slots=True)
-class _Place:
-    """How far a tenant's rows of a kind are sealed.
-
-    Attributes:
-        settled: place below which no row is looked for before the next full pass.
-        newest: newest place that was seen at `seen_at`.
-        seen_at: monotonic time, seconds.
-    """
-
-    settled: list[str] | None = None
-    newest: list[str] | None = None
-    seen_at: float = 0.0
-
-    def sealed(self, newest: list[str] | None, seen_at: float, *, full: bool) -> None:
-        """Record a pass over all rows above `settled`, before which `newest` was seen."""
-        if full:
-            self.settled = newest
-        elif seen_at - self.seen_at < SETTLED_S:
-            return
-        else:
-            self.settled = self.newest
-        self.newest, self.seen_at = newest, seen_at
 
 
 class Sealer:
@@ -98,11 +73,12 @@ class Sealer:
         self._signer = signer
         self._files = files
         self._pause = pause
-        self._places: dict[tuple[int, str], _Place] = {}
+        self._places: dict[tuple[int, str], Place] = {}
         self._frontiers: dict[int, Frontier] = {}
         self._begun = time.monotonic()
         self._head_at: dict[int, float] = {}
         self._exported: dict[int, int] = {}
+        self._faults: dict[int, tuple[SealError, float]] = {}
 
     def run(self, *, full: bool, now: datetime | None = None) -> int | None:
         """Seal what is new, and export heads; return the number of rows.
@@ -115,7 +91,8 @@ class Sealer:
             Number of rows that were sealed; None: another process is sealing.
 
         Raises:
-            SealError: a tree is shorter than an exported head, or differs from it.
+            SealError: a tree is shorter than an exported head, or differs from it. The pass over
+                the other tenants is complete; this one is tried again after `RETRY_S`.
             SealingStopped: `pause` returned something true.
             StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is
                 missing.
@@ -124,18 +101,34 @@ class Sealer:
             if not is_mine:
                 return None
             begun = datetime.now(UTC)
-            tenants = list_tenants(self._engine)
-            faults: dict[int, SealError] = {}
+            faults = {
+                tenant_id: error
+                for tenant_id, (error, retry_at) in self._faults.items()
+                if time.monotonic() < retry_at
+            }
+            tenants = [t for t in list_tenants(self._engine) if t.id not in faults]
+            found: dict[int, SealError] = {}
             sealed = 0
             for source in SOURCES:
-                sealed += self._seal_kind(source, tenants, faults, full=full)
+                sealed += self._seal_kind(source, tenants, found, full=full)
             for tenant in tenants:
-                with _kept(faults, tenant):
+                with _kept(found, tenant):
                     self._export(tenant, now, is_due=full)
-            if faults:
-                raise SealError(" ".join(map(str, faults.values())))
+            self._hold(tenants, found)
+            if faults | found:
+                raise SealError(" ".join(map(str, (faults | found).values())))
             record_job(self._engine, "sealing", at=begun)
             return sealed
+
+    def _hold(self, tenants: list[Tenant], found: dict[int, SealError]) -> None:
+        """Leave tenants with a fault out of the next passes, and begin with all of their rows."""
+        retry_at = time.monotonic() + RETRY_S
+        for tenant in tenants:
+            self._faults.pop(tenant.id, None)
+        for tenant_id, error in found.items():
+            self._faults[tenant_id] = error, retry_at
+            for source in SOURCES:
+                self._places.pop((tenant_id, source.kind), None)
 
     def _seal_kind(
         self, source: Source, tenants: list[Tenant], faults: dict[int, SealError], *, full: bool
@@ -148,7 +141,7 @@ class Sealer:
             newest = dict(source.newest(connection, ids, str(cap)))
         sealed = 0
         for tenant in tenants:
-            place = self._places.setdefault((tenant.id, source.kind), _Place())
+            place = self._places.setdefault((tenant.id, source.kind), Place())
             if not full and newest[tenant.id] in (None, place.settled):
                 continue
             with _kept(faults, tenant):

@@ -17,8 +17,11 @@ from sqlalchemy import Engine
 from persistence.decisions.writer import DecisionLog
 from persistence.monitoring.database_state import read_state
 from persistence.sealing import sealer as sealing
+from persistence.sealing.errors import SealError
 from persistence.sealing.sealer import Sealer
-from tests.support.data.sealed import SealedLog
+from persistence.tenants import Tenant
+from sentinel.cli.seal import keep_sealing
+from tests.support.data.sealed import SealedLog, Tamper
 from tests.support.factories import a_decision, decision_at
 from tests.support.fixture_types import MakeTenant, Rows
 
@@ -84,6 +87,52 @@ def test_another_process_goes_on_where_one_ended(
         assert sealer.run(full=False) >= 1
     assert log.seal() == 0
     assert (log.verify().problems, log.verify().waiting) == ([], 0)
+
+
+def test_a_log_that_cannot_be_continued_is_tried_again_later_and_holds_up_no_other(
+    engine: Engine,
+    make_tenant: MakeTenant,
+    log: SealedLog,
+    tamper: Tamper,
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, broken = make_tenant(), make_tenant("broken")
+    DecisionLog(engine).write([a_decision(tenant.id) for tenant in (whole, broken)])
+    log.seal()
+    tamper("UPDATE seal_leaves SET commitment = '' WHERE tenant_id = %s", broken.id)
+    heads = len(log.files.sizes(whole.slug))
+    passes: list[int] = []
+
+    def sealed(tenant: Tenant) -> int:
+        statement = "SELECT count(*) AS n FROM seal_leaves WHERE tenant_id = :t"
+        return int(rows(statement, t=tenant.id)[0]["n"])
+
+    def pause(_seconds: float) -> bool:
+        passes.append(sealed(whole))
+        DecisionLog(engine).write([a_decision(tenant.id) for tenant in (whole, broken)])
+        return len(passes) == 4
+
+    before = sealed(broken)
+    keep_sealing(sealer_of(log), pause)
+    assert [passes[i + 1] - passes[i] for i in range(3)] == [1, 1, 1]
+    # Only the first pass is a full one, which exports a head at once: nothing was new in it.
+    assert len(log.files.sizes(whole.slug)) == heads
+    assert sealed(broken) == before
+
+    sealer = sealer_of(log)
+    with pytest.raises(SealError, match="'broken' differs"):
+        sealer.run(full=True)
+    tamper("DELETE FROM seal_leaves WHERE tenant_id = %s", broken.id)
+    tamper("DELETE FROM seal_heads WHERE tenant_id = %s", broken.id)
+    for path in (log.files.root / "broken").iterdir():
+        path.unlink()
+    with pytest.raises(SealError, match="'broken' differs"):
+        sealer.run(full=True)
+    later = time.monotonic() + sealing.RETRY_S
+    monkeypatch.setattr(sealing.time, "monotonic", lambda: later)
+    assert sealer.run(full=False)
+    assert log.verify("broken").problems == []
 
 
 def test_a_kill_at_any_moment_leaves_a_log_that_goes_on(
