@@ -78,6 +78,7 @@ class Sealer:
         self._begun = time.monotonic()
         self._head_at: dict[int, float] = {}
         self._exported: dict[int, int] = {}
+        self._complete_at: dict[int, datetime] = {}
         self._faults: dict[int, tuple[SealError, float]] = {}
 
     def run(self, *, full: bool, now: datetime | None = None) -> int | None:
@@ -111,6 +112,8 @@ class Sealer:
             sealed = 0
             for source in SOURCES:
                 sealed += self._seal_kind(source, tenants, found, full=full)
+            if full:
+                self._complete_at |= {t.id: begun for t in tenants if t.id not in found}
             for tenant in tenants:
                 with _kept(found, tenant):
                     self._export(tenant, now, is_due=full)
@@ -202,21 +205,25 @@ class Sealer:
             if self._exported.get(tenant.id) != exported:
                 exported = max(self._files.sizes(tenant.slug), default=0)
                 self._record(connection, tenant, exported)
-            if exported:
-                self._check(tenant, exported, size, tree)
+            last = self._check(tenant, exported, size, tree) if exported else None
             frontier = self._frontiers.get(tenant.id)
             if frontier is None or frontier.size != size:
                 frontier = tree.frontier()
         if exported < size:
             at = now or datetime.now(UTC)
-            head = Head(self._signer.origin(tenant.slug), size, frontier.root(), at)
+            # What the last head stated stays true after a restart.
+            stated = None if last is None else last.complete_at
+            complete_at = self._complete_at.get(tenant.id, stated)
+            origin = self._signer.origin(tenant.slug)
+            head = Head(origin, size, frontier.root(), at, complete_at)
             self._files.write(tenant.slug, size, self._signer.sign(head))
             with tenant_transaction(self._engine, tenant.id) as connection:
                 self._record(connection, tenant, size)
         self._exported[tenant.id] = size
         self._head_at[tenant.id] = time.monotonic()
 
-    def _check(self, tenant: Tenant, head_size: int, size: int, tree: StoredTree) -> None:
+    def _check(self, tenant: Tenant, head_size: int, size: int, tree: StoredTree) -> Head:
+        """Return the head of a size, which the tree has to continue."""
         path = self._files.path(tenant.slug, head_size)
         if size < head_size:
             raise SealError(
@@ -228,6 +235,7 @@ class Sealer:
             raise SealError(
                 f"The sealed log of {tenant.slug!r} differs from the head {path}. {_ADVICE}"
             )
+        return head
 
     def _record(self, connection: Connection, tenant: Tenant, size: int) -> None:
         """Keep the exported head of a size in Postgres, for proofs; nothing where there is none."""

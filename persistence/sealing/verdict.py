@@ -37,6 +37,7 @@ class Verdict:
         unproven: number of leaves that no head covers yet.
         head_size: number of leaves of the newest head; 0: there is none.
         head_at: time of the newest head.
+        complete_at: begin of the last pass over all rows, as the newest head states it.
         problems: first problems in the order of their leaves.
         count: number of all problems.
     """
@@ -48,6 +49,7 @@ class Verdict:
     unproven: int = 0
     head_size: int = 0
     head_at: datetime | None = None
+    complete_at: datetime | None = None
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
 

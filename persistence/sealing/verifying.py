@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, text
@@ -18,7 +19,7 @@ from persistence.sealing.expiry import Expiry, expiries
 from persistence.sealing.gone import Gone
 from persistence.sealing.head_files import HeadFiles
 from persistence.sealing.implied import implied_problems
-from persistence.sealing.notes import Verifier
+from persistence.sealing.notes import Head, Verifier
 from persistence.sealing.source import PRINTING
 from persistence.sealing.sources import BY_FORM, SOURCES
 from persistence.sealing.stored_tree import StoredLeaf, find_leaf, read_leaves, size_of
@@ -31,7 +32,7 @@ from scoring.sealing.tree import Frontier, hash_leaf
 
 PAGE_ROWS = 1000
 LATE = timedelta(hours=2)
-"""Time after which a stored row without a leaf is a fault: a full pass of sealing runs hourly."""
+"""Longest time between a row's own time and its commit: a long transaction, a wrong clock."""
 
 Progress = Callable[[int, int], None]
 """`progress(rows, all)`: called after each page."""
@@ -103,7 +104,9 @@ def verify(
     verdict.expired = expired
     verdict.add(problems)
     verdict.add(heads.behind(frontier.size))
-    verdict.head_size, verdict.head_at = heads.size, heads.newest_at
+    verdict.head_size = heads.size
+    if heads.newest is not None:
+        verdict.head_at, verdict.complete_at = heads.newest.at, heads.newest.complete_at
     verdict.unproven = max(0, size - heads.size)
     with tenant_transaction(engine, tenant_id) as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
@@ -126,12 +129,10 @@ class _Heads:
         self._is_broken = False
         self._begin: StoredLeaf | None = None
         self.size = self._sizes[-1] if self._sizes else 0
-        self.newest_at = None
+        self.newest: Head | None = None
         if self._sizes:
-            try:
-                self.newest_at = verifier.open(files.read(slug, self.size)).at
-            except SealError:
-                self.newest_at = None  # `at` or `behind` reports it
+            with suppress(SealError):  # `at` or `behind` reports it
+                self.newest = verifier.open(files.read(slug, self.size))
 
     def at(self, frontier: Frontier, leaf: StoredLeaf, gone: Gone) -> Iterator[Problem]:
         """Compare the tree, which now ends with a leaf, with the head of its size, if any."""
@@ -254,16 +255,21 @@ def _row_problems(
 def _unsealed(
     connection: Connection, tenant_id: int, verdict: Verdict, size: int
 ) -> Iterator[Problem]:
-    """Count the rows without a leaf; yield a problem for each kind that sealing passed over."""
+    """Count the rows without a leaf; yield a problem for each kind that sealing passed over.
+
+    That is so where the newest head states that a pass over all rows began long after the row was
+    stored. While sealing catches up, old rows wait as well.
+    """
     for source in SOURCES:
         count, _ = source.unsealed(connection, tenant_id)
         verdict.waiting += count
-        if not count or source.stamp is None or verdict.head_at is None:
+        if not count or source.stamp is None or verdict.complete_at is None:
             continue
-        late, key = source.unsealed(connection, tenant_id, verdict.head_at - LATE)
+        late, key = source.unsealed(connection, tenant_id, verdict.complete_at - LATE)
         if late:
             yield Problem(
                 size,
                 f"{source.kind} {key}",
-                f"has no leaf ({late} such), although it was stored long before the newest head",
+                f"has no leaf ({late} such), although it was stored long before the last pass over"
+                " all rows",
             )

@@ -108,6 +108,7 @@ def _document(verdict: Verdict) -> dict[str, object]:
         "waiting": verdict.waiting,
         "head_size": verdict.head_size,
         "head_at": verdict.head_at and verdict.head_at.isoformat(),
+        "complete_at": verdict.complete_at and verdict.complete_at.isoformat(),
         "in_no_head": verdict.unproven,
         "faults": verdict.count,
         "first_faults": [

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from persistence.decisions.writer import DecisionLog
 from persistence.monitoring.database_state import read_state
 from persistence.sealing import sealer as sealing
-from persistence.sealing.errors import SealError
+from persistence.sealing.errors import SealError, SealingStopped
 from persistence.sealing.sealer import Sealer
 from persistence.tenants import Tenant
 from sentinel.cli.seal import keep_sealing
@@ -87,6 +87,38 @@ def test_another_process_goes_on_where_one_ended(
         assert sealer.run(full=False) >= 1
     assert log.seal() == 0
     assert (log.verify().problems, log.verify().waiting) == ([], 0)
+
+
+def test_old_rows_wait_while_sealing_catches_up_and_are_faults_after_a_pass_over_all(
+    engine: Engine,
+    make_tenant: MakeTenant,
+    log: SealedLog,
+    tamper: Tamper,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tenant = make_tenant()
+    DecisionLog(engine).write([a_decision(tenant.id) for _ in range(3)])
+    tamper("UPDATE predictions SET created_at = created_at - interval '3 hours'")
+    with monkeypatch.context() as patch:
+        patch.setattr(sealing, "PAGE_ROWS", 1)
+        patch.setattr(sealing, "HEAD_S", 0.0)
+        pauses = iter([False] * 3)
+        stopped = Sealer(log.engine, log.signer, log.files, lambda _seconds: next(pauses, True))
+        with pytest.raises(SealingStopped):
+            stopped.run(full=True)
+    verdict = log.verify()
+    assert (verdict.problems, verdict.unproven, verdict.waiting > 0) == ([], 0, True)
+
+    log.seal()
+    passed_over = a_decision(tenant.id)
+    DecisionLog(engine).write([passed_over])
+    tamper(
+        "UPDATE predictions SET created_at = created_at - interval '3 hours' WHERE id = %s",
+        passed_over.prediction_id,
+    )
+    (problem,) = log.verify().problems
+    assert problem.row == f"decision {passed_over.prediction_id}"
+    assert problem.what.startswith("has no leaf (1 such)")
 
 
 def test_a_log_that_cannot_be_continued_is_tried_again_later_and_holds_up_no_other(
