@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from persistence.sealing.errors import SealError
+from scoring.tenant import is_slug
 
 _NAME = re.compile(r"(?!0{20})[0-9]{20}")
 """Name of a head: its size, which is at least 1, in 20 digits."""
@@ -27,29 +30,52 @@ class HeadFiles:
         self.root = root
 
     def slugs(self) -> list[str]:
-        """Return the tenants that have a folder, sorted.
+        """Return the tenants that have heads, sorted.
+
+        Folders of other names, such as lost+found, are not looked into.
 
         Raises:
             SealError: the folder cannot be read.
         """
-        try:
-            return sorted(path.name for path in self.root.iterdir() if path.is_dir())
-        except OSError as error:
-            raise SealError(f"The folder of heads {self.root} cannot be read: {error}.") from error
+        with self._reading(self.root):
+            named = sorted(path.name for path in self.root.iterdir() if is_slug(path.name))
+        return [slug for slug in named if self._is_used(slug)]
 
     def sizes(self, slug: str) -> list[int]:
-        """Return the sizes of a tenant's heads, ascending."""
+        """Return the sizes of a tenant's heads, ascending.
+
+        Raises:
+            SealError: the folder cannot be read.
+        """
         return sorted(int(name) for name in self._names(slug) if _NAME.fullmatch(name))
 
     def strays(self, slug: str) -> list[str]:
-        """Return the names of a tenant's files that look like a head's and are none, sorted."""
+        """Return the names of a tenant's files that look like a head's and are none, sorted.
+
+        Raises:
+            SealError: the folder cannot be read.
+        """
         return sorted(
             name for name in self._names(slug) if name.isdigit() and not _NAME.fullmatch(name)
         )
 
+    def _is_used(self, slug: str) -> bool:
+        try:
+            return bool(self.sizes(slug) or self.strays(slug))
+        except SealError:
+            return True  # Whoever verifies the tenant hears of it.
+
     def _names(self, slug: str) -> list[str]:
         folder = self.root / slug
-        return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        with self._reading(folder):
+            return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+    @contextmanager
+    def _reading(self, folder: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise SealError(f"The folder of heads {folder} cannot be read: {error}.") from error
 
     def read(self, slug: str, size: int) -> str:
         """Return the note of a head.

@@ -73,7 +73,11 @@ def verify(
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
     verdict = Verdict(slug)
-    heads = _Heads(slug, files, verifier)
+    try:
+        heads = _Heads(slug, files, verifier)
+    except SealError as error:
+        verdict.add([Problem(0, "the whole log", f"cannot be compared with heads: {error}")])
+        return verdict
     if tenant_id is None:
         verdict.add([Problem(0, "the whole log", heads.missing("there is no such tenant"))])
         return verdict
