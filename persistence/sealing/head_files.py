@@ -6,6 +6,7 @@ one. The name of a file is the size of its tree, so names are in the order of ti
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -89,31 +90,51 @@ class HeadFiles:
         except (OSError, UnicodeDecodeError) as error:
             raise SealError(f"The head {path} cannot be read: {error}.") from error
 
+    def newest(self, slug: str) -> int:
+        """Return the size of a tenant's newest head that has content; 0: there is none.
+
+        Raises:
+            SealError: the folder cannot be read.
+        """
+        sizes = reversed(self.sizes(slug))
+        with self._reading(self.root / slug):
+            return next((size for size in sizes if self.path(slug, size).stat().st_size), 0)
+
     def write(self, slug: str, size: int, note: str) -> None:
         """Write a head durably, unless there is one of that size.
+
+        The file has its final name from the beginning, as a mounted object store may have no
+        renaming. A kill can leave it empty; an empty file is no head, and is written again.
 
         Raises:
             SealError: it cannot be written.
         """
         path = self.path(slug, size)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                return
-            with unfinished.open("w", encoding="utf-8") as file:
+            is_unfinished = path.exists() and not path.stat().st_size
+            with path.open("w" if is_unfinished else "x", encoding="utf-8") as file:
                 file.write(note)
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.replace(path)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync_folder(path.parent)
+        except FileExistsError:
+            return
         except OSError as error:
             raise SealError(f"The head {path} cannot be written: {error}.") from error
 
     def path(self, slug: str, size: int) -> Path:
         """Return the path of a head."""
         return self.root / slug / f"{size:020d}"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where its file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

@@ -203,7 +203,7 @@ class Sealer:
             exported = connection.execute(_NEWEST_HEAD, {"tenant_id": tenant.id}).scalar_one()
             # The folder is listed where another process, or a killed one, exported the last head.
             if self._exported.get(tenant.id) != exported:
-                exported = max(self._files.sizes(tenant.slug), default=0)
+                exported = self._files.newest(tenant.slug)
                 self._record(connection, tenant, exported)
             last = self._check(tenant, exported, size, tree) if exported else None
             frontier = self._frontiers.get(tenant.id)

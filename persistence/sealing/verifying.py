@@ -128,11 +128,11 @@ class _Heads:
         self._slug = slug
         self._files = files
         self._verifier = verifier
-        self._sizes = files.sizes(slug)
+        self.size = files.newest(slug)
+        self._sizes = [size for size in files.sizes(slug) if size <= self.size]
         self._next = 0
         self._is_broken = False
         self._begin: StoredLeaf | None = None
-        self.size = self._sizes[-1] if self._sizes else 0
         self.newest: Head | None = None
         if self._sizes:
             with suppress(SealError):  # `at` or `behind` reports it
@@ -144,11 +144,14 @@ class _Heads:
             self._begin = leaf
         if self._next >= len(self._sizes) or frontier.size != self._sizes[self._next]:
             return
-        begin, self._begin = self._begin, None
         self._next += 1
         path = self._files.path(self._slug, frontier.size)
         try:
-            head = self._verifier.open(self._files.read(self._slug, frontier.size))
+            note = self._files.read(self._slug, frontier.size)
+            if not note:  # sealing was killed before it wrote this one
+                return
+            begin, self._begin = self._begin, None
+            head = self._verifier.open(note)
         except SealError as error:
             yield Problem(leaf.position, f"head {path}", str(error))
             return
