@@ -68,6 +68,14 @@ _REVIEWED = """
         SELECT f.label <> 'escalated' FROM feedback f WHERE f.tenant_id = :tenant_id
             AND f.transaction_id = p.transaction_id ORDER BY f.id DESC LIMIT 1), false)
     HAVING count(*) > 0
+    UNION ALL
+    SELECT 'decision ' || min(p.id::text), 'is not marked as reviewed, and feedback settled it'
+    FROM (
+        SELECT DISTINCT ON (transaction_id) transaction_id, label FROM feedback
+        WHERE tenant_id = :tenant_id ORDER BY transaction_id, id DESC
+    ) AS f JOIN predictions p ON p.tenant_id = :tenant_id AND p.transaction_id = f.transaction_id
+    WHERE f.label <> 'escalated' AND NOT p.reviewed
+    HAVING count(*) > 0
 """
 
 

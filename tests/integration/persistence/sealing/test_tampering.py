@@ -301,3 +301,12 @@ def test_a_proposal_a_tenants_switch_and_a_review_mark_are_compared_with_sealed_
     tamper("UPDATE predictions SET reviewed = true")
     named = {problem.row.partition(" ")[0] for problem in log.verify().problems}
     assert named == {"policy_proposal", "tenant", "decision"}
+
+
+def test_a_review_mark_that_was_cleared_is_named(
+    decided: Decided, log: SealedLog, tamper: Tamper
+) -> None:
+    assert tamper("UPDATE predictions SET reviewed = false WHERE reviewed") == 1
+    (problem,) = log.verify().problems
+    assert problem.row == f"decision {decided.prediction_id}"
+    assert problem.what == "is not marked as reviewed, and feedback settled it"
