@@ -11,14 +11,12 @@ import click
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.sealing.errors import SealError, SealingStopped
 from persistence.sealing.head_files import HeadFiles
-from persistence.sealing.sealer import FULL_S, Pause, Sealer
+from persistence.sealing.sealer import EVERY_S, FULL_S, Pause, Sealer
 from scoring.counted import counted
 from scoring.errors import StoreUnavailable
 from sentinel.cli.connection import connected_database
 from sentinel.seal_key import make_key, read_key
 from sentinel.settings import Settings
-
-_EVERY_S = 5.0
 
 
 @click.group("seal")
@@ -104,7 +102,7 @@ def keep_sealing(sealer: Sealer, pause: Pause) -> None:
         if now and now != fault:
             click.echo(f"Not sealed: {now}", err=True)
         fault = now
-        is_over = pause(_EVERY_S)
+        is_over = pause(EVERY_S)
 
 
 def _once(sealer: Sealer) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from persistence.decisions.writer import DecisionLog
 from persistence.monitoring.database_state import read_state
+from persistence.sealing import head_exporter
 from persistence.sealing import sealer as sealing
 from persistence.sealing.errors import SealError, SealingStopped
 from persistence.sealing.sealer import Sealer
@@ -101,7 +102,7 @@ def test_old_rows_wait_while_sealing_catches_up_and_are_faults_after_a_pass_over
     tamper("UPDATE predictions SET created_at = created_at - interval '3 hours'")
     with monkeypatch.context() as patch:
         patch.setattr(sealing, "PAGE_ROWS", 1)
-        patch.setattr(sealing, "HEAD_S", 0.0)
+        patch.setattr(head_exporter, "HEAD_S", 0.0)
         pauses = iter([False] * 3)
         stopped = Sealer(log.engine, log.signer, log.files, lambda _seconds: next(pauses, True))
         with pytest.raises(SealingStopped):
@@ -119,6 +120,29 @@ def test_old_rows_wait_while_sealing_catches_up_and_are_faults_after_a_pass_over
     (problem,) = log.verify().problems
     assert problem.row == f"decision {passed_over.prediction_id}"
     assert problem.what.startswith("has no leaf (1 such)")
+
+
+def test_a_pass_over_all_rows_holds_up_no_new_one(
+    engine: Engine, make_tenant: MakeTenant, log: SealedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = make_tenant()
+    DecisionLog(engine).write([a_decision(tenant.id) for _ in range(5)])
+    log.seal()
+    monkeypatch.setattr(head_exporter, "HEAD_S", 0.0)
+    monkeypatch.setattr(sealing, "EVERY_S", 0.0)
+    monkeypatch.setattr(sealing, "PAGE_ROWS", 1)
+    sizes: list[int] = []
+
+    def pause(_seconds: float) -> None:
+        sizes.append(log.files.newest(tenant.slug))
+        if len(sizes) <= 2:
+            DecisionLog(engine).write([a_decision(tenant.id)])
+
+    before = log.files.newest(tenant.slug)
+    assert Sealer(log.engine, log.signer, log.files, pause).run(full=True) == 2
+    # A head has each decision at the page after the one in which it was stored.
+    assert sizes[:3] == [before, before + 1, before + 2]
+    assert (log.verify().problems, log.verify().waiting) == ([], 0)
 
 
 def test_a_log_that_cannot_be_continued_is_tried_again_later_and_holds_up_no_other(
