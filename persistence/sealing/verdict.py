@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,9 @@ class Problem:
     what: str
 
 
+Report = Callable[[Problem], None]
+
+
 @dataclass(slots=True)
 class Verdict:
     """What was found.
@@ -40,6 +43,7 @@ class Verdict:
         complete_at: begin of the last pass over all rows, as the newest head states it.
         problems: first problems in the order of their leaves.
         count: number of all problems.
+        report: function that is called with each of the first problems as it is found.
     """
 
     tenant: str
@@ -52,11 +56,14 @@ class Verdict:
     complete_at: datetime | None = None
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
+    report: Report = lambda _problem: None
 
     def add(self, problems: Iterable[Problem]) -> None:
         """Add problems; the first ones are kept."""
         for problem in problems:
             self.count += 1
             self.problems.append(problem)
+            if self.count <= MOST_PROBLEMS:
+                self.report(problem)
         self.problems.sort()
         del self.problems[MOST_PROBLEMS:]

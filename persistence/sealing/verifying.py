@@ -23,7 +23,7 @@ from persistence.sealing.notes import Head, Verifier
 from persistence.sealing.source import PRINTING
 from persistence.sealing.sources import BY_FORM, SOURCES
 from persistence.sealing.stored_tree import StoredLeaf, find_leaf, read_leaves, size_of
-from persistence.sealing.verdict import Problem, Verdict
+from persistence.sealing.verdict import Problem, Report, Verdict
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import list_tenants
 from scoring.counted import counted
@@ -57,6 +57,7 @@ def verify(
     *,
     least_months: int | None = None,
     progress: Progress = lambda _rows, _all: None,
+    report: Report = lambda _problem: None,
 ) -> Verdict:
     """Verify a tenant's log.
 
@@ -68,11 +69,13 @@ def verify(
         verifier: public key of the heads.
         least_months: whole months that retention has to have kept; None: what it stated.
         progress: function that is called after each page.
+        report: function that is called with each of the first problems as it is found: the end of a
+            large log comes hours later.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
-    verdict = Verdict(slug)
+    verdict = Verdict(slug, report=report)
     try:
         heads = _Heads(slug, files, verifier)
     except SealError as error:

@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
+from persistence.sealing import verifying
 from persistence.sealing.errors import SealError
+from persistence.sealing.notes import Verifier
 from persistence.sealing.sources import BY_FORM
 from persistence.sealing.stored_tree import STEP, find_leaf, read_leaves, size_of
 from persistence.sealing.verdict import Problem, Verdict
@@ -19,23 +21,9 @@ from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from scoring.sealing.leaf import commit_row
 from scoring.sealing.tree import Frontier, hash_leaf
-from tests.support.data.sealed import SealedLog, Tamper, end_what_ends, put_every_kind
+from tests.support.data.sealed import SealedLog, Tamper
 from tests.support.factories import a_decision
 from tests.support.fixture_types import MakeTenant, Rows
-
-
-@pytest.fixture
-def tenant(make_tenant: MakeTenant) -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def decided(engine: Engine, tenant: Tenant, log: SealedLog) -> Decided:
-    """A decision among sealed rows of every kind, which are whole before the test begins."""
-    decided = put_every_kind(engine, tenant)
-    end_what_ends(engine, tenant.id)
-    log.seal()
-    return decided
 
 
 def first(verdict: Verdict) -> Problem:
@@ -266,47 +254,17 @@ def test_files_beside_the_heads_are_named_and_switch_off_no_head(
     assert any("differs from what the head" in problem.what for problem in log.verify().problems)
 
 
-def test_a_key_that_gains_a_scope_without_an_entry_in_the_audit_log_is_named(
-    decided: Decided, log: SealedLog, tamper: Tamper
+def test_a_problem_is_reported_before_the_rest_of_the_log_is_read(
+    decided: Decided, log: SealedLog, tamper: Tamper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert decided.tenant_id > 0
-    tamper("UPDATE api_keys SET scopes = ARRAY['admin']")
-    problem = first(log.verify())
-    assert problem.row.startswith("key ")
-    assert problem.what == "differs from the audit log"
-    tamper("DELETE FROM api_keys")
-    assert "does not have its removal" in first(log.verify()).what
-
-
-def test_a_key_that_was_put_in_is_named_however_old_it_says_that_it_is(
-    decided: Decided, log: SealedLog, tamper: Tamper
-) -> None:
-    for prefix, created_at in (("ABCDEFGHIJ", "now"), ("abcdefghij", "2001-01-01")):
-        tamper(
-            "INSERT INTO api_keys (prefix, tenant_id, digest, scopes, name, created_at)"
-            " VALUES (%s, %s, '', ARRAY['admin'], %s, %s)",
-            *(prefix, decided.tenant_id, prefix, created_at),
-        )
-    problems = log.verify().problems
-    assert [problem.row for problem in problems] == ["key ABCDEFGHIJ", "key abcdefghij"]
-    assert {problem.what for problem in problems} == {"is in the table and not in the audit log"}
-
-
-def test_a_proposal_a_tenants_switch_and_a_review_mark_are_compared_with_sealed_rows(
-    decided: Decided, log: SealedLog, tamper: Tamper
-) -> None:
-    assert decided.tenant_id > 0
-    tamper("UPDATE policy_proposals SET actor = 'somebody else'")
-    tamper("UPDATE tenants SET four_eyes_policy = true")
-    tamper("UPDATE predictions SET reviewed = true")
-    named = {problem.row.partition(" ")[0] for problem in log.verify().problems}
-    assert named == {"policy_proposal", "tenant", "decision"}
-
-
-def test_a_review_mark_that_was_cleared_is_named(
-    decided: Decided, log: SealedLog, tamper: Tamper
-) -> None:
-    assert tamper("UPDATE predictions SET reviewed = false WHERE reviewed") == 1
-    (problem,) = log.verify().problems
-    assert problem.row == f"decision {decided.prediction_id}"
-    assert problem.what == "is not marked as reviewed, and feedback settled it"
+    tamper("UPDATE audit_log SET actor = 'somebody else'")
+    monkeypatch.setattr(verifying, "PAGE_ROWS", 2)
+    events: list[object] = []
+    verdict = verifying.verify(
+        *(log.engine, "demo", decided.tenant_id, log.files, Verifier(log.signer.verifier)),
+        progress=lambda rows, _all: events.append(rows),
+        report=events.append,
+    )
+    assert events[0] == verdict.problems[0]
+    assert len(events) > verdict.count > 1
