@@ -60,11 +60,13 @@ def state_expiry(
     end = str(month.plus(1).first_id)
     for tenant_id in tenant_ids:
         for kind in EXPIRING:
-            _forget(connection, {"tenant_id": tenant_id, "kind": kind, "end": end})
+            # Earlier months' decisions went with their own statements; feedback and labels of these
+            # months may have come since.
+            after = str(month.first_id) if kind == "decision" else ""
+            _forget(connection, {"tenant_id": tenant_id, "kind": kind, "end": end}, after)
 
 
-def _forget(connection: Connection, place: dict[str, object]) -> None:
-    after: str | None = ""
+def _forget(connection: Connection, place: dict[str, object], after: str | None) -> None:
     while after is not None:
         with every_tenants_transaction(connection):
             after = connection.execute(_FORGET, {**place, "after": after}).scalar_one()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -10,6 +11,10 @@ from sqlalchemy import Connection, text
 
 from persistence.maintenance.partitions import Month
 from persistence.uuid7 import unix_ms_of
+
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_LAST_MS = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000)
+"""Last millisecond of a UUID whose month is computed; later ones count as of the same month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +39,27 @@ class Expiry:
         return self.month < Month.of(self.at).plus(-self.retain_months)
 
 
-def expiries(connection: Connection, tenant_id: int) -> list[Expiry]:
-    """Return a tenant's statements, oldest first."""
+def expiries(connection: Connection, tenant_id: int) -> tuple[list[Expiry], list[str]]:
+    """Return a tenant's statements, oldest first, and the keys of those that state no month."""
     rows = connection.execute(
         text(
-            "SELECT id, month, retain_months, at FROM seal_expiries WHERE tenant_id = :tenant_id"
-            " ORDER BY id"
+            "SELECT id::text, month, retain_months,"
+            " CASE WHEN at >= '1970-01-01' AND at < '9999-01-01' THEN at END"
+            " FROM seal_expiries WHERE tenant_id = :tenant_id ORDER BY id"
         ),
         {"tenant_id": tenant_id},
     )
-    return [
-        Expiry(str(id_), Month(*map(int, month.split("-"))), retain_months, at)
-        for id_, month, retain_months, at in rows
-    ]
+    found = []
+    unreadable = []
+    for key, month, retain_months, at in rows:
+        if at is None or not _MONTH.fullmatch(month):
+            unreadable.append(key)
+        else:
+            found.append(Expiry(key, Month(*map(int, month.split("-"))), retain_months, at))
+    return found, unreadable
 
 
 def month_of_key(key: str) -> Month:
     """Return the month of a row that expires, which the UUID at the begin of its key contains."""
-    milliseconds = unix_ms_of(UUID(key[:36]))
+    milliseconds = min(unix_ms_of(UUID(key[:36])), _LAST_MS)
     return Month.of(datetime.fromtimestamp(milliseconds / 1000, UTC))

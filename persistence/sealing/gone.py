@@ -1,12 +1,13 @@
 """Rows that a verification does not find: which of them retention deleted.
 
 A missing row is in order where a sealed statement says that its month was dropped, the month was
-old enough then, and all of it is gone.
+old enough then, and all that was sealed before is gone: decisions, feedback and labels of that
+month and of those before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 from persistence.maintenance.partitions import Month
@@ -15,6 +16,7 @@ from persistence.sealing.expiry import Expiry, month_of_key
 from persistence.sealing.stored_tree import StoredLeaf
 from persistence.sealing.verdict import Problem
 
+_MANY = {"decision": "decisions", "feedback": "pieces of feedback", "label": "labels"}
 _CLOCKS = timedelta(minutes=5)
 """Largest difference of the clocks of maintenance and of sealing."""
 
@@ -24,16 +26,17 @@ class Gone:
 
     Args:
         statements: statements of the tenant with the positions of their leaves; None: no leaf.
-        least_months: whole months that every run has to have kept; None: what it stated.
+        least_months: whole months that every run has to have kept; None: what it stated, and one.
     """
 
     def __init__(
         self, statements: list[tuple[Expiry, int | None]], least_months: int | None
     ) -> None:
         self._statements = {expiry.month: (expiry, at) for expiry, at in statements}
-        self._least_months = least_months
+        self._newest = max(self._statements, default=None)
+        self._least_months = max(1, least_months or 1)
         self._missing: dict[tuple[str, Month], tuple[StoredLeaf, int]] = {}
-        self._kept: dict[Month, int] = {}
+        self._kept: dict[Month, Counter[str]] = defaultdict(Counter)
         self._proven: dict[str, datetime] = {}
         self._unproven: list[str] = []
 
@@ -48,13 +51,16 @@ class Gone:
         self._unproven.clear()
 
     def saw_row(self, leaf: StoredLeaf) -> None:
-        """Count a row that is there."""
-        if leaf.kind == "decision":
-            month = month_of_key(leaf.key)
-            _, position = self._statements.get(month, (None, None))
-            # A decision that came after the statement goes with the next run.
-            if position is not None and leaf.position < position:
-                self._kept[month] = self._kept.get(month, 0) + 1
+        """Count a row that is there, by the statements that say that it is gone."""
+        if self._newest is None or leaf.kind not in EXPIRING:
+            return
+        of = month_of_key(leaf.key)
+        if of > self._newest:
+            return
+        for month, (_, position) in self._statements.items():
+            # A row that came after the statement goes with the next run.
+            if of <= month and position is not None and leaf.position < position:
+                self._kept[month][leaf.kind] += 1
 
     def saw_none(self, leaf: StoredLeaf) -> Problem | None:
         """Count a row that is not there; return a problem where it cannot have expired."""
@@ -65,18 +71,12 @@ class Gone:
         self._missing[place] = first, count + 1
         return None
 
-    def without_salt(self, leaf: StoredLeaf) -> Problem | None:
-        """Return a problem where a row that is there has lost its salt, and is not about to go."""
-        if leaf.kind in EXPIRING and self._covering(leaf.kind, month_of_key(leaf.key)):
-            return None
-        return Problem(leaf.position, f"{leaf.kind} {leaf.key}", "has lost the salt of its leaf")
-
     def judge(self) -> tuple[int, list[Problem]]:
         """Return how many rows have expired, and a problem for each month that has not."""
         expired = 0
         problems = []
         for (kind, month), (first, count) in sorted(self._missing.items(), key=_by_position):
-            reasons = list(self._reasons(kind, month))
+            reasons = self._reasons(kind, month)
             if reasons:
                 rows = (
                     "is missing" if count == 1 else f"and {count - 1} more of {month} are missing"
@@ -87,31 +87,39 @@ class Gone:
                 expired += count
         return expired, problems
 
-    def _covering(self, kind: str, month: Month) -> tuple[Expiry, int | None] | None:
-        """Return the statement for a month; feedback and labels go with later months too."""
-        if kind == "decision":
-            return self._statements.get(month)
-        later = [stated for of, stated in self._statements.items() if of >= month]
-        return later[0] if later else None
+    def _reasons(self, kind: str, month: Month) -> list[str]:
+        """Return why rows of a month cannot have expired; nothing where one statement is true."""
+        # Feedback and labels go with later months too.
+        covering = [
+            expiry
+            for of, (expiry, _) in self._statements.items()
+            if of == month or (of > month and kind != "decision")
+        ]
+        reasons = [reason for expiry in covering for reason in self._doubts(expiry)[:1]]
+        if covering and len(reasons) < len(covering):
+            return []
+        return reasons or ["retention did not delete it"]
 
-    def _reasons(self, kind: str, month: Month) -> Iterator[str]:
-        covering = self._covering(kind, month)
-        if covering is None:
-            yield "retention did not delete it"
-            return
-        expiry, _ = covering
+    def _doubts(self, expiry: Expiry) -> list[str]:
+        """Return why a statement does not count."""
         stated = f"the statement that {expiry.month} was dropped"
-        least = self._least_months
-        if expiry.key not in self._proven:
-            yield f"{stated} is in no head"
-        elif not expiry.was_due:
-            yield f"{stated} keeps {expiry.retain_months} months, and it was not older"
-        elif least is not None and expiry.retain_months < least:
-            yield f"{stated} keeps {expiry.retain_months} months, and {least} have to be kept"
-        elif expiry.at > self._proven[expiry.key] + _CLOCKS:
-            yield f"{stated} is from after the head that has it"
-        elif kind == "decision" and self._kept.get(month):
-            yield f"{stated} is true of a part, and {self._kept[month]} decisions are still there"
+        keeps = f"{stated} keeps {expiry.retain_months} months"
+        kept = self._kept[expiry.month]
+        doubts = {
+            f"{stated} is in no head": expiry.key not in self._proven,
+            f"{keeps}, and {self._least_months} have to be kept": (
+                expiry.retain_months < self._least_months
+            ),
+            f"{keeps}, and it was not older": not expiry.was_due,
+            f"{stated} is from after the head that has it": (
+                expiry.at > self._proven.get(expiry.key, expiry.at) + _CLOCKS
+            ),
+        }
+        for of, many in _MANY.items():
+            doubts[f"{stated} is true of a part, and {kept[of]} {many} are still there"] = (
+                kept[of] > 0
+            )
+        return [doubt for doubt, holds in doubts.items() if holds]
 
 
 def _by_position(item: tuple[tuple[str, Month], tuple[StoredLeaf, int]]) -> int:

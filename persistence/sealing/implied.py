@@ -2,6 +2,9 @@
 
 The audit log is sealed, so a row that differs from it was changed past its triggers. What the log
 does not have cannot be compared: the hash of a key, its secret, and when it was last used.
+
+A key that the log does not have is a fault whatever its own time says: whoever puts it in sets that
+as well. A key from before the audit log (migration 0002) is in it once it is renamed or revoked.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DataError
 
 _KEYS = """
     SELECT 'key ' || k.prefix AS row, CASE WHEN e.after IS NULL
@@ -18,12 +22,11 @@ _KEYS = """
             AND a.object = 'keys/' || k.prefix AND a.action LIKE 'key.%'
         ORDER BY a.id DESC LIMIT 1
     ) AS e ON true
-    WHERE k.tenant_id = :tenant_id AND CASE WHEN e.after IS NULL
-        THEN k.created_at > (SELECT min(at) FROM audit_log WHERE tenant_id = :tenant_id)
-        ELSE (
+    WHERE k.tenant_id = :tenant_id AND (
+        e.after IS NULL OR (
             coalesce(e.after->>'name', k.name), e.after->'scopes',
             (e.after->>'expires_at')::timestamptz, (e.after->>'revoked_at')::timestamptz
-        ) IS DISTINCT FROM (k.name, to_jsonb(k.scopes), k.expires_at, k.revoked_at) END
+        ) IS DISTINCT FROM (k.name, to_jsonb(k.scopes), k.expires_at, k.revoked_at))
     UNION ALL
     SELECT 'key ' || substr(object, 6), 'is missing, and the audit log does not have its removal'
     FROM (
@@ -65,6 +68,14 @@ _REVIEWED = """
         SELECT f.label <> 'escalated' FROM feedback f WHERE f.tenant_id = :tenant_id
             AND f.transaction_id = p.transaction_id ORDER BY f.id DESC LIMIT 1), false)
     HAVING count(*) > 0
+    UNION ALL
+    SELECT 'decision ' || min(p.id::text), 'is not marked as reviewed, and feedback settled it'
+    FROM (
+        SELECT DISTINCT ON (transaction_id) transaction_id, label FROM feedback
+        WHERE tenant_id = :tenant_id ORDER BY transaction_id, id DESC
+    ) AS f JOIN predictions p ON p.tenant_id = :tenant_id AND p.transaction_id = f.transaction_id
+    WHERE f.label <> 'escalated' AND NOT p.reviewed
+    HAVING count(*) > 0
 """
 
 
@@ -76,4 +87,11 @@ def implied_problems(connection: Connection, tenant_id: int) -> Iterator[tuple[s
         tenant_id: tenant whose tables are compared.
     """
     for statement in (_KEYS, _PROPOSALS, _TENANT, _REVIEWED):
-        yield from connection.execute(text(statement), {"tenant_id": tenant_id}).tuples()
+        try:
+            with connection.begin_nested():
+                found = connection.execute(text(statement), {"tenant_id": tenant_id}).tuples().all()
+        except DataError as error:
+            # Whoever puts in an entry can put in text that is no number or time.
+            yield "the audit log", f"has an entry that cannot be read: {error.orig}".strip()
+        else:
+            yield from found

@@ -1,7 +1,8 @@
 """Signed heads: C2SP checkpoints (https://c2sp.org/tlog-checkpoint) signed with Ed25519.
 
 Keys have the form of Go's signed notes (https://c2sp.org/signed-note), so tools of transparency
-logs read them. The fourth line of a head, an extension line, has the time of its signature.
+logs read them. The fourth line of a head, an extension line, has the time of its signature, and the
+fifth, where sealing has looked at all rows once, the time before which all are sealed.
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ class Head:
         size: number of leaves.
         root: root of the tree.
         at: time of the signature, to the second.
+        complete_at: time before which every row that was committed has a leaf, to the second: the
+            begin of the last complete pass over all rows; None: there was none yet.
     """
 
     origin: str
     size: int
     root: bytes
     at: datetime
+    complete_at: datetime | None = None
 
 
 class Signer:
@@ -100,6 +104,8 @@ class Signer:
         """Return the signed note of a head."""
         root = base64.b64encode(head.root).decode()
         body = f"{head.origin}\n{head.size}\n{root}\ntime {head.at.astimezone(UTC):{_TIME}}\n"
+        if head.complete_at is not None:
+            body += f"complete {head.complete_at.astimezone(UTC):{_TIME}}\n"
         signature = _key_id(self.name, self._public) + self._key.sign(body.encode())
         return f"{body}\n\u2014 {self.name} {base64.b64encode(signature).decode()}\n"
 
@@ -153,13 +159,17 @@ class Verifier:
 
 
 def _head(body: str) -> Head:
-    lines = body.split("\n")
     try:
-        origin, size, root, time = lines[:4]
-        at = datetime.strptime(time, f"time {_TIME}").replace(tzinfo=UTC)
-        return Head(origin, int(size), base64.b64decode(root, validate=True), at)
+        origin, size, root, time, *more = body.split("\n")[:-1]
+        complete_at = _time("complete", more[0]) if more else None
+        decoded = base64.b64decode(root, validate=True)
+        return Head(origin, int(size), decoded, _time("time", time), complete_at)
     except ValueError as error:
         raise SealError("it does not have the lines of a head") from error
+
+
+def _time(name: str, line: str) -> datetime:
+    return datetime.strptime(line, f"{name} {_TIME}").replace(tzinfo=UTC)
 
 
 def _key_id(name: str, public: bytes) -> bytes:

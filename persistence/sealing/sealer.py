@@ -1,7 +1,8 @@
 """Seal new rows: read those without a leaf, append their leaves, sign and export heads.
 
 A pass looks at the newest rows of each tenant and kind. A row that appears later than its
-neighbours (a long transaction, a drained journal) is found by a full pass, which looks at all rows.
+neighbours (a long transaction, a drained journal) is found by a full pass, which looks at all rows,
+and between its pages seals what is new.
 A page is one transaction, so a kill at any moment leaves a whole tree, which the next pass reads
 again. Keys of leaves are unique, so no row is sealed twice.
 """
@@ -11,16 +12,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
-from persistence.engine import transaction
 from persistence.monitoring.job_runs import record_job
 from persistence.sealing.errors import SealError, SealingStopped
+from persistence.sealing.head_exporter import HeadExporter
 from persistence.sealing.head_files import HeadFiles
-from persistence.sealing.notes import Head, Signer, Verifier
+from persistence.sealing.notes import Signer
+from persistence.sealing.place import Place
+from persistence.sealing.run_lock import run_lock
 from persistence.sealing.source import PRINTING, Source
 from persistence.sealing.sources import SOURCES
 from persistence.sealing.stored_tree import (
@@ -33,52 +36,20 @@ from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant, list_tenants
 from persistence.uuid7 import first_id_at
 from scoring.sealing.leaf import Leaf, commit_row
-from scoring.sealing.tree import Frontier, root_of
+from scoring.sealing.tree import Frontier
 
 PAGE_ROWS = 1000
-SETTLED_S = 10.0
-"""Seconds for which rows below the newest one are still looked for."""
-HEAD_S = 60.0
-"""Seconds between two heads of a tenant, at least."""
+EVERY_S = 5.0
+"""Seconds between two passes over new rows."""
 FULL_S = 3600.0
 """Seconds between two passes over all rows."""
+RETRY_S = 300.0
+"""Seconds after which a tenant is tried again whose log cannot be continued."""
 
-_RUN_LOCK = (0x53E47, 2)  # beside that of maintenance
 _SKEW = timedelta(minutes=1)
-
-_ADVICE = "Nothing more of it is signed; run `sentinel verify`, and see docs/sealed-log.md."
-_NEWEST_HEAD = text("SELECT coalesce(max(size), 0) FROM seal_heads WHERE tenant_id = :tenant_id")
-_RECORD_HEAD = text(
-    "INSERT INTO seal_heads VALUES (:tenant_id, :size, :note, :at) ON CONFLICT DO NOTHING"
-)
 
 Pause = Callable[[float], object]
 """`pause(seconds)` waits, and returns something true where the process has to end."""
-
-
-@dataclass(slots=True)
-class _Place:
-    """How far a tenant's rows of a kind are sealed.
-
-    Attributes:
-        settled: place below which no row is looked for before the next full pass.
-        newest: newest place that was seen at `seen_at`.
-        seen_at: monotonic time, seconds.
-    """
-
-    settled: list[str] | None = None
-    newest: list[str] | None = None
-    seen_at: float = 0.0
-
-    def sealed(self, newest: list[str] | None, seen_at: float, *, full: bool) -> None:
-        """Record a pass over all rows above `settled`, before which `newest` was seen."""
-        if full:
-            self.settled = newest
-        elif seen_at - self.seen_at < SETTLED_S:
-            return
-        else:
-            self.settled = self.newest
-        self.newest, self.seen_at = newest, seen_at
 
 
 class Sealer:
@@ -95,14 +66,13 @@ class Sealer:
         self, engine: Engine, signer: Signer, files: HeadFiles, pause: Pause = time.sleep
     ) -> None:
         self._engine = engine
-        self._signer = signer
-        self._files = files
         self._pause = pause
-        self._places: dict[tuple[int, str], _Place] = {}
+        self._places: dict[tuple[int, str], Place] = {}
         self._frontiers: dict[int, Frontier] = {}
-        self._begun = time.monotonic()
-        self._head_at: dict[int, float] = {}
-        self._exported: dict[int, int] = {}
+        self._exporter = HeadExporter(engine, signer, files)
+        self._passed_at = time.monotonic()
+        self._complete_at: dict[int, datetime] = {}
+        self._faults: dict[int, tuple[SealError, float]] = {}
 
     def run(self, *, full: bool, now: datetime | None = None) -> int | None:
         """Seal what is new, and export heads; return the number of rows.
@@ -115,49 +85,102 @@ class Sealer:
             Number of rows that were sealed; None: another process is sealing.
 
         Raises:
-            SealError: a tree is shorter than an exported head, or differs from it.
+            SealError: a tree is shorter than an exported head, or differs from it. The pass over
+                the other tenants is complete; this one is tried again after `RETRY_S`.
             SealingStopped: `pause` returned something true.
             StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is
                 missing.
         """
-        with _run_lock(self._engine) as is_mine:
+        with run_lock(self._engine) as is_mine:
             if not is_mine:
                 return None
             begun = datetime.now(UTC)
-            tenants = list_tenants(self._engine)
-            faults: dict[int, SealError] = {}
-            sealed = 0
-            for source in SOURCES:
-                sealed += self._seal_kind(source, tenants, faults, full=full)
-            for tenant in tenants:
-                with _kept(faults, tenant):
-                    self._export(tenant, now, is_due=full)
-            if faults:
-                raise SealError(" ".join(map(str, faults.values())))
+            faults = {
+                tenant_id: error
+                for tenant_id, (error, retry_at) in self._faults.items()
+                if time.monotonic() < retry_at
+            }
+            tenants = [t for t in list_tenants(self._engine) if t.id not in faults]
+            found: dict[int, SealError] = {}
+            if full:
+                self._begin_places(tenants)
+            sealed = self._pass(tenants, found, full=full)
+            if full:
+                self._complete_at |= {t.id: begun for t in tenants if t.id not in found}
+            self._export_all(tenants, found, now, is_due=full)
+            self._hold(tenants, found)
+            if faults | found:
+                raise SealError(" ".join(map(str, (faults | found).values())))
             record_job(self._engine, "sealing", at=begun)
             return sealed
+
+    def _hold(self, tenants: list[Tenant], found: dict[int, SealError]) -> None:
+        """Leave tenants with a fault out of the next passes, and begin with all of their rows."""
+        retry_at = time.monotonic() + RETRY_S
+        for tenant in tenants:
+            self._faults.pop(tenant.id, None)
+        for tenant_id, error in found.items():
+            self._faults[tenant_id] = error, retry_at
+            for source in SOURCES:
+                self._places.pop((tenant_id, source.kind), None)
+
+    def _begin_places(self, tenants: list[Tenant]) -> None:
+        """Begin where the rows end now: what is above is sealed between pages of the full pass."""
+        seen_at = time.monotonic()
+        for source in SOURCES:
+            for tenant_id, newest in self._newest(source, tenants).items():
+                place = self._places.setdefault((tenant_id, source.kind), Place())
+                if place.settled is None:
+                    place.sealed(newest, seen_at, full=True)
+
+    def _pass(self, tenants: list[Tenant], faults: dict[int, SealError], *, full: bool) -> int:
+        """Seal the new rows of tenants without a fault; return how many."""
+        return sum(self._seal_kind(source, tenants, faults, full=full) for source in SOURCES)
+
+    def _pass_between(self, tenants: list[Tenant], faults: dict[int, SealError]) -> int:
+        """Seal new rows, and export heads, between two pages of a full pass where it is time."""
+        if time.monotonic() - self._passed_at < EVERY_S:
+            return 0
+        sealed = self._pass(tenants, faults, full=False)
+        self._export_all(tenants, faults, None, is_due=False)
+        self._passed_at = time.monotonic()
+        return sealed
+
+    def _newest(self, source: Source, tenants: list[Tenant]) -> dict[int, list[str] | None]:
+        ids = [tenant.id for tenant in tenants]
+        cap = first_id_at(int((datetime.now(UTC) + _SKEW).timestamp() * 1000))
+        with self._reading(*ids) as connection:
+            return dict(source.newest(connection, ids, str(cap)))
 
     def _seal_kind(
         self, source: Source, tenants: list[Tenant], faults: dict[int, SealError], *, full: bool
     ) -> int:
         """Seal the new rows of a kind; return how many."""
-        ids = [tenant.id for tenant in tenants]
         seen_at = time.monotonic()
-        cap = first_id_at(int((datetime.now(UTC) + _SKEW).timestamp() * 1000))
-        with self._reading(*ids) as connection:
-            newest = dict(source.newest(connection, ids, str(cap)))
+        newest = self._newest(source, tenants)
         sealed = 0
         for tenant in tenants:
-            place = self._places.setdefault((tenant.id, source.kind), _Place())
-            if not full and newest[tenant.id] in (None, place.settled):
+            place = self._places.setdefault((tenant.id, source.kind), Place())
+            is_settled = not full and newest[tenant.id] in (None, place.settled)
+            if is_settled or tenant.id in faults:
                 continue
+            between = partial(self._pass_between, tenants, faults) if full else None
             with _kept(faults, tenant):
-                sealed += self._seal(tenant, source, None if full else place.settled)
+                sealed += self._seal(tenant, source, None if full else place.settled, between)
                 place.sealed(newest[tenant.id], seen_at, full=full)
         return sealed
 
-    def _seal(self, tenant: Tenant, source: Source, after: list[str] | None) -> int:
-        """Seal a tenant's rows of a kind that follow a place; return how many."""
+    def _seal(
+        self,
+        tenant: Tenant,
+        source: Source,
+        after: list[str] | None,
+        between: Callable[[], int] | None,
+    ) -> int:
+        """Seal a tenant's rows of a kind that follow a place; return how many.
+
+        `between` is called after each page, and returns how many rows it sealed itself.
+        """
         sealed = 0
         while True:
             begun = time.monotonic()
@@ -172,6 +195,7 @@ class Sealer:
             after = page[-1][0]
             if self._pause(time.monotonic() - begun):
                 raise SealingStopped
+            sealed += between() if between else 0
 
     def _append(
         self, tenant: Tenant, source: Source, rows: Sequence[tuple[str, list[str | None]]]
@@ -192,66 +216,22 @@ class Sealer:
         self._frontiers[tenant.id] = frontier
         self._export(tenant, None, is_due=False)
 
+    def _export_all(
+        self,
+        tenants: list[Tenant],
+        faults: dict[int, SealError],
+        now: datetime | None,
+        *,
+        is_due: bool,
+    ) -> None:
+        for tenant in tenants:
+            with _kept(faults, tenant):
+                self._export(tenant, now, is_due=is_due)
+
     def _export(self, tenant: Tenant, now: datetime | None, *, is_due: bool) -> None:
-        """Sign and export a tenant's head where it has grown, and the last one is old enough.
-
-        Raises:
-            SealError: the tree is shorter than the last exported head, or differs from it.
-        """
-        last_at = self._head_at.get(tenant.id, self._begun)
-        if not is_due and time.monotonic() - last_at < HEAD_S:
-            return
-        with tenant_transaction(self._engine, tenant.id) as connection:
-            tree = StoredTree(connection, tenant.id, tenant.slug)
-            size = size_of(connection, tenant.id)
-            exported = connection.execute(_NEWEST_HEAD, {"tenant_id": tenant.id}).scalar_one()
-            # The folder is listed where another process, or a killed one, exported the last head.
-            if self._exported.get(tenant.id) != exported:
-                exported = max(self._files.sizes(tenant.slug), default=0)
-                self._record(connection, tenant, exported)
-            if exported:
-                self._check(tenant, exported, size, tree)
-            frontier = self._frontiers.get(tenant.id)
-            if frontier is None or frontier.size != size:
-                frontier = tree.frontier()
-        if exported < size:
-            at = now or datetime.now(UTC)
-            head = Head(self._signer.origin(tenant.slug), size, frontier.root(), at)
-            self._files.write(tenant.slug, size, self._signer.sign(head))
-            with tenant_transaction(self._engine, tenant.id) as connection:
-                self._record(connection, tenant, size)
-        self._exported[tenant.id] = size
-        self._head_at[tenant.id] = time.monotonic()
-
-    def _check(self, tenant: Tenant, head_size: int, size: int, tree: StoredTree) -> None:
-        path = self._files.path(tenant.slug, head_size)
-        if size < head_size:
-            raise SealError(
-                f"The sealed log of {tenant.slug!r} has {size} leaves, and the head {path} has"
-                f" {head_size}: its end is missing. {_ADVICE}"
-            )
-        head = self._opened(tenant, head_size, self._files.read(tenant.slug, head_size))
-        if root_of(head_size, tree.subtree) != head.root:
-            raise SealError(
-                f"The sealed log of {tenant.slug!r} differs from the head {path}. {_ADVICE}"
-            )
-
-    def _record(self, connection: Connection, tenant: Tenant, size: int) -> None:
-        """Keep the exported head of a size in Postgres, for proofs; nothing where there is none."""
-        if not size:
-            return
-        note = self._files.read(tenant.slug, size)
-        head = self._opened(tenant, size, note)
-        connection.execute(
-            _RECORD_HEAD, {"tenant_id": tenant.id, "size": size, "note": note, "at": head.at}
-        )
-
-    def _opened(self, tenant: Tenant, size: int, note: str) -> Head:
-        try:
-            return Verifier(self._signer.verifier).open(note)
-        except SealError as error:
-            path = self._files.path(tenant.slug, size)
-            raise SealError(f"The head {path} cannot be used: {error}. {_ADVICE}") from error
+        frontier = self._frontiers.get(tenant.id)
+        complete_at = self._complete_at.get(tenant.id)
+        self._exporter.export(tenant, frontier, complete_at, now, is_due=is_due)
 
     @contextmanager
     def _reading(self, *tenant_ids: int) -> Iterator[Connection]:
@@ -267,14 +247,3 @@ def _kept(faults: dict[int, SealError], tenant: Tenant) -> Iterator[None]:
         yield
     except SealError as error:
         faults.setdefault(tenant.id, error)
-
-
-@contextmanager
-def _run_lock(engine: Engine) -> Iterator[bool]:
-    """Hold the advisory lock of sealing in a transaction of its own; yield whether it was free.
-
-    As for maintenance, the transaction has no snapshot and its statement no parameters.
-    """
-    with transaction(engine) as connection:
-        lock = text(f"SELECT pg_try_advisory_xact_lock({_RUN_LOCK[0]}, {_RUN_LOCK[1]})")
-        yield bool(connection.execute(lock).scalar_one())

@@ -6,6 +6,7 @@ as it is and never parsed, so no step in between can make two different values t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,10 @@ The first ones are what printed values depend on. The others leave look-ups by i
 statement reads a page by its key, and without statistics the planner reads whole tables instead
 (10,000 decisions in pages of 1000: 13 s instead of 1).
 """
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_BITS = {"integer": 31, "bigint": 63}
 
 RECORD = "record"
 """Name of the field that has all columns of a row that are withdrawn together."""
@@ -86,6 +91,13 @@ class Source:
         """Return the values of the key's columns, as text."""
         parts = key.split("/", len(self.key) - 1 + self.of_transaction)
         return parts[1:] if self.of_transaction else parts
+
+    def is_key(self, key: str) -> bool:
+        """Return whether a row could have a key: a leaf may have any text that was put in."""
+        values, kinds = self.key_values(key), [kind for _, kind in self.key]
+        if self.of_transaction:
+            values, kinds = [key.partition("/")[0], *values], ["uuid", *kinds]
+        return len(values) == len(kinds) and all(map(_is_value, kinds, values))
 
     def fields(self, row: Sequence[Any]) -> dict[str, str]:
         """Return the fields of a row of `content_sql` as JSON text by name."""
@@ -247,6 +259,16 @@ def _leaf(kind: str, key_sql: str) -> str:
         "SELECT key FROM seal_leaves WHERE tenant_id = :tenant_id"  # noqa: S608 - constants
         f" AND kind = '{kind}' AND key = {key_sql} LIMIT 1"
     )
+
+
+def _is_value(kind: str, text: str) -> bool:
+    """Return whether Postgres prints a value of a type as a text."""
+    if kind == "uuid":
+        return _UUID.fullmatch(text) is not None
+    if kind in _BITS:
+        most = 1 << _BITS[kind]
+        return _INTEGER.fullmatch(text) is not None and -most <= int(text) < most
+    return True
 
 
 def _name(column: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,9 @@ class Problem:
     what: str
 
 
+Report = Callable[[Problem], None]
+
+
 @dataclass(slots=True)
 class Verdict:
     """What was found.
@@ -37,8 +40,10 @@ class Verdict:
         unproven: number of leaves that no head covers yet.
         head_size: number of leaves of the newest head; 0: there is none.
         head_at: time of the newest head.
+        complete_at: begin of the last pass over all rows, as the newest head states it.
         problems: first problems in the order of their leaves.
         count: number of all problems.
+        report: function that is called with each of the first problems as it is found.
     """
 
     tenant: str
@@ -48,13 +53,17 @@ class Verdict:
     unproven: int = 0
     head_size: int = 0
     head_at: datetime | None = None
+    complete_at: datetime | None = None
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
+    report: Report = lambda _problem: None
 
     def add(self, problems: Iterable[Problem]) -> None:
         """Add problems; the first ones are kept."""
         for problem in problems:
             self.count += 1
             self.problems.append(problem)
+            if self.count <= MOST_PROBLEMS:
+                self.report(problem)
         self.problems.sort()
         del self.problems[MOST_PROBLEMS:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, text
@@ -18,11 +19,11 @@ from persistence.sealing.expiry import Expiry, expiries
 from persistence.sealing.gone import Gone
 from persistence.sealing.head_files import HeadFiles
 from persistence.sealing.implied import implied_problems
-from persistence.sealing.notes import Verifier
+from persistence.sealing.notes import Head, Verifier
 from persistence.sealing.source import PRINTING
 from persistence.sealing.sources import BY_FORM, SOURCES
 from persistence.sealing.stored_tree import StoredLeaf, find_leaf, read_leaves, size_of
-from persistence.sealing.verdict import Problem, Verdict
+from persistence.sealing.verdict import Problem, Report, Verdict
 from persistence.tenancy import tenant_transaction
 from persistence.tenants import list_tenants
 from scoring.counted import counted
@@ -31,7 +32,7 @@ from scoring.sealing.tree import Frontier, hash_leaf
 
 PAGE_ROWS = 1000
 LATE = timedelta(hours=2)
-"""Time after which a stored row without a leaf is a fault: a full pass of sealing runs hourly."""
+"""Longest time between a row's own time and its commit: a long transaction, a wrong clock."""
 
 Progress = Callable[[int, int], None]
 """`progress(rows, all)`: called after each page."""
@@ -56,6 +57,7 @@ def verify(
     *,
     least_months: int | None = None,
     progress: Progress = lambda _rows, _all: None,
+    report: Report = lambda _problem: None,
 ) -> Verdict:
     """Verify a tenant's log.
 
@@ -67,19 +69,27 @@ def verify(
         verifier: public key of the heads.
         least_months: whole months that retention has to have kept; None: what it stated.
         progress: function that is called after each page.
+        report: function that is called with each of the first problems as it is found: the end of a
+            large log comes hours later.
 
     Raises:
         StoreUnavailable: Postgres is unreachable, the connection broke, or the schema is missing.
     """
-    verdict = Verdict(slug)
-    heads = _Heads(slug, files, verifier)
+    verdict = Verdict(slug, report=report)
+    try:
+        heads = _Heads(slug, files, verifier)
+    except SealError as error:
+        verdict.add([Problem(0, "the whole log", f"cannot be compared with heads: {error}")])
+        return verdict
     if tenant_id is None:
         verdict.add([Problem(0, "the whole log", heads.missing("there is no such tenant"))])
         return verdict
     with tenant_transaction(engine, tenant_id) as connection:
         size = size_of(connection, tenant_id)
-        statements = _statements(connection, tenant_id)
+        statements, problems = _statements(connection, tenant_id)
+    verdict.add(problems)
     gone = Gone(statements, least_months)
+    verdict.add(heads.strays())
     frontier = Frontier()
     for start in range(0, size, PAGE_ROWS):
         with tenant_transaction(engine, tenant_id) as connection:
@@ -101,7 +111,9 @@ def verify(
     verdict.expired = expired
     verdict.add(problems)
     verdict.add(heads.behind(frontier.size))
-    verdict.head_size, verdict.head_at = heads.size, heads.newest_at
+    verdict.head_size = heads.size
+    if heads.newest is not None:
+        verdict.head_at, verdict.complete_at = heads.newest.at, heads.newest.complete_at
     verdict.unproven = max(0, size - heads.size)
     with tenant_transaction(engine, tenant_id) as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
@@ -119,17 +131,15 @@ class _Heads:
         self._slug = slug
         self._files = files
         self._verifier = verifier
-        self._sizes = files.sizes(slug)
+        self.size = files.newest(slug)
+        self._sizes = [size for size in files.sizes(slug) if size <= self.size]
         self._next = 0
         self._is_broken = False
         self._begin: StoredLeaf | None = None
-        self.size = self._sizes[-1] if self._sizes else 0
-        self.newest_at = None
+        self.newest: Head | None = None
         if self._sizes:
-            try:
-                self.newest_at = verifier.open(files.read(slug, self.size)).at
-            except SealError:
-                self.newest_at = None  # `at` or `behind` reports it
+            with suppress(SealError):  # `at` or `behind` reports it
+                self.newest = verifier.open(files.read(slug, self.size))
 
     def at(self, frontier: Frontier, leaf: StoredLeaf, gone: Gone) -> Iterator[Problem]:
         """Compare the tree, which now ends with a leaf, with the head of its size, if any."""
@@ -137,11 +147,14 @@ class _Heads:
             self._begin = leaf
         if self._next >= len(self._sizes) or frontier.size != self._sizes[self._next]:
             return
-        begin, self._begin = self._begin, None
         self._next += 1
         path = self._files.path(self._slug, frontier.size)
         try:
-            head = self._verifier.open(self._files.read(self._slug, frontier.size))
+            note = self._files.read(self._slug, frontier.size)
+            if not note:  # sealing was killed before it wrote this one
+                return
+            begin, self._begin = self._begin, None
+            head = self._verifier.open(note)
         except SealError as error:
             yield Problem(leaf.position, f"head {path}", str(error))
             return
@@ -159,9 +172,16 @@ class _Heads:
         elif not self._is_broken:
             gone.saw_head(head.at)
 
+    def strays(self) -> Iterator[Problem]:
+        """Yield a problem for each file that has the name of no head."""
+        for name in self._files.strays(self._slug):
+            path = self._files.root / self._slug / name
+            what = "is passed over: the name of a head is its number of leaves in 20 digits"
+            yield Problem(0, f"file {path}", what)
+
     def behind(self, size: int) -> Iterator[Problem]:
-        """Yield a problem where a head has more leaves than the database."""
-        if self.size > size:
+        """Yield a problem where a head was not compared: it has more leaves than were read."""
+        if self._next < len(self._sizes):
             yield Problem(size, f"leaf {size}", self.missing(f"the log ends with leaf {size - 1}"))
         elif not self._sizes and size:
             yield Problem(0, "the whole log", "has no head")
@@ -174,13 +194,21 @@ class _Heads:
         )
 
 
-def _statements(connection: Connection, tenant_id: int) -> list[tuple[Expiry, int | None]]:
-    """Return the statements of what expired, with the positions of their leaves."""
-    found = []
-    for expiry in expiries(connection, tenant_id):
-        leaf = find_leaf(connection, tenant_id, "expiry", expiry.key)
-        found.append((expiry, leaf and leaf.position))
-    return found
+def _statements(
+    connection: Connection, tenant_id: int
+) -> tuple[list[tuple[Expiry, int | None]], list[Problem]]:
+    """Return the statements of what expired with the positions of their leaves, and problems."""
+
+    def position(key: str) -> int | None:
+        leaf = find_leaf(connection, tenant_id, "expiry", key)
+        return None if leaf is None else leaf.position
+
+    found, unreadable = expiries(connection, tenant_id)
+    problems = [
+        Problem(position(key) or 0, f"expiry {key}", "states no month, or no time")
+        for key in unreadable
+    ]
+    return [(expiry, position(expiry.key)) for expiry in found], problems
 
 
 def _contents(
@@ -189,11 +217,12 @@ def _contents(
     """Return the content of the rows of leaves by kind and key."""
     keys: dict[tuple[str, int], list[str]] = defaultdict(list)
     for leaf in leaves:
-        keys[leaf.kind, leaf.form].append(leaf.key)
+        source = BY_FORM.get((leaf.kind, leaf.form))
+        if source is not None and source.is_key(leaf.key):
+            keys[leaf.kind, leaf.form].append(leaf.key)
     return {
         (kind, key): content
         for (kind, form), of_form in keys.items()
-        if (kind, form) in BY_FORM
         for key, content in BY_FORM[kind, form].read(connection, tenant_id, of_form).items()
     }
 
@@ -210,13 +239,20 @@ def _row_problems(
     content = contents.get((leaf.kind, leaf.key))
     if source is None:
         yield Problem(leaf.position, name, f"has the form {leaf.form}, which this release lacks")
+    elif not source.is_key(leaf.key):
+        yield Problem(leaf.position, name, "has a key that no row can have")
     elif content is None:
         if problem := gone.saw_none(leaf):
             yield problem
     elif leaf.salt is None:
         gone.saw_row(leaf)
-        if problem := gone.without_salt(leaf):
-            yield problem
+        # Without a salt any content would do, so the row proves nothing, whatever was stated.
+        yield Problem(
+            leaf.position,
+            name,
+            "has lost the salt of its leaf, or dropping its month was not finished;"
+            " run `sentinel db maintain` again",
+        )
     elif commit_row(leaf.salt, source.fields(content)) != leaf.commitment:
         yield Problem(leaf.position, name, "is not as it was sealed")
     else:
@@ -229,16 +265,21 @@ def _row_problems(
 def _unsealed(
     connection: Connection, tenant_id: int, verdict: Verdict, size: int
 ) -> Iterator[Problem]:
-    """Count the rows without a leaf; yield a problem for each kind that sealing passed over."""
+    """Count the rows without a leaf; yield a problem for each kind that sealing passed over.
+
+    That is so where the newest head states that a pass over all rows began long after the row was
+    stored. While sealing catches up, old rows wait as well.
+    """
     for source in SOURCES:
         count, _ = source.unsealed(connection, tenant_id)
         verdict.waiting += count
-        if not count or source.stamp is None or verdict.head_at is None:
+        if not count or source.stamp is None or verdict.complete_at is None:
             continue
-        late, key = source.unsealed(connection, tenant_id, verdict.head_at - LATE)
+        late, key = source.unsealed(connection, tenant_id, verdict.complete_at - LATE)
         if late:
             yield Problem(
                 size,
                 f"{source.kind} {key}",
-                f"has no leaf ({late} such), although it was stored long before the newest head",
+                f"has no leaf ({late} such), although it was stored long before the last pass over"
+                " all rows",
             )

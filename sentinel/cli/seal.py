@@ -11,14 +11,12 @@ import click
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.sealing.errors import SealError, SealingStopped
 from persistence.sealing.head_files import HeadFiles
-from persistence.sealing.sealer import FULL_S, Sealer
+from persistence.sealing.sealer import EVERY_S, FULL_S, Pause, Sealer
 from scoring.counted import counted
 from scoring.errors import StoreUnavailable
 from sentinel.cli.connection import connected_database
 from sentinel.seal_key import make_key, read_key
 from sentinel.settings import Settings
-
-_EVERY_S = 5.0
 
 
 @click.group("seal")
@@ -73,23 +71,38 @@ def run(once: bool) -> None:
         if once:
             _once(sealer)
             return
-        full_at = 0.0
-        fault = ""
-        while not stopping.is_set():
-            begun = time.monotonic()
-            is_full = not full_at or begun - full_at >= FULL_S
-            try:
-                if sealer.run(full=is_full) is not None and is_full:
-                    full_at = begun
-                now = ""
-            except SealingStopped:
-                return
-            except (SealError, StoreUnavailable) as error:
-                now = str(error)
-            if now and now != fault:
-                click.echo(f"Not sealed: {now}", err=True)
-            fault = now
-            stopping.wait(_EVERY_S)
+        keep_sealing(sealer, stopping.wait)
+
+
+def keep_sealing(sealer: Sealer, pause: Pause) -> None:
+    """Seal what is new every few seconds, and hourly look at all rows; report each new fault.
+
+    Args:
+        sealer: sealer whose own pause is the same function.
+        pause: function that waits for a number of seconds, and returns true where sealing ends.
+    """
+    full_at: float | None = None
+    fault = ""
+    is_over: object = False
+    while not is_over:
+        begun = time.monotonic()
+        is_full = full_at is None or begun - full_at >= FULL_S
+        now = ""
+        try:
+            if sealer.run(full=is_full) is not None and is_full:
+                full_at = begun
+        except SealingStopped:
+            return
+        except SealError as error:
+            # The other tenants' pass is complete, and the sealer tries this one again by itself.
+            full_at = begun if is_full else full_at
+            now = str(error)
+        except StoreUnavailable as error:
+            now = str(error)
+        if now and now != fault:
+            click.echo(f"Not sealed: {now}", err=True)
+        fault = now
+        is_over = pause(EVERY_S)
 
 
 def _once(sealer: Sealer) -> None:

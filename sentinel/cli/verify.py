@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 
 from persistence.engine import OPERATOR_TIMEOUT_S
 from persistence.sealing.head_files import HeadFiles
-from persistence.sealing.verdict import Verdict
+from persistence.sealing.verdict import Problem, Verdict
 from persistence.sealing.verifying import logs, verify
 from scoring.counted import counted
 from scoring.errors import UnknownTenant
@@ -65,6 +66,7 @@ def verify_logs(
             found = {tenant: found[tenant]}
         verdicts = []
         for slug, tenant_id in found.items():
+            shown: list[Problem] = []
             with _progress(slug, is_shown=not as_json) as progress:
                 verdict = verify(
                     engine,
@@ -74,10 +76,11 @@ def verify_logs(
                     verifier,
                     least_months=retain_months,
                     progress=progress,
+                    report=partial(_show_problem, slug, shown, is_shown=not as_json),
                 )
             verdicts.append(verdict)
             if not as_json:
-                _show(verdict)
+                _show(verdict, shown)
     if as_json:
         click.echo(json.dumps([_document(verdict) for verdict in verdicts], indent=2))
     elif not verdicts:
@@ -86,11 +89,19 @@ def verify_logs(
         raise click.exceptions.Exit(1)
 
 
-def _show(verdict: Verdict) -> None:
+def _show_problem(slug: str, shown: list[Problem], problem: Problem, *, is_shown: bool) -> None:
+    if is_shown:
+        click.echo(f"{slug}: {problem.row} {problem.what} (leaf {problem.position}).")
+        shown.append(problem)
+
+
+def _show(verdict: Verdict, shown: list[Problem]) -> None:
+    """Show the first problems that were found later than others behind them, and the sums."""
     for problem in verdict.problems:
-        click.echo(f"{verdict.tenant}: {problem.row} {problem.what} (leaf {problem.position}).")
-    if verdict.count > len(verdict.problems):
-        click.echo(f"{verdict.tenant}: {verdict.count - len(verdict.problems)} more such.")
+        if problem not in shown:
+            _show_problem(verdict.tenant, shown, problem, is_shown=True)
+    if verdict.count > len(shown):
+        click.echo(f"{verdict.tenant}: {verdict.count - len(shown)} more such.")
     at = f" of {verdict.head_at:%Y-%m-%d %H:%M:%S} UTC" if verdict.head_at else ""
     state = counted(verdict.count, "fault") if verdict.count else "whole"
     click.echo(
@@ -108,6 +119,7 @@ def _document(verdict: Verdict) -> dict[str, object]:
         "waiting": verdict.waiting,
         "head_size": verdict.head_size,
         "head_at": verdict.head_at and verdict.head_at.isoformat(),
+        "complete_at": verdict.complete_at and verdict.complete_at.isoformat(),
         "in_no_head": verdict.unproven,
         "faults": verdict.count,
         "first_faults": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +33,9 @@ from tests.support.event_types import NOW_US, an_event, an_event_type
 from tests.support.factories import a_decision
 
 ACTOR = Actor("tests")
+
+Tamper = Callable[..., int]
+"""`tamper(statement, *values)` runs a statement past all triggers, and returns the row count."""
 
 
 class SealedLog:

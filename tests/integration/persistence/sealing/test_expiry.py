@@ -57,6 +57,7 @@ def test_one_decision_of_a_month_that_retention_keeps_is_missing(
     [
         (3, 0, "true of a part, and 1 decisions are still there"),
         (9, 0, "keeps 9 months, and it was not older"),
+        (-1, 0, "keeps -1 months, and 1 have to be kept"),
         (3, -30, "is from after the head that has it"),
     ],
 )
@@ -96,3 +97,53 @@ def test_a_decision_that_comes_after_its_month_was_dropped_goes_with_the_next_ru
     verdict = log.verify()
     assert (verdict.problems, verdict.expired) == ([], 5)
     assert late.tenant_id > 0
+
+
+def test_a_decision_that_was_edited_is_not_hidden_by_a_statement_that_its_month_is_about_to_go(
+    old: list[Decided], log: SealedLog, database: str
+) -> None:
+    edited = old[1].prediction_id
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE seal_leaves SET salt = NULL WHERE key = %s", [str(edited)])
+        connection.execute("UPDATE predictions SET score = 0.01 WHERE id = %s", [edited])
+        connection.execute(
+            "INSERT INTO seal_expiries (tenant_id, month, retain_months, actor, at)"
+            " VALUES (%s, %s, 3, 'sentinel db', %s)",
+            [old[0].tenant_id, str(OLD), NOW],
+        )
+    log.seal()
+    (problem,) = log.verify().problems
+    assert problem.row == f"decision {edited}"
+    assert "has lost the salt of its leaf, or dropping its month was not finished" in problem.what
+
+
+@pytest.mark.parametrize(("table", "kind"), [("labels", "label"), ("feedback", "feedback")])
+def test_a_forged_statement_hides_no_single_label_and_no_feedback(
+    decide: Callable[..., Decided], log: SealedLog, database: str, table: str, kind: str
+) -> None:
+    deleted, kept = decide(OLD, feedback=True), decide(OLD.plus(-1), feedback=True)
+    log.seal()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            f"DELETE FROM {table} WHERE transaction_id = %s",  # noqa: S608
+            [deleted.transaction_id],
+        )
+        connection.execute(
+            "INSERT INTO seal_expiries (tenant_id, month, retain_months, actor, at)"
+            " VALUES (%s, %s, 3, 'sentinel db', %s)",
+            [kept.tenant_id, str(OLD), NOW],
+        )
+        log.seal()
+        assert log.verify().problems[0].row.startswith(f"{kind} {deleted.transaction_id}/")
+        # Without the month's decisions, what the month before still has gives it away.
+        connection.execute("DELETE FROM predictions WHERE id = %s", [deleted.prediction_id])
+        connection.execute("DELETE FROM labels WHERE transaction_id = %s", [deleted.transaction_id])
+        connection.execute(
+            "DELETE FROM feedback WHERE transaction_id = %s", [deleted.transaction_id]
+        )
+        assert {problem.what.partition(": ")[2] for problem in log.verify().problems} == {
+            f"the statement that {OLD} was dropped is true of a part, and 1 decisions are still"
+            " there"
+        }

@@ -35,3 +35,10 @@ def test_every_column_of_a_sealed_table_is_sealed_or_explained() -> None:
             sealed = {column for source in of_table for column in (*source.own, *source.record)}
         columns = set(Base.metadata.tables[table].columns.keys())
         assert columns - sealed == {"tenant_id"} | NOT_SEALED.get(table, set()), table
+
+
+def test_whoever_did_something_is_a_field_of_its_own() -> None:
+    for source in SOURCES:
+        has_actor = "actor" in Base.metadata.tables[source.table].columns
+        assert ("actor" in source.own) == (has_actor and not source.kind.endswith("_end"))
+        assert not {"actor", "t.name_orig", "t.name_dest"} & set(source.record)

@@ -6,15 +6,14 @@ does by itself gives the change away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import psycopg
 import pytest
 from sqlalchemy import Engine
 
 from persistence.decisions.rows import Decided
 from persistence.decisions.writer import DecisionLog
+from persistence.sealing import verifying
 from persistence.sealing.errors import SealError
+from persistence.sealing.notes import Verifier
 from persistence.sealing.sources import BY_FORM
 from persistence.sealing.stored_tree import STEP, find_leaf, read_leaves, size_of
 from persistence.sealing.verdict import Problem, Verdict
@@ -22,33 +21,9 @@ from persistence.tenancy import tenant_transaction
 from persistence.tenants import Tenant
 from scoring.sealing.leaf import commit_row
 from scoring.sealing.tree import Frontier, hash_leaf
-from tests.support.data.sealed import SealedLog, end_what_ends, put_every_kind
+from tests.support.data.sealed import SealedLog, Tamper
 from tests.support.factories import a_decision
 from tests.support.fixture_types import MakeTenant, Rows
-
-Tamper = Callable[..., int]
-
-
-@pytest.fixture
-def tamper(database: str) -> Iterator[Tamper]:
-    """A function that runs a statement as the superuser, without triggers: the row count."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")
-        yield lambda statement, *values: connection.execute(statement, values).rowcount
-
-
-@pytest.fixture
-def tenant(make_tenant: MakeTenant) -> Tenant:
-    return make_tenant()
-
-
-@pytest.fixture
-def decided(engine: Engine, tenant: Tenant, log: SealedLog) -> Decided:
-    """A decision among sealed rows of every kind, which are whole before the test begins."""
-    decided = put_every_kind(engine, tenant)
-    end_what_ends(engine, tenant.id)
-    log.seal()
-    return decided
 
 
 def first(verdict: Verdict) -> Problem:
@@ -259,24 +234,37 @@ def test_a_head_of_another_log_or_key_does_not_count(
     assert "signature is not valid" in first(log.verify()).what
 
 
-def test_a_key_that_gains_a_scope_without_an_entry_in_the_audit_log_is_named(
-    decided: Decided, log: SealedLog, tamper: Tamper
+def test_files_beside_the_heads_are_named_and_switch_off_no_head(
+    engine: Engine, tenant: Tenant, log: SealedLog, tamper: Tamper
 ) -> None:
-    assert decided.tenant_id > 0
-    tamper("UPDATE api_keys SET scopes = ARRAY['admin']")
-    problem = first(log.verify())
-    assert problem.row.startswith("key ")
-    assert problem.what == "differs from the audit log"
-    tamper("DELETE FROM api_keys")
-    assert "does not have its removal" in first(log.verify()).what
+    decided = a_decision(tenant.id)
+    DecisionLog(engine).write([decided])
+    log.seal()
+    (size,) = log.files.sizes("demo")
+    head = log.files.path("demo", size)
+    strays = [
+        head.with_name(name) for name in ("0", "0" * 20, str(size), "\u0665", f"0{head.name}")
+    ]
+    for stray in strays:
+        stray.write_text(head.read_text())
+    problems = log.verify().problems
+    assert {problem.row for problem in problems} == {f"file {stray}" for stray in strays}
+    key = str(decided.prediction_id)
+    tamper("UPDATE seal_leaves SET commitment = sha256('other') WHERE key = %s", key)
+    assert any("differs from what the head" in problem.what for problem in log.verify().problems)
 
 
-def test_a_proposal_a_tenants_switch_and_a_review_mark_are_compared_with_sealed_rows(
-    decided: Decided, log: SealedLog, tamper: Tamper
+def test_a_problem_is_reported_before_the_rest_of_the_log_is_read(
+    decided: Decided, log: SealedLog, tamper: Tamper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert decided.tenant_id > 0
-    tamper("UPDATE policy_proposals SET actor = 'somebody else'")
-    tamper("UPDATE tenants SET four_eyes_policy = true")
-    tamper("UPDATE predictions SET reviewed = true")
-    named = {problem.row.partition(" ")[0] for problem in log.verify().problems}
-    assert named == {"policy_proposal", "tenant", "decision"}
+    tamper("UPDATE audit_log SET actor = 'somebody else'")
+    monkeypatch.setattr(verifying, "PAGE_ROWS", 2)
+    events: list[object] = []
+    verdict = verifying.verify(
+        *(log.engine, "demo", decided.tenant_id, log.files, Verifier(log.signer.verifier)),
+        progress=lambda rows, _all: events.append(rows),
+        report=events.append,
+    )
+    assert events[0] == verdict.problems[0]
+    assert len(events) > verdict.count > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -43,6 +44,13 @@ def test_a_signed_head_is_read_again_and_has_the_lines_of_a_checkpoint(signer: S
         "",
     ]
     assert Verifier(signer.verifier).open(note) == HEAD
+
+
+def test_a_head_states_up_to_when_all_rows_are_sealed(signer: Signer) -> None:
+    stated = replace(HEAD, complete_at=datetime(2026, 1, 2, 2, 0, tzinfo=UTC))
+    note = signer.sign(stated)
+    assert note.split("\n")[4:6] == ["complete 2026-01-02T02:00:00Z", ""]
+    assert Verifier(signer.verifier).open(note) == stated
 
 
 def test_a_head_that_was_changed_anywhere_is_refused(signer: Signer) -> None:
