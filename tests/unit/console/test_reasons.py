@@ -67,3 +67,8 @@ def test_a_contribution_of_any_size_has_a_factor() -> None:
     assert factor_text(1e6, ENGLISH) == "\N{MULTIPLICATION SIGN}1,000+"
     assert factor_text(-1e6, ENGLISH) == "\N{DIVISION SIGN}1,000+"
     assert factor_text(0.0, ENGLISH) == "\N{MULTIPLICATION SIGN}1"
+
+
+def test_a_contribution_multiplies_the_odds_or_divides_them() -> None:
+    assert factor_text(math.log(2), ENGLISH) == "\N{MULTIPLICATION SIGN}2"
+    assert factor_text(-math.log(4), ENGLISH) == "\N{DIVISION SIGN}4"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -80,9 +79,3 @@ def test_the_axis_marks_probabilities_where_they_are() -> None:
         between = drawn.base_at + share * (drawn.margin_at - drawn.base_at)
         assert tick.at == pytest.approx(between, abs=0.05)
     assert 0.5 in {tick.value for tick in drawn.ticks}
-
-
-def test_a_step_multiplies_the_odds_or_divides_them() -> None:
-    step = waterfall(with_contributions([math.log(2), -math.log(4)])).steps
-    assert [(round(one.factor, 6), one.contribution > 0) for one in step] == [(4, False), (2, True)]
-    assert replace(step[0], contribution=1e9).factor == math.exp(100)
