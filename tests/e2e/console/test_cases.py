@@ -34,11 +34,11 @@ def test_a_case_is_opened_filled_and_closed_and_its_file_opens_without_a_network
         page.get_by_label("Add a note").fill("The customer did not make them.")
         page.get_by_role("button", name="Add a note").click()
         page.get_by_label("Outcome").select_option("Fraud confirmed")
-        page.get_by_label("Amount").fill("1250.50")
+        page.get_by_label("Amount", exact=True).fill("1250.50")
         page.get_by_role("button", name="Close the case").click()
         expect(page.get_by_role("button", name="Reopen the case")).to_be_visible()
         with page.expect_download() as download:
-            page.get_by_role("link", name="Download the file").click()
+            page.get_by_role("link", name="Download the case file").click()
         file = tmp_path / "case.html"
         download.value.save_as(file)
         asked: list[str] = []

@@ -236,7 +236,7 @@ def test_a_form_that_is_too_large_is_refused_before_it_is_held(site: Site) -> No
         )
         assert refused.status_code == 413
         assert refused.headers["content-type"].startswith("text/html")
-        assert "The body is too large" in refused.text
+        assert "It is too large" in refused.text
 
 
 def test_a_flood_of_sign_ins_is_asked_to_wait_and_ends(site: Site) -> None:

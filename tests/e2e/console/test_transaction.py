@@ -28,7 +28,7 @@ def test_an_account_is_blocked_from_the_page_of_a_transaction(site: Site, tmp_pa
         expect(page).to_have_url(f"{site.url}/console/transactions/{decided.transaction_id}#lists")
         page.get_by_role("link", name="C7", exact=True).first.click()
         expect(page.get_by_role("heading", name="Account C7")).to_be_visible()
-        page.get_by_role("link", name="C8", exact=True).click()
+        page.get_by_role("link", name="C8", exact=True).first.click()
         expect(page.get_by_role("heading", name="Account C8")).to_be_visible()
         page.go_back()
         page.get_by_role("button", name="Remove from blocked").click()

@@ -145,7 +145,7 @@ def test_a_rule_that_is_live_is_tried_in_its_place(site: Site) -> None:
     decided_by_rules(site, 0.01, amount=9000.0)
     narrower = LARGE | {"condition": "amount > 5000", "version": "1"}
     shown = site.person("admin").submit("/console/rules/1/try", **narrower)
-    assert re.search(r"Alerts</th>.*?>2</td>.*?>1</td>.*?>-1</td>", shown.text)
+    assert re.search(r"Reviews</th>.*?>2</td>.*?>1</td>.*?>-1</td>", shown.text)
     assert "tried in its place" in shown.text
 
 

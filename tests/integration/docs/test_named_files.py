@@ -32,8 +32,9 @@ MADE = {
     *("booster.txt", "calibrator.json", "features.json", "golden.json", "policy.json"),
     *("config.json", "model_card.html"),
     *("docs.json", "openapi.json"),
+    "tables.json",
 }
-"""Files of a model version or of a run, and addresses of the service."""
+"""Files of a model version, of a training or of a chaos run, and addresses of the service."""
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ _ADDED = re.compile(
     r'|,"features":\[\{"name":"\w+","words":.*?\}\](?=,)'
     # What neither chance nor rules had a part in.
     r'|,"(?:explore|approval_probability|decided_by|decline_from|decline_threshold|false_decline|rules)":null'
+    r'|,"(?:key_)?payments_per_second":null'
     r'|,"reason":null|,"currency":null|,"time_zone":"UTC"'
     r'|,"list_entries":null|,"unknown":0'
     r'|,"(?:awaits_approval|four_eyes|four_eyes_policy|journal)":false|,"approvals":\[\]|,"registered_ms":null'
