@@ -105,7 +105,7 @@ class ServiceProtocol(DrainingProtocol):
         self._body += body
         self._arriving.total += len(body)
         if self._arriving.total > MAX_ARRIVING_BYTES:
-            # From here on it is answered as one that is not plain, which takes room.
+            # From here on it is answered as one that is not plain, which counts as in flight.
             self._awaited = None
             super().on_headers_complete()
             super().on_body(bytes(self._take_body()))
